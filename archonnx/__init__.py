@@ -1,0 +1,1 @@
+"""The front door (placeholder until the API lands)."""

@@ -1,0 +1,1 @@
+"""The typed intermediate representation: dims, types, graphs, builder, verifier, text."""

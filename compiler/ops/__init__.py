@@ -1,0 +1,1 @@
+"""Tensor operations: one class each, holding all that is known of it."""

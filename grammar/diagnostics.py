@@ -1,0 +1,105 @@
+"""Diagnostics as plain data. Rendering is in ``render``, the list of codes in ``catalogue``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import NoReturn
+
+from .source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text at a span. The primary label is the narrowest place at which the mistake can be seen."""
+
+    span: Span
+    text: str = ""
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. The headline stands alone; labels show the places, notes the context, help the way out."""
+
+    code: str
+    headline: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    severity: str = "error"
+
+    @property
+    def span(self) -> Span | None:
+        """The primary span (the first one where none is marked)."""
+        primary = [label.span for label in self.labels if label.primary]
+        return primary[0] if primary else (self.labels[0].span if self.labels else None)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a stage found. A stage appends all its findings and calls ``finish`` once, at its end."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep a finding, once: the same one met again (by a block applied twice) says nothing new."""
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
+
+    def error(
+        self, code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),
+        help: str | None = None, others: Iterable[Label] = (),
+    ) -> None:
+        """Add an error with one primary label, and perhaps others."""
+        self.add(make_error(code, headline, span, text, notes=notes, help=help, others=others))
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error among the findings."""
+        return any(d.severity == "error" for d in self.diagnostics)
+
+    def finish(self) -> None:
+        """Raise ``SpecError`` if there is an error."""
+        if self.failed:
+            raise SpecError(self)
+
+
+class SpecError(Exception):
+    """The spec, the settings or the data are wrong: what was found is in ``report``. Never a bug of archonnx."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """The findings."""
+        return self.report.diagnostics
+
+    def __str__(self) -> str:
+        from .render import render
+
+        return "\n".join(render(d, style="full", color=False) for d in self.report.diagnostics)
+
+
+def make_error(
+    code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),
+    help: str | None = None, others: Iterable[Label] = (),
+) -> Diagnostic:
+    """An error with one primary label (none where there is no text to point at), and perhaps others."""
+    primary = (Label(span, text, primary=True),) if span is not None else ()
+    return Diagnostic(code, headline, (*primary, *others), tuple(notes), help)
+
+
+def fail(code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),
+         help: str | None = None, others: Iterable[Label] = ()) -> NoReturn:
+    """Raise a ``SpecError`` with a single error."""
+    raise SpecError(Report([make_error(code, headline, span, text, notes=notes, help=help, others=others)]))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Help text naming the closest known word, or None."""
+    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{found[0]}`?" if found else None
