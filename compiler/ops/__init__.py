@@ -1,1 +1,14 @@
 """Tensor operations: one class each, holding all that is known of it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+FAMILIES = ("elementwise", "reduce", "linalg", "shape", "index", "conv", "pool", "norm", "loss", "random")
+"""The modules of this package that register ops."""
+
+
+def load_all() -> None:
+    """Import every family, which registers its ops."""
+    for family in FAMILIES:
+        import_module(f"{__name__}.{family}")

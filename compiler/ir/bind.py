@@ -1,0 +1,26 @@
+"""Fixing symbolic dims: the same graph for one batch shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .dims import Dim
+from .graph import Graph, Node, Value
+
+
+def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
+    """The graph with names of dims replaced by integers, in types and in the attributes of ops."""
+    known = {name: Dim.of(size) for name, size in dims.items()}
+    values: dict[Value, Value] = {}
+
+    def rebuilt(value: Value) -> Value:
+        if value not in values:
+            values[value] = Value(value.type.substitute(known), value.name, value.origin)
+        return values[value]
+
+    inputs = {name: rebuilt(value) for name, value in graph.inputs.items()}
+    nodes = tuple(
+        Node(n.op.substitute(known), tuple(values[v] for v in n.inputs), tuple(map(rebuilt, n.outputs)), n.origin)
+        for n in graph.nodes
+    )
+    return Graph(graph.name, inputs, nodes, {name: values[value] for name, value in graph.outputs.items()})

@@ -1,0 +1,137 @@
+"""Adding nodes: a builder infers each node's type, keeps the order, and knows the origin in force.
+
+Ops build their gradients through the functions and operators of values, which reach the builder in use
+(``with builder.active():``). What this module does not do: anything to a finished graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dims import ONE, Dim, same
+from .origin import UNKNOWN, Origin
+from .types import Array, DType, TensorType
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ops.base import Op
+
+    from .graph import Graph, Node, Value
+
+_current: ContextVar[Builder] = ContextVar("builder")
+
+
+def current_builder() -> Builder:
+    """The builder in use; using a value's operators outside ``builder.active()`` is a bug (LookupError)."""
+    return _current.get()
+
+
+class Builder:
+    """Collects nodes. ``origin`` is given to every node added while it is in force."""
+
+    def __init__(self, origin: Origin = UNKNOWN) -> None:
+        self.nodes: list[Node] = []
+        self.origin = origin
+        self._constants: dict[tuple[Any, ...], Value] = {}
+
+    @contextmanager
+    def active(self) -> Iterator[Builder]:
+        """Make this the builder in use."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+
+    @contextmanager
+    def at(self, origin: Origin) -> Iterator[None]:
+        """Give nodes added inside this origin."""
+        outer, self.origin = self.origin, origin
+        try:
+            yield
+        finally:
+            self.origin = outer
+
+    def add(self, op: Op, *inputs: Value, name: str = "") -> Value:
+        """Add a node of one result; TypeProblem if the inputs do not fit."""
+        (output,) = self.add_many(op, *inputs, name=name)
+        return output
+
+    def add_many(self, op: Op, *inputs: Value, name: str = "") -> tuple[Value, ...]:
+        """Add a node; its results in order."""
+        from .graph import Node, Value
+
+        inferred = op.infer(*(value.type for value in inputs))
+        types = inferred if isinstance(inferred, tuple) else (inferred,)
+        outputs = tuple(Value(type_, name, self.origin) for type_ in types)
+        self.nodes.append(Node(op, inputs, outputs, self.origin))
+        return outputs
+
+    def constant(self, array: Any, dtype: DType | None = None) -> Value:
+        """A constant; equal small ones are made once."""
+        from archonnx.compiler.ops.shape import Constant
+
+        data = np.asarray(array, dtype=dtype.numpy if dtype else None)
+        key = (dtype or DType.from_numpy(data.dtype), data.shape, data.tobytes())
+        if data.size > 64:
+            return self.add(Constant.of(data, key[0]))
+        if key not in self._constants:
+            self._constants[key] = self.add(Constant.of(data, key[0]))
+        return self._constants[key]
+
+    def elementwise(self, op: str, *operands: Value | float) -> Value:
+        """Apply a registered elementwise op after broadcasting; Python numbers take the tensors' dtype."""
+        from archonnx.compiler.ops.base import registry
+
+        return self.add(registry()[op](), *self.broadcast(*operands))
+
+    def broadcast(self, *operands: Value | float) -> tuple[Value, ...]:
+        """Operands brought to one shape by NumPy's rule, as explicit Broadcast nodes. TypeProblem if they do not fit."""
+        from archonnx.compiler.ops.shape import Broadcast
+
+        from .graph import Value
+
+        tensors = [operand for operand in operands if isinstance(operand, Value)]
+        dtype = tensors[0].type.dtype
+        values = [o if isinstance(o, Value) else self.constant(o, dtype) for o in operands]
+        shape = broadcast_shapes([value.shape for value in values])
+        return tuple(v if v.shape == shape else self.add(Broadcast(shape), v) for v in values)
+
+    def graph(self, name: str, inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Graph:
+        """The finished graph of what these outputs need."""
+        from .graph import Graph, needed
+
+        return Graph(name, dict(inputs), tuple(needed(self.nodes, outputs.values())), dict(outputs))
+
+
+def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
+    """NumPy's rule on dims: aligned at the last axis, equal or 1. TypeProblem where that fails or cannot be told."""
+    from archonnx.compiler.ops.base import TypeProblem
+
+    rank = max(len(shape) for shape in shapes)
+    result: list[Dim] = []
+    for axis in range(-rank, 0):
+        chosen, chosen_at = ONE, 0
+        for position, shape in enumerate(shapes):
+            dim = shape[axis] if -axis <= len(shape) else ONE
+            if dim == ONE or dim == chosen:
+                continue
+            if chosen == ONE:
+                chosen, chosen_at = dim, position
+                continue
+            equal = same(chosen, dim)
+            if equal is None:
+                raise TypeProblem(
+                    "AX0305", f"cannot tell whether dims {chosen} and {dim} are equal (axis {axis})",
+                    operands=(position, chosen_at), help=f"state it: `assert {chosen} == {dim}`",
+                )
+            raise TypeProblem(
+                "AX0302", f"shapes do not broadcast: axis {axis} is {chosen} on one side and {dim} on the other",
+                operands=(position, chosen_at),
+            )
+        result.append(chosen)
+    return tuple(result)

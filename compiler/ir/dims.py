@@ -1,0 +1,324 @@
+"""Dims: integer polynomials over names, with floor-division, modulo, min and max as atoms, in a canonical form.
+
+Equality of two dims is yes, no or cannot tell (``same``); it is never guessed. What this module does not do: facts
+from ``assert``, and inequalities beyond constant bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import total_ordering
+from typing import Union
+
+Factor = Union[str, "Atom"]
+"""What a monomial multiplies: a dim's name, or an atom."""
+Monomial = tuple[tuple[Factor, int], ...]
+"""Factors with their powers, sorted; ``()`` is the constant monomial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """An integer function of dims that is no polynomial: ``//``, ``%``, ``min`` or ``max``."""
+
+    op: str
+    left: Dim
+    right: Dim
+
+    def __str__(self) -> str:
+        if self.op in ("min", "max"):
+            return f"{self.op}({self.left}, {self.right})"
+        return f"{_wrapped(self.left)} {self.op} {_wrapped(self.right)}"
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """The size of one axis: a polynomial with integer coefficients.
+
+    >>> b = Dim.of("B")
+    >>> str(2 * (b + 3) - b)
+    'B + 6'
+    >>> (4 * b) // 2 == 2 * b
+    True
+    """
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    @staticmethod
+    def of(value: int | str | Dim) -> Dim:
+        """A dim from an integer or a name."""
+        if isinstance(value, Dim):
+            return value
+        if isinstance(value, str):
+            return Dim(((((value, 1),), 1),))
+        return Dim((((), int(value)),) if value else ())
+
+    @property
+    def constant(self) -> int | None:
+        """The integer, where it is one."""
+        if not self.terms:
+            return 0
+        monomial, coefficient = self.terms[0]
+        return coefficient if len(self.terms) == 1 and not monomial else None
+
+    @property
+    def symbol(self) -> str | None:
+        """The name, where the dim is a bare name."""
+        if len(self.terms) == 1:
+            monomial, coefficient = self.terms[0]
+            if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], str):
+                return monomial[0][0]
+        return None
+
+    def symbols(self) -> set[str]:
+        """All names that occur."""
+        found: set[str] = set()
+        for monomial, _ in self.terms:
+            for factor, _ in monomial:
+                found |= {factor} if isinstance(factor, str) else factor.left.symbols() | factor.right.symbols()
+        return found
+
+    def substitute(self, values: Mapping[str, Dim]) -> Dim:
+        """The dim with names replaced."""
+        if not self.symbols() & values.keys():
+            return self
+        return self._map(lambda name: values.get(name, Dim.of(name)))
+
+    def evaluate(self, values: Mapping[str, int]) -> int:
+        """The integer it is when each name has this value."""
+        result = self.substitute({name: Dim.of(value) for name, value in values.items()}).constant
+        if result is None:
+            raise KeyError(f"no value for every name in {self}")
+        return result
+
+    def _map(self, leaf: Callable[[str], Dim]) -> Dim:
+        total = ZERO
+        for monomial, coefficient in self.terms:
+            product = Dim.of(coefficient)
+            for factor, power in monomial:
+                if isinstance(factor, str):
+                    value = leaf(factor)
+                else:
+                    value = ATOMS[factor.op](factor.left._map(leaf), factor.right._map(leaf))
+                for _ in range(power):
+                    product = product * value
+            total = total + product
+        return total
+
+    def lower_bound(self) -> int | None:
+        """A constant that the dim is never below, or None; names stand for sizes, which are at least 0."""
+        total = 0
+        for monomial, coefficient in self.terms:
+            if not monomial:
+                total += coefficient
+            elif coefficient < 0 or not all(_nonnegative(factor) for factor, _ in monomial):
+                return None
+        return total
+
+    def __add__(self, other: int | Dim) -> Dim:
+        sums = dict(self.terms)
+        for monomial, coefficient in Dim.of(other).terms:
+            sums[monomial] = sums.get(monomial, 0) + coefficient
+        return _canonical(sums)
+
+    def __mul__(self, other: int | Dim) -> Dim:
+        products: dict[Monomial, int] = {}
+        for left, a in self.terms:
+            for right, b in Dim.of(other).terms:
+                monomial = _multiply(left, right)
+                products[monomial] = products.get(monomial, 0) + a * b
+        return _canonical(products)
+
+    def __neg__(self) -> Dim:
+        return self * -1
+
+    def __sub__(self, other: int | Dim) -> Dim:
+        return self + Dim.of(other) * -1
+
+    def __rsub__(self, other: int | Dim) -> Dim:
+        return Dim.of(other) - self
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __pow__(self, power: int) -> Dim:
+        result = ONE
+        for _ in range(power):
+            result = result * self
+        return result
+
+    def __floordiv__(self, other: int | Dim) -> Dim:
+        divisor = Dim.of(other)
+        if (quotient := exact_quotient(self, divisor)) is not None:
+            return quotient
+        c = divisor.constant
+        if c is not None and c > 0:
+            whole = _canonical({m: k // c for m, k in self.terms if m and k % c == 0})
+            rest = self - whole * c
+            if (number := rest.constant) is not None:
+                return whole + number // c
+            if whole.terms or rest.terms != self.terms:
+                return whole + Dim(((((Atom("//", rest, divisor), 1),), 1),))
+        return _atom("//", self, divisor)
+
+    def __mod__(self, other: int | Dim) -> Dim:
+        divisor = Dim.of(other)
+        if exact_quotient(self, divisor) is not None:
+            return ZERO
+        c = divisor.constant
+        if c is not None and c > 0:
+            rest = _canonical({m: k % c for m, k in self.terms})
+            return rest if rest.constant is not None else _atom("%", rest, divisor)
+        return _atom("%", self, divisor)
+
+    def minimum(self, other: int | Dim) -> Dim:
+        """The smaller of two dims."""
+        return self._extreme("min", Dim.of(other))
+
+    def maximum(self, other: int | Dim) -> Dim:
+        """The larger of two dims."""
+        return self._extreme("max", Dim.of(other))
+
+    def _extreme(self, op: str, other: Dim) -> Dim:
+        smaller = self if at_most(self, other) else other if at_most(other, self) else None
+        if smaller is not None:
+            larger = other if smaller is self else self
+            return smaller if op == "min" else larger
+        return _atom(op, *sorted((self, other)))
+
+    def __lt__(self, other: Dim) -> bool:
+        """An order of forms, for canonical printing; it says nothing about sizes."""
+        return repr(self.terms) < repr(other.terms)
+
+    def __str__(self) -> str:
+        if not self.terms:
+            return "0"
+        text = ""
+        for monomial, coefficient in sorted(self.terms, key=lambda term: (not term[0], repr(term[0]))):
+            alone = len(monomial) == 1 and abs(coefficient) == 1
+            factors = [_factor_text(factor, power, alone) for factor, power in monomial]
+            if abs(coefficient) != 1 or not factors:
+                factors.insert(0, str(abs(coefficient)))
+            sign = "-" if coefficient < 0 else "+"
+            text += f" {sign} " if text else "-" if coefficient < 0 else ""
+            text += " * ".join(factors)
+        return text
+
+    def __repr__(self) -> str:
+        return f"Dim({self})"
+
+
+def same(left: Dim, right: Dim) -> bool | None:
+    """Whether two dims are equal: True, False, or None where it cannot be told."""
+    if left == right:
+        return True
+    difference = left - right
+    if difference.constant is not None:
+        return False
+    if (bound := difference.lower_bound()) is not None and bound > 0:
+        return False
+    if (bound := (-difference).lower_bound()) is not None and bound > 0:
+        return False
+    return None
+
+
+def at_most(left: Dim, right: Dim) -> bool:
+    """Whether ``left <= right`` is certain."""
+    bound = (right - left).lower_bound()
+    return bound is not None and bound >= 0
+
+
+def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
+    """The product of dims; 1 for none."""
+    return math.prod(dims, start=ONE)
+
+
+def exact_quotient(dividend: Dim, divisor: Dim) -> Dim | None:
+    """The polynomial ``q`` with ``q * divisor == dividend``, or None if there is none."""
+    if not dividend.terms:
+        return ZERO if divisor.terms else None
+    if not divisor.terms:
+        return None
+    order = sorted({factor for dim in (dividend, divisor) for monomial, _ in dim.terms for factor, _ in monomial}, key=str)
+    lead, c = _leading(divisor, order)
+    quotient, rest = ZERO, dividend
+    while rest.terms:
+        monomial, k = _leading(rest, order)
+        part = _divide(monomial, lead)
+        if part is None or k % c:
+            return None
+        step = Dim(((part, k // c),))
+        quotient, rest = quotient + step, rest - step * divisor
+    return quotient
+
+
+def _leading(dim: Dim, order: list[Factor]) -> tuple[Monomial, int]:
+    """The leading term in the lexicographic order of monomials over these factors."""
+    return max(dim.terms, key=lambda term: [dict(term[0]).get(factor, 0) for factor in order])
+
+
+def _divide(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+    powers = dict(monomial)
+    for factor, power in divisor:
+        left = powers.pop(factor, 0) - power
+        if left < 0:
+            return None
+        if left:
+            powers[factor] = left
+    return _sorted_monomial(powers)
+
+
+def _multiply(left: Monomial, right: Monomial) -> Monomial:
+    if not left or not right:
+        return left or right
+    powers = dict(left)
+    for factor, power in right:
+        powers[factor] = powers.get(factor, 0) + power
+    return _sorted_monomial(powers)
+
+
+def _sorted_monomial(powers: Mapping[Factor, int]) -> Monomial:
+    return tuple(sorted(powers.items(), key=lambda item: (not isinstance(item[0], str), str(item[0]))))
+
+
+def _canonical(terms: Mapping[Monomial, int]) -> Dim:
+    kept = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
+    return Dim(tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda term: repr(term[0]))))
+
+
+def _atom(op: str, left: Dim, right: Dim) -> Dim:
+    return Dim(((((Atom(op, left, right), 1),), 1),))
+
+
+def _nonnegative(factor: Factor) -> bool:
+    if isinstance(factor, str):
+        return True
+    left, right = factor.left.lower_bound(), factor.right.lower_bound()
+    if factor.op == "%":
+        return right is not None and right > 0
+    if factor.op == "max":
+        return (left is not None and left >= 0) or (right is not None and right >= 0)
+    return left is not None and left >= 0 and right is not None and right >= 0
+
+
+def _factor_text(factor: Factor, power: int, alone: bool) -> str:
+    text = factor if isinstance(factor, str) else str(factor)
+    if isinstance(factor, Atom) and factor.op in ("//", "%") and not (alone and power == 1):
+        text = f"({text})"
+    return text if power == 1 else f"{text} ** {power}"
+
+
+def _wrapped(dim: Dim) -> str:
+    return str(dim) if len(dim.terms) <= 1 else f"({dim})"
+
+
+ZERO = Dim(())
+ONE = Dim((((), 1),))
+ATOMS: Mapping[str, Callable[[Dim, Dim], Dim]] = {
+    "//": Dim.__floordiv__,
+    "%": Dim.__mod__,
+    "min": Dim.minimum,
+    "max": Dim.maximum,
+}

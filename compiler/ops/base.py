@@ -1,0 +1,166 @@
+"""What an op is: a frozen dataclass whose fields are its attributes, and which knows all there is to know of it.
+
+Its shape rule (``infer``), its meaning (``evaluate``, in NumPy), its gradient (``vjp``, built of ops) and its ONNX
+form (``lower``) stand together. Nothing outside an op's class names the op; passes ask for its traits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from enum import Flag, auto
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.types import DType, TensorType
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.graph import Value
+
+
+class Trait(Flag):
+    """What passes may assume of an op."""
+
+    PURE = auto()
+    """Same inputs, same results, no effect: may be merged, moved, dropped, folded."""
+    ELEMENTWISE = auto()
+    """Acts element by element on inputs of one shape; ONNX's form broadcasts by itself."""
+    COMMUTATIVE = auto()
+    RANDOM = auto()
+    """Draws: a function of its inputs (seed, step) and its site. Never folded."""
+    VIEW = auto()
+    """Moves no arithmetic: reshapes, transposes, slices."""
+
+
+class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is no error of the program
+    """Inputs do not fit an op. ``operands`` are positions of the inputs concerned, the primary one first."""
+
+    def __init__(
+        self, code: str, headline: str, *, operands: tuple[int, ...] = (0,), notes: tuple[str, ...] = (),
+        help: str | None = None,
+    ) -> None:
+        super().__init__(headline)
+        self.code, self.headline, self.operands, self.notes, self.help = code, headline, operands, notes, help
+
+
+class Emitter(Protocol):
+    """What ``lower`` writes ONNX with. Names are ONNX value names; nothing of onnx itself is needed by an op."""
+
+    @property
+    def portable(self) -> bool:
+        """Whether only the ai.onnx domain may be used."""
+
+    def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node of one output. A DType as attribute becomes ONNX's code; None leaves the attribute out."""
+
+    def nodes(self, op_type: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any) -> list[str]:
+        """Add a node of several outputs. An empty input name is an input left out."""
+
+    def constant(self, array: Any, dtype: DType | None = None) -> str:
+        """A constant (made once for equal ones). Python ints give i64, floats f32 unless dtype is given."""
+
+    def dims(self, dims: Sequence[Dim]) -> str:
+        """A 1-D i64 tensor of these dims: a constant where all are known, else computed from the graph's inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxOp:
+    """A one-to-one mapping onto an ONNX operator; serves export and import. ``attributes`` renames ours to ONNX's."""
+
+    type: str
+    since: int
+    attributes: Mapping[str, str] | None = None
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class Op:
+    """Base of all ops. Subclasses are frozen dataclasses, so they hash, compare and print by their attributes."""
+
+    name: ClassVar[str] = ""
+    traits: ClassVar[Trait] = Trait.PURE
+    onnx: ClassVar[OnnxOp | None] = None
+    not_differentiable: ClassVar[str | None] = None
+    """Why asking for a gradient through the op is an error (a zero gradient is None in ``vjp``'s result)."""
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        """Types of the results; TypeProblem if the inputs do not fit."""
+        raise TypeError(f"{type(self).__name__} has no shape rule")
+
+    def evaluate(self, *inputs: Any) -> Any:
+        """The result in NumPy (a tuple where there are several). All dims among the attributes are constants here."""
+        raise TypeError(f"{type(self).__name__} has no meaning in NumPy")
+
+    def vjp(self, dy: Any, y: Any, *inputs: Value) -> tuple[Value | None, ...]:
+        """Cotangents of the inputs, None where the gradient is zero.
+
+        ``dy`` and ``y`` are the cotangent and the result (tuples where the op has several results; a cotangent that
+        nothing needs is None there).
+        """
+        raise TypeError(f"{type(self).__name__} has no gradient")
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str | list[str]:
+        """Write the op in ONNX; the name or names of its results. ``types`` are those of the inputs."""
+        if self.onnx is None:
+            raise TypeError(f"{type(self).__name__} has no ONNX form")
+        renamed = self.onnx.attributes or {}
+        attributes = {renamed.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+        if len(results) == 1:
+            return emit.node(self.onnx.type, *inputs, domain=self.onnx.domain, **attributes)
+        return emit.nodes(self.onnx.type, *inputs, outputs=len(results), domain=self.onnx.domain, **attributes)
+
+    def substitute(self, values: Mapping[str, Dim]) -> Op:
+        """The op with names of dims among its attributes replaced."""
+        changed = {}
+        for f in fields(self):
+            old = getattr(self, f.name)
+            new = _substitute(old, values)
+            if new is not old:
+                changed[f.name] = new
+        return replace(self, **changed) if changed else self
+
+    def __str__(self) -> str:
+        shown = [f"{f.name}={_show(getattr(self, f.name))}" for f in fields(self) if f.repr]
+        return self.name + (f"({', '.join(shown)})" if shown else "")
+
+
+def _substitute(value: Any, values: Mapping[str, Dim]) -> Any:
+    if isinstance(value, Dim):
+        return value.substitute(values) if value.symbols() & values.keys() else value
+    if isinstance(value, tuple) and value:
+        new = tuple(_substitute(item, values) for item in value)
+        return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
+    return value
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_show, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_registry: dict[str, type[Op]] = {}
+OpClass = TypeVar("OpClass", bound=type[Op])
+
+
+def register(cls: OpClass) -> OpClass:
+    """Class decorator: name the op after its class, in snake case, and enter it in the registry."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    if name in _registry:
+        raise ValueError(f"op {name} is registered twice")
+    cls.name = name
+    _registry[name] = cls
+    return cls
+
+
+@cache
+def registry() -> Mapping[str, type[Op]]:
+    """All ops by name."""
+    from archonnx.compiler import ops
+
+    ops.load_all()
+    return _registry
+

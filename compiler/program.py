@@ -1,0 +1,124 @@
+"""What the compiler hands to whoever runs a model: plain, immutable descriptions.
+
+Graphs here keep their symbolic dims; ``bind`` fixes them. Nothing in this module computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archonnx.grammar.source import Span
+
+from .ir.graph import Graph
+from .ir.origin import UNKNOWN, Origin
+from .ir.types import Array, TensorType
+
+if TYPE_CHECKING:
+    from .settings import TrainSettings
+
+SEED, STEP = "seed", "step"
+"""Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
+NEXT = "next/"
+"""A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An ``input`` or ``target`` of a model."""
+
+    name: str
+    type: TensorType
+    target: bool = False
+    origin: Origin = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A trained tensor. ``initial`` is a graph with input ``seed: i64[]`` (if it draws) and output ``value``."""
+
+    path: str
+    type: TensorType
+    initial: Graph
+    trainable: bool = True
+    decay: bool = True
+    origin: Origin = UNKNOWN
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape; the dims of a parameter are always integers."""
+        shape = self.type.static_shape
+        assert shape is not None
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStep:
+    """One ``minimize``: forward, losses, gradients and update in one graph.
+
+    Graph inputs: fields of the batch by name, ``carried`` tensors by name, and ``seed``/``step`` if it draws.
+    Graph outputs: every loss of the model by name (its value before the update), and ``next/NAME`` for each carried
+    tensor. Parameters that the step reads but does not change are inputs only (``constants``).
+    """
+
+    name: str
+    loss: str
+    graph: Graph
+    fields: tuple[str, ...]
+    carried: Mapping[str, TensorType]
+    constants: Mapping[str, TensorType]
+    losses: tuple[str, ...]
+    initial: Mapping[str, Array]
+    """Starting values of the carried tensors that are no parameters (optimizer state)."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether the graph takes ``seed`` and ``step``."""
+        return SEED in self.graph.inputs
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """``data [NAME] = KIND(...)``. A ``generate`` source has a graph (input ``seed``) whose outputs are the fields."""
+
+    name: str
+    kind: str
+    arguments: Mapping[str, Any]
+    span: Span
+    graph: Graph | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainProgram:
+    """A ``train`` block."""
+
+    name: str
+    settings: TrainSettings
+    source: DataSource | None
+    feed: Callable[[Mapping[str, Array]], dict[str, Array]]
+    """Maps the fields of the loaded data to the model's fields (cast, shapes checked); SpecError if they do not fit."""
+    steps: Callable[[int | None, int | None], tuple[TrainStep, ...]]
+    """``steps(total, per_epoch)`` builds the statements, in order; None where no schedule needs the number."""
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProgram:
+    """A model, elaborated.
+
+    ``infer`` computes the outputs from the inputs they use; ``evaluate`` the losses and metrics (not ``training``);
+    ``gradients(loss)`` the gradient of a loss with respect to each trainable parameter, by path, in training mode.
+    Every graph takes parameters as inputs, by path.
+    """
+
+    name: str
+    fields: Mapping[str, Field]
+    parameters: Mapping[str, Parameter]
+    infer: Graph
+    evaluate: Graph
+    losses: tuple[str, ...]
+    metrics: tuple[str, ...]
+    gradients: Callable[[str], Graph]
+    programs: tuple[TrainProgram, ...] = ()
+    entries: Mapping[str, Graph] = field(default_factory=dict)
