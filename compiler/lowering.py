@@ -1,0 +1,303 @@
+"""Lowering a graph: from nodes of the IR to a list of ONNX nodes, as plain records with final names.
+
+What this module does not do: write protobuf (``onnx_export`` does, and only it imports onnx).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .errors import InternalError
+from .ir.dims import Atom, Dim
+from .ir.graph import Graph, Node, Value
+from .ir.origin import UNKNOWN, Origin
+from .ir.types import Array, DType, TensorType
+from .ops.base import Trait
+from .ops.shape import Broadcast
+
+
+@dataclass(slots=True)
+class OnnxNode:
+    """A node of the ONNX graph. It is named after its first output."""
+
+    op_type: str
+    inputs: list[str]
+    outputs: list[str]
+    domain: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A constant of the ONNX graph. bf16 data are held as f32."""
+
+    array: Array
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """An ONNX graph in plain records: nodes in order, constants, and the types of the values that have one here."""
+
+    nodes: list[OnnxNode]
+    constants: dict[str, Tensor]
+    types: dict[str, TensorType]
+
+
+def lower(graph: Graph, *, portable: bool) -> Lowered:
+    """Lower every node. Inputs and outputs keep their names; other values get readable ones.
+
+    Args:
+        graph: what to lower.
+        portable: whether only the ai.onnx domain may be used.
+    """
+    lowering = _Lowering(graph, portable)
+    for node in graph.nodes:
+        lowering.visit(node)
+    return lowering.finish()
+
+
+class _Names:
+    """Makes names unique: ``conv``, ``conv_1``, ``conv_2``."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._next: dict[str, int] = {}
+
+    def unique(self, hint: str) -> str:
+        name = hint
+        while name in self._taken:
+            number = self._next.get(hint, 1)
+            self._next[hint] = number + 1
+            name = f"{hint}_{number}"
+        self._taken.add(name)
+        return name
+
+
+class _Lowering:
+    """The emitter that ops write with (``ops.base.Emitter``), and the loop around it."""
+
+    def __init__(self, graph: Graph, portable: bool) -> None:
+        self._graph, self._portable = graph, portable
+        self._names = _Names((*graph.inputs, *graph.outputs))
+        self._values: dict[Value, str] = {value: name for name, value in graph.inputs.items()}
+        self._output_names: dict[Value, str] = {}
+        for name, value in graph.outputs.items():
+            self._output_names.setdefault(value, name)
+        self._constants: dict[str, Tensor] = {}
+        self._constant_names: dict[tuple[DType, tuple[int, ...], bytes], str] = {}
+        self._types: dict[str, TensorType] = {}
+        self._nodes: list[OnnxNode] = []
+        self._batch: list[OnnxNode] = []
+        """ONNX nodes of the IR node being lowered; dims shared with other nodes go to ``_nodes`` at once."""
+        self._hint, self._origin = "", UNKNOWN
+        self._dims = _DimReader(graph, self)
+        self._broadcasts = {node.outputs[0]: node for node in graph.nodes if isinstance(node.op, Broadcast)}
+        self._kept = self._broadcasts_kept()
+
+    # The loop over nodes.
+
+    def visit(self, node: Node) -> None:
+        """Lower one node, unless it is a Broadcast that each of its readers does by itself."""
+        if node.outputs[0] in self._broadcasts and node.outputs[0] not in self._kept:
+            return
+        self._hint, self._origin = _hint(node), node.origin
+        inputs = self._sources(node)
+        made = node.op.lower(
+            self, [self._values[v] for v in inputs], [v.type for v in inputs], [v.type for v in node.outputs]
+        )
+        results = [made] if isinstance(made, str) else made
+        renamed = self._name_results(node, results)
+        for written in self._batch:
+            written.inputs = [renamed.get(name, name) for name in written.inputs]
+            written.outputs = [renamed.get(name, name) for name in written.outputs]
+        self._nodes += self._batch
+        self._batch = []
+
+    def _name_results(self, node: Node, results: Sequence[str]) -> dict[str, str]:
+        """Final names for what this node's own ONNX nodes made; other results (constants, inputs) keep theirs."""
+        own = {name for written in self._batch for name in written.outputs}
+        renamed: dict[str, str] = {}
+        for value, name in zip(node.outputs, results, strict=True):
+            if name in own and name not in renamed:
+                renamed[name] = self._output_names.get(value) or self._names.unique(_hint(node, value))
+                self._types[renamed[name]] = value.type
+            self._values[value] = renamed.get(name, name)
+        return renamed
+
+    def finish(self) -> Lowered:
+        """All of it, with an Identity for each output that is an input, a constant or another output."""
+        for name, value in self._graph.outputs.items():
+            if self._values[value] != name:
+                self._nodes.append(OnnxNode("Identity", [self._values[value]], [name], origin=value.origin))
+        return Lowered(self._nodes, self._constants, self._types)
+
+    # Broadcasts that need no node of their own.
+
+    def _broadcasts_kept(self) -> set[Value]:
+        """Broadcast values that something reads in their full shape."""
+        kept = {value for value in self._graph.outputs.values() if value in self._broadcasts}
+        for node in self._graph.nodes:
+            kept.update(value for value in self._sources(node) if value in self._broadcasts)
+        return kept
+
+    def _sources(self, node: Node) -> list[Value]:
+        """The node's inputs, before broadcasting where the rest still gives the result its shape."""
+        inputs = list(node.inputs)
+        if Trait.ELEMENTWISE not in node.op.traits:
+            return inputs
+        shape = node.outputs[0].shape
+        for position, value in enumerate(node.inputs):
+            while value in self._broadcasts:
+                value = self._broadcasts[value].inputs[0]
+            others = [v.shape for i, v in enumerate(inputs) if i != position]
+            if value is not inputs[position] and _reaches([*others, value.shape], shape):
+                inputs[position] = value
+        return inputs
+
+    # What ops write with.
+
+    @property
+    def portable(self) -> bool:
+        return self._portable
+
+    def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        (output,) = self.nodes(op_type, *inputs, outputs=1, domain=domain, **attributes)
+        return output
+
+    def nodes(self, op_type: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any) -> list[str]:
+        if domain and self._portable:
+            raise InternalError(f"{domain}.{op_type} in a portable graph", span=self._origin.span)
+        names = [self._names.unique(f"{self._hint}/{op_type}") for _ in range(outputs)]
+        self._batch.append(OnnxNode(op_type, list(inputs), names, domain, attributes, self._origin))
+        return list(names)
+
+    def constant(self, array: Any, dtype: DType | None = None) -> str:
+        tensor = _tensor(array, dtype)
+        key = (tensor.dtype, tensor.array.shape, tensor.array.tobytes())
+        if key not in self._constant_names:
+            name = self._names.unique(_constant_hint(tensor))
+            self._constant_names[key] = name
+            self._constants[name] = tensor
+        return self._constant_names[key]
+
+    def dims(self, dims: Sequence[Dim]) -> str:
+        return self._dims.vector(tuple(dims))
+
+    def shared(self, hint: str, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """A node that stands before the one being lowered, for others to use as well."""
+        name = self._names.unique(hint)
+        self._nodes.append(OnnxNode(op_type, list(inputs), [name], "", attributes, self._origin))
+        return name
+
+
+class _DimReader:
+    """Writes dims as i64 tensors: names are read off the shapes of graph inputs, the rest is integer arithmetic."""
+
+    def __init__(self, graph: Graph, emit: _Lowering) -> None:
+        self._emit = emit
+        self._written: dict[Dim, str] = {}
+        self._vectors: dict[tuple[Dim, ...], str] = {}
+        self._axes: dict[str, tuple[str, int]] = {}
+        self._sizes = {name for name, value in graph.inputs.items() if value.type == TensorType(DType.i64, ())}
+        for name, value in graph.inputs.items():
+            for axis, dim in enumerate(value.shape):
+                if dim.symbol is not None:
+                    self._axes.setdefault(dim.symbol, (name, axis))
+
+    def vector(self, dims: tuple[Dim, ...]) -> str:
+        """A 1-D tensor of all of them."""
+        sizes = [dim.constant for dim in dims]
+        if None not in sizes:
+            return self._emit.constant(np.array(sizes, dtype=np.int64))
+        if dims not in self._vectors:
+            parts = [self._one(dim) for dim in dims]
+            self._vectors[dims] = (
+                parts[0] if len(parts) == 1 else self._emit.shared("dims", "Concat", *parts, axis=0)
+            )
+        return self._vectors[dims]
+
+    def _one(self, dim: Dim) -> str:
+        """A tensor of shape [1]."""
+        if (number := dim.constant) is not None:
+            return self._emit.constant([number])
+        if dim not in self._written:
+            self._written[dim] = self._symbol(dim.symbol) if dim.symbol is not None else self._sum(dim)
+        return self._written[dim]
+
+    def _symbol(self, symbol: str) -> str:
+        hint = f"dim/{symbol}"
+        if symbol in self._axes:
+            name, axis = self._axes[symbol]
+            return self._emit.shared(hint, "Shape", name, start=axis, end=axis + 1)
+        if symbol in self._sizes:
+            return self._emit.shared(hint, "Reshape", symbol, self._emit.constant([1]))
+        raise InternalError(f"no input of the graph tells the dim `{symbol}`", span=self._emit._origin.span)
+
+    def _sum(self, dim: Dim) -> str:
+        total: str | None = None
+        for monomial, coefficient in dim.terms:
+            term = self._emit.constant([abs(coefficient)]) if abs(coefficient) != 1 or not monomial else None
+            for factor, power in monomial:
+                for _ in range(power):
+                    term = self._combine("Mul", term, self._factor(factor))
+            assert term is not None
+            if total is None:
+                total = term if coefficient > 0 else self._emit.shared("dim/neg", "Neg", term)
+            else:
+                total = self._combine("Add" if coefficient > 0 else "Sub", total, term)
+        assert total is not None
+        return total
+
+    def _combine(self, op_type: str, left: str | None, right: str) -> str:
+        return right if left is None else self._emit.shared(f"dim/{op_type.lower()}", op_type, left, right)
+
+    def _factor(self, factor: str | Atom) -> str:
+        if isinstance(factor, str):
+            return self._one(Dim.of(factor))
+        left, right = self._one(factor.left), self._one(factor.right)
+        if factor.op == "//":
+            return self._floor_divide(factor, left, right)
+        return self._combine({"%": "Mod", "min": "Min", "max": "Max"}[factor.op], left, right)
+
+    def _floor_divide(self, atom: Atom, left: str, right: str) -> str:
+        """ONNX's Div of integers drops the fraction; Mod rounds towards minus infinity and mends that."""
+        bounds = atom.left.lower_bound(), atom.right.lower_bound()
+        if any(bound is None or bound < 0 for bound in bounds):
+            left = self._combine("Sub", left, self._combine("Mod", left, right))
+        return self._combine("Div", left, right)
+
+
+def _reaches(shapes: Sequence[tuple[Dim, ...]], result: tuple[Dim, ...]) -> bool:
+    """Whether these shapes, broadcast by ONNX's rule, give the result's shape."""
+    if max(map(len, shapes)) != len(result):
+        return False
+    return all(
+        any(len(shape) >= -axis and shape[axis] == result[axis] for shape in shapes)
+        for axis in range(-len(result), 0)
+    )
+
+
+def _hint(node: Node, value: Value | None = None) -> str:
+    """A readable name: ``gradient/conv.0/mul``."""
+    origin, word = node.origin, (value.name if value is not None else "") or node.op.name
+    return "/".join(filter(None, (origin.role.partition(" ")[0], origin.path, word)))
+
+
+def _tensor(array: Any, dtype: DType | None) -> Tensor:
+    data = np.asarray(array)
+    if dtype is None and data.dtype == np.float64 and not isinstance(array, np.ndarray | np.generic):
+        dtype = DType.f32
+    dtype = dtype or DType.from_numpy(data.dtype)
+    return Tensor(np.ascontiguousarray(data, dtype=dtype.numpy).reshape(data.shape), dtype)
+
+
+def _constant_hint(tensor: Tensor) -> str:
+    if tensor.array.size == 1:
+        return f"constant/{tensor.array.item()}"
+    return f"constant/{tensor.dtype}[{','.join(map(str, tensor.array.shape))}]"

@@ -1,0 +1,194 @@
+"""Writing ONNX: the only place that does, and the only one in the compiler that imports onnx (when called).
+
+Models have opset 21 and IR version 10, which onnxruntime's CPU and CUDA providers both cover best. What this module
+does not do: choose or simplify nodes (ops lower themselves, passes simplify before).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from .errors import InternalError
+from .ir.dims import Dim
+from .ir.graph import Graph
+from .ir.types import Array, DType, TensorType
+from .lowering import Lowered, OnnxNode, Tensor, lower
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET, IR_VERSION = 21, 10
+Target = Literal["portable", "ort"]
+"""``portable`` uses the ai.onnx domain alone; ``ort`` also onnxruntime's own ops (com.microsoft)."""
+ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
+"""Node metadata: where in the spec a node came from, and in which module it stands."""
+
+
+def export(
+    graph: Graph, *, target: Target = "portable", constants: Mapping[str, Array] | None = None,
+    metadata: Mapping[str, str] | None = None, check: bool = True,
+) -> onnx.ModelProto:
+    """The graph as an ONNX model.
+
+    Args:
+        graph: what to export; its inputs and outputs keep their names, symbolic dims become ``dim_param``.
+        target: which operators may be used.
+        constants: arrays for graph inputs that are to be initializers (the weights of an inference model).
+        metadata: properties of the model.
+        check: run onnx's checker and strict shape inference. Weights are still inputs then, so that the time does not
+            depend on their size.
+
+    Raises:
+        InternalError: the model is not valid, or ``constants`` do not fit the graph.
+    """
+    import onnx
+
+    fixed = {name: _weight(graph, name, array) for name, array in (constants or {}).items()}
+    lowered = lower(graph, portable=target == "portable")
+    _drop_unused_outputs(lowered, graph.outputs)
+    domains = {"": OPSET} | {node.domain: 1 for node in lowered.nodes if node.domain}
+    model = onnx.ModelProto(
+        ir_version=IR_VERSION,
+        producer_name="archonnx",
+        producer_version=version("archonnx"),
+        opset_import=[onnx.OperatorSetIdProto(domain=d, version=v) for d, v in sorted(domains.items())],
+        graph=_graph_proto(graph, lowered),
+        metadata_props=_entries(metadata or {}),
+    )
+    if check:
+        _check(model, graph.name)
+    _fix_inputs(model.graph, fixed)
+    return model
+
+
+def _weight(graph: Graph, name: str, array: Array) -> Tensor:
+    declared = graph.inputs.get(name)
+    if declared is None:
+        raise InternalError(f"a constant for `{name}`, which is no input of the graph")
+    if declared.type.static_shape != array.shape:
+        raise InternalError(f"a constant of shape {list(array.shape)} for `{name}`, which is {declared.type}")
+    return Tensor(np.ascontiguousarray(array, dtype=declared.type.dtype.numpy), declared.type.dtype)
+
+
+def _fix_inputs(proto: onnx.GraphProto, fixed: Mapping[str, Tensor]) -> None:
+    """Turn these inputs into initializers."""
+    if fixed:
+        kept = [value for value in proto.input if value.name not in fixed]
+        del proto.input[:]
+        proto.input.extend(kept)
+        proto.initializer.extend(_tensor_proto(name, tensor) for name, tensor in fixed.items())
+
+
+def _drop_unused_outputs(lowered: Lowered, outputs: Iterable[str]) -> None:
+    """Leave out optional outputs that nothing reads: a kernel may then skip their work (MaxPool's Indices)."""
+    import onnx
+
+    used = {name for node in lowered.nodes for name in node.inputs}.union(outputs)
+    for node in lowered.nodes:
+        if len(node.outputs) == 1 or node.domain:
+            continue
+        formal = onnx.defs.get_schema(node.op_type, OPSET).outputs
+        for position, name in enumerate(node.outputs):
+            optional = position < len(formal) and formal[position].option is formal[position].option.Optional
+            if optional and name not in used:
+                node.outputs[position] = ""
+                lowered.types.pop(name, None)
+        while not node.outputs[-1]:
+            node.outputs.pop()
+
+
+def _graph_proto(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
+    import onnx
+
+    return onnx.GraphProto(
+        name=graph.name or "graph",
+        node=[_node_proto(node) for node in lowered.nodes],
+        input=[_value_info(name, value.type) for name, value in graph.inputs.items()],
+        output=[_value_info(name, value.type) for name, value in graph.outputs.items()],
+        initializer=[_tensor_proto(name, tensor) for name, tensor in lowered.constants.items()],
+        value_info=[_value_info(name, t) for name, t in lowered.types.items() if name not in graph.outputs],
+    )
+
+
+def _node_proto(node: OnnxNode) -> onnx.NodeProto:
+    import onnx
+
+    attributes = {name: _attribute(value) for name, value in node.attributes.items() if value is not None}
+    proto = onnx.helper.make_node(
+        node.op_type, node.inputs, node.outputs, node.outputs[0], domain=node.domain or None, **attributes
+    )
+    origin = {ORIGIN_KEY: str(node.origin), PATH_KEY: node.origin.path}
+    proto.metadata_props.extend(_entries({key: text for key, text in origin.items() if text}))
+    return proto
+
+
+def _attribute(value: Any) -> Any:
+    """An attribute of an op in onnx's terms."""
+    if isinstance(value, DType):
+        return _codes()[value]
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Dim):
+        if (number := value.constant) is None:
+            raise InternalError(f"the symbolic dim {value} as an ONNX attribute")
+        return number
+    if isinstance(value, tuple | list):
+        return [_attribute(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
+    import onnx
+
+    shape = [str(dim) if dim.constant is None else dim.constant for dim in type_.shape]
+    return onnx.helper.make_tensor_value_info(name, _codes()[type_.dtype], shape)
+
+
+def _tensor_proto(name: str, tensor: Tensor) -> onnx.TensorProto:
+    import onnx
+
+    array = tensor.array
+    bits = _bf16_bits(array) if tensor.dtype is DType.bf16 else array
+    raw = bits.astype(bits.dtype.newbyteorder("<"), copy=False).tobytes()
+    return onnx.TensorProto(name=name, data_type=_codes()[tensor.dtype], dims=array.shape, raw_data=raw)
+
+
+def _bf16_bits(array: Array) -> Array:
+    """The upper halves of f32 values, rounded to nearest, ties to even."""
+    bits = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return np.where(np.isnan(array), np.uint16(0x7FC0), rounded)
+
+
+def _codes() -> Mapping[DType, int]:
+    """ONNX's codes of element types."""
+    from onnx import TensorProto as T
+
+    return {
+        DType.f16: T.FLOAT16, DType.bf16: T.BFLOAT16, DType.f32: T.FLOAT, DType.f64: T.DOUBLE,
+        DType.i8: T.INT8, DType.u8: T.UINT8, DType.i32: T.INT32, DType.i64: T.INT64,
+        DType.u32: T.UINT32, DType.u64: T.UINT64, DType.bool: T.BOOL,
+    }
+
+
+def _entries(properties: Mapping[str, str]) -> list[onnx.StringStringEntryProto]:
+    import onnx
+
+    return [onnx.StringStringEntryProto(key=key, value=value) for key, value in properties.items()]
+
+
+def _check(model: onnx.ModelProto, name: str) -> None:
+    """Validity, and our types against ONNX's own shape inference (which knows the values of shapes too)."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
+        raise InternalError(f"the ONNX model of `{name}` is not valid", details=str(problem)) from problem
