@@ -1,0 +1,40 @@
+"""Where the declarations of a file are, found without parsing it.
+
+It serves to read one declaration of a library alone, and to go on after a syntax error. It does not check anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .source import Source
+
+_WORDS = r"fn|block|model|optimizer|schedule|train|search|from|for"
+_TOKEN = re.compile(
+    rf'"""(?:.|\n)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*"|#[^\n]*|^(?P<kind>{_WORDS})\b(?:[ \t]+(?P<name>[^\W\d]\w*))?', re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """A declaration at ``start:end``: its first word and its name (``""`` where it has none)."""
+
+    kind: str
+    name: str
+    start: int
+    end: int
+
+
+def outline(source: Source) -> tuple[Outlined, ...]:
+    """The declarations of a file in order. What stands before the first one is left out; the rest belongs to one each."""
+    found = [match for match in _TOKEN.finditer(source.text) if match["kind"]]
+    ends = [*(match.start() for match in found[1:]), len(source.text)]
+    return tuple(
+        Outlined(match["kind"], match["name"] or "", match.start(), end) for match, end in zip(found, ends, strict=True)
+    )
+
+
+def next_declaration(source: Source, offset: int) -> int | None:
+    """Where the first declaration after an offset starts, if there is one."""
+    return next((item.start for item in outline(source) if item.start > offset), None)

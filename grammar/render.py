@@ -1,0 +1,1 @@
+def render(d, **k): return f"{d.code} {d.headline} {d.span}"
