@@ -1,0 +1,245 @@
+"""What a ``train`` block may set, checked by pydantic, and what each data source takes.
+
+Importing this module imports pydantic, so it is imported only where a ``train`` block is read. What this module does
+not do: steps and feeds (they are statements, not settings), and whether the data fits (only a run can tell).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from archonnx.grammar.diagnostics import Report, did_you_mean
+from archonnx.grammar.source import Span
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+
+def _number(value: Any) -> Any:
+    """Numbers are numbers: ``true`` is none, and neither is a text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a number is needed")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+PositiveCount = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Split(Settings):
+    """How the examples are shared out: fractions that sum to 1, or counts (all of them integers, more than 1 in all).
+
+    ``stratify`` names a field whose values keep their proportions in every part.
+    """
+
+    train: Annotated[int | float, BeforeValidator(_number), Field(gt=0)] = 1.0
+    valid: Annotated[int | float, BeforeValidator(_number), Field(ge=0)] = 0
+    test: Annotated[int | float, BeforeValidator(_number), Field(ge=0)] = 0
+    seed: Count = 0
+    stratify: str | None = None
+
+    @property
+    def parts(self) -> dict[str, int | float]:
+        """Sizes of the three parts, in order."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    @property
+    def counts(self) -> bool:
+        """Whether the sizes are numbers of examples."""
+        sizes = self.parts.values()
+        return all(isinstance(size, int) for size in sizes) and sum(sizes) > 1
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Split:
+        total = sum(self.parts.values())
+        if not self.counts and abs(total - 1) > 1e-9:
+            raise ValueError(f"the fractions sum to {total:g}, not to 1")
+        return self
+
+
+class EarlyStopping(Settings):
+    """Stop when ``monitor`` (``valid.objective``) has not improved by ``min_delta`` for ``patience`` epochs.
+
+    The parameters of the best epoch are restored. ``mode`` is ``min`` for losses and ``max`` for metrics unless given.
+    """
+
+    monitor: str
+    patience: PositiveCount = 5
+    min_delta: Annotated[Number, Field(ge=0)] = 0.0
+    mode: Literal["min", "max"] | None = None
+
+    @field_validator("monitor")
+    @classmethod
+    def _names_a_part(cls, monitor: str) -> str:
+        part, dot, name = monitor.partition(".")
+        if part not in ("train", "valid") or not dot or not name:
+            raise ValueError("the part and the loss or metric are needed, as in `valid.objective`")
+        return monitor
+
+
+class TrainSettings(Settings):
+    """Settings of a ``train`` block."""
+
+    COMPILED: ClassVar[frozenset[str]] = frozenset({"clip_norm", "start_from"})
+    """Settings that shape the graphs or the order of programs: given in the spec, not at the command line."""
+
+    epochs: PositiveCount = 10
+    batch_size: PositiveCount | Literal["all"] = 32
+    shuffle: bool = True
+    seed: Count = 0
+    split: Split = Split()
+    early_stopping: EarlyStopping | None = None
+    clip_norm: Annotated[Number, Field(gt=0)] | None = None
+    """Scale the gradients of a step down to this norm."""
+    start_from: str | None = None
+    """The earlier program whose parameters this one starts with; fresh ones otherwise."""
+
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def _batch_size(cls, value: Any) -> Any:
+        if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError("a positive number, or `all`, is needed")
+        return value
+
+    def changed(self, changes: Mapping[str, Any], report: Report) -> TrainSettings:
+        """These settings with some replaced, as by ``--set split.train=0.7``; dotted keys reach inside."""
+        values = self.model_dump()
+        for key, value in changes.items():
+            outer, _, inner = key.partition(".")
+            if outer in self.COMPILED:
+                report.error("AX0704", f"`{key}` shapes what is compiled and can be set in the spec only", None)
+            elif inner:
+                values[outer] = {**(values.get(outer) or {}), inner: value}
+            else:
+                values[outer] = value
+        return read_settings(values, {}, report) or self
+
+
+def read_settings(values: Mapping[str, Any], spans: Mapping[str, Span], report: Report) -> TrainSettings | None:
+    """Settings from the static values of a ``train`` block; None (and errors in the report) if they are wrong.
+
+    Args:
+        values: by name; nested ones as dicts.
+        spans: where each was written: ``"epochs"``, and ``"split.train"`` where it is known so finely.
+    """
+    return _validated(TrainSettings, values, spans, None, report)
+
+
+NESTED: Mapping[str, type[Settings]] = {"split": Split, "early_stopping": EarlyStopping}
+
+
+# ---------------------------------------------------------------- data sources
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+"""Data sets that scikit-learn carries with it; the others would be downloads."""
+
+
+class SklearnSource(Settings):
+    """``sklearn("digits")``."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _bundled(cls, name: str) -> str:
+        if name not in BUNDLED:
+            close = did_you_mean(name, BUNDLED)
+            raise ValueError(f"scikit-learn bundles {', '.join(BUNDLED)}" + (f"; {close}" if close else ""))
+        return name
+
+
+class NpzSource(Settings):
+    """``npz("moons.npz")``: every array of the file is a field."""
+
+    path: str
+
+
+class CsvSource(Settings):
+    """``csv("wine.csv", target="quality")``: every column is a field; ``data`` is the matrix of the numeric ones."""
+
+    path: str
+    target: str | None = None
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+
+SOURCES: Mapping[str, type[Settings]] = {"sklearn": SklearnSource, "npz": NpzSource, "csv": CsvSource}
+"""Kinds of sources with fixed arguments. (``generate`` takes those of the function it is given.)"""
+
+
+def source_arguments(
+    kind: str, positional: Sequence[Any], named: Mapping[str, Any], span: Span | None, report: Report,
+) -> dict[str, Any] | None:
+    """Arguments of a data source by name; None (and errors in the report) if they are wrong."""
+    if kind not in SOURCES:
+        report.error("AX0705", f"there is no data source `{kind}`", span,
+                     help=did_you_mean(kind, [*SOURCES, "generate"]) or f"known: {', '.join([*SOURCES, 'generate'])}")
+        return None
+    names = list(SOURCES[kind].model_fields)
+    if len(positional) > len(names):
+        report.error("AX0702", f"`{kind}` takes at most {len(names)} arguments: {', '.join(names)}", span)
+        return None
+    values = {**dict(zip(names, positional, strict=False)), **named}
+    source = _validated(SOURCES[kind], values, {}, span, report)
+    return source.model_dump() if source is not None else None
+
+
+# ---------------------------------------------------------------- pydantic's errors as diagnostics
+
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def _validated(
+    kind: type[Kind], values: Mapping[str, Any], spans: Mapping[str, Span], default: Span | None, report: Report,
+) -> Kind | None:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        seen: set[str] = set()
+        for problem in error.errors(include_url=False):
+            place = _place(kind, problem)
+            if place not in seen:  # a union reports each alternative that failed
+                seen.add(place)
+                _report(kind, place, dict(problem), _span(spans, place) or default, report)
+        return None
+
+
+def _report(kind: type[Settings], place: str, problem: dict[str, Any], span: Span | None, report: Report) -> None:
+    if problem["type"] == "extra_forbidden":
+        known = _known(kind, place)
+        help_text = did_you_mean(place.rpartition(".")[2], known) or f"known: {', '.join(known)}"
+        report.error("AX0701", f"there is no setting `{place}`", span, help=help_text)
+    elif problem["type"] == "missing":
+        report.error("AX0702", f"`{place}` is not given", span)
+    else:
+        message = "a dictionary is needed" if problem["type"] == "model_type" else problem["msg"]
+        message = message.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+        subject = f"`{place}`" if place else "the settings"
+        given = problem["input"]
+        shown = f" (given: {given!r})" if isinstance(given, int | float | str) else ""
+        report.error("AX0702", f"{subject}: {message}{shown}", span)
+
+
+def _place(kind: type[Settings], problem: Mapping[str, Any]) -> str:
+    """Where a problem is, in the spec's words: pydantic's location without the alternatives of a union."""
+    names = [str(item) for item in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        return ".".join(names)
+    return ".".join(name for name in names[:2] if name in _known(kind, f"{names[0]}.") or name == names[0])
+
+
+def _known(kind: type[Settings], place: str) -> list[str]:
+    """Names that may stand where the last name of a place stands."""
+    outer, dot, _ = place.partition(".")
+    owner = NESTED.get(outer) if dot else kind
+    return list(owner.model_fields) if owner is not None else []
+
+
+def _span(spans: Mapping[str, Span], place: str) -> Span | None:
+    return spans.get(place) or spans.get(place.partition(".")[0])
