@@ -29,7 +29,9 @@ class Atom:
     def __str__(self) -> str:
         if self.op in ("min", "max"):
             return f"{self.op}({self.left}, {self.right})"
-        return f"{_wrapped(self.left)} {self.op} {_wrapped(self.right)}"
+        left = str(self.left) if len(self.left.terms) <= 1 else f"({self.left})"
+        right = str(self.right) if self.right.symbol or self.right.constant is not None else f"({self.right})"
+        return f"{left} {self.op} {right}"
 
 
 @total_ordering
@@ -151,27 +153,32 @@ class Dim:
 
     def __floordiv__(self, other: int | Dim) -> Dim:
         divisor = Dim.of(other)
+        c = divisor.constant
+        if c == 0:
+            raise ZeroDivisionError(f"{self} // 0")
         if (quotient := exact_quotient(self, divisor)) is not None:
             return quotient
-        c = divisor.constant
-        if c is not None and c > 0:
-            whole = _canonical({m: k // c for m, k in self.terms if m and k % c == 0})
-            rest = self - whole * c
-            if (number := rest.constant) is not None:
-                return whole + number // c
-            if whole.terms or rest.terms != self.terms:
-                return whole + Dim(((((Atom("//", rest, divisor), 1),), 1),))
-        return _atom("//", self, divisor)
+        if c is None:
+            return _atom("//", self, divisor)
+        if c < 0:
+            return -self // -c
+        whole = _canonical({m: _whole_part(m, k, c) for m, k in self.terms})
+        rest = self - whole * c
+        return whole + (_floor(rest, c) if rest.constant is None else 0)
 
     def __mod__(self, other: int | Dim) -> Dim:
         divisor = Dim.of(other)
+        c = divisor.constant
+        if c == 0:
+            raise ZeroDivisionError(f"{self} % 0")
         if exact_quotient(self, divisor) is not None:
             return ZERO
-        c = divisor.constant
-        if c is not None and c > 0:
-            rest = _canonical({m: k % c for m, k in self.terms})
-            return rest if rest.constant is not None else _atom("%", rest, divisor)
-        return _atom("%", self, divisor)
+        if c is None:
+            return _atom("%", self, divisor)
+        if c < 0:
+            return -(-self % -c)
+        rest = _canonical({m: k % c for m, k in self.terms})
+        return rest if rest.constant is not None else _atom("%", rest, divisor)
 
     def minimum(self, other: int | Dim) -> Dim:
         """The smaller of two dims."""
@@ -197,7 +204,7 @@ class Dim:
             return "0"
         text = ""
         for monomial, coefficient in sorted(self.terms, key=lambda term: (not term[0], repr(term[0]))):
-            alone = len(monomial) == 1 and abs(coefficient) == 1
+            alone = len(monomial) == 1 and coefficient == 1
             factors = [_factor_text(factor, power, alone) for factor, power in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
@@ -288,6 +295,25 @@ def _canonical(terms: Mapping[Monomial, int]) -> Dim:
     return Dim(tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda term: repr(term[0]))))
 
 
+def _whole_part(monomial: Monomial, coefficient: int, divisor: int) -> int:
+    """What a term gives to a quotient as a whole; the rest of the constant term is never negative, so it is unique."""
+    return int(coefficient / divisor) if monomial else coefficient // divisor
+
+
+def _floor(dividend: Dim, divisor: int) -> Dim:
+    """The atom ``dividend // divisor``. A quotient inside, ``(x // a + n) // b``, becomes ``(x + a * n) // (a * b)``."""
+    numbers = {monomial: coefficient for monomial, coefficient in dividend.terms if not monomial}
+    others = [term for term in dividend.terms if term[0]]
+    if len(others) == 1:
+        monomial, coefficient = others[0]
+        (factor, power), *more = monomial
+        if coefficient == power == 1 and not more and isinstance(factor, Atom) and factor.op == "//":
+            inner = factor.right.constant
+            if inner is not None and inner > 0:
+                return (factor.left + inner * numbers.get((), 0)) // (inner * divisor)
+    return _atom("//", dividend, Dim.of(divisor))
+
+
 def _atom(op: str, left: Dim, right: Dim) -> Dim:
     return Dim(((((Atom(op, left, right), 1),), 1),))
 
@@ -297,7 +323,7 @@ def _nonnegative(factor: Factor) -> bool:
         return True
     left, right = factor.left.lower_bound(), factor.right.lower_bound()
     if factor.op == "%":
-        return right is not None and right > 0
+        return right is not None and right >= 0
     if factor.op == "max":
         return (left is not None and left >= 0) or (right is not None and right >= 0)
     return left is not None and left >= 0 and right is not None and right >= 0
@@ -308,10 +334,6 @@ def _factor_text(factor: Factor, power: int, alone: bool) -> str:
     if isinstance(factor, Atom) and factor.op in ("//", "%") and not (alone and power == 1):
         text = f"({text})"
     return text if power == 1 else f"{text} ** {power}"
-
-
-def _wrapped(dim: Dim) -> str:
-    return str(dim) if len(dim.terms) <= 1 else f"({dim})"
 
 
 ZERO = Dim(())
