@@ -1,7 +1,7 @@
 """The tree, bottom up: one function for each rule of ``archonnx.lark``, from the children of a node to the node.
 
-Lark calls them while it parses, so that no parse tree is ever kept. What the grammar lets pass and the language does not
-(a chained comparison, an odd target) goes to the report, and the parse goes on. Nothing is looked up or computed here.
+Lark calls them while it parses, so that no parse tree is ever kept. What the grammar lets pass and the language does
+not (a chained comparison, an odd target) goes to the report, and the parse goes on. Nothing is looked up or computed.
 """
 
 from __future__ import annotations
@@ -49,9 +49,11 @@ class Builder:
     # ------------------------------------------------------------ helpers
 
     def _span(self, children: Children) -> Span:
-        first, last = children[0], children[-1]
-        start = first.start_pos if type(first) is Token else first.span.start
-        return Span(self.source, start, last.end_pos if type(last) is Token else last.span.end)
+        first: Any = children[0]
+        last: Any = children[-1]
+        start: int = first.start_pos if type(first) is Token else first.span.start
+        end: int = last.end_pos if type(last) is Token else last.span.end
+        return Span(self.source, start, end)
 
     def _token(self, token: Token) -> Span:
         return Span(self.source, token.start_pos, token.end_pos)  # type: ignore[arg-type]

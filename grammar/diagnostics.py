@@ -79,9 +79,9 @@ class SpecError(Exception):
         return self.report.diagnostics
 
     def __str__(self) -> str:
-        from .render import render
+        from .render import render_report
 
-        return "\n".join(render(d, style="full", color=False) for d in self.report.diagnostics)
+        return render_report(self.report)
 
 
 def make_error(

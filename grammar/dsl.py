@@ -10,7 +10,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from lark import UnexpectedInput
+from lark import TextSlice, UnexpectedInput
 from lark.lark import Lark
 
 from . import ast
@@ -53,7 +53,7 @@ def parse(source: Source) -> ast.File:
 
 
 def parse_declaration(source: Source, start: int, end: int) -> ast.Stmt:
-    """The tree of the one top-level declaration written at ``source.text[start:end]``; spans are offsets in ``source``."""
+    """The tree of the one top-level declaration at ``source.text[start:end]``; spans are offsets in ``source``."""
     tree: ast.Stmt = _parse("declaration", Span(source, start, end))
     return tree
 
@@ -95,11 +95,9 @@ _the_parser = cache(_Parser)
 
 def _parse(rule: str, span: Span) -> Any:
     """Parse a text as ``rule`` says."""
-    from lark import TextSlice
-
     if span.end - span.start > MAX_CHARACTERS:
-        fail("AX0116", f"this text is longer than {MAX_CHARACTERS} characters", Span(span.source, span.start, span.start),
-             help="keep weights and data in files of their own")
+        fail("AX0116", f"a spec has at most {MAX_CHARACTERS} characters, and this one has {span.end - span.start}",
+             Span(span.source, span.start, span.start), help="keep weights and data in files of their own")
     parser = _the_parser()
     report = Report()
     with parser.lock:
@@ -108,7 +106,7 @@ def _parse(rule: str, span: Span) -> Any:
         try:
             tree = parser.machine.parse(TextSlice(span.source.text, span.start, span.end), start=rule)
         except UnexpectedInput as error:
-            report.add(describe(error, span, parser.layout, parser.machine))
+            report.add(describe(error, span, parser.layout))
         except SpecError as error:
             report.add(error.diagnostics[0])
         longest = parser.layout.longest

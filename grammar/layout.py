@@ -7,7 +7,6 @@ where a body may stand: that is the grammar's business.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from lark import Token
 from lark.lark import PostLex
@@ -27,10 +26,13 @@ class Layout(PostLex):
 
     Attributes:
         open: The brackets that are open, outermost first.
+        indents: Width and place of the indentation of each open body, outermost first.
+        first: The first token of the statement that was read last.
+        previous: The token that was accepted last, layout aside.
         longest: Length of the longest logical line so far: no expression is deeper than its text is long.
     """
 
-    always_accept: ClassVar[tuple[str, ...]] = (_NEWLINE,)
+    always_accept = (_NEWLINE,)
 
     def begin(self, span: Span, *, free: bool = False, relative: bool = False) -> None:
         """Prepare for one text.
@@ -45,24 +47,29 @@ class Layout(PostLex):
         self.relative = relative
         self.open: list[Token] = []
         self.indents: list[tuple[int, Span]] = []
+        self.first: Token | None = None
+        self.previous: Token | None = None
         self.longest = 0
         self.line_start = span.start
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         """The tokens with layout."""
-        last = None
+        starts_statement = True
         for token in stream:
             if token.type == _NEWLINE:
                 if not self.free and not self.open:
-                    last = token
+                    starts_statement = True
                     yield from self._end_line(token)
                 continue
-            if last is None:
+            if not self.indents:
                 self._start(self._position(token))
-            last = token
             yield token
+            if starts_statement:
+                self.first = token
+                starts_statement = False
+            self.previous = token
             self._watch(token)
-        yield from self._end(last)
+        yield from self._end(starts_statement)
 
     def _watch(self, token: Token) -> None:
         """Keep the list of open brackets. A closer that does not fit never comes here: the parser has refused it."""
@@ -77,8 +84,9 @@ class Layout(PostLex):
 
     def _end_line(self, token: Token) -> Iterator[Token]:
         self._measure(token)
-        at_end = token.end_pos == self.span.end
-        position = Span(self.span.source, token.start_pos + token.rfind("\n") + 1, token.end_pos)
+        start, end = bounds(token)
+        at_end = end == self.span.end
+        position = Span(self.span.source, start + token.rfind("\n") + 1, end)
         if not self.indents:
             if not at_end:
                 self._start(position)
@@ -99,12 +107,12 @@ class Layout(PostLex):
                      help="lines of one body start in the same column")
             yield Token.new_borrow_pos("_DEDENT", "", token)
 
-    def _end(self, last: Token | None) -> Iterator[Token]:
+    def _end(self, after_newline: bool) -> Iterator[Token]:
         """Close what the end of the text closes: the last line and every body, but no bracket."""
-        if self.free or self.open or last is None:
+        if self.free or self.open or not self.indents:
             return
         end = Token(_NEWLINE, "", self.span.end, end_pos=self.span.end)
-        if last.type != _NEWLINE:
+        if not after_newline:
             self._measure(end)
             yield end
         for _ in self.indents[1:]:
@@ -124,8 +132,9 @@ class Layout(PostLex):
                  help="move the inner parts into a fn or block of their own")
 
     def _measure(self, token: Token) -> None:
-        self.longest = max(self.longest, token.start_pos - self.line_start)
-        self.line_start = token.end_pos
+        start, end = bounds(token)
+        self.longest = max(self.longest, start - self.line_start)
+        self.line_start = end
 
     def _width(self, indentation: Span) -> int:
         """Number of columns; a tab is refused, because people's editors disagree on its width."""
@@ -138,11 +147,18 @@ class Layout(PostLex):
 
     def _position(self, token: Token) -> Span:
         """The indentation before the first token of a text."""
-        start = self.span.source.text.rfind("\n", 0, token.start_pos) + 1
-        return Span(self.span.source, max(start, self.span.start if not self.relative else start), token.start_pos)
+        start, _ = bounds(token)
+        line_start = self.span.source.text.rfind("\n", 0, start) + 1
+        return Span(self.span.source, line_start if self.relative else max(line_start, self.span.start), start)
 
     def _span(self, token: Token) -> Span:
-        return Span(self.span.source, token.start_pos, token.end_pos)
+        return Span(self.span.source, *bounds(token))
+
+
+def bounds(token: Token) -> tuple[int, int]:
+    """Where a token starts and ends. Lark's tokens may lack places; those of its lexer never do."""
+    assert token.start_pos is not None and token.end_pos is not None
+    return token.start_pos, token.end_pos
 
 
 def _spaces(count: int) -> str:

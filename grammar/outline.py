@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .source import Source
 
 _WORDS = r"fn|block|model|optimizer|schedule|train|search|from|for"
 _TOKEN = re.compile(
-    rf'"""(?:.|\n)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*"|#[^\n]*|^(?P<kind>{_WORDS})\b(?:[ \t]+(?P<name>[^\W\d]\w*))?', re.MULTILINE
+    r'''"""(?:.|\n)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*"|#[^\n]*'''
+    rf"|^(?P<kind>{_WORDS})\b(?:[ \t]+(?P<name>[^\W\d]\w*))?",
+    re.MULTILINE,
 )
 
 
@@ -27,11 +30,12 @@ class Outlined:
 
 
 def outline(source: Source) -> tuple[Outlined, ...]:
-    """The declarations of a file in order. What stands before the first one is left out; the rest belongs to one each."""
+    """The declarations of a file in order. Each reaches to the next one; what stands before the first is left out."""
     found = [match for match in _TOKEN.finditer(source.text) if match["kind"]]
-    ends = [*(match.start() for match in found[1:]), len(source.text)]
+    starts = [*(match.start() for match in found), len(source.text)]
     return tuple(
-        Outlined(match["kind"], match["name"] or "", match.start(), end) for match, end in zip(found, ends, strict=True)
+        Outlined(match["kind"], match["name"] or "", start, end)
+        for match, (start, end) in zip(found, pairwise(starts), strict=True)
     )
 
 

@@ -1,0 +1,95 @@
+"""The words of the language, the forms of its statements, and what people write who come from other languages.
+
+Plain data for error messages; the grammar itself is in ``archonnx.lark``.
+"""
+
+from __future__ import annotations
+
+TOP_LEVEL = ("fn", "block", "model", "train", "optimizer", "schedule", "search", "from", "for")
+
+RESERVED = frozenset(
+    {"if", "elif", "else", "for", "in", "and", "or", "not", "true", "false", "none", "return", "assert"}
+)
+
+# Words whose statement has a body.
+HEADERS = frozenset({
+    "fn", "block", "model", "train", "optimizer", "schedule", "search", "entry", "backward",
+    "for", "if", "elif", "else", "repeat", "every", "together", "scan", "loop",
+})
+
+FORMS = {
+    "fn": "fn NAME(PARAMETERS) -> RESULT:",
+    "block": "block NAME(HYPERPARAMETERS)(INPUTS) -> RESULT:",
+    "model": "model NAME(PARAMETERS):",
+    "train": "train [NAME] [of MODEL]:",
+    "optimizer": "optimizer NAME(HYPERPARAMETERS)(INPUTS) -> RESULT:",
+    "schedule": "schedule NAME(HYPERPARAMETERS)(t: i64[]) -> []:",
+    "search": "search:",
+    "from": 'from "FILE" import NAME, ...',
+    "backward": "backward(COTANGENTS):",
+    "entry": "entry NAME(PARAMETERS) -> RESULT:",
+    "input": "input NAME: TYPE",
+    "target": "target NAME: TYPE",
+    "output": "output NAME[: TYPE] = VALUE",
+    "loss": "loss NAME = VALUE",
+    "metric": "metric NAME [over set] = VALUE",
+    "param": "param NAME: TYPE ~ INITIALISER` or `param NAME: TYPE = VALUE",
+    "buffer": "buffer NAME: TYPE = VALUE",
+    "state": "state NAME: TYPE = VALUE",
+    "update": "update TARGET = VALUE",
+    "feed": "feed [whole] NAME = VALUE",
+    "data": "data NAME = SOURCE",
+    "minimize": "minimize LOSS [over MODULES] with OPTIMIZER",
+    "maximize": "maximize VALUE",
+    "emit": "emit VALUE, ...",
+    "return": "return VALUE, ...",
+    "assert": 'assert CONDITION, "MESSAGE"',
+    "for": "for NAME in VALUES:",
+    "if": "if CONDITION:",
+    "elif": "elif CONDITION:",
+    "else": "else:",
+    "repeat": "repeat COUNT:",
+    "every": "every COUNT:",
+    "together": "together:",
+    "scan": "scan [reversed] NAME in VALUES along AXIS, STATE = INITIAL -> NAME along AXIS:",
+    "loop": "loop NAME in range(COUNT), STATE = INITIAL [while CONDITION]:",
+}
+
+FOREIGN_WORDS = {
+    "def": "a function is declared with `fn`, something with parameters with `block`",
+    "function": "a function is declared with `fn`",
+    "func": "a function is declared with `fn`",
+    "class": "a layer is declared with `block`, a network with `model`",
+    "import": 'declarations of another file are read with `from "FILE" import NAME`',
+    "lambda": "give the function a name with `fn`",
+    "while": "a loop is `loop i in range(n), state = initial while condition:`",
+    "True": "write `true`",
+    "False": "write `false`",
+    "None": "write `none`",
+    "is": "write `==`",
+    "let": "a value is named by `NAME = VALUE` alone",
+    "var": "a value is named by `NAME = VALUE` alone",
+    "const": "a value is named by `NAME = VALUE` alone",
+}
+
+FOREIGN_OPERATORS = {
+    **{f"{op}=": f"write `NAME = NAME {op} VALUE`" for op in "+-*/%@"},
+    ":=": "a value is named by `NAME = VALUE`, on a line of its own",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "&": "write `and`",
+    "|": "write `or`, or `|>` to hand a value on",
+    "!": "write `not`",
+    "^": "a power is written `**`",
+    ";": "write one statement on each line",
+    "=>": "write `->`",
+    "\\": "a line that starts with `|>` continues the one above, and newlines inside brackets are free",
+}
+
+# Characters that look like one of the language.
+LOOKALIKES = {
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"',
+    "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u00f7": "/",
+    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u2192": "->", "\u2208": "in", "\u223c": "~", "\u2026": "...",
+    "\u00a0": " ", "\u2009": " ", "\u3000": " ", "\uff08": "(", "\uff09": ")", "\uff1a": ":", "\uff0c": ",", "\uff1d": "=",
+}
