@@ -7,6 +7,7 @@ does not do: choose or simplify nodes (ops lower themselves, passes simplify bef
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -166,6 +167,7 @@ def _bf16_bits(array: Array) -> Array:
     return np.where(np.isnan(array), np.uint16(0x7FC0), rounded)
 
 
+@cache
 def _codes() -> Mapping[DType, int]:
     """ONNX's codes of element types."""
     from onnx import TensorProto as T

@@ -15,7 +15,7 @@ import numpy as np
 
 from .dims import ONE, Dim, same
 from .origin import UNKNOWN, Origin
-from .types import Array, DType, TensorType
+from .types import DType
 
 if TYPE_CHECKING:
     from archonnx.compiler.ops.base import Op
@@ -90,7 +90,7 @@ class Builder:
         return self.add(registry()[op](), *self.broadcast(*operands))
 
     def broadcast(self, *operands: Value | float) -> tuple[Value, ...]:
-        """Operands brought to one shape by NumPy's rule, as explicit Broadcast nodes. TypeProblem if they do not fit."""
+        """Operands brought to one shape by NumPy's rule, as explicit Broadcast nodes; TypeProblem if none fits."""
         from archonnx.compiler.ops.shape import Broadcast
 
         from .graph import Value
@@ -118,7 +118,7 @@ def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
         chosen, chosen_at = ONE, 0
         for position, shape in enumerate(shapes):
             dim = shape[axis] if -axis <= len(shape) else ONE
-            if dim == ONE or dim == chosen:
+            if dim in (ONE, chosen):
                 continue
             if chosen == ONE:
                 chosen, chosen_at = dim, position

@@ -248,7 +248,8 @@ def exact_quotient(dividend: Dim, divisor: Dim) -> Dim | None:
         return ZERO if divisor.terms else None
     if not divisor.terms:
         return None
-    order = sorted({factor for dim in (dividend, divisor) for monomial, _ in dim.terms for factor, _ in monomial}, key=str)
+    factors = {factor for monomial, _ in dividend.terms + divisor.terms for factor, _ in monomial}
+    order = sorted(factors, key=str)
     lead, c = _leading(divisor, order)
     quotient, rest = ZERO, dividend
     while rest.terms:
@@ -301,7 +302,7 @@ def _whole_part(monomial: Monomial, coefficient: int, divisor: int) -> int:
 
 
 def _floor(dividend: Dim, divisor: int) -> Dim:
-    """The atom ``dividend // divisor``. A quotient inside, ``(x // a + n) // b``, becomes ``(x + a * n) // (a * b)``."""
+    """The atom ``dividend // divisor``. A quotient inside, ``(x // a + n) // b``, becomes ``(x + a * n) // (ab)``."""
     numbers = {monomial: coefficient for monomial, coefficient in dividend.terms if not monomial}
     others = [term for term in dividend.terms if term[0]]
     if len(others) == 1:

@@ -5,6 +5,7 @@ What this module does not do: types of static values (they are Python's own whil
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -37,12 +38,12 @@ class DType(Enum):
         return self.value
 
     @property
-    def is_float(self) -> bool:
+    def is_float(self) -> builtins.bool:
         """Whether gradients can flow through tensors of this type."""
         return self in _FLOATS
 
     @property
-    def is_integer(self) -> bool:
+    def is_integer(self) -> builtins.bool:
         """Whether it counts (bool does not)."""
         return not self.is_float and self is not DType.bool
 

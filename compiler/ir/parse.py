@@ -1,0 +1,129 @@
+"""Reading graphs back from the text that ``text.print_graph`` writes, so that tests of passes can be written as text.
+
+What this module does not do: good error messages; a text that does not fit raises ValueError or KeyError.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from archonnx.compiler.ops.base import Op, registry
+from archonnx.compiler.ops.shape import Constant
+
+from .dims import ATOMS, Dim
+from .graph import Graph, Node, Value
+from .origin import UNKNOWN, Origin
+from .types import DType, TensorType
+
+_TYPE = r"(\w+)\[([^\]]*)\]"
+_INPUT = re.compile(rf"input (\S+): {_TYPE}")
+_RESULT = re.compile(rf"(%\d+): {_TYPE}")
+_OUTPUT = re.compile(r"output (\S+) = (\S+)")
+_NAMED_NUMBERS = {"inf": float("inf"), "nan": float("nan")}
+
+
+def parse_graph(text: str) -> Graph:
+    """The graph of a text."""
+    first, *lines = [line for line in text.splitlines() if line.strip()]
+    inputs: dict[str, Value] = {}
+    outputs: dict[str, Value] = {}
+    nodes: list[Node] = []
+    values: dict[str, Value] = {}
+    for line in lines:
+        if found := _INPUT.fullmatch(line):
+            values[found[1]] = inputs[found[1]] = Value(_type(found[2], found[3]), found[1])
+        elif found := _OUTPUT.fullmatch(line):
+            outputs[found[1]] = values[found[2]]
+        else:
+            nodes.append(_node(line, values))
+    return Graph(first.removeprefix("graph "), inputs, tuple(nodes), outputs)
+
+
+def parse_dim(text: str) -> Dim:
+    """The dim of a text, such as ``(H + 1) // 2``."""
+    return _dim(ast.parse(text, mode="eval").body)
+
+
+def _node(line: str, values: dict[str, Value]) -> Node:
+    code, _, comment = line.partition("  # ")
+    origin = Origin(comment) if comment else UNKNOWN
+    left, _, right = code.partition(" = ")
+    results = {name: Value(_type(dtype, dims), origin=origin) for name, dtype, dims in _RESULT.findall(left)}
+    call, inputs = _split_call(right)
+    node = Node(
+        _op(call, next(iter(results.values())).type),
+        tuple(values[name] for name in inputs.split(", ") if name), tuple(results.values()), origin,
+    )
+    values.update(results)
+    return node
+
+
+def _split_call(text: str) -> tuple[str, str]:
+    """``softmax(axis=1)`` and what follows it."""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == " " and depth == 0:
+            return text[:position], text[position + 1 :]
+    return text, ""
+
+
+def _op(text: str, result: TensorType) -> Op:
+    tree = ast.parse(text, mode="eval").body
+    if isinstance(tree, ast.Name):
+        return registry()[tree.id]()
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        raise ValueError(f"no op: {text}")
+    if tree.func.id == Constant.name:
+        return Constant.of(np.array(_value(tree.args[0], "")).astype(result.dtype.numpy), result.dtype)
+    op = registry()[tree.func.id]
+    hints = {name: str(hint) for name, hint in get_type_hints(op).items()}
+    return op(**{k.arg: _value(k.value, hints[k.arg]) for k in tree.keywords if k.arg})
+
+
+def _value(tree: ast.expr, hint: str) -> Any:
+    """An attribute; ``hint`` is its annotation, which tells dims from integers."""
+    if isinstance(tree, ast.List):
+        return tuple(_value(item, hint) for item in tree.elts)
+    if isinstance(tree, ast.Name) and "DType" in hint:
+        return DType(tree.id)
+    if "Dim" in hint and not (isinstance(tree, ast.Constant) and tree.value is None):
+        return _dim(tree)
+    if isinstance(tree, ast.Name):
+        return _NAMED_NUMBERS[tree.id]
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        return -_value(tree.operand, hint)
+    return ast.literal_eval(tree)
+
+
+def _type(dtype: str, dims: str) -> TensorType:
+    tree = ast.parse(f"[{dims}]", mode="eval").body
+    assert isinstance(tree, ast.List)
+    return TensorType(DType(dtype), tuple(map(_dim, tree.elts)))
+
+
+def _dim(tree: ast.expr) -> Dim:
+    match tree:
+        case ast.Constant(value=int(number)):
+            return Dim.of(number)
+        case ast.Name(id=name):
+            return Dim.of(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_dim(operand)
+        case ast.Call(func=ast.Name(id=name), args=[left, right]):
+            return ATOMS[name](_dim(left), _dim(right))
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))):
+            return _dim(left) ** power
+        case ast.BinOp(left=left, op=op, right=right):
+            return _BINARY[type(op)](_dim(left), _dim(right))
+    raise ValueError(f"no dim: {ast.unparse(tree)}")
+
+
+_BINARY = {
+    ast.Add: Dim.__add__, ast.Sub: Dim.__sub__, ast.Mult: Dim.__mul__,
+    ast.FloorDiv: Dim.__floordiv__, ast.Mod: Dim.__mod__,
+}

@@ -1,0 +1,18 @@
+"""Dead code: nodes on which no output depends. The runtime would execute them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archonnx.compiler.ir.graph import Graph, needed
+
+
+@dataclass(frozen=True)
+class DeadCode:
+    """The pass that drops dead nodes. Inputs stay, read or not."""
+
+    name: str = "dead-code"
+
+    def run(self, graph: Graph) -> Graph:
+        """The graph without them."""
+        return Graph(graph.name, graph.inputs, tuple(needed(graph.nodes, graph.outputs.values())), graph.outputs)

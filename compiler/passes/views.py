@@ -1,0 +1,118 @@
+"""Rules of layout: chains of reshapes, transposes and broadcasts that are one step, or none. All are exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.dims import ONE
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ops.reduce import Reduction
+from archonnx.compiler.ops.shape import (
+    Broadcast,
+    Reshape,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+    broadcast_to,
+    reshape,
+    squeeze,
+    transpose,
+)
+
+from .rewrite import Rule, Site, rule
+
+RESHAPES = (Reshape, Unsqueeze, Squeeze)
+"""The ops that keep the elements and their order."""
+
+
+@rule(*RESHAPES, Transpose, Broadcast)
+def view_of_number(site: Site) -> Value | None:
+    """A view of one number, broadcast, is that number broadcast to the view's shape."""
+    broadcast = site.made_by(site.inputs[0], Broadcast)
+    if broadcast is None or broadcast.inputs[0].type.size != ONE:
+        return None
+    return broadcast_to(reshape(broadcast.inputs[0], ()), site.output.shape)
+
+
+@rule(*RESHAPES, Broadcast)
+def view_to_same(site: Site) -> Value | None:
+    """A reshape or broadcast to the shape that a value has."""
+    (x,) = site.inputs
+    return x if x.shape == site.output.shape else None
+
+
+@rule(Transpose)
+def transpose_to_same(site: Site) -> Value | None:
+    """A transpose that leaves the order of axes."""
+    (x,) = site.inputs
+    assert isinstance(site.node.op, Transpose)
+    return x if site.node.op.permutation == tuple(range(x.rank)) else None
+
+
+@rule(*RESHAPES)
+def reshape_twice(site: Site) -> Value | None:
+    """A reshape of a reshape. Where several dims are symbolic (reading them costs), only one that undoes it."""
+    inner = site.made_by(site.inputs[0], RESHAPES)
+    if inner is None:
+        return None
+    (x,), shape = inner.inputs, site.output.shape
+    simple = sum(dim.constant is None for dim in shape) <= 1
+    return reshape(x, shape) if simple or x.shape == shape else None
+
+
+@rule(Transpose)
+def transpose_twice(site: Site) -> Value | None:
+    """A transpose of a transpose."""
+    inner, op = site.made_by(site.inputs[0], Transpose), site.node.op
+    if inner is None:
+        return None
+    assert isinstance(op, Transpose) and isinstance(inner.op, Transpose)
+    return transpose(inner.inputs[0], [inner.op.permutation[axis] for axis in op.permutation])
+
+
+@rule(Broadcast)
+def broadcast_twice(site: Site) -> Value | None:
+    """A broadcast of a broadcast."""
+    inner = site.made_by(site.inputs[0], Broadcast)
+    return broadcast_to(inner.inputs[0], site.output.shape) if inner else None
+
+
+@rule(Broadcast)
+def broadcast_of_leading_ones(site: Site) -> Value | None:
+    """A broadcast adds leading axes by itself: a reshape that only puts ones in front is not needed."""
+    inner = site.made_by(site.inputs[0], RESHAPES)
+    if inner is None:
+        return None
+    (x,), shape = inner.inputs, inner.outputs[0].shape
+    extra = len(shape) - x.rank
+    leading = extra > 0 and shape[extra:] == x.shape and all(dim == ONE for dim in shape[:extra])
+    return broadcast_to(x, site.output.shape) if leading else None
+
+
+@rule(Reduction)
+def reduce_nothing(site: Site) -> Value | None:
+    """A reduction over no axes, or over axes of size 1."""
+    (x,), op = site.inputs, site.node.op
+    assert isinstance(op, Reduction)
+    if any(x.shape[axis] != ONE for axis in op.axes):
+        return None
+    return x if op.keep else squeeze(x, op.axes)
+
+
+@rule(Squeeze, Unsqueeze)
+def reduce_and_keep(site: Site) -> Value | None:
+    """A reduction can drop or keep its axes by itself."""
+    inner, op = site.made_by(site.inputs[0], Reduction), site.node.op
+    if inner is None:
+        return None
+    assert isinstance(inner.op, Reduction) and isinstance(op, Squeeze | Unsqueeze)
+    if op.axes != inner.op.axes or inner.op.keep != isinstance(op, Squeeze):
+        return None
+    return current_builder().add(replace(inner.op, keep=not inner.op.keep), *inner.inputs)
+
+
+VIEWS: tuple[Rule, ...] = (
+    view_of_number, view_to_same, transpose_to_same, reshape_twice, transpose_twice, broadcast_twice,
+    broadcast_of_leading_ones, reduce_nothing, reduce_and_keep,
+)
