@@ -13,6 +13,7 @@ from lark import Token
 
 from . import ast
 from .diagnostics import Label, Report
+from .layout import bounds
 from .literals import dedent, read_number, read_string
 from .source import Source, Span
 
@@ -49,14 +50,13 @@ class Builder:
     # ------------------------------------------------------------ helpers
 
     def _span(self, children: Children) -> Span:
-        first: Any = children[0]
-        last: Any = children[-1]
-        start: int = first.start_pos if type(first) is Token else first.span.start
-        end: int = last.end_pos if type(last) is Token else last.span.end
+        first, last = children[0], children[-1]
+        start = bounds(first)[0] if type(first) is Token else first.span.start
+        end = bounds(last)[1] if type(last) is Token else last.span.end
         return Span(self.source, start, end)
 
     def _token(self, token: Token) -> Span:
-        return Span(self.source, token.start_pos, token.end_pos)  # type: ignore[arg-type]
+        return Span(self.source, *bounds(token))
 
     def _name(self, token: Token) -> ast.Name:
         return ast.Name(str(token), span=self._token(token))

@@ -80,13 +80,16 @@ def _full(diagnostic: Diagnostic, color: bool) -> Iterator[str]:
         arrow.add(str(place))
         yield arrow.text(color)
         yield from (row.text(color) for row in _block(place.source, segments, width, diagnostic.severity))
-    asides = [*(("note", note) for note in diagnostic.notes), *((("help", diagnostic.help),) if diagnostic.help else ())]
+    asides = [("note", note) for note in diagnostic.notes]
+    if diagnostic.help is not None:
+        asides.append(("help", diagnostic.help))
     if sources and asides:
         yield _gutter(width).text(color)
     for word, text in asides:
         aside = _Row()
         aside.add(word, word)
-        aside.add(": " + ("\n" + " " * (len(word) + 2)).join(map(_printable, text.split("\n"))), printable=True)
+        indented = ("\n" + " " * (len(word) + 2)).join(_printable(line) for line in text.split("\n"))
+        aside.add(f": {indented}", printable=True)
         yield aside.text(color)
 
 
