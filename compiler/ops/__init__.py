@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
-FAMILIES = ("elementwise", "reduce", "linalg", "shape", "index", "conv", "pool", "norm", "loss", "random")
+FAMILIES = (
+    "elementwise", "compare", "functions", "reduce", "linalg", "einsum", "shape", "slicing", "index",
+    "conv", "pool", "norm", "loss", "random",
+)
 """The modules of this package that register ops."""
 
 

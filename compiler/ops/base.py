@@ -85,7 +85,7 @@ class Op:
     not_differentiable: ClassVar[str | None] = None
     """Why asking for a gradient through the op is an error (a zero gradient is None in ``vjp``'s result)."""
 
-    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+    def infer(self, *inputs: Any) -> TensorType | tuple[TensorType, ...]:
         """Types of the results; TypeProblem if the inputs do not fit."""
         raise TypeError(f"{type(self).__name__} has no shape rule")
 
@@ -93,7 +93,7 @@ class Op:
         """The result in NumPy (a tuple where there are several). All dims among the attributes are constants here."""
         raise TypeError(f"{type(self).__name__} has no meaning in NumPy")
 
-    def vjp(self, dy: Any, y: Any, *inputs: Value) -> tuple[Value | None, ...]:
+    def vjp(self, dy: Any, y: Any, *inputs: Any) -> tuple[Value | None, ...]:
         """Cotangents of the inputs, None where the gradient is zero.
 
         ``dy`` and ``y`` are the cotangent and the result (tuples where the op has several results; a cotangent that

@@ -1,4 +1,8 @@
-"""Ops that act element by element on inputs of one shape. Broadcasting happens before them, in ``Broadcast``."""
+"""Arithmetic, steps, selection and conversion, element by element on inputs of one shape.
+
+An op without attributes is also a function of its own name (``add(x, 1.0)``), which broadcasts its operands. What this
+module does not do: the functions of analysis (``functions``), truth values (``compare``).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
 
 ELEMENTWISE = Trait.PURE | Trait.ELEMENTWISE
+COMMUTATIVE = ELEMENTWISE | Trait.COMMUTATIVE
+UNSIGNED = frozenset({DType.u8, DType.u32, DType.u64})
 
 
 class Elementwise(Op):
@@ -24,7 +30,7 @@ class Elementwise(Op):
 
     traits: ClassVar[Trait] = ELEMENTWISE
     accepts: ClassVar[str] = "number"
-    """``number``, ``float``, ``integer``, ``bool`` or ``any``."""
+    """``number``, ``signed``, ``float``, ``bool`` or ``any``."""
     result_dtype: ClassVar[DType | None] = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -36,21 +42,44 @@ class Elementwise(Op):
                     operands=(position, 0), help=f"convert one of them: `{first.dtype}(...)`",
                 )
             if other.shape != first.shape:
-                raise TypeProblem("AX0302", f"`{self.name}` needs one shape: {first} and {other}", operands=(position, 0))
+                raise TypeProblem(
+                    "AX0302", f"`{self.name}` needs one shape: {first} and {other}", operands=(position, 0)
+                )
         if not accepts(self.accepts, first.dtype):
-            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {first.dtype}: it takes {self.accepts} tensors")
+            raise TypeProblem(
+                "AX0303", f"`{self.name}` is not defined for {first.dtype}: it takes {self.accepts} tensors",
+                help="convert it: `f32(...)`" if not first.dtype.is_float and self.accepts != "bool" else None,
+            )
         return TensorType(self.result_dtype or first.dtype, first.shape, first.notes)
+
+    def __call__(self, *operands: Value | float) -> Value:
+        """Apply the op after broadcasting; Python numbers take the tensors' dtype."""
+        builder = current_builder()
+        return builder.add(self, *builder.broadcast(*operands))
 
 
 def accepts(kind: str, dtype: DType) -> bool:
-    """Whether a dtype is of a kind (``number``, ``float``, ``integer``, ``bool``, ``any``)."""
-    return {
-        "any": True,
-        "bool": dtype is DType.bool,
-        "float": dtype.is_float,
-        "integer": dtype.is_integer,
-        "number": dtype is not DType.bool,
-    }[kind]
+    """Whether a dtype is of a kind (``number``, ``signed``, ``float``, ``bool``, ``any``)."""
+    match kind:
+        case "bool":
+            return dtype is DType.bool
+        case "float":
+            return dtype.is_float
+        case "number":
+            return dtype is not DType.bool
+        case "signed":
+            return dtype is not DType.bool and dtype not in UNSIGNED
+    return True
+
+
+class ZeroGradient(Elementwise):
+    """The derivative is zero wherever there is one (steps), or the result has no derivative (truth values)."""
+
+    def vjp(self, dy: Any, y: Any, *inputs: Value) -> tuple[Value | None, ...]:
+        return (None,) * len(inputs)
+
+
+# Arithmetic.
 
 
 @register
@@ -58,14 +87,28 @@ def accepts(kind: str, dtype: DType) -> bool:
 class Add(Elementwise):
     """``a + b``."""
 
-    traits: ClassVar[Trait] = ELEMENTWISE | Trait.COMMUTATIVE
-    onnx: ClassVar[OnnxOp | None] = OnnxOp("Add", since=14)
+    traits = COMMUTATIVE
+    onnx = OnnxOp("Add", since=14)
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return a + b
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
         return dy, dy
+
+
+@register
+@dataclass(frozen=True)
+class Sub(Elementwise):
+    """``a - b``."""
+
+    onnx = OnnxOp("Sub", since=14)
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return a - b
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        return dy, -dy
 
 
 @register
@@ -73,30 +116,252 @@ class Add(Elementwise):
 class Mul(Elementwise):
     """``a * b``."""
 
-    traits: ClassVar[Trait] = ELEMENTWISE | Trait.COMMUTATIVE
-    onnx: ClassVar[OnnxOp | None] = OnnxOp("Mul", since=14)
+    traits = COMMUTATIVE
+    onnx = OnnxOp("Mul", since=14)
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return a * b
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
-        a, b = inputs
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
         return dy * b, dy * a
 
 
 @register
 @dataclass(frozen=True)
-class Exp(Elementwise):
-    """``e ** x``. Backward: ``dx = dy * y``."""
+class Div(Elementwise):
+    """``a / b`` of floats. Backward: ``da = dy / b``, ``db = -da * y``."""
 
-    accepts: ClassVar[str] = "float"
-    onnx: ClassVar[OnnxOp | None] = OnnxOp("Exp", since=13)
+    accepts = "float"
+    onnx = OnnxOp("Div", since=14)
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.divide(a, b)
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        da = dy / b
+        return da, -(da * y)
+
+
+@register
+@dataclass(frozen=True)
+class Neg(Elementwise):
+    """``-x``."""
+
+    accepts = "signed"
+    onnx = OnnxOp("Neg", since=13)
 
     def evaluate(self, x: Any) -> Any:
-        return np.exp(x)
+        return -x
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
-        return (dy * y,)
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (-dy,)
+
+
+@register
+@dataclass(frozen=True)
+class FloorDiv(ZeroGradient):
+    """``floor(a / b)``; an integer divided by zero is undefined.
+
+    ONNX's Div of integers drops the fraction, so that the remainder is taken off first where signs may differ.
+    """
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.floor(np.divide(a, b)) if np.asarray(a).dtype.kind == "f" else np.floor_divide(a, b)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        a, b = inputs
+        dtype = types[0].dtype
+        if dtype.is_float:
+            return emit.node("Floor", emit.node("Div", a, b))
+        if dtype not in UNSIGNED:
+            a = emit.node("Sub", a, emit.node("Mod", a, b))
+        return emit.node("Div", a, b)
+
+
+@register
+@dataclass(frozen=True)
+class Mod(Elementwise):
+    """``a - b * floor(a / b)``: the remainder with the sign of ``b``, as in Python.
+
+    ONNX's Mod of floats has the sign of ``a``; ``b`` is added where the signs differ.
+    """
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.mod(a, b)
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        return dy, -(dy * floor_div(a, b))
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        a, b = inputs
+        dtype = types[0].dtype
+        if not dtype.is_float:
+            return emit.node("Mod", a, b)
+        rest = emit.node("Mod", a, b, fmod=1)
+        signs_differ = emit.node("Less", emit.node("Mul", rest, emit.node("Sign", b)), emit.constant(0, dtype))
+        return emit.node("Add", rest, emit.node("Mul", b, emit.node("Cast", signs_differ, to=dtype)))
+
+
+@register
+@dataclass(frozen=True)
+class Maximum(Elementwise):
+    """The larger of two. Where they are equal each gets half of the gradient (which needs them finite)."""
+
+    traits = COMMUTATIVE
+    onnx = OnnxOp("Max", since=13)
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.maximum(a, b)
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        da = dy * heaviside(a - b, at_zero=0.5)
+        return da, dy - da
+
+
+@register
+@dataclass(frozen=True)
+class Minimum(Elementwise):
+    """The smaller of two. Where they are equal each gets half of the gradient (which needs them finite)."""
+
+    traits = COMMUTATIVE
+    onnx = OnnxOp("Min", since=13)
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.minimum(a, b)
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        da = dy * heaviside(b - a, at_zero=0.5)
+        return da, dy - da
+
+
+@register
+@dataclass(frozen=True)
+class Abs(Elementwise):
+    """``|x|``, with derivative 0 at 0."""
+
+    onnx = OnnxOp("Abs", since=13)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.abs(x)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (dy * (heaviside(x, at_zero=0.5) * 2 - 1),)
+
+
+# Steps.
+
+
+@register
+@dataclass(frozen=True)
+class Sign(ZeroGradient):
+    """-1, 0 or 1."""
+
+    onnx = OnnxOp("Sign", since=13)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.sign(x)
+
+
+@register
+@dataclass(frozen=True)
+class Heaviside(ZeroGradient):
+    """1 above zero, 0 below, ``at_zero`` (from 0 to 1) at zero.
+
+    Every gradient with a kink is made of it: onnxruntime computes HardSigmoid, ``clip(alpha * x + beta, 0, 1)``, twice
+    as fast as a comparison and a Cast, and seven times as fast as Sign. The largest alpha makes it a step for all
+    normal f32 numbers; below those (1e-38) it is a ramp.
+    """
+
+    accepts = "float"
+    at_zero: float = 0.0
+
+    def evaluate(self, x: Any) -> Any:
+        return np.heaviside(x, np.asarray(self.at_zero, np.asarray(x).dtype))
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        (x,) = inputs
+        dtype = types[0].dtype
+        if dtype is DType.f32:
+            return emit.node("HardSigmoid", x, alpha=float(np.finfo(np.float32).max), beta=self.at_zero)
+        zero = emit.constant(0, dtype)
+        above = emit.node("Cast", emit.node("Greater", x, zero), to=dtype)
+        if not self.at_zero:
+            return above
+        at = emit.node("Cast", emit.node("Equal", x, zero), to=dtype)
+        return emit.node("Add", above, emit.node("Mul", at, emit.constant(self.at_zero, dtype)))
+
+
+@register
+@dataclass(frozen=True)
+class Floor(ZeroGradient):
+    """The largest integer not above ``x``, as a float."""
+
+    accepts = "float"
+    onnx = OnnxOp("Floor", since=13)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.floor(x)
+
+
+@register
+@dataclass(frozen=True)
+class Ceil(ZeroGradient):
+    """The smallest integer not below ``x``, as a float."""
+
+    accepts = "float"
+    onnx = OnnxOp("Ceil", since=13)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.ceil(x)
+
+
+@register
+@dataclass(frozen=True)
+class Round(ZeroGradient):
+    """The nearest integer, halves to even, as a float."""
+
+    accepts = "float"
+    onnx = OnnxOp("Round", since=11)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.round(x)
+
+
+# Selection and conversion.
+
+
+@register
+@dataclass(frozen=True)
+class Where(Op):
+    """``a`` where the condition holds, else ``b``. What is not selected gets the gradient ``dy * 0``."""
+
+    traits = ELEMENTWISE
+    onnx = OnnxOp("Where", since=16)
+
+    def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
+        if condition.dtype is not DType.bool:
+            raise TypeProblem(
+                "AX0303", f"the condition of `where` is bool, not {condition.dtype}", help="compare it: `x != 0`",
+            )
+        if a.dtype is not b.dtype:
+            raise TypeProblem(
+                "AX0303", f"`where` needs one dtype to choose from: {a.dtype} and {b.dtype}",
+                operands=(2, 1), help=f"convert one of them: `{a.dtype}(...)`",
+            )
+        for position, other in enumerate((a, b), 1):
+            if other.shape != condition.shape:
+                raise TypeProblem("AX0302", f"`where` needs one shape: {condition} and {other}", operands=(position, 0))
+        return a
+
+    def evaluate(self, condition: Any, a: Any, b: Any) -> Any:
+        return np.where(condition, a, b)
+
+    def vjp(self, dy: Value, y: Value, condition: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        da = dy * cast(condition, dy.type.dtype)
+        return None, da, dy - da
 
 
 @register
@@ -104,20 +369,37 @@ class Exp(Elementwise):
 class Cast(Op):
     """Convert to another dtype: floats to integers truncate, numbers to bool are ``x != 0``."""
 
-    onnx: ClassVar[OnnxOp | None] = OnnxOp("Cast", since=21, attributes={"dtype": "to"})
+    onnx = OnnxOp("Cast", since=21, attributes={"dtype": "to"})
     dtype: DType = DType.f32
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        return inputs[0].with_dtype(self.dtype)
+    def infer(self, x: TensorType) -> TensorType:
+        return x.with_dtype(self.dtype)
 
     def evaluate(self, x: Any) -> Any:
         return np.asarray(x).astype(self.dtype.numpy)
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
-        (x,) = inputs
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (cast(dy, x.type.dtype),) if self.dtype.is_float and x.type.dtype.is_float else (None,)
 
 
 def cast(x: Value, dtype: DType) -> Value:
     """``x`` in another dtype; itself where it has it already."""
     return x if x.type.dtype is dtype else current_builder().add(Cast(dtype), x)
+
+
+def where(condition: Value, a: Value | float, b: Value | float, dtype: DType = DType.f32) -> Value:
+    """``a`` where the condition holds, else ``b``, broadcast; ``dtype`` is for when both are Python numbers."""
+    builder = current_builder()
+    known = next((x.type.dtype for x in (a, b) if not isinstance(x, int | float)), dtype)
+    chosen = (builder.constant(x, known) if isinstance(x, int | float) else x for x in (a, b))
+    return builder.add(Where(), *builder.broadcast(condition, *chosen))
+
+
+def heaviside(x: Value, at_zero: float = 0.0) -> Value:
+    """1 where ``x`` is above zero, 0 where below, ``at_zero`` at zero."""
+    return current_builder().add(Heaviside(at_zero), x)
+
+
+add, sub, mul, div, neg = Add(), Sub(), Mul(), Div(), Neg()
+floor_div, mod, maximum, minimum, absolute = FloorDiv(), Mod(), Maximum(), Minimum(), Abs()
+sign, floor, ceil, round_half_even = Sign(), Floor(), Ceil(), Round()

@@ -1,21 +1,26 @@
-"""Constants, and ops that change the shape of a tensor without arithmetic on its elements."""
+"""Constants, sizes, and ops that change the shape of a tensor without arithmetic on its elements.
+
+What this module does not do: parts of tensors (``slicing``), indexing by tensors (``index``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
-from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.dims import ONE, Dim, same
 from archonnx.compiler.ir.types import Array, DType, TensorType
 
-from .base import Emitter, Op, Trait, TypeProblem, register
+from .base import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
+
+VIEW = Trait.PURE | Trait.VIEW
 
 
 @register
@@ -38,18 +43,85 @@ class Constant(Op):
         """The tensor."""
         return np.frombuffer(self.data, dtype=self.dtype.numpy).reshape(self.shape)
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def infer(self) -> TensorType:
         return TensorType(self.dtype, tuple(Dim.of(n) for n in self.shape))
 
-    def evaluate(self, *inputs: Any) -> Any:
+    def evaluate(self) -> Any:
         return self.array
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
+    def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
         return ()
 
     def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
               results: Sequence[TensorType]) -> str:
         return emit.constant(self.array, self.dtype)
+
+
+@register
+@dataclass(frozen=True)
+class DimValue(Op):
+    """The size of an axis as a scalar."""
+
+    dim: Dim = ONE
+
+    def infer(self) -> TensorType:
+        return TensorType(DType.i64, ())
+
+    def evaluate(self) -> Any:
+        return np.asarray(self.dim.evaluate({}))
+
+    def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
+        return ()
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        if (size := self.dim.constant) is not None:
+            return emit.constant(size)
+        return emit.node("Squeeze", emit.dims([self.dim]))
+
+
+@register
+@dataclass(frozen=True)
+class Iota(Op):
+    """``0, 1, ..., length - 1`` as i64."""
+
+    length: Dim = ONE
+
+    def infer(self) -> TensorType:
+        return TensorType(DType.i64, (self.length,))
+
+    def evaluate(self) -> Any:
+        return np.arange(self.length.evaluate({}))
+
+    def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
+        return ()
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        if (size := self.length.constant) is not None:
+            return emit.constant(np.arange(size))
+        return emit.node("Range", emit.constant(0), emit.node("Squeeze", emit.dims([self.length])), emit.constant(1))
+
+
+@register
+@dataclass(frozen=True)
+class StopGradient(Op):
+    """The same tensor, through which no gradient flows. Export leaves it out."""
+
+    traits = VIEW
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def evaluate(self, x: Any) -> Any:
+        return x
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (None,)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return inputs[0]
 
 
 @register
@@ -60,31 +132,35 @@ class Broadcast(Op):
     Export leaves it out where the ONNX op that reads it broadcasts by itself.
     """
 
-    traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW
+    traits = VIEW
     shape: tuple[Dim, ...] = ()
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
+    def infer(self, x: TensorType) -> TensorType:
         if broadcast_shapes([x.shape, self.shape]) != self.shape:
-            raise TypeProblem("AX0302", f"{x} does not broadcast to [{', '.join(map(str, self.shape))}]")
+            raise TypeProblem("AX0302", f"{x} does not broadcast to {_shown(self.shape)}")
         return x.with_shape(self.shape)
 
     def evaluate(self, x: Any) -> Any:
         return np.broadcast_to(x, [d.evaluate({}) for d in self.shape])
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         from .reduce import reduce_sum
 
-        (x,) = inputs
         new = len(self.shape) - x.rank
-        kept = tuple(i + new for i, (old, d) in enumerate(zip(x.shape, self.shape[new:], strict=True))
-                     if old == ONE and d != ONE)
-        total = reduce_sum(dy, (*range(new), *kept), keep=False)
-        return (reshape(total, x.shape),)
+        repeated = tuple(
+            axis for axis, (old, dim) in enumerate(zip(x.shape, self.shape[new:], strict=True)) if old == ONE != dim
+        )
+        if not new:
+            return (reduce_sum(dy, repeated, keep=True),)
+        total = reduce_sum(dy, (*range(new), *(new + axis for axis in repeated)))
+        return (unsqueeze(total, repeated),)
 
     def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
               results: Sequence[TensorType]) -> str:
-        return emit.node("Expand", inputs[0], emit.dims(self.shape))
+        new = len(self.shape) - types[0].rank
+        kept = zip(types[0].shape, self.shape[new:], strict=True)
+        repeats = [ONE if old == dim else dim for old, dim in kept]
+        return emit.node("Expand", inputs[0], emit.dims([*self.shape[:new], *repeats]))
 
 
 @register
@@ -92,21 +168,29 @@ class Broadcast(Op):
 class Reshape(Op):
     """The same elements in row-major order under another shape."""
 
-    traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW
+    traits = VIEW
     shape: tuple[Dim, ...] = ()
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
+    def infer(self, x: TensorType) -> TensorType:
         result = x.with_shape(self.shape)
-        if result.size != x.size:
-            raise TypeProblem("AX0304", f"cannot reshape {x} to {result}: {x.size} elements against {result.size}")
+        equal = same(result.size, x.size)
+        if equal is None:
+            raise TypeProblem(
+                "AX0305", f"cannot tell whether {x} has as many elements as {_shown(self.shape)}",
+                notes=(f"{x.size} elements against {result.size}",),
+                help=f"state it: `assert {x.size} == {result.size}`",
+            )
+        if not equal:
+            raise TypeProblem(
+                "AX0304", f"cannot reshape {x} to {_shown(self.shape)}: {x.size} elements against {result.size}"
+            )
         return result
 
     def evaluate(self, x: Any) -> Any:
         return np.reshape(x, [d.evaluate({}) for d in self.shape])
 
-    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
-        return (reshape(dy, inputs[0].shape),)
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (reshape(dy, x.shape),)
 
     def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
               results: Sequence[TensorType]) -> str:
@@ -116,7 +200,197 @@ class Reshape(Op):
         return emit.node("Reshape", inputs[0], emit.dims(self.shape))
 
 
+@register
+@dataclass(frozen=True)
+class Transpose(Op):
+    """Axes in another order: axis ``i`` of the result is axis ``permutation[i]`` of ``x``."""
+
+    traits = VIEW
+    onnx = OnnxOp("Transpose", since=21, attributes={"permutation": "perm"})
+    permutation: tuple[int, ...] = ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        if sorted(self.permutation) != list(range(x.rank)):
+            raise TypeProblem(
+                "AX0320", f"an order of axes names each axis of {x} once: {list(self.permutation)} does not"
+            )
+        return x.with_shape(tuple(x.shape[axis] for axis in self.permutation))
+
+    def evaluate(self, x: Any) -> Any:
+        return np.transpose(x, self.permutation)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (transpose(dy, sorted(range(x.rank), key=self.permutation.__getitem__)),)
+
+
+@register
+@dataclass(frozen=True)
+class Unsqueeze(Op):
+    """New axes of size 1; ``axes`` are their places in the result, in order."""
+
+    traits = VIEW
+    axes: tuple[int, ...] = ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        shape = list(x.shape)
+        for axis in self.axes:
+            shape.insert(axis, ONE)
+        return x.with_shape(tuple(shape))
+
+    def evaluate(self, x: Any) -> Any:
+        return np.expand_dims(x, self.axes)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (squeeze(dy, self.axes),)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return emit.node("Unsqueeze", inputs[0], emit.constant(self.axes))
+
+
+@register
+@dataclass(frozen=True)
+class Squeeze(Op):
+    """Drop axes, which have size 1."""
+
+    traits = VIEW
+    axes: tuple[int, ...] = ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        for axis in self.axes:
+            if x.shape[axis] != ONE:
+                raise TypeProblem(
+                    "AX0322", f"`squeeze` drops axes of size 1, and axis {axis} of {x} is {x.shape[axis]}"
+                )
+        return x.with_shape(tuple(dim for axis, dim in enumerate(x.shape) if axis not in self.axes))
+
+    def evaluate(self, x: Any) -> Any:
+        return np.squeeze(x, self.axes)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (unsqueeze(dy, self.axes),)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return emit.node("Squeeze", inputs[0], emit.constant(self.axes))
+
+
+# Axes.
+
+
+def normal_axis(axis: int, rank: int, op: str) -> int:
+    """An axis counted from the front. TypeProblem if there is none such."""
+    if not -rank <= axis < rank:
+        allowed = f"axes run from {-rank} to {rank - 1}" if rank else "a scalar has no axes"
+        raise TypeProblem("AX0320", f"`{op}` has no axis {axis} to work along: {allowed}")
+    return axis % rank
+
+
+def normal_axes(axes: int | Sequence[int] | None, rank: int, op: str) -> tuple[int, ...]:
+    """Axes counted from the front, in order; None is all of them. TypeProblem if one is out of range or repeated."""
+    if axes is None:
+        return tuple(range(rank))
+    given = [normal_axis(axis, rank, op) for axis in ([axes] if isinstance(axes, int) else axes)]
+    if len(set(given)) < len(given):
+        raise TypeProblem("AX0320", f"`{op}` is given an axis twice: {list(given)}")
+    return tuple(sorted(given))
+
+
+# What the ops are used by.
+
+
 def reshape(x: Value, shape: Sequence[Dim | int]) -> Value:
     """``x`` under another shape; itself where it has it already."""
     dims = tuple(Dim.of(d) for d in shape)
     return x if dims == x.shape else current_builder().add(Reshape(dims), x)
+
+
+def flatten(x: Value, first: int, last: int) -> Value:
+    """``x`` with axes ``first`` up to, not including, ``last`` made one."""
+    merged = TensorType(x.type.dtype, x.shape[first:last]).size
+    return reshape(x, (*x.shape[:first], merged, *x.shape[last:]))
+
+
+def broadcast_to(x: Value, shape: Sequence[Dim | int]) -> Value:
+    """``x`` repeated to a shape; itself where it has it already."""
+    dims = tuple(Dim.of(d) for d in shape)
+    return x if dims == x.shape else current_builder().add(Broadcast(dims), x)
+
+
+def full(shape: Sequence[Dim | int], number: float, dtype: DType) -> Value:
+    """A tensor of one number."""
+    return broadcast_to(current_builder().constant(number, dtype), shape)
+
+
+def zeros_like(x: Value) -> Value:
+    """Zeros of the type of ``x``."""
+    return full(x.shape, 0, x.type.dtype)
+
+
+def transpose(x: Value, permutation: Sequence[int]) -> Value:
+    """``x`` with its axes in this order; itself where that is their order."""
+    order = tuple(normal_axis(axis, x.rank, "transpose") for axis in permutation)
+    return x if order == tuple(range(x.rank)) else current_builder().add(Transpose(order), x)
+
+
+def swap_axes(x: Value, a: int, b: int) -> Value:
+    """``x`` with two axes exchanged."""
+    order = list(range(x.rank))
+    a, b = normal_axis(a, x.rank, "transpose"), normal_axis(b, x.rank, "transpose")
+    order[a], order[b] = b, a
+    return transpose(x, order)
+
+
+def move_axis(x: Value, source: int, target: int) -> Value:
+    """``x`` with one axis moved; the others keep their order."""
+    source, target = normal_axis(source, x.rank, "transpose"), normal_axis(target, x.rank, "transpose")
+    order = [axis for axis in range(x.rank) if axis != source]
+    return transpose(x, [*order[:target], source, *order[target:]])
+
+
+def unsqueeze(x: Value, axes: int | Sequence[int]) -> Value:
+    """``x`` with new axes of size 1 at these places of the result."""
+    count = 1 if isinstance(axes, int) else len(axes)
+    places = normal_axes(axes, x.rank + count, "unsqueeze")
+    return current_builder().add(Unsqueeze(places), x) if places else x
+
+
+def squeeze(x: Value, axes: int | Sequence[int]) -> Value:
+    """``x`` without these axes, which have size 1."""
+    places = normal_axes(axes, x.rank, "squeeze")
+    return current_builder().add(Squeeze(places), x) if places else x
+
+
+def stop_gradient(x: Value) -> Value:
+    """``x``, through which no gradient flows."""
+    return current_builder().add(StopGradient(), x)
+
+
+def dim_value(dim: Dim | int, dtype: DType = DType.i64) -> Value:
+    """A dim as a scalar tensor."""
+    from .elementwise import cast
+
+    size = Dim.of(dim).constant
+    if size is not None:
+        return current_builder().constant(size, dtype)
+    return cast(current_builder().add(DimValue(Dim.of(dim))), dtype)
+
+
+def iota(length: Dim | int, dtype: DType = DType.i64) -> Value:
+    """``0, 1, ..., length - 1``."""
+    from .elementwise import cast
+
+    return cast(current_builder().add(Iota(Dim.of(length))), dtype)
+
+
+def eye(size: Dim | int, dtype: DType = DType.f32) -> Value:
+    """The identity matrix."""
+    from .compare import equal
+    from .elementwise import cast
+
+    index = iota(size)
+    return cast(equal(unsqueeze(index, 1), index), dtype)
+
+
+def _shown(shape: Sequence[Dim]) -> str:
+    return f"[{', '.join(map(str, shape))}]"

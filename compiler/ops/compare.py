@@ -1,0 +1,154 @@
+"""Comparison and logic, element by element: results are truth values, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from archonnx.compiler.ir.types import DType, TensorType
+
+from .base import Emitter, OnnxOp, register
+from .elementwise import COMMUTATIVE, ZeroGradient
+
+
+class Predicate(ZeroGradient):
+    """A NumPy function with truth values as results."""
+
+    result_dtype = DType.bool
+    function: ClassVar[Any]
+
+    def evaluate(self, *inputs: Any) -> Any:
+        return self.function(*inputs)
+
+
+@register
+@dataclass(frozen=True)
+class Equal(Predicate):
+    """``a == b``."""
+
+    traits = COMMUTATIVE
+    accepts = "any"
+    onnx = OnnxOp("Equal", since=19)
+    function = np.equal
+
+
+@register
+@dataclass(frozen=True)
+class NotEqual(Predicate):
+    """``a != b``."""
+
+    traits = COMMUTATIVE
+    accepts = "any"
+    function = np.not_equal
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return emit.node("Not", emit.node("Equal", *inputs))
+
+
+@register
+@dataclass(frozen=True)
+class Greater(Predicate):
+    """``a > b``."""
+
+    onnx = OnnxOp("Greater", since=13)
+    function = np.greater
+
+
+@register
+@dataclass(frozen=True)
+class Less(Predicate):
+    """``a < b``."""
+
+    onnx = OnnxOp("Less", since=13)
+    function = np.less
+
+
+@register
+@dataclass(frozen=True)
+class GreaterEqual(Predicate):
+    """``a >= b``."""
+
+    onnx = OnnxOp("GreaterOrEqual", since=16)
+    function = np.greater_equal
+
+
+@register
+@dataclass(frozen=True)
+class LessEqual(Predicate):
+    """``a <= b``."""
+
+    onnx = OnnxOp("LessOrEqual", since=16)
+    function = np.less_equal
+
+
+@register
+@dataclass(frozen=True)
+class LogicalAnd(Predicate):
+    """Both."""
+
+    traits = COMMUTATIVE
+    accepts = "bool"
+    onnx = OnnxOp("And", since=7)
+    function = np.logical_and
+
+
+@register
+@dataclass(frozen=True)
+class LogicalOr(Predicate):
+    """At least one."""
+
+    traits = COMMUTATIVE
+    accepts = "bool"
+    onnx = OnnxOp("Or", since=7)
+    function = np.logical_or
+
+
+@register
+@dataclass(frozen=True)
+class LogicalXor(Predicate):
+    """Exactly one."""
+
+    traits = COMMUTATIVE
+    accepts = "bool"
+    onnx = OnnxOp("Xor", since=7)
+    function = np.logical_xor
+
+
+@register
+@dataclass(frozen=True)
+class LogicalNot(Predicate):
+    """Not."""
+
+    accepts = "bool"
+    onnx = OnnxOp("Not", since=1)
+    function = np.logical_not
+
+
+@register
+@dataclass(frozen=True)
+class IsNan(Predicate):
+    """Whether ``x`` is not a number."""
+
+    accepts = "float"
+    onnx = OnnxOp("IsNaN", since=20)
+    function = np.isnan
+
+
+@register
+@dataclass(frozen=True)
+class IsInf(Predicate):
+    """Whether ``x`` is infinite, of either sign."""
+
+    accepts = "float"
+    onnx = OnnxOp("IsInf", since=20)
+    function = np.isinf
+
+
+equal, not_equal, greater, less = Equal(), NotEqual(), Greater(), Less()
+greater_equal, less_equal = GreaterEqual(), LessEqual()
+logical_and, logical_or, logical_xor, logical_not = LogicalAnd(), LogicalOr(), LogicalXor(), LogicalNot()
+is_nan, is_inf = IsNan(), IsInf()

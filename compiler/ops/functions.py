@@ -1,0 +1,396 @@
+"""The functions of analysis, element by element: powers, exponentials, circles, and the few activations that are
+primitive or have a kernel of their own.
+
+Other activations are written in the language (``specs/std``). Each op is also a function of its own name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.types import TensorType
+
+from .base import Emitter, OnnxOp, TypeProblem, register
+from .compare import equal, greater
+from .elementwise import Elementwise, heaviside, where
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.graph import Value
+
+
+class Function(Elementwise):
+    """A function of one real variable: a NumPy function and its derivative."""
+
+    accepts = "float"
+    function: ClassVar[Any]
+
+    def evaluate(self, x: Any) -> Any:
+        return type(self).function(x)
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        """The derivative at ``x``, where the value is ``y``."""
+        raise TypeError(f"{type(self).__name__} has no derivative")
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (dy * self.derivative(x, y),)
+
+
+# Powers, exponentials, logarithms.
+
+
+@register
+@dataclass(frozen=True)
+class Pow(Elementwise):
+    """``a ** b``.
+
+    Backward: ``da = dy * b * a ** (b - 1)``, 0 where ``b`` is 0; ``db = dy * y * log(a)``, 0 where ``a <= 0``.
+    """
+
+    onnx = OnnxOp("Pow", since=15)
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.power(a, b)
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        power = where(equal(b, 0.0), 0.0, b - 1)
+        return dy * b * a**power, dy * y * log(where(greater(a, 0.0), a, 1.0))
+
+
+@register
+@dataclass(frozen=True)
+class Sqrt(Function):
+    """The square root."""
+
+    onnx = OnnxOp("Sqrt", since=13)
+    function = np.sqrt
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 0.5 / y
+
+
+@register
+@dataclass(frozen=True)
+class Exp(Function):
+    """``e ** x``."""
+
+    onnx = OnnxOp("Exp", since=13)
+    function = np.exp
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return y
+
+
+@register
+@dataclass(frozen=True)
+class Log(Function):
+    """The natural logarithm."""
+
+    onnx = OnnxOp("Log", since=13)
+    function = np.log
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (dy / x,)
+
+
+@register
+@dataclass(frozen=True)
+class Expm1(Function):
+    """``exp(x) - 1``, precise near 0: in ONNX ``tanh(x / 2) * (exp(x) + 1)``, which is the same."""
+
+    function = np.expm1
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return y + 1
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        (x,), dtype = inputs, types[0].dtype
+        tanh_half = emit.node("Tanh", emit.node("Mul", x, emit.constant(0.5, dtype)))
+        return emit.node("Mul", tanh_half, emit.node("Add", emit.node("Exp", x), emit.constant(1, dtype)))
+
+
+@register
+@dataclass(frozen=True)
+class Log1p(Function):
+    """``log(1 + x)``, precise near 0.
+
+    In ONNX, with ``u = 1 + x`` as rounded: ``log(u) * x / (u - 1)``, or ``x`` where ``u`` is 1. The quotient makes up
+    for what rounding took from ``u`` (Goldberg 1991, theorem 4).
+    """
+
+    function = np.log1p
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (dy / (x + 1),)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        (x,), one = inputs, emit.constant(1, types[0].dtype)
+        u = emit.node("Add", x, one)
+        scaled = emit.node("Mul", emit.node("Log", u), emit.node("Div", x, emit.node("Sub", u, one)))
+        return emit.node("Where", emit.node("Equal", u, one), x, scaled)
+
+
+# Circles and hyperbolas.
+
+
+@register
+@dataclass(frozen=True)
+class Sin(Function):
+    """The sine."""
+
+    onnx = OnnxOp("Sin", since=7)
+    function = np.sin
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return cos(x)
+
+
+@register
+@dataclass(frozen=True)
+class Cos(Function):
+    """The cosine."""
+
+    onnx = OnnxOp("Cos", since=7)
+    function = np.cos
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return -sin(x)
+
+
+@register
+@dataclass(frozen=True)
+class Tan(Function):
+    """The tangent."""
+
+    onnx = OnnxOp("Tan", since=7)
+    function = np.tan
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return y * y + 1
+
+
+@register
+@dataclass(frozen=True)
+class Asin(Function):
+    """The inverse of the sine, on [-1, 1]."""
+
+    onnx = OnnxOp("Asin", since=7)
+    function = np.arcsin
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 1 / sqrt(1 - x * x)
+
+
+@register
+@dataclass(frozen=True)
+class Acos(Function):
+    """The inverse of the cosine, on [-1, 1]."""
+
+    onnx = OnnxOp("Acos", since=7)
+    function = np.arccos
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return -1 / sqrt(1 - x * x)
+
+
+@register
+@dataclass(frozen=True)
+class Atan(Function):
+    """The inverse of the tangent."""
+
+    onnx = OnnxOp("Atan", since=7)
+    function = np.arctan
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 1 / (x * x + 1)
+
+
+@register
+@dataclass(frozen=True)
+class Sinh(Function):
+    """The hyperbolic sine."""
+
+    onnx = OnnxOp("Sinh", since=9)
+    function = np.sinh
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return cosh(x)
+
+
+@register
+@dataclass(frozen=True)
+class Cosh(Function):
+    """The hyperbolic cosine."""
+
+    onnx = OnnxOp("Cosh", since=9)
+    function = np.cosh
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return sinh(x)
+
+
+@register
+@dataclass(frozen=True)
+class Tanh(Function):
+    """The hyperbolic tangent."""
+
+    onnx = OnnxOp("Tanh", since=13)
+    function = np.tanh
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 1 - y * y
+
+
+@register
+@dataclass(frozen=True)
+class Asinh(Function):
+    """The inverse of the hyperbolic sine."""
+
+    onnx = OnnxOp("Asinh", since=9)
+    function = np.arcsinh
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 1 / sqrt(x * x + 1)
+
+
+@register
+@dataclass(frozen=True)
+class Acosh(Function):
+    """The inverse of the hyperbolic cosine, from 1 on."""
+
+    onnx = OnnxOp("Acosh", since=9)
+    function = np.arccosh
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 1 / sqrt(x * x - 1)
+
+
+@register
+@dataclass(frozen=True)
+class Atanh(Function):
+    """The inverse of the hyperbolic tangent, on (-1, 1)."""
+
+    onnx = OnnxOp("Atanh", since=9)
+    function = np.arctanh
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 1 / (1 - x * x)
+
+
+# Activations.
+
+
+def _sigmoid(x: Any) -> Any:
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, np.ones_like(x), small) / (1 + small)
+
+
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _erf(x: Any) -> Any:
+    return np.vectorize(math.erf, otypes=[np.float64])(x).astype(np.asarray(x).dtype)
+
+
+@register
+@dataclass(frozen=True)
+class Sigmoid(Function):
+    """``1 / (1 + exp(-x))``."""
+
+    onnx = OnnxOp("Sigmoid", since=13)
+    function = staticmethod(_sigmoid)
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return y * (1 - y)
+
+
+@register
+@dataclass(frozen=True)
+class Softplus(Function):
+    """``log(1 + exp(x))``."""
+
+    onnx = OnnxOp("Softplus", since=1)
+    function = staticmethod(_softplus)
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return sigmoid(x)
+
+
+@register
+@dataclass(frozen=True)
+class Relu(Function):
+    """``max(x, 0)``, with derivative 0 at 0."""
+
+    onnx = OnnxOp("Relu", since=14)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.maximum(x, 0)
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return heaviside(y)
+
+
+@register
+@dataclass(frozen=True)
+class Erf(Function):
+    """The error function."""
+
+    onnx = OnnxOp("Erf", since=13)
+    function = staticmethod(_erf)
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        return 2 / math.sqrt(math.pi) * exp(-(x * x))
+
+
+@register
+@dataclass(frozen=True)
+class Gelu(Function):
+    """``x`` times the normal distribution function: exactly, or by the approximation with tanh.
+
+    Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+    """
+
+    onnx = OnnxOp("Gelu", since=20)
+    approximate: str = "none"
+    """``none`` or ``tanh``."""
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if self.approximate not in ("none", "tanh"):
+            raise TypeProblem("AX0322", f"`gelu` is approximated by none or tanh, not by {self.approximate}")
+        return Elementwise.infer(self, *inputs)
+
+    def evaluate(self, x: Any) -> Any:
+        if self.approximate == "tanh":
+            return 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBE * x**3)))
+        return 0.5 * x * (1 + _erf(x * math.sqrt(0.5)))
+
+    def derivative(self, x: Value, y: Value) -> Value:
+        if self.approximate == "tanh":
+            square = x * x
+            t = tanh(x * (_TANH_SCALE + _TANH_SCALE * _TANH_CUBE * square))
+            inner = _TANH_SCALE + 3 * _TANH_SCALE * _TANH_CUBE * square
+            return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner
+        distribution = 0.5 * (1 + erf(x * math.sqrt(0.5)))
+        return distribution + x * exp(-0.5 * x * x) * math.sqrt(0.5 / math.pi)
+
+
+_TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def gelu(x: Value, approximate: str = "none") -> Value:
+    """``x`` times the normal distribution function; ``approximate`` is none or tanh."""
+    return current_builder().add(Gelu(approximate), x)
+
+
+power, sqrt, exp, log, expm1, log1p = Pow(), Sqrt(), Exp(), Log(), Expm1(), Log1p()
+sin, cos, tan, asin, acos, atan = Sin(), Cos(), Tan(), Asin(), Acos(), Atan()
+sinh, cosh, tanh, asinh, acosh, atanh = Sinh(), Cosh(), Tanh(), Asinh(), Acosh(), Atanh()
+sigmoid, softplus, relu, erf = Sigmoid(), Softplus(), Relu(), Erf()

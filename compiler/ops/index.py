@@ -1,0 +1,205 @@
+"""Reading and writing by tensors of indices.
+
+An index may be negative, and then counts from the end. One out of range is an error in NumPy and on onnxruntime's CPU
+provider; CUDA does not look. What this module does not do: slices between static bounds (``slicing``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.types import DType, TensorType
+
+from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .compare import equal
+from .elementwise import where
+from .shape import broadcast_to, iota, move_axis, normal_axis, transpose, unsqueeze, zeros_like
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.graph import Value
+
+
+def _check_indices(op: str, indices: TensorType, position: int = 1) -> None:
+    if indices.dtype not in (DType.i32, DType.i64):
+        raise TypeProblem("AX0303", f"`{op}` takes indices of i32 or i64, not {indices.dtype}", operands=(position,),
+                          help="convert them: `i64(...)`")
+
+
+def _check_updates(op: str, x: TensorType, updates: TensorType, shape: tuple[Dim, ...]) -> None:
+    if updates != x.with_shape(shape):
+        raise TypeProblem("AX0302", f"`{op}` writes {x.with_shape(shape)} here, not {updates}", operands=(2, 0))
+
+
+@register
+@dataclass(frozen=True)
+class Gather(Op):
+    """``x[..., indices, ...]`` at one axis: the shape of ``indices`` takes that axis's place."""
+
+    onnx = OnnxOp("Gather", since=13)
+    axis: int = 0
+
+    def infer(self, x: TensorType, indices: TensorType) -> TensorType:
+        _check_indices(self.name, indices)
+        return x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
+
+    def evaluate(self, x: Any, indices: Any) -> Any:
+        return np.take(x, indices, axis=self.axis)
+
+    def vjp(self, dy: Value, y: Value, x: Value, indices: Value) -> tuple[Value | None, ...]:
+        return scatter_add(zeros_like(x), indices, dy, self.axis), None
+
+
+@register
+@dataclass(frozen=True)
+class ScatterAdd(Op):
+    """``x`` with ``updates[i]`` added to ``x[indices[i]]``, along the first axis; what meets adds up.
+
+    The adjoint of Gather. ScatterND is much the fastest form of it in onnxruntime.
+    """
+
+    def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
+        _check_indices(self.name, indices)
+        _check_updates(self.name, x, updates, (*indices.shape, *x.shape[1:]))
+        return x
+
+    def evaluate(self, x: Any, indices: Any, updates: Any) -> Any:
+        result = np.array(x)
+        np.add.at(result, indices, updates)
+        return result
+
+    def vjp(self, dy: Value, y: Value, x: Value, indices: Value, updates: Value) -> tuple[Value | None, ...]:
+        return dy, None, gather(dy, indices, 0)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        x, indices, updates = inputs
+        if types[1].dtype is not DType.i64:
+            indices = emit.node("Cast", indices, to=DType.i64)
+        tuples = emit.node("Unsqueeze", indices, emit.constant([types[1].rank]))
+        return emit.node("ScatterND", x, tuples, updates, reduction="add")
+
+
+@register
+@dataclass(frozen=True)
+class GatherElements(Op):
+    """``y[i, j] = x[indices[i, j], j]`` for axis 0 of a matrix, and so on: each index reads along its own line."""
+
+    onnx = OnnxOp("GatherElements", since=13)
+    axis: int = 0
+
+    def infer(self, x: TensorType, indices: TensorType) -> TensorType:
+        _check_lines(self.name, self.axis, x, indices)
+        return x.with_shape(indices.shape)
+
+    def evaluate(self, x: Any, indices: Any) -> Any:
+        return np.take_along_axis(x, indices, axis=self.axis)
+
+    def vjp(self, dy: Value, y: Value, x: Value, indices: Value) -> tuple[Value | None, ...]:
+        return scatter_elements_add(zeros_like(x), indices, dy, self.axis), None
+
+
+@register
+@dataclass(frozen=True)
+class ScatterElementsAdd(Op):
+    """``x[indices[i, j], j] += updates[i, j]`` for axis 0 of a matrix, and so on. The adjoint of GatherElements."""
+
+    axis: int = 0
+
+    def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
+        _check_lines(self.name, self.axis, x, indices)
+        _check_updates(self.name, x, updates, indices.shape)
+        return x
+
+    def evaluate(self, x: Any, indices: Any, updates: Any) -> Any:
+        result = np.array(x)
+        places = list(np.indices(indices.shape, sparse=True))
+        places[self.axis] = indices
+        np.add.at(result, tuple(places), updates)
+        return result
+
+    def vjp(self, dy: Value, y: Value, x: Value, indices: Value, updates: Value) -> tuple[Value | None, ...]:
+        return dy, None, gather_elements(dy, indices, self.axis)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
+
+
+def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None:
+    _check_indices(op, indices)
+    others = [(*t.shape[:axis], *t.shape[axis + 1 :]) for t in (x, indices)]
+    if x.rank != indices.rank or others[0] != others[1]:
+        raise TypeProblem("AX0302", f"`{op}` needs indices of the tensor's shape except along axis {axis}: "
+                          f"{x} and {indices}", operands=(1, 0))
+
+
+@register
+@dataclass(frozen=True)
+class OneHot(Op):
+    """1 at the index along a new last axis of size ``depth``, 0 elsewhere; all 0 for an index out of range."""
+
+    depth: Dim = ONE
+    dtype: DType = DType.f32
+
+    def infer(self, indices: TensorType) -> TensorType:
+        _check_indices(self.name, indices, 0)
+        return TensorType(self.dtype, (*indices.shape, self.depth))
+
+    def evaluate(self, indices: Any) -> Any:
+        depth = self.depth.evaluate({})
+        wrapped = np.where(indices < 0, indices + depth, indices)
+        return (wrapped[..., None] == np.arange(depth)).astype(self.dtype.numpy)
+
+    def vjp(self, dy: Value, y: Value, indices: Value) -> tuple[Value | None, ...]:
+        return (None,)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        indices = inputs[0] if types[0].dtype is DType.i64 else emit.node("Cast", inputs[0], to=DType.i64)
+        # Of the floats, onnxruntime's CPU kernel knows f32 alone.
+        hot = emit.node("OneHot", indices, emit.dims([self.depth]), emit.constant([0, 1], DType.f32), axis=-1)
+        return hot if self.dtype is DType.f32 else emit.node("Cast", hot, to=self.dtype)
+
+
+def gather(x: Value, indices: Value, axis: int) -> Value:
+    """``x[..., indices, ...]`` at an axis."""
+    return current_builder().add(Gather(normal_axis(axis, x.rank, "gather")), x, indices)
+
+
+def scatter_add(x: Value, indices: Value, updates: Value, axis: int) -> Value:
+    """``x`` with updates added at ``x[..., indices, ...]`` at an axis; ``updates`` has the shape that Gather gives."""
+    place = normal_axis(axis, x.rank, "scatter_add")
+    first = range(place, place + indices.rank)
+    order = [*first, *(i for i in range(updates.rank) if i not in first)]
+    summed = current_builder().add(ScatterAdd(), move_axis(x, place, 0), indices, transpose(updates, order))
+    return move_axis(summed, 0, place)
+
+
+def gather_elements(x: Value, indices: Value, axis: int) -> Value:
+    """``x`` read along an axis, each index on its own line."""
+    return current_builder().add(GatherElements(normal_axis(axis, x.rank, "gather")), x, indices)
+
+
+def scatter_elements_add(x: Value, indices: Value, updates: Value, axis: int) -> Value:
+    """``x`` with updates added along an axis, each index on its own line."""
+    op = ScatterElementsAdd(normal_axis(axis, x.rank, "scatter_add"))
+    return current_builder().add(op, x, indices, updates)
+
+
+def one_hot(indices: Value, depth: Dim | int, dtype: DType = DType.f32) -> Value:
+    """1 at the index along a new last axis, 0 elsewhere."""
+    return current_builder().add(OneHot(Dim.of(depth), dtype), indices)
+
+
+def put(x: Value, at: Value, update: Value, axis: int) -> Value:
+    """``x`` with ``x[..., at, ...]`` at an axis replaced; ``at`` is a scalar, ``update`` lacks that axis."""
+    place = normal_axis(axis, x.rank, "put")
+    here = equal(iota(x.shape[place], at.type.dtype), at)
+    line = unsqueeze(here, range(1, x.rank - place)) if x.rank - place > 1 else here
+    return where(line, broadcast_to(unsqueeze(update, place), x.shape), x)

@@ -1,0 +1,137 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
+from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.types import DType, TensorType
+
+from .base import Emitter, Op, TypeProblem, register
+from .elementwise import accepts
+from .shape import broadcast_to, flatten, squeeze, unsqueeze
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.graph import Value
+
+
+@register
+@dataclass(frozen=True)
+class MatMul(Op):
+    """``[...S, i, k] @ [...S, k, j] -> [...S, i, j]``, each factor read transposed where its flag says so.
+
+    Either factor may lack the batch dims S, and is then shared. Backward, without flags: ``da = dy @ b^T``,
+    ``db = a^T @ dy``, summed over the batch for a shared factor; for a shared ``b`` that is one product of matrices.
+    """
+
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        check_product(a, b)
+        for position, factor in enumerate((a, b)):
+            if factor.rank < 2:
+                raise TypeProblem("AX0321", f"a factor of a matrix product is a matrix, not {factor}",
+                                  operands=(position,))
+        i, k = (a.shape[-1], a.shape[-2]) if self.transpose_a else (a.shape[-2], a.shape[-1])
+        inner, j = (b.shape[-1], b.shape[-2]) if self.transpose_b else (b.shape[-2], b.shape[-1])
+        check_inner(k, inner)
+        if a.rank > 2 and b.rank > 2 and a.shape[:-2] != b.shape[:-2]:
+            raise TypeProblem("AX0302", f"a matrix product needs equal batch dims: {a} and {b}", operands=(1, 0))
+        return a.with_shape((*(a.shape[:-2] or b.shape[:-2]), i, j))
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        left = np.swapaxes(a, -1, -2) if self.transpose_a else a
+        return np.matmul(left, np.swapaxes(b, -1, -2) if self.transpose_b else b)
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
+        if b.rank == 2 < a.rank and not self.transpose_a:
+            rows, dy_rows = flatten(a, 0, a.rank - 1), flatten(dy, 0, dy.rank - 1)
+            return self._da(dy, b), self._db(dy_rows, rows)
+        return _sum_to(self._da(dy, b), a), _sum_to(self._db(dy, a), b)
+
+    def _da(self, dy: Value, b: Value) -> Value:
+        if self.transpose_a:
+            return matrix_product(b, dy, self.transpose_b, True)
+        return matrix_product(dy, b, False, not self.transpose_b)
+
+    def _db(self, dy: Value, a: Value) -> Value:
+        if self.transpose_b:
+            return matrix_product(dy, a, True, self.transpose_a)
+        return matrix_product(a, dy, not self.transpose_a, False)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        a, b = inputs
+        left, right = types
+        if not (self.transpose_a or self.transpose_b):
+            return emit.node("MatMul", a, b)
+        if left.rank == right.rank == 2 and left.dtype.is_float:
+            return emit.node("Gemm", a, b, transA=self.transpose_a, transB=self.transpose_b)
+        if left.dtype is DType.f32 and not emit.portable:
+            return emit.node("FusedMatMul", a, b, domain="com.microsoft", transA=self.transpose_a,
+                             transB=self.transpose_b)
+        if self.transpose_a:
+            a = emit.node("Transpose", a, perm=_last_two_swapped(left.rank))
+        if self.transpose_b:
+            b = emit.node("Transpose", b, perm=_last_two_swapped(right.rank))
+        return emit.node("MatMul", a, b)
+
+
+def check_product(a: TensorType, b: TensorType) -> None:
+    """TypeProblem unless both are tensors of one dtype of numbers."""
+    if a.dtype is not b.dtype:
+        raise TypeProblem("AX0303", f"`@` needs one dtype: {a.dtype} and {b.dtype}", operands=(1, 0),
+                          help=f"convert one of them: `{a.dtype}(...)`")
+    if not accepts("number", a.dtype):
+        raise TypeProblem("AX0303", f"`@` is not defined for {a.dtype}: it takes number tensors")
+
+
+def check_inner(left: Any, right: Any) -> None:
+    """TypeProblem unless the inner dims of a product are equal."""
+    equal = same(left, right)
+    if equal is None:
+        raise TypeProblem("AX0305", f"cannot tell whether the inner dims of `@` are equal: {left} and {right}",
+                          operands=(1, 0), help=f"state it: `assert {left} == {right}`")
+    if not equal:
+        raise TypeProblem("AX0301", f"`@` needs equal inner dims: {left} on the left, {right} on the right",
+                          operands=(1, 0))
+
+
+def _sum_to(gradient: Value, factor: Value) -> Value:
+    """The gradient summed over the batch, for a factor that has none."""
+    from .reduce import reduce_sum
+
+    return reduce_sum(gradient, range(gradient.rank - factor.rank))
+
+
+def _last_two_swapped(rank: int) -> list[int]:
+    return [*range(rank - 2), rank - 1, rank - 2]
+
+
+def matrix_product(a: Value, b: Value, transpose_a: bool = False, transpose_b: bool = False) -> Value:
+    """The product of matrices or batches of them; see ``MatMul``."""
+    return current_builder().add(MatMul(transpose_a, transpose_b), a, b)
+
+
+def matmul(a: Value, b: Value) -> Value:
+    """``a @ b`` by NumPy's rules: batch dims broadcast, a vector is a row on the left and a column on the right."""
+    for position, factor in enumerate((a, b)):
+        if factor.rank == 0:
+            raise TypeProblem("AX0321", "`@` takes vectors, matrices or batches of them, not a scalar",
+                              operands=(position,), help="`*` multiplies by a number")
+    check_product(a.type, b.type)
+    check_inner(a.shape[-1], b.shape[-2] if b.rank > 1 else b.shape[0])
+    left = unsqueeze(a, 0) if a.rank == 1 else a
+    right = unsqueeze(b, 1) if b.rank == 1 else b
+    if left.rank > 2 and right.rank > 2:
+        batch = broadcast_shapes([left.shape[:-2], right.shape[:-2]])
+        left = broadcast_to(left, (*batch, *left.shape[-2:]))
+        right = broadcast_to(right, (*batch, *right.shape[-2:]))
+    product = matrix_product(left, right)
+    return squeeze(product, [axis for axis, factor in ((-2, a), (-1, b)) if factor.rank == 1])

@@ -1,0 +1,328 @@
+"""Ops that fold axes into one value, and running sums. Axes are non-negative in ops; the helpers take any.
+
+What this module does not do: variances, norms, means over masks (the library composes them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.dims import ONE, product
+from archonnx.compiler.ir.types import DType, TensorType
+
+from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .compare import equal
+from .elementwise import accepts, cast, where
+from .functions import exp
+from .shape import broadcast_to, dim_value, eye, move_axis, normal_axes, normal_axis, unsqueeze
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.graph import Value
+
+
+@dataclass(frozen=True)
+class Reduction(Op):
+    """Folds ``axes``; with ``keep`` they stay, with size 1."""
+
+    accepts: ClassVar[str] = "number"
+    onnx_type: ClassVar[str] = ""
+    axes: tuple[int, ...] = ()
+    keep: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        if not accepts(self.accepts, x.dtype):
+            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes {self.accepts} tensors")
+        if any(axis >= x.rank for axis in self.axes):
+            raise TypeProblem("AX0320", f"`{self.name}` has no axis {max(self.axes)} to work along in {x}")
+        return x.with_shape(_folded(x, self.axes, self.keep))
+
+    def spread(self, folded: Value, x: Value) -> Value:
+        """A value of the result's shape, repeated to the shape of ``x``."""
+        return broadcast_to(folded if self.keep else unsqueeze(folded, self.axes), x.shape)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return emit.node(self.onnx_type, inputs[0], emit.constant(self.axes), keepdims=self.keep)
+
+
+def _folded(x: TensorType, axes: Sequence[int], keep: bool) -> tuple[Any, ...]:
+    if keep:
+        return tuple(ONE if axis in axes else dim for axis, dim in enumerate(x.shape))
+    return tuple(dim for axis, dim in enumerate(x.shape) if axis not in axes)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceSum(Reduction):
+    """The sum."""
+
+    onnx_type = "ReduceSum"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.sum(x, axis=self.axes, keepdims=self.keep, dtype=np.asarray(x).dtype)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (self.spread(dy, x),)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceMean(Reduction):
+    """The arithmetic mean."""
+
+    accepts = "float"
+    onnx_type = "ReduceMean"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.mean(x, axis=self.axes, keepdims=self.keep)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        count = dim_value(product([x.shape[axis] for axis in self.axes]), x.type.dtype)
+        return (self.spread(dy / count, x),)
+
+
+class Extreme(Reduction):
+    """The largest or smallest element. Elements that tie share the gradient equally."""
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        chosen = cast(equal(x, self.spread(y, x)), x.type.dtype)
+        share = dy / reduce_sum(chosen, self.axes, keep=self.keep)
+        return (chosen * self.spread(share, x),)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceMax(Extreme):
+    """The largest element. Elements that tie share the gradient equally."""
+
+    onnx_type = "ReduceMax"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.max(x, axis=self.axes, keepdims=self.keep)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceMin(Extreme):
+    """The smallest element. Elements that tie share the gradient equally."""
+
+    onnx_type = "ReduceMin"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.min(x, axis=self.axes, keepdims=self.keep)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceProd(Reduction):
+    """The product along one axis.
+
+    Backward: each element's cofactor is the product of a row in which 1 stands for that element. That takes n * n
+    numbers for n elements, and is right for zeros too, to every order of derivative; ``dy * y / x`` is not.
+    """
+
+    onnx_type = "ReduceProd"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.prod(x, axis=self.axes, keepdims=self.keep, dtype=np.asarray(x).dtype)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        (axis,) = self.axes
+        rows = unsqueeze(move_axis(x, axis, -1), -2)
+        others = where(eye(x.shape[axis], DType.bool), 1.0, rows)
+        cofactors = move_axis(reduce_prod(others, -1), -1, axis)
+        return (self.spread(dy, x) * cofactors,)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceLogSumExp(Reduction):
+    """``log(sum(exp(x)))`` without overflow. Backward: ``dx = dy * exp(x - y)``."""
+
+    accepts = "float"
+    onnx_type = "ReduceLogSumExp"
+
+    def evaluate(self, x: Any) -> Any:
+        largest = np.max(x, axis=self.axes, keepdims=True)
+        largest = np.where(np.isfinite(largest), largest, np.zeros_like(largest))
+        total = np.log(np.sum(np.exp(x - largest), axis=self.axes, keepdims=True)) + largest
+        return total if self.keep else np.squeeze(total, self.axes)
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (self.spread(dy, x) * exp(x - self.spread(y, x)),)
+
+
+class TruthReduction(Reduction):
+    """Folds truth values. ONNX has no such op for bool: 0 and 1 are folded instead."""
+
+    accepts = "bool"
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (None,)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        numbers = emit.node("Cast", inputs[0], to=DType.i32)
+        folded = emit.node(self.onnx_type, numbers, emit.constant(self.axes), keepdims=self.keep)
+        return emit.node("Cast", folded, to=DType.bool)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceAny(TruthReduction):
+    """Whether one holds."""
+
+    onnx_type = "ReduceMax"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.any(x, axis=self.axes, keepdims=self.keep)
+
+
+@register
+@dataclass(frozen=True)
+class ReduceAll(TruthReduction):
+    """Whether all hold."""
+
+    onnx_type = "ReduceMin"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.all(x, axis=self.axes, keepdims=self.keep)
+
+
+@dataclass(frozen=True)
+class ExtremePlace(Op):
+    """The place of an extreme element along one axis, as i64; the first of those that tie."""
+
+    axis: int = 0
+    keep: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        if not accepts("number", x.dtype):
+            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes number tensors")
+        return TensorType(DType.i64, _folded(x, [self.axis], self.keep))
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (None,)
+
+
+@register
+@dataclass(frozen=True)
+class ArgMax(ExtremePlace):
+    """Where the largest element stands along one axis; the first of those that tie."""
+
+    onnx = OnnxOp("ArgMax", since=13, attributes={"keep": "keepdims"})
+
+    def evaluate(self, x: Any) -> Any:
+        return np.argmax(x, axis=self.axis, keepdims=self.keep)
+
+
+@register
+@dataclass(frozen=True)
+class ArgMin(ExtremePlace):
+    """Where the smallest element stands along one axis; the first of those that tie."""
+
+    onnx = OnnxOp("ArgMin", since=13, attributes={"keep": "keepdims"})
+
+    def evaluate(self, x: Any) -> Any:
+        return np.argmin(x, axis=self.axis, keepdims=self.keep)
+
+
+@register
+@dataclass(frozen=True)
+class CumSum(Op):
+    """Running sums along one axis; ``exclusive`` leaves out the element itself, ``reverse`` runs from the end."""
+
+    axis: int = 0
+    exclusive: bool = False
+    reverse: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        if not accepts("number", x.dtype):
+            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes number tensors")
+        return x
+
+    def evaluate(self, x: Any) -> Any:
+        ordered = np.flip(x, self.axis) if self.reverse else x
+        sums = np.cumsum(ordered, axis=self.axis, dtype=x.dtype)
+        if self.exclusive:
+            sums = sums - ordered
+        return np.flip(sums, self.axis) if self.reverse else sums
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (cumsum(dy, self.axis, exclusive=self.exclusive, reverse=not self.reverse),)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        axis = emit.constant(self.axis)
+        return emit.node("CumSum", inputs[0], axis, exclusive=self.exclusive, reverse=self.reverse)
+
+
+Axes = int | Sequence[int] | None
+"""One axis, several, or None for all."""
+
+
+def reduce_sum(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """The sum over axes; ``x`` itself where there are none to fold."""
+    return _reduce(ReduceSum, x, axes, keep)
+
+
+def reduce_mean(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """The mean over axes; ``x`` itself where there are none to fold."""
+    return _reduce(ReduceMean, x, axes, keep)
+
+
+def reduce_max(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """The largest over axes; ``x`` itself where there are none to fold."""
+    return _reduce(ReduceMax, x, axes, keep)
+
+
+def reduce_min(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """The smallest over axes; ``x`` itself where there are none to fold."""
+    return _reduce(ReduceMin, x, axes, keep)
+
+
+def reduce_prod(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """The product over axes; ``x`` itself where there are none to fold."""
+    for axis in reversed(normal_axes(axes, x.rank, "prod")):
+        x = _reduce(ReduceProd, x, axis, keep)
+    return x
+
+
+def reduce_logsumexp(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """``log(sum(exp(x)))`` over axes; ``x`` itself where there are none to fold."""
+    return _reduce(ReduceLogSumExp, x, axes, keep)
+
+
+def reduce_any(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """Whether one holds; ``x`` itself where there are no axes to fold."""
+    return _reduce(ReduceAny, x, axes, keep)
+
+
+def reduce_all(x: Value, axes: Axes = None, keep: bool = False) -> Value:
+    """Whether all hold; ``x`` itself where there are no axes to fold."""
+    return _reduce(ReduceAll, x, axes, keep)
+
+
+def _reduce(kind: type[Reduction], x: Value, axes: Axes, keep: bool) -> Value:
+    folded = normal_axes(axes, x.rank, kind.name.removeprefix("reduce_"))
+    return current_builder().add(kind(folded, keep), x) if folded else x
+
+
+def argmax(x: Value, axis: int, keep: bool = False) -> Value:
+    """Where the largest element stands along an axis, as i64."""
+    return current_builder().add(ArgMax(normal_axis(axis, x.rank, "argmax"), keep), x)
+
+
+def argmin(x: Value, axis: int, keep: bool = False) -> Value:
+    """Where the smallest element stands along an axis, as i64."""
+    return current_builder().add(ArgMin(normal_axis(axis, x.rank, "argmin"), keep), x)
+
+
+def cumsum(x: Value, axis: int, exclusive: bool = False, reverse: bool = False) -> Value:
+    """Running sums along an axis."""
+    return current_builder().add(CumSum(normal_axis(axis, x.rank, "cumsum"), exclusive, reverse), x)
