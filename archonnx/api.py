@@ -1,0 +1,188 @@
+"""The Python interface: load, compile, train.
+
+What this module does not do: any of the work; it joins the compiler and the runtime for people who write Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.pipeline import Spec, elaborate
+from archonnx.compiler.pipeline import load as _load
+from archonnx.compiler.program import ModelProgram
+from archonnx.runtime.batch import batch_symbol
+from archonnx.runtime.fit import Observer
+from archonnx.runtime.run import Run, check_free, save_run
+from archonnx.runtime.session import DeviceName, Options
+from archonnx.runtime.trainer import Trainer as _Trainer
+from archonnx.runtime.training import run_programs
+
+if TYPE_CHECKING:
+    import onnx
+
+SpecLike = str | Path | Spec
+
+
+def load(spec: str | Path, **arguments: Any) -> Spec:
+    """Read a spec: a file, or a name from the zoo. ``arguments`` are those of its model; SpecError if it is wrong.
+
+    Examples:
+        >>> load("digits_cnn", width=64).name
+        'digits_cnn'
+    """
+    return _load(spec, **arguments)
+
+
+# ---------------------------------------------------------------- compile
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterInfo:
+    """A parameter's shape and the name of its dtype (``"f32"``)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool
+
+
+class Graphs(Mapping[str, "onnx.ModelProto"]):
+    """ONNX models by name, each made when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], onnx.ModelProto]]) -> None:
+        self._makers = makers
+        self._made: dict[str, onnx.ModelProto] = {}
+
+    def __getitem__(self, name: str) -> onnx.ModelProto:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled spec.
+
+    Attributes:
+        graphs: ``infer``, ``evaluate``, ``gradients`` (``gradients.NAME`` for losses after the first), every entry by
+            its name, and ``train_step`` (``train_step.1`` and so on for statements after the first).
+        parameters: by path, in order of construction.
+    """
+
+    name: str
+    graphs: Mapping[str, onnx.ModelProto]
+    parameters: Mapping[str, ParameterInfo]
+
+
+def compile(
+    spec: SpecLike, batch_size: int | None = None, *, target: Literal["portable", "ort"] = "portable",
+    steps: int | None = None, steps_per_epoch: int | None = None,
+) -> Compiled:
+    """Compile a spec to ONNX graphs, all of which take the parameters as inputs, by path.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave.
+        batch_size: fixes the number of examples in the training step; symbolic otherwise.
+        target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
+        steps: number of training steps, for schedules that need it.
+        steps_per_epoch: likewise.
+    """
+    model = elaborate(_spec(spec))
+    graphs: dict[str, Graph | Callable[[], Graph]] = {"infer": model.infer, "evaluate": model.evaluate, **model.entries}
+    for index, loss in enumerate(model.losses):
+        graphs["gradients" if index == 0 else f"gradients.{loss}"] = partial(model.gradients, loss)
+    statements = model.programs[-1].steps(steps, steps_per_epoch) if model.programs else ()
+    for index, statement in enumerate(statements):
+        graphs["train_step" if index == 0 else f"train_step.{index}"] = _sized(model, statement.graph, batch_size)
+    return Compiled(
+        model.name,
+        Graphs({name: partial(_exported, graph, target) for name, graph in graphs.items()}),
+        {path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable) for path, p in model.parameters.items()},
+    )
+
+
+def _sized(model: ModelProgram, graph: Graph, batch_size: int | None) -> Graph:
+    from archonnx.compiler.ir.bind import bind
+
+    symbol = batch_symbol({name: field.type for name, field in model.fields.items()})
+    return graph if batch_size is None or symbol is None else bind(graph, {symbol: batch_size})
+
+
+def _exported(graph: Graph | Callable[[], Graph], target: Literal["portable", "ort"]) -> onnx.ModelProto:
+    from archonnx.compiler.onnx_export import export
+    from archonnx.compiler.passes.manager import optimise
+
+    return export(optimise(graph if isinstance(graph, Graph) else graph()), target=target)
+
+
+# ---------------------------------------------------------------- train
+
+
+class Trainer(_Trainer):
+    """A spec ready to train, batch by batch.
+
+    Examples:
+        >>> trainer = Trainer("digits_cnn", batch_size=64)                        # doctest: +SKIP
+        >>> trainer.step({"image": images, "label": labels})["objective"]         # doctest: +SKIP
+        2.302585
+        >>> trainer.parameters["dense.W"].shape                                   # doctest: +SKIP
+        (256, 10)
+    """
+
+    def __init__(
+        self, spec: SpecLike, batch_size: int = 32, seed: int = 0, *, device: DeviceName = "auto",
+        threads: int | None = None, use_tf32: bool = True, steps: int | None = None, steps_per_epoch: int | None = None,
+    ) -> None:
+        super().__init__(
+            elaborate(_spec(spec)), batch_size=batch_size, seed=seed, options=Options(device, threads, use_tf32),
+            total=steps, per_epoch=steps_per_epoch,
+        )
+
+
+def train(
+    spec: SpecLike, out: str | Path | None = None, *, settings: Mapping[str, Any] | None = None,
+    seed: int | None = None, device: DeviceName = "auto", threads: int | None = None, observer: Observer | None = None,
+) -> Run:
+    """Train a spec as its ``train`` block says, and write a run directory.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave.
+        out: the directory to make (``runs/NAME-N`` unless given).
+        settings: replace settings of the spec: ``{"epochs": 5, "split.test": 0.2}``.
+        seed: replaces the spec's seed.
+        device: ``auto`` takes a GPU if there is one.
+        threads: CPU threads.
+        observer: is told what happens.
+    """
+    loaded = _spec(spec)
+    destination = Path(out) if out is not None else free_directory(loaded.name)
+    check_free(destination)
+    model = elaborate(loaded)
+    changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
+    base = loaded.path.parent if loaded.path is not None else Path.cwd()
+    trained = run_programs(model, base, changes=changes, options=Options(device, threads), observer=observer)
+    return save_run(destination, loaded, model, trained[-1])
+
+
+def free_directory(name: str) -> Path:
+    """``runs/NAME-N`` with the first free number."""
+    number = 1
+    while (path := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return path
+
+
+def _spec(spec: SpecLike) -> Spec:
+    return spec if isinstance(spec, Spec) else _load(spec)
+
+

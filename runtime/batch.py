@@ -1,0 +1,116 @@
+"""What people hand to a model: arrays by name, checked against the types of its fields, and cut into batches.
+
+What this module does not do: convert beyond safe casts (a wrong dtype is an error, an integer list is no float image).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.grammar.diagnostics import Report, did_you_mean
+
+
+def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str = "field") -> dict[str, Array]:
+    """Arrays in the dtypes of their fields, after checking names, ranks, sizes and dtypes; all mistakes at once.
+
+    Args:
+        given: arrays (or lists, numbers) by name.
+        types: types by name.
+        what: the word for one of them in messages.
+    """
+    report = Report()
+    for name in given:
+        if name not in types:
+            report.error("AX0607", f"there is no {what} `{name}`", None,
+                         help=did_you_mean(name, types) or f"known: {', '.join(types)}")
+    for name in types:
+        if name not in given:
+            report.error("AX0607", f"the {what} `{name}: {types[name]}` is not given", None)
+    report.finish()
+    sizes: dict[str, tuple[int, str]] = {}
+    arrays = {name: _checked(name, given[name], types[name], sizes, what, report) for name in types}
+    report.finish()
+    return arrays
+
+
+def _checked(
+    name: str, given: Any, type_: TensorType, sizes: dict[str, tuple[int, str]], what: str, report: Report,
+) -> Array:
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        report.error("AX0608", f"the {what} `{name}` is no array: its rows differ in length", None)
+        return np.zeros(())
+    shown = f"`{name}` is {type_}; given: {describe(array)}"
+    if not _castable(array, type_.dtype, isinstance(given, np.ndarray | np.generic)):
+        report.error("AX0608", f"the {what} {shown}: the dtype does not fit", None,
+                     help=f"convert it: `.astype(\"{type_.dtype.numpy}\")`" if array.dtype.kind in "fiub" else None)
+    elif array.ndim != type_.rank:
+        report.error("AX0608", f"the {what} {shown}: {type_.rank} axes are needed, not {array.ndim}", None)
+    else:
+        _check_sizes(name, array, type_, sizes, shown, what, report)
+    return array.astype(type_.dtype.numpy, copy=False) if array.dtype.kind in "fiub" else array
+
+
+def _check_sizes(
+    name: str, array: Array, type_: TensorType, sizes: dict[str, tuple[int, str]], shown: str, what: str,
+    report: Report,
+) -> None:
+    """Integer dims must be met, and a name must have one size in all fields. (Composite dims follow from them.)"""
+    for axis, (dim, size) in enumerate(zip(type_.shape, array.shape, strict=True)):
+        if dim.constant is not None and dim.constant != size:
+            report.error("AX0608", f"the {what} {shown}: axis {axis} has {size} elements, not {dim}", None)
+        elif (symbol := dim.symbol) is not None:
+            known, first = sizes.setdefault(symbol, (size, name))
+            if known != size:
+                report.error("AX0608", f"the {what} {shown}: {symbol} is {size} here and {known} in `{first}`", None)
+
+
+def _castable(array: Array, dtype: DType, typed: bool) -> bool:
+    """Whether nothing but precision is lost. Untyped Python numbers also fit any float or (integers) any integer."""
+    kind = array.dtype.kind
+    if dtype is DType.bool:
+        return kind == "b"
+    if dtype.is_float:
+        return kind == "f" or (kind in "iu" and (not typed or array.dtype.itemsize < dtype.numpy.itemsize))
+    return kind in "iu" and _in_range(array, dtype)
+
+
+def _in_range(array: Array, dtype: DType) -> bool:
+    if np.can_cast(array.dtype, dtype.numpy) or array.size == 0:
+        return True
+    limits = np.iinfo(dtype.numpy)
+    return bool(array.min() >= limits.min) and bool(array.max() <= limits.max)
+
+
+def describe(array: Array) -> str:
+    """An array's type in the words of the language: ``f32[64, 10]``."""
+    try:
+        dtype = str(DType.from_numpy(array.dtype))
+    except KeyError:
+        dtype = str(array.dtype)
+    return f"{dtype}[{', '.join(map(str, array.shape))}]"
+
+
+def batch_symbol(types: Mapping[str, TensorType]) -> str | None:
+    """The name of the dim that counts examples: the first axis of the first field that has a name there."""
+    return next((s for type_ in types.values() if type_.rank and (s := type_.shape[0].symbol) is not None), None)
+
+
+def in_batches(
+    run: Callable[[Mapping[str, Array]], dict[str, Array]], arrays: Mapping[str, Array],
+    inputs: Mapping[str, TensorType], outputs: Mapping[str, TensorType], size: int,
+) -> dict[str, Array]:
+    """Run on any number of rows, ``size`` at a time where every input and every output has rows."""
+    symbol = batch_symbol(inputs)
+    by_rows = symbol is not None and all(
+        type_.rank and type_.shape[0].symbol == symbol for type_ in (*inputs.values(), *outputs.values()))
+    rows = len(next(iter(arrays.values()))) if by_rows else 0
+    if rows <= size:
+        return run(arrays)
+    parts = [run({name: array[start:start + size] for name, array in arrays.items()}) for start in range(0, rows, size)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,290 @@
+"""Run directories: what a training leaves behind, written whole or not at all, and opened again.
+
+    spec.arch             the spec as it was trained (spec.yaml for a YAML spec)
+    run.json              name, arguments, settings, seed, versions, figures, times
+    weights.safetensors   the parameters, by path
+    history.jsonl         a line an epoch
+    curve.svg             the same as a picture
+    model.onnx            the outputs of the model, any batch size, weights inside
+
+What this module does not do: train (``training`` does).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import fail
+
+from .checkpoint import load_parameters, save_parameters, write_atomically
+from .curve import training_curve
+from .exported import ExportedModel
+from .session import Options
+from .training import Trained
+
+if TYPE_CHECKING:
+    import onnx
+
+    from archonnx.compiler.pipeline import Spec
+
+    from .trainer import Trainer
+
+FORMAT = 1
+"""Of ``run.json``."""
+MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
+PartName = Literal["train", "valid", "test"]
+
+
+# ---------------------------------------------------------------- writing
+
+
+def check_free(out: Path) -> None:
+    """SpecError if a run cannot be written there."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        fail("AX0614", f"{out} exists already", None, help="choose another directory: `--out runs/other`")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail("AX0616", f"cannot make {out.parent}: {error.strerror}", None)
+
+
+def save_run(out: Path, spec: Spec, model: ModelProgram, trained: Trained) -> Run:
+    """Write a run directory: everything into a neighbour first, which then takes its place."""
+    check_free(out)
+    try:
+        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        fail("AX0616", f"cannot write in {out.parent}: {error.strerror}", None)
+    try:
+        _fill(part, spec, model, trained)
+        part.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Run(out)
+
+
+def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Trained) -> None:
+    parameters = trained.trainer.runner.parameters()
+    name = "spec.yaml" if spec.path is not None and spec.path.suffix in (".yaml", ".yml") else "spec.arch"
+    write_atomically(part / name, spec.source.text.encode())
+    save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
+    history = trained.outcome.history
+    lines = [json.dumps(epoch.as_json()) for epoch in history]
+    write_atomically(part / "history.jsonl", "".join(f"{line}\n" for line in lines).encode())
+    if history:
+        write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
+    if model.infer.outputs:
+        exported = inference_model(model, parameters)
+        write_atomically(part / "model.onnx", exported.SerializeToString())
+    record = json.dumps(_record(spec, model, trained, name), indent=2)
+    write_atomically(part / "run.json", f"{record}\n".encode())
+
+
+def inference_model(
+    model: ModelProgram, parameters: Mapping[str, Array], *, entry: str | None = None,
+    target: Literal["portable", "ort"] = "portable",
+) -> onnx.ModelProto:
+    """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside."""
+    from archonnx.compiler.onnx_export import export
+    from archonnx.compiler.passes.manager import optimise
+
+    graph = optimise(model.infer if entry is None else model.entries[entry])
+    weights = {path: array for path, array in parameters.items() if path in graph.inputs}
+    return export(graph, target=target, constants=weights, metadata={"archonnx.model": model.name})
+
+
+def _curve(name: str, trained: Trained) -> str:
+    history = trained.outcome.history
+    panels = {}
+    for key in dict.fromkeys([*history[0].train, *history[0].valid]):
+        both = {"train": [e.train[key] for e in history if key in e.train],
+                "valid": [e.valid[key] for e in history if key in e.valid]}
+        panels[key] = {part: values for part, values in both.items() if values}
+    return training_curve(name, panels, trained.outcome.best)
+
+
+def _record(spec: Spec, model: ModelProgram, trained: Trained, spec_file: str) -> dict[str, Any]:
+    outcome = trained.outcome
+    return {
+        "format": FORMAT,
+        "name": spec.name,
+        "model": model.name,
+        "spec": spec_file,
+        "path": str(spec.path.resolve()) if spec.path is not None else None,
+        "arguments": dict(spec.arguments),
+        "program": trained.program.name,
+        "settings": trained.settings.model_dump(),
+        "seed": trained.settings.seed,
+        "parameters": {path: str(parameter.type) for path, parameter in model.parameters.items()},
+        "metrics": trained.metrics,
+        "epochs": len(outcome.history),
+        "best_epoch": outcome.best,
+        "stopped": outcome.reason,
+        "seconds": round(outcome.seconds, 3),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": trained.trainer.device.name,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError
+
+    found = {"python": platform.python_version()}
+    for name in MEASURED_WITH:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+# ---------------------------------------------------------------- opening
+
+
+class Run:
+    """A run directory.
+
+    Examples:
+        >>> run = Run("runs/digits_cnn-1")                           # doctest: +SKIP
+        >>> run.predict({"image": images})["probs"].argmax(axis=1)   # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path, options: Options | None = None) -> None:
+        self.path = Path(path)
+        self.options = options or Options()
+        self.record = _read_record(self.path)
+
+    @property
+    def name(self) -> str:
+        """The name of the spec."""
+        name: str = self.record["name"]
+        return name
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments given to the model."""
+        return dict(self.record["arguments"])
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Losses and metrics by part (``train``, ``valid``, ``test``), as measured after training."""
+        return {part: dict(values) for part, values in self.record["metrics"].items()}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict for each epoch."""
+        text = (self.path / "history.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def settings(self) -> TrainSettings:
+        """The settings it was trained with."""
+        return TrainSettings.model_validate(self.record["settings"])
+
+    @cached_property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by path, in order of construction."""
+        loaded = load_parameters(self.path / "weights.safetensors")
+        return {path: loaded[path] for path in self.record["parameters"] if path in loaded}
+
+    @property
+    def model_path(self) -> Path:
+        """The exported model."""
+        path = self.path / "model.onnx"
+        if not path.is_file():
+            fail("AX0611", f"{self.path} has no model.onnx: {self.record['model']} has no outputs", None)
+        return path
+
+    def predict(self, inputs: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
+        """The model's outputs for any number of rows. ``seed`` is for models that draw."""
+        return self._model.predict(inputs, batch_size=batch_size, seed=seed)
+
+    def evaluate(self, on: PartName = "test") -> dict[str, float]:
+        """Losses and metrics on a part of the data it was trained with, measured anew."""
+        from .fit import measure
+        from .training import prepare
+
+        trainer, program = self._trainer()
+        settings = self.settings
+        data = prepare(trainer.model, program, settings, self._base)
+        indices = data.parts.of(on)
+        if not len(indices):
+            fail("AX0606", f"the split of {self.name} has no {on} part", None,
+                 help=f"parts: {', '.join(self.record['metrics'])}")
+        return measure(trainer, data.examples, indices, settings)
+
+    def export(
+        self, path: str | Path, *, entry: str | None = None, target: Literal["portable", "ort"] = "portable",
+    ) -> Path:
+        """Write the trained model (its outputs, or an entry) as ONNX."""
+        destination = Path(path)
+        if entry is None and target == "portable":
+            write_atomically(destination, self.model_path.read_bytes())
+        else:
+            exported = inference_model(self._elaborated(), self.parameters, entry=entry, target=target)
+            write_atomically(destination, exported.SerializeToString())
+        return destination
+
+    @cached_property
+    def _model(self) -> ExportedModel:
+        return ExportedModel.open(self.model_path, self.options)
+
+    @property
+    def _base(self) -> Path:
+        """Where the data files are: beside the spec that was trained."""
+        original = self.record["path"]
+        return Path(original).parent if original is not None else Path.cwd()
+
+    def _elaborated(self) -> ModelProgram:
+        from archonnx.compiler.pipeline import elaborate, load
+
+        return elaborate(load(self._spec_path(), **self.arguments))
+
+    def _spec_path(self) -> Path:
+        """The spec as trained; the original where it is unchanged, so that files beside it are found."""
+        copy = self.path / self.record["spec"]
+        original = Path(self.record["path"]) if self.record["path"] is not None else copy
+        unchanged = original.is_file() and original.read_bytes() == copy.read_bytes()
+        return original if unchanged else copy
+
+    def _trainer(self) -> tuple[Trainer, TrainProgram]:
+        from .trainer import Trainer
+
+        model = self._elaborated()
+        program = next(p for p in model.programs if p.name == self.record["program"])
+        evaluated = replace(model, programs=())
+        return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters), program
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    file = path / "run.json"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        fail("AX0611", f"{path} is no run directory" if path.exists() else f"there is no run directory {path}", None,
+             help="`archonnx train SPEC` makes one")
+    except (OSError, ValueError) as error:
+        fail("AX0611", f"{file} is damaged: {error}", None)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        fail("AX0611", f"{file} was written by another version of archonnx", None)
+    return record

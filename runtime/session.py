@@ -1,0 +1,250 @@
+"""Opening sessions: the only place that imports onnxruntime and chooses where a model runs.
+
+A failure inside onnxruntime is shown at the line of the spec from which the failing node came. What this module does
+not do: know what a graph is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from archonnx.compiler.ir.bind import bind
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.types import Array
+from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+FATAL = 4
+"""onnxruntime's log level at which it says nothing by itself: what goes wrong comes as an exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and how models run. ``threads`` is the number of CPU threads (onnxruntime's choice if None)."""
+
+    device: DeviceName = "auto"
+    threads: int | None = None
+    use_tf32: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A place to run. ``note`` says why it is not the one that was hoped for, and is empty otherwise."""
+
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A model ready to run."""
+
+    handle: onnxruntime.InferenceSession
+    device: Device
+    origins: Mapping[str, str]
+    """By name of ONNX node: where in the spec it came from."""
+    graph: Graph | None = None
+
+    def binding(self) -> onnxruntime.IOBinding:
+        """A new, empty binding."""
+        return self.handle.io_binding()
+
+    def run(self, binding: onnxruntime.IOBinding) -> None:
+        """Run once; SpecError if onnxruntime fails."""
+        try:
+            self.handle.run_with_iobinding(binding)
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            raise SpecError(Report([self.explained(error)])) from error
+
+    def explained(self, error: Exception) -> Diagnostic:
+        """What went wrong, at the line of the spec if the message names a node."""
+        message = _cleaned(str(error))
+        named = re.search(r"Name:\s*'([^']*)'|[Nn]ode\s*\(([^)]*)\)", str(error))
+        origin = self.origins.get((named[1] or named[2]) if named else "")
+        labels: tuple[Label, ...] = ()
+        notes: tuple[str, ...] = ()
+        if origin is not None:
+            notes = (f"in the {origin}",)
+            places = [n.origin for n in (self.graph.nodes if self.graph else ()) if str(n.origin) == origin]
+            if places and (span := places[0].span) is not None:
+                labels = (Label(span, places[0].role or "here", primary=True),)
+        return Diagnostic("AX0612", f"onnxruntime cannot run this on {self.device.name}: {message}", labels, notes)
+
+
+def _cleaned(message: str) -> str:
+    """An onnxruntime message without the places in its own source."""
+    text = re.sub(r"\s+", " ", message)
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return re.sub(r"/\S+\.(?:cc|h|cu):\d+ (?:[^:]*::)*[\w~<>, ]*\([^)]*\)(?: const)? ?", "", text).strip()
+
+
+# ---------------------------------------------------------------- opening
+
+
+def open_graph(graph: Graph, dims: Mapping[str, int], options: Options) -> Session:
+    """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
+    from archonnx.compiler.onnx_export import export
+    from archonnx.compiler.passes.manager import optimise
+
+    bound = optimise(bind(graph, dims) if dims else graph)
+    return open_session(export(bound, target="ort", check=False), options, bound)
+
+
+def open_session(model: onnx.ModelProto | bytes, options: Options, graph: Graph | None = None) -> Session:
+    """A session for a model. ``graph``, from which it was made, lets failures be shown at the lines of the spec."""
+    ort = _onnxruntime()
+    device = choose_device(options.device)
+    settings = ort.SessionOptions()
+    settings.log_severity_level = FATAL
+    if options.threads is not None:
+        settings.intra_op_num_threads = options.threads
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    origins = {} if isinstance(model, bytes) else _origins(model)
+    try:
+        handle = ort.InferenceSession(content, settings, providers=_providers(device, options))
+    except Exception as error:  # onnxruntime's exceptions have no base of their own
+        empty = Session(None, device, origins, graph)  # type: ignore[arg-type]
+        raise SpecError(Report([empty.explained(error)])) from error
+    return Session(handle, device, origins, graph)
+
+
+def _origins(model: onnx.ModelProto) -> dict[str, str]:
+    from archonnx.compiler.onnx_export import ORIGIN_KEY
+
+    return {node.name: entry.value for node in model.graph.node for entry in node.metadata_props
+            if entry.key == ORIGIN_KEY}
+
+
+def _providers(device: Device, options: Options) -> list[Any]:
+    cpu = "CPUExecutionProvider"
+    return [("CUDAExecutionProvider", {"use_tf32": int(options.use_tf32)}), cpu] if device.name == "cuda" else [cpu]
+
+
+@cache
+def choose_device(wanted: DeviceName) -> Device:
+    """The device for a wish; SpecError if ``cuda`` was asked for and cannot be had."""
+    if wanted == "cpu":
+        return Device("cpu")
+    if "CUDAExecutionProvider" not in _onnxruntime().get_available_providers():
+        why = "this onnxruntime has no CUDA provider (it comes with the package onnxruntime-gpu)"
+    elif not _gpus():
+        why = "no NVIDIA GPU is visible"
+    else:
+        with contextlib.redirect_stdout(io.StringIO()):
+            _onnxruntime().preload_dlls()
+        if _cuda_works():
+            return Device("cuda")
+        why = "onnxruntime cannot use the GPU (are CUDA 13 and cuDNN 9 installed?)"
+    if wanted == "cuda":
+        fail("AX0613", f"cannot run on cuda: {why}", None, help="run on the CPU: `--device cpu`")
+    return Device("cpu", why)
+
+
+def _cuda_works() -> bool:
+    """Whether onnxruntime, given the CUDA provider, keeps it: it drops it where a library is missing."""
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "probe", ends[:1], ends[1:])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21)])
+    handle = _onnxruntime().InferenceSession(model.SerializeToString(), providers=["CUDAExecutionProvider"])
+    return "CUDAExecutionProvider" in handle.get_providers()
+
+
+def _gpus() -> int:
+    """How many GPUs NVIDIA's driver counts, asked of the driver itself, so that a machine without one stays quiet."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return 0
+    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+@cache
+def _onnxruntime() -> Any:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(FATAL)
+    return onnxruntime
+
+
+# ---------------------------------------------------------------- buffers
+
+
+class Buffer:
+    """Memory for one tensor on a device. On the CPU, NumPy and onnxruntime look at the same memory."""
+
+    __slots__ = ("_shared", "value")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], device: str) -> None:
+        self.value = _onnxruntime().OrtValue.ortvalue_from_shape_and_type(shape, dtype.type, device, 0)
+        self._shared: Array | None = self.value.numpy() if device == "cpu" else None
+
+    @staticmethod
+    def of(array: Array, device: str) -> Buffer:
+        """A buffer that holds a copy of an array."""
+        buffer = Buffer(array.shape, array.dtype, device)
+        buffer.write(array)
+        return buffer
+
+    def write(self, array: Array) -> None:
+        """Replace the content by an array of the same shape and type."""
+        if self._shared is not None:
+            self._shared[...] = array
+        else:
+            self.value.update_inplace(np.ascontiguousarray(array))
+
+    def read(self) -> Array:
+        """A copy of the content."""
+        if self._shared is not None:
+            return self._shared.copy()
+        copied: Array = self.value.numpy()
+        return copied
+
+    @property
+    def host(self) -> Array:
+        """The content itself; only for buffers on the CPU."""
+        assert self._shared is not None, "the buffer is on a device"
+        return self._shared
+
+
+def bound(session: Session, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> onnxruntime.IOBinding:
+    """A binding of values already on their devices."""
+    binding = session.binding()
+    for name, value in inputs.items():
+        binding.bind_ortvalue_input(name, value)
+    for name, value in outputs.items():
+        binding.bind_ortvalue_output(name, value)
+    return binding
+
+
+def call(session: Session, inputs: Mapping[str, Any]) -> dict[str, Array]:
+    """Run once on arrays and device values; every output as an array."""
+    binding = session.binding()
+    for name, value in inputs.items():
+        if isinstance(value, np.ndarray):
+            binding.bind_cpu_input(name, np.ascontiguousarray(value))
+        else:
+            binding.bind_ortvalue_input(name, value)
+    names = [output.name for output in session.handle.get_outputs()]
+    for name in names:
+        binding.bind_output(name, "cpu")
+    session.run(binding)
+    return dict(zip(names, binding.copy_outputs_to_cpu(), strict=True))
+

@@ -1,0 +1,200 @@
+"""Running training steps: one session per batch shape, over tensors that stay where they are.
+
+Every tensor that a step changes has two buffers. A step reads one and writes the other, then the two change roles;
+an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders nodes.
+So a step that fails leaves the state as it was. What this module does not do: choose batches, or decide when to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.program import NEXT, SEED, STEP, TrainStep
+
+from .session import Buffer, Options, Session, bound, open_graph
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Shapes = tuple[tuple[int, ...], ...]
+SESSIONS_KEPT = 16
+"""Batch shapes whose sessions are kept; a model of sequences may meet any number of lengths."""
+
+
+class TrainState:
+    """Parameters and optimizer state, each tensor in a pair of buffers.
+
+    Tensors that are changed by the same statements change sides together: one bit of ``sides`` for each such group.
+    """
+
+    def __init__(self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], device: str) -> None:
+        initial = dict(parameters)
+        changed_by: dict[str, list[int]] = {name: [] for name in initial}
+        for index, step in enumerate(steps):
+            initial |= {_key(index, name, parameters): array for name, array in step.initial.items()}
+            for name in step.carried:
+                changed_by.setdefault(_key(index, name, parameters), []).append(index)
+        groups = list(dict.fromkeys(tuple(by) for by in changed_by.values() if by))
+        self.bit = {name: 1 << groups.index(tuple(by)) if by else 0 for name, by in changed_by.items()}
+        self.sides = 0
+        self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
+        for name, array in initial.items():
+            first = Buffer.of(array, device)
+            second = Buffer(array.shape, array.dtype, device) if self.bit[name] else first
+            self.pairs[name] = (first, second)
+
+    def current(self, name: str, sides: int | None = None) -> Buffer:
+        """The buffer that holds a tensor's value (or would, with these sides)."""
+        return self.pairs[name][bool(self.bit[name] & (self.sides if sides is None else sides))]
+
+    def other(self, name: str, sides: int) -> Buffer:
+        """The buffer that a step writes."""
+        return self.pairs[name][not self.bit[name] & sides]
+
+
+def _key(index: int, name: str, parameters: Mapping[str, Array]) -> str:
+    """Optimizer state belongs to its statement; parameters are everybody's."""
+    return name if name in parameters else f"{index}:{name}"
+
+
+@dataclass(slots=True)
+class _Statement:
+    """One ``minimize`` compiled for one batch shape. Bindings are made once for each combination of sides met."""
+
+    session: Session
+    bindings: dict[int, onnxruntime.IOBinding]
+    bind: Callable[[int], onnxruntime.IOBinding]
+    touched: int
+    changed: int
+
+
+@dataclass(slots=True)
+class _Pass:
+    """All statements compiled for one batch shape, with the buffers of the batch and of the losses."""
+
+    fields: tuple[tuple[str, Buffer], ...]
+    statements: tuple[_Statement, ...]
+    losses: tuple[tuple[str, Array], ...]
+    """Each loss as a view of the memory to which the statement that minimises it (or the first one) writes it."""
+
+
+class StepRunner:
+    """Runs the statements of a train program in order, once for each batch.
+
+    Args:
+        steps: the statements.
+        parameters: starting values of all parameters of the model, by path.
+        seed: for graphs that draw.
+    """
+
+    def __init__(
+        self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], *, seed: int = 0,
+        options: Options | None = None, device: str = "cpu",
+    ) -> None:
+        self.steps = tuple(steps)
+        self.state = TrainState(self.steps, parameters, device)
+        self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
+        self.executed = 0
+        self._paths = tuple(parameters)
+        self._options = options or Options()
+        self._device = device
+        self._passes: dict[Shapes, _Pass] = {}
+        self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
+        self._step = Buffer.of(np.array(0, np.int64), "cpu")
+
+    def step(self, batch: Mapping[str, Array]) -> dict[str, float]:
+        """One pass over the statements; each loss by name, as it was before its update.
+
+        The arrays have the dtypes and ranks of the model's fields (this is not checked here). If a statement fails,
+        the state is as the statement before it left it.
+        """
+        arrays = [batch[name] for name in self.fields]
+        shapes = tuple([array.shape for array in arrays])
+        compiled = self._passes.get(shapes) or self._compile(shapes)
+        for (_, buffer), array in zip(compiled.fields, arrays, strict=True):
+            buffer.write(array)
+        state = self.state
+        for statement in compiled.statements:
+            sides = state.sides & statement.touched
+            binding = statement.bindings.get(sides)
+            if binding is None:
+                binding = statement.bindings[sides] = statement.bind(sides)
+            self._step.host[...] = self.executed
+            statement.session.run(binding)
+            state.sides ^= statement.changed
+            self.executed += 1
+        return {name: value.item() for name, value in compiled.losses}
+
+    def parameters(self) -> dict[str, Array]:
+        """Copies of all parameters, by path."""
+        return {path: self.state.current(path).read() for path in self._paths}
+
+    def value(self, path: str) -> Any:
+        """A parameter where it lies, to be given to other sessions on the same device."""
+        return self.state.current(path).value
+
+    def read(self, path: str) -> Array:
+        """A copy of one parameter."""
+        return self.state.current(path).read()
+
+    def write(self, path: str, array: Array) -> None:
+        """Replace one parameter by an array of its shape and dtype."""
+        self.state.current(path).write(array)
+
+    # ------------------------------------------------------------ one batch shape
+
+    def _compile(self, shapes: Shapes) -> _Pass:
+        """Sessions and buffers for batches of these shapes; the oldest ones make room."""
+        while len(self._passes) >= SESSIONS_KEPT:
+            del self._passes[next(iter(self._passes))]
+        types = {name: step.graph.inputs[name].type for step in self.steps for name in step.fields}
+        buffers = {name: Buffer(shape, types[name].dtype.numpy, self._device)
+                   for name, shape in zip(self.fields, shapes, strict=True)}
+        dims = bound_dims({name: (types[name], shape) for name, shape in zip(self.fields, shapes, strict=True)})
+        losses: dict[str, Array] = {}
+        statements = []
+        for index, step in enumerate(self.steps):
+            written = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
+            statements.append(self._statement(index, dims, buffers, written))
+            views = {name: buffer.host for name, buffer in written.items()}
+            losses = views | losses | {step.loss: views[step.loss]}
+        compiled = _Pass(tuple(buffers.items()), tuple(statements), tuple(losses.items()))
+        self._passes[shapes] = compiled
+        return compiled
+
+    def _statement(
+        self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer], losses: Mapping[str, Buffer],
+    ) -> _Statement:
+        step, state = self.steps[index], self.state
+        session = open_graph(step.graph, dims, self._options)
+        paths = dict.fromkeys(self._paths)
+        keys = {name: _key(index, name, paths) for name in (*step.carried, *step.constants)}
+        fixed = {name: fields[name].value for name in step.fields}
+        if step.draws:
+            fixed |= {SEED: self._seed.value, STEP: self._step.value}
+
+        def bind(sides: int) -> onnxruntime.IOBinding:
+            inputs = {name: state.current(key, sides).value for name, key in keys.items()}
+            outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
+            outputs |= {name: buffer.value for name, buffer in losses.items()}
+            return bound(session, {**fixed, **inputs}, outputs)
+
+        bits = {name: state.bit[key] for name, key in keys.items()}
+        touched = sum(set(bits.values()))
+        changed = sum({bits[name] for name in step.carried})
+        return _Statement(session, {}, bind, touched, changed)
+
+
+def bound_dims(fields: Mapping[str, tuple[TensorType, tuple[int, ...]]]) -> dict[str, int]:
+    """Sizes of the symbolic dims that stand alone in the types of fields, from the shapes of arrays."""
+    return {
+        symbol: size
+        for type_, shape in fields.values()
+        for dim, size in zip(type_.shape, shape, strict=True)
+        if (symbol := dim.symbol) is not None
+    }

@@ -1,0 +1,152 @@
+"""Reading CSV files into columns: numbers as numbers, texts as numbered classes.
+
+What this module does not do: guess. A row of another length, an empty cell or a text among numbers is an error that
+names the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns by name, in the file's order. ``classes`` are the texts of the columns that were texts, sorted."""
+
+    columns: dict[str, Array]
+    classes: dict[str, tuple[str, ...]]
+
+    @property
+    def numeric(self) -> list[str]:
+        """The columns that were numbers."""
+        return [name for name in self.columns if name not in self.classes]
+
+
+def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Table:
+    """The table in a CSV file whose first row names the columns.
+
+    Args:
+        path: the file, in UTF-8.
+        delimiter: what separates cells.
+        span: the place of the spec that asked for it.
+    """
+    names, rows, lines = _rows(path, delimiter, span)
+    report = Report()
+    columns: dict[str, Array] = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    for position, name in enumerate(names):
+        cells = [row[position].strip() for row in rows]
+        empty = [line for cell, line in zip(cells, lines, strict=True) if cell.lower() in MISSING]
+        if empty:
+            report.error("AX0603", f"{path.name}: `{name}` has no value in {_lines(empty)}", span,
+                         help="fill the cells in, or drop those rows or the column")
+            continue
+        column = _numbers(cells)
+        if column is None:
+            _check_texts(path, name, cells, lines, report, span)
+            classes[name] = tuple(sorted(set(cells)))
+            number = {text: i for i, text in enumerate(classes[name])}
+            column = np.array([number[cell] for cell in cells], dtype=np.int64)
+        columns[name] = column
+    report.finish()
+    return Table(columns, classes)
+
+
+def table_fields(table: Table, target: str | None, span: Span | None = None) -> dict[str, Array]:
+    """A table as fields: its columns, ``data`` (a matrix of the numeric ones but the target) and ``target``."""
+    if target is not None and target not in table.columns:
+        fail("AX0604", f"there is no column `{target}`", span,
+             help=did_you_mean(target, table.columns) or f"columns: {', '.join(table.columns)}")
+    fields: dict[str, Array] = {}
+    matrix = [table.columns[name].astype(np.float64) for name in table.numeric if name != target]
+    if matrix:
+        fields["data"] = np.stack(matrix, axis=1)
+    if target is not None:
+        fields["target"] = table.columns[target]
+    return {**fields, **table.columns}
+
+
+def _rows(path: Path, delimiter: str, span: Span | None) -> tuple[list[str], list[list[str]], list[int]]:
+    """Names of the columns, rows of cells, and the line on which each row ends."""
+    report = Report()
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            names = [name.strip() for name in next(reader, [])]
+            _check_names(path, names, report, span)
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) != len(names):
+                    what = f"{path.name}:{reader.line_num}: {len(row)} cells where the header names {len(names)}"
+                    report.error("AX0603", what, span)
+                rows.append(row)
+                lines.append(reader.line_num)
+    except UnicodeDecodeError as error:
+        fail("AX0603", f"{path.name} is no UTF-8 text (byte {error.start})", span)
+    except csv.Error as error:
+        fail("AX0603", f"{path.name}:{reader.line_num}: {error}", span)
+    if not rows and not report.failed:
+        report.error("AX0603", f"{path.name} has a header and no rows", span)
+    if report.failed:
+        raise SpecError(Report(report.diagnostics[:ERRORS_SHOWN]))
+    return names, rows, lines
+
+
+def _check_names(path: Path, names: Sequence[str], report: Report, span: Span | None) -> None:
+    if not names:
+        fail("AX0603", f"{path.name} is empty", span, help="its first line names the columns")
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            report.error("AX0603", f"{path.name}:1: the column `{name}` is there {names.count(name)} times", span)
+    if all(_number(name) is not None for name in names):
+        report.error("AX0603", f"{path.name}:1: the first line holds numbers, not the names of the columns", span)
+
+
+def _numbers(cells: Sequence[str]) -> Array | None:
+    """The cells as i64 or f64, or None if one of them is no number."""
+    try:
+        return np.array([int(cell) for cell in cells], dtype=np.int64)
+    except (ValueError, OverflowError):
+        pass
+    numbers = [_number(cell) for cell in cells]
+    return None if None in numbers else np.array(numbers, dtype=np.float64)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _check_texts(
+    path: Path, name: str, cells: Sequence[str], lines: Sequence[int], report: Report, span: Span | None,
+) -> None:
+    """A column that is nearly all numbers is a column of numbers with a slip in it."""
+    odd = [line for cell, line in zip(cells, lines, strict=True) if _number(cell) is None]
+    if len(odd) * 10 <= len(cells):
+        cell = cells[lines.index(odd[0])]
+        report.error("AX0603", f"{path.name}: `{name}` holds numbers, but {cell!r} in {_lines(odd)}", span)
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:ERRORS_SHOWN]))
+    more = f" and {len(numbers) - ERRORS_SHOWN} more" if len(numbers) > ERRORS_SHOWN else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
