@@ -108,7 +108,7 @@ def _product_flags(left: str, right: str, result: str) -> tuple[bool, bool] | No
     """The flags with which MatMul computes ``left,right->result``, if it does."""
     if min(len(left), len(right), len(result)) < 2:
         return None
-    i, j = result[-2:]
+    i, j = result[-2], result[-1]
     batch = result[:-2]
     inner = set(left) & set(right) - set(result)
     if len(inner) != 1:
