@@ -7,10 +7,13 @@ larger than what it was made from (a ``Broadcast`` of one number stays a number)
 from __future__ import annotations
 
 import math
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops.base import Op, Trait
@@ -26,7 +29,7 @@ SMALL = 4096
 def fold(site: Site) -> Value | None:
     """Any node of constants."""
     op, output = site.node.op, site.output
-    if isinstance(op, Constant) or Trait.PURE not in op.traits or Trait.RANDOM in op.traits:
+    if isinstance(op, Constant) or Trait.PURE not in op.traits or Trait.RANDOM in op.traits or _symbolic(op):
         return None
     producers = [site.made_by(value, Constant) for value in site.inputs]
     shape = output.type.static_shape
@@ -38,3 +41,14 @@ def fold(site: Site) -> Value | None:
     with np.errstate(all="ignore"):
         result = op.evaluate(*arrays)
     return current_builder().constant(np.asarray(result).reshape(shape), output.type.dtype)
+
+
+def _symbolic(op: Op) -> bool:
+    """Whether a dim among the attributes is no known integer."""
+    return any(map(_unknown, (getattr(op, f.name) for f in fields(op))))
+
+
+def _unknown(attribute: Any) -> bool:
+    if isinstance(attribute, tuple):
+        return any(map(_unknown, attribute))
+    return isinstance(attribute, Dim) and attribute.constant is None

@@ -61,7 +61,8 @@ def standard_passes() -> tuple[Pass, ...]:
     from .simplify import ARITHMETIC
     from .views import VIEWS
 
-    return Rewrite((fold, *VIEWS, *ARITHMETIC), name="simplify"), CommonSubexpressions(), DeadCode()
+    merge = CommonSubexpressions()
+    return merge, Rewrite((fold, *VIEWS, *ARITHMETIC), name="simplify"), merge, DeadCode()
 
 
 def optimise(graph: Graph, *, verify: bool = False, observer: Observer | None = None) -> Graph:

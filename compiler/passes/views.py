@@ -7,6 +7,7 @@ from dataclasses import replace
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE
 from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ops.linalg import MatMul
 from archonnx.compiler.ops.reduce import Reduction
 from archonnx.compiler.ops.shape import (
     Broadcast,
@@ -112,7 +113,38 @@ def reduce_and_keep(site: Site) -> Value | None:
     return current_builder().add(replace(inner.op, keep=not inner.op.keep), *inner.inputs)
 
 
+@rule(MatMul)
+def transposed_factor(site: Site) -> Value | None:
+    """A product reads a factor transposed by itself, so that no transpose need move the innermost axis."""
+    op = site.node.op
+    assert isinstance(op, MatMul)
+    for position, flag in enumerate(("transpose_a", "transpose_b")):
+        inner = site.made_by(site.inputs[position], Transpose)
+        if inner is None:
+            continue
+        (x,), axes = inner.inputs, inner.op.permutation if isinstance(inner.op, Transpose) else ()
+        if axes[-2] == x.rank - 1:
+            factors = list(site.inputs)
+            factors[position] = transpose(x, (*axes[:-2], axes[-1], axes[-2]))
+            return current_builder().add(replace(op, **{flag: not getattr(op, flag)}), *factors)
+    return None
+
+
+@rule(MatMul)
+def shared_factor(site: Site) -> Value | None:
+    """A matrix broadcast to a batch of equal ones is shared by the product itself."""
+    for position, value in enumerate(site.inputs):
+        inner, other = site.made_by(value, Broadcast), site.inputs[1 - position]
+        if inner is None or other.rank == 2 or inner.inputs[0].shape != value.shape[-2:]:
+            continue
+        factors = list(site.inputs)
+        factors[position] = inner.inputs[0]
+        return current_builder().add(site.node.op, *factors)
+    return None
+
+
 VIEWS: tuple[Rule, ...] = (
     view_of_number, view_to_same, transpose_to_same, reshape_twice, transpose_twice, broadcast_twice,
     broadcast_of_leading_ones, reduce_nothing, reduce_and_keep,
+    transposed_factor, shared_factor,
 )
