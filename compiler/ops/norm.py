@@ -5,15 +5,21 @@ What this module does not do: batch, group and instance normalisation; they are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.dims import ONE, product
+from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import OnnxOp, Op, TypeProblem, register
+from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .checks import check_equal, check_float
+from .functions import exp
+from .reduce import reduce_mean, reduce_sum
+from .shape import broadcast_to, dim_value, normal_axis
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
@@ -21,34 +27,123 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AlongAxis(Op):
-    """A floating-point tensor to one of its own type, along ``axis``."""
+    """A float tensor to one of its own type, along one axis, counted from the front."""
 
-    axis: int = -1
+    axis: int = 0
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
-        if not x.dtype.is_float:
-            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes float tensors")
-        if not -x.rank <= self.axis < x.rank:
-            raise TypeProblem("AX0306", f"`{self.name}` along axis {self.axis}, but {x} has {x.rank} axes")
+    def infer(self, x: TensorType) -> TensorType:
+        check_float(self.name, x=x)
+        normal_axis(self.axis, x.rank, self.name)
         return x
 
 
 @register
 @dataclass(frozen=True)
 class Softmax(AlongAxis):
-    """``exp(x) / sum(exp(x))`` along one axis.
+    """``exp(x) / sum(exp(x))`` along one axis. Backward: ``dx = y * (dy - sum(dy * y))``."""
 
-    Backward: ``dx = y * (dy - sum(dy * y))``.
-    """
-
-    onnx: ClassVar[OnnxOp | None] = OnnxOp("Softmax", since=13)
+    onnx = OnnxOp("Softmax", since=13)
 
     def evaluate(self, x: Any) -> Any:
         weights = np.exp(x - np.max(x, axis=self.axis, keepdims=True))
         return weights / np.sum(weights, axis=self.axis, keepdims=True)
 
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (y * (dy - reduce_sum(dy * y, self.axis, keep=True)),)
+
+
+@register
+@dataclass(frozen=True)
+class LogSoftmax(AlongAxis):
+    """``x - log(sum(exp(x)))`` along one axis. Backward: ``dx = dy - exp(y) * sum(dy)``."""
+
+    onnx = OnnxOp("LogSoftmax", since=13)
+
+    def evaluate(self, x: Any) -> Any:
+        shifted = x - np.max(x, axis=self.axis, keepdims=True)
+        return shifted - np.log(np.sum(np.exp(shifted), axis=self.axis, keepdims=True))
+
+    def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
+        return (dy - exp(y) * reduce_sum(dy, self.axis, keep=True),)
+
+
+@register
+@dataclass(frozen=True)
+class LayerNorm(Op):
+    """``(x - mean) * inverse * scale + bias`` over the axes from ``axis`` on; ``inverse`` is 1 / standard deviation.
+
+    ``epsilon`` is added to the variance. Results: the normalised ``x``, ``mean``, ``inverse``; the last two keep the axes, with size 1, and serve the
+    gradient. ``scale`` and ``bias`` have the axes that are normalised. Ba, Kiros, Hinton, "Layer Normalization", 2016.
+
+    Backward, with ``n = (x - mean) * inverse`` and ``g = dy * scale``:
+    ``dx = inverse * (g - mean(g) - n * mean(g * n))``, ``dscale = sum(dy * n)``, ``dbias = sum(dy)``.
+    """
+
+    axis: int = 0
+    epsilon: float = 1e-5
+
+    def infer(self, x: TensorType, scale: TensorType, bias: TensorType) -> tuple[TensorType, ...]:
+        check_float("layer_norm", x=x, scale=scale, bias=bias)
+        axis = normal_axis(self.axis, x.rank, "layer_norm")
+        normalised = x.shape[axis:]
+        for position, (name, given) in enumerate((("scale", scale), ("bias", bias)), 1):
+            headline = f"`layer_norm` over the last {len(normalised)} axes of {x} is given a {name} {given}"
+            if given.rank != len(normalised):
+                raise TypeProblem("AX0321", headline, operands=(position, 0))
+            for left, right in zip(normalised, given.shape, strict=True):
+                check_equal(left, right, headline, operands=(position, 0))
+        statistic = x.with_shape((*x.shape[:axis], *(ONE for _ in normalised)))
+        return x.with_shape(x.shape), statistic, statistic
+
+    def evaluate(self, x: Any, scale: Any, bias: Any) -> Any:
+        axes = tuple(range(self.axis, x.ndim))
+        mean = np.mean(x, axis=axes, keepdims=True)
+        inverse = 1 / np.sqrt(np.mean((x - mean) ** 2, axis=axes, keepdims=True) + x.dtype.type(self.epsilon))
+        return (x - mean) * inverse * scale + bias, mean, inverse
+
+    def vjp(self, dy: tuple[Value | None, ...], y: tuple[Value, ...], x: Value, scale: Value,
+            bias: Value) -> tuple[Value | None, ...]:
+        (_, mean, inverse), (dresult, dmean, dinverse) = y, dy
+        axes = list(range(self.axis, x.rank))
+        leading = list(range(self.axis))
+        normal = (x - mean) * inverse
+        dx: Value | None = None
+        dscale = dbias = None
+        if dresult is not None:
+            g = dresult * scale
+            dx = inverse * (g - reduce_mean(g, axes, keep=True) - normal * reduce_mean(g * normal, axes, keep=True))
+            dscale, dbias = reduce_sum(dresult * normal, leading), reduce_sum(dresult, leading)
+        count = dim_value(product(x.shape[self.axis :]), x.type.dtype)
+        if dmean is not None:
+            part = broadcast_to(dmean / count, x.shape)
+            dx = part if dx is None else dx + part
+        if dinverse is not None:
+            part = normal * (-dinverse * inverse * inverse / count)
+            dx = part if dx is None else dx + part
+        return dx, dscale, dbias
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> list[str]:
+        y, mean, inverse = emit.nodes(
+            "LayerNormalization", *inputs, outputs=3, axis=self.axis, epsilon=self.epsilon, stash_type=DType.f32
+        )
+        dtype = types[0].dtype
+        if dtype is DType.f32:
+            return [y, mean, inverse]
+        return [y, emit.node("Cast", mean, to=dtype), emit.node("Cast", inverse, to=dtype)]
+
 
 def softmax(x: Value, axis: int = -1) -> Value:
     """Weights that sum to 1 along an axis."""
-    return current_builder().add(Softmax(axis), x)
+    return current_builder().add(Softmax(normal_axis(axis, x.rank, "softmax")), x)
+
+
+def log_softmax(x: Value, axis: int = -1) -> Value:
+    """The logarithm of softmax, stable where a weight is 0 in floats."""
+    return current_builder().add(LogSoftmax(normal_axis(axis, x.rank, "log_softmax")), x)
+
+
+def layer_norm(x: Value, scale: Value, bias: Value, axis: int = -1, epsilon: float = 1e-5) -> Value:
+    """Normalise over the axes from ``axis`` on, then scale and shift by tensors of those axes."""
+    op = LayerNorm(normal_axis(axis, x.rank, "layer_norm"), epsilon)
+    return current_builder().add_many(op, x, scale, bias)[0]

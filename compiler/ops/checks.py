@@ -1,0 +1,36 @@
+"""Checks that shape rules of several families share."""
+
+from __future__ import annotations
+
+from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.types import TensorType
+
+from .base import TypeProblem
+
+
+def check_float(op: str, **inputs: TensorType) -> None:
+    """TypeProblem unless all these inputs are floats of one dtype. Name them in the order of the op's inputs."""
+    first = next(iter(inputs.values()))
+    for position, (name, given) in enumerate(inputs.items()):
+        if not given.dtype.is_float:
+            raise TypeProblem(
+                "AX0303", f"`{op}` is not defined for {given.dtype}: `{name}` is a float tensor", operands=(position,)
+            )
+        if given.dtype is not first.dtype:
+            raise TypeProblem(
+                "AX0303", f"`{op}` needs one dtype: {first.dtype} and {given.dtype}", operands=(position, 0),
+                help=f"convert one of them: `{first.dtype}(...)`",
+            )
+
+
+def check_equal(left: Dim, right: Dim, headline: str, *, operands: tuple[int, ...] = (0,),
+                help: str | None = None) -> None:
+    """TypeProblem unless two dims are equal; the headline says what each of them is."""
+    equal = same(left, right)
+    if equal is None:
+        raise TypeProblem(
+            "AX0305", f"cannot tell whether {left} equals {right}", operands=operands, notes=(headline,),
+            help=f"state it: `assert {left} == {right}`",
+        )
+    if not equal:
+        raise TypeProblem("AX0302", headline, operands=operands, help=help)
