@@ -27,6 +27,7 @@ class Site:
 
     node: Node
     producers: Mapping[Value, Node]
+    readers: Mapping[Value, int]
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -42,6 +43,10 @@ class Site:
         """The node that makes a value, if its op is of this class (or one of them)."""
         node = self.producers.get(value)
         return node if node is not None and isinstance(node.op, op) else None
+
+    def reads_alone(self, value: Value) -> bool:
+        """Whether nothing else needs a value, so that it goes when this node goes."""
+        return self.readers.get(value, 0) <= 1
 
     def number(self, value: Value) -> int | float | bool | None:
         """The number that every element of a value is, where that is known: of one-element constants, broadcast."""
@@ -79,7 +84,9 @@ class Rewrite:
 
     def run(self, graph: Graph) -> Graph:
         """The rewritten graph."""
-        sweep = _Sweep(self.rules, self.fired)
+        readers = Counter(value for node in graph.nodes for value in node.inputs)
+        readers.update(graph.outputs.values())
+        sweep = _Sweep(self.rules, self.fired, readers)
         for node in graph.nodes:
             sweep.visit(node, LIMIT)
         outputs = {name: sweep.replaced.get(value, value) for name, value in graph.outputs.items()}
@@ -89,11 +96,11 @@ class Rewrite:
 class _Sweep:
     """One sweep: nodes written so far, who makes what, and which values gave way to which."""
 
-    def __init__(self, rules: tuple[Rule, ...], fired: Counter[str]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], fired: Counter[str], readers: Mapping[Value, int]) -> None:
         self.nodes: list[Node] = []
         self.replaced: dict[Value, Value] = {}
         self._producers: dict[Value, Node] = {}
-        self._rules, self._fired = rules, fired
+        self._rules, self._fired, self._readers = rules, fired, readers
         self._by_class: dict[type[Op], list[Rule]] = {}
 
     def visit(self, node: Node, budget: int) -> None:
@@ -104,7 +111,7 @@ class _Sweep:
         for rule in self._rules_for(type(node.op)):
             builder = Builder(node.origin)
             with builder.active():
-                replacement = rule.apply(Site(node, self._producers))
+                replacement = rule.apply(Site(node, self._producers, self._readers))
             if replacement is not None:
                 self._replace(node, replacement, rule, builder.nodes, budget)
                 return

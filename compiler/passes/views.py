@@ -105,7 +105,7 @@ def reduce_nothing(site: Site) -> Value | None:
 def reduce_and_keep(site: Site) -> Value | None:
     """A reduction can drop or keep its axes by itself."""
     inner, op = site.made_by(site.inputs[0], Reduction), site.node.op
-    if inner is None:
+    if inner is None or not site.reads_alone(inner.outputs[0]):
         return None
     assert isinstance(inner.op, Reduction) and isinstance(op, Squeeze | Unsqueeze)
     if op.axes != inner.op.axes or inner.op.keep != isinstance(op, Squeeze):
