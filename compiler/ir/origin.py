@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from archonnx.grammar.source import Span
+
+
+class Owner(Protocol):
+    """A module, which knows its path once all its siblings are known."""
+
+    @property
+    def path(self) -> str:
+        """``"encoder.layers.0"``, empty for the model itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,17 +21,22 @@ class Origin:
     """``what`` is in the words of the spec (```param W```, ```softmax```), ``span`` its place.
 
     ``role`` says how a derived node came about (``"gradient of"``), and is empty for what was written.
-    ``path`` is the module in which it stands (``"conv.0"``), empty for the model itself.
+    ``owner`` is the module in which it stands.
     """
 
     what: str
     span: Span | None = None
     role: str = ""
-    path: str = ""
+    owner: Owner | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of its module (``"conv.0"``), empty for the model itself."""
+        return self.owner.path if self.owner is not None else ""
 
     def derived(self, role: str) -> Origin:
         """The origin of something made from this one; of two roles in a row the outer one is kept."""
-        return Origin(self.what, self.span, role, self.path)
+        return Origin(self.what, self.span, role, self.owner)
 
     def __str__(self) -> str:
         text = f"{self.role} {self.what}".strip()

@@ -1,0 +1,78 @@
+"""Reverse-mode differentiation: nodes that compute gradients are added after the nodes that are differentiated.
+
+Every op's ``vjp`` is built of ops, so what comes out can be differentiated again. What this module does not do:
+forward mode, and any op by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .ir.builder import Builder
+from .ir.graph import Node, Value
+from .ops.shape import full
+
+
+class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
+    """A gradient was asked for through a node that has none. ``why`` is the op's own explanation."""
+
+    def __init__(self, node: Node, why: str) -> None:
+        super().__init__(f"{node.op.name}: {why}")
+        self.node, self.why = node, why
+
+
+def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None) -> list[Value]:
+    """Gradients of ``sum(seed * y)`` with respect to values, as new nodes of the builder.
+
+    Args:
+        builder: holds the nodes from ``wrt`` to ``y``; new nodes are appended.
+        y: what is differentiated; a scalar unless ``seed`` is given.
+        wrt: gradients are taken with respect to these; what ``y`` does not depend on has gradient zero.
+        seed: the cotangent of ``y``, of its type; 1 if left out.
+
+    Returns:
+        A value of the type of each ``wrt``.
+
+    Raises:
+        NotDifferentiable: a path from ``wrt`` to ``y`` leads through an op without a gradient.
+    """
+    with builder.active():
+        if seed is None:
+            seed = builder.constant(1.0, y.type.dtype)
+        cotangents: dict[Value, Value] = {y: seed}
+        active = _depends(builder.nodes, wrt)
+        for node in reversed(list(builder.nodes)):
+            if active.isdisjoint(node.outputs) or not any(out in cotangents for out in node.outputs):
+                continue
+            with builder.at(node.origin.derived("gradient of")):
+                for value, cotangent in _pull_back(node, cotangents, active):
+                    known = cotangents.get(value)
+                    cotangents[value] = cotangent if known is None else known + cotangent
+        return [cotangents.get(value) or _zeros(value) for value in wrt]
+
+
+def _depends(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
+    """The float values that depend on ``wrt``."""
+    active = set(wrt)
+    for node in nodes:
+        if not active.isdisjoint(node.inputs):
+            active.update(out for out in node.outputs if out.type.dtype.is_float)
+    return active
+
+
+def _pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]) -> list[tuple[Value, Value]]:
+    """The contributions of one node to the cotangents of its inputs."""
+    if node.op.not_differentiable is not None:
+        raise NotDifferentiable(node, node.op.not_differentiable)
+    if len(node.outputs) == 1:
+        parts = node.op.vjp(cotangents[node.outputs[0]], node.outputs[0], *node.inputs)
+    else:
+        parts = node.op.vjp(tuple(cotangents.get(out) for out in node.outputs), node.outputs, *node.inputs)
+    pairs = zip(node.inputs, parts, strict=True)
+    return [(value, part) for value, part in pairs if part is not None and value in active]
+
+
+def _zeros(value: Value) -> Value:
+    return full(value.shape, 0, value.type.dtype)
+
+

@@ -1,0 +1,158 @@
+"""Calling the functions of the language that are not written in it (``functions`` holds them).
+
+Each is a Python function whose annotations are kinds (the aliases below): they say what an argument may be.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ops.base import TypeProblem
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+
+from .expressions import as_tensor, evaluate, problems
+from .frame import Frame
+from .signatures import DTYPES, Given, assign_arguments
+from .values import Builtin, BuiltinParameter, Results, describe
+
+Tensor: TypeAlias = Value
+"""A tensor; numbers, dims and lists of numbers become constants."""
+Operand: TypeAlias = Any
+"""A tensor, or a number or dim, which stays what it is."""
+Shape: TypeAlias = list[Any]
+"""A list of dims."""
+Size: TypeAlias = Any
+"""One dim: an int, or symbolic."""
+Axes: TypeAlias = list[int]
+"""One axis or several."""
+Ints: TypeAlias = list[int]
+"""An int or a list of ints."""
+
+_functions: dict[str, Builtin] = {}
+
+
+def builtin(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: enter a function under its name (without a trailing underscore); the first parameter is the frame."""
+    parameters = tuple(
+        BuiltinParameter(p.name, _kind(p), p.default, p.default is p.empty, p.kind is p.KEYWORD_ONLY)
+        for p in list(inspect.signature(function).parameters.values())[1:]
+    )
+    name = function.__name__.rstrip("_")
+    _functions[name] = Builtin(name, parameters, function, inspect.getdoc(function) or "")
+    return function
+
+
+def _kind(parameter: inspect.Parameter) -> str:
+    return str(parameter.annotation).removesuffix(" | None").lower()
+
+
+@cache
+def builtins() -> Mapping[str, Any]:
+    """All builtin functions, the dtypes and the constants, by name."""
+    from . import functions
+
+    functions.add_elementwise(_functions)
+    return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf}
+
+
+def call_builtin(frame: Frame, function: Builtin, arguments: Sequence[ast.Argument], piped: Sequence[Given],
+                 span: Span) -> Any:
+    """Call a builtin with arguments as written."""
+    names = [p.name for p in function.parameters]
+    positional = sum(1 for p in function.parameters if not p.keyword_only)
+    return call_assigned(frame, function, assign_arguments(f"fn `{function.name}`", names, arguments, piped, positional), span)
+
+
+def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], span: Span) -> Any:
+    """Call a builtin whose arguments have found their parameters."""
+    values: dict[str, Any] = {}
+    operands: list[ast.Expr] = []
+    tensors: list[Any] = []
+    for parameter in function.parameters:
+        if parameter.name not in given:
+            if parameter.required:
+                fail("AX0203", f"fn `{function.name}` needs `{parameter.name}`", span, "missing here")
+            values[parameter.name] = parameter.default
+            continue
+        argument = given[parameter.name]
+        value = _argument(frame, parameter, argument)
+        values[parameter.name] = value
+        if isinstance(value, Value):
+            operands.append(argument.expr or ast.Name("", span=argument.span))
+            tensors.append(value)
+    with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors):
+        return function.call(frame, **values)
+
+
+def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
+    value = given.value if given.expr is None else evaluate(frame, given.expr)
+    if value is None and parameter.default is None:
+        return None
+    coerced = coerce(frame, parameter.kind, value)
+    if coerced is None:
+        fail("AX0306", f"`{parameter.name}` takes {WANTED[parameter.kind]}, not {describe(value)}", given.span)
+    return coerced
+
+
+WANTED = {
+    "tensor": "a tensor", "operand": "a tensor or number", "shape": "a list of dims", "axes": "an axis or a list of axes",
+    "int": "an int", "float": "a number", "bool": "true or false", "ints": "an int or a list of ints",
+    "list[any]": "a list", "size": "a dim", "str": "a string", "any": "a value",
+}  # fmt: skip
+
+
+def coerce(frame: Frame, kind: str, value: Any) -> Any:
+    """A value as a kind of parameter wants it, or None if it does not fit."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    match kind:
+        case "tensor":
+            return as_tensor(frame, value) if isinstance(value, Value | int | float | Dim) or _numeric(value) else None
+        case "operand":
+            return value if isinstance(value, Value | int | float | Dim) else None
+        case "shape":
+            fits = isinstance(value, list) and all(isinstance(d, int | Dim) and not isinstance(d, bool) for d in value)
+            return value if fits else None
+        case "int":
+            return value if whole else None
+        case "axes" | "ints":
+            return [value] if whole else value if isinstance(value, list) and all(isinstance(i, int) for i in value) else None
+        case "size":
+            return value if whole or isinstance(value, Dim) else None
+        case "float":
+            return float(value) if number else None
+        case "bool":
+            return value if isinstance(value, bool) else None
+        case "list[any]":
+            return list(value.items) if isinstance(value, Results) else value if isinstance(value, list) else None
+        case "str":
+            return value if isinstance(value, str) else None
+    return value
+
+
+def _numeric(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    if all(isinstance(item, list) for item in value):
+        return len({len(item) for item in value}) == 1 and all(_numeric(item) for item in value)
+    return all(isinstance(item, int | float) for item in value)
+
+
+def require(fits: bool, code: str, headline: str, help: str | None = None) -> None:
+    """TypeProblem unless it fits."""
+    if not fits:
+        raise TypeProblem(code, headline, help=help)
+
+
+def axis_of(x: Value, axis: int) -> int:
+    """A non-negative axis of a tensor."""
+    require(-x.rank <= axis < x.rank, "AX0312", f"axis {axis} is outside a tensor of {x.rank} axes")
+    return axis % x.rank

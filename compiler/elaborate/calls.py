@@ -1,0 +1,374 @@
+"""Calls: fns, blocks and modules, optimizers and schedules, builtins, casts, pipes and partial application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ops.elementwise import cast
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, SpecError, fail
+from archonnx.grammar.source import Span
+
+from . import signatures, statements
+from .dependence import module_dims
+from .expressions import as_tensor, evaluate
+from .frame import Frame
+from .signatures import Given, Matcher, assign_arguments, check_results, evaluate_argument, is_tensor_type
+from .values import (
+    BlockType,
+    Builtin,
+    Configured,
+    ConstantSchedule,
+    Function,
+    Module,
+    OptimizerType,
+    Partial,
+    ScheduleType,
+    describe,
+)
+
+DEPTH = 64
+"""Calls inside calls; a spec that nests deeper is refused."""
+
+
+def evaluate_call(frame: Frame, expr: ast.Call, hint: str | None = None) -> Any:
+    """``callee(arguments)``."""
+    return call(frame, callee_of(frame, expr.callee), expr.arguments, [], expr.span, hint)
+
+
+def evaluate_pipe(frame: Frame, expr: ast.Pipe) -> Any:
+    """``value |> stage``: the value becomes the first argument; a block is made into a module and applied."""
+    piped = [Given(expr.value.span, value=evaluate(frame, expr.value))]
+    stage = expr.stage
+    if isinstance(stage, ast.Call):
+        callee = callee_of(frame, stage.callee)
+        if isinstance(callee, BlockType):
+            return call(frame, make_module(frame, callee, stage.arguments, stage.span, None), (), piped, stage.span)
+        return call(frame, callee, stage.arguments, piped, stage.span)
+    callee = callee_of(frame, stage)
+    if isinstance(callee, BlockType):
+        callee = make_module(frame, callee, (), stage.span, None)
+    return call(frame, callee, (), piped, stage.span)
+
+
+def callee_of(frame: Frame, expr: ast.Expr) -> Any:
+    """What stands in call position; names that cannot be called are skipped."""
+    if isinstance(expr, ast.Name):
+        return frame.resolve(expr, callable_only=True)
+    return evaluate(frame, expr)
+
+
+def evaluate_callable(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
+    """An argument where a fn is expected: a call that lacks its first argument is a partial."""
+    if not isinstance(expr, ast.Call):
+        return callee_of(frame, expr) if isinstance(expr, ast.Name) else evaluate(frame, expr, hint)
+    callee = callee_of(frame, expr.callee)
+    if isinstance(callee, Function | Builtin | Partial):
+        return partial(frame, callee, expr.arguments, expr.span)
+    return call(frame, callee, expr.arguments, [], expr.span, hint)
+
+
+def call(frame: Frame, callee: Any, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span,
+         hint: str | None = None) -> Any:
+    """Apply anything that can be applied."""
+    match callee:
+        case Builtin():
+            from .builtins import call_builtin
+
+            return call_builtin(frame, callee, arguments, piped, span)
+        case Function():
+            return call_function(frame, callee, arguments, piped, span)
+        case Module():
+            return apply_module(frame, callee, arguments, piped, span)
+        case BlockType():
+            if piped:
+                fail("AX0306", f"{describe(callee)} makes a module: pipe into `{callee.declaration.name}(...)`", span)
+            return make_module(frame, callee, arguments, span, hint)
+        case Partial():
+            return _call_partial(frame, callee, arguments, piped, span)
+        case OptimizerType() | ScheduleType():
+            return configure(frame, callee, arguments, span)
+        case Configured() | ConstantSchedule():
+            return _call_schedule(frame, callee, arguments, piped, span)
+        case DType():
+            return _call_dtype(frame, callee, arguments, piped, span)
+    return fail("AX0306", f"this is {describe(callee)}, which cannot be called", span)
+
+
+def call_values(frame: Frame, callee: Any, values: Sequence[Any], span: Span) -> Any:
+    """Apply something to values that are there already."""
+    return call(frame, callee, (), [Given(span, value=value) for value in values], span)
+
+
+# ---------------------------------------------------------------- fns and partials
+
+
+def call_function(frame: Frame, function: Function, arguments: Sequence[ast.Argument], piped: Sequence[Given],
+                  span: Span) -> Any:
+    """Call a ``fn``: its body is evaluated in place."""
+    declaration = function.declaration
+    if declaration.backward is not None:
+        not_built("a fn with its own `backward`", declaration.backward.span)
+    what = f"fn `{declaration.name}`"
+    given = assign_arguments(what, [p.name for p in declaration.parameters], arguments, piped)
+    inner = enter(frame, function.scope, frame.owner, span, what, declaration.name)
+    inner.makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
+    bind_arguments(frame, inner, what, declaration.parameters, given, span)
+    return run_body(inner, what, declaration.body, declaration.result, span)
+
+
+def partial(frame: Frame, function: Function | Builtin | Partial, arguments: Sequence[ast.Argument], span: Span) -> Partial:
+    """A call in which leading arguments are still missing: given ones are bound to the parameters after them."""
+    given: dict[str, Any] = {}
+    if isinstance(function, Partial):
+        given, function = dict(function.arguments), function.function
+    names = parameter_names(function)
+    free = [name for name in names[1:] if name not in given]
+    assigned = assign_arguments(describe(function), free, arguments, [])
+    for name, argument in assigned.items():
+        given[name] = _partial_argument(frame, function, name, argument)
+    return Partial(function, given)
+
+
+def _partial_argument(frame: Frame, function: Function | Builtin, name: str, given: Given) -> Any:
+    if isinstance(function, Function):
+        parameter = next(p for p in function.declaration.parameters if p.name == name)
+        return evaluate_argument(frame, parameter, given)
+    assert given.expr is not None
+    return evaluate(frame, given.expr)
+
+
+def parameter_names(function: Function | Builtin) -> list[str]:
+    """Names of the parameters of a function, in order."""
+    if isinstance(function, Builtin):
+        return [p.name for p in function.parameters]
+    return [p.name for p in function.declaration.parameters]
+
+
+def _call_partial(frame: Frame, callee: Partial, arguments: Sequence[ast.Argument], piped: Sequence[Given],
+                  span: Span) -> Any:
+    names = parameter_names(callee.function)
+    free = [name for name in names if name not in callee.arguments]
+    assigned = assign_arguments(describe(callee), free, arguments, piped)
+    merged = {name: Given(span, value=value) for name, value in callee.arguments.items()} | assigned
+    if isinstance(callee.function, Builtin):
+        from .builtins import call_assigned
+
+        return call_assigned(frame, callee.function, merged, span)
+    declaration = callee.function.declaration
+    what = f"fn `{declaration.name}`"
+    inner = enter(frame, callee.function.scope, frame.owner, span, what, declaration.name)
+    bind_arguments(frame, inner, what, declaration.parameters, merged, span)
+    return run_body(inner, what, declaration.body, declaration.result, span)
+
+
+# ---------------------------------------------------------------- blocks and modules
+
+
+def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument], span: Span, hint: str | None) -> Module:
+    """The module of this site: made once for each owner, chain of fn calls and static loop index."""
+    owner, declaration = frame.owner, block.declaration
+    key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices)
+    module = owner.children.get(key)
+    if module is None:
+        if frame.build.frozen_slots:
+            fail("AX0314", "this module is made in training alone: the parameters may not depend on `training`", span)
+        module = Module(block, {}, owner, hint, span)
+        module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
+        owner.children[key] = module
+    what = f"block `{declaration.name}`"
+    given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
+    inner = Frame(frame.build, block.scope, module)
+    frame.owner = module  # a module made inside an argument belongs to this one, under the parameter's name
+    try:
+        bind_arguments(frame, inner, what, declaration.hyperparameters, given, span, hints=True)
+    finally:
+        frame.owner = owner
+    module.arguments = inner.locals
+    return module
+
+
+def apply_module(frame: Frame, module: Module, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span) -> Any:
+    """Apply a module to inputs. Dims that reach its parameters are fixed by the first application."""
+    if module.block is None:
+        fail("AX0306", "the model itself cannot be called", span)
+    declaration = module.block.declaration
+    what = f"block `{declaration.name}`"
+    given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
+    inner = enter(frame, module.block.scope, module, span, what, module.key or "model")
+    inner.locals = dict(module.arguments)
+    inner.kind = "block"
+    for name, value in module.arguments.items():
+        _keep_static(inner, name, value, module.made_at)
+    for name, (size, where) in module.dims.items():
+        inner.statics[name] = (size, where)
+        inner.locals[name] = size
+    bind_arguments(frame, inner, what, declaration.inputs, given, span)
+    _fix_module_dims(inner, module, span)
+    fixed = [f"{name} = {size}" for name, (size, _) in module.dims.items()]
+    if fixed:
+        inner.note = f"{what} with {', '.join(fixed)}"
+    return run_body(inner, what, declaration.body, declaration.result, span)
+
+
+def _fix_module_dims(inner: Frame, module: Module, span: Span) -> None:
+    assert module.block is not None
+    for name in module_dims(module.block):
+        if name in module.dims or name not in inner.statics:
+            continue
+        size, where = inner.statics[name]
+        if not isinstance(size, int):
+            fail("AX0315", f"dim `{name}` of block `{module.block.declaration.name}` sizes its parameters, so it must be an "
+                 f"integer: here it is {size}", where, help="give the input an integer size on this axis")
+        module.dims[name] = (size, where)
+
+
+# ---------------------------------------------------------------- optimizers, schedules, casts
+
+
+def configure(frame: Frame, type_: OptimizerType | ScheduleType, arguments: Sequence[ast.Argument], span: Span) -> Configured:
+    """Set the hyperparameters of an optimizer or schedule."""
+    declaration = type_.declaration
+    what = describe(type_)
+    given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
+    inner = Frame(frame.build, type_.scope, frame.owner)
+    bind_arguments(frame, inner, what, declaration.hyperparameters, given, span)
+    return Configured(type_, inner.locals)
+
+
+def _call_schedule(frame: Frame, callee: Configured | ConstantSchedule, arguments: Sequence[ast.Argument],
+                   piped: Sequence[Given], span: Span) -> Any:
+    if isinstance(callee, ConstantSchedule):
+        assign_arguments("a schedule", ["t"], arguments, piped)
+        return callee.value
+    if isinstance(callee.of, OptimizerType):
+        fail("AX0306", f"{describe(callee)} is used by `minimize ... with`, and is not called", span)
+    declaration = callee.of.declaration
+    what = describe(callee)
+    given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
+    inner = enter(frame, callee.of.scope, frame.owner, span, what, declaration.name)
+    inner.locals = dict(callee.arguments)
+    bind_arguments(frame, inner, what, declaration.inputs, given, span)
+    return run_body(inner, what, declaration.body, declaration.result, span)
+
+
+def _call_dtype(frame: Frame, dtype: DType, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span) -> Any:
+    given = assign_arguments(f"`{dtype}`", ["x"], arguments, piped)
+    if "x" not in given:
+        fail("AX0203", f"`{dtype}(...)` needs the tensor to convert", span)
+    argument = given["x"]
+    value = evaluate(frame, argument.expr) if argument.expr is not None else argument.value
+    if not isinstance(value, Value | bool | int | float | Dim | list):
+        fail("AX0306", f"`{dtype}(...)` converts tensors and numbers, not {describe(value)}", argument.span)
+    with frame.at(span, f"`{dtype}`"):
+        return cast(as_tensor(frame, value, None if isinstance(value, Value) else dtype), dtype)
+
+
+# ---------------------------------------------------------------- frames and arguments
+
+
+def enter(frame: Frame, scope: Any, owner: Module, span: Span, what: str, label: str) -> Frame:
+    """A frame for a body called from here."""
+    depth, outer = 0, frame.caller
+    while outer is not None:
+        depth, outer = depth + 1, outer.caller
+    if depth > DEPTH:
+        fail("AX0216", f"calls nest deeper than {DEPTH}: does {what} call itself?", span)
+    return Frame(frame.build, scope, owner, site=frame.enter(label), caller=frame, note=what, called_at=span)
+
+
+def bind_arguments(frame: Frame, inner: Frame, what: str, parameters: Sequence[ast.Parameter],
+                   given: Mapping[str, Given], span: Span, *, hints: bool = False) -> None:
+    """Evaluate arguments (in ``frame``) and defaults (in ``inner``), bind them, and match the tensors' types."""
+    missing = [p for p in parameters if p.name not in given and p.default is None]
+    if missing:
+        names = ", ".join(f"`{p.name}`" for p in missing)
+        fail("AX0203", f"{what} needs {names}", span, "missing here", others=[Label(missing[0].span, "declared here")])
+    tensors: list[tuple[ast.Parameter, Any, Span]] = []
+    for parameter in parameters:
+        argument = given.get(parameter.name)
+        if argument is None:
+            assert parameter.default is not None
+            argument, source = Given(parameter.default.span, parameter.default), inner
+        else:
+            source = frame
+        hint = parameter.name if hints or isinstance(argument.expr, ast.Call) else None
+        value = evaluate_argument(source, parameter, argument, hint)
+        inner.locals[parameter.name] = value
+        if is_tensor_type(parameter.type):
+            tensors.append((parameter, value, argument.span))
+        else:
+            _keep_static(inner, parameter.name, value, argument.span)
+    _match_tensors(inner, what, tensors)
+
+
+def _keep_static(inner: Frame, name: str, value: Any, span: Span) -> None:
+    if (isinstance(value, int | Dim) and not isinstance(value, bool)) or isinstance(value, list):
+        inner.statics[name] = (value, span)
+
+
+def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, Any, Span]]) -> None:
+    matcher = Matcher(inner, what, [])
+    numbers = []
+    for parameter, value, span in tensors:
+        assert parameter.type is not None
+        if isinstance(value, Value):
+            matcher.match(parameter.name, parameter.type, value, span)
+        elif isinstance(value, int | float | bool | Dim):
+            numbers.append((parameter, value))
+        elif value is not None or not isinstance(parameter.default, ast.Constant):
+            fail("AX0306", f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}", span,
+                 others=[Label(parameter.type.span, f"declared {parameter.type.span.text}")])
+    matcher.finish()
+    for parameter, value in numbers:
+        assert parameter.type is not None
+        inner.locals[parameter.name] = _number_argument(inner, parameter.type, value)
+
+
+def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
+    """A number given for a tensor: a constant of the declared shape, if that is known by now, else a scalar."""
+    from archonnx.compiler.ops.shape import broadcast_to
+
+    dtype = signatures.DTYPES.get(type_.name or "", inner.build.float_type)
+    scalar = as_tensor(inner, value, dtype)
+    names = [d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims or () if isinstance(d, ast.Dots | ast.Name)]
+    if any(name not in inner.statics for name in names):
+        for dim in type_.dims or ():
+            if isinstance(dim, ast.Dots) and dim.name and dim.name not in inner.statics:
+                inner.statics[dim.name] = ([], inner.called_at or type_.span)
+                inner.locals[dim.name] = []
+        return scalar
+    return broadcast_to(scalar, signatures.tensor_type(inner, type_).shape)
+
+
+def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None, span: Span) -> Any:
+    """Run a body to its ``return`` and check what it gives."""
+    try:
+        returned = statements.run(inner, body)
+        if returned is None:
+            where = result.span if result is not None else span
+            fail("AX0210", f"{what} ends without `return`", where)
+        return check_results(inner, what, result, returned.values, returned.spans)
+    except SpecError as error:
+        report = inner.build.report
+        for diagnostic in error.diagnostics:
+            report.add(inner.explain(diagnostic))
+        raise silenced() from None
+
+
+def silenced() -> SpecError:
+    """An error whose findings are in the report already; what follows from it says nothing."""
+    from archonnx.grammar.diagnostics import Report
+
+    return SpecError(Report())
+
+
+def not_built(what: str, span: Span) -> NoReturn:
+    """The one diagnostic for what parses but is not built yet."""
+    fail("AX0001", f"not built yet: {what}", span)
+
+

@@ -1,0 +1,393 @@
+"""Evaluating expressions: static values are computed, tensors become nodes of the graph under construction."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ops import elementwise, linalg, shape
+from archonnx.compiler.ops.base import TypeProblem
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .frame import Frame
+from .values import Choice, Module, Results, describe, static_dim
+
+BINARY_OPS = {
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_div", "%": "mod", "**": "pow",
+    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
+    "and": "logical_and", "or": "logical_or",
+}  # fmt: skip
+LIMIT = 2**63
+"""Static integers stay within 64 bits, lists within a million items."""
+
+
+def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
+    """The value of an expression.
+
+    Args:
+        frame: where it stands.
+        expr: the expression.
+        hint: the name that a module made here shall bear.
+    """
+    frame.build.spend(expr.span)
+    match expr:
+        case ast.Number() | ast.String() | ast.Constant():
+            return expr.value
+        case ast.Name():
+            return frame.resolve(expr)
+        case ast.Call():
+            from .calls import evaluate_call
+
+            return evaluate_call(frame, expr, hint)
+        case ast.Binary():
+            return _binary(frame, expr)
+        case ast.Unary():
+            return _unary(frame, expr)
+        case ast.Pipe():
+            from .calls import evaluate_pipe
+
+            return evaluate_pipe(frame, expr)
+        case ast.Conditional():
+            chosen = expr.then if truth(frame, expr.condition) else expr.otherwise
+            return evaluate(frame, chosen, hint)
+        case ast.List():
+            return [evaluate(frame, item, f"{hint}.{i}" if hint else None) for i, item in enumerate(expr.items)]
+        case ast.Comprehension():
+            return _comprehension(frame, expr, hint)
+        case ast.Dict():
+            return {key.value: evaluate(frame, item) for key, item in expr.items}
+        case ast.Tuple():
+            return Results(tuple(evaluate(frame, item) for item in expr.items), (None,) * len(expr.items))
+        case ast.Attribute():
+            return _attribute(frame, expr)
+        case ast.Index():
+            return _index(frame, expr)
+    return fail("AX0102", "this cannot stand here", expr.span)
+
+
+def truth(frame: Frame, condition: ast.Expr) -> bool:
+    """The value of a static condition."""
+    value = evaluate(frame, condition)
+    if isinstance(value, Value):
+        fail("AX0309", "this condition is a tensor, and `if` decides at compile time", condition.span,
+             describe(value), help="choose elementwise with `where(condition, a, b)`")
+    if isinstance(value, Dim):
+        fail("AX0309", f"this condition needs the value of {value}, which is known only when the model runs",
+             condition.span)
+    if not isinstance(value, bool | int | float | list | dict | str | None):
+        fail("AX0306", f"a condition is true or false, not {describe(value)}", condition.span)
+    return bool(value)
+
+
+# ---------------------------------------------------------------- operators
+
+
+def _unary(frame: Frame, expr: ast.Unary) -> Any:
+    value = evaluate(frame, expr.operand)
+    if isinstance(value, Value):
+        with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.span, [expr.operand], [value]):
+            if expr.op == "not":
+                return frame.build.builder.elementwise("logical_not", value)
+            return value if expr.op == "+" else frame.build.builder.elementwise("neg", value)
+    if expr.op == "not" and isinstance(value, bool | None):
+        return not value
+    if isinstance(value, int | float | Dim) and not isinstance(value, bool) and expr.op != "not":
+        return -value if expr.op == "-" else value
+    return fail("AX0306", f"`{expr.op}` is not defined for {describe(value)}", expr.span)
+
+
+def _binary(frame: Frame, expr: ast.Binary) -> Any:
+    left = evaluate(frame, expr.left)
+    if expr.op in ("and", "or") and not isinstance(left, Value):
+        decided = truth_of(frame, left, expr.left)
+        if decided is (expr.op == "or"):
+            return decided
+        right = evaluate(frame, expr.right)
+        return right if isinstance(right, Value) else truth_of(frame, right, expr.right)
+    if isinstance(left, Choice) and expr.op in ("==", "!=", "in"):
+        return _compare_choice(frame, left, expr)
+    right = evaluate(frame, expr.right)
+    if isinstance(left, Value) or isinstance(right, Value):
+        return _tensor_binary(frame, expr, left, right)
+    return static_binary(expr.op, left, right, expr.op_span, (expr.left.span, expr.right.span))
+
+
+def truth_of(frame: Frame, value: Any, expr: ast.Expr) -> bool:
+    """A static value as an operand of ``and``, ``or``."""
+    if isinstance(value, bool):
+        return value
+    return fail("AX0306", f"`and`, `or` join truth values, and this is {describe(value)}", expr.span)
+
+
+def _compare_choice(frame: Frame, left: Choice, expr: ast.Binary) -> bool:
+    def word(item: ast.Expr) -> str:
+        text = "none" if isinstance(item, ast.Constant) and item.value is None else getattr(item, "id", None)
+        if text is None and isinstance(item, ast.String):
+            text = item.value
+        if text not in left.words:
+            fail("AX0208", f"`{item.span.text}` is not one of {', '.join(left.words)}", item.span,
+                 help=did_you_mean(str(text), left.words))
+        return str(text)
+
+    if expr.op == "in" and isinstance(expr.right, ast.List):
+        return left.word in [word(item) for item in expr.right.items]
+    return (left.word == word(expr.right)) is (expr.op == "==")
+
+
+def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Value:
+    operands = [expr.left, expr.right]
+    for value, operand in zip((left, right), operands, strict=True):
+        if not isinstance(value, Value | bool | int | float | Dim):
+            fail("AX0306", f"`{expr.op}` joins tensors and numbers, and this is {describe(value)}", operand.span)
+    with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.op_span, operands, [left, right]):
+        return tensor_binary(frame, expr.op, left, right)
+
+
+def tensor_binary(frame: Frame, op: str, left: Any, right: Any) -> Value:
+    """An operator of the language on two operands, at least one of them a tensor. TypeProblem if they do not fit."""
+    builder, model_float = frame.build.builder, frame.build.float_type
+    if op == "@":
+        a, b = (x if isinstance(x, Value) else as_tensor(frame, x, model_float) for x in (left, right))
+        return linalg.matmul(a, b)
+    tensor = left if isinstance(left, Value) else right
+    dtype = tensor.type.dtype
+    number = right if isinstance(left, Value) else left
+    if not isinstance(number, Value) and isinstance(number, float) and not dtype.is_float:
+        dtype = model_float
+    if op == "/" and not dtype.is_float:
+        dtype = model_float
+    a, b = (elementwise.cast(x, dtype) if isinstance(x, Value) and x.type.dtype is tensor.type.dtype
+            else x if isinstance(x, Value) else as_tensor(frame, x, dtype) for x in (left, right))
+    if op == "**" and isinstance(number, int) and not isinstance(left, int | float) and number == 2:
+        return a * a
+    if a.type.dtype is not b.type.dtype:
+        raise TypeProblem("AX0303", f"`{op}` joins {a.type.dtype} with {b.type.dtype}", operands=(1, 0),
+                          help=f"tensors of different dtypes do not mix: convert one, as in `{a.type.dtype}(...)`")
+    return builder.elementwise(BINARY_OPS[op], a, b)
+
+
+def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
+    """A number, a dim or a (nested) list of numbers as a tensor; a tensor as it is."""
+    builder = frame.build.builder
+    if isinstance(value, Value):
+        return value
+    if isinstance(value, Dim):
+        return elementwise.cast(shape.dim_value(value), dtype or DType.i64)
+    if dtype is None:
+        dtype = _dtype_of(value, frame.build.float_type)
+    return builder.constant(value, dtype)
+
+
+def _dtype_of(value: Any, model_float: DType) -> DType:
+    flat = value
+    while isinstance(flat, list) and flat:
+        if any(isinstance(item, list) for item in flat):
+            flat = [inner for item in flat for inner in (item if isinstance(item, list) else [item])]
+            continue
+        if all(isinstance(item, bool) for item in flat):
+            return DType.bool
+        return DType.i64 if all(isinstance(item, int) for item in flat) else model_float
+    return DType.bool if isinstance(flat, bool) else DType.i64 if isinstance(flat, int) else model_float
+
+
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Span, Span]) -> Any:
+    """An operator on two static values."""
+    if op in ("==", "!="):
+        equal = same(Dim.of(left), Dim.of(right)) if isinstance(left, Dim) or isinstance(right, Dim) else left == right
+        if equal is None:
+            fail("AX0305", f"cannot tell whether {left} equals {right}", span)
+        return bool(equal) is (op == "==")
+    if op == "in":
+        if not isinstance(right, list | dict | str):
+            fail("AX0306", f"`in` looks into a list, and this is {describe(right)}", operands[1])
+        return left in right
+    if op == "@":
+        fail("AX0306", f"`@` joins tensors, not {describe(left)} and {describe(right)}", span)
+    for value, where in zip((left, right), operands, strict=True):
+        if isinstance(value, bool) or not isinstance(value, int | float | Dim | list):
+            fail("AX0306", f"`{op}` is not defined for {describe(value)}", where)
+    if isinstance(left, list) or isinstance(right, list):
+        return _list_binary(op, left, right, span)
+    return _number_binary(op, left, right, span)
+
+
+def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
+    if op == "+" and isinstance(left, list) and isinstance(right, list):
+        result: list[Any] = left + right
+    elif op == "*" and isinstance(left, list) and isinstance(right, int) and right * len(left) <= 1_000_000:
+        result = left * right
+    else:
+        fail("AX0306", f"`{op}` is not defined for {describe(left)} and {describe(right)}", span)
+    return result
+
+
+def _number_binary(op: str, left: Any, right: Any, span: Span) -> Any:
+    dims = isinstance(left, Dim) or isinstance(right, Dim)
+    if dims and (op not in ("+", "-", "*", "//", "%", "**") or isinstance(left, float) or isinstance(right, float)):
+        fail("AX0309", f"`{op}` on {describe(left)} and {describe(right)} needs a number known at compile time", span)
+    if op in ("//", "%", "/") and right == 0:
+        fail("AX0311", "division by zero", span)
+    if op == "**" and (not isinstance(right, int | float) or abs(right) > 1024 or (left == 0 and right < 0)):
+        fail("AX0311", f"the power of {left} to {right} is out of range", span)
+    try:
+        if dims:
+            left, right = (Dim.of(left), Dim.of(right)) if op != "**" else (left, right)
+        result = ARITHMETIC[op](left, right)
+    except (OverflowError, ValueError, ZeroDivisionError):
+        fail("AX0311", f"the result of `{op}` is out of range", span)
+    if isinstance(result, complex) or (isinstance(result, int) and not isinstance(result, bool) and abs(result) >= LIMIT):
+        fail("AX0311", f"the result of `{op}` is out of range", span)
+    return static_dim(result)
+
+
+# ---------------------------------------------------------------- containers, attributes, indices
+
+
+def _comprehension(frame: Frame, expr: ast.Comprehension, hint: str | None) -> list[Any]:
+    items, saved, outer = [], dict(frame.locals), frame.indices
+    try:
+        for i, item in enumerate(iterate(frame, expr.iterable)):
+            unpack(frame, [target.id for target in expr.targets], item, expr.span)
+            if expr.condition is None or truth(frame, expr.condition):
+                frame.indices = (*outer, i)
+                items.append(evaluate(frame, expr.element, f"{hint}.{len(items)}" if hint else None))
+    finally:
+        frame.locals, frame.indices = saved, outer
+    return items
+
+
+def iterate(frame: Frame, expr: ast.Expr) -> list[Any]:
+    """The items of a static list or range."""
+    value = evaluate(frame, expr)
+    if isinstance(value, Value | Dim):
+        fail("AX0309", f"`for` runs at compile time, over a list or range: not over {describe(value)}", expr.span)
+    if not isinstance(value, list):
+        fail("AX0306", f"`for` runs over a list or range, not over {describe(value)}", expr.span)
+    frame.build.spend(expr.span, len(value))
+    return value
+
+
+def unpack(frame: Frame, names: list[str], item: Any, span: Span) -> None:
+    """Bind loop variables."""
+    if len(names) == 1:
+        frame.locals[names[0]] = item
+        return
+    items = item.items if isinstance(item, Results) else item
+    if not isinstance(items, list | tuple) or len(items) != len(names):
+        fail("AX0207", f"cannot unpack {describe(item)} into {len(names)} names", span)
+    frame.locals.update(zip(names, items, strict=True))
+
+
+def _attribute(frame: Frame, expr: ast.Attribute) -> Any:
+    value = evaluate(frame, expr.value)
+    name, span = expr.name, expr.name_span
+    if isinstance(value, Results):
+        if name in value.names:
+            return value.items[value.names.index(name)]
+        known: list[str] = [n for n in value.names if n]
+    elif isinstance(value, Module):
+        if name in value.slots:
+            return frame.build.parameter(value.slots[name])
+        named = {child.name: child for child in value.children.values() if child.name}
+        if name in named:
+            return named[name]
+        known = [*value.slots, *named]
+    elif isinstance(value, dict):
+        if name in value:
+            return value[name]
+        known = list(value)
+    else:
+        return fail("AX0206", f"{describe(value)} has no `.{name}`", span)
+    return fail("AX0206", f"{describe(value)} has no `.{name}`", span,
+                help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+
+
+def _index(frame: Frame, expr: ast.Index) -> Any:
+    value = evaluate(frame, expr.value)
+    if isinstance(value, Value):
+        return _tensor_index(frame, expr, value)
+    if len(expr.subscripts) != 1 or isinstance(expr.subscripts[0], ast.Dots):
+        fail("AX0306", f"{describe(value)} takes one index", expr.span)
+    subscript = expr.subscripts[0]
+    if isinstance(value, dict):
+        key = evaluate(frame, subscript)
+        if not isinstance(key, str) or key not in value:
+            fail("AX0206", f"no key {describe(key)} here", subscript.span, help=did_you_mean(str(key), value))
+        return value[key]
+    if not isinstance(value, list):
+        fail("AX0306", f"{describe(value)} cannot be indexed", expr.value.span)
+    if isinstance(subscript, ast.Slice):
+        start, stop, step = (_bound(frame, part) for part in (subscript.start, subscript.stop, subscript.step))
+        return value[start:stop:step]
+    position = evaluate(frame, subscript)
+    if isinstance(position, bool) or not isinstance(position, int):
+        fail("AX0306", f"an index into a list is an int, not {describe(position)}", subscript.span)
+    if not -len(value) <= position < len(value):
+        fail("AX0312", f"index {position} is outside a list of {len(value)}", subscript.span)
+    return value[position]
+
+
+def _bound(frame: Frame, expr: ast.Expr | None) -> int | None:
+    if expr is None:
+        return None
+    value = evaluate(frame, expr)
+    if isinstance(value, bool) or not isinstance(value, int):
+        fail("AX0306", f"a slice bound is an int here, not {describe(value)}", expr.span)
+    return value
+
+
+def _tensor_index(frame: Frame, expr: ast.Index, value: Value) -> Value:
+    from .calls import not_built
+
+    return not_built("indexing a tensor", expr.span)
+
+
+# ---------------------------------------------------------------- problems of ops, at spans
+
+
+class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
+    """Turns an op's TypeProblem into a diagnostic: its operands are these expressions, with these values."""
+
+    def __init__(self, frame: Frame, span: Span, operands: list[ast.Expr], values: list[Any]) -> None:
+        self.frame, self.span, self.operands, self.values = frame, span, operands, values
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, TypeProblem):
+            return
+        labels = []
+        for position in error.operands:
+            if position < len(self.operands):
+                value = self.values[position]
+                labels.append(Label(self.operands[position].span, provenance(value)))
+        single = len(error.operands) == 1 and len(labels) == 1
+        span = labels[0].span if single else self.span
+        text = labels[0].text if single else ""
+        fail(error.code, error.headline, span, text, notes=error.notes, help=error.help,
+             others=() if single else labels)
+
+
+def provenance(value: Any) -> str:
+    """``f32[768, hidden], from `param W` at mlp.arch:12:5 (1 * 28 * 28)``."""
+    if not isinstance(value, Value):
+        return describe(value)
+    notes = [note for note in value.type.notes if note]
+    written = f" ({', '.join(notes)})" if notes else ""
+    if value.origin.span is None:
+        return f"{value.type}{written}"
+    return f"{value.type}, from {value.origin.what} at {value.origin.span}{written}"
+

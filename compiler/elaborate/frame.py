@@ -1,0 +1,182 @@
+"""Where code of a spec is evaluated: scopes of declarations, frames of running bodies, and the build they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.program import SEED, STEP
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .values import CALLABLE, Module, Slot
+
+POISON = object()
+"""Stands for a value whose making failed; using it is silent."""
+BUDGET = 2_000_000
+"""Static evaluations allowed in one build; a spec that needs more is refused."""
+
+
+class Scope:
+    """Names declared in a file, and behind them the library's; ``find`` is None for an unknown name."""
+
+    def __init__(self, declared: Mapping[str, Any], outer: Scope | None = None) -> None:
+        self.declared = declared
+        self.outer = outer
+
+    def find(self, name: str) -> Any | None:
+        """The declaration of a name."""
+        found = self.declared.get(name)
+        return self.outer.find(name) if found is None and self.outer is not None else found
+
+    def names(self) -> Iterable[str]:
+        """All names, for suggestions."""
+        yield from self.declared
+        if self.outer is not None:
+            yield from self.outer.names()
+
+
+@dataclass
+class Build:
+    """One elaboration of a model: a graph under construction, in training mode or not."""
+
+    report: Report
+    root: Module
+    training: bool = False
+    float_type: DType = DType.f32
+    builder: Builder = field(default_factory=Builder)
+    parameters: dict[Slot, Value] = field(default_factory=dict)
+    inputs: dict[str, Value] = field(default_factory=dict)
+    """Graph inputs that are no parameters: fields, and seed and step once something draws."""
+    spent: int = 0
+    made: list[Slot] = field(default_factory=list)
+    """Parameters in order of construction."""
+    frozen_slots: bool = False
+    """Set once the parameters are known: a later build may not make new ones."""
+
+    def spend(self, span: Span, cost: int = 1) -> None:
+        """Count static work; a diagnostic once the budget is spent."""
+        self.spent += cost
+        if self.spent > BUDGET:
+            fail("AX0215", f"this spec unrolls to more than {BUDGET:,} evaluations", span,
+                 help="a static `for` is unrolled: keep its range small")
+
+    def parameter(self, slot: Slot) -> Value:
+        """The graph input of a parameter."""
+        if slot not in self.parameters:
+            origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
+            self.parameters[slot] = Value(slot.type, slot.name, origin)
+        return self.parameters[slot]
+
+    def randomness(self) -> tuple[Value, Value]:
+        """The graph inputs ``seed`` and ``step``."""
+        for name in (SEED, STEP):
+            self.inputs.setdefault(name, Value(TensorType(DType.i64, ()), name, Origin(f"the run's {name}")))
+        return self.inputs[SEED], self.inputs[STEP]
+
+
+@dataclass
+class Frame:
+    """A running body. ``site`` names it for draws; ``note`` tells, in a diagnostic, how we got here."""
+
+    build: Build
+    scope: Scope
+    owner: Module
+    site: str = ""
+    locals: dict[str, Any] = field(default_factory=dict)
+    statics: dict[str, tuple[Any, Span]] = field(default_factory=dict)
+    """Dims and arguments that keep their meaning in types, with the place that fixed them."""
+    caller: Frame | None = None
+    note: str = ""
+    called_at: Span | None = None
+    indices: tuple[int, ...] = ()
+    """Positions in the static loops around."""
+    makes: tuple[Any, ...] = ()
+    """Where modules made here belong among their owner's: the calls of fns on the way."""
+    kind: str = "fn"
+    fixed: set[str] = field(default_factory=set)
+    """Names that may not be rebound: parameters and modules."""
+    ordinals: dict[str, int] = field(default_factory=dict)
+    special: Mapping[type[ast.Stmt], Callable[[Frame, Any], None]] = field(default_factory=dict)
+    """Statements that only this kind of body has."""
+
+    def lookup(self, name: str, *, callable_only: bool = False) -> Any | None:
+        """A name's value: locals, then declarations. In call position what cannot be called is skipped."""
+        if name in self.locals:
+            value = self.locals[name]
+            if not callable_only or value is POISON or isinstance(value, CALLABLE):
+                return value
+        if name == "training" and not callable_only:
+            return self.build.training
+        return self.scope.find(name)
+
+    def resolve(self, node: ast.Name, *, callable_only: bool = False) -> Any:
+        """A name's value, or a diagnostic with the closest known name."""
+        name = node.id
+        if name in self.locals and self.locals[name] is None and not callable_only:
+            return None
+        value = self.lookup(name, callable_only=callable_only)
+        if value is POISON:
+            raise SpecError(Report())
+        if value is None:
+            known = [*self.locals, *self.scope.names()]
+            fail("AX0201", f"unknown name `{name}`", node.span, "not defined here", help=did_you_mean(name, known))
+        return value
+
+    def ordinal(self, label: str) -> int:
+        """How often this label was met before in this frame."""
+        count = self.ordinals.get(label, 0)
+        self.ordinals[label] = count + 1
+        return count
+
+    def enter(self, label: str) -> str:
+        """The site of something that happens here for the nth time."""
+        return f"{self.site}/{label}#{self.ordinal(label)}"
+
+    def bind(self, name: str, value: Any, span: Span) -> None:
+        """Give a name a value; parameters and modules keep theirs."""
+        if name in self.fixed and self.locals.get(name) is not value:
+            fail("AX0204", f"`{name}` is a parameter or module and may not be rebound", span,
+                 help="use another name for the new value")
+        self.locals[name] = value
+
+    @contextmanager
+    def at(self, span: Span, what: str) -> Iterator[None]:
+        """Nodes made inside come from this place."""
+        with self.build.builder.at(Origin(what, span, owner=self.owner)):
+            yield
+
+    def explain(self, diagnostic: Diagnostic) -> Diagnostic:
+        """Add how we got here. In library code the primary label moves to the user's call."""
+        labels, notes = list(diagnostic.labels), list(diagnostic.notes)
+        frame: Frame | None = self
+        span = diagnostic.span
+        while frame is not None:
+            if frame.note and frame.called_at is not None:
+                if span is not None and is_library(span) and not is_library(frame.called_at):
+                    labels = [Label(lab.span, lab.text or ("here" if lab.primary else ""), False) for lab in labels]
+                    labels.insert(0, Label(frame.called_at, f"in this use of {frame.note.split(' with ')[0]}", True))
+                    span = frame.called_at
+                notes.append(f"inside {frame.note.replace(' with ', f', called at {frame.called_at} with ', 1)}"
+                             if " with " in frame.note else f"inside {frame.note}, called at {frame.called_at}")
+            frame = frame.caller
+        return Diagnostic(diagnostic.code, diagnostic.headline, tuple(labels), tuple(notes), diagnostic.help,
+                          diagnostic.severity)
+
+
+def is_library(span: Span) -> bool:
+    """Whether a span lies in the standard library."""
+    return span.source.name.startswith("std/")
+
+
+def site_number(site: str) -> int:
+    """A draw's site as a non-negative 63-bit integer."""
+    return int.from_bytes(hashlib.blake2b(site.encode(), digest_size=8).digest(), "little") >> 1

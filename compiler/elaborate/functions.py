@@ -1,0 +1,465 @@
+"""The functions of the language that are written in Python: the ops, and a few that compute static values.
+
+Everything that can be said in the language is in ``specs/std`` instead.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ops import conv as conv_ops
+from archonnx.compiler.ops import einsum as einsum_ops
+from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, reduce, shape, slicing
+from archonnx.compiler.ops.base import registry
+
+from .builtins import Axes, Ints, Operand, Shape, Size, Tensor, axis_of, builtin, require
+from .expressions import as_tensor
+from .frame import Frame, site_number
+from .values import Builtin, BuiltinParameter, Results, describe, static_dim
+
+UNARY = (
+    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
+    "acosh", "atanh", "sigmoid", "softplus", "relu", "erf", "abs", "sign", "floor", "ceil", "round",
+)  # fmt: skip
+"""Functions of one number: on a static number they compute, on a tensor they add the op of their name."""
+
+
+def add_elementwise(functions: dict[str, Builtin]) -> None:
+    """Enter the functions of one number."""
+    for name in UNARY:
+        functions.setdefault(name, _unary(name))
+
+
+def _unary(name: str) -> Builtin:
+    op = registry()[name]()
+
+    def call(frame: Frame, x: Any) -> Any:
+        if isinstance(x, Value):
+            to_float = getattr(op, "accepts", "") == "float" and not x.type.dtype.is_float
+            return frame.build.builder.add(op, elementwise.cast(x, frame.build.float_type) if to_float else x)
+        require(not isinstance(x, Dim), "AX0309", f"`{name}` of the dim {x} is known only when the model runs")
+        with np.errstate(all="ignore"):
+            result = float(op.evaluate(np.asarray(x, np.float64)))
+        require(math.isfinite(result), "AX0311", f"`{name}` of {x} is not a finite number")
+        return int(result) if name in ("abs", "sign", "floor", "ceil", "round") and isinstance(x, int) else result
+
+    return Builtin(name, (BuiltinParameter("x", "operand", None, True, False),), call, inspect.getdoc(op) or "")
+
+
+@builtin
+def where(frame: Frame, condition: Tensor, a: Operand, b: Operand) -> Value:
+    """``a`` where the condition holds, else ``b``, element by element."""
+    require(condition.type.dtype is DType.bool, "AX0303", f"the condition of `where` is bool, not {condition.type.dtype}",
+            help="compare first, as in `x > 0`")
+    tensors = [v for v in (a, b) if isinstance(v, Value)]
+    dtype = tensors[0].type.dtype if tensors else None
+    if dtype is None:
+        dtype = DType.i64 if isinstance(a, int) and isinstance(b, int) else frame.build.float_type
+    return elementwise.where(condition, as_tensor(frame, a, dtype), as_tensor(frame, b, dtype))
+
+
+@builtin
+def gelu(frame: Frame, x: Tensor, *, approximate: bool = False) -> Value:
+    """``x`` times the normal distribution function of ``x``; ``approximate`` uses tanh (Hendrycks and Gimpel 2016)."""
+    from archonnx.compiler.ops.functions import gelu as op
+
+    return op(x, "tanh" if approximate else "none")
+
+
+# ---------------------------------------------------------------- reductions
+
+
+@builtin
+def max_(frame: Frame, x: Any, y: Operand | None = None, *, axis: Axes | None = None, keep: bool = False) -> Any:
+    """The larger of two, element by element; or with one argument, the largest along axes (all, if none is given)."""
+    return _extreme(frame, "max", x, y, axis, keep)
+
+
+@builtin
+def min_(frame: Frame, x: Any, y: Operand | None = None, *, axis: Axes | None = None, keep: bool = False) -> Any:
+    """The smaller of two, element by element; or with one argument, the smallest along axes (all, if none is given)."""
+    return _extreme(frame, "min", x, y, axis, keep)
+
+
+def _extreme(frame: Frame, name: str, x: Any, y: Any, axis: Axes | None, keep: bool) -> Any:
+    if y is None:
+        if isinstance(x, list) and x and axis is None:
+            return _fold(name, x)
+        tensor = as_tensor(frame, x)
+        return (reduce.reduce_max if name == "max" else reduce.reduce_min)(tensor, axis, keep)
+    if not isinstance(x, Value) and not isinstance(y, Value):
+        return _fold(name, [x, y])
+    dtype = (x if isinstance(x, Value) else y).type.dtype
+    a, b = (v if isinstance(v, Value) else as_tensor(frame, v, dtype) for v in (x, y))
+    return frame.build.builder.elementwise("maximum" if name == "max" else "minimum", a, b)
+
+
+def _fold(name: str, items: list[Any]) -> Any:
+    """A static ``max``, ``min``, ``sum`` or ``prod`` of numbers and dims."""
+    for item in items:
+        require(isinstance(item, int | float | Dim), "AX0306", f"`{name}` of a list takes numbers, not {describe(item)}")
+    if any(isinstance(item, Dim) for item in items):
+        require(not any(isinstance(item, float) for item in items), "AX0306", f"`{name}` cannot mix dims and floats")
+        combine = {"max": Dim.maximum, "min": Dim.minimum, "sum": Dim.__add__, "prod": Dim.__mul__}[name]
+        result = Dim.of(items[0])
+        for item in items[1:]:
+            result = combine(result, Dim.of(item))
+        return static_dim(result)
+    return {"max": max, "min": min, "sum": sum, "prod": math.prod}[name](items)
+
+
+@builtin
+def sum_(frame: Frame, x: Any, *, axis: Axes | None = None, keep: bool = False) -> Any:
+    """The sum along axes (all, if none is given); of a list of numbers, a number."""
+    return _fold("sum", [0, *x]) if _static_list(x, axis) else reduce.reduce_sum(as_tensor(frame, x), axis, keep)
+
+
+@builtin
+def prod(frame: Frame, x: Any, *, axis: Axes | None = None, keep: bool = False) -> Any:
+    """The product along axes (all, if none is given); of a list of numbers, a number."""
+    return _fold("prod", [1, *x]) if _static_list(x, axis) else reduce.reduce_prod(as_tensor(frame, x), axis, keep)
+
+
+def _static_list(x: Any, axis: Axes | None) -> bool:
+    return isinstance(x, list) and axis is None and not any(isinstance(item, list | Value) for item in x)
+
+
+@builtin
+def mean(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
+    """The mean along axes (all, if none is given)."""
+    floats = x if x.type.dtype.is_float else elementwise.cast(x, frame.build.float_type)
+    return reduce.reduce_mean(floats, axis, keep)
+
+
+@builtin
+def logsumexp(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
+    """``log(sum(exp(x)))`` along axes, without overflow."""
+    return reduce.reduce_logsumexp(x, axis, keep)
+
+
+@builtin
+def any_(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
+    """Whether any element along axes is true."""
+    return reduce.reduce_any(x, axis, keep)
+
+
+@builtin
+def all_(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
+    """Whether all elements along axes are true."""
+    return reduce.reduce_all(x, axis, keep)
+
+
+@builtin
+def argmax(frame: Frame, x: Tensor, *, axis: int = -1, keep: bool = False) -> Value:
+    """Index of the largest element along an axis, the first one where several are equal."""
+    return reduce.argmax(x, axis_of(x, axis), keep)
+
+
+@builtin
+def argmin(frame: Frame, x: Tensor, *, axis: int = -1, keep: bool = False) -> Value:
+    """Index of the smallest element along an axis, the first one where several are equal."""
+    return reduce.argmin(x, axis_of(x, axis), keep)
+
+
+@builtin
+def cumsum(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
+    """Running sums along an axis."""
+    return reduce.cumsum(x, axis_of(x, axis))
+
+
+# ---------------------------------------------------------------- making tensors
+
+
+@builtin
+def tensor(frame: Frame, values: Tensor) -> Value:
+    """A tensor from (nested) lists of numbers: ``tensor([[0, 1], [1, 0]])``. All ints give i64."""
+    return values
+
+
+@builtin
+def zeros(frame: Frame, shape: Shape) -> Value:
+    """Zeros, of the model's float type."""
+    return _filled(frame, shape, 0)
+
+
+@builtin
+def ones(frame: Frame, shape: Shape) -> Value:
+    """Ones, of the model's float type."""
+    return _filled(frame, shape, 1)
+
+
+@builtin
+def constant(frame: Frame, shape: Shape, value: float) -> Value:
+    """One number everywhere."""
+    return _filled(frame, shape, value)
+
+
+def _filled(frame: Frame, dims: Shape, value: float) -> Value:
+    return shape.full([Dim.of(d) for d in dims], value, frame.build.float_type)
+
+
+@builtin
+def eye(frame: Frame, n: Size) -> Value:
+    """The identity matrix of n rows."""
+    return shape.eye(n, frame.build.float_type)
+
+
+@builtin
+def arange(frame: Frame, n: Size) -> Value:
+    """``0, 1, ..., n - 1`` as i64."""
+    return shape.iota(n)
+
+
+@builtin
+def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
+    """n numbers from start to stop, both included."""
+    dtype = frame.build.float_type
+    if isinstance(n, int):
+        require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}")
+        return frame.build.builder.constant(np.linspace(start, stop, n), dtype)
+    steps = shape.iota(n, dtype) * ((stop - start) / 1.0)
+    return steps / shape.dim_value(Dim.of(n) - 1, dtype) + start
+
+
+# ---------------------------------------------------------------- shapes
+
+
+@builtin
+def reshape(frame: Frame, x: Tensor, shape: Shape) -> Value:
+    """The same elements, in row-major order, under another shape; one ``-1`` stands for what is left."""
+    from archonnx.compiler.ops.shape import reshape as op
+
+    free = [i for i, d in enumerate(shape) if d == -1]
+    require(len(free) <= 1, "AX0304", "only one dim of `reshape` may be -1")
+    dims = [Dim.of(d) for d in shape]
+    if free:
+        rest = math.prod((d for i, d in enumerate(dims) if i != free[0]), start=Dim.of(1))
+        size = x.type.size
+        require(rest.constant != 0 and (rest.constant is None or size % rest == Dim.of(0)), "AX0304",
+                f"{size} elements do not divide into [{', '.join(map(str, shape))}]")
+        dims[free[0]] = size // rest
+    return op(x, dims)
+
+
+@builtin
+def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
+    """Axes in another order; a matrix needs none given."""
+    if axes is None:
+        require(x.rank == 2, "AX0308", f"`transpose` of a tensor with {x.rank} axes needs their order",
+                help=f"write `transpose(x, {list(range(x.rank))[::-1]})`")
+        axes = [1, 0]
+    order = [axis_of(x, a) for a in axes]
+    require(sorted(order) == list(range(x.rank)), "AX0312", f"{axes} is no order of {x.rank} axes")
+    return shape.transpose(x, order)
+
+
+@builtin
+def concat(frame: Frame, tensors: list[Any], *, axis: int) -> Value:
+    """Tensors one after the other along an axis."""
+    return slicing.concat([as_tensor(frame, t) for t in tensors], axis)
+
+
+@builtin
+def stack(frame: Frame, tensors: list[Any], *, axis: int = 0) -> Value:
+    """Tensors of one shape side by side along a new axis."""
+    values = [as_tensor(frame, t) for t in tensors]
+    at = axis % (values[0].rank + 1) if values else 0
+    return slicing.stack(values, at)
+
+
+@builtin
+def split(frame: Frame, x: Tensor, parts: int, *, axis: int = -1) -> Results:
+    """Equal parts along an axis."""
+    pieces = slicing.split(x, parts, axis_of(x, axis))
+    return Results(tuple(pieces), (None,) * len(pieces))
+
+
+@builtin
+def squeeze(frame: Frame, x: Tensor, *, axis: Axes) -> Value:
+    """Without axes of size 1."""
+    return shape.squeeze(x, axis)
+
+
+@builtin
+def unsqueeze(frame: Frame, x: Tensor, *, axis: Axes) -> Value:
+    """With new axes of size 1."""
+    return shape.unsqueeze(x, axis)
+
+
+@builtin
+def broadcast(frame: Frame, x: Tensor, shape: Shape) -> Value:
+    """Repeated to a shape, by NumPy's rule."""
+    from archonnx.compiler.ops.shape import broadcast_to
+
+    return broadcast_to(x, [Dim.of(d) for d in shape])
+
+
+@builtin
+def stop_gradient(frame: Frame, x: Tensor) -> Value:
+    """The same value; no gradient passes."""
+    return shape.stop_gradient(x)
+
+
+# ---------------------------------------------------------------- linear algebra, lookups, neural ops
+
+
+@builtin
+def einsum(frame: Frame, equation: str, a: Tensor, b: Tensor | None = None, c: Tensor | None = None) -> Value:
+    """Einstein summation: ``einsum("b i, i o -> b o", x, W)``."""
+    return einsum_ops.einsum(equation, *(t for t in (a, b, c) if t is not None))
+
+
+@builtin
+def gather(frame: Frame, x: Tensor, indices: Tensor, *, axis: int = 0) -> Value:
+    """Slices of ``x`` along an axis at integer positions; out of range is an error when the model runs."""
+    return index.gather(x, indices, axis_of(x, axis))
+
+
+@builtin
+def one_hot(frame: Frame, labels: Tensor, classes: int) -> Value:
+    """1 at the label's place in a new last axis, else 0."""
+    return index.one_hot(labels, classes, frame.build.float_type)
+
+
+@builtin
+def softmax(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
+    """``exp(x) / sum(exp(x))`` along an axis."""
+    return norm.softmax(x, axis_of(x, axis))
+
+
+@builtin
+def log_softmax(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
+    """The logarithm of ``softmax``, without underflow."""
+    return norm.log_softmax(x, axis_of(x, axis))
+
+
+@builtin
+def layer_norm(frame: Frame, x: Tensor, scale: Tensor, shift: Tensor, *, eps: float = 1e-5) -> Value:
+    """Over the axes of ``scale``: mean 0 and variance 1, then scaled and shifted (Ba et al. 2016)."""
+    return norm.layer_norm(x, scale, shift, axis=-1, epsilon=eps)
+
+
+@builtin
+def label_cross_entropy(frame: Frame, logits: Tensor, label: Tensor) -> Value:
+    """``logsumexp(logits) - logits[label]`` over the last axis, for integer labels; no mean."""
+    return loss.cross_entropy(logits, label)
+
+
+@builtin
+def convolve(frame: Frame, x: Tensor, weight: Tensor, *, stride: Ints, pads: list[Any], dilation: Ints, groups: int) -> Value:
+    """Cross-correlation of ``x: [B, c, ...S]`` with ``weight: [out, c / groups, ...k]``; pads are [begin, end] an axis."""
+    return conv_ops.conv(x, weight, strides=stride, pads=_flat_pads(pads), dilations=dilation, groups=groups)
+
+
+@builtin
+def pool_max(frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], dilation: Ints) -> Value:
+    """The largest element of each window over the spatial axes of ``x: [B, c, ...S]``."""
+    return pool.max_pool(x, kernel, strides=stride, pads=_flat_pads(pads), dilations=dilation)
+
+
+def _flat_pads(pads: list[Any]) -> list[int]:
+    """ONNX's order: all beginnings, then all ends."""
+    for pair in pads:
+        fits = isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair)
+        require(fits, "AX0306", "padding is a pair of ints [begin, end] for each spatial axis")
+    return [pair[0] for pair in pads] + [pair[1] for pair in pads]
+
+
+# ---------------------------------------------------------------- draws
+
+
+@builtin
+def random_uniform(frame: Frame, shape: Shape) -> Value:
+    """Draws from the open interval (0, 1): what all other distributions are made of."""
+    seed, step = frame.build.randomness()
+    dtype = frame.build.float_type if frame.build.float_type is DType.f64 else DType.f32
+    return random.random_uniform([Dim.of(d) for d in shape], seed, step, site_number(frame.enter("uniform")), dtype)
+
+
+@builtin
+def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
+    """True with probability ``p``, as bool; a third of the cost of comparing uniform draws."""
+    seed, step = frame.build.randomness()
+    chance = frame.build.builder.constant(p, DType.f32)
+    return random.random_bernoulli([Dim.of(d) for d in shape], seed, step, chance, site_number(frame.enter("mask")))
+
+
+# ---------------------------------------------------------------- static values
+
+
+@builtin
+def range_(frame: Frame, start: int, stop: int | None = None, step: int = 1) -> list[int]:
+    """Ints from start (0 if left out) up to stop, which is not included."""
+    require(step != 0, "AX0311", "the step of `range` is 0")
+    first, last = (0, start) if stop is None else (start, stop)
+    count = len(range(first, last, step))
+    require(count <= 100_000, "AX0215", f"a range of {count:,} is unrolled at compile time: too long")
+    return list(range(first, last, step))
+
+
+@builtin
+def len_(frame: Frame, x: Any) -> int:
+    """Number of items of a list, or of rows of a tensor."""
+    if isinstance(x, Value):
+        require(x.rank > 0, "AX0308", "a scalar tensor has no length")
+        length = static_dim(x.shape[0])
+        require(isinstance(length, int), "AX0309", f"the length {length} is known only when the model runs")
+        return int(str(length))
+    require(isinstance(x, list | dict | str), "AX0306", f"{describe(x)} has no length")
+    return len(x)
+
+
+@builtin
+def reversed_(frame: Frame, x: list[Any]) -> list[Any]:
+    """A list from its end to its start."""
+    return x[::-1]
+
+
+@builtin
+def enumerate_(frame: Frame, x: list[Any]) -> list[Any]:
+    """Pairs of position and item."""
+    return [[i, item] for i, item in enumerate(x)]
+
+
+@builtin
+def zip_(frame: Frame, a: list[Any], b: list[Any]) -> list[Any]:
+    """Pairs of items of two lists of one length."""
+    require(len(a) == len(b), "AX0304", f"`zip` joins lists of one length, not of {len(a)} and {len(b)}")
+    return [[x, y] for x, y in zip(a, b, strict=True)]
+
+
+@builtin
+def is_list(frame: Frame, x: Any) -> bool:
+    """Whether a static value is a list."""
+    return isinstance(x, list)
+
+
+@builtin
+def is_tensor(frame: Frame, x: Any) -> bool:
+    """Whether a value is a tensor, not a static number."""
+    return isinstance(x, Value)
+
+
+@builtin
+def float_(frame: Frame, x: float) -> float:
+    """A static number as a float."""
+    return x
+
+
+@builtin
+def int_(frame: Frame, x: float) -> int:
+    """A static number as an int, towards zero."""
+    return int(x)
+
+
+@builtin
+def shape_of(frame: Frame, x: Tensor) -> list[Any]:
+    """The dims of a tensor, as a list."""
+    return [static_dim(d) for d in x.shape]

@@ -1,0 +1,78 @@
+"""Scopes of files: the library's, whose declarations are parsed when they are first asked for, and a spec's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import archonnx.specs
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report
+from archonnx.grammar.dsl import parse_declaration
+from archonnx.grammar.outline import Outlined, outline
+from archonnx.grammar.source import Source
+
+from .builtins import builtins
+from .frame import Scope
+from .values import BlockType, Function, OptimizerType, ScheduleType
+
+SPECS = Path(archonnx.specs.__file__).parent
+KINDS: dict[type[ast.Stmt], Any] = {
+    ast.Fn: Function, ast.Block: BlockType, ast.Optimizer: OptimizerType, ast.Schedule: ScheduleType,
+}  # fmt: skip
+
+
+class LazyDeclarations(Mapping[str, Any]):
+    """Declarations of the library's files by name. Their texts are scanned for names; only what is used is parsed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.scope: Scope | None = None
+        self._places: dict[str, tuple[Source, Outlined]] = {}
+        self._made: dict[str, Any] = {}
+        for path in sorted(folder.glob("*.arch")):
+            source = Source(f"std/{path.name}", path.read_text("utf-8"))
+            self._places.update((item.name, (source, item)) for item in outline(source))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            source, place = self._places[name]
+            declaration = parse_declaration(source, place.start, place.end)
+            self._made[name] = KINDS[type(declaration)](declaration, self.scope)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+@cache
+def library() -> Scope:
+    """The scope of ``specs/std``, with the builtin functions behind it."""
+    declarations = LazyDeclarations(SPECS / "std")
+    scope = Scope(declarations, Scope(builtins()))
+    declarations.scope = scope
+    return scope
+
+
+def file_scope(file: ast.File, report: Report) -> Scope:
+    """The scope of a spec: its own fns, blocks, optimizers and schedules, which shadow the library's."""
+    declared: dict[str, Any] = {}
+    scope = Scope(declared, library())
+    first: dict[str, ast.Declaration] = {}
+    for declaration in file.declarations:
+        if not isinstance(declaration, ast.Declaration) or not declaration.name:
+            continue
+        kind = type(declaration)
+        earlier = first.get(declaration.name)
+        if earlier is not None and kind is not ast.Train and type(earlier) is not ast.Train:
+            report.error("AX0205", f"`{declaration.name}` is declared twice", declaration.name_span, "again here",
+                         others=[Label(earlier.name_span, "first here")])
+            continue
+        first[declaration.name] = declaration
+        if kind in KINDS:
+            declared[declaration.name] = KINDS[kind](declaration, scope)
+    return scope

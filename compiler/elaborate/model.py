@@ -1,0 +1,173 @@
+"""Elaborating a model: once as it is used and judged, once as it is trained, over the same parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.program import SEED, STEP, Field, Parameter
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
+from archonnx.grammar.source import Span
+
+from . import statements
+from .calls import bind_arguments, not_built
+from .expressions import evaluate, provenance
+from .frame import Build, Frame, Scope
+from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
+from .values import Module, describe
+
+
+@dataclass
+class Elaboration:
+    """One build of a model, and what its statements declared."""
+
+    build: Build
+    fields: dict[str, Field] = field(default_factory=dict)
+    outputs: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    losses: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    metrics: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    paths: dict[Value, str] = field(default_factory=dict)
+
+    def graph(self, name: str, outputs: Mapping[str, Value], builder: Builder | None = None) -> Graph:
+        """The graph of what these outputs need: fields, seed and step, then parameters by path."""
+        nodes = needed((builder or self.build.builder).nodes, outputs.values())
+        used = set(outputs.values()).union(*(node.inputs for node in nodes))
+        inputs = {name: value for name, value in self.build.inputs.items() if value in used}
+        for slot, value in self.build.parameters.items():
+            if value in used:
+                inputs[slot.path] = value
+        return Graph(name, inputs, tuple(nodes), dict(outputs))
+
+
+def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], report: Report, *,
+                    float_type: DType = DType.f32) -> tuple[Elaboration, Elaboration, dict[str, Parameter]]:
+    """A model in evaluation and in training mode, and its parameters by path, in order of construction.
+
+    Raises:
+        SpecError: with all findings of the stage.
+    """
+    root = Module(None, {}, None, None, model.name_span)
+    judged = _run(scope, model, arguments, Build(report, root, float_type=float_type))
+    root.settle()
+    report.finish()
+    _check_interface(judged, model, report)
+    trained = _run(scope, model, arguments, Build(report, root, training=True, float_type=float_type, frozen_slots=True))
+    report.finish()
+    parameters: dict[str, Parameter] = {}
+    for slot in judged.build.made:
+        origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
+        parameters[slot.path] = Parameter(slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay, origin)
+    return judged, trained, parameters
+
+
+def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Build) -> Elaboration:
+    elaboration = Elaboration(build)
+    frame = Frame(build, scope, build.root, kind="model", special=_statements(elaboration))
+    what = f"model `{model.name}`"
+    names = [p.name for p in model.parameters]
+    span = model.name_span
+    given = {name: Given(span, value=value) for name, value in arguments.items()}
+    try:
+        if unknown := [name for name in given if name not in names]:
+            assign_arguments(what, names, [ast.Argument(ast.Name(n, span=span), n, span=span) for n in unknown], [])
+        with build.builder.active():
+            bind_arguments(frame, frame, what, model.parameters, given, span)
+            elaboration.arguments = {name: frame.locals[name] for name in names}
+            statements.run(frame, model.body)
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            build.report.add(diagnostic)
+    return elaboration
+
+
+def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
+    def declare(frame: Frame, statement: ast.Input | ast.Target) -> None:
+        _declare_field(elaboration, frame, statement)
+
+    def output(frame: Frame, statement: ast.Output) -> None:
+        value = evaluate(frame, statement.value)
+        if statement.type is not None:
+            value = statements.declared(frame, statement.type, value, statement.value)
+        _keep(elaboration, frame, elaboration.outputs, statement.name, value, statement)
+
+    def loss(frame: Frame, statement: ast.Loss) -> None:
+        value = _scalar(evaluate(frame, statement.value), statement, "a loss")
+        _keep(elaboration, frame, elaboration.losses, statement.name, value, statement)
+
+    def metric(frame: Frame, statement: ast.Metric) -> None:
+        if statement.over is not None:
+            not_built("`metric ... over set`", statement.span)
+        value = _scalar(evaluate(frame, statement.value), statement, "a metric")
+        _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)
+
+    return {ast.Input: declare, ast.Target: declare, ast.Output: output, ast.Loss: loss, ast.Metric: metric}
+
+
+def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input | ast.Target) -> None:
+    name, type_ = statement.name, statement.type
+    target = isinstance(statement, ast.Target)
+    if name in elaboration.fields or name in (SEED, STEP):
+        fail("AX0205", f"`{name}` is taken: it cannot name {'a target' if target else 'an input'}", statement.span)
+    if not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
+        fail("AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[B, 10]` or `i64[B]`")
+    for dim in type_.dims or ():
+        if isinstance(dim, ast.Dots):
+            fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
+        if isinstance(dim, ast.Name) and dim.id not in frame.locals:
+            frame.locals[dim.id] = Dim.of(dim.id)
+            frame.statics[dim.id] = (Dim.of(dim.id), dim.span)
+    known = tensor_type(frame, type_)
+    origin = Origin(f"{'target' if target else 'input'} `{name}`", statement.span)
+    value = Value(TensorType(known.dtype, known.shape, known.notes), name, origin)
+    elaboration.fields[name] = Field(name, value.type, target, origin)
+    elaboration.build.inputs[name] = value
+    frame.bind(name, value, statement.span)
+
+
+def _scalar(value: Any, statement: ast.Loss | ast.Metric, what: str) -> Value:
+    if not isinstance(value, Value):
+        fail("AX0306", f"{what} is a tensor, not {describe(value)}", statement.value.span)
+    if value.rank or not value.type.dtype.is_float:
+        help_text = "take its mean: `mean(...)`" if value.rank else "convert it: `f32(...)`"
+        fail("AX0402", f"{what} is a float scalar, and this is {value.type}", statement.value.span, provenance(value),
+             help=help_text)
+    return value
+
+
+def _keep(elaboration: Elaboration, frame: Frame, group: dict[str, tuple[Value, Span]], name: str, value: Any,
+          statement: ast.Output | ast.Loss | ast.Metric) -> None:
+    if not isinstance(value, Value):
+        fail("AX0306", f"an output is a tensor, not {describe(value)}", statement.value.span)
+    taken = [*elaboration.outputs, *elaboration.losses, *elaboration.metrics, *elaboration.fields]
+    if name in taken:
+        fail("AX0205", f"`{name}` is taken: outputs, losses, metrics and fields have names of their own", statement.span)
+    group[name] = (value, statement.value.span)
+    frame.bind(name, value, statement.span)
+
+
+def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> None:
+    """An output may not depend on a target; a model has at least one output or loss."""
+    targets = {judged.build.inputs[name]: name for name, f in judged.fields.items() if f.target}
+    for name, (value, span) in judged.outputs.items():
+        nodes = needed(judged.build.builder.nodes, [value])
+        used = {value}.union(*(node.inputs for node in nodes))
+        for target in targets.keys() & used:
+            report.error("AX0213", f"output `{name}` depends on target `{targets[target]}`, which is not known when the "
+                         "model is used", span, others=[Label(_span(target), "declared as a target")],
+                         help=f"declare it `input {targets[target]}: ...` if it is given")
+    if not judged.outputs and not judged.losses and not judged.metrics:
+        report.error("AX0214", f"model `{model.name}` has no output and no loss", model.name_span,
+                     help="add `output NAME = ...` or `loss NAME = ...`")
+
+
+def _span(value: Value) -> Span:
+    assert value.origin.span is not None
+    return value.origin.span

@@ -1,0 +1,95 @@
+"""Declaring parameters: one slot for each, shared by all graphs, with the graph of its initial value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.program import SEED
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, did_you_mean, fail
+
+from .frame import Build, Frame
+from .signatures import tensor_type
+from .values import Slot
+
+OPTIONS = ("trainable", "decay")
+
+
+def declare_parameter(frame: Frame, statement: ast.Param) -> Value:
+    """The tensor of a ``param``; the slot is made at first, and its type may not change."""
+    owner, name = frame.owner, statement.name
+    if frame.kind not in ("block", "model"):
+        fail("AX0212", f"`param` stands in a block or model, not in a {frame.kind}", statement.span)
+    type_ = _parameter_type(frame, statement)
+    slot = owner.slots.get(name)
+    if slot is not None and slot.statement is not statement:
+        fail("AX0204", f"`{name}` is a parameter already", statement.span, "again here",
+             others=[Label(slot.statement.span, "first here")])
+    if slot is None:
+        if frame.build.frozen_slots:
+            fail("AX0314", f"`param {name}` exists in training alone: the parameters may not depend on `training`",
+                 statement.span)
+        slot = _make_slot(frame, statement, type_)
+        owner.slots[name] = slot
+        frame.build.made.append(slot)
+        slot.initial("")  # an error in the initial value belongs here, not to a later stage
+    elif slot.type != type_:
+        fail("AX0304", f"`param {name}` was {slot.type} at its first use and would be {type_} here", statement.type.span,
+             others=[Label(slot.statement.type.span, f"first {slot.type}")] if slot.statement is not statement else ())
+    return frame.build.parameter(slot)
+
+
+def _parameter_type(frame: Frame, statement: ast.Param) -> TensorType:
+    type_ = tensor_type(frame, statement.type)
+    if type_.static_shape is None:
+        symbols = ", ".join(sorted(type_.symbols()))
+        fail("AX0315", f"the dims of a parameter are integers, and {type_} depends on {symbols}", statement.type.span)
+    if not type_.dtype.is_float:
+        fail("AX0303", f"a parameter is trained, so its dtype is a float: not {type_.dtype}", statement.type.span)
+    return type_
+
+
+def _make_slot(frame: Frame, statement: ast.Param, type_: TensorType) -> Slot:
+    options: dict[str, Any] = {}
+    for option in statement.options:
+        if option.name not in OPTIONS:
+            fail("AX0202", f"`param` has no option `{option.name}`", option.span,
+                 help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}")
+        from .expressions import truth
+
+        options[option.name] = truth(frame, option.value)
+    locals_then, statics_then = dict(frame.locals), dict(frame.statics)
+    build, scope, owner = frame.build, frame.scope, frame.owner
+
+    def initial(path: str) -> Graph:
+        sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
+        inner = Frame(sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind)
+        return initial_graph(inner, statement, type_, build.builder)
+
+    return Slot(statement.name, owner, type_, statement, options.get("trainable", True), options.get("decay", True), initial)
+
+
+def initial_graph(frame: Frame, statement: ast.Param, type_: TensorType, around: Builder) -> Graph:
+    """The graph of a parameter's initial value: input ``seed`` if it draws, output ``value``."""
+    from .statements import declared, sample
+
+    from .expressions import evaluate
+
+    builder = frame.build.builder
+    what = Origin(f"initial value of `{statement.name}`", statement.value.span)
+    with builder.active(), builder.at(what):
+        step = builder.constant(0, DType.i64)
+        frame.build.inputs["step"] = step
+        if statement.drawn:
+            value = sample(frame, type_, statement.value, statement.type.span)
+        else:
+            value = declared(frame, statement.type, evaluate(frame, statement.value), statement.value)
+    known = {v for node in builder.nodes for v in node.outputs}
+    outside = [v for node in builder.nodes for v in node.inputs if v not in known] + [value] * (value not in known)
+    builder.nodes[:0] = needed(around.nodes, outside)
+    seed = {name: v for name, v in frame.build.inputs.items() if name == SEED}
+    return builder.graph(f"initial value of {statement.name}", seed, {"value": value})

@@ -1,0 +1,281 @@
+"""Elaborating ``train`` blocks: settings, data sources, feeds, and the statements that train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.program import SEED, DataSource, Field, TrainProgram, TrainStep
+from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
+from archonnx.compiler.train_step import build_step
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from . import calls
+from .expressions import as_tensor, evaluate
+from .frame import Build, Frame, Scope
+from .model import Elaboration
+from .statements import NOT_BUILT
+from .values import Configured, Function, Module, OptimizerType, Results, describe
+
+
+@dataclass
+class _Block:
+    """A ``train`` block as its statements are read."""
+
+    declaration: ast.Train
+    settings: dict[str, Any] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    source: DataSource | None = None
+    feeds: dict[str, ast.Feed] = field(default_factory=dict)
+    minimizes: list[ast.Minimize] = field(default_factory=list)
+
+
+def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration, report: Report) -> TrainProgram:
+    """A ``train`` block over an elaborated model."""
+    block = _Block(declaration)
+    frame = _frame(scope, Report(), trained, {})
+    for statement in declaration.body:
+        try:
+            _read(frame, block, statement)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                report.add(diagnostic)
+    for diagnostic in frame.build.report.diagnostics:
+        report.add(diagnostic)
+    settings = read_settings(block.settings, block.spans, report)
+    _check_feeds(block, trained, report)
+    report.finish()
+    assert settings is not None
+
+    def feed(data: Mapping[str, Array]) -> dict[str, Array]:
+        return _feed(scope, block, trained, data)
+
+    def steps(total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
+        known = {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
+        return _steps(scope, block, trained, settings, known)
+
+    steps(1, 1)  # a mistake in a `minimize` is found before any data is read
+    return TrainProgram(declaration.name, settings, block.source, feed, steps, declaration.name_span)
+
+
+def _frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[str, Any]) -> Frame:
+    build = Build(report, Module(None, {}, None, None, trained.build.root.made_at), float_type=trained.build.float_type)
+    return Frame(build, scope, build.root, kind="train", locals={**trained.arguments, **known})
+
+
+# ---------------------------------------------------------------- reading the block
+
+
+def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> None:
+    match statement:
+        case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
+            if block.source is not None:
+                fail("AX0205", "`data` is given twice", statement.span, "again here",
+                     others=[Label(block.source.span, "first here")])
+            block.source = _source(frame, value)
+        case ast.Assign(targets=(ast.Name(id=name),), values=(value,)):
+            if name in block.settings:
+                fail("AX0205", f"`{name}` is set twice", statement.span, "again here",
+                     others=[Label(block.spans[name], "first here")])
+            block.settings[name] = _setting(frame, name, value, block.spans)
+        case ast.Feed():
+            if statement.whole:
+                calls.not_built("`feed whole`", statement.span)
+            if statement.name in block.feeds:
+                fail("AX0205", f"`{statement.name}` is fed twice", statement.span, "again here",
+                     others=[Label(block.feeds[statement.name].span, "first here")])
+            block.feeds[statement.name] = statement
+        case ast.Minimize():
+            if statement.over is not None:
+                calls.not_built("`minimize ... over ...`", statement.over.span)
+            block.minimizes.append(statement)
+        case ast.Data():
+            calls.not_built("several data sources", statement.span)
+        case ast.For() | ast.If():
+            calls.not_built("`for` and `if` in a `train` block", statement.span)
+        case _:
+            kind = type(statement)
+            if kind in NOT_BUILT:
+                calls.not_built(NOT_BUILT[kind], statement.span)
+            fail("AX0212", f"`{kind.__name__.lower()}` does not stand in a `train` block", statement.span,
+                 help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`")
+
+
+def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) -> Any:
+    """A setting's value; a bare word (``all``, ``valid.objective``) is text."""
+    spans[name] = expr.span
+    if isinstance(expr, ast.Dict):
+        return {key.value: _setting(frame, f"{name}.{key.value}", item, spans) for key, item in expr.items}
+    word = _dotted(expr)
+    if word is not None and not (word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)):
+        return word
+    value = evaluate(frame, expr)
+    if not isinstance(value, int | float | str | list | None):
+        fail("AX0306", f"a setting is a number, a word or a list, not {describe(value)}", expr.span)
+    return value
+
+
+def _dotted(expr: ast.Expr) -> str | None:
+    if isinstance(expr, ast.Name):
+        return expr.id
+    if isinstance(expr, ast.Attribute) and (outer := _dotted(expr.value)) is not None:
+        return f"{outer}.{expr.name}"
+    return None
+
+
+def _source(frame: Frame, expr: ast.Expr) -> DataSource:
+    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
+        fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
+    kind = expr.callee.id
+    if kind == "generate":
+        return _generated(frame, expr)
+    positional = [evaluate(frame, a.value) for a in expr.arguments if a.name is None]
+    named = {a.name: evaluate(frame, a.value) for a in expr.arguments if a.name is not None}
+    report = Report()
+    arguments = source_arguments(kind, positional, named, expr.span, report)
+    report.finish()
+    return DataSource("data", kind, arguments or {}, expr.span)
+
+
+def _generated(frame: Frame, expr: ast.Call) -> DataSource:
+    """``generate(fn, n=2000)``: the fn's named results are the fields."""
+    if not expr.arguments or expr.arguments[0].name is not None:
+        fail("AX0203", "`generate` needs the fn that makes the data", expr.span, help="`data = generate(two_moons, n=2000)`")
+    function = calls.callee_of(frame, expr.arguments[0].value)
+    if not isinstance(function, Function):
+        fail("AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span)
+    builder = frame.build.builder
+    with builder.active():
+        result = calls.call(frame, function, expr.arguments[1:], [], expr.span)
+    fields = dict(zip(result.names, result.items, strict=True)) if isinstance(result, Results) else {}
+    outputs = {name: value for name, value in fields.items() if name and isinstance(value, Value)}
+    if not outputs:
+        where = function.declaration.result.span if function.declaration.result else function.declaration.name_span
+        fail("AX0307", f"fn `{function.declaration.name}` makes data, so its results need names", where,
+             help="as in `-> (x: [n, 2], label: i64[n])`")
+    inputs = {name: value for name, value in frame.build.inputs.items() if name == SEED}
+    if "step" in frame.build.inputs:
+        _fix_step(builder, frame.build.inputs["step"])
+    return DataSource("data", "generate", {}, expr.span, builder.graph("data", inputs, outputs))
+
+
+def _fix_step(builder: Builder, step: Value) -> None:
+    """Data is drawn at step 0."""
+    from archonnx.compiler.ir.graph import Node
+    from archonnx.compiler.ops.shape import Constant
+
+    builder.nodes.insert(0, Node(Constant.of(np.zeros((), np.int64), DType.i64), (), (step,)))
+
+
+# ---------------------------------------------------------------- feeds
+
+
+def _check_feeds(block: _Block, trained: Elaboration, report: Report) -> None:
+    for name, statement in block.feeds.items():
+        if name not in trained.fields:
+            report.error("AX0706", f"the model has no input or target `{name}`", statement.span,
+                         help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}")
+
+
+def _feed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, Array]) -> dict[str, Array]:
+    """The model's fields from the data's: fed by an expression, or by a field of the same name."""
+    report = Report()
+    result: dict[str, Array] = {}
+    sizes: dict[str, tuple[int, str]] = {}
+    for name, wanted in trained.fields.items():
+        try:
+            array = _fed(scope, block, trained, data, name)
+            result[name] = _fitted(array, wanted, block.feeds.get(name), block.declaration, sizes)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                report.add(diagnostic)
+    report.finish()
+    return result
+
+
+def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, Array], name: str) -> Array:
+    statement = block.feeds.get(name)
+    if statement is None:
+        if name not in data:
+            fail("AX0707", f"nothing feeds `{name}`", block.declaration.name_span,
+                 help=f"add `feed {name} = ...`; the data has {', '.join(data)}")
+        return data[name]
+    report = Report()
+    frame = _frame(scope, report, trained, {})
+    inputs: dict[str, Value] = {}
+    for key, array in data.items():
+        if array.dtype.kind in "biuf":
+            type_ = TensorType.of(DType.from_numpy(array.dtype), *array.shape)
+            inputs[key] = Value(type_, key, Origin(f"field `{key}` of the data", block.source.span if block.source else None))
+    rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
+    builder = frame.build.builder
+    with builder.active():
+        frame.locals["data"] = {"index": builder.constant(np.arange(rows or 0)), **inputs}
+        value = as_tensor(frame, evaluate(frame, statement.value))
+    report.finish()
+    used = {key: v for key, v in inputs.items()}
+    return interpret(Graph("feed", used, tuple(builder.nodes), {"value": value}), data)["value"]
+
+
+def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration: ast.Train,
+            sizes: dict[str, tuple[int, str]]) -> Array:
+    """The array in the field's dtype; a diagnostic unless it has the field's shape."""
+    span = statement.value.span if statement is not None else declaration.name_span
+    given = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+    if array.dtype.kind not in "biuf":
+        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is text", span)
+    if array.ndim != wanted.type.rank:
+        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is {given}", span)
+    for axis, (size, dim) in enumerate(zip(array.shape, wanted.type.shape, strict=True)):
+        if (symbol := dim.symbol) is not None:
+            known = sizes.setdefault(symbol, (size, wanted.name))
+            if known[0] != size:
+                fail("AX0708", f"dim {symbol} is {known[0]} in `{known[1]}` and {size} in `{wanted.name}`", span)
+        elif (number := dim.substitute({n: Dim.of(s) for n, (s, _) in sizes.items()}).constant) is not None and number != size:
+            fail("AX0708", f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}", span,
+                 notes=[f"the data is {given}, and `{wanted.name}` is {wanted.type}"])
+    return array.astype(wanted.type.dtype.numpy)
+
+
+# ---------------------------------------------------------------- statements that train
+
+
+def _steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
+           known: Mapping[str, int]) -> tuple[TrainStep, ...]:
+    report = trained.build.report
+    losses = [_loss_name(statement, trained) for statement in block.minimizes]
+    others = [name for name in trained.losses if name not in losses]
+    steps = []
+    for number, (statement, loss) in enumerate(zip(block.minimizes, losses, strict=True)):
+        frame = _frame(scope, report, trained, known)
+        optimizer = evaluate(frame, statement.optimizer)
+        if isinstance(optimizer, OptimizerType):
+            optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
+        if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
+            fail("AX0306", f"`minimize ... with` takes an optimizer, not {describe(optimizer)}", statement.optimizer.span,
+                 help="for example `adam(lr=1e-3)`")
+        steps.append(build_step(trained, f"minimize.{number}", loss, optimizer, statement.span,
+                                also=others if number == 0 else (), clip_norm=settings.clip_norm))
+        report.finish()
+    return tuple(steps)
+
+
+def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:
+    name = statement.loss.id if isinstance(statement.loss, ast.Name) else statement.loss.span.text
+    if name not in trained.losses:
+        fail("AX0218", f"the model has no loss `{name}`", statement.loss.span,
+             help=did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}")
+    return name
+
+

@@ -1,0 +1,248 @@
+"""Running the statements of a body. An error ends its statement, poisons the names it would bind, and is reported;
+the next statement goes on, and what follows from a poisoned name says nothing."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ops.elementwise import cast
+from archonnx.compiler.ops.shape import broadcast_to
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, SpecError, fail
+from archonnx.grammar.source import Span
+
+from . import calls
+from .expressions import as_tensor, evaluate, iterate, problems, provenance, truth, unpack
+from .frame import POISON, Frame
+from .parameters import declare_parameter
+from .signatures import tensor_type
+from .values import Module, Results, describe
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a ``return`` gives, and where each value was written."""
+
+    values: list[Any]
+    spans: list[Span]
+
+
+def run(frame: Frame, suite: ast.Suite) -> Returned | None:
+    """Run statements up to a ``return``."""
+    for statement in suite:
+        try:
+            returned = execute(frame, statement)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                frame.build.report.add(frame.explain(diagnostic))
+            for name in bound_names(statement):
+                frame.locals[name] = POISON
+            if isinstance(statement, ast.Return):
+                raise calls.silenced() from None
+            continue
+        if returned is not None:
+            return returned
+    return None
+
+
+def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
+    """Run one statement; what it returns, if it does."""
+    frame.build.spend(statement.span)
+    match statement:
+        case ast.Assign():
+            _assign(frame, statement)
+        case ast.TypedAssign():
+            value = declared(frame, statement.type, evaluate(frame, statement.value, statement.name), statement.value)
+            frame.bind(statement.name, value, statement.span)
+        case ast.Param():
+            frame.bind(statement.name, declare_parameter(frame, statement), statement.span)
+            frame.fixed.add(statement.name)
+        case ast.Draw():
+            frame.bind(statement.name, draw(frame, statement), statement.span)
+        case ast.For():
+            return _for(frame, statement)
+        case ast.If():
+            for condition, body in statement.branches:
+                if truth(frame, condition):
+                    return run(frame, body)
+            return run(frame, statement.otherwise)
+        case ast.Return():
+            return _return(frame, statement)
+        case ast.ExprStmt():
+            fail("AX0211", "the value of this expression is not used", statement.span,
+                 help="assign it to a name, or delete the line")
+        case _:
+            special = frame.special.get(type(statement))
+            if special is None:
+                _misplaced(frame, statement)
+            else:
+                special(frame, statement)
+    return None
+
+
+def _assign(frame: Frame, statement: ast.Assign) -> None:
+    targets, values = statement.targets, statement.values
+    for target in targets:
+        if not isinstance(target, ast.Name):
+            calls.not_built("assigning to an item of a list", target.span)
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    if len(values) == len(targets):
+        results = [evaluate(frame, value, name) for name, value in zip(names, values, strict=True)]
+    else:
+        results = _unpacked(frame, statement, len(names))
+    for target, name, value in zip(targets, names, results, strict=True):
+        frame.bind(name, value, target.span)
+        if isinstance(value, Module):
+            frame.fixed.add(name)
+
+
+def _unpacked(frame: Frame, statement: ast.Assign, count: int) -> list[Any]:
+    if len(statement.values) != 1:
+        fail("AX0207", f"{count} names on the left and {len(statement.values)} values on the right", statement.span)
+    value = evaluate(frame, statement.values[0])
+    items = value.items if isinstance(value, Results) else value
+    if not isinstance(items, list | tuple):
+        fail("AX0207", f"cannot unpack {describe(value)} into {count} names", statement.values[0].span, provenance(value))
+    if len(items) != count:
+        fail("AX0207", f"{count} names for {len(items)} results", statement.targets[0].span.to(statement.targets[-1].span),
+             others=[Label(statement.values[0].span, f"this gives {len(items)}")])
+    return list(items)
+
+
+def declared(frame: Frame, type_: ast.Type, value: Any, expr: ast.Expr) -> Value:
+    """A value as its written type wants it; a number fills the shape."""
+    wanted = tensor_type(frame, type_)
+    if isinstance(value, int | float | Dim | list) and not isinstance(value, bool):
+        value = as_tensor(frame, value, wanted.dtype)
+        with problems(frame, expr.span, [expr], [value]):
+            value = broadcast_to(value, wanted.shape)
+    if not isinstance(value, Value):
+        fail("AX0306", f"this is {describe(value)}, and {wanted} is declared", expr.span,
+             others=[Label(type_.span, "declared here")])
+    check_type(value, wanted, expr.span, type_.span)
+    return value
+
+
+def check_type(value: Value, wanted: TensorType, span: Span, declared_at: Span) -> None:
+    """A diagnostic unless the value has the declared type."""
+    if value.type.dtype is not wanted.dtype or value.rank != wanted.rank:
+        fail("AX0307", f"this is {value.type}, and {wanted} is declared", span, provenance(value),
+             others=[Label(declared_at, "declared here")])
+    for axis, (actual, dim) in enumerate(zip(value.shape, wanted.shape, strict=True)):
+        equal = same(actual, dim)
+        if equal is None:
+            fail("AX0305", f"cannot tell whether axis {axis}, which is {actual}, equals {dim}", span, provenance(value),
+                 others=[Label(declared_at, "declared here")])
+        if not equal:
+            fail("AX0307", f"this is {value.type}, and {wanted} is declared: axis {axis} is {actual}, not {dim}", span,
+                 provenance(value), others=[Label(declared_at, "declared here")])
+
+
+def draw(frame: Frame, statement: ast.Draw) -> Value:
+    """``z: [B, k] ~ normal(0, 1)``: a sampler is a fn whose first parameter is the shape."""
+    wanted = tensor_type(frame, statement.type)
+    outer = frame.site
+    frame.site = frame.enter(statement.name)
+    try:
+        return sample(frame, wanted, statement.distribution, statement.type.span)
+    finally:
+        frame.site = outer
+
+
+def sample(frame: Frame, wanted: TensorType, distribution: ast.Expr, declared_at: Span) -> Value:
+    """Call a sampler with a shape."""
+    from .values import static_dim
+
+    sampler = calls.evaluate_callable(frame, distribution)
+    span = distribution.span
+    with frame.at(span, f"`{span.text}`"):
+        value = calls.call_values(frame, sampler, [[static_dim(d) for d in wanted.shape]], span)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
+    if not isinstance(value, Value):
+        fail("AX0306", f"a distribution or initialiser gives a tensor, not {describe(value)}", span)
+    with frame.at(span, f"`{span.text}`"), suppress(TypeProblem):  # check_type says it better
+        value = cast(broadcast_to(value, wanted.shape), wanted.dtype)
+    check_type(value, wanted, span, declared_at)
+    return value
+
+
+def _for(frame: Frame, statement: ast.For) -> Returned | None:
+    outer = frame.indices
+    try:
+        for i, item in enumerate(iterate(frame, statement.iterable)):
+            frame.indices = (*outer, i)
+            unpack(frame, [target.id for target in statement.targets], item, statement.span)
+            returned = run(frame, statement.body)
+            if returned is not None:
+                return returned
+    finally:
+        frame.indices = outer
+    return None
+
+
+def _return(frame: Frame, statement: ast.Return) -> Returned:
+    values = [evaluate(frame, value) for value in statement.values]
+    spans = [value.span for value in statement.values]
+    if len(values) == 1 and isinstance(values[0], Results):
+        return Returned(list(values[0].items), spans * len(values[0].items))
+    return Returned(values, spans)
+
+
+NOT_BUILT = {
+    ast.Buffer: "`buffer`",
+    ast.Update: "`update`",
+    ast.Assert: "`assert`",
+    ast.Scan: "`scan`",
+    ast.Loop: "`loop`",
+    ast.Entry: "`entry`",
+    ast.Fn: "a fn inside a block, model or fn (a method)",
+    ast.Block: "a block inside a block or model",
+    ast.Repeat: "`repeat`",
+    ast.Every: "`every`",
+    ast.Together: "`together`",
+    ast.Emit: "`emit`",
+    ast.Train: "a `train` block inside a `for`",
+    ast.Search: "`search`",
+    ast.Import: "importing from another file",
+}
+"""Statements that parse and wait for their turn."""
+HOME = {
+    ast.Input: "a model", ast.Target: "a model", ast.Output: "a model", ast.Loss: "a model", ast.Metric: "a model",
+    ast.State: "an optimizer", ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
+    ast.Maximize: "a `search` block",
+}  # fmt: skip
+
+
+def _misplaced(frame: Frame, statement: ast.Stmt) -> None:
+    kind = type(statement)
+    if kind in NOT_BUILT:
+        span = getattr(statement, "name_span", statement.span)
+        calls.not_built(NOT_BUILT[kind], span)
+    word = kind.__name__.lower()
+    fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {frame.kind}", statement.span)
+
+
+def bound_names(statement: ast.Stmt) -> list[str]:
+    """The names that a statement would bind."""
+    match statement:
+        case ast.Assign():
+            return [t.id for t in statement.targets if isinstance(t, ast.Name)]
+        case ast.For():
+            inner = [name for s in statement.body for name in bound_names(s)]
+            return [*(t.id for t in statement.targets), *inner]
+        case ast.If():
+            suites = [*(body for _, body in statement.branches), statement.otherwise]
+            return [name for body in suites for s in body for name in bound_names(s)]
+        case ast.Scan():
+            return [*(b.name for b in statement.bindings if not b.each), *(c.name for c in statement.collects)]
+        case ast.Loop():
+            return [b.name for b in statement.bindings if not b.each]
+    name = getattr(statement, "name", None)
+    return [name] if isinstance(name, str) else []

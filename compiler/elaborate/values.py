@@ -1,0 +1,257 @@
+"""What an expression can be while a spec is elaborated.
+
+Static values are Python's own (int, float, bool, str, None, list, dict) and the classes here; tensors are
+``ir.graph.Value``; a symbolic dim is ``ir.dims.Dim`` (a known one is an int).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.grammar import ast
+from archonnx.grammar.source import Span
+
+if TYPE_CHECKING:
+    from .frame import Frame, Scope
+
+StaticDim = int | Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A word of a ``choice[...]`` parameter."""
+
+    word: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.word
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Several results of a call; ``names`` where the signature names them."""
+
+    items: tuple[Any, ...]
+    names: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A ``fn``, with the scope in which it was written."""
+
+    declaration: ast.Fn
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class BlockType:
+    """A ``block``: calling it makes a module."""
+
+    declaration: ast.Block
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerType:
+    """An ``optimizer``: calling it sets its hyperparameters."""
+
+    declaration: ast.Optimizer
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleType:
+    """A ``schedule``: calling it sets its hyperparameters."""
+
+    declaration: ast.Schedule
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """An optimizer or a schedule with its hyperparameters."""
+
+    of: OptimizerType | ScheduleType
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantSchedule:
+    """A number where a schedule is expected."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A function of the language that is written in Python. ``parameters`` are (name, kind, default) in order."""
+
+    name: str
+    parameters: tuple[BuiltinParameter, ...]
+    call: Callable[..., Any]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinParameter:
+    """``kind`` says what is accepted (see ``builtins.coerce``); keyword-only ones cannot be given by position."""
+
+    name: str
+    kind: str
+    default: Any
+    required: bool
+    keyword_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A function with some arguments given; the rest, from the first missing one on, come at the call."""
+
+    function: Function | Builtin
+    arguments: Mapping[str, Any]
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """A parameter of a module: declared once, shared by every graph that is built."""
+
+    name: str
+    owner: Module
+    type: TensorType
+    statement: ast.Param
+    trainable: bool
+    decay: bool
+    initial: Callable[[str], Any] = field(repr=False)
+    """Builds the graph of the initial value, given the parameter's path."""
+
+    @property
+    def path(self) -> str:
+        """``conv.0.W``. Final once the owner's other children are known."""
+        return ".".join(part for part in (self.owner.path, self.name) if part)
+
+
+@dataclass(eq=False, slots=True)
+class Module:
+    """An instance of a block (or of the model): hyperparameters, parameters, and the modules made inside it.
+
+    ``key`` is a stable identity (it names sites of draws before paths are final).
+    """
+
+    block: BlockType | None
+    arguments: dict[str, Any]
+    parent: Module | None
+    name: str | None
+    made_at: Span
+    ordinal: int = 0
+    dims: dict[str, tuple[int, Span]] = field(default_factory=dict)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    children: dict[Any, Module] = field(default_factory=dict)
+    final_path: str | None = None
+    """Its path, kept once the model is complete."""
+
+    @property
+    def kind(self) -> str:
+        """The block's name in snake case."""
+        return snake_case(self.block.declaration.name) if self.block else "model"
+
+    @property
+    def key(self) -> str:
+        if self.parent is None:
+            return ""
+        return f"{self.parent.key}/{self.name or f'{self.kind}.{self.ordinal}'}"
+
+    @property
+    def label(self) -> str:
+        """Its name, or its block's in snake case."""
+        return self.name or self.kind
+
+    @property
+    def path(self) -> str:
+        """Owner's path and own label; labels that repeat in an owner are numbered (a single named one is not)."""
+        if self.parent is None:
+            return ""
+        if self.final_path is not None:
+            return self.final_path
+        own = self.label
+        peers = [m for m in self.parent.children.values() if m.label == own]
+        named = [m for m in peers if m.name]
+        if len(named) == 1 and named[0] is not self:
+            peers.remove(named[0])
+            own += f".{peers.index(self)}"
+        elif len(peers) > 1 and named != [self]:
+            own += f".{peers.index(self)}"
+        return f"{self.parent.path}.{own}" if self.parent.path else own
+
+    def settle(self) -> None:
+        """Keep the paths of this module and all inside it: no more modules will be made."""
+        paths = {child: child.path for child in self.children.values()}
+        for child, path in paths.items():
+            child.final_path = path
+            child.settle()
+
+
+def snake_case(name: str) -> str:
+    """``LayerNorm`` -> ``layer_norm``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+CALLABLE = (Function, BlockType, OptimizerType, ScheduleType, Configured, ConstantSchedule, Builtin, Partial, Module, DType)
+
+
+def describe(value: Any) -> str:
+    """What a value is, in a few words."""
+    match value:
+        case Value():
+            return str(value.type)
+        case bool():
+            return f"the bool {str(value).lower()}"
+        case int():
+            return f"the int {value}"
+        case float():
+            return f"the float {value:g}"
+        case str():
+            return f'the string "{value}"'
+        case None:
+            return "none"
+        case list():
+            return f"a list of {len(value)}"
+        case dict():
+            return "a dict"
+        case Dim():
+            return f"the dim {value}"
+        case Choice():
+            return f"the word `{value.word}`"
+        case Results():
+            return f"{len(value.items)} results"
+        case Function() | BlockType() | OptimizerType() | ScheduleType():
+            return f"{type(value.declaration).__name__.lower()} `{value.declaration.name}`"
+        case Builtin():
+            return f"fn `{value.name}`"
+        case Partial():
+            function = value.function
+            return f"fn `{function.name if isinstance(function, Builtin) else function.declaration.name}` (partly applied)"
+        case Module():
+            return f"a `{value.block.declaration.name}` module" if value.block else "the model"
+        case Configured():
+            return f"{type(value.of.declaration).__name__.lower()} `{value.of.declaration.name}`"
+        case ConstantSchedule():
+            return f"the constant schedule {value.value:g}"
+        case DType():
+            return f"dtype {value}"
+    return f"a {type(value).__name__.lower()}"
+
+
+def static_dim(value: StaticDim) -> StaticDim:
+    """A dim as an int where it is known."""
+    if isinstance(value, Dim) and (constant := value.constant) is not None:
+        return constant
+    return value
+
+

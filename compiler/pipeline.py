@@ -1,0 +1,151 @@
+"""The stages in order: the table of contents of the compiler.
+
+    load       a file or a zoo name -> Spec            (grammar)
+    elaborate  Spec -> ModelProgram                    (names, blocks, parameters, training steps: typed graphs)
+    optimise   Graph -> Graph                          (passes)
+    bind       Graph -> Graph                          (one batch shape)
+    export     Graph -> onnx.ModelProto                (the only writer of ONNX)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.dsl import parse
+from archonnx.grammar.source import Source
+
+from .elaborate.library import SPECS, file_scope
+from .elaborate.model import elaborate_model
+from .elaborate.programs import elaborate_program
+from .elaborate.statements import NOT_BUILT
+from .ir.bind import bind
+from .ir.types import DType
+from .onnx_export import export
+from .passes.manager import optimise
+from .program import ModelProgram
+from .train_step import gradient_graph
+
+RECURSION = 10_000
+"""Python frames for nested calls of a spec; how deep specs may nest is bounded elsewhere, and gives a diagnostic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A spec as it was read: its text, its tree, and the arguments given for its model."""
+
+    name: str
+    source: Source
+    file: ast.File
+    path: Path | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def zoo() -> dict[str, Path]:
+    """The specs that come with archonnx, by name."""
+    return {path.stem: path for path in sorted((SPECS / "zoo").rglob("*.arch"))}
+
+
+def load(spec: str | Path, /, **arguments: Any) -> Spec:
+    """Read a spec.
+
+    Args:
+        spec: a path, or the name of a spec of the zoo.
+        arguments: arguments of the model, in place of its defaults.
+
+    Raises:
+        SpecError: there is no such file, or its syntax is wrong.
+    """
+    path = Path(spec)
+    known = zoo()
+    if path.suffix in (".arch", ".yaml", ".yml") or path.is_file():
+        return parse_spec(_read(path), path=path, **arguments)
+    if str(spec) in known:
+        return parse_spec(_read(known[str(spec)]), path=known[str(spec)], **arguments)
+    fail("AX0601", f"there is no file and no spec of the zoo called `{spec}`", None,
+         help=did_you_mean(str(spec), known) or f"the zoo has {', '.join(known)}")
+
+
+def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) -> Spec:
+    """A spec from a text.
+
+    >>> spec = parse_spec(Source("half.arch", "model Half():\\n    input x: [B]\\n    output y = x / 2\\n"))
+    >>> print(elaborate(spec).infer.outputs["y"].type)
+    f32[B]
+    """
+    if path is not None and path.suffix in (".yaml", ".yml"):
+        fail("AX0001", "not built yet: specs in YAML", None)
+    return Spec(Path(source.name).stem, source, parse(source), path, arguments)
+
+
+def _read(path: Path) -> Source:
+    try:
+        return Source(str(path), path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        fail("AX0601", f"cannot read {path}: {reason}", None)
+
+
+def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
+    """Names, shapes, parameters, losses and training steps of a spec, all checked.
+
+    Raises:
+        SpecError: with everything found wrong.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
+    report = Report()
+    _refuse_unbuilt(spec.file, report)
+    scope = file_scope(spec.file, report)
+    model = _model(spec)
+    report.finish()
+    judged, trained, parameters = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
+    blocks = [d for d in spec.file.declarations if isinstance(d, ast.Train) and d.model in (None, model.name)]
+    programs = tuple(elaborate_program(scope, block, trained, report) for block in blocks)
+    report.finish()
+    values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
+    return ModelProgram(
+        name=model.name,
+        fields=judged.fields,
+        parameters=parameters,
+        infer=judged.graph("infer", {name: value for name, (value, _) in judged.outputs.items()}),
+        evaluate=judged.graph("evaluate", values),
+        losses=tuple(judged.losses),
+        metrics=tuple(judged.metrics),
+        gradients=lambda loss: gradient_graph(trained, loss),
+        programs=programs,
+    )
+
+
+def _refuse_unbuilt(file: ast.File, report: Report) -> None:
+    for declaration in file.declarations:
+        what = NOT_BUILT.get(type(declaration)) if isinstance(declaration, ast.Import | ast.Search | ast.For) else None
+        if isinstance(declaration, ast.For):
+            what = "`for` around programs"
+        if what is not None:
+            report.error("AX0001", f"not built yet: {what}", declaration.span)
+
+
+def _model(spec: Spec) -> ast.Model:
+    """The model that is meant: the only one, or the one that the first ``train`` block names."""
+    models = {d.name: d for d in spec.file.declarations if isinstance(d, ast.Model)}
+    trains = [d for d in spec.file.declarations if isinstance(d, ast.Train)]
+    for train in trains:
+        if train.model is not None and train.model not in models:
+            fail("AX0201", f"there is no model `{train.model}`", train.name_span, help=did_you_mean(train.model, models))
+    if not models:
+        fail("AX0219", f"{spec.source.name} declares no model", None, help="a spec needs `model NAME():` and its body")
+    if len(models) > 1:
+        named = next((t.model for t in trains if t.model is not None), None)
+        if named is None:
+            fail("AX0001", "not built yet: choosing among several models of a file", list(models.values())[1].name_span,
+                 help="say which one is trained: `train of NAME:`")
+        return models[named]
+    return next(iter(models.values()))
+
+
+__all__ = ["Spec", "bind", "elaborate", "export", "load", "optimise", "parse_spec", "zoo"]
