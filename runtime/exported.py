@@ -34,13 +34,17 @@ class ExportedModel:
         handle = session.handle
         return ExportedModel(session, _types(handle.get_inputs()), _types(handle.get_outputs()))
 
+    @property
+    def fields(self) -> dict[str, TensorType]:
+        """What must be given: all inputs but the seed and the step."""
+        return {name: type_ for name, type_ in self.inputs.items() if name not in (SEED, STEP)}
+
     def predict(self, given: Mapping[str, Any], *, batch_size: int, seed: int) -> dict[str, Array]:
         """Outputs by name; ``seed`` is for models that draw."""
-        fields = {name: type_ for name, type_ in self.inputs.items() if name not in (SEED, STEP)}
+        fields = self.fields
         drawn = {name: np.array(number, np.int64) for name, number in ((SEED, seed), (STEP, 0)) if name in self.inputs}
         arrays = checked(given, fields)
         return in_batches(lambda rows: call(self.session, {**rows, **drawn}), arrays, fields, self.outputs, batch_size)
-
 
 
 ONNX_NAMES = {"float": "f32", "double": "f64", "float16": "f16", "int64": "i64", "int32": "i32", "int8": "i8",

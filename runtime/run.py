@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from archonnx.compiler.ir.types import Array
+from archonnx.compiler.ir.types import Array, TensorType
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import fail
@@ -212,6 +212,11 @@ class Run:
             fail("AX0611", f"{self.path} has no model.onnx: {self.record['model']} has no outputs", None)
         return path
 
+    @property
+    def inputs(self) -> Mapping[str, TensorType]:
+        """Types of what ``predict`` takes, by name."""
+        return self._model.fields
+
     def predict(self, inputs: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
         """The model's outputs for any number of rows. ``seed`` is for models that draw."""
         return self._model.predict(inputs, batch_size=batch_size, seed=seed)
@@ -252,10 +257,16 @@ class Run:
         original = self.record["path"]
         return Path(original).parent if original is not None else Path.cwd()
 
-    def _elaborated(self) -> ModelProgram:
-        from archonnx.compiler.pipeline import elaborate, load
+    def spec(self) -> Spec:
+        """The spec as it was trained, with its arguments."""
+        from archonnx.compiler.pipeline import load
 
-        return elaborate(load(self._spec_path(), **self.arguments))
+        return load(self._spec_path(), **self.arguments)
+
+    def _elaborated(self) -> ModelProgram:
+        from archonnx.compiler.pipeline import elaborate
+
+        return elaborate(self.spec())
 
     def _spec_path(self) -> Path:
         """The spec as trained; the original where it is unchanged, so that files beside it are found."""

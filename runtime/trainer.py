@@ -5,7 +5,7 @@ What this module does not do: read data, or repeat steps until something is good
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,8 @@ class Trainer:
         self.runner = StepRunner(steps, starting, seed=seed, options=self.options, device=self.device.name)
         self.parameters = Parameters(model, self.runner)
         self._batch_types = {name: model.fields[name].type for name in self.runner.fields}
+        self._accepted: set[Hashable] = set()
+        """Forms of batches that were found good; checking costs more than a small step."""
         self._functions: dict[str, Function] = {}
 
     def step(self, batch: Mapping[str, Any]) -> dict[str, float]:
@@ -71,7 +73,13 @@ class Trainer:
         if not self.runner.steps:
             fail("AX0615", f"{self.model.name} has no `minimize` statement to run", None,
                  help="add a `train:` block with `minimize LOSS with adam()`")
-        return self.runner.step(checked(batch, self._batch_types))
+        form = _form(batch)
+        if form not in self._accepted:
+            arrays = checked(batch, self._batch_types)
+            if any(arrays[name] is not batch[name] for name in arrays):  # converted: look again next time
+                return self.runner.step(arrays)
+            self._accepted.add(form)
+        return self.runner.step(batch)
 
     def gradients(self, batch: Mapping[str, Any], loss: str = "objective") -> dict[str, Array]:
         """The gradient of a loss for each trainable parameter, by path, as the next training step would see it."""
@@ -95,6 +103,12 @@ class Trainer:
         if name not in self._functions:
             self._functions[name] = Function(graph(), self)
         return self._functions[name]
+
+
+def _form(batch: Mapping[str, Any]) -> Hashable:
+    """Names, shapes and dtypes of a batch; what is no array has a form of its own."""
+    return tuple([(name, array.shape, array.dtype) if type(array) is np.ndarray else object()
+                  for name, array in batch.items()])
 
 
 class Parameters(Mapping[str, Array]):

@@ -90,7 +90,7 @@ def _start(program: TrainProgram, settings: TrainSettings, done: Mapping[str, Tr
     if settings.start_from is None:
         return {}
     if settings.start_from not in done:
-        fail("AX0706", f"`start_from` names no earlier train program: `{settings.start_from}`", program.span,
+        fail("AX0709", f"`start_from` names no earlier train program: `{settings.start_from}`", program.span,
              help=did_you_mean(settings.start_from, done) or f"earlier ones: {', '.join(done) or 'none'}")
     return done[settings.start_from].trainer.runner.parameters()
 

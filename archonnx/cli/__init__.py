@@ -1,1 +1,39 @@
-"""Command line."""
+"""The command line: one file a verb. Libraries that are slow to import are imported inside the verbs that need them.
+
+Exit status: 0 done, 1 the spec, the settings or the data are wrong, 2 the command line is wrong, 70 a bug of archonnx.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+WRONG, BUG, INTERRUPTED = 1, 70, 130
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    from archonnx.grammar.diagnostics import SpecError
+
+    from .app import app
+
+    debug = "--debug" in sys.argv
+    try:
+        app([argument for argument in sys.argv[1:] if argument != "--debug"])
+    except SpecError as error:
+        from .output import show_report
+
+        show_report(error.report)
+        sys.exit(WRONG)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(WRONG)
+    except Exception as error:
+        if debug:
+            raise
+        from .output import show_bug
+
+        show_bug(error)
+        sys.exit(BUG)

@@ -1,0 +1,5 @@
+"""``python -m archonnx``."""
+
+from archonnx.cli import main
+
+main()

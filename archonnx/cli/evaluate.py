@@ -1,0 +1,38 @@
+"""``archonnx eval``: measure a run anew."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Device, DeviceOption
+
+
+class Part(StrEnum):
+    """Parts of the data."""
+
+    train = "train"
+    valid = "valid"
+    test = "test"
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    on: Annotated[Part, typer.Option("--on", help="The part of the data to measure on.")] = Part.test,
+    device: Device = DeviceOption.auto,
+) -> None:
+    """Measure a trained model on a part of its data: every loss and metric.
+
+        archonnx eval runs/digits_cnn-1
+        archonnx eval runs/digits_cnn-1 --on valid
+    """
+    from archonnx.runtime.run import Run
+    from archonnx.runtime.session import Options
+
+    from .output import metrics_table
+
+    opened = Run(run, Options(device.value))
+    typer.echo(metrics_table({on.value: opened.evaluate(on.value)}))

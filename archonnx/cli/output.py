@@ -1,0 +1,57 @@
+"""What verbs print: diagnostics, tables, and the note about a bug. Results go to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from archonnx.grammar.diagnostics import Report
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether to use colour: on a terminal, unless NO_COLOR is set."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_report(report: Report) -> None:
+    """Findings in full, and how to learn more."""
+    from archonnx.grammar.render import render_report
+
+    say(render_report(report, style="full", color=coloured(sys.stderr)))
+    codes = list(dict.fromkeys(d.code for d in report.diagnostics))
+    say(f"\nmore about {'it' if len(codes) == 1 else 'the first'}: archonnx explain {codes[0]}")
+
+
+def show_bug(error: Exception) -> None:
+    """An internal error, in a few lines."""
+    from archonnx.compiler.errors import HOW_TO_REPORT, InternalError
+
+    what = str(error) if isinstance(error, InternalError) else f"{type(error).__name__}: {error}\n{HOW_TO_REPORT}"
+    say(what if what.startswith("internal error") else f"internal error: {what}")
+    say("With --debug, the traceback is shown.")
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns: the first to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first, *others = zip(row, widths, strict=True)
+        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """Losses and metrics, a row for each part."""
+    names = list(dict.fromkeys(name for values in metrics.values() for name in values))
+    rows = [[part, *(f"{values[name]:.4f}" if name in values else "" for name in names)]
+            for part, values in metrics.items()]
+    return table([["", *names], *rows])

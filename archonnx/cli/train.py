@@ -1,0 +1,63 @@
+"""``archonnx train``: run the ``train`` block of a spec, leave a run directory."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Arguments, Device, DeviceOption, key_values
+
+if TYPE_CHECKING:
+    from archonnx.runtime.run import Run
+
+
+def train(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The directory to make; runs/NAME-N unless given.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, as in `--set epochs=5`. Repeatable."),
+    ] = None,
+    arg: Arguments = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
+    device: Device = DeviceOption.auto,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
+) -> None:
+    """Train a spec as its `train:` block says.
+
+    The run directory holds the spec, the weights, the history, a picture of it, and the model as ONNX.
+    An interrupt (Ctrl-C) stops early and keeps what there is.
+
+        archonnx train digits_cnn
+        archonnx train digits_cnn --arg width=64 --set epochs=5 --set split.test=0.2 --set split.train=0.7
+        archonnx train model.arch --out runs/mine --seed 1 --device cpu
+    """
+    arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
+    from archonnx import api
+
+    from .progress import progress
+
+    with progress(sys.stderr) as observer:
+        run = api.train(
+            api.load(spec, **arguments), out, settings=changes, seed=seed, device=device.value, threads=threads,
+            observer=observer,
+        )
+    _summarise(run)
+
+
+def _summarise(run: Run) -> None:
+    from .output import metrics_table, say
+
+    record = run.record
+    best = f", parameters of epoch {record['best_epoch']}" if record["best_epoch"] is not None else ""
+    say(f"{record['stopped']} after {record['epochs']} epochs in {record['seconds']:.1f} s on {record['device']}{best}")
+    typer.echo(metrics_table(run.metrics))
+    say(f"\nrun: {run.path}\nnext:")
+    if (run.path / "model.onnx").exists():
+        say(f"  archonnx predict {run.path} --input data.npz\n  archonnx export {run.path} -o {run.name}.onnx")
+    say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")
