@@ -52,4 +52,111 @@ CODES = (
         "Change the declaration or the value.",
         "fn f(x: [B, 4]) -> [B, 3]:\n    return x\n",
     ),
+    Code(
+        "AX0320", "no-such-axis", "an axis is out of range, or named twice",
+        "A tensor of rank r has the axes 0 to r - 1, or -r to -1 counted from the end; what works along several axes "
+        "takes each of them once.",
+        "Use an axis that the tensor has; `none` in an index makes a new one.",
+        "fn f(x: [B, 3]) -> [B]:\n    return sum(x, axis=2)\n",
+    ),
+    Code(
+        "AX0321", "wrong-rank", "a tensor has the wrong number of axes",
+        "A matrix product needs at least vectors, concatenation needs tensors of one rank.",
+        "Add an axis with `none` in an index, or take one away.",
+        "fn f(x: [B, 3], y: [B]) -> [B, 4]:\n    return concat([x, y], axis=1)\n",
+    ),
+    Code(
+        "AX0322", "size-out-of-range", "a size or a position does not fit its axis",
+        "Parts of a split fill the axis that is split, slices and indices lie within it, padding is not negative, "
+        "a dropped axis has size 1.",
+        "Compare the number with the size of the axis, which the message states.",
+        "fn f(x: [B, 3]) -> [B]:\n    return x[:, 3]\n",
+    ),
+    Code(
+        "AX0323", "einsum-does-not-fit", "an `einsum` is malformed or does not fit its tensors",
+        "Names of axes are separated by spaces, tensors by commas; each tensor has as many names as axes, a name "
+        "stands for one size, and what is on the right of `->` is on the left too.",
+        'Write it as in `einsum("b t d, d h -> b t h", x, W)`.',
+        'fn f(x: [B, n], W: [n, m]) -> [B, m]:\n    return einsum("b n, n m -> b k", x, W)\n',
+    ),
+    Code(
+        "AX0324", "element-counts-differ", "a reshape changes the number of elements",
+        "Reshaping keeps all elements, so that the products of the dims before and after are equal for every value "
+        "of their names.",
+        "Change a dim, or leave one to be computed: `-1`.",
+        "fn f(x: [B, 12]) -> [B, 5, 2]:\n    return reshape(x, [B, 5, 2])\n",
+    ),
+    Code(
+        "AX0308", "rank-differs", "a tensor has another number of axes than declared",
+        "A signature says how many axes each argument has; `...S` stands for any number of leading ones.",
+        "The labels show both types.",
+        "fn f(x: [B, n]) -> [B, n]:\n    return x\nmodel M():\n    input x: [B]\n    output y = f(x)\n",
+    ),
+    Code(
+        "AX0309", "needs-static", "something must be known at compile time, and is not",
+        "`if`, `for` and comprehensions run at compile time: they may not depend on tensors or on symbolic dims.",
+        "Choose elementwise with `where`.",
+        "model M():\n    input x: [B]\n    if x > 0:\n        x = 2 * x\n    output y = x\n",
+    ),
+    Code(
+        "AX0311", "number-out-of-range", "static arithmetic has no finite result",
+        "Static numbers are 64-bit integers and finite floats.",
+        "Check the operands: a zero divisor, a negative root, a power too high.",
+        "model M():\n    input x: [B]\n    output y = x * (1 / 0)\n",
+    ),
+    Code(
+        "AX0312", "index-out-of-range", "an index is outside a list",
+        "Lists are indexed from 0; negative indices count from the end.",
+        "Check the length.",
+        "model M():\n    input x: [B]\n    a = [1, 2]\n    output y = x * a[2]\n",
+    ),
+    Code(
+        "AX0313", "size-out-of-range", "a size is negative, or too small",
+        "A dim is at least 0; some ops need more.",
+        "Check the arithmetic of the dims.",
+        "model M():\n    input x: [B, 4]\n    y: [B, 2 - 4] = 0\n    output z = y\n",
+    ),
+    Code(
+        "AX0314", "parameters-depend-on-training", "a parameter exists in training alone",
+        "A trained model and the model in use have the same parameters, so `training` may not decide which are made.",
+        "Make the parameter in both cases, and decide where it is used.",
+        "model M():\n    input x: [B, 2]\n    y = x\n    if training:\n        y = y |> Dense(2)\n    output z = y\n",
+    ),
+    Code(
+        "AX0315", "symbolic-parameter", "a parameter's size is a symbolic dim",
+        "Parameters are made once, before any data is seen: their sizes are integers. A dim of a block's input that reaches "
+        "a parameter is a module dim and must be an integer, too.",
+        "Give the input an integer size on that axis.",
+        "model M():\n    input x: [B, n]\n    output y = x |> Dense(3)\n",
+    ),
+    Code(
+        "AX0320", "no-such-axis", "a tensor has no such axis",
+        "Axes count from 0; negative ones from the end.",
+        "Check the number of axes of the tensor.",
+        "model M():\n    input x: [B, 3]\n    output y = softmax(x, axis=2)\n",
+    ),
+    Code(
+        "AX0321", "rank-does-not-suit", "an op needs another number of axes",
+        "Some ops fix how many axes a tensor has, or need the same number of all their inputs.",
+        "Add or drop axes: `reshape`, `unsqueeze`, `squeeze`.",
+        "model M():\n    input x: [B, 3]\n    output y = concat([x, sum(x, axis=-1)], axis=0)\n",
+    ),
+    Code(
+        "AX0322", "size-does-not-suit", "an op cannot work with a tensor of this size",
+        "A window larger than its axis, a part that does not divide, a slice that leaves the axis.",
+        "The headline says which axis and which size.",
+        "model M():\n    input x: [B, 1, 4, 4]\n    output y = x |> Conv(2, kernel=7)\n",
+    ),
+    Code(
+        "AX0323", "einsum-equation", "an equation of `einsum` does not fit its tensors",
+        "Each name stands for one axis of each tensor that has it, with one size; the names of the result are among them.",
+        "One name for each axis, as in `\"b t d, d h -> b t h\"`.",
+        "model M():\n    input x: [B, 3]\n    output y = einsum(\"b i, i o -> b o\", x, x)\n",
+    ),
+    Code(
+        "AX0324", "element-count-differs", "`reshape` would change the number of elements",
+        "The dims of the new shape multiply to the number of elements there are; one of them may be -1.",
+        "Check the product; the batch is usually `-1`.",
+        "model M():\n    input x: [B, 6]\n    output y = reshape(x, [B, 4])\n",
+    ),
 )

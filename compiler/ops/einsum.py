@@ -18,7 +18,7 @@ from archonnx.compiler.ir.dims import Dim, same
 from archonnx.compiler.ir.types import TensorType
 
 from .base import OnnxOp, Op, TypeProblem, register
-from .elementwise import accepts
+from .elementwise import check_dtypes
 from .linalg import matrix_product
 from .shape import broadcast_to, eye, transpose, unsqueeze
 
@@ -45,12 +45,7 @@ class Einsum(Op):
         return left.split(","), right
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        for position, x in enumerate(inputs):
-            if x.dtype is not inputs[0].dtype:
-                raise TypeProblem("AX0303", f"`einsum` needs one dtype: {inputs[0].dtype} and {x.dtype}",
-                                  operands=(position, 0), help=f"convert one of them: `{inputs[0].dtype}(...)`")
-        if not accepts("number", inputs[0].dtype):
-            raise TypeProblem("AX0303", f"`einsum` is not defined for {inputs[0].dtype}: it takes number tensors")
+        check_dtypes(self.name, "number", *inputs)
         terms, result = self.terms
         sizes = _sizes(terms, inputs)
         return inputs[0].with_shape(tuple(sizes[letter] for letter in result))

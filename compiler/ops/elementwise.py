@@ -34,22 +34,13 @@ class Elementwise(Op):
     result_dtype: ClassVar[DType | None] = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
+        check_dtypes(self.name, self.accepts, *inputs)
         first = inputs[0]
         for position, other in enumerate(inputs[1:], 1):
-            if other.dtype is not first.dtype:
-                raise TypeProblem(
-                    "AX0303", f"`{self.name}` needs one dtype: {first.dtype} and {other.dtype}",
-                    operands=(position, 0), help=f"convert one of them: `{first.dtype}(...)`",
-                )
             if other.shape != first.shape:
                 raise TypeProblem(
                     "AX0302", f"`{self.name}` needs one shape: {first} and {other}", operands=(position, 0)
                 )
-        if not accepts(self.accepts, first.dtype):
-            raise TypeProblem(
-                "AX0303", f"`{self.name}` is not defined for {first.dtype}: it takes {self.accepts} tensors",
-                help="convert it: `f32(...)`" if not first.dtype.is_float and self.accepts != "bool" else None,
-            )
         return TensorType(self.result_dtype or first.dtype, first.shape, first.notes)
 
     def __call__(self, *operands: Value | float) -> Value:
@@ -70,6 +61,22 @@ def accepts(kind: str, dtype: DType) -> bool:
         case "signed":
             return dtype is not DType.bool and dtype not in UNSIGNED
     return True
+
+
+def check_dtypes(name: str, kind: str, *inputs: TensorType) -> None:
+    """TypeProblem unless all inputs have one dtype, of a kind."""
+    first = inputs[0].dtype
+    for position, other in enumerate(inputs[1:], 1):
+        if other.dtype is not first:
+            raise TypeProblem(
+                "AX0303", f"`{name}` needs one dtype: {first} and {other.dtype}",
+                operands=(position, 0), help=f"convert one of them: `{first}(...)`",
+            )
+    if not accepts(kind, first):
+        raise TypeProblem(
+            "AX0303", f"`{name}` is not defined for {first}: it takes {kind} tensors",
+            help="compare it: `x != 0`" if kind == "bool" else "convert it: `f32(...)`",
+        )
 
 
 class ZeroGradient(Elementwise):

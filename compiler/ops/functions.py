@@ -364,7 +364,7 @@ class Gelu(Function):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         if self.approximate not in ("none", "tanh"):
-            raise TypeProblem("AX0322", f"`gelu` is approximated by none or tanh, not by {self.approximate}")
+            raise TypeProblem("AX0306", f"`gelu` is approximated by none or tanh, not by {self.approximate}")
         return Elementwise.infer(self, *inputs)
 
     def evaluate(self, x: Any) -> Any:

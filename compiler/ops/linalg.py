@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
-from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.dims import Dim, same
 from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Emitter, Op, TypeProblem, register
-from .elementwise import accepts
+from .elementwise import check_dtypes
 from .shape import broadcast_to, flatten, squeeze, unsqueeze
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class MatMul(Op):
     transpose_b: bool = False
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
-        check_product(a, b)
+        check_dtypes("@", "number", a, b)
         for position, factor in enumerate((a, b)):
             if factor.rank < 2:
                 raise TypeProblem("AX0321", f"a factor of a matrix product is a matrix, not {factor}",
@@ -83,16 +83,7 @@ class MatMul(Op):
         return emit.node("MatMul", a, b)
 
 
-def check_product(a: TensorType, b: TensorType) -> None:
-    """TypeProblem unless both are tensors of one dtype of numbers."""
-    if a.dtype is not b.dtype:
-        raise TypeProblem("AX0303", f"`@` needs one dtype: {a.dtype} and {b.dtype}", operands=(1, 0),
-                          help=f"convert one of them: `{a.dtype}(...)`")
-    if not accepts("number", a.dtype):
-        raise TypeProblem("AX0303", f"`@` is not defined for {a.dtype}: it takes number tensors")
-
-
-def check_inner(left: Any, right: Any) -> None:
+def check_inner(left: Dim, right: Dim) -> None:
     """TypeProblem unless the inner dims of a product are equal."""
     equal = same(left, right)
     if equal is None:
@@ -114,6 +105,14 @@ def _last_two_swapped(rank: int) -> list[int]:
     return [*range(rank - 2), rank - 1, rank - 2]
 
 
+def _common_batch(a: TensorType, b: TensorType) -> tuple[Dim, ...]:
+    try:
+        return broadcast_shapes([a.shape[:-2], b.shape[:-2]])
+    except TypeProblem as problem:
+        raise TypeProblem(problem.code, f"the batch dims of `@` do not go together: {a} and {b}",
+                          operands=(1, 0), help=problem.help) from None
+
+
 def matrix_product(a: Value, b: Value, transpose_a: bool = False, transpose_b: bool = False) -> Value:
     """The product of matrices or batches of them; see ``MatMul``."""
     return current_builder().add(MatMul(transpose_a, transpose_b), a, b)
@@ -125,12 +124,12 @@ def matmul(a: Value, b: Value) -> Value:
         if factor.rank == 0:
             raise TypeProblem("AX0321", "`@` takes vectors, matrices or batches of them, not a scalar",
                               operands=(position,), help="`*` multiplies by a number")
-    check_product(a.type, b.type)
+    check_dtypes("@", "number", a.type, b.type)
     check_inner(a.shape[-1], b.shape[-2] if b.rank > 1 else b.shape[0])
     left = unsqueeze(a, 0) if a.rank == 1 else a
     right = unsqueeze(b, 1) if b.rank == 1 else b
     if left.rank > 2 and right.rank > 2:
-        batch = broadcast_shapes([left.shape[:-2], right.shape[:-2]])
+        batch = _common_batch(left.type, right.type)
         left = broadcast_to(left, (*batch, *left.shape[-2:]))
         right = broadcast_to(right, (*batch, *right.shape[-2:]))
     product = matrix_product(left, right)

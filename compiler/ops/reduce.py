@@ -17,7 +17,7 @@ from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Emitter, OnnxOp, Op, TypeProblem, register
 from .compare import equal
-from .elementwise import accepts, cast, where
+from .elementwise import cast, check_dtypes, where
 from .functions import exp
 from .shape import broadcast_to, dim_value, eye, move_axis, normal_axes, normal_axis, unsqueeze
 
@@ -35,8 +35,7 @@ class Reduction(Op):
     keep: bool = False
 
     def infer(self, x: TensorType) -> TensorType:
-        if not accepts(self.accepts, x.dtype):
-            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes {self.accepts} tensors")
+        check_dtypes(self.name, self.accepts, x)
         if any(axis >= x.rank for axis in self.axes):
             raise TypeProblem("AX0320", f"`{self.name}` has no axis {max(self.axes)} to work along in {x}")
         return x.with_shape(_folded(x, self.axes, self.keep))
@@ -202,8 +201,7 @@ class ExtremePlace(Op):
     keep: bool = False
 
     def infer(self, x: TensorType) -> TensorType:
-        if not accepts("number", x.dtype):
-            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes number tensors")
+        check_dtypes(self.name, "number", x)
         return TensorType(DType.i64, _folded(x, [self.axis], self.keep))
 
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
@@ -242,8 +240,7 @@ class CumSum(Op):
     reverse: bool = False
 
     def infer(self, x: TensorType) -> TensorType:
-        if not accepts("number", x.dtype):
-            raise TypeProblem("AX0303", f"`{self.name}` is not defined for {x.dtype}: it takes number tensors")
+        check_dtypes(self.name, "number", x)
         return x
 
     def evaluate(self, x: Any) -> Any:

@@ -182,7 +182,7 @@ class Reshape(Op):
             )
         if not equal:
             raise TypeProblem(
-                "AX0304", f"cannot reshape {x} to {_shown(self.shape)}: {x.size} elements against {result.size}"
+                "AX0324", f"cannot reshape {x} to {_shown(self.shape)}: {x.size} elements against {result.size}"
             )
         return result
 

@@ -17,6 +17,7 @@ from archonnx.compiler.ir.dims import ZERO, Dim, at_most, same
 from archonnx.compiler.ir.types import TensorType
 
 from .base import Emitter, Op, TypeProblem, register
+from .elementwise import check_dtypes
 from .shape import VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
 
 if TYPE_CHECKING:
@@ -32,14 +33,10 @@ class Concat(Op):
     axis: int = 0
 
     def infer(self, *inputs: TensorType) -> TensorType:
+        check_dtypes(self.name, "any", *inputs)
         first = inputs[0]
         total = first.shape[self.axis]
         for position, other in enumerate(inputs[1:], 1):
-            if other.dtype is not first.dtype:
-                raise TypeProblem(
-                    "AX0303", f"`concat` needs one dtype: {first.dtype} and {other.dtype}",
-                    operands=(position, 0), help=f"convert one of them: `{first.dtype}(...)`",
-                )
             if other.rank != first.rank:
                 raise TypeProblem("AX0321", f"`concat` needs one rank: {first} and {other}", operands=(position, 0))
             self._check_others(first, other, position)
@@ -250,7 +247,7 @@ def slice_axis(x: Value, axis: int, start: Dim | int | None = None, end: Dim | i
     size = x.shape[place]
     if step < 0:
         last = size - 1
-        first = ZERO if start is None else last - _clipped(start, size, last)
+        first = ZERO if start is None else last - _clipped(start, size, last, lowest=-1)
         until = None if end is None else last - _clipped(end, size, last, lowest=-1)
         return slice_axis(reverse(x, place), place, first, until, -step)
     first = ZERO if start is None else _clipped(start, size, size)
