@@ -64,9 +64,9 @@ def load(spec: str | Path, /, **arguments: Any) -> Spec:
     path = Path(spec)
     known = zoo()
     if path.suffix in (".arch", ".yaml", ".yml") or path.is_file():
-        return parse_spec(_read(path), path=path, **arguments)
-    if str(spec) in known:
-        return parse_spec(_read(known[str(spec)]), path=known[str(spec)], **arguments)
+        return parse_spec(_read(path, str(path)), path=path, **arguments)
+    if (found := known.get(str(spec))) is not None:
+        return parse_spec(_read(found, found.relative_to(SPECS).as_posix()), path=found, **arguments)
     fail("AX0601", f"there is no file and no spec of the zoo called `{spec}`", None,
          help=did_you_mean(str(spec), known) or f"the zoo has {', '.join(known)}")
 
@@ -83,9 +83,9 @@ def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) ->
     return Spec(Path(source.name).stem, source, parse(source), path, arguments)
 
 
-def _read(path: Path) -> Source:
+def _read(path: Path, name: str) -> Source:
     try:
-        return Source(str(path), path.read_text("utf-8"))
+        return Source(name, path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         fail("AX0601", f"cannot read {path}: {reason}", None)

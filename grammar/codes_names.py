@@ -38,4 +38,94 @@ CODES = (
         "Rename one of them.",
         "fn f(x: [...S], x: [...S]) -> [...S]:\n    return x\n",
     ),
+    Code(
+        "AX0206", "unknown-attribute", "a value has nothing by this name",
+        "After a dot stand the named results of a call, a module's parameters and named modules, and the keys of a "
+        "dictionary.",
+        "The help names what there is.",
+        "model M():\n    input x: [B, 4]\n    net = Dense(3)\n    y = net(x)\n    output w = net.weight\n",
+    ),
+    Code(
+        "AX0207", "wrong-number-of-values", "names and values differ in number",
+        "`a, b = ...` needs as many values on the right, or one call with as many results, or a list of that length.",
+        "Name every result.",
+        "model M():\n    input x: [B, 6]\n    a, b = split(x, 3, axis=-1)\n    output y = a\n",
+    ),
+    Code(
+        "AX0208", "unknown-word", "a word is not among the choices",
+        "A `choice[...]` parameter takes one of its words, written bare.",
+        "The headline lists the words.",
+        "model M():\n    input x: [B, 1, 8, 8]\n    output y = x |> Conv(4, padding=equal)\n",
+    ),
+    Code(
+        "AX0209", "unknown-type", "this is not a type that can stand here",
+        "Tensors have a dtype and dims (`f32[B, 10]`, `[B]`); static parameters are `int float bool string list dict dim "
+        "dtype choice fn block module schedule`.",
+        "A scalar tensor is `f32[]`.",
+        "fn f(x: number) -> [B]:\n    return x\nmodel M():\n    input x: [B]\n    output y = f(x)\n",
+    ),
+    Code(
+        "AX0210", "no-return", "a body ends without `return`",
+        "Every way through the body of a fn, block, optimizer or schedule returns its results.",
+        "Add `return`, also after a static `if` without `else`.",
+        "fn f(x: [B]) -> [B]:\n    y = 2 * x\nmodel M():\n    input x: [B]\n    output y = f(x)\n",
+    ),
+    Code(
+        "AX0211", "unused-value", "the value of an expression is not used",
+        "Expressions have no effects, so a line that is only an expression does nothing.",
+        "Give the value a name, or delete the line.",
+        "model M():\n    input x: [B]\n    relu(x)\n    output y = x\n",
+    ),
+    Code(
+        "AX0212", "misplaced-statement", "a statement stands in the wrong kind of body",
+        "`input target output loss metric` stand in models, `param` in blocks and models, `state` in optimizers, `data feed "
+        "minimize` in `train` blocks.",
+        "Move it there.",
+        "fn f(x: [B, 4]) -> [B, 4]:\n    param w: [4] = 1\n    return x * w\nmodel M():\n    input x: [B, 4]\n"
+        "    output y = f(x)\n",
+    ),
+    Code(
+        "AX0213", "output-needs-target", "an output depends on a target",
+        "Targets are known in training and evaluation only; outputs are computed when the model is used.",
+        "Declare it as an `input`, if it will be given.",
+        "model M():\n    input x: [B]\n    target y: [B]\n    output z = x - y\n",
+    ),
+    Code(
+        "AX0214", "empty-model", "a model has no output and no loss",
+        "Such a model computes nothing that anyone could ask for.",
+        "Add `output NAME = ...` or `loss NAME = ...`.",
+        "model M():\n    input x: [B]\n    y = 2 * x\n",
+    ),
+    Code(
+        "AX0215", "unrolls-too-far", "static loops unroll to too much",
+        "Static `for` and comprehensions are unrolled by the compiler, whose work is bounded so that no spec can exhaust the "
+        "machine.",
+        "Use a smaller range.",
+        "model M():\n    input x: [B]\n    for i in range(10000000):\n        x = x + 1\n    output y = x\n",
+    ),
+    Code(
+        "AX0216", "calls-nest-too-deep", "calls nest too deep",
+        "Bodies of fns and blocks are evaluated in place, so a fn that calls itself must stop at a static `if`.",
+        "End the recursion, or use a `for`.",
+        "fn f(x: [B]) -> [B]:\n    return f(x)\nmodel M():\n    input x: [B]\n    output y = f(x)\n",
+    ),
+    Code(
+        "AX0217", "optimizer-inputs", "an optimizer has other inputs than (p, g, t)",
+        "An optimizer maps a parameter, its gradient and the step to the parameter's next value.",
+        "Write its second list as `(p: [...S], g: [...S], t: i64[])`.",
+        "optimizer o()(p: [...S], g: [...S]) -> [...S]:\n    return p - g\nmodel M():\n    input x: [B, 2]\n"
+        "    loss l = mean(Dense(1)(x))\ntrain:\n    minimize l with o()\n",
+    ),
+    Code(
+        "AX0218", "unknown-loss", "`minimize` names no loss of the model",
+        "What is minimised is declared in the model: `loss NAME = ...`.",
+        "The help names the losses there are.",
+        "model M():\n    input x: [B, 2]\n    loss l = mean(Dense(1)(x))\ntrain:\n    minimize loss1 with sgd()\n",
+    ),
+    Code(
+        "AX0219", "no-model", "the file declares no model",
+        "A spec needs a model; a file with fns and blocks alone can be imported by one.",
+        "Add `model NAME():` and its body.",
+        "fn f(x: [B]) -> [B]:\n    return x\n",
+    ),
 )

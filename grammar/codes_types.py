@@ -111,7 +111,7 @@ CODES = (
         "model M():\n    input x: [B]\n    a = [1, 2]\n    output y = x * a[2]\n",
     ),
     Code(
-        "AX0313", "size-out-of-range", "a size is negative, or too small",
+        "AX0313", "negative-size", "a size is negative, or too small",
         "A dim is at least 0; some ops need more.",
         "Check the arithmetic of the dims.",
         "model M():\n    input x: [B, 4]\n    y: [B, 2 - 4] = 0\n    output z = y\n",
@@ -128,35 +128,5 @@ CODES = (
         "a parameter is a module dim and must be an integer, too.",
         "Give the input an integer size on that axis.",
         "model M():\n    input x: [B, n]\n    output y = x |> Dense(3)\n",
-    ),
-    Code(
-        "AX0320", "no-such-axis", "a tensor has no such axis",
-        "Axes count from 0; negative ones from the end.",
-        "Check the number of axes of the tensor.",
-        "model M():\n    input x: [B, 3]\n    output y = softmax(x, axis=2)\n",
-    ),
-    Code(
-        "AX0321", "rank-does-not-suit", "an op needs another number of axes",
-        "Some ops fix how many axes a tensor has, or need the same number of all their inputs.",
-        "Add or drop axes: `reshape`, `unsqueeze`, `squeeze`.",
-        "model M():\n    input x: [B, 3]\n    output y = concat([x, sum(x, axis=-1)], axis=0)\n",
-    ),
-    Code(
-        "AX0322", "size-does-not-suit", "an op cannot work with a tensor of this size",
-        "A window larger than its axis, a part that does not divide, a slice that leaves the axis.",
-        "The headline says which axis and which size.",
-        "model M():\n    input x: [B, 1, 4, 4]\n    output y = x |> Conv(2, kernel=7)\n",
-    ),
-    Code(
-        "AX0323", "einsum-equation", "an equation of `einsum` does not fit its tensors",
-        "Each name stands for one axis of each tensor that has it, with one size; the names of the result are among them.",
-        "One name for each axis, as in `\"b t d, d h -> b t h\"`.",
-        "model M():\n    input x: [B, 3]\n    output y = einsum(\"b i, i o -> b o\", x, x)\n",
-    ),
-    Code(
-        "AX0324", "element-count-differs", "`reshape` would change the number of elements",
-        "The dims of the new shape multiply to the number of elements there are; one of them may be -1.",
-        "Check the product; the batch is usually `-1`.",
-        "model M():\n    input x: [B, 6]\n    output y = reshape(x, [B, 4])\n",
     ),
 )

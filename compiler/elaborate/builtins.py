@@ -154,5 +154,5 @@ def require(fits: bool, code: str, headline: str, help: str | None = None) -> No
 
 def axis_of(x: Value, axis: int) -> int:
     """A non-negative axis of a tensor."""
-    require(-x.rank <= axis < x.rank, "AX0312", f"axis {axis} is outside a tensor of {x.rank} axes")
+    require(-x.rank <= axis < x.rank, "AX0320", f"axis {axis} is outside a tensor of {x.rank} axes")
     return axis % x.rank

@@ -68,7 +68,7 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
             return _attribute(frame, expr)
         case ast.Index():
             return _index(frame, expr)
-    return fail("AX0102", "this cannot stand here", expr.span)
+    return fail("AX0306", "this cannot stand here", expr.span)
 
 
 def truth(frame: Frame, condition: ast.Expr) -> bool:

@@ -256,7 +256,7 @@ def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
                 help=f"write `transpose(x, {list(range(x.rank))[::-1]})`")
         axes = [1, 0]
     order = [axis_of(x, a) for a in axes]
-    require(sorted(order) == list(range(x.rank)), "AX0312", f"{axes} is no order of {x.rank} axes")
+    require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is no order of {x.rank} axes")
     return shape.transpose(x, order)
 
 

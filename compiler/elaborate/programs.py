@@ -216,7 +216,7 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
     inputs: dict[str, Value] = {}
     for key, array in data.items():
         if array.dtype.kind in "biuf":
-            type_ = TensorType.of(DType.from_numpy(array.dtype), *array.shape)
+            type_ = TensorType.of(_field_dtype(array, trained.build.float_type), *array.shape)
             inputs[key] = Value(type_, key, Origin(f"field `{key}` of the data", block.source.span if block.source else None))
     rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
     builder = frame.build.builder
@@ -226,6 +226,11 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
     report.finish()
     used = {key: v for key, v in inputs.items()}
     return interpret(Graph("feed", used, tuple(builder.nodes), {"value": value}), data)["value"]
+
+
+def _field_dtype(array: Array, model_float: DType) -> DType:
+    """Data enters expressions as the model's float, as i64 or as bool, whatever the file held."""
+    return {"b": DType.bool, "f": model_float}.get(array.dtype.kind, DType.i64)
 
 
 def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration: ast.Train,
