@@ -6,6 +6,7 @@ expression or a type (for the YAML spelling and the command line). Names, types 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -17,7 +18,7 @@ from . import ast
 from .builder import Builder
 from .diagnostics import Report, SpecError, fail
 from .layout import Layout
-from .outline import next_declaration
+from .outline import outline
 from .source import Source, Span
 from .syntax_errors import describe
 from .tables import make_parser
@@ -35,6 +36,7 @@ def parse(source: Source) -> ast.File:
             the first error of each.
     """
     report = Report()
+    declarations: list[int] = []
     start: int | None = 0
     tree: ast.File | None = None
     while start is not None and len(report.diagnostics) < MAX_ERRORS:
@@ -46,7 +48,9 @@ def parse(source: Source) -> ast.File:
             for diagnostic in error.diagnostics:
                 report.add(diagnostic)
             places = [diagnostic.span.start for diagnostic in error.diagnostics if diagnostic.span]
-            start = next_declaration(source, max([resumed, *places]))
+            declarations = declarations or [item.start for item in outline(source)]
+            later = bisect_right(declarations, max([resumed, *places]))
+            start = declarations[later] if later < len(declarations) else None
     report.finish()
     assert tree is not None
     return tree

@@ -13,7 +13,7 @@ from .source import Source
 
 _WORDS = r"fn|block|model|optimizer|schedule|train|search|from|for"
 _TOKEN = re.compile(
-    r'''"""(?:.|\n)*?(?:"""|\Z)|"(?:\\.|[^"\\\n])*"|#[^\n]*'''
+    r'''"""(?:[^"]|"(?!""))*+(?:"""|\Z)|"(?:[^"\\\n]|\\.)*+"|#[^\n]*'''
     rf"|^(?P<kind>{_WORDS})\b(?:[ \t]+(?P<name>[^\W\d]\w*))?",
     re.MULTILINE,
 )
@@ -37,8 +37,3 @@ def outline(source: Source) -> tuple[Outlined, ...]:
         Outlined(match["kind"], match["name"] or "", start, end)
         for match, (start, end) in zip(found, pairwise(starts), strict=True)
     )
-
-
-def next_declaration(source: Source, offset: int) -> int | None:
-    """Where the first declaration after an offset starts, if there is one."""
-    return next((item.start for item in outline(source) if item.start > offset), None)

@@ -288,7 +288,4 @@ def _printable(text: str) -> str:
     """The text with a replacement for each character that would act on a terminal instead of being shown."""
     if text.isprintable():
         return text
-    return "".join("\ufffd" if unicodedata.category(c) in _UNSHOWN else c for c in text)
-
-
-_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -192,10 +192,10 @@ def _foreign_operator(failure: Failure) -> Diagnostic | None:
     source, start = failure.whole.source, failure.place.start
     for at in range(max(start - 1, failure.whole.start), start + 1):
         for length in (2, 1):
-            operator = source.text[at : at + length]
-            if failure.code and operator in FOREIGN_OPERATORS and at + length > start:
-                return make_error("AX0122", f"`{operator}` is not an operator of the language",
-                                  Span(source, at, at + length), help=FOREIGN_OPERATORS[operator])
+            span = Span(source, at, min(at + length, failure.whole.end))
+            if failure.code and span.text in FOREIGN_OPERATORS and span.end > start:
+                return make_error("AX0122", f"`{span.text}` is not an operator of the language", span,
+                                  help=FOREIGN_OPERATORS[span.text])
     return None
 
 
@@ -324,8 +324,9 @@ def _statement_help(failure: Failure) -> str | None:
     before, first = failure.layout.previous, failure.first
     if failure.rest.startswith("=") and failure.accepts("COMMA"):
         return "a statement has one `=`; a comparison is written `==`"
-    if before is not None and before.type == "NUMBER" and before.end_pos == failure.place.start and failure.word:
-        return f"a product is written `{before} * {failure.word}`"
+    word = failure.word if failure.word not in RESERVED and not failure.starts_line else ""
+    if before is not None and before.type == "NUMBER" and word:
+        return f"a product is written `{before} * {word}`"
     if first is None or str(first) not in FORMS:
         return None
     if first.type != "NAME":

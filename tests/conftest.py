@@ -1,0 +1,25 @@
+"""What all tests share: the option that rewrites golden files."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.golden import Case, Golden
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite the expected texts of golden files")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with what a golden case expects, or writes it there under ``--update``."""
+    update: bool = request.config.getoption("--update")
+
+    def check(case: Case, actual: str) -> None:
+        if update:
+            case.rewrite(actual)
+        else:
+            assert actual.rstrip("\n") == case.expected, f"{case.path.name}: {case.title} (see --update)"
+
+    return check

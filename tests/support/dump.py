@@ -1,0 +1,33 @@
+"""A tree as an s-expression, for golden files: on one line where it fits, else one child a line."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from archonnx.grammar.ast import Name, Node, Number
+from archonnx.grammar.source import Span
+
+_WIDTH = 110
+
+
+def dump(value: object, indentation: int = 0) -> str:
+    """The text of a node or of a field: names and numbers bare, other text quoted, `-` for what is absent."""
+    if value is None:
+        return "-"
+    if isinstance(value, Name):
+        return value.id
+    if isinstance(value, Number):
+        return repr(value.value)
+    if not isinstance(value, Node | tuple):
+        return repr(value)
+    head, parts = (type(value).__name__, _fields(value)) if isinstance(value, Node) else ("", list(value))
+    flat = " ".join([head, *(dump(part) for part in parts)] if head else [dump(part) for part in parts])
+    if len(flat) + indentation <= _WIDTH and "\n" not in flat:
+        return f"({flat})"
+    lines = [f"({head}", *(" " * (indentation + 2) + dump(part, indentation + 2) for part in parts)]
+    return "\n".join(lines) + ")"
+
+
+def _fields(node: Node) -> list[object]:
+    values = [getattr(node, field.name) for field in fields(node)]
+    return [value for value in values if not isinstance(value, Span)]
