@@ -16,6 +16,7 @@ import numpy as np
 from .errors import InternalError
 from .ir.dims import Dim
 from .ir.graph import Graph
+from .ir.origin import UNKNOWN
 from .ir.types import Array, DType, TensorType
 from .lowering import Lowered, OnnxNode, Tensor, lower
 
@@ -122,8 +123,10 @@ def _node_proto(node: OnnxNode) -> onnx.NodeProto:
     proto = onnx.helper.make_node(
         node.op_type, node.inputs, node.outputs, node.outputs[0], domain=node.domain or None, **attributes
     )
-    origin = {ORIGIN_KEY: str(node.origin), PATH_KEY: node.origin.path}
-    proto.metadata_props.extend(_entries({key: text for key, text in origin.items() if text}))
+    if node.origin != UNKNOWN:
+        proto.metadata_props.extend(_entries({ORIGIN_KEY: str(node.origin)}))
+    if node.origin.path:
+        proto.metadata_props.extend(_entries({PATH_KEY: node.origin.path}))
     return proto
 
 

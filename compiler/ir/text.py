@@ -49,10 +49,11 @@ def _line(node: Node, names: Mapping[Value, str]) -> str:
 
 
 def print_op(op: Op) -> str:
-    """An op with its attributes: ``softmax(axis=1)``."""
+    """An op with the attributes that are not its defaults: ``softmax(axis=1)``."""
     if isinstance(op, Constant):
         return f"constant({_literal(op)})"
-    shown = [f"{f.name}={_attribute(getattr(op, f.name))}" for f in fields(op)]
+    attributes = {f.name: getattr(op, f.name) for f in fields(op) if getattr(op, f.name) != f.default}
+    shown = [f"{name}={_attribute(value)}" for name, value in attributes.items()]
     return op.name + (f"({', '.join(shown)})" if shown else "")
 
 

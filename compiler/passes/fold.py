@@ -15,32 +15,50 @@ import numpy as np
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ops.base import Op, Trait
-from archonnx.compiler.ops.shape import Constant
+from archonnx.compiler.ops.shape import Broadcast, Constant
 
 from .rewrite import Site, rule
 
 SMALL = 4096
-"""Nodes without inputs (ranges, identity matrices) are folded up to this many elements."""
+"""Up to this many elements, ranges are folded, and numbers are repeated to compute with them."""
 
 
 @rule(Op, exact=False)
 def fold(site: Site) -> Value | None:
-    """Any node of constants."""
-    op, output = site.node.op, site.output
-    if isinstance(op, Constant) or Trait.PURE not in op.traits or Trait.RANDOM in op.traits or _symbolic(op):
+    """A node of constants, or of constants broadcast."""
+    op, shape = site.node.op, site.output.type.static_shape
+    if shape is None or not _foldable(site):
         return None
-    producers = [site.made_by(value, Constant) for value in site.inputs]
-    shape = output.type.static_shape
-    if shape is None or None in producers or len(site.node.outputs) > 1 or output.type.dtype is DType.bf16:
-        return None
-    arrays = [node.op.array for node in producers if node is not None and isinstance(node.op, Constant)]
-    if math.prod(shape) > (sum(array.size for array in arrays) if arrays else SMALL):
+    arrays, given = [], 0
+    for value in site.inputs:
+        constant, full = _constant(site, value), value.type.static_shape
+        if constant is None or full is None or math.prod(full) > max(constant.size, SMALL):
+            return None
+        arrays.append(np.broadcast_to(constant, full))
+        given += constant.size
+    if math.prod(shape) > (given if arrays else SMALL):
         return None
     with np.errstate(all="ignore"):
         result = op.evaluate(*arrays)
-    return current_builder().constant(np.asarray(result).reshape(shape), output.type.dtype)
+    return current_builder().constant(np.asarray(result).reshape(shape), site.output.type.dtype)
+
+
+def _foldable(site: Site) -> bool:
+    """Whether a node has one result, which never changes, of a dtype that NumPy has too."""
+    op, dtypes = site.node.op, {value.type.dtype for value in (*site.inputs, *site.node.outputs)}
+    if isinstance(op, Constant) or Trait.PURE not in op.traits or Trait.RANDOM in op.traits:
+        return False
+    return len(site.node.outputs) == 1 and DType.bf16 not in dtypes and not _symbolic(op)
+
+
+def _constant(site: Site, value: Value) -> Array | None:
+    """The constant that a value is, or is broadcast from."""
+    if broadcast := site.made_by(value, Broadcast):
+        (value,) = broadcast.inputs
+    node = site.made_by(value, Constant)
+    return node.op.array if node is not None and isinstance(node.op, Constant) else None
 
 
 def _symbolic(op: Op) -> bool:

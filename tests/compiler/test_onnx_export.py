@@ -1,0 +1,188 @@
+"""Export: golden pages, and what a model must keep that random graphs do not show."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from archonnx.compiler.errors import InternalError
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.parse import parse_dim, parse_graph
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.verify import verify
+from archonnx.compiler.onnx_export import IR_VERSION, OPSET, ORIGIN_KEY, export
+from archonnx.compiler.ops.base import Emitter, Op
+from archonnx.compiler.ops.shape import dim_value
+from tests.support.golden import Case, Golden, golden_cases
+from tests.support.onnx_run import run_onnx
+from tests.support.onnx_text import onnx_text
+
+SCALED = """
+graph scaled
+input x: f32[B, 2]
+input w: f32[2]
+%0: f32[B, 2] = broadcast(shape=[B, 2]) w
+%1: f32[B, 2] = mul x, %0  # gradient of `*` at net.arch:3:9
+output y = %1
+"""
+
+
+@golden_cases("export/*.md")
+def test_lowering(case: Case, golden: Golden) -> None:
+    graph = parse_graph(case.source)
+    verify(graph)
+    golden(case, onnx_text(export(graph)))
+
+
+def test_versions_are_explicit() -> None:
+    model = export(parse_graph(SCALED), metadata={"spec": "net.arch"})
+    assert (model.ir_version, [(o.domain, o.version) for o in model.opset_import]) == (IR_VERSION, [("", OPSET)])
+    assert model.producer_name == "archonnx" and model.producer_version
+    assert {p.key: p.value for p in model.metadata_props} == {"spec": "net.arch"}
+
+
+def test_nodes_know_their_origin() -> None:
+    (node,) = export(parse_graph(SCALED)).graph.node
+    assert {p.key: p.value for p in node.metadata_props} == {ORIGIN_KEY: "gradient of `*` at net.arch:3:9"}
+
+
+def test_constants_become_initializers() -> None:
+    graph, w = parse_graph(SCALED), np.array([2.0, 3.0], np.float32)
+    model = export(graph, constants={"w": w})
+    onnx.checker.check_model(model, full_check=True)
+    assert [i.name for i in model.graph.input] == ["x"]
+    x = np.ones((3, 2), np.float32)
+    np.testing.assert_array_equal(run_onnx(model, {"x": x})["y"], interpret(graph, {"x": x, "w": w})["y"])
+
+
+@pytest.mark.parametrize(("name", "shape"), [("w", (3,)), ("v", (2,))])
+def test_constants_that_do_not_fit(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InternalError, match=f"`{name}`"):
+        export(parse_graph(SCALED), constants={name: np.ones(shape, np.float32)})
+
+
+@pytest.mark.parametrize("dtype", DType, ids=str)
+def test_every_dtype_has_its_onnx_form(dtype: DType) -> None:
+    graph = parse_graph(f"graph g\ninput x: {dtype}[2]\n%0: {dtype}[2] = constant([0, 1])\noutput c = %0\noutput y = x")
+    model = export(graph)
+    (tensor,) = model.graph.initializer
+    assert onnx.TensorProto.DataType.Name(tensor.data_type).lower() == {
+        "f16": "float16", "bf16": "bfloat16", "f32": "float", "f64": "double", "i8": "int8", "u8": "uint8",
+        "i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "bool": "bool",
+    }[str(dtype)]
+    np.testing.assert_array_equal(numpy_helper.to_array(tensor).astype(np.float64), [0, 1])
+
+
+def test_bf16_constants_are_rounded_to_nearest_even() -> None:
+    numbers = np.array([1.0, -0.1, 3.14159, 1 + 2**-8, 1 + 3 * 2**-8, 1e38, np.inf, -np.inf, np.nan], np.float32)
+    with (builder := Builder()).active():
+        value = builder.constant(numbers, DType.bf16)
+    (tensor,) = export(builder.graph("g", {}, {"c": value})).graph.initializer
+    expected = numpy_helper.from_array(numbers.astype(numpy_helper.to_array(tensor).dtype))
+    assert tensor.raw_data == expected.raw_data
+
+
+@pytest.mark.parametrize("text", [
+    "B", "2 * B - T", "(T - 7) // 2", "(B - 9) % 4", "B // (T + 1)", "min(B, T) * max(B, 2)", "B ** 3 - T ** 2",
+    "-(B // 2)", "(B * T + 1) // 3 % 2",
+])
+def test_dims_are_computed_as_python_computes_them(text: str) -> None:
+    builder, x = Builder(), Value(TensorType.of("f32", "B", "T"), "x")
+    with builder.active():
+        y = dim_value(parse_dim(text))
+    model = export(builder.graph("g", {"x": x}, {"y": y}))
+    for b, t in ((1, 1), (2, 8), (7, 3)):
+        assert run_onnx(model, {"x": np.zeros((b, t), np.float32)})["y"] == parse_dim(text).evaluate({"B": b, "T": t})
+
+
+def test_a_dim_that_nothing_tells_is_an_internal_error() -> None:
+    builder, x = Builder(), Value(TensorType.of("f32", 2 * Dim.of("B")), "x")
+    with builder.active():
+        y = dim_value(Dim.of("B"))
+    with pytest.raises(InternalError, match="dim `B`"):
+        export(builder.graph("g", {"x": x}, {"y": y}))
+
+
+class Wrong(Op):
+    """Says that it keeps the shape, and transposes."""
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def lower(self, emit: Emitter, inputs: object, types: object, results: object) -> str:
+        assert isinstance(inputs, list)
+        return emit.node("Transpose", *inputs, perm=[1, 0])
+
+
+class Fused(Wrong):
+    """An op of onnxruntime alone."""
+
+    def lower(self, emit: Emitter, inputs: object, types: object, results: object) -> str:
+        assert isinstance(inputs, list)
+        return emit.node("FusedMatMul", inputs[0], inputs[0], domain="com.microsoft", transB=1)
+
+
+class Pooled(Op):
+    """An op of two results, of which the second is optional in ONNX."""
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        return x, x.with_dtype(DType.i64)
+
+    def lower(self, emit: Emitter, inputs: object, types: object, results: object) -> list[str]:
+        assert isinstance(inputs, list)
+        return emit.nodes("MaxPool", *inputs, outputs=2, kernel_shape=[1])
+
+
+def applied(op: Op) -> Graph:
+    builder, x = Builder(Origin("`wrong`")), Value(TensorType.of("f32", 2, 3), "x")
+    return builder.graph("g", {"x": x}, {"y": builder.add(op, x)})
+
+
+def test_a_shape_that_onnx_infers_otherwise_is_an_internal_error() -> None:
+    with pytest.raises(InternalError, match="bug in archonnx"):
+        export(applied(Wrong()))
+    export(applied(Wrong()), check=False)
+
+
+def test_other_domains_need_their_target() -> None:
+    with pytest.raises(InternalError, match=r"com\.microsoft\.FusedMatMul in a portable graph"):
+        export(applied(Fused()))
+    model = export(applied(Fused()), target="ort")
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", OPSET), ("com.microsoft", 1)]
+
+
+@pytest.mark.parametrize(("read", "written"), [(1, ["y0"]), (2, ["y0", "y1"])])
+def test_optional_results_that_nothing_reads_are_left_out(read: int, written: list[str]) -> None:
+    builder, x = Builder(), Value(TensorType.of("f32", 1, 2, 3), "x")
+    values = builder.add_many(Pooled(), x)
+    model = export(builder.graph("g", {"x": x}, {f"y{i}": value for i, value in enumerate(values[:read])}))
+    assert [list(node.output) for node in model.graph.node] == [written]
+
+
+def test_importing_the_compiler_does_not_import_onnx() -> None:
+    code = (
+        "import sys, archonnx.compiler.onnx_export, archonnx.compiler.passes.manager as m; m.standard_passes();"
+        "sys.exit('onnx' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_thousand_nodes_have_unique_names() -> None:
+    builder, x = Builder(), Value(TensorType.of("f32", "B"), "x")
+    with builder.active():
+        y = x
+        for _ in range(500):
+            y = y * x + y
+    graph = export(builder.graph("long", {"x": x}, {"y": y})).graph
+    names = [output for node in graph.node for output in node.output]
+    assert len(names) == len(set(names)) == 1000
+    assert [node.name for node in graph.node] == names
