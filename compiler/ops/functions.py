@@ -373,13 +373,14 @@ class Gelu(Function):
         return 0.5 * x * (1 + _erf(x * math.sqrt(0.5)))
 
     def derivative(self, x: Value, y: Value) -> Value:
-        if self.approximate == "tanh":
+        if self.approximate == "tanh":  # 1 + tanh(z) is 2 * sigmoid(2 * z)
             square = x * x
-            t = tanh(x * (_TANH_SCALE + _TANH_SCALE * _TANH_CUBE * square))
-            inner = _TANH_SCALE + 3 * _TANH_SCALE * _TANH_CUBE * square
-            return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner
-        distribution = 0.5 * (1 + erf(x * math.sqrt(0.5)))
-        return distribution + x * exp(-0.5 * x * x) * math.sqrt(0.5 / math.pi)
+            s = sigmoid(x * (2 * _TANH_SCALE * _TANH_CUBE * square + 2 * _TANH_SCALE))
+            steepness = x * (6 * _TANH_SCALE * _TANH_CUBE * square + 2 * _TANH_SCALE)
+            return s * ((1 - s) * steepness + 1)
+        u = x * math.sqrt(0.5)
+        density = exp(-math.log(2 * math.pi) / 2 - u * u)
+        return erf(u) * 0.5 + 0.5 + x * density
 
 
 _TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
