@@ -1,17 +1,21 @@
-"""Losses that one ONNX kernel computes faster, or more stably, than their parts. All others are library code."""
+"""The loss that is worth an op of its own, being stable and cheap as one. All others are library code."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import same
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Op, TypeProblem, register
+from .base import Emitter, Op, TypeProblem, register
+from .checks import check_equal, check_float
+from .index import scatter_elements_add
+from .norm import softmax
+from .shape import unsqueeze
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
@@ -20,31 +24,46 @@ if TYPE_CHECKING:
 @register
 @dataclass(frozen=True)
 class CrossEntropy(Op):
-    """``logsumexp(logits) - logits[label]`` along the last axis: a loss for each example, none of them reduced.
+    """``log(sum(exp(logits))) - logits[label]`` along the last axis: a loss for each example, none of them reduced.
 
-    Logits are float ``[..., C]``, labels i64 ``[...]`` in ``0 .. C-1``.
-    Backward: ``dlogits = (softmax(logits) - one_hot(label)) * dy``.
+    Logits are floats ``[..., C]``, labels i64 ``[...]`` in ``0 ... C - 1``.
+    Backward: ``dlogits = (softmax(logits) - one_hot(label)) * dy``, where the one-hot part is scattered in.
+    Measured for 8x128x2048 on 2 cores: LogSoftmax and GatherElements 0.32 ms, SoftmaxCrossEntropyLoss 1.07; the
+    gradient 0.9 ms by scattering, 1.6 by comparing with a range, 4.0 by OneHot.
     """
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        logits, label = inputs
-        if not logits.dtype.is_float:
-            raise TypeProblem("AX0303", f"cross-entropy needs float logits, not {logits.dtype}")
+    def infer(self, logits: TensorType, label: TensorType) -> TensorType:
+        check_float("cross_entropy", logits=logits)
         if label.dtype is not DType.i64:
-            raise TypeProblem("AX0303", f"cross-entropy needs labels of type i64, not {label.dtype}", operands=(1,))
-        fits = logits.rank == label.rank + 1 and all(
-            same(a, b) for a, b in zip(logits.shape, label.shape, strict=False))
-        if not fits:
-            raise TypeProblem(
-                "AX0302", f"labels {label} do not fit logits {logits}", operands=(1, 0),
-                help="logits have one axis more, the last, over the classes",
-            )
-        return TensorType(logits.dtype, label.shape)
+            raise TypeProblem("AX0303", f"`cross_entropy` takes labels of i64, not {label.dtype}", operands=(1,))
+        headline = f"`cross_entropy` is given logits {logits} and labels {label}"
+        help = "logits have one axis more than labels: the last, over the classes"
+        if logits.rank != label.rank + 1:
+            raise TypeProblem("AX0321", headline, operands=(1, 0), help=help)
+        for left, right in zip(logits.shape, label.shape, strict=False):
+            check_equal(left, right, headline, operands=(1, 0), help=help)
+        return TensorType(logits.dtype, logits.shape[:-1])
 
     def evaluate(self, logits: Any, label: Any) -> Any:
         shifted = logits - np.max(logits, axis=-1, keepdims=True)
-        chosen = np.take_along_axis(shifted, label[..., None], axis=-1)[..., 0]
+        chosen = np.take_along_axis(shifted, np.expand_dims(label, -1), axis=-1)[..., 0]
         return np.log(np.sum(np.exp(shifted), axis=-1)) - chosen
+
+    def vjp(self, dy: Value, y: Value, logits: Value, label: Value) -> tuple[Value | None, ...]:
+        last = logits.rank - 1
+        weight = unsqueeze(dy, last)
+        spread = softmax(logits, last) * weight
+        return scatter_elements_add(spread, unsqueeze(label, last), -weight, last), None
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        logits, label = inputs
+        last = types[0].rank - 1
+        axes = emit.constant([last])
+        chosen = emit.node(
+            "GatherElements", emit.node("LogSoftmax", logits, axis=last), emit.node("Unsqueeze", label, axes), axis=last
+        )
+        return emit.node("Neg", emit.node("Squeeze", chosen, axes))
 
 
 def cross_entropy(logits: Value, label: Value) -> Value:

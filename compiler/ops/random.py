@@ -36,8 +36,10 @@ HALF = 1 << 32
 WORD = 1 << 64
 INDEX_STEP = 0x9E3779B97F4A7C15
 """2**64 over the golden ratio: spreads consecutive indices (Knuth, TAOCP 3, 6.4)."""
-SEED_STEP, STEP_STEP, FOLD_STEP = 0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0x3C79AC492BA7B653
-"""Odd numbers without small integer relations, so that neighbouring seeds and steps land far apart."""
+SEED_STEP, STEP_STEP, SITE_START = 0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0x3C79AC492BA7B653
+"""Odd numbers without small integer relations, so that neighbouring seeds, steps and sites land far apart."""
+FOLD = 0x9E3779B1
+"""A prime near 2**32: more than the iterations of any loop."""
 EVEN = 2 * 0x94D049BB133111EB % WORD
 """Twice an odd number: takes words to even ones without loss of their high bits."""
 
@@ -58,7 +60,7 @@ def _hashed(counters: Words) -> Words:
 
 def _site_offset(site: int) -> Words:
     """A 64-bit number for a site, far from those of its neighbours."""
-    return _hashed(np.array([(site * INDEX_STEP + FOLD_STEP) % WORD], np.uint64))
+    return _hashed(np.array([(site * INDEX_STEP + SITE_START) % WORD], np.uint64))
 
 
 def _columns(count: Dim) -> int:
@@ -174,7 +176,8 @@ class RandomUniform(Draw):
     @property
     def _scale(self) -> Any:
         """Takes a signed 64-bit word to -1/2 .. 1/2, so little less that adding 1/2 never rounds to 1."""
-        return self.dtype.numpy.type((1 - 2 * np.finfo(self.dtype.numpy).epsneg) / WORD)
+        bits = 24 if self.dtype is DType.f32 else 53
+        return self.dtype.numpy.type((1 - 2.0 ** (1 - bits)) / WORD)
 
     def evaluate(self, seed: Any, step: Any) -> Any:
         words = self.numpy_words(seed, step, DType.i64)
@@ -239,6 +242,8 @@ def random_bernoulli(shape: Sequence[Dim | int], seed: Value, step: Value, p: Va
 
 
 def fold_in(step: Value, iteration: Value) -> Value:
-    """A step (i64[]) of its own for each iteration (i64[]) of a loop at this step, to draw from inside the loop."""
-    signed = np.asarray(FOLD_STEP, np.uint64).astype(np.int64)
-    return step + (iteration + 1) * current_builder().constant(signed)
+    """A step (i64[]) of its own for each iteration (i64[]) of a loop at this step, to draw from inside the loop.
+
+    Nested loops fold in one iteration after the other, the outer one first.
+    """
+    return step * FOLD + (iteration + 1)

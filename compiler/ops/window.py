@@ -59,7 +59,7 @@ class Window:
         for axis, (size, extent) in enumerate(zip(self._padded(x.shape[2:]), self.extents, strict=True)):
             if (number := size.constant) is not None and number < extent:
                 raise TypeProblem(
-                    "AX0323", f"`{op}` has a window of {extent}, and axis {axis + 2} of {x} is {number} with its pads",
+                    "AX0322", f"`{op}` has a window of {extent}, and axis {axis + 2} of {x} is {number} with its pads",
                     help="pad more, or take a smaller window",
                 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ def test_every_code_in_use_is_in_the_catalogue_and_every_entry_is_whole() -> Non
         for code in re.findall(r"\bAX\d{4}\b", path.read_text(encoding="utf-8"))
     }
     assert used <= set(catalogue()), f"not in the catalogue: {sorted(used - set(catalogue()))}"
-    slugs = [entry.slug for entry in catalogue().values()]
-    assert len(set(slugs)) == len(slugs)
+    slugs = Counter(entry.slug for entry in catalogue().values())
+    assert [slug for slug, count in slugs.items() if count > 1] == []
     for entry in catalogue().values():
         assert re.fullmatch(r"AX\d{4}", entry.code) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry.slug)
         assert entry.summary and entry.meaning and entry.fix and entry.severity in ("error", "warning")
