@@ -119,7 +119,7 @@ CODES = (
         "fn f(x: [...S]) -> [...S]:\n    (a, b) = split(x, 2, axis=-1)\n    return a\n",
     ),
     Code(
-        "AX0118", "number-out-of-range", "a number is larger than any value of its type",
+        "AX0118", "number-too-large", "a number is larger than any value of its type",
         "Integers have at most 64 bits, floats those of float64. A larger literal would be rounded or infinite in "
         "silence.",
         "Write a float for a large integer, and `inf` for infinity.",
