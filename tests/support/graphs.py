@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Value
@@ -30,6 +31,7 @@ def in_numpy(graph: Graph, inputs: Mapping[str, Any]) -> list[Any]:
 def in_onnx(graph: Graph, inputs: Mapping[str, Any], target: Any = "portable") -> list[Any]:
     """The graph's results by ONNX Runtime's CPU provider."""
     import onnxruntime
+
     from archonnx.compiler.onnx_export import export
 
     options = onnxruntime.SessionOptions()

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad, conv, conv_transpose
-
 from tests.support.graphs import graph_of, in_numpy, in_onnx, slope
 
 
@@ -46,10 +46,11 @@ def random_settings(count: int) -> list[Setting]:
         n = int(rng.choice([1, 2, 2, 2, 3]))
 
         def draw(low: int, high: int, size: int = n) -> tuple[int, ...]:
-            return tuple(int(k) for k in rng.integers(low, high, size))  # noqa: B023 - called in this round
+            return tuple(int(k) for k in rng.integers(low, high, size))
 
         batch, groups, inputs, outputs = (*draw(1, 4, 1), *draw(1, 4, 1), *draw(1, 4, 2))
-        setting = Setting(batch, groups, inputs, outputs, draw(3, 9), draw(1, 4), draw(1, 4), draw(1, 3), draw(0, 4, 2 * n))
+        size, kernel, strides, dilations, pads = draw(3, 9), draw(1, 4), draw(1, 4), draw(1, 3), draw(0, 4, 2 * n)
+        setting = Setting(batch, groups, inputs, outputs, size, kernel, strides, dilations, pads)
         extents = [d * (k - 1) + 1 for d, k in zip(setting.dilations, setting.kernel, strict=True)]
         fits = all(setting.size[i] + setting.pads[i] + setting.pads[n + i] >= extents[i] for i in range(n))
         if fits:
@@ -195,7 +196,7 @@ def test_transposed_convolution_reaches_each_size() -> None:
     (("B", "C", 8, 8), (4, 2, 3, 3), 1, "AX0305", "cannot tell whether C equals 2"),
     (("B", 3, 8), (4, 3, 3, 3), 1, "AX0321", "needs [N, C] and 2 axes more, not f32[B, 3, 8]"),
     (("B", 4, 8, 8), (3, 2, 3, 3), 2, "AX0322", "3 output channels do not come out even in 2 groups"),
-    (("B", 3, 2, 8), (4, 3, 3, 3), 1, "AX0323", "has a window of 3, and axis 2 of f32[B, 3, 2, 8] is 2 with its pads"),
+    (("B", 3, 2, 8), (4, 3, 3, 3), 1, "AX0322", "has a window of 3, and axis 2 of f32[B, 3, 2, 8] is 2 with its pads"),
 ])
 def test_what_does_not_fit(x: Any, w: Any, groups: int, code: str, headline: str) -> None:
     with pytest.raises(TypeProblem) as problem:
