@@ -182,7 +182,7 @@ def source_arguments(
         return None
     names = list(SOURCES[kind].model_fields)
     if len(positional) > len(names):
-        report.error("AX0702", f"`{kind}` takes at most {len(names)} arguments: {', '.join(names)}", span)
+        report.error("AX0702", f"`{kind}` takes {', '.join(names)} and nothing more", span)
         return None
     values = {**dict(zip(names, positional, strict=False)), **named}
     source = _validated(SOURCES[kind], values, {}, span, report)
