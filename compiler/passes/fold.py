@@ -46,11 +46,11 @@ def fold(site: Site) -> Value | None:
 
 
 def _foldable(site: Site) -> bool:
-    """Whether a node has one result, which never changes, of a dtype that NumPy has too."""
-    op, dtypes = site.node.op, {value.type.dtype for value in (*site.inputs, *site.node.outputs)}
+    """Whether a node has the same result at any time, in a dtype that NumPy has too."""
+    op, dtypes = site.node.op, {value.type.dtype for value in (site.output, *site.inputs)}
     if isinstance(op, Constant) or Trait.PURE not in op.traits or Trait.RANDOM in op.traits:
         return False
-    return len(site.node.outputs) == 1 and DType.bf16 not in dtypes and not _symbolic(op)
+    return DType.bf16 not in dtypes and not _symbolic(op)
 
 
 def _constant(site: Site, value: Value) -> Array | None:

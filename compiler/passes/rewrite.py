@@ -1,8 +1,9 @@
 """Local rewriting: small named rules, and the engine that applies them in one sweep over a graph.
 
-A rule looks at one node and answers with a value to put in its place, or None. The engine sweeps forward, so a rule
-sees inputs that are simplified already; what a rule makes is offered to the rules again. What this module does not
-do: remove nodes that nothing reads any more (``dce`` does), or look at more than a node and what produces its inputs.
+A rule looks at one node of one result and answers with a value to put in its place, or None. The engine sweeps
+forward, so a rule sees inputs that are simplified already; what a rule makes is offered to the rules again. What this
+module does not do: remove nodes that nothing reads any more (``dce`` does), or look further than to the nodes that
+make a node's inputs.
 """
 
 from __future__ import annotations
@@ -108,18 +109,26 @@ class _Sweep:
         inputs = tuple(self.replaced.get(value, value) for value in node.inputs)
         if inputs != node.inputs:
             node = Node(node.op, inputs, node.outputs, node.origin)
-        for rule in self._rules_for(type(node.op)):
-            builder = Builder(node.origin)
-            with builder.active():
-                replacement = rule.apply(Site(node, self._producers, self._readers))
-            if replacement is not None:
-                self._replace(node, replacement, rule, builder.nodes, budget)
-                return
+        builder = Builder(node.origin)
+        with builder.active():
+            found = self._match(Site(node, self._producers, self._readers)) if len(node.outputs) == 1 else None
+        if found is not None:
+            self._replace(node, *found, builder.nodes, budget)
+            return
         self.nodes.append(node)
         self._producers.update((output, node) for output in node.outputs)
 
-    def _replace(self, node: Node, replacement: Value, rule: Rule, made: list[Node], budget: int) -> None:
-        (output,) = node.outputs
+    def _match(self, site: Site) -> tuple[Rule, Value] | None:
+        """The first rule that answers, and its answer."""
+        for rule in self._rules_for(type(site.node.op)):
+            replacement = rule.apply(site)
+            if replacement is not None:
+                return rule, replacement
+        return None
+
+    def _replace(self, node: Node, rule: Rule, replacement: Value, made: list[Node], budget: int) -> None:
+        """Visit what a rule made. Its last node takes over the value it replaces, and so its name."""
+        output = node.outputs[0]
         if replacement.type != output.type:
             raise InternalError(
                 f"rule `{rule.name}` replaces {output.type} by {replacement.type}",
@@ -128,11 +137,12 @@ class _Sweep:
         if budget == 0:
             raise InternalError(f"rule `{rule.name}` and others go round in circles", details=f"node: {node.op}")
         self._fired[rule.name] += 1
+        taken_over = False
         for new in made:
-            if replacement in new.outputs and len(new.outputs) == 1:
-                new = Node(new.op, new.inputs, (output,), new.origin)
+            if new.outputs == (replacement,):
+                new, taken_over = Node(new.op, new.inputs, (output,), new.origin), True
             self.visit(new, budget - 1)
-        if not any(replacement in new.outputs for new in made):
+        if not taken_over:
             self.replaced[output] = replacement
 
     def _rules_for(self, op: type[Op]) -> list[Rule]:
