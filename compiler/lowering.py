@@ -299,5 +299,5 @@ def _tensor(array: Any, dtype: DType | None) -> Tensor:
 
 def _constant_hint(tensor: Tensor) -> str:
     if tensor.array.size == 1:
-        return f"constant/{tensor.array.item()}"
+        return f"constant/{tensor.array.flat[0]}"
     return f"constant/{tensor.dtype}[{','.join(map(str, tensor.array.shape))}]"

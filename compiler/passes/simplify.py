@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.dims import ONE
+from archonnx.compiler.ir.graph import Node, Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops.base import Op, Trait
 from archonnx.compiler.ops.elementwise import UNSIGNED, Add, Cast, Div, Mul, Neg, Sub, Where, cast
 from archonnx.compiler.ops.functions import Pow
-from archonnx.compiler.ops.shape import Broadcast
+from archonnx.compiler.ops.shape import Broadcast, reshape
 
 from .rewrite import Rule, Site, rule
 
@@ -106,21 +107,29 @@ def divide_by_power_of_two(site: Site) -> Value | None:
     return a * (1 / number) if abs(fraction) == 0.5 and abs(exponent) < 10 else None
 
 
-@rule(Mul, exact=False)
-def multiply_numbers(site: Site) -> Value | None:
-    """``(x * c) * d`` is ``x * (c * d)`` for floats."""
-    if not site.output.type.dtype.is_float:
+@rule(Mul, Div, exact=False)
+def scalars_together(site: Site) -> Value | None:
+    """``(x * a) * b`` is ``x * (a * b)`` for scalars ``a`` and ``b``, also where they divide."""
+    if site.output.type.dtype not in (DType.f32, DType.f64):
         return None
-    for x, number in _with_number(site):
-        inner = site.made_by(x, Mul)
-        if inner is None:
+    for x, b in _scaled(site, site.node):
+        inner = site.made_by(x, (Mul, Div))
+        if inner is None or not site.reads_alone(x):
             continue
-        a, b = inner.inputs
-        for one, other in ((a, b), (b, a)):
-            first = site.number(other)
-            if first is not None and np.isfinite(first * number) and 1e-30 < abs(first * number) < 1e30:
-                return one * (float(first) * number)
+        for y, a in _scaled(site, inner):
+            if isinstance(inner.op, Mul):
+                return y * (a / b if isinstance(site.node.op, Div) else a * b)
+            return y / (a * b) if isinstance(site.node.op, Div) else y * (b / a)
     return None
+
+
+def _scaled(site: Site, node: Node) -> Iterator[tuple[Value, Value]]:
+    """Of a product or quotient, the tensor and the scalar that scales it. Numbers near overflow are no scalars here."""
+    a, b = node.inputs
+    for tensor, other in ((a, b), (b, a))[: 2 if isinstance(node.op, Mul) else 1]:
+        broadcast, number = site.made_by(other, Broadcast), site.number(other)
+        if broadcast and broadcast.inputs[0].type.size == ONE and (number is None or 1e-12 < abs(number) < 1e12):
+            yield tensor, reshape(broadcast.inputs[0], ())
 
 
 @rule(Neg)
@@ -189,7 +198,7 @@ def broadcast_later(site: Site) -> Value | None:
 ARITHMETIC: tuple[Rule, ...] = (
     broadcast_later,
     add_zero, subtract_zero, subtract_from_zero, add_negative, subtract_negative,
-    multiply_by_one, multiply_by_minus_one, signs_cancel, multiply_numbers,
+    multiply_by_one, multiply_by_minus_one, signs_cancel, scalars_together,
     divide_by_one, divide_by_power_of_two,
     negate_twice, small_power, cast_to_same, cast_twice, where_of_known,
 )
