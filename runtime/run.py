@@ -13,6 +13,7 @@ What this module does not do: train (``training`` does).
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import tempfile
@@ -52,19 +53,19 @@ PartName = Literal["train", "valid", "test"]
 
 
 def check_free(out: Path) -> None:
-    """SpecError if a run cannot be written there."""
+    """SpecError if a run cannot be written there; to be asked before training rather than after it."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         fail("AX0614", f"{out} exists already", None, help="choose another directory: `--out runs/other`")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail("AX0616", f"cannot make {out.parent}: {error.strerror}", None)
+    ancestor = next(parent for parent in out.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        fail("AX0616", f"cannot write in {ancestor}", None)
 
 
 def save_run(out: Path, spec: Spec, model: ModelProgram, trained: Trained) -> Run:
     """Write a run directory: everything into a neighbour first, which then takes its place."""
     check_free(out)
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     except OSError as error:
         fail("AX0616", f"cannot write in {out.parent}: {error.strerror}", None)
@@ -76,7 +77,7 @@ def save_run(out: Path, spec: Spec, model: ModelProgram, trained: Trained) -> Ru
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Run(out)
+    return Run(out, trained.trainer.options)
 
 
 def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Trained) -> None:

@@ -105,11 +105,12 @@ def _as_csv(results: Mapping[str, Array]) -> str:
     if len(lengths) > 1:
         fail("AX0616", "the outputs differ in their number of rows and do not fit one table", None,
              help="write arrays: `--out outputs.npz`")
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[str]] = {}
     for name, array in results.items():
         rows = array.reshape(max(lengths), -1)
         for position in range(rows.shape[1]):
-            columns[name if rows.shape[1] == 1 else f"{name}.{position}"] = rows[:, position].tolist()
+            column = name if rows.shape[1] == 1 else f"{name}.{position}"
+            columns[column] = [str(number) for number in rows[:, position]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -90,7 +90,9 @@ def test_arguments_of_sources_go_by_place_or_name() -> None:
         ("npz", ["a", "b"], {}, "AX0702", "takes path and nothing more"),
     ],
 )
-def test_wrong_arguments_of_sources(kind: str, positional: list[Any], named: dict[str, Any], code: str, says: str) -> None:
+def test_wrong_arguments_of_sources(
+    kind: str, positional: list[Any], named: dict[str, Any], code: str, says: str,
+) -> None:
     report = Report()
     assert source_arguments(kind, positional, named, EPOCHS, report) is None
     (finding,) = report.diagnostics

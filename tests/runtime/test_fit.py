@@ -33,8 +33,7 @@ def run(
 def test_an_epoch_is_every_example_once_in_an_order_of_the_seed_and_the_epoch() -> None:
     data = examples(25)
     trained = run({"epochs": 3, "batch_size": 10, "seed": 5}, data=data)
-    state: dict[str, Any] = {
-        **{path: initial for path, initial in run_start(5).items()}, "momentum/w": np.zeros(3), "momentum/b": 0.0}
+    state: dict[str, Any] = {**run_start(5), "momentum/w": np.zeros(3), "momentum/b": 0.0}
     kept = np.random.default_rng(0).permutation(25)  # the split's seed; everything is in the train part
     for record in trained.outcome.history:
         order, total = epoch_order(kept, 5, record.number), 0.0

@@ -36,7 +36,7 @@ def test_parameters_can_be_read_and_assigned_and_follow_the_seed() -> None:
     copy = ours.parameters["w"]
     copy[0] = 100  # what was read is a copy
     assert ours.parameters["w"][0] == 1
-    with pytest.raises(SpecError, match="3 axes|1 axes are needed, not 2"):
+    with pytest.raises(SpecError, match="1 axes are needed, not 2"):
         ours.parameters["w"] = np.zeros((3, 1), np.float32)
     with pytest.raises(SpecError, match="no parameter `W`") as caught:
         ours.parameters["W"] = np.zeros(3, np.float32)
@@ -70,7 +70,8 @@ def test_evaluate_and_predict_use_the_parameters_of_the_moment() -> None:
         measured = ours.evaluate(data)
         assert measured["objective"] == pytest.approx(float((residual**2).mean()), rel=1e-5)
         assert measured["error"] == pytest.approx(float(np.abs(residual).mean()), rel=1e-5)
-        np.testing.assert_allclose(ours.predict({"x": data["x"]})["prediction"], data["x"] @ w + b, rtol=1e-5, atol=1e-6)
+        outputs = ours.predict({"x": data["x"]})
+        np.testing.assert_allclose(outputs["prediction"], data["x"] @ w + b, rtol=1e-5, atol=1e-6)
 
 
 def test_predict_takes_any_number_of_rows_and_fields_it_does_not_need() -> None:

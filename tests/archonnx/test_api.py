@@ -1,0 +1,68 @@
+"""The Python interface, from a spec to a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import archonnx
+
+
+def test_importing_archonnx_imports_nothing_else() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import archonnx; new = set(sys.modules) - before;"
+        "heavy = [m for m in new if m.split('.')[0] in ('numpy', 'onnx', 'pydantic', 'lark', 'typer', 'rich')];"
+        "assert not heavy, heavy; assert set(archonnx.__all__) <= set(dir(archonnx)); archonnx.__version__"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    assert all(getattr(archonnx, name) is not None for name in archonnx.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Model'"):
+        archonnx.Model  # noqa: B018
+
+
+def test_compile_gives_onnx_graphs_over_the_same_parameters() -> None:
+    compiled = archonnx.compile("digits_cnn", batch_size=8)
+    assert list(compiled.parameters) == ["conv.0.W", "conv.0.b", "conv.1.W", "conv.1.b", "dense.W", "dense.b"]
+    assert compiled.parameters["dense.W"].shape == (256, 10) and compiled.parameters["dense.W"].dtype == "f32"
+    assert {"infer", "evaluate", "gradients", "train_step"} <= set(compiled.graphs)
+    for name in ("infer", "evaluate", "gradients", "train_step"):
+        model = compiled.graphs[name]
+        onnx.checker.check_model(model, full_check=True)
+        shapes = {i.name: [d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input}
+        assert shapes["image"] == [8 if name == "train_step" else "B", 1, 8, 8]
+        assert shapes["conv.0.W"] == [32, 1, 3, 3]
+    assert compiled.graphs["infer"] is compiled.graphs["infer"]
+    outputs = [o.name for o in compiled.graphs["gradients"].graph.output]
+    assert outputs == [f"grad/{path}" for path in compiled.parameters]
+
+
+def test_training_by_hand_lowers_the_loss() -> None:
+    trainer = archonnx.Trainer("digits_cnn", batch_size=32, device="cpu")
+    rng = np.random.default_rng(0)
+    batch = {"image": rng.random((32, 1, 8, 8), np.float32), "label": rng.integers(0, 10, 32)}
+    losses = [trainer.step(batch)["objective"] for _ in range(30)]
+    assert losses[-1] < losses[0] - 0.05
+    probabilities = trainer.predict({"image": batch["image"]})["probs"]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    picked = probabilities[np.arange(32), batch["label"]]
+    assert trainer.evaluate(batch)["objective"] == pytest.approx(float(-np.log(picked).mean()), rel=1e-4)
+
+
+def test_a_spec_is_trained_into_a_run(tmp_path: Path) -> None:
+    spec = archonnx.load("digits_cnn", width=4)
+    settings = {"epochs": 2, "split.train": 0.2, "split.test": 0.7}
+    first, second = (archonnx.train(spec, tmp_path / name, settings=settings, seed=3, device="cpu") for name in "ab")
+    assert first.record["settings"]["seed"] == 3 and len(first.history) == 2
+    for path, array in first.parameters.items():  # the same seed gives the same parameters, to the last bit
+        np.testing.assert_array_equal(array, second.parameters[path])
+    assert archonnx.Run(tmp_path / "a").evaluate("valid") == pytest.approx(first.metrics["valid"])
+    with pytest.raises(archonnx.SpecError):
+        archonnx.train(spec, tmp_path / "a")
