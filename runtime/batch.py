@@ -83,7 +83,7 @@ def _castable(array: Array, dtype: DType, typed: bool) -> bool:
 def _in_range(array: Array, dtype: DType) -> bool:
     if np.can_cast(array.dtype, dtype.numpy) or array.size == 0:
         return True
-    limits = np.iinfo(dtype.numpy)
+    limits = np.iinfo(np.dtype(dtype.numpy.name))
     return bool(array.min() >= limits.min) and bool(array.max() <= limits.max)
 
 

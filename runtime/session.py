@@ -68,21 +68,20 @@ class Session:
         try:
             self.handle.run_with_iobinding(binding)
         except Exception as error:  # onnxruntime's exceptions have no base of their own
-            raise SpecError(Report([self.explained(error)])) from error
+            raise SpecError(Report([_explained(error, self.device, self.origins, self.graph)])) from error
 
-    def explained(self, error: Exception) -> Diagnostic:
-        """What went wrong, at the line of the spec if the message names a node."""
-        message = _cleaned(str(error))
-        named = re.search(r"Name:\s*'([^']*)'|[Nn]ode\s*\(([^)]*)\)", str(error))
-        origin = self.origins.get((named[1] or named[2]) if named else "")
-        labels: tuple[Label, ...] = ()
-        notes: tuple[str, ...] = ()
-        if origin is not None:
-            notes = (f"in the {origin}",)
-            places = [n.origin for n in (self.graph.nodes if self.graph else ()) if str(n.origin) == origin]
-            if places and (span := places[0].span) is not None:
-                labels = (Label(span, places[0].role or "here", primary=True),)
-        return Diagnostic("AX0612", f"onnxruntime cannot run this on {self.device.name}: {message}", labels, notes)
+
+def _explained(error: Exception, device: Device, origins: Mapping[str, str], graph: Graph | None) -> Diagnostic:
+    """What went wrong, at the line of the spec if the message names a node."""
+    named = re.search(r"Name:\s*'([^']*)'|[Nn]ode\s*\(([^)]*)\)", str(error))
+    origin = origins.get((named[1] or named[2]) if named else "")
+    labels: tuple[Label, ...] = ()
+    if origin is not None and graph is not None:
+        place = next((node.origin for node in graph.nodes if str(node.origin) == origin), None)
+        if place is not None and place.span is not None:
+            labels = (Label(place.span, place.role or "here", primary=True),)
+    headline = f"onnxruntime cannot run this on {device.name}: {_cleaned(str(error))}"
+    return Diagnostic("AX0612", headline, labels, (f"in the {origin}",) if origin is not None else ())
 
 
 def _cleaned(message: str) -> str:
@@ -117,8 +116,7 @@ def open_session(model: onnx.ModelProto | bytes, options: Options, graph: Graph 
     try:
         handle = ort.InferenceSession(content, settings, providers=_providers(device, options))
     except Exception as error:  # onnxruntime's exceptions have no base of their own
-        empty = Session(None, device, origins, graph)  # type: ignore[arg-type]
-        raise SpecError(Report([empty.explained(error)])) from error
+        raise SpecError(Report([_explained(error, device, origins, graph)])) from error
     return Session(handle, device, origins, graph)
 
 

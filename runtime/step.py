@@ -7,7 +7,7 @@ So a step that fails leaves the state as it was. What this module does not do: c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class TrainState:
         return self.pairs[name][not self.bit[name] & sides]
 
 
-def _key(index: int, name: str, parameters: Mapping[str, Array]) -> str:
+def _key(index: int, name: str, parameters: Container[str]) -> str:
     """Optimizer state belongs to its statement; parameters are everybody's."""
     return name if name in parameters else f"{index}:{name}"
 
@@ -172,8 +172,7 @@ class StepRunner:
     ) -> _Statement:
         step, state = self.steps[index], self.state
         session = open_graph(step.graph, dims, self._options)
-        paths = dict.fromkeys(self._paths)
-        keys = {name: _key(index, name, paths) for name in (*step.carried, *step.constants)}
+        keys = {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}

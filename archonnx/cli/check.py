@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,4 +84,4 @@ def _show(report: Report, format: Format) -> None:
     else:
         from archonnx.grammar.render import render_report
 
-        print(render_report(report, style=format.value, color=False), file=sys.stdout)
+        typer.echo(render_report(report, style="json" if format is Format.json else "concise"))
