@@ -85,7 +85,7 @@ def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) ->
 
 def _read(path: Path, name: str) -> Source:
     try:
-        return Source(name, path.read_text("utf-8"))
+        return Source(name, path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         fail("AX0601", f"cannot read {path}: {reason}", None)

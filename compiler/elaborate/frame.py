@@ -25,6 +25,14 @@ BUDGET = 2_000_000
 """Static evaluations allowed in one build; a spec that needs more is refused."""
 
 
+PLANNED = frozenset(
+    "rearrange reduce frozen copy map vec unvec self grad jacobian hessian onnx put pad cumprod sort top_k attend kl "
+    "straight_through log_prob normal_log_prob masked_mean categorical gumbel orthogonal identity sparse solve gymnasium "
+    "parquet images text roc_auc r2_score average_pool batch_norm resize".split()
+)
+"""Functions of the language that wait for their turn; a spec may define its own in the meantime."""
+
+
 class Scope:
     """Names declared in a file, and behind them the library's; ``find`` is None for an unknown name."""
 
@@ -127,6 +135,8 @@ class Frame:
         if value is POISON:
             raise SpecError(Report())
         if value is None:
+            if name in PLANNED:
+                fail("AX0001", f"not built yet: `{name}`", node.span)
             known = [*self.locals, *self.scope.names()]
             fail("AX0201", f"unknown name `{name}`", node.span, "not defined here", help=did_you_mean(name, known))
         return value
