@@ -149,6 +149,9 @@ class MaxPool(MaxPooling):
 class MaxPoolGrad(MaxPooling):
     """``dy`` put where the largest elements stood, 0 elsewhere. Inputs: ``dy``, ``x``, ``y``.
 
+    Measured with the forward pass for 64x32x28x28, 2 threads: windows that tile 1.6 ms (0.3 of it for ties), 3x3 with
+    stride 2 7.2, most of it MaxPool with Indices.
+
     Backward, for ``u`` shaped like ``x``: ``max_pool_select(u, x, y)``; nothing for ``x`` and ``y``.
     """
 

@@ -24,5 +24,7 @@ CASES = (
          (arg("f32", 3, 4, (Dim.of("B") + 1) // 2 + 1), arg("f32", 4, 2, 2)), tolerance=1e-4),
     Case(ConvWeightGrad(*PLAIN, 1, (3, 3)), (X, arg("f32", "B", 3, 6, 5)), tolerance=1e-4),
     Case(ConvWeightGrad(*SKEWED, (2, 3)), (X, arg("f32", "B", 6, 3, 3)), tolerance=1e-4),
+    Case(ConvWeightGrad(*PLAIN, 1, (3, 3)), (arg("f32", "B", 16, 6, 5), arg("f32", "B", 3, 6, 5)), tolerance=1e-4,
+         label="symbolic and wide: a product for each element of the kernel"),
     Case(ConvWeightGrad(*PLAIN, 1, (3, 3)), (arg("f32", "B", 1, 6, 5), arg("f32", "B", 3, 6, 5)), tolerance=1e-4),
 )
