@@ -1,0 +1,1 @@
+"""Speed beside the peers (``python -m benchmarks``), profiles, and the long proofs of learning. Not installed."""

@@ -1,0 +1,58 @@
+"""The training steps that are measured: a spec, a batch, and what a peer needs to know to do the same arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+SPECS = Path(__file__).parent / "specs"
+THREADS = 2
+CLASSES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One training step.
+
+    Attributes:
+        name: also that of the peer's network.
+        title: for people.
+        spec: a file, or a name from the zoo.
+        shape: of one example.
+        batch_size: examples in a batch.
+        optimizer: the optimizer of the spec, with its defaults for all but the learning rate.
+        lr: its learning rate.
+        plain: arguments that take all draws out of the model, so that losses can be compared.
+    """
+
+    name: str
+    title: str
+    spec: str
+    shape: tuple[int, ...]
+    batch_size: int
+    optimizer: Literal["adam", "sgd"]
+    lr: float
+    plain: Mapping[str, Any] = field(default_factory=dict)
+
+    def batch(self) -> dict[str, Any]:
+        """A batch of noise with labels, always the same."""
+        generator = np.random.default_rng(0)
+        images = generator.random((self.batch_size, *self.shape), dtype=np.float32)
+        return {"image": images, "label": generator.integers(0, CLASSES, self.batch_size)}
+
+
+def _own(name: str) -> str:
+    return str(SPECS / f"{name}.arch")
+
+
+CASES = {case.name: case for case in (
+    Case("mlp_small", "MLP 64-32-10, batch 32, Adam", _own("mlp_small"), (64,), 32, "adam", 1e-3),
+    Case("mlp_large", "MLP 784-256-128-10, batch 128, Adam", _own("mlp_large"), (784,), 128, "adam", 1e-3),
+    Case("cnn", "CNN 32-64 channels, 28x28, batch 64, SGD", _own("cnn"), (1, 28, 28), 64, "sgd", 1e-2),
+    Case("digits_cnn", "`digits_cnn` of the zoo (dropout), batch 64, Adam", "digits_cnn", (1, 8, 8), 64, "adam", 1e-3,
+         {"dropout": 0.0}),
+)}  # fmt: skip

@@ -1,0 +1,22 @@
+"""The training steps in archonnx, through the interface that its users have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archonnx import api  # the package itself is lazy
+
+from .cases import THREADS, Case
+
+
+def make_trainer(case: Case, arguments: Mapping[str, Any] | None = None) -> api.Trainer:
+    """A trainer for a case, compiled but for its batch shape."""
+    spec = api.load(case.spec, **(arguments or {}))
+    return api.Trainer(spec, batch_size=case.batch_size, threads=THREADS, device="cpu")
+
+
+def make_step(case: Case) -> Callable[[], float]:
+    """A step on the case's batch that gives the loss before its update."""
+    trainer, batch = make_trainer(case), case.batch()
+    return lambda: trainer.step(batch)["objective"]

@@ -1,0 +1,46 @@
+"""Writing the dated pages of docs/: tables, and the machine on which their figures were taken."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are of numbers."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
+
+
+def circumstances(packages: Sequence[str]) -> str:
+    """When, on what and with what the figures of a page were taken."""
+    versions = [f"Python {platform.python_version()}"]
+    for name in packages:
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    date = datetime.now(UTC).date().isoformat()
+    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
+    return f"Taken on {date} on {machine}, with {', '.join(versions)}."
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def write(name: str, parts: Sequence[str]) -> Path:
+    """Write a page of docs/ from its paragraphs and tables."""
+    path = DOCS / name
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,73 @@
+"""The same training steps in PyTorch, eager, as its users write them.
+
+What this module does not do: know anything of archonnx. PyTorch is not a dependency of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from .cases import THREADS, Case
+
+Step = Callable[[], float]
+
+
+def network(case: Case, dropout: float = 0.25) -> nn.Sequential:
+    """The network of a case."""
+    if case.name.startswith("mlp"):
+        sizes = {"mlp_small": (64, 32, 10), "mlp_large": (784, 256, 128, 10)}[case.name]
+        layers: list[nn.Module] = []
+        for n, m in pairwise(sizes):
+            layers += [nn.Linear(n, m), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+    side = case.shape[-1] // 4
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), *([nn.Dropout(dropout)] if case.name == "digits_cnn" else []), nn.Linear(64 * side * side, 10),
+    )  # fmt: skip
+
+
+def make_step(
+    case: Case, *, fused: bool = False, dropout: float = 0.25, initial: Mapping[str, Any] | None = None,
+    batch: Mapping[str, torch.Tensor] | None = None,
+) -> Step:
+    """A step on a batch that gives the loss before its update.
+
+    Args:
+        case: what to do.
+        fused: use PyTorch's fused implementation of the optimizer, which is not its default.
+        dropout: rate, where the case has dropout.
+        initial: parameters in our layout, in our order; PyTorch's own initial values otherwise.
+        batch: tensors by field; the case's batch otherwise.
+    """
+    torch.set_num_threads(THREADS)
+    model = network(case, dropout)
+    if initial is not None:
+        _assign(model, initial)
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
+    optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
+    given = batch or {name: torch.from_numpy(array) for name, array in case.batch().items()}
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(given["image"]), given["label"])
+        loss.backward()
+        optimizer.step()
+        return float(loss.item())
+
+    return step
+
+
+def _assign(model: nn.Sequential, initial: Mapping[str, Any]) -> None:
+    """Our matrices are [inputs, units], PyTorch's [units, inputs]; kernels agree."""
+    with torch.no_grad():
+        for parameter, array in zip(model.parameters(), initial.values(), strict=True):
+            tensor = torch.from_numpy(array)
+            parameter.copy_(tensor.T if tensor.ndim == 2 else tensor)

@@ -1,0 +1,81 @@
+"""Where a training step spends its time: ``python -m benchmarks.profile CASE``, node by node, as onnxruntime saw it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.bind import bind
+from archonnx.compiler.onnx_export import ORIGIN_KEY, export
+from archonnx.compiler.passes.manager import optimise
+from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.program import SEED, STEP
+
+from .cases import CASES, THREADS, Case
+
+RUNS = 200
+
+
+def profile(case: Case) -> list[dict[str, Any]]:
+    """The kernel events of ``RUNS`` steps, and the model that made them in ``origins``."""
+    model = elaborate(load(case.spec))
+    step = model.programs[-1].steps(1, 1)[0]
+    symbols = {dim.symbol for name in step.fields for dim in model.fields[name].type.shape if dim.symbol}
+    exported = export(optimise(bind(step.graph, dict.fromkeys(symbols, case.batch_size))), target="ort")
+    inputs: dict[str, Any] = dict(case.batch())
+    for path, parameter in model.parameters.items():
+        inputs[path] = interpret(parameter.initial, {SEED: 0} if SEED in parameter.initial.inputs else {})["value"]
+    inputs |= dict(step.initial) | {SEED: np.int64(0), STEP: np.int64(0)}
+    inputs = {i.name: np.asarray(inputs[i.name]) for i in exported.graph.input}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = onnxruntime.InferenceSession(exported.SerializeToString(), options, ["CPUExecutionProvider"])
+        for _ in range(RUNS):
+            session.run(None, inputs)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    origins = {node.name: entry.value for node in exported.graph.node for entry in node.metadata_props
+               if entry.key == ORIGIN_KEY}  # fmt: skip
+    kernels = [event for event in events if event["cat"] == "Node" and event["name"].endswith("_kernel_time")]
+    for event in kernels:
+        event["node"] = event["name"].removesuffix("_kernel_time")
+        event["origin"] = origins.get(event["node"], "")
+    return kernels
+
+
+def show(events: list[dict[str, Any]], top: int) -> None:
+    """Time by operator and by node, in microseconds a step."""
+    by_operator: Counter[str] = Counter()
+    by_node: Counter[tuple[str, str, str, str]] = Counter()
+    counts: Counter[str] = Counter()
+    for event in events:
+        operator = event["args"]["op_name"]
+        by_operator[operator] += event["dur"]
+        counts[operator] += 1
+        shapes = " ".join(str(list(shape)) for entry in event["args"]["input_type_shape"] for shape in entry.values())
+        by_node[event["node"], operator, shapes, event["origin"]] += event["dur"]
+    total = sum(by_operator.values())
+    print(f"{total / RUNS:.0f} us in {sum(counts.values()) // RUNS} kernels a step\n")
+    for operator, duration in by_operator.most_common():
+        print(f"{duration / RUNS:9.1f} us {duration / total:6.1%} {counts[operator] // RUNS:4} x {operator}")
+    print()
+    for (node, operator, shapes, origin), duration in by_node.most_common(top):
+        print(f"{duration / RUNS:9.1f} us {duration / total:6.1%} {operator} {shapes}  {origin or node}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--top", type=int, default=30)
+    options = parser.parse_args()
+    show(profile(CASES[options.case]), options.top)
