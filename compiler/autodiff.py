@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 from .ir.builder import Builder
 from .ir.graph import Node, Value
-from .ops.shape import full
 
 
 class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
@@ -21,17 +20,17 @@ class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
         self.node, self.why = node, why
 
 
-def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None) -> list[Value]:
+def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None) -> list[Value | None]:
     """Gradients of ``sum(seed * y)`` with respect to values, as new nodes of the builder.
 
     Args:
         builder: holds the nodes from ``wrt`` to ``y``; new nodes are appended.
         y: what is differentiated; a scalar unless ``seed`` is given.
-        wrt: gradients are taken with respect to these; what ``y`` does not depend on has gradient zero.
+        wrt: gradients are taken with respect to these.
         seed: the cotangent of ``y``, of its type; 1 if left out.
 
     Returns:
-        A value of the type of each ``wrt``.
+        For each ``wrt`` a value of its type, or None if ``y`` does not depend on it.
 
     Raises:
         NotDifferentiable: a path from ``wrt`` to ``y`` leads through an op without a gradient.
@@ -48,7 +47,7 @@ def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | Non
                 for value, cotangent in _pull_back(node, cotangents, active):
                     known = cotangents.get(value)
                     cotangents[value] = cotangent if known is None else known + cotangent
-        return [cotangents.get(value) or _zeros(value) for value in wrt]
+        return [cotangents.get(value) for value in wrt]
 
 
 def _depends(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
@@ -70,9 +69,4 @@ def _pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]
         parts = node.op.vjp(tuple(cotangents.get(out) for out in node.outputs), node.outputs, *node.inputs)
     pairs = zip(node.inputs, parts, strict=True)
     return [(value, part) for value, part in pairs if part is not None and value in active]
-
-
-def _zeros(value: Value) -> Value:
-    return full(value.shape, 0, value.type.dtype)
-
 

@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.dsl import parse
 from archonnx.grammar.source import Source
 
+from .elaborate.entries import elaborate_entry
 from .elaborate.library import SPECS, file_scope
-from .elaborate.model import elaborate_model
+from .elaborate.model import Elaboration, elaborate_model
 from .elaborate.programs import elaborate_program
 from .elaborate.statements import NOT_BUILT
 from .ir.bind import bind
+from .ir.graph import Graph
 from .ir.types import DType
 from .onnx_export import export
 from .passes.manager import optimise
@@ -107,6 +109,7 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
     blocks = [d for d in spec.file.declarations if isinstance(d, ast.Train) and d.model in (None, model.name)]
     programs = tuple(elaborate_program(scope, block, trained, report) for block in blocks)
     report.finish()
+    entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
     return ModelProgram(
         name=model.name,
@@ -118,7 +121,20 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
         metrics=tuple(judged.metrics),
         gradients=lambda loss: gradient_graph(trained, loss),
         programs=programs,
+        entries=entries,
+        assumptions=tuple(judged.build.assumptions),
     )
+
+
+def _entries(judged: Elaboration, report: Report) -> dict[str, Graph]:
+    entries = {}
+    for name, declaration in judged.entries.items():
+        try:
+            entries[name] = elaborate_entry(judged, declaration, report)
+        except SpecError:
+            continue  # in the report
+    report.finish()
+    return entries
 
 
 def _refuse_unbuilt(file: ast.File, report: Report) -> None:

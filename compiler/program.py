@@ -5,12 +5,14 @@ Graphs here keep their symbolic dims; ``bind`` fixes them. Nothing in this modul
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archonnx.grammar.source import Span
 
+from .ir.dims import Dim
 from .ir.graph import Graph
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, TensorType
@@ -22,6 +24,36 @@ SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
 NEXT = "next/"
 """A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """An ``assert`` that could not be decided: ``left OP right`` holds at every call, or ``message`` says what is wrong.
+
+    Compilation relies on it; the runtime checks it, and exported models record it in their metadata.
+    """
+
+    op: str
+    left: Dim
+    right: Dim
+    message: str
+    span: Span | None = None
+
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it holds for these sizes of the dims."""
+        return bool(_COMPARE[self.op](self.left.evaluate(sizes), self.right.evaluate(sizes)))
+
+    def symbols(self) -> set[str]:
+        """Names of the dims it speaks of."""
+        return self.left.symbols() | self.right.symbols()
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.op} {self.right}"
+
+
+_COMPARE = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +154,4 @@ class ModelProgram:
     gradients: Callable[[str], Graph]
     programs: tuple[TrainProgram, ...] = ()
     entries: Mapping[str, Graph] = field(default_factory=dict)
+    assumptions: tuple[Assumption, ...] = ()

@@ -29,6 +29,7 @@ from .ir.graph import Graph, Value
 from .ir.origin import Origin
 from .ir.types import Array, DType, TensorType
 from .ops.reduce import reduce_sum
+from .ops.shape import full
 from .program import NEXT, TrainStep
 
 GRADIENT = "grad/"
@@ -40,7 +41,9 @@ def gradient_graph(trained: Elaboration, loss: str) -> Graph:
     work = _working_copy(trained)
     slots = _trainable(work)
     gradients = _gradients(work, loss, slots)
-    outputs = {GRADIENT + slot.path: g for slot, g in zip(slots, gradients, strict=True)}
+    with work.build.builder.active():
+        outputs = {GRADIENT + slot.path: full(slot.type.shape, 0, slot.type.dtype) if g is None else g
+                   for slot, g in zip(slots, gradients, strict=True)}
     return work.graph(f"gradients of {loss}", outputs)
 
 
@@ -84,7 +87,8 @@ def build_step(
     builder = work.build.builder
     slots = _trainable(work)
     with builder.active(), builder.at(Origin("`minimize`", span)):
-        gradients = _gradients(work, loss, slots)
+        reached = [(s, g) for s, g in zip(slots, _gradients(work, loss, slots), strict=True) if g is not None]
+        slots, gradients = [s for s, _ in reached], [g for _, g in reached]
         if clip_norm is not None:
             gradients = clip_by_norm(gradients, clip_norm)
         t = step.carry(f"{name}/t", TensorType(DType.i64, ()), np.zeros((), np.int64)) + 1
@@ -129,7 +133,7 @@ def _values(work: Elaboration, slots: Sequence[Slot]) -> dict[str, Value]:
     return {slot.path: work.build.parameters[slot] for slot in slots}
 
 
-def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value]:
+def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:
     value, span = work.losses[loss]
     try:
         return gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])

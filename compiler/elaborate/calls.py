@@ -23,7 +23,9 @@ from .values import (
     Builtin,
     Configured,
     ConstantSchedule,
+    Derived,
     Function,
+    Method,
     Module,
     OptimizerType,
     Partial,
@@ -37,7 +39,20 @@ DEPTH = 64
 
 def evaluate_call(frame: Frame, expr: ast.Call, hint: str | None = None) -> Any:
     """``callee(arguments)``."""
+    if isinstance(expr.callee, ast.Name) and expr.callee.id == "copy" and frame.lookup("copy") is None:
+        return _copy(frame, expr, hint)
     return call(frame, callee_of(frame, expr.callee), expr.arguments, [], expr.span, hint)
+
+
+def _copy(frame: Frame, expr: ast.Call, hint: str | None) -> Any:
+    """``copy(m)``: a new, untrained module with the same initial values. It is made here, so it has a site and a name."""
+    from .algebra import copy_of, is_group
+
+    given = assign_arguments("fn `copy`", ["m"], expr.arguments, [])
+    value = evaluate(frame, expr.arguments[0].value) if given else None
+    if not is_group(value):
+        fail("AX0306", f"`copy` takes a module or a list of modules, not {describe(value)}", expr.span)
+    return copy_of(frame, value, expr.span, hint)
 
 
 def evaluate_pipe(frame: Frame, expr: ast.Pipe) -> Any:
@@ -84,6 +99,16 @@ def call(frame: Frame, callee: Any, arguments: Sequence[ast.Argument], piped: Se
             return call_function(frame, callee, arguments, piped, span)
         case Module():
             return apply_module(frame, callee, arguments, piped, span)
+        case Derived():
+            with frame.build.deriving(callee):
+                return call(frame, callee.base, arguments, piped, span)
+        case Method():
+            from .methods import call_method
+
+            if callee.derived is not None:
+                with frame.build.deriving(callee.derived):
+                    return call_method(frame, callee, arguments, piped, span)
+            return call_method(frame, callee, arguments, piped, span)
         case BlockType():
             if piped:
                 fail("AX0306", f"{describe(callee)} makes a module: pipe into `{callee.declaration.name}(...)`", span)
@@ -111,14 +136,20 @@ def call_function(frame: Frame, function: Function, arguments: Sequence[ast.Argu
                   span: Span) -> Any:
     """Call a ``fn``: its body is evaluated in place."""
     declaration = function.declaration
-    if declaration.backward is not None:
-        not_built("a fn with its own `backward`", declaration.backward.span)
     what = f"fn `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.parameters], arguments, piped)
     inner = enter(frame, function.scope, frame.owner, span, what, declaration.name)
     inner.makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
     bind_arguments(frame, inner, what, declaration.parameters, given, span)
-    return run_body(inner, what, declaration.body, declaration.result, span)
+    return _run_function(inner, what, declaration, span)
+
+
+def _run_function(inner: Frame, what: str, declaration: ast.Fn, span: Span) -> Any:
+    if declaration.backward is None:
+        return run_body(inner, what, declaration.body, declaration.result, span)
+    from .differentiation import run_with_backward
+
+    return run_with_backward(inner, what, declaration, span)
 
 
 def partial(frame: Frame, function: Function | Builtin | Partial, arguments: Sequence[ast.Argument], span: Span) -> Partial:
@@ -163,7 +194,7 @@ def _call_partial(frame: Frame, callee: Partial, arguments: Sequence[ast.Argumen
     what = f"fn `{declaration.name}`"
     inner = enter(frame, callee.function.scope, frame.owner, span, what, declaration.name)
     bind_arguments(frame, inner, what, declaration.parameters, merged, span)
-    return run_body(inner, what, declaration.body, declaration.result, span)
+    return _run_function(inner, what, declaration, span)
 
 
 # ---------------------------------------------------------------- blocks and modules
@@ -177,6 +208,9 @@ def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument
     if module is None:
         if frame.build.frozen_slots:
             fail("AX0314", "this module is made in training alone: the parameters may not depend on `training`", span)
+        if frame.sealed:
+            fail("AX0220", f"`{declaration.name}(...)` would make parameters here, and methods and entries make none", span,
+                 help="make the module in the body of its block or model, and use it here")
         module = Module(block, {}, owner, hint, span)
         module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
         owner.children[key] = module
@@ -194,29 +228,39 @@ def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument
 
 def apply_module(frame: Frame, module: Module, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span) -> Any:
     """Apply a module to inputs. Dims that reach its parameters are fixed by the first application."""
-    if module.block is None:
+    if not isinstance(module.block, BlockType):
         fail("AX0306", "the model itself cannot be called", span)
     declaration = module.block.declaration
     what = f"block `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
     inner = enter(frame, module.block.scope, module, span, what, module.key or "model")
-    inner.locals = dict(module.arguments)
     inner.kind = "block"
-    for name, value in module.arguments.items():
-        _keep_static(inner, name, value, module.made_at)
-    for name, (size, where) in module.dims.items():
-        inner.statics[name] = (size, where)
-        inner.locals[name] = size
+    enter_module(inner, module)
     bind_arguments(frame, inner, what, declaration.inputs, given, span)
-    _fix_module_dims(inner, module, span)
+    fix_module_dims(inner, module)
     fixed = [f"{name} = {size}" for name, (size, _) in module.dims.items()]
     if fixed:
         inner.note = f"{what} with {', '.join(fixed)}"
     return run_body(inner, what, declaration.body, declaration.result, span)
 
 
-def _fix_module_dims(inner: Frame, module: Module, span: Span) -> None:
-    assert module.block is not None
+def enter_module(inner: Frame, module: Module) -> None:
+    """Give a frame a module's hyperparameters, the dims that are fixed, and its methods."""
+    from .methods import bind_methods
+
+    inner.locals.update(module.arguments)
+    for name, value in module.arguments.items():
+        keep_static(inner, name, value, module.made_at)
+    for name, (size, where) in module.dims.items():
+        inner.statics[name] = (size, where)
+        inner.locals[name] = size
+    bind_methods(inner, module)
+
+
+def fix_module_dims(inner: Frame, module: Module) -> None:
+    """Keep the module dims that the arguments of this call tell."""
+    if not isinstance(module.block, BlockType):
+        return
     for name in module_dims(module.block):
         if name in module.dims or name not in inner.statics:
             continue
@@ -278,7 +322,8 @@ def enter(frame: Frame, scope: Any, owner: Module, span: Span, what: str, label:
         depth, outer = depth + 1, outer.caller
     if depth > DEPTH:
         fail("AX0216", f"calls nest deeper than {DEPTH}: does {what} call itself?", span)
-    return Frame(frame.build, scope, owner, site=frame.enter(label), caller=frame, note=what, called_at=span)
+    return Frame(frame.build, scope, owner, site=frame.enter(label), caller=frame, note=what, called_at=span,
+                 sealed=frame.sealed and owner is frame.owner)
 
 
 def bind_arguments(frame: Frame, inner: Frame, what: str, parameters: Sequence[ast.Parameter],
@@ -302,11 +347,11 @@ def bind_arguments(frame: Frame, inner: Frame, what: str, parameters: Sequence[a
         if is_tensor_type(parameter.type):
             tensors.append((parameter, value, argument.span))
         else:
-            _keep_static(inner, parameter.name, value, argument.span)
+            keep_static(inner, parameter.name, value, argument.span)
     _match_tensors(inner, what, tensors)
 
 
-def _keep_static(inner: Frame, name: str, value: Any, span: Span) -> None:
+def keep_static(inner: Frame, name: str, value: Any, span: Span) -> None:
     if (isinstance(value, int | Dim) and not isinstance(value, bool)) or isinstance(value, list):
         inner.statics[name] = (value, span)
 

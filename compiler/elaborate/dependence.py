@@ -1,7 +1,8 @@
-"""Which dims of a block size its parameters: read off its text, once for each block.
+"""What can be read off the text of a block or model: its module dims, and which statements are setup.
 
-A name of the input signature is a module dim if it reaches the type or value of a ``param`` or ``buffer``, or a
-hyperparameter of a module made in the body, directly or through assignments.
+A name of a signature (the block's own, or a method's) is a module dim if it reaches the type or value of a ``param`` or
+``buffer``, or a hyperparameter of a module made in the body, directly or through assignments. A statement is setup if it
+depends on no input, call dim or draw; the rest runs at each application.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def module_dims(block: BlockType) -> frozenset[str]:
 
 def _find(block: BlockType) -> frozenset[str]:
     declaration = block.declaration
-    signature = {n.id for p in declaration.inputs for n in walk(p.type) if isinstance(n, ast.Name)}
+    signatures = [declaration.inputs, *(method.parameters for method in methods(declaration).values())]
+    signature = {n.id for ps in signatures for p in ps for n in walk(p.type) if isinstance(n, ast.Name)}
     signature -= {p.name for p in declaration.hyperparameters}
     reaching: set[str] = set()
     assignments: list[tuple[set[str], set[str]]] = []
@@ -53,6 +55,90 @@ def _find(block: BlockType) -> frozenset[str]:
                 reaching |= sources
         grown = len(reaching) > before
     return frozenset(signature & reaching)
+
+
+def methods(declaration: ast.Block | ast.Model) -> dict[str, ast.Fn]:
+    """The fns nested in a block or model, by name."""
+    return {node.name: node for node in declaration.body if isinstance(node, ast.Fn)}
+
+
+_applied: dict[int, tuple[ast.Node, frozenset[int]]] = {}
+
+
+def application_statements(declaration: ast.Block | ast.Model) -> frozenset[int]:
+    """Identities of the statements that run at each application; all others are setup."""
+    found = _applied.get(id(declaration))
+    if found is None or found[0] is not declaration:
+        marker = _Marker()
+        if isinstance(declaration, ast.Block):
+            dims = {n.id for p in declaration.inputs for n in walk(p.type) if isinstance(n, ast.Name)}
+            dims |= {n.name for p in declaration.inputs for n in walk(p.type) if isinstance(n, ast.Dots) and n.name}
+            marker.varying = {p.name for p in declaration.inputs} | dims
+            marker.varying -= {p.name for p in declaration.hyperparameters} | _module_dims_of(declaration)
+        marker.suite(declaration.body, False)
+        found = (declaration, frozenset(marker.marked))
+        _applied[id(declaration)] = found
+    return found[1]
+
+
+def _module_dims_of(declaration: ast.Block) -> frozenset[str]:
+    found = _known.get(id(declaration))
+    return found[1] if found is not None and found[0] is declaration else frozenset()
+
+
+class _Marker:
+    """Walks a body in order and keeps which names vary from one application to the next."""
+
+    def __init__(self) -> None:
+        self.varying: set[str] = set()
+        self.marked: set[int] = set()
+
+    def suite(self, body: ast.Suite, applied: bool) -> None:
+        for statement in body:
+            self.statement(statement, applied)
+
+    def statement(self, statement: ast.Stmt, applied: bool) -> None:
+        match statement:
+            case ast.Param() | ast.Buffer() | ast.Fn():
+                return
+            case ast.Assign():
+                targets = {t.id for t in statement.targets if isinstance(t, ast.Name)}
+                self._bind(statement, targets, applied or self._varies(statement.values))
+            case ast.TypedAssign():
+                self._bind(statement, {statement.name}, applied or self._varies((statement.type, statement.value)))
+            case ast.For():
+                varies = applied or self._varies(statement.iterable)
+                self.varying -= set() if varies else {t.id for t in statement.targets}
+                self.suite(statement.body, varies)
+            case ast.If():
+                varies = applied or self._varies(tuple(condition for condition, _ in statement.branches))
+                for suite in (*(body for _, body in statement.branches), statement.otherwise):
+                    self.suite(suite, varies)
+            case ast.Assert():
+                if applied or self._varies(statement.condition):
+                    self.marked.add(id(statement))
+            case ast.Input() | ast.Target():
+                self._bind(statement, {statement.name, *names_in(statement.type)}, True)
+            case _:
+                self._bind(statement, _bound(statement), True)
+
+    def _bind(self, statement: ast.Stmt, names: set[str], varies: bool) -> None:
+        if varies:
+            self.marked.add(id(statement))
+            self.varying |= names
+        else:
+            self.varying -= names
+
+    def _varies(self, node: Any) -> bool:
+        return not self.varying.isdisjoint(names_in(node))
+
+
+def _bound(statement: ast.Stmt) -> set[str]:
+    name = getattr(statement, "name", None)
+    names = {name} if isinstance(name, str) else set()
+    for binding in (*getattr(statement, "bindings", ()), *getattr(statement, "collects", ())):
+        names.add(binding.name)
+    return names
 
 
 def names_in(node: Any) -> set[str]:

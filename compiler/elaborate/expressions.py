@@ -15,8 +15,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
+from .algebra import is_group, map_groups
 from .frame import Frame
-from .values import Choice, Module, Results, describe, static_dim
+from .values import Choice, Derived, Method, Module, Results, describe, static_dim
 
 BINARY_OPS = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_div", "%": "mod", "**": "pow",
@@ -113,9 +114,19 @@ def _binary(frame: Frame, expr: ast.Binary) -> Any:
     if isinstance(left, Choice) and expr.op in ("==", "!=", "in"):
         return _compare_choice(frame, left, expr)
     right = evaluate(frame, expr.right)
+    if expr.op in ("+", "-", "*", "/") and (is_group(left) or is_group(right)) and _joins_groups(expr.op, left, right):
+        with frame.at(expr.span, f"`{expr.op}`"):
+            return map_groups(frame, lambda a, b: tensor_binary(frame, expr.op, a, b), [left, right], expr.op_span)
     if isinstance(left, Value) or isinstance(right, Value):
         return _tensor_binary(frame, expr, left, right)
     return static_binary(expr.op, left, right, expr.op_span, (expr.left.span, expr.right.span))
+
+
+def _joins_groups(op: str, left: Any, right: Any) -> bool:
+    """Modules are joined with modules, numbers and tensors; two lists with `+` are one list, of whatever."""
+    if op == "+" and isinstance(left, list) and isinstance(right, list):
+        return False
+    return all(is_group(value) or isinstance(value, Value | int | float) for value in (left, right))
 
 
 def truth_of(frame: Frame, value: Any, expr: ast.Expr) -> bool:
@@ -298,12 +309,9 @@ def _attribute(frame: Frame, expr: ast.Attribute) -> Any:
             return value.items[value.names.index(name)]
         known: list[str] = [n for n in value.names if n]
     elif isinstance(value, Module):
-        if name in value.slots:
-            return frame.build.parameter(value.slots[name])
-        named = {child.name: child for child in value.children.values() if child.name}
-        if name in named:
-            return named[name]
-        known = [*value.slots, *named]
+        return module_attribute(frame, value, name, span)
+    elif isinstance(value, Derived):
+        return derived_attribute(frame, value, name, span)
     elif isinstance(value, dict):
         if name in value:
             return value[name]
@@ -312,6 +320,39 @@ def _attribute(frame: Frame, expr: ast.Attribute) -> Any:
         return fail("AX0206", f"{describe(value)} has no `.{name}`", span)
     return fail("AX0206", f"{describe(value)} has no `.{name}`", span,
                 help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+
+
+def module_attribute(frame: Frame, module: Module, name: str, span: Span) -> Any:
+    """A module's parameter, method, or a module made inside it under a name."""
+    from .dependence import methods
+    from .methods import add_setup, ready
+
+    known: list[str] = []
+    if module.block is not None:
+        own = methods(module.block.declaration)
+        if name in own:
+            return Method(own[name], module)
+        if name not in module.slots and ready(module):
+            inner = Frame(frame.build, module.block.scope, module, site=frame.site, caller=frame)
+            add_setup(inner, module, span)
+        known += own
+    if name in module.slots:
+        return frame.build.tensor(module.slots[name])
+    named = {child.name: child for child in module.children.values() if child.name}
+    if name in named:
+        return named[name]
+    known += [*module.slots, *named]
+    return fail("AX0206", f"{describe(module)} has no `.{name}`", span,
+                help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+
+
+def derived_attribute(frame: Frame, module: Derived, name: str, span: Span) -> Any:
+    """The same of a derived module: with the tensors that it has instead."""
+    with frame.build.deriving(module):
+        value = module_attribute(frame, module.base, name, span)
+    if isinstance(value, Module):
+        return Derived(value, module.replace, module.values, module.frozen)
+    return Method(value.declaration, value.module, module) if isinstance(value, Method) else value
 
 
 def _index(frame: Frame, expr: ast.Index) -> Any:
@@ -349,9 +390,9 @@ def _bound(frame: Frame, expr: ast.Expr | None) -> int | None:
 
 
 def _tensor_index(frame: Frame, expr: ast.Index, value: Value) -> Value:
-    from .calls import not_built
+    from .indexing import index_tensor
 
-    return not_built("indexing a tensor", expr.span)
+    return index_tensor(frame, expr, value)
 
 
 # ---------------------------------------------------------------- problems of ops, at spans

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim, learn
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.program import SEED, STEP
+from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from .values import CALLABLE, Module, Slot
+from .values import CALLABLE, Derived, Module, Slot
 
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
@@ -65,8 +66,13 @@ class Build:
     inputs: dict[str, Value] = field(default_factory=dict)
     """Graph inputs that are no parameters: fields, and seed and step once something draws."""
     spent: int = 0
-    made: list[Slot] = field(default_factory=list)
-    """Parameters in order of construction."""
+    overrides: list[Derived] = field(default_factory=list)
+    """Derived modules under application, innermost last: they say what a parameter is inside."""
+    updates: dict[Slot, Value] = field(default_factory=dict)
+    """Buffers as `update` left them."""
+    substitutions: dict[str, Dim] = field(default_factory=dict)
+    """Names of dims that an `assert` equates with something."""
+    assumptions: list[Assumption] = field(default_factory=list)
     frozen_slots: bool = False
     """Set once the parameters are known: a later build may not make new ones."""
 
@@ -76,6 +82,38 @@ class Build:
         if self.spent > BUDGET:
             fail("AX0215", f"this spec unrolls to more than {BUDGET:,} evaluations", span,
                  help="a static `for` is unrolled: keep its range small")
+
+    def assume(self, op: str, left: Dim, right: Dim) -> None:
+        """Use an inequality from here on."""
+        gaps = {"<=": (right - left,), "<": (right - left - 1,), ">=": (left - right,), ">": (left - right - 1,),
+                "==": (left - right, right - left)}.get(op, ())
+        for gap in gaps:
+            learn(gap)
+
+    def root_slots(self) -> list[Slot]:
+        """All parameters made so far, in order of construction."""
+        return self.root.made
+
+    @contextmanager
+    def deriving(self, module: Derived) -> Iterator[None]:
+        """Apply a module with other parameters."""
+        self.overrides.append(module)
+        try:
+            yield
+        finally:
+            self.overrides.pop()
+
+    def tensor(self, slot: Slot) -> Value:
+        """A parameter or buffer as it is here: updated, or what a derived module has in its place."""
+        value = self.updates.get(slot) or self.parameter(slot)
+        for derived in self.overrides:
+            value = derived.replace(slot, value)
+        return value
+
+    @property
+    def is_training(self) -> bool:
+        """The ``training`` of the language: not inside a frozen module."""
+        return self.training and not any(derived.frozen for derived in self.overrides)
 
     def parameter(self, slot: Slot) -> Value:
         """The graph input of a parameter."""
@@ -113,6 +151,10 @@ class Frame:
     fixed: set[str] = field(default_factory=set)
     """Names that may not be rebound: parameters and modules."""
     ordinals: dict[str, int] = field(default_factory=dict)
+    sealed: bool = False
+    """In methods and entries: no modules are made here."""
+    skip: frozenset[int] = frozenset()
+    """Identities of statements that are left out: where only the setup of a body is run."""
     special: Mapping[type[ast.Stmt], Callable[[Frame, Any], None]] = field(default_factory=dict)
     """Statements that only this kind of body has."""
 
@@ -123,7 +165,7 @@ class Frame:
             if not callable_only or value is POISON or isinstance(value, CALLABLE):
                 return value
         if name == "training" and not callable_only:
-            return self.build.training
+            return self.build.is_training
         return self.scope.find(name)
 
     def resolve(self, node: ast.Name, *, callable_only: bool = False) -> Any:

@@ -18,7 +18,9 @@ from archonnx.compiler.ops import conv as conv_ops
 from archonnx.compiler.ops import einsum as einsum_ops
 from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, reduce, shape, slicing
 from archonnx.compiler.ops.base import registry
+from archonnx.grammar.source import Span
 
+from . import algebra
 from .builtins import Axes, Ints, Operand, Shape, Size, Tensor, axis_of, builtin, require
 from .expressions import as_tensor
 from .frame import Frame, site_number
@@ -389,6 +391,65 @@ def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     seed, step = frame.build.randomness()
     chance = frame.build.builder.constant(p, DType.f32)
     return random.random_bernoulli([Dim.of(d) for d in shape], seed, step, chance, site_number(frame.enter("mask")))
+
+
+# ---------------------------------------------------------------- gradients and modules
+
+
+@builtin
+def grad(frame: Frame, y: Tensor, x: Any, *, weight: Tensor | None = None) -> Any:
+    """The gradient of the scalar ``y`` (or of ``sum(weight * y)``) with respect to a tensor, a parameter or a module."""
+    from .differentiation import differentiate
+
+    return differentiate(frame, y, x, weight, _here(frame))
+
+
+@builtin
+def frozen(frame: Frame, m: Any) -> Any:
+    """A module that is used but not trained: no gradient reaches its parameters, ``training`` is false inside."""
+    return algebra.freeze(_group(m, "frozen"))
+
+
+@builtin
+def map_(frame: Frame, f: Any, m: Any, n: Any = None) -> Any:
+    """A module whose parameters are ``f(p)``, or ``f(p, q)`` of two modules."""
+    from .calls import call_values
+
+    groups = [_group(m, "map")] if n is None else [_group(m, "map"), _group(n, "map")]
+    return algebra.map_groups(frame, lambda *p: call_values(frame, f, p, _here(frame)), groups, _here(frame))
+
+
+@builtin
+def vec(frame: Frame, m: Any) -> Value:
+    """All parameters of a module, or a tensor, as one vector."""
+    return algebra.vector(frame, m if isinstance(m, Value) else _group(m, "vec"), _here(frame))
+
+
+@builtin
+def unvec(frame: Frame, v: Tensor, m: Any) -> Any:
+    """A module like ``m`` with parameters cut from a vector, in the order of ``vec``."""
+    return algebra.unvector(frame, v, _group(m, "unvec"), _here(frame))
+
+
+@builtin
+def parameters(frame: Frame, m: Any) -> list[Any]:
+    """The tensors of a module as a list; a tensor is its own."""
+    if isinstance(m, Value):
+        return [m]
+    items = m if isinstance(m, list) else [_group(m, "parameters")]
+    return [algebra.tensor_of(frame, item, slot) for item in items for slot in algebra.slots_of(frame, item, _here(frame))]
+
+
+def _group(value: Any, name: str) -> Any:
+    require(algebra.is_group(value), "AX0306", f"`{name}` takes a module or a list of modules, not {describe(value)}")
+    return value
+
+
+def _here(frame: Frame) -> Span:
+    """The call under evaluation."""
+    span = frame.build.builder.origin.span
+    assert span is not None
+    return span
 
 
 # ---------------------------------------------------------------- static values

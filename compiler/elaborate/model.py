@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
@@ -17,11 +17,13 @@ from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
 from archonnx.grammar.source import Span
 
 from . import statements
+from .asserts import Substitute
 from .calls import bind_arguments, not_built
 from .expressions import evaluate, provenance
 from .frame import Build, Frame, Scope
+from .methods import bind_methods
 from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
-from .values import Module, describe
+from .values import ModelType, Module, describe, static_dim
 
 
 @dataclass
@@ -34,7 +36,10 @@ class Elaboration:
     losses: dict[str, tuple[Value, Span]] = field(default_factory=dict)
     metrics: dict[str, tuple[Value, Span]] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
-    paths: dict[Value, str] = field(default_factory=dict)
+    entries: dict[str, ast.Entry] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=dict)
+    """What the model's names stand for at the end of its body."""
+    facts: tuple[Dim, ...] = ()
 
     def graph(self, name: str, outputs: Mapping[str, Value], builder: Builder | None = None) -> Graph:
         """The graph of what these outputs need: fields, seed and step, then parameters by path."""
@@ -44,7 +49,7 @@ class Elaboration:
         for slot, value in self.build.parameters.items():
             if value in used:
                 inputs[slot.path] = value
-        return Graph(name, inputs, tuple(nodes), dict(outputs))
+        return Graph(name, inputs, tuple(nodes), dict(outputs), self.facts)
 
 
 def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], report: Report, *,
@@ -54,23 +59,47 @@ def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any]
     Raises:
         SpecError: with all findings of the stage.
     """
-    root = Module(None, {}, None, None, model.name_span)
-    judged = _run(scope, model, arguments, Build(report, root, float_type=float_type))
+    root = Module(ModelType(model, scope), {}, None, None, model.name_span)
+    judged, substitutions = _judge(scope, model, arguments, root, report, float_type)
     root.settle()
     report.finish()
     _check_interface(judged, model, report)
-    trained = _run(scope, model, arguments, Build(report, root, training=True, float_type=float_type, frozen_slots=True))
+    trained = _run(scope, model, arguments, Build(report, root, training=True, float_type=float_type, frozen_slots=True,
+                                                  substitutions=substitutions))
     report.finish()
     parameters: dict[str, Parameter] = {}
-    for slot in judged.build.made:
+    for slot in root.made:
         origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
         parameters[slot.path] = Parameter(slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay, origin)
     return judged, trained, parameters
 
 
+def _judge(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: Module, report: Report,
+           float_type: DType) -> tuple[Elaboration, dict[str, Dim]]:
+    """The first build. An ``assert`` that equates a dim starts it again, with the dim replaced."""
+    substitutions: dict[str, Dim] = {}
+    while True:
+        fresh = Report()
+        build = Build(fresh, root, float_type=float_type, substitutions=substitutions)
+        try:
+            elaboration = _run(scope, model, arguments, build)
+        except Substitute as found:
+            substitutions = {name: d.substitute({found.symbol: found.value}) for name, d in substitutions.items()}
+            substitutions[found.symbol] = found.value
+            root.slots.clear()
+            root.children.clear()
+            root.made.clear()
+            continue
+        for diagnostic in fresh.diagnostics:
+            report.add(diagnostic)
+        elaboration.build.report = report
+        return elaboration, substitutions
+
+
 def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Build) -> Elaboration:
     elaboration = Elaboration(build)
-    frame = Frame(build, scope, build.root, kind="model", special=_statements(elaboration))
+    frame = Frame(build, scope, build.root, kind="model", special=_statements(elaboration), locals={"self": build.root})
+    bind_methods(frame, build.root)
     what = f"model `{model.name}`"
     names = [p.name for p in model.parameters]
     span = model.name_span
@@ -78,10 +107,12 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
     try:
         if unknown := [name for name in given if name not in names]:
             assign_arguments(what, names, [ast.Argument(ast.Name(n, span=span), n, span=span) for n in unknown], [])
-        with build.builder.active():
+        with build.builder.active(), assuming(()):
             bind_arguments(frame, frame, what, model.parameters, given, span)
             elaboration.arguments = {name: frame.locals[name] for name in names}
+            build.root.arguments = {**elaboration.arguments, "self": build.root}
             statements.run(frame, model.body)
+            elaboration.names, elaboration.facts = frame.locals, facts_in_force()
     except SpecError as error:
         for diagnostic in error.diagnostics:
             build.report.add(diagnostic)
@@ -108,7 +139,13 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
         value = _scalar(evaluate(frame, statement.value), statement, "a metric")
         _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)
 
-    return {ast.Input: declare, ast.Target: declare, ast.Output: output, ast.Loss: loss, ast.Metric: metric}
+    def entry(frame: Frame, statement: ast.Entry) -> None:
+        if statement.name in elaboration.entries:
+            fail("AX0205", f"entry `{statement.name}` is declared twice", statement.name_span, "again here",
+                 others=[Label(elaboration.entries[statement.name].name_span, "first here")])
+        elaboration.entries[statement.name] = statement
+
+    return {ast.Entry: entry, ast.Input: declare, ast.Target: declare, ast.Output: output, ast.Loss: loss, ast.Metric: metric}
 
 
 def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input | ast.Target) -> None:
@@ -122,8 +159,9 @@ def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input 
         if isinstance(dim, ast.Dots):
             fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
         if isinstance(dim, ast.Name) and dim.id not in frame.locals:
-            frame.locals[dim.id] = Dim.of(dim.id)
-            frame.statics[dim.id] = (Dim.of(dim.id), dim.span)
+            size = static_dim(frame.build.substitutions.get(dim.id, Dim.of(dim.id)))
+            frame.locals[dim.id] = size
+            frame.statics[dim.id] = (size, dim.span)
     known = tensor_type(frame, type_)
     origin = Origin(f"{'target' if target else 'input'} `{name}`", statement.span)
     value = Value(TensorType(known.dtype, known.shape, known.notes), name, origin)

@@ -19,11 +19,12 @@ from .values import Slot
 OPTIONS = ("trainable", "decay")
 
 
-def declare_parameter(frame: Frame, statement: ast.Param) -> Value:
-    """The tensor of a ``param``; the slot is made at first, and its type may not change."""
+def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
+    """The tensor of a ``param`` or ``buffer``; the slot is made at first, and its type may not change."""
     owner, name = frame.owner, statement.name
+    word = "param" if isinstance(statement, ast.Param) else "buffer"
     if frame.kind not in ("block", "model"):
-        fail("AX0212", f"`param` stands in a block or model, not in a {frame.kind}", statement.span)
+        fail("AX0212", f"`{word}` stands in a block or model, not in a {frame.kind}", statement.span)
     type_ = _parameter_type(frame, statement)
     slot = owner.slots.get(name)
     if slot is not None and slot.statement is not statement:
@@ -31,31 +32,31 @@ def declare_parameter(frame: Frame, statement: ast.Param) -> Value:
              others=[Label(slot.statement.span, "first here")])
     if slot is None:
         if frame.build.frozen_slots:
-            fail("AX0314", f"`param {name}` exists in training alone: the parameters may not depend on `training`",
+            fail("AX0314", f"`{word} {name}` exists in training alone: the parameters may not depend on `training`",
                  statement.span)
         slot = _make_slot(frame, statement, type_)
         owner.slots[name] = slot
-        frame.build.made.append(slot)
+        frame.build.root.made.append(slot)
         slot.initial("")  # an error in the initial value belongs here, not to a later stage
     elif slot.type != type_:
-        fail("AX0304", f"`param {name}` was {slot.type} at its first use and would be {type_} here", statement.type.span,
+        fail("AX0304", f"`{word} {name}` was {slot.type} at its first use and would be {type_} here", statement.type.span,
              others=[Label(slot.statement.type.span, f"first {slot.type}")] if slot.statement is not statement else ())
-    return frame.build.parameter(slot)
+    return frame.build.tensor(slot)
 
 
-def _parameter_type(frame: Frame, statement: ast.Param) -> TensorType:
+def _parameter_type(frame: Frame, statement: ast.Param | ast.Buffer) -> TensorType:
     type_ = tensor_type(frame, statement.type)
     if type_.static_shape is None:
         symbols = ", ".join(sorted(type_.symbols()))
         fail("AX0315", f"the dims of a parameter are integers, and {type_} depends on {symbols}", statement.type.span)
-    if not type_.dtype.is_float:
+    if isinstance(statement, ast.Param) and not type_.dtype.is_float:
         fail("AX0303", f"a parameter is trained, so its dtype is a float: not {type_.dtype}", statement.type.span)
     return type_
 
 
-def _make_slot(frame: Frame, statement: ast.Param, type_: TensorType) -> Slot:
+def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType) -> Slot:
     options: dict[str, Any] = {}
-    for option in statement.options:
+    for option in statement.options if isinstance(statement, ast.Param) else ():
         if option.name not in OPTIONS:
             fail("AX0202", f"`param` has no option `{option.name}`", option.span,
                  help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}")
@@ -66,14 +67,19 @@ def _make_slot(frame: Frame, statement: ast.Param, type_: TensorType) -> Slot:
     build, scope, owner = frame.build, frame.scope, frame.owner
 
     def initial(path: str) -> Graph:
+        original = owner.copied_path()
+        if original is not None:  # a copy starts where its original does
+            path = ".".join(part for part in (original, statement.name) if part)
         sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
         inner = Frame(sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind)
         return initial_graph(inner, statement, type_, build.builder)
 
-    return Slot(statement.name, owner, type_, statement, options.get("trainable", True), options.get("decay", True), initial)
+    buffer = isinstance(statement, ast.Buffer)
+    trainable = options.get("trainable", True) and not buffer and owner.copied_path() is None
+    return Slot(statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial)
 
 
-def initial_graph(frame: Frame, statement: ast.Param, type_: TensorType, around: Builder) -> Graph:
+def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
     """The graph of a parameter's initial value: input ``seed`` if it draws, output ``value``."""
     from .statements import declared, sample
 
@@ -84,7 +90,7 @@ def initial_graph(frame: Frame, statement: ast.Param, type_: TensorType, around:
     with builder.active(), builder.at(what):
         step = builder.constant(0, DType.i64)
         frame.build.inputs["step"] = step
-        if statement.drawn:
+        if isinstance(statement, ast.Param) and statement.drawn:
             value = sample(frame, type_, statement.value, statement.type.span)
         else:
             value = declared(frame, statement.type, evaluate(frame, statement.value), statement.value)

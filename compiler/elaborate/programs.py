@@ -224,8 +224,7 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
         frame.locals["data"] = {"index": builder.constant(np.arange(rows or 0)), **inputs}
         value = as_tensor(frame, evaluate(frame, statement.value))
     report.finish()
-    used = {key: v for key, v in inputs.items()}
-    return interpret(Graph("feed", used, tuple(builder.nodes), {"value": value}), data)["value"]
+    return interpret(Graph("feed", inputs, tuple(builder.nodes), {"value": value}), data)["value"]
 
 
 def _field_dtype(array: Array, model_float: DType) -> DType:

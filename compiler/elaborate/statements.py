@@ -12,12 +12,13 @@ from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.elementwise import cast
-from archonnx.compiler.ops.shape import broadcast_to
+from archonnx.compiler.ops.shape import broadcast_to, stop_gradient
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, SpecError, fail
 from archonnx.grammar.source import Span
 
 from . import calls
+from .asserts import check_assert
 from .expressions import as_tensor, evaluate, iterate, problems, provenance, truth, unpack
 from .frame import POISON, Frame
 from .parameters import declare_parameter
@@ -36,6 +37,8 @@ class Returned:
 def run(frame: Frame, suite: ast.Suite) -> Returned | None:
     """Run statements up to a ``return``."""
     for statement in suite:
+        if id(statement) in frame.skip:
+            continue
         try:
             returned = execute(frame, statement)
         except SpecError as error:
@@ -60,7 +63,7 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
         case ast.TypedAssign():
             value = declared(frame, statement.type, evaluate(frame, statement.value, statement.name), statement.value)
             frame.bind(statement.name, value, statement.span)
-        case ast.Param():
+        case ast.Param() | ast.Buffer():
             frame.bind(statement.name, declare_parameter(frame, statement), statement.span)
             frame.fixed.add(statement.name)
         case ast.Draw():
@@ -74,6 +77,12 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
             return run(frame, statement.otherwise)
         case ast.Return():
             return _return(frame, statement)
+        case ast.Assert():
+            check_assert(frame, statement)
+        case ast.Update():
+            update_buffer(frame, statement)
+        case ast.Fn() if frame.kind in ("block", "model"):
+            pass  # methods are bound before the body runs: they may be called anywhere in it
         case ast.ExprStmt():
             fail("AX0211", "the value of this expression is not used", statement.span,
                  help="assign it to a name, or delete the line")
@@ -173,6 +182,19 @@ def sample(frame: Frame, wanted: TensorType, distribution: ast.Expr, declared_at
     return value
 
 
+def update_buffer(frame: Frame, statement: ast.Update) -> None:
+    """``update NAME = expr``: in training graphs, the buffer's next value; no gradient passes."""
+    target = statement.target
+    slot = frame.owner.slots.get(target.id) if isinstance(target, ast.Name) else None
+    if slot is None or not slot.buffer:
+        fail("AX0221", f"`update` changes a buffer of this body, and `{target.span.text}` is none", target.span,
+             help=f"declare it: `buffer {target.span.text}: [...] = 0`")
+    if not frame.build.is_training:
+        return
+    value = declared(frame, slot.statement.type, evaluate(frame, statement.value), statement.value)
+    frame.build.updates[slot] = frame.locals[slot.name] = stop_gradient(value)
+
+
 def _for(frame: Frame, statement: ast.For) -> Returned | None:
     outer = frame.indices
     try:
@@ -196,17 +218,10 @@ def _return(frame: Frame, statement: ast.Return) -> Returned:
 
 
 NOT_BUILT = {
-    ast.Buffer: "`buffer`",
-    ast.Update: "`update`",
-    ast.Assert: "`assert`",
     ast.Scan: "`scan`",
     ast.Loop: "`loop`",
-    ast.Entry: "`entry`",
-    ast.Fn: "a fn inside a block, model or fn (a method)",
+    ast.Fn: "a fn inside a fn or entry",
     ast.Block: "a block inside a block or model",
-    ast.Repeat: "`repeat`",
-    ast.Every: "`every`",
-    ast.Together: "`together`",
     ast.Emit: "`emit`",
     ast.Train: "a `train` block inside a `for`",
     ast.Search: "`search`",
@@ -215,8 +230,9 @@ NOT_BUILT = {
 """Statements that parse and wait for their turn."""
 HOME = {
     ast.Input: "a model", ast.Target: "a model", ast.Output: "a model", ast.Loss: "a model", ast.Metric: "a model",
-    ast.State: "an optimizer", ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
-    ast.Maximize: "a `search` block",
+    ast.Entry: "a model", ast.State: "an optimizer", ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
+    ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
+    ast.Together: "a `train` block",
 }  # fmt: skip
 
 

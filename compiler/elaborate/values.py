@@ -51,10 +51,27 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """A ``fn`` nested in a block or model, of one module."""
+
+    declaration: ast.Fn
+    module: Module
+    derived: Derived | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BlockType:
     """A ``block``: calling it makes a module."""
 
     declaration: ast.Block
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ModelType:
+    """A ``model``, of which there is one module: all it has."""
+
+    declaration: ast.Model
     scope: Scope
 
 
@@ -125,9 +142,10 @@ class Slot:
     name: str
     owner: Module
     type: TensorType
-    statement: ast.Param
+    statement: ast.Param | ast.Buffer
     trainable: bool
     decay: bool
+    buffer: bool
     initial: Callable[[str], Any] = field(repr=False)
     """Builds the graph of the initial value, given the parameter's path."""
 
@@ -144,7 +162,7 @@ class Module:
     ``key`` is a stable identity (it names sites of draws before paths are final).
     """
 
-    block: BlockType | None
+    block: BlockType | ModelType | None
     arguments: dict[str, Any]
     parent: Module | None
     name: str | None
@@ -153,13 +171,16 @@ class Module:
     dims: dict[str, tuple[int, Span]] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
     children: dict[Any, Module] = field(default_factory=dict)
+    made: list[Slot] = field(default_factory=list)
+    """Of the model itself: all parameters, in order of construction."""
+    copy_of: Module | None = None
     final_path: str | None = None
     """Its path, kept once the model is complete."""
 
     @property
     def kind(self) -> str:
         """The block's name in snake case."""
-        return snake_case(self.block.declaration.name) if self.block else "model"
+        return snake_case(self.block.declaration.name) if isinstance(self.block, BlockType) else "model"
 
     @property
     def key(self) -> str:
@@ -189,6 +210,15 @@ class Module:
             own += f".{peers.index(self)}"
         return f"{self.parent.path}.{own}" if self.parent.path else own
 
+    def copied_path(self) -> str | None:
+        """For a copy, and all inside it: the path of the original."""
+        if self.copy_of is not None:
+            return self.copy_of.path
+        outer = self.parent.copied_path() if self.parent is not None else None
+        if outer is None or self.parent is None:
+            return None
+        return ".".join(part for part in (outer, self.path.removeprefix(self.parent.path).removeprefix(".")) if part)
+
     def settle(self) -> None:
         """Keep the paths of this module and all inside it: no more modules will be made."""
         paths = {child: child.path for child in self.children.values()}
@@ -197,12 +227,25 @@ class Module:
             child.settle()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Derived:
+    """A module with other tensors in place of its parameters; it is applied like the module.
+
+    ``replace`` gives the tensor for a parameter (which may be its own); ``values`` lists them, where they are known.
+    """
+
+    base: Module
+    replace: Callable[[Slot, Value], Value]
+    values: Mapping[Slot, Value] | None = None
+    frozen: bool = False
+
+
 def snake_case(name: str) -> str:
     """``LayerNorm`` -> ``layer_norm``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-CALLABLE = (Function, BlockType, OptimizerType, ScheduleType, Configured, ConstantSchedule, Builtin, Partial, Module, DType)
+CALLABLE = (Function, BlockType, OptimizerType, ScheduleType, Configured, ConstantSchedule, Builtin, Partial, Module, Derived, Method, DType)
 
 
 def describe(value: Any) -> str:
@@ -238,7 +281,11 @@ def describe(value: Any) -> str:
             function = value.function
             return f"fn `{function.name if isinstance(function, Builtin) else function.declaration.name}` (partly applied)"
         case Module():
-            return f"a `{value.block.declaration.name}` module" if value.block else "the model"
+            return f"a `{value.block.declaration.name}` module" if isinstance(value.block, BlockType) else "the model"
+        case Derived():
+            return f"{describe(value.base)} (derived)"
+        case Method():
+            return f"method `{value.declaration.name}`"
         case Configured():
             return f"{type(value.of.declaration).__name__.lower()} `{value.of.declaration.name}`"
         case ConstantSchedule():

@@ -23,4 +23,5 @@ def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
         Node(n.op.substitute(known), tuple(values[v] for v in n.inputs), tuple(map(rebuilt, n.outputs)), n.origin)
         for n in graph.nodes
     )
-    return Graph(graph.name, inputs, nodes, {name: values[value] for name, value in graph.outputs.items()})
+    outputs = {name: values[value] for name, value in graph.outputs.items()}
+    return Graph(graph.name, inputs, nodes, outputs, tuple(fact.substitute(known) for fact in graph.facts))

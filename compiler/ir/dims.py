@@ -1,13 +1,16 @@
 """Dims: integer polynomials over names, with floor-division, modulo, min and max as atoms, in a canonical form.
 
-Equality of two dims is yes, no or cannot tell (``same``); it is never guessed. What this module does not do: facts
-from ``assert``, and inequalities beyond constant bounds.
+Equality of two dims is yes, no or cannot tell (``same``); it is never guessed. Inequalities are decided by
+constant bounds, and by facts from ``assert`` (``assuming``). What this module does not do: anything about nonlinear
+inequalities.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Union
@@ -228,13 +231,49 @@ def same(left: Dim, right: Dim) -> bool | None:
         return False
     if (bound := (-difference).lower_bound()) is not None and bound > 0:
         return False
+    if _facts.get():
+        if at_most(left, right) and at_most(right, left):
+            return True
+        if at_most(left + 1, right) or at_most(right + 1, left):
+            return False
     return None
 
 
 def at_most(left: Dim, right: Dim) -> bool:
-    """Whether ``left <= right`` is certain."""
-    bound = (right - left).lower_bound()
+    """Whether ``left <= right`` is certain, by itself or with the facts in force."""
+    gap = right - left
+    if _nonnegative_dim(gap):
+        return True
+    facts = _facts.get()
+    return any(_nonnegative_dim(gap - f) or any(_nonnegative_dim(gap - f - g) for g in facts) for f in facts)
+
+
+def _nonnegative_dim(dim: Dim) -> bool:
+    bound = dim.lower_bound()
     return bound is not None and bound >= 0
+
+
+_facts: ContextVar[tuple[Dim, ...]] = ContextVar("facts", default=())
+
+
+@contextmanager
+def assuming(facts: Iterable[Dim]) -> Iterator[None]:
+    """Inside, exactly these dims are known to be at least 0 (``context - T``, from ``assert T <= context``)."""
+    token = _facts.set(tuple(facts))
+    try:
+        yield
+    finally:
+        _facts.reset(token)
+
+
+def learn(fact: Dim) -> None:
+    """Add a fact to those in force: this dim is at least 0."""
+    _facts.set((*_facts.get(), fact))
+
+
+def facts_in_force() -> tuple[Dim, ...]:
+    """Dims that are known to be at least 0 here."""
+    return _facts.get()
 
 
 def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:

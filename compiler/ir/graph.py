@@ -100,6 +100,8 @@ class Graph:
     inputs: Mapping[str, Value]
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Value]
+    facts: tuple[Dim, ...] = ()
+    """Dims that are at least 0, from ``assert``: what the shapes rest on."""
 
     def producers(self) -> dict[Value, Node]:
         """The node that makes each value."""

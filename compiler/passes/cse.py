@@ -36,4 +36,4 @@ class CommonSubexpressions:
             seen[node.op, tuple(keys)] = kept
             nodes.append(kept)
         outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
-        return Graph(graph.name, graph.inputs, tuple(nodes), outputs)
+        return Graph(graph.name, graph.inputs, tuple(nodes), outputs, graph.facts)

@@ -15,4 +15,5 @@ class DeadCode:
 
     def run(self, graph: Graph) -> Graph:
         """The graph without them."""
-        return Graph(graph.name, graph.inputs, tuple(needed(graph.nodes, graph.outputs.values())), graph.outputs)
+        kept = tuple(needed(graph.nodes, graph.outputs.values()))
+        return Graph(graph.name, graph.inputs, kept, graph.outputs, graph.facts)

@@ -91,7 +91,7 @@ class Rewrite:
         for node in graph.nodes:
             sweep.visit(node, LIMIT)
         outputs = {name: sweep.replaced.get(value, value) for name, value in graph.outputs.items()}
-        return Graph(graph.name, graph.inputs, tuple(sweep.nodes), outputs)
+        return Graph(graph.name, graph.inputs, tuple(sweep.nodes), outputs, graph.facts)
 
 
 class _Sweep:

@@ -1,0 +1,96 @@
+"""Gradients in the language: ``grad`` of tensors, parameters and modules, and fns that state their own derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archonnx.compiler.autodiff import NotDifferentiable, gradient
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ops.custom import StatedGradient
+from archonnx.compiler.ops.shape import full
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, fail
+from archonnx.grammar.source import Span
+
+from . import calls, statements
+from .algebra import derived_like, slots_of, tensor_of
+from .frame import Frame
+from .statements import check_type
+from .values import Derived, Module, Results, describe
+
+
+def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Span) -> Any:
+    """``grad(y, x, weight=dy)``: shaped like ``x``, which is a tensor, a module, or a list of them."""
+    if weight is None and y.rank:
+        fail("AX0403", f"`grad` differentiates a scalar, and this is {y.type}", span,
+             help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`")
+    if weight is not None and weight.type != y.type:
+        fail("AX0403", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span)
+    tensors = _tensors(frame, x, span)
+    try:
+        gradients = gradient(frame.build.builder, y, tensors, weight)
+    except NotDifferentiable as problem:
+        origin = problem.node.origin
+        others = [Label(origin.span, origin.what)] if origin.span is not None else []
+        fail("AX0401", f"no gradient passes through {origin.what}: {problem.why}", span, others=others,
+             help="`stop_gradient(...)` makes it a constant for the gradient")
+    return _shaped_like(frame, x, iter([g if g is not None else full(t.shape, 0, t.type.dtype)
+                                        for g, t in zip(gradients, tensors, strict=True)]))
+
+
+def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
+    match x:
+        case Value():
+            if not x.type.dtype.is_float:
+                fail("AX0403", f"there is no gradient with respect to {x.type}: its dtype is no float", span)
+            return [x]
+        case Module() | Derived():
+            return [tensor_of(frame, x, slot) for slot in slots_of(frame, x, span)]
+        case list() if x:
+            return [tensor for item in x for tensor in _tensors(frame, item, span)]
+    return fail("AX0306", f"`grad` is taken with respect to tensors and modules, not {describe(x)}", span)
+
+
+def _shaped_like(frame: Frame, x: Any, gradients: Any) -> Any:
+    match x:
+        case Module() | Derived():
+            return derived_like(x, {slot: next(gradients) for slot in slots_of(frame, x, None)})
+        case list():
+            return [_shaped_like(frame, item, gradients) for item in x]
+    return next(gradients)
+
+
+def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) -> Any:
+    """Run a fn with a ``backward`` clause: its results carry the derivative that the clause states."""
+    clause = declaration.backward
+    assert clause is not None
+    arguments = [inner.locals[p.name] for p in declaration.parameters]
+    tensors = [value for value in arguments if isinstance(value, Value)]
+    after = Frame(inner.build, inner.scope, inner.owner, site=inner.enter("backward"), locals=dict(inner.locals),
+                  statics=dict(inner.statics), caller=inner.caller, note=f"the backward of {what}", called_at=span)
+    result = calls.run_body(inner, what, declaration.body, declaration.result, span)
+    results = list(result.items) if isinstance(result, Results) else [result]
+    if len(clause.parameters) != len(results):
+        fail("AX0404", f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
+             clause.span)
+
+    def backward(cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
+        known = [c if c is not None else full(r.shape, 0, r.type.dtype) for c, r in zip(cotangents, results, strict=True)]
+        after.locals.update(zip(clause.parameters, known, strict=True))
+        returned = statements.run(after, clause.body)
+        values = returned.values if returned is not None else []
+        floats = [t for t in tensors if t.type.dtype.is_float]
+        if len(values) != len(floats):
+            fail("AX0404", f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
+                 clause.span)
+        for value, tensor in zip(values, floats, strict=True):
+            if not isinstance(value, Value):
+                fail("AX0404", f"`backward` returns tensors, not {describe(value)}", clause.span)
+            check_type(value, tensor.type, clause.span, declaration.name_span)
+        gradients = iter(values)
+        return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
+
+    op = StatedGradient(len(results), backward)
+    outputs = inner.build.builder.add_many(op, *results, *tensors)
+    return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]

@@ -1,0 +1,64 @@
+"""Methods: fns nested in a block or model. They see its hyperparameters, module dims and setup names, and make no
+parameters; entries see a model's setup in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archonnx.grammar import ast
+from archonnx.grammar.source import Span
+
+from . import calls, statements
+from .dependence import application_statements, methods, module_dims
+from .frame import Frame
+from .signatures import Given, assign_arguments
+from .values import BlockType, Method, Module
+
+
+def call_method(
+    frame: Frame, method: Method, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+) -> Any:
+    """Call a method: module dims that its arguments tell are fixed, the module's setup is there, its body is run."""
+    module, declaration = method.module, method.declaration
+    assert module.block is not None
+    what = f"method `{declaration.name}`"
+    given = assign_arguments(what, [p.name for p in declaration.parameters], arguments, piped)
+    inner = calls.enter(frame, module.block.scope, module, span, what, f"{module.key}.{declaration.name}")
+    inner.kind, inner.sealed = "method", True
+    calls.enter_module(inner, module)
+    if ready(module):
+        add_setup(inner, module, span)
+    calls.bind_arguments(frame, inner, what, declaration.parameters, given, span)
+    if not ready(module):
+        calls.fix_module_dims(inner, module)
+        bound = dict(inner.locals)
+        add_setup(inner, module, span)
+        inner.locals.update({p.name: bound[p.name] for p in declaration.parameters})
+    return calls.run_body(inner, what, declaration.body, declaration.result, span)
+
+
+def ready(module: Module) -> bool:
+    """Whether all dims that size the module's parameters are known, so that its setup can run."""
+    return not isinstance(module.block, BlockType) or module_dims(module.block) <= module.dims.keys()
+
+
+def add_setup(inner: Frame, module: Module, span: Span) -> None:
+    """Give a frame the names that the module's setup statements bind."""
+    assert module.block is not None
+    declaration = module.block.declaration
+    setup = Frame(inner.build, module.block.scope, module, site=inner.site, caller=inner, kind="block")
+    calls.enter_module(setup, module)
+    setup.skip = application_statements(declaration)
+    statements.run(setup, declaration.body)
+    for name, value in setup.locals.items():
+        inner.locals[name] = value
+        calls.keep_static(inner, name, value, span)
+    inner.fixed |= setup.fixed
+
+
+def bind_methods(frame: Frame, module: Module) -> None:
+    """Methods may be called anywhere in the body."""
+    assert module.block is not None
+    for name, declaration in methods(module.block.declaration).items():
+        frame.locals[name] = Method(declaration, module)
