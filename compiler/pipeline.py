@@ -105,16 +105,17 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
     scope = file_scope(spec.file, report)
     model = _model(spec)
     report.finish()
-    judged, trained, parameters = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
+    elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
+    judged, trained = elaborated.judged, elaborated.trained
     blocks = [d for d in spec.file.declarations if isinstance(d, ast.Train) and d.model in (None, model.name)]
-    programs = tuple(elaborate_program(scope, block, trained, report) for block in blocks)
+    programs = tuple(elaborate_program(scope, block, trained, report, elaborated.retrain) for block in blocks)
     report.finish()
     entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
     return ModelProgram(
         name=model.name,
         fields=judged.fields,
-        parameters=parameters,
+        parameters=elaborated.parameters,
         infer=judged.graph("infer", {name: value for name, (value, _) in judged.outputs.items()}),
         evaluate=judged.graph("evaluate", values),
         losses=tuple(judged.losses),

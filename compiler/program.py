@@ -68,13 +68,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A trained tensor. ``initial`` is a graph with input ``seed: i64[]`` (if it draws) and output ``value``."""
+    """A trained tensor, or a buffer. ``initial`` is a graph with input ``seed: i64[]`` (if it draws) and output ``value``."""
 
     path: str
     type: TensorType
     initial: Graph
     trainable: bool = True
     decay: bool = True
+    buffer: bool = False
+    """State that ``update`` changes in training, not an optimizer."""
     origin: Origin = UNKNOWN
 
     @property
@@ -87,15 +89,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class TrainStep:
-    """One ``minimize``: forward, losses, gradients and update in one graph.
+    """One statement that trains: a ``minimize``, a ``together`` of several, or an ``update``, in one graph.
 
     Graph inputs: fields of the batch by name, ``carried`` tensors by name, and ``seed``/``step`` if it draws.
-    Graph outputs: every loss of the model by name (its value before the update), and ``next/NAME`` for each carried
-    tensor. Parameters that the step reads but does not change are inputs only (``constants``).
+    Graph outputs: ``losses`` by name (their values before the update), and ``next/NAME`` for each carried tensor.
+    Parameters that the step reads but does not change are inputs only (``constants``).
     """
 
     name: str
-    loss: str
+    minimized: tuple[str, ...]
+    """The losses whose gradients it follows; ``losses`` may name others that are reported along."""
     graph: Graph
     fields: tuple[str, ...]
     carried: Mapping[str, TensorType]
@@ -108,6 +111,33 @@ class TrainStep:
     def draws(self) -> bool:
         """Whether the graph takes ``seed`` and ``step``."""
         return SEED in self.graph.inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Run a step on the batch of this round."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Run the body several times, with a fresh batch after the first round."""
+
+    count: int
+    body: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Run the body on each ``count``-th pass."""
+
+    count: int
+    body: Plan
+
+
+Plan = tuple["Do | Repeat | Every", ...]
+"""What one pass over the statements does; ``Do`` names steps by their index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +162,8 @@ class TrainProgram:
     """Maps the fields of the loaded data to the model's fields (cast, shapes checked); SpecError if they do not fit."""
     steps: Callable[[int | None, int | None], tuple[TrainStep, ...]]
     """``steps(total, per_epoch)`` builds the statements, in order; None where no schedule needs the number."""
+    plan: Plan = ()
+    """In which order a pass runs them."""
     span: Span | None = None
 
 

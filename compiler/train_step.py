@@ -1,4 +1,4 @@
-"""The training step: forward, loss, gradients and the optimizer's update as one graph.
+"""Training steps: forward, losses, gradients and the optimizer's update as one graph.
 
 The optimizer is library code in the language; its body is evaluated once for each parameter, and its states become
 carried tensors of the step. What this module does not do: run anything, or say which batch comes next.
@@ -6,13 +6,13 @@ carried tensors of the step. What this module does not do: run anything, or say 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
 from .autodiff import NotDifferentiable, gradient
@@ -25,7 +25,8 @@ from .elaborate.statements import check_type, declared
 from .elaborate.values import Configured, OptimizerType, Slot, describe
 from .interpret import interpret
 from .ir.builder import Builder, current_builder
-from .ir.graph import Graph, Value
+from .ir.dims import assuming
+from .ir.graph import Graph, Value, needed
 from .ir.origin import Origin
 from .ir.types import Array, DType, TensorType
 from .ops.reduce import reduce_sum
@@ -36,12 +37,23 @@ GRADIENT = "grad/"
 """Output names of a gradient graph: ``grad/PATH``."""
 
 
+@dataclass(frozen=True)
+class Objective:
+    """One ``minimize``: the loss, how it is followed, and which parameters change (``over``, or all that train)."""
+
+    name: str
+    loss: str
+    optimizer: Configured
+    span: Span
+    slots: Sequence[Slot] | None = None
+
+
 def gradient_graph(trained: Elaboration, loss: str) -> Graph:
     """The graph of the gradient of a loss with respect to each trainable parameter."""
-    work = _working_copy(trained)
+    work = working_copy(trained)
     slots = _trainable(work)
-    gradients = _gradients(work, loss, slots)
-    with work.build.builder.active():
+    with work.build.builder.active(), assuming(work.facts):
+        gradients = _gradients(work, loss, slots)
         outputs = {GRADIENT + slot.path: full(slot.type.shape, 0, slot.type.dtype) if g is None else g
                    for slot, g in zip(slots, gradients, strict=True)}
     return work.graph(f"gradients of {loss}", outputs)
@@ -49,7 +61,7 @@ def gradient_graph(trained: Elaboration, loss: str) -> Graph:
 
 @dataclass
 class _Step:
-    """A step under construction."""
+    """A step under construction: what is carried from one step to the next."""
 
     name: str
     work: Elaboration
@@ -57,6 +69,7 @@ class _Step:
     initial: dict[str, Array] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, Value] = field(default_factory=dict)
+    changed: dict[Slot, Objective] = field(default_factory=dict)
 
     def carry(self, name: str, type_: TensorType, initial: Array) -> Value:
         """A new carried tensor, as it comes in."""
@@ -66,45 +79,84 @@ class _Step:
         self.initial[name] = np.asarray(initial, dtype=type_.dtype.numpy)
         return value
 
+    def finish(self, minimized: tuple[str, ...], also: Sequence[str]) -> TrainStep:
+        """The step as the runtime takes it."""
+        work = self.work
+        losses = (*minimized, *also)
+        work.build.inputs.update(self.inputs)
+        graph = work.graph(self.name, {name: work.losses[name][0] for name in losses} | self.outputs)
+        paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
+        updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
+        constants = {path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated}
+        unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
+        missing = {name: value for name, value in unread.items() if name not in graph.inputs}
+        graph = replace(graph, inputs={**graph.inputs, **missing})
+        fields = tuple(name for name in work.fields if name in graph.inputs)
+        return TrainStep(self.name, minimized, graph, fields, updated | self.carried, constants, losses, self.initial)
 
-def build_step(
-    trained: Elaboration, name: str, loss: str, optimizer: Configured, span: Span, *,
-    also: Sequence[str] = (), clip_norm: float | None = None,
-) -> TrainStep:
-    """The step of ``minimize LOSS with OPTIMIZER``.
+
+def build_step(trained: Elaboration, objectives: Sequence[Objective], *, also: Sequence[str] = (),
+               clip_norm: float | None = None) -> TrainStep:
+    """The step of one ``minimize``, or of several that share a forward pass.
 
     Args:
         trained: the model in training mode.
-        name: prefixes the names of the optimizer's state.
-        loss: what is minimised.
-        optimizer: an optimizer with its hyperparameters.
-        span: the ``minimize`` statement.
+        objectives: what is minimised; no parameter may change twice.
         also: losses that are reported along with it.
-        clip_norm: scales the gradients so that their joint norm is at most this.
+        clip_norm: scales the gradients of each objective so that their joint norm is at most this.
     """
-    step = _Step(name, _working_copy(trained))
-    work = step.work
-    builder = work.build.builder
-    slots = _trainable(work)
-    with builder.active(), builder.at(Origin("`minimize`", span)):
-        reached = [(s, g) for s, g in zip(slots, _gradients(work, loss, slots), strict=True) if g is not None]
-        slots, gradients = [s for s, _ in reached], [g for _, g in reached]
+    step = _Step(objectives[0].name, working_copy(trained))
+    with step.work.build.builder.active(), assuming(step.work.facts):
+        for objective in objectives:
+            _minimize(step, objective, clip_norm)
+        _update_buffers(step, objectives)
+    return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
+
+
+def build_update(name: str, values: Mapping[Slot, Value], work: Elaboration) -> TrainStep:
+    """The step of ``update MODULE = expr``: the parameters' next values, already in the graph of ``work``."""
+    step = _Step(name, work)
+    with work.build.builder.active():
+        for slot, value in values.items():
+            work.build.parameter(slot)
+            step.outputs[NEXT + slot.path] = value
+    return step.finish((), ())
+
+
+def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> None:
+    work, span = step.work, objective.span
+    slots = _trainable(work) if objective.slots is None else [s for s in objective.slots if s in work.build.parameters]
+    with work.build.builder.at(Origin("`minimize`", span)):
+        found = zip(slots, _gradients(work, objective.loss, slots), strict=True)
+        reached = {slot: g for slot, g in found if g is not None}
+        if not reached:
+            fail("AX0405", f"loss `{objective.loss}` does not depend on any parameter that could change", span)
+        for slot in reached:
+            if slot in step.changed:
+                fail("AX0222", f"two `minimize`s of this `together` change parameter `{slot.path}`", span,
+                     others=[Label(step.changed[slot].span, "the other one")], help="say which changes what: `over ...`")
+            step.changed[slot] = objective
+        gradients = list(reached.values())
         if clip_norm is not None:
             gradients = clip_by_norm(gradients, clip_norm)
-        t = step.carry(f"{name}/t", TensorType(DType.i64, ()), np.zeros((), np.int64)) + 1
-        step.outputs[f"{NEXT}{name}/t"] = t
-        for slot, g in zip(slots, gradients, strict=True):
-            _update(step, optimizer, slot, g, t, span)
-    outputs = {loss_name: work.losses[loss_name][0] for loss_name in (loss, *also)} | step.outputs
-    work.build.inputs.update(step.inputs)
-    graph = work.graph(name, outputs)
-    updated = {slot.path: slot.type for slot in slots}
-    paths = {slot.path: slot.type for slot in work.build.parameters}
-    constants = {path: type_ for path, type_ in paths.items() if path in graph.inputs and path not in updated}
-    fields = tuple(f for f in work.fields if f in graph.inputs)
-    unused = {n: v for n, v in (step.inputs | _values(work, slots)).items() if n not in graph.inputs}
-    graph = replace(graph, inputs={**graph.inputs, **unused})
-    return TrainStep(name, loss, graph, fields, updated | step.carried, constants, (loss, *also), step.initial)
+        t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), np.zeros((), np.int64)) + 1
+        step.outputs[f"{NEXT}{objective.name}/t"] = t
+        for slot, g in zip(reached, gradients, strict=True):
+            _update_parameter(step, objective, slot, g, t)
+
+
+def _update_buffers(step: _Step, objectives: Sequence[Objective]) -> None:
+    """Buffers whose new values rest on what the losses compute, or on nothing but inputs."""
+    work = step.work
+    if not work.build.updates:
+        return
+    losses = [work.losses[o.loss][0] for o in objectives]
+    parameters = set(work.build.parameters.values())
+    forward = {v for node in needed(work.build.builder.nodes, losses) for v in node.outputs if node.inputs}
+    for slot, value in work.build.updates.items():
+        read = {v for node in needed(work.build.builder.nodes, [value]) for v in node.inputs} - parameters
+        if not forward.isdisjoint(read) or read <= set(work.build.inputs.values()):
+            step.outputs[NEXT + slot.path] = value
 
 
 def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:
@@ -116,21 +168,18 @@ def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:
     return [g * scale for g in gradients]
 
 
-def _working_copy(trained: Elaboration) -> Elaboration:
+def working_copy(trained: Elaboration) -> Elaboration:
     """The same model with a builder of its own, to add to."""
     build = trained.build
     copy = Builder()
     copy.nodes = list(build.builder.nodes)
     work = Build(build.report, build.root, True, build.float_type, copy, dict(build.parameters), dict(build.inputs))
+    work.updates = dict(build.updates)
     return replace(trained, build=work)
 
 
 def _trainable(work: Elaboration) -> list[Slot]:
     return [slot for slot in work.build.parameters if slot.trainable]
-
-
-def _values(work: Elaboration, slots: Sequence[Slot]) -> dict[str, Value]:
-    return {slot.path: work.build.parameters[slot] for slot in slots}
 
 
 def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:
@@ -143,23 +192,21 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
              origin.span or span, help="`stop_gradient(...)` makes it a constant for the gradient")
 
 
-def _update(step: _Step, optimizer: Configured, slot: Slot, g: Value, t: Value, span: Span) -> None:
+def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
     """Evaluate the optimizer's body for one parameter."""
+    optimizer, span, build = objective.optimizer, objective.span, step.work.build
     assert isinstance(optimizer.of, OptimizerType)
     declaration = optimizer.of.declaration
     states: dict[str, str] = {}
-    build = step.work.build
 
     def state(frame: Frame, statement: ast.State) -> None:
-        type_ = tensor_type(frame, statement.type)
-        name = f"{step.name}/{statement.name}/{slot.path}"
-        initial = _initial_state(frame, statement)
-        frame.locals[statement.name] = step.carry(name, type_, initial)
+        name = f"{objective.name}/{statement.name}/{slot.path}"
+        frame.locals[statement.name] = step.carry(name, tensor_type(frame, statement.type), _initial_state(frame, statement))
         states[statement.name] = name
 
     what = f"optimizer `{declaration.name}`"
     frame = Frame(build, optimizer.of.scope, build.root, kind="optimizer", special={ast.State: state}, note=what,
-                  called_at=span, site=f"{step.name}/{slot.path}")
+                  called_at=span, site=f"{objective.name}/{slot.path}")
     frame.locals = {**optimizer.arguments, "decay": slot.decay}
     p = build.parameters[slot]
     if len(declaration.inputs) != 3:
@@ -185,5 +232,3 @@ def _initial_state(frame: Frame, statement: ast.State) -> Array:
     with sub.builder.active():
         value = declared(inner, statement.type, evaluate(inner, statement.value), statement.value)
     return interpret(Graph("state", {}, tuple(sub.builder.nodes), {"value": value}), {})["value"]
-
-

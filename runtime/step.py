@@ -162,7 +162,7 @@ class StepRunner:
             written = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
             statements.append(self._statement(index, dims, buffers, written))
             views = {name: buffer.host for name, buffer in written.items()}
-            losses = views | losses | {step.loss: views[step.loss]}
+            losses = views | losses | {name: views[name] for name in step.minimized}
         compiled = _Pass(tuple(buffers.items()), tuple(statements), tuple(losses.items()))
         self._passes[shapes] = compiled
         return compiled

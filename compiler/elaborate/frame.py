@@ -13,6 +13,7 @@ from archonnx.compiler.ir.dims import Dim, learn
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail
@@ -73,6 +74,8 @@ class Build:
     substitutions: dict[str, Dim] = field(default_factory=dict)
     """Names of dims that an `assert` equates with something."""
     assumptions: list[Assumption] = field(default_factory=list)
+    frozen: frozenset[Module] = frozenset()
+    """Modules that a program freezes."""
     frozen_slots: bool = False
     """Set once the parameters are known: a later build may not make new ones."""
 
@@ -108,12 +111,19 @@ class Build:
         value = self.updates.get(slot) or self.parameter(slot)
         for derived in self.overrides:
             value = derived.replace(slot, value)
-        return value
+        return stop_gradient(value) if self.frozen and self.is_frozen(slot.owner) else value
 
-    @property
-    def is_training(self) -> bool:
+    def is_frozen(self, module: Module | None) -> bool:
+        """Whether a module, or one around it, is frozen."""
+        while module is not None:
+            if module in self.frozen:
+                return True
+            module = module.parent
+        return False
+
+    def is_training(self, owner: Module) -> bool:
         """The ``training`` of the language: not inside a frozen module."""
-        return self.training and not any(derived.frozen for derived in self.overrides)
+        return self.training and not any(derived.frozen for derived in self.overrides) and not self.is_frozen(owner)
 
     def parameter(self, slot: Slot) -> Value:
         """The graph input of a parameter."""
@@ -165,7 +175,7 @@ class Frame:
             if not callable_only or value is POISON or isinstance(value, CALLABLE):
                 return value
         if name == "training" and not callable_only:
-            return self.build.is_training
+            return self.build.is_training(self.owner)
         return self.scope.find(name)
 
     def resolve(self, node: ast.Name, *, callable_only: bool = False) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,9 +52,20 @@ class Elaboration:
         return Graph(name, inputs, tuple(nodes), dict(outputs), self.facts)
 
 
+@dataclass(frozen=True)
+class ElaboratedModel:
+    """A model in evaluation and in training mode, and its parameters by path, in order of construction."""
+
+    judged: Elaboration
+    trained: Elaboration
+    parameters: Mapping[str, Parameter]
+    retrain: Callable[[Sequence[Module]], Elaboration]
+    """The model in training mode with some modules frozen."""
+
+
 def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], report: Report, *,
-                    float_type: DType = DType.f32) -> tuple[Elaboration, Elaboration, dict[str, Parameter]]:
-    """A model in evaluation and in training mode, and its parameters by path, in order of construction.
+                    float_type: DType = DType.f32) -> ElaboratedModel:
+    """Elaborate a model.
 
     Raises:
         SpecError: with all findings of the stage.
@@ -64,14 +75,21 @@ def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any]
     root.settle()
     report.finish()
     _check_interface(judged, model, report)
-    trained = _run(scope, model, arguments, Build(report, root, training=True, float_type=float_type, frozen_slots=True,
-                                                  substitutions=substitutions))
-    report.finish()
+
+    def retrain(frozen: Sequence[Module]) -> Elaboration:
+        build = Build(report, root, training=True, float_type=float_type, frozen_slots=True, substitutions=substitutions,
+                      frozen=frozenset(frozen))
+        elaboration = _run(scope, model, arguments, build)
+        report.finish()
+        return elaboration
+
+    trained = retrain(())
     parameters: dict[str, Parameter] = {}
     for slot in root.made:
         origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
-        parameters[slot.path] = Parameter(slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay, origin)
-    return judged, trained, parameters
+        parameters[slot.path] = Parameter(slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay,
+                                          slot.buffer, origin)
+    return ElaboratedModel(judged, trained, parameters, retrain)
 
 
 def _judge(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: Module, report: Report,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,23 +10,24 @@ import numpy as np
 
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.dims import Dim, assuming
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.program import SEED, DataSource, Field, TrainProgram, TrainStep
+from archonnx.compiler.program import SEED, DataSource, Do, Every, Field, Plan, Repeat, TrainProgram, TrainStep
 from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
-from archonnx.compiler.train_step import build_step
+from archonnx.compiler.train_step import Objective, build_step, build_update, working_copy
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from . import calls
+from .algebra import is_group, slots_of, tensor_of
 from .expressions import as_tensor, evaluate
-from .frame import Build, Frame, Scope
+from .frame import POISON, Build, Frame, Scope
 from .model import Elaboration
-from .statements import NOT_BUILT
-from .values import Configured, Function, Module, OptimizerType, Results, describe
+from .statements import NOT_BUILT, check_type
+from .values import Configured, Function, Module, OptimizerType, Results, Slot, describe
 
 
 @dataclass
@@ -38,21 +39,27 @@ class _Block:
     spans: dict[str, Span] = field(default_factory=dict)
     source: DataSource | None = None
     feeds: dict[str, ast.Feed] = field(default_factory=dict)
-    minimizes: list[ast.Minimize] = field(default_factory=list)
+    freeze: ast.Expr | None = None
+    statements: list[tuple[ast.Minimize, ...] | ast.Update] = field(default_factory=list)
+    """What trains, flat: each is one step."""
+    plan: Plan = ()
 
 
-def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration, report: Report) -> TrainProgram:
-    """A ``train`` block over an elaborated model."""
+def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration, report: Report,
+                      retrain: Callable[[Sequence[Module]], Elaboration]) -> TrainProgram:
+    """A ``train`` block over an elaborated model. ``retrain`` elaborates it anew, with frozen modules."""
     block = _Block(declaration)
     frame = _frame(scope, Report(), trained, {})
     for statement in declaration.body:
         try:
-            _read(frame, block, statement)
+            block.plan += _read(frame, block, statement)
         except SpecError as error:
             for diagnostic in error.diagnostics:
                 report.add(diagnostic)
     for diagnostic in frame.build.report.diagnostics:
         report.add(diagnostic)
+    if block.freeze is not None and not report.failed:
+        trained = retrain(_frozen_modules(scope, trained, block.freeze, report))
     settings = read_settings(block.settings, block.spans, report)
     _check_feeds(block, trained, report)
     report.finish()
@@ -66,7 +73,7 @@ def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration
         return _steps(scope, block, trained, settings, known)
 
     steps(1, 1)  # a mistake in a `minimize` is found before any data is read
-    return TrainProgram(declaration.name, settings, block.source, feed, steps, declaration.name_span)
+    return TrainProgram(declaration.name, settings, block.source, feed, steps, block.plan, declaration.name_span)
 
 
 def _frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[str, Any]) -> Frame:
@@ -77,8 +84,28 @@ def _frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[st
 # ---------------------------------------------------------------- reading the block
 
 
-def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> None:
+def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> Plan:
+    """Take note of a statement; what it adds to the plan of a pass."""
     match statement:
+        case ast.Minimize():
+            return _add(block, (statement,))
+        case ast.Update():
+            return _add(block, statement)
+        case ast.Together():
+            return _add(block, _minimizes(statement))
+        case ast.Repeat() | ast.Every():
+            count = evaluate(frame, statement.count)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
+            body: Plan = ()
+            for inner in statement.body:
+                if not isinstance(inner, ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every):
+                    fail("AX0212", "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`",
+                         inner.span)
+                body += _read(frame, block, inner)
+            return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
+        case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
+            block.freeze = value
         case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
             if block.source is not None:
                 fail("AX0205", "`data` is given twice", statement.span, "again here",
@@ -96,10 +123,6 @@ def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> None:
                 fail("AX0205", f"`{statement.name}` is fed twice", statement.span, "again here",
                      others=[Label(block.feeds[statement.name].span, "first here")])
             block.feeds[statement.name] = statement
-        case ast.Minimize():
-            if statement.over is not None:
-                calls.not_built("`minimize ... over ...`", statement.over.span)
-            block.minimizes.append(statement)
         case ast.Data():
             calls.not_built("several data sources", statement.span)
         case ast.For() | ast.If():
@@ -110,6 +133,19 @@ def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> None:
                 calls.not_built(NOT_BUILT[kind], statement.span)
             fail("AX0212", f"`{kind.__name__.lower()}` does not stand in a `train` block", statement.span,
                  help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`")
+    return ()
+
+
+def _add(block: _Block, statement: tuple[ast.Minimize, ...] | ast.Update) -> Plan:
+    block.statements.append(statement)
+    return (Do(len(block.statements) - 1),)
+
+
+def _minimizes(together: ast.Together) -> tuple[ast.Minimize, ...]:
+    for inner in together.body:
+        if not isinstance(inner, ast.Minimize):
+            fail("AX0212", "in `together` stand `minimize` statements", inner.span)
+    return tuple(inner for inner in together.body if isinstance(inner, ast.Minimize))
 
 
 def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) -> Any:
@@ -258,21 +294,103 @@ def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration
 def _steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
            known: Mapping[str, int]) -> tuple[TrainStep, ...]:
     report = trained.build.report
-    losses = [_loss_name(statement, trained) for statement in block.minimizes]
-    others = [name for name in trained.losses if name not in losses]
-    steps = []
-    for number, (statement, loss) in enumerate(zip(block.minimizes, losses, strict=True)):
+    minimized = [_loss_name(m, trained) for s in block.statements if isinstance(s, tuple) for m in s]
+    others = [name for name in trained.losses if name not in minimized]
+    steps: list[TrainStep] = []
+    for number, statement in enumerate(block.statements):
+        if isinstance(statement, ast.Update):
+            steps.append(_update(scope, trained, statement, f"update.{number}"))
+            report.finish()
+            continue
+        names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
         frame = _frame(scope, report, trained, known)
-        optimizer = evaluate(frame, statement.optimizer)
-        if isinstance(optimizer, OptimizerType):
-            optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
-        if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
-            fail("AX0306", f"`minimize ... with` takes an optimizer, not {describe(optimizer)}", statement.optimizer.span,
-                 help="for example `adam(lr=1e-3)`")
-        steps.append(build_step(trained, f"minimize.{number}", loss, optimizer, statement.span,
-                                also=others if number == 0 else (), clip_norm=settings.clip_norm))
+        objectives = [_objective(frame, trained, m, name) for m, name in zip(statement, names, strict=True)]
+        also = others if not any(step.minimized for step in steps) else ()
+        steps.append(build_step(trained, objectives, also=also, clip_norm=settings.clip_norm))
         report.finish()
     return tuple(steps)
+
+
+def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str) -> Objective:
+    optimizer = evaluate(frame, statement.optimizer)
+    if isinstance(optimizer, OptimizerType):
+        optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
+    if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
+        fail("AX0306", f"`minimize ... with` takes an optimizer, not {describe(optimizer)}", statement.optimizer.span,
+             help="for example `adam(lr=1e-3)`")
+    slots = None if statement.over is None else _over(frame, trained, statement.over)
+    return Objective(name, _loss_name(statement, trained), optimizer, statement.span, slots)
+
+
+def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
+    """The parameters of the modules after ``over``."""
+    frame = _model_frame(frame, trained)
+    slots = []
+    for item in over.items if isinstance(over, ast.Tuple) else (over,):
+        target = evaluate(frame, item)
+        slot = _slot(trained, target)
+        if slot is None and not is_group(target):
+            fail("AX0306", f"after `over` stand modules and parameters, and this is {describe(target)}", item.span)
+        slots += [slot] if slot is not None else slots_of(frame, target, item.span)
+    return [slot for slot in dict.fromkeys(slots) if slot.trainable]
+
+
+def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
+    """The names of the model, on top of the program's."""
+    names = {name: value for name, value in trained.names.items() if value is not POISON}
+    return Frame(trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals})
+
+
+def _slot(trained: Elaboration, value: Any) -> Slot | None:
+    """The parameter whose tensor this is."""
+    if not isinstance(value, Value):
+        return None
+    return next((slot for slot, tensor in trained.build.parameters.items() if tensor is value), None)
+
+
+def _update(scope: Scope, trained: Elaboration, statement: ast.Update, name: str) -> TrainStep:
+    """``update PARAM_OR_MODULE = expr`` in a program."""
+    work = working_copy(trained)
+    build = work.build
+    frame = _model_frame(_frame(scope, build.report, trained, {}), work)
+    with build.builder.active(), assuming(work.facts):
+        target = evaluate(frame, statement.target)
+        slot = _slot(work, target)
+        if slot is None and not is_group(target):
+            fail("AX0221", f"`update` changes a parameter or a module, and this is {describe(target)}", statement.target.span)
+        value = evaluate(frame, statement.value)
+        if slot is not None:
+            tensor = as_tensor(frame, value, slot.type.dtype)
+            check_type(tensor, slot.type, statement.value.span, slot.statement.type.span)
+            values = {slot: tensor}
+        else:
+            values = _group_values(frame, target, value, statement)
+    return build_update(name, values, work)
+
+
+def _group_values(frame: Frame, target: Any, value: Any, statement: ast.Update) -> dict[Slot, Value]:
+    if not is_group(value):
+        fail("AX0306", f"a module is updated with a module like it, not with {describe(value)}", statement.value.span)
+    slots, sources = slots_of(frame, target, statement.target.span), slots_of(frame, value, statement.value.span)
+    if [s.type for s in slots] != [s.type for s in sources]:
+        fail("AX0304", "the two modules have other parameters", statement.value.span)
+    items = value if isinstance(value, list) else [value]
+    tensors = [tensor_of(frame, item, slot) for item in items for slot in slots_of(frame, item, None)]
+    return dict(zip(slots, tensors, strict=True))
+
+
+def _frozen_modules(scope: Scope, trained: Elaboration, expr: ast.Expr, report: Report) -> list[Module]:
+    """The modules after ``freeze =``."""
+    frame = _model_frame(_frame(scope, report, trained, {}), trained)
+    value = evaluate(frame, expr)
+    items = value if isinstance(value, list) else [value]
+    modules = []
+    for item in items:
+        for module in item if isinstance(item, list) else [item]:
+            if not isinstance(module, Module):
+                fail("AX0306", f"`freeze` lists modules, and this is {describe(module)}", expr.span)
+            modules.append(module)
+    return modules
 
 
 def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:
@@ -281,5 +399,3 @@ def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:
         fail("AX0218", f"the model has no loss `{name}`", statement.loss.span,
              help=did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}")
     return name
-
-

@@ -189,7 +189,7 @@ def update_buffer(frame: Frame, statement: ast.Update) -> None:
     if slot is None or not slot.buffer:
         fail("AX0221", f"`update` changes a buffer of this body, and `{target.span.text}` is none", target.span,
              help=f"declare it: `buffer {target.span.text}: [...] = 0`")
-    if not frame.build.is_training:
+    if not frame.build.is_training(frame.owner):
         return
     value = declared(frame, slot.statement.type, evaluate(frame, statement.value), statement.value)
     frame.build.updates[slot] = frame.locals[slot.name] = stop_gradient(value)

@@ -95,7 +95,7 @@ def train_step(
 
     states = {f"momentum/{name}": PARAMETERS[name] for name in carried}
     return TrainStep(
-        name="minimize", loss="objective", graph=graph("train_step", types, body), fields=fields,
+        name="minimize", minimized=("objective",), graph=graph("train_step", types, body), fields=fields,
         carried={name: PARAMETERS[name] for name in carried} | states,
         constants={name: type_ for name, type_ in PARAMETERS.items() if name not in carried}, losses=("objective",),
         initial={name: np.zeros(type_.static_shape or (), np.float32) for name, type_ in states.items()},
