@@ -36,6 +36,10 @@ Axes: TypeAlias = list[int]
 Ints: TypeAlias = list[int]
 """An int or a list of ints."""
 
+Sizes: TypeAlias = dict[str, Any]
+"""Any other keyword arguments: names of axes and their sizes."""
+SIZES = "sizes"
+
 _functions: dict[str, Builtin] = {}
 
 
@@ -66,9 +70,24 @@ def builtins() -> Mapping[str, Any]:
 def call_builtin(frame: Frame, function: Builtin, arguments: Sequence[ast.Argument], piped: Sequence[Given],
                  span: Span) -> Any:
     """Call a builtin with arguments as written."""
-    names = [p.name for p in function.parameters]
-    positional = sum(1 for p in function.parameters if not p.keyword_only)
-    return call_assigned(frame, function, assign_arguments(f"fn `{function.name}`", names, arguments, piped, positional), span)
+    names = [p.name for p in function.parameters if p.kind != SIZES]
+    sizes: dict[str, Any] = {}
+    if len(names) < len(function.parameters):
+        extra = [a for a in arguments if a.name is not None and a.name not in names]
+        sizes = {str(a.name): _size(frame, a) for a in extra}
+        arguments = [a for a in arguments if a not in extra]
+    positional = sum(1 for p in function.parameters if not p.keyword_only and p.kind != SIZES)
+    given = assign_arguments(f"fn `{function.name}`", names, arguments, piped, positional)
+    if sizes:
+        given["sizes"] = Given(span, value=sizes)
+    return call_assigned(frame, function, given, span)
+
+
+def _size(frame: Frame, argument: ast.Argument) -> Any:
+    value = evaluate(frame, argument.value)
+    if isinstance(value, bool) or not isinstance(value, int | Dim):
+        fail("AX0306", f"the size of an axis is an int, not {describe(value)}", argument.span)
+    return value
 
 
 def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], span: Span) -> Any:
@@ -94,7 +113,7 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
 
 def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
     value = given.value if given.expr is None else evaluate(frame, given.expr)
-    if value is None and parameter.default is None:
+    if value is None and (parameter.default is None or parameter.kind == "any"):
         return None
     coerced = coerce(frame, parameter.kind, value)
     if coerced is None:
@@ -105,7 +124,7 @@ def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
 WANTED = {
     "tensor": "a tensor", "operand": "a tensor or number", "shape": "a list of dims", "axes": "an axis or a list of axes",
     "int": "an int", "float": "a number", "bool": "true or false", "ints": "an int or a list of ints",
-    "list[any]": "a list", "size": "a dim", "str": "a string", "any": "a value",
+    "list[any]": "a list", "sizes": "sizes by name", "size": "a dim", "str": "a string", "any": "a value",
 }  # fmt: skip
 
 

@@ -28,8 +28,7 @@ BUDGET = 2_000_000
 
 
 PLANNED = frozenset(
-    "rearrange reduce frozen copy map vec unvec self grad jacobian hessian onnx put pad cumprod sort top_k attend kl "
-    "straight_through log_prob normal_log_prob masked_mean categorical gumbel orthogonal identity sparse solve gymnasium "
+    "jacobian hessian onnx cumprod sort top_k straight_through log_prob orthogonal sparse solve gymnasium "
     "parquet images text roc_auc r2_score average_pool batch_norm resize".split()
 )
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""

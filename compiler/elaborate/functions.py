@@ -20,8 +20,8 @@ from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, 
 from archonnx.compiler.ops.base import registry
 from archonnx.grammar.source import Span
 
-from . import algebra
-from .builtins import Axes, Ints, Operand, Shape, Size, Tensor, axis_of, builtin, require
+from . import algebra, einops
+from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
 from .expressions import as_tensor
 from .frame import Frame, site_number
 from .values import Builtin, BuiltinParameter, Results, describe, static_dim
@@ -281,6 +281,37 @@ def split(frame: Frame, x: Tensor, parts: int, *, axis: int = -1) -> Results:
     """Equal parts along an axis."""
     pieces = slicing.split(x, parts, axis_of(x, axis))
     return Results(tuple(pieces), (None,) * len(pieces))
+
+
+@builtin
+def rearrange(frame: Frame, x: Tensor, pattern: str, sizes: Sizes = {}) -> Value:  # noqa: B006 - never changed
+    """Axes split, ordered and merged by name: ``rearrange(x, "b t (h d) -> b h t d", h=8)``."""
+    return einops.rearrange(x, pattern, {name: Dim.of(size) for name, size in sizes.items()})
+
+
+@builtin
+def reduce_(frame: Frame, x: Tensor, pattern: str, by: Any, sizes: Sizes = {}) -> Value:  # noqa: B006 - never changed
+    """Axes that are missing on the right are reduced: ``reduce(x, "b c h w -> b c", mean)``."""
+    require(isinstance(by, Builtin), "AX0306", f"`reduce` takes sum, mean, max, min or prod, not {describe(by)}")
+    return einops.reduce(x, pattern, by.name, {name: Dim.of(size) for name, size in sizes.items()})
+
+
+@builtin
+def pad(frame: Frame, x: Tensor, pads: list[Any], *, value: float = 0.0) -> Value:
+    """Numbers added around: a pair [before, after] for each axis."""
+    fits = len(pads) == x.rank and all(isinstance(pair, list) and len(pair) == 2 for pair in pads)
+    require(fits, "AX0321", f"`pad` takes a pair [before, after] for each of {x.rank} axes")
+    return slicing.pad(x, [pair[0] for pair in pads], [pair[1] for pair in pads], value)
+
+
+@builtin
+def put(frame: Frame, x: Tensor, at: Tensor, update: Tensor, *, axis: int) -> Value:
+    """``x`` with ``update`` written from position ``at`` (an integer scalar) of an axis on.
+
+    ``update`` has as many positions there as it writes; what would lie outside ``x`` is left out.
+    """
+    require(update.rank == x.rank, "AX0321", f"`put` writes a tensor of {x.rank} axes, not of {update.rank}")
+    return index.put_slice(x, at, update, axis_of(x, axis))
 
 
 @builtin

@@ -17,9 +17,9 @@ from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Emitter, OnnxOp, Op, TypeProblem, register
-from .compare import equal
-from .elementwise import where
-from .shape import broadcast_to, iota, move_axis, normal_axis, transpose, unsqueeze, zeros_like
+from .compare import equal, logical_and
+from .elementwise import maximum, minimum, where
+from .shape import broadcast_to, dim_value, iota, move_axis, normal_axis, transpose, unsqueeze, zeros_like
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
@@ -195,6 +195,17 @@ def scatter_elements_add(x: Value, indices: Value, updates: Value, axis: int) ->
 def one_hot(indices: Value, depth: Dim | int, dtype: DType = DType.f32) -> Value:
     """1 at the index along a new last axis, 0 elsewhere."""
     return current_builder().add(OneHot(Dim.of(depth), dtype), indices)
+
+
+def put_slice(x: Value, at: Value, update: Value, axis: int) -> Value:
+    """``x`` with ``update``, of the same rank, written from position ``at`` (a scalar) of an axis on."""
+    place = normal_axis(axis, x.rank, "put")
+    offset = iota(x.shape[place], at.type.dtype) - at
+    last = update.shape[place] - 1
+    picked = gather(update, minimum(maximum(offset, 0), dim_value(last, at.type.dtype)), place)
+    inside = logical_and(offset >= 0, offset <= dim_value(last, at.type.dtype))
+    line = unsqueeze(inside, range(1, x.rank - place)) if x.rank - place > 1 else inside
+    return where(line, broadcast_to(picked, x.shape), x)
 
 
 def put(x: Value, at: Value, update: Value, axis: int) -> Value:
