@@ -21,7 +21,8 @@ from archonnx.grammar.dsl import parse
 from archonnx.grammar.source import Source
 
 from .elaborate.entries import elaborate_entry
-from .elaborate.library import SPECS, file_scope
+from .elaborate.imports import Importer
+from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
 from .elaborate.programs import elaborate_program
 from .elaborate.statements import NOT_BUILT
@@ -80,9 +81,14 @@ def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) ->
     >>> print(elaborate(spec).infer.outputs["y"].type)
     f32[B]
     """
-    if path is not None and path.suffix in (".yaml", ".yml"):
+    return Spec(Path(source.name).stem, source, parse_source(source), path, arguments)
+
+
+def parse_source(source: Source) -> ast.File:
+    """The tree of a text, in the spelling that its name tells."""
+    if Path(source.name).suffix in (".yaml", ".yml"):
         fail("AX0001", "not built yet: specs in YAML", None)
-    return Spec(Path(source.name).stem, source, parse(source), path, arguments)
+    return parse(source)
 
 
 def _read(path: Path, name: str) -> Source:
@@ -102,7 +108,8 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
     _refuse_unbuilt(spec.file, report)
-    scope = file_scope(spec.file, report)
+    folder = spec.path.parent if spec.path is not None else None
+    scope = Importer(folder, parse_source).scope_of(spec.file, folder, report)
     model = _model(spec)
     report.finish()
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
@@ -140,7 +147,7 @@ def _entries(judged: Elaboration, report: Report) -> dict[str, Graph]:
 
 def _refuse_unbuilt(file: ast.File, report: Report) -> None:
     for declaration in file.declarations:
-        what = NOT_BUILT.get(type(declaration)) if isinstance(declaration, ast.Import | ast.Search | ast.For) else None
+        what = NOT_BUILT.get(type(declaration)) if isinstance(declaration, ast.Search) else None
         if isinstance(declaration, ast.For):
             what = "`for` around programs"
         if what is not None:

@@ -103,6 +103,7 @@ class _Marker:
                 return
             case ast.Assign():
                 targets = {t.id for t in statement.targets if isinstance(t, ast.Name)}
+                targets |= {t.value.id for t in statement.targets if isinstance(t, ast.Index) and isinstance(t.value, ast.Name)}
                 self._bind(statement, targets, applied or self._varies(statement.values))
             case ast.TypedAssign():
                 self._bind(statement, {statement.name}, applied or self._varies((statement.type, statement.value)))

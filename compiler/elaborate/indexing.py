@@ -10,6 +10,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops.index import gather
 from archonnx.compiler.ops.shape import dim_value, iota, unsqueeze
 from archonnx.compiler.ops.slicing import slice_axis, take_at
+from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 
@@ -85,10 +86,11 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
     known = size.constant
     if known is not None and not -known <= position < known:
         fail("AX0318", f"index {position} is outside axis {axis}, of size {known}", subscript.span)
-    if known is None and not at_most(Dim.of(position + 1 if position >= 0 else -position), size):
-        wanted = position + 1 if position >= 0 else -position
-        fail("AX0317", f"cannot tell whether axis {axis}, which is {size}, has a position {position}", subscript.span,
-             help=f"state it: `assert {size} >= {wanted}`")
+    wanted = Dim.of(position + 1 if position >= 0 else -position)
+    if known is None and not at_most(wanted, size):
+        message = f"an axis of size {size} is indexed at {position}"
+        frame.build.assumptions.append(Assumption(">=", size, wanted, message, subscript.span))
+        frame.build.assume(">=", size, wanted)
     return take_at(value, axis, position)
 
 

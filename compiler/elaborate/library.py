@@ -58,10 +58,8 @@ def library() -> Scope:
     return scope
 
 
-def file_scope(file: ast.File, report: Report) -> Scope:
-    """The scope of a spec: its own fns, blocks, optimizers and schedules, which shadow the library's."""
-    declared: dict[str, Any] = {}
-    scope = Scope(declared, library())
+def declare(file: ast.File, scope: Scope, declared: dict[str, Any], report: Report) -> None:
+    """Enter a file's own fns, blocks, optimizers and schedules, which shadow the library's."""
     first: dict[str, ast.Declaration] = {}
     for declaration in file.declarations:
         if not isinstance(declaration, ast.Declaration) or not declaration.name:
@@ -75,4 +73,3 @@ def file_scope(file: ast.File, report: Report) -> Scope:
         first[declaration.name] = declaration
         if kind in KINDS:
             declared[declaration.name] = KINDS[kind](declaration, scope)
-    return scope

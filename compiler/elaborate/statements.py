@@ -97,18 +97,33 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
 
 def _assign(frame: Frame, statement: ast.Assign) -> None:
     targets, values = statement.targets, statement.values
-    for target in targets:
-        if not isinstance(target, ast.Name):
-            calls.not_built("assigning to an item of a list", target.span)
-    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    names = [target.id if isinstance(target, ast.Name) else None for target in targets]
     if len(values) == len(targets):
         results = [evaluate(frame, value, name) for name, value in zip(names, values, strict=True)]
     else:
         results = _unpacked(frame, statement, len(names))
     for target, name, value in zip(targets, names, results, strict=True):
+        if name is None:
+            _replace_item(frame, target, value)
+            continue
         frame.bind(name, value, target.span)
         if isinstance(value, Module):
             frame.fixed.add(name)
+
+
+def _replace_item(frame: Frame, target: ast.Expr, value: Any) -> None:
+    """``keys[j] = e``: a list like the old one, with another item at a static index."""
+    if not isinstance(target, ast.Index) or not isinstance(target.value, ast.Name) or len(target.subscripts) != 1:
+        fail("AX0306", "only names and items of lists can be assigned to", target.span)
+    old, position = frame.resolve(target.value), evaluate(frame, target.subscripts[0])
+    if not isinstance(old, list):
+        fail("AX0306", f"`{target.value.id}` is {describe(old)}, and only items of lists can be assigned", target.value.span,
+             help="a tensor is written into with `put(x, at, update, axis=...)`")
+    if isinstance(position, bool) or not isinstance(position, int) or not -len(old) <= position < len(old):
+        fail("AX0312", f"a list of {len(old)} has no item {describe(position)}", target.subscripts[0].span)
+    new = list(old)
+    new[position] = value
+    frame.bind(target.value.id, new, target.span)
 
 
 def _unpacked(frame: Frame, statement: ast.Assign, count: int) -> list[Any]:
@@ -225,7 +240,6 @@ NOT_BUILT = {
     ast.Emit: "`emit`",
     ast.Train: "a `train` block inside a `for`",
     ast.Search: "`search`",
-    ast.Import: "importing from another file",
 }
 """Statements that parse and wait for their turn."""
 HOME = {
@@ -239,17 +253,27 @@ HOME = {
 def _misplaced(frame: Frame, statement: ast.Stmt) -> None:
     kind = type(statement)
     if kind in NOT_BUILT:
-        span = getattr(statement, "name_span", statement.span)
-        calls.not_built(NOT_BUILT[kind], span)
+        calls.not_built(NOT_BUILT[kind], getattr(statement, "name_span", first_line(statement.span)))
     word = kind.__name__.lower()
     fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {frame.kind}", statement.span)
+
+
+def first_line(span: Span) -> Span:
+    """The part of a span on its first line: the header of a statement with a body."""
+    return Span(span.source, span.start, span.start + len(span.text.partition("\n")[0].rstrip()))
+
+
+def bound_names_of(target: ast.Expr) -> list[str]:
+    """The name that an assignment to this target changes."""
+    name = target.value if isinstance(target, ast.Index) else target
+    return [name.id] if isinstance(name, ast.Name) else []
 
 
 def bound_names(statement: ast.Stmt) -> list[str]:
     """The names that a statement would bind."""
     match statement:
         case ast.Assign():
-            return [t.id for t in statement.targets if isinstance(t, ast.Name)]
+            return [name for t in statement.targets for name in bound_names_of(t)]
         case ast.For():
             inner = [name for s in statement.body for name in bound_names(s)]
             return [*(t.id for t in statement.targets), *inner]
