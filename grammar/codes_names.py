@@ -128,4 +128,32 @@ CODES = (
         "Add `model NAME():` and its body.",
         "fn f(x: [B]) -> [B]:\n    return x\n",
     ),
+    Code(
+        "AX0220", "parameters-made-here", "a method or entry would make parameters",
+        "Methods and entries share the modules of their block or model and make none of their own: a parameter that only an "
+        "entry had would never be trained.",
+        "Make the module in the body of the block or model, under a name, and use that.",
+        "model M():\n    input x: [B, 4]\n    output y = x |> Dense(2)\n    entry e(z: [n, 4]) -> [n, 3]:\n"
+        "        return z |> Dense(3)\n",
+    ),
+    Code(
+        "AX0221", "nothing-to-update", "`update` names nothing that it could change",
+        "In a block or model `update` changes a `buffer` of that body; in a `train` block, a parameter or a module.",
+        "Declare the buffer, or use another name for the new value.",
+        "model M():\n    input x: [B, 4]\n    h = 2 * x\n    update h = x\n    output y = h\n",
+    ),
+    Code(
+        "AX0222", "changed-twice", "two `minimize`s of one `together` change the same parameter",
+        "Statements of a `together` share one forward pass, so each parameter can follow one of them only.",
+        "Say which changes what: `minimize a over G with ...`.",
+        "model M():\n    input x: [B, 2]\n    loss l = mean(Dense(1)(x))\ntrain:\n    together:\n"
+        "        minimize l with sgd()\n        minimize l with sgd()\n",
+    ),
+    Code(
+        "AX0223", "bad-import", "a file cannot be imported",
+        "Imports are `.arch` or `.yaml` files in the folder of the spec or below it; they may not import each other in a "
+        "circle. A spec is data: it opens nothing else.",
+        "Move the file beside the spec.",
+        'from "../elsewhere.arch" import Block\nmodel M():\n    input x: [B]\n    output y = x\n',
+    ),
 )

@@ -129,4 +129,37 @@ CODES = (
         "Give the input an integer size on that axis.",
         "model M():\n    input x: [B, n]\n    output y = x |> Dense(3)\n",
     ),
+    Code(
+        "AX0316", "no-parameters-yet", "a module has no parameters yet",
+        "A module's parameters are made when it is first applied, since its inputs tell their sizes.",
+        "Apply the module before this place.",
+        "model M():\n    input x: [B, 4]\n    net = Dense(3)\n    output y = vec(net)\n",
+    ),
+    Code(
+        "AX0317", "slice-not-certain", "it cannot be told whether a slice stays inside its axis",
+        "The shape of a slice is proved for all sizes of symbolic dims, so its bounds must be certain.",
+        "State what is known: `assert T <= 256`.",
+        "model M():\n    input x: [B, T]\n    output y = x[:, :10]\n",
+    ),
+    Code(
+        "AX0318", "bad-index", "a tensor cannot be indexed like this",
+        "Indices are ints, slices, `none` (a new axis), `...`, and at most one integer tensor. The shape of the result may "
+        "not depend on values, so masks are no indices.",
+        "Use `where` with a mask, `gather` twice for two tensors.",
+        "model M():\n    input x: [B, 4]\n    output y = x[x > 0]\n",
+    ),
+    Code(
+        "AX0319", "assertion-failed", "an `assert` does not hold",
+        "The condition was decided at compile time, and is false.",
+        "The message says what the author of the block had in mind.",
+        'block Half(n: int)(x: [B, d]) -> [B, d // n]:\n    assert d % n == 0, "width {d} is not a multiple of {n}"\n'
+        "    return x[:, :d // n]\nmodel M():\n    input x: [B, 5]\n    output y = x |> Half(2)\n",
+    ),
+    Code(
+        "AX0325", "axis-pattern", "a pattern of `rearrange` or `reduce` does not fit",
+        "Each name stands for one axis, brackets merge or split axes, `...` stands for any number of them; sizes that the "
+        "tensor does not tell are given by keyword.",
+        "One name for each axis, as in `rearrange(x, \"b t (h d) -> b h t d\", h=8)`.",
+        'model M():\n    input x: [B, 6]\n    output y = rearrange(x, "b (h d) -> b h d", h=4)\n',
+    ),
 )

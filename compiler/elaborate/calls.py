@@ -206,11 +206,11 @@ def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument
     key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices)
     module = owner.children.get(key)
     if module is None:
-        if frame.build.frozen_slots:
-            fail("AX0314", "this module is made in training alone: the parameters may not depend on `training`", span)
         if frame.sealed:
             fail("AX0220", f"`{declaration.name}(...)` would make parameters here, and methods and entries make none", span,
                  help="make the module in the body of its block or model, and use it here")
+        if frame.build.frozen_slots:
+            fail("AX0314", "this module is made in training alone: the parameters may not depend on `training`", span)
         module = Module(block, {}, owner, hint, span)
         module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
         owner.children[key] = module

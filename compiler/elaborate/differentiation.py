@@ -23,7 +23,7 @@ from .values import Derived, Module, Results, describe
 def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Span) -> Any:
     """``grad(y, x, weight=dy)``: shaped like ``x``, which is a tensor, a module, or a list of them."""
     if weight is None and y.rank:
-        fail("AX0403", f"`grad` differentiates a scalar, and this is {y.type}", span,
+        fail("AX0402", f"`grad` differentiates a scalar, and this is {y.type}", span,
              help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`")
     if weight is not None and weight.type != y.type:
         fail("AX0403", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span)
