@@ -24,7 +24,7 @@ from .elaborate.entries import elaborate_entry
 from .elaborate.imports import Importer
 from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
-from .elaborate.programs import elaborate_program
+from .elaborate.programs import elaborate_programs
 from .elaborate.statements import NOT_BUILT
 from .ir.bind import bind
 from .ir.graph import Graph
@@ -114,8 +114,7 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
     report.finish()
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
     judged, trained = elaborated.judged, elaborated.trained
-    blocks = [d for d in spec.file.declarations if isinstance(d, ast.Train) and d.model in (None, model.name)]
-    programs = tuple(elaborate_program(scope, block, trained, report, elaborated.retrain) for block in blocks)
+    programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report)
     report.finish()
     entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
@@ -147,11 +146,8 @@ def _entries(judged: Elaboration, report: Report) -> dict[str, Graph]:
 
 def _refuse_unbuilt(file: ast.File, report: Report) -> None:
     for declaration in file.declarations:
-        what = NOT_BUILT.get(type(declaration)) if isinstance(declaration, ast.Search) else None
-        if isinstance(declaration, ast.For):
-            what = "`for` around programs"
-        if what is not None:
-            report.error("AX0001", f"not built yet: {what}", declaration.span)
+        if isinstance(declaration, ast.Search):
+            report.error("AX0001", f"not built yet: {NOT_BUILT[ast.Search]}", declaration.span)
 
 
 def _model(spec: Spec) -> ast.Model:

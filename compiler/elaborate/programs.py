@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,9 @@ from archonnx.grammar.source import Span
 
 from . import calls
 from .algebra import is_group, slots_of, tensor_of
-from .expressions import as_tensor, evaluate
+from .expressions import as_tensor, evaluate, iterate, unpack
 from .frame import POISON, Build, Frame, Scope
-from .model import Elaboration
+from .model import ElaboratedModel, Elaboration
 from .statements import NOT_BUILT, check_type
 from .values import Configured, Function, Module, OptimizerType, Results, Slot, describe
 
@@ -35,6 +35,7 @@ class _Block:
     """A ``train`` block as its statements are read."""
 
     declaration: ast.Train
+    loop: Mapping[str, Any]
     settings: dict[str, Any] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     source: DataSource | None = None
@@ -45,11 +46,29 @@ class _Block:
     plan: Plan = ()
 
 
-def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration, report: Report,
-                      retrain: Callable[[Sequence[Module]], Elaboration]) -> TrainProgram:
-    """A ``train`` block over an elaborated model. ``retrain`` elaborates it anew, with frozen modules."""
-    block = _Block(declaration)
-    frame = _frame(scope, Report(), trained, {})
+def elaborate_programs(scope: Scope, declarations: Sequence[ast.Stmt], model: str, elaborated: ElaboratedModel,
+                       report: Report, known: Mapping[str, Any] | None = None, suffix: str = "") -> tuple[TrainProgram, ...]:
+    """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
+    programs: list[TrainProgram] = []
+    for declaration in declarations:
+        if isinstance(declaration, ast.Train) and declaration.model in (None, model):
+            programs.append(_elaborate_program(scope, declaration, elaborated, report, known or {}, suffix))
+        elif isinstance(declaration, ast.For):
+            frame = _frame(scope, report, elaborated.trained, known or {})
+            for number, item in enumerate(iterate(frame, declaration.iterable)):
+                unpack(frame, [target.id for target in declaration.targets], item, declaration.span)
+                inner = {**(known or {}), **{t.id: frame.locals[t.id] for t in declaration.targets}}
+                programs += elaborate_programs(scope, declaration.body, model, elaborated, report, inner,
+                                               f"{suffix}.{number}")
+    return tuple(programs)
+
+
+def _elaborate_program(scope: Scope, declaration: ast.Train, elaborated: ElaboratedModel, report: Report,
+                       loop: Mapping[str, Any], suffix: str) -> TrainProgram:
+    """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
+    trained = elaborated.trained
+    block = _Block(declaration, loop)
+    frame = _frame(scope, Report(), trained, loop)
     for statement in declaration.body:
         try:
             block.plan += _read(frame, block, statement)
@@ -59,7 +78,7 @@ def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration
     for diagnostic in frame.build.report.diagnostics:
         report.add(diagnostic)
     if block.freeze is not None and not report.failed:
-        trained = retrain(_frozen_modules(scope, trained, block.freeze, report))
+        trained = elaborated.retrain(_frozen_modules(scope, trained, block.freeze, report))
     settings = read_settings(block.settings, block.spans, report)
     _check_feeds(block, trained, report)
     report.finish()
@@ -69,11 +88,12 @@ def elaborate_program(scope: Scope, declaration: ast.Train, trained: Elaboration
         return _feed(scope, block, trained, data)
 
     def steps(total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
-        known = {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
+        known = {**loop} | {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
         return _steps(scope, block, trained, settings, known)
 
     steps(1, 1)  # a mistake in a `minimize` is found before any data is read
-    return TrainProgram(declaration.name, settings, block.source, feed, steps, block.plan, declaration.name_span)
+    name = f"{declaration.name}{suffix}".removeprefix(".")
+    return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span)
 
 
 def _frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[str, Any]) -> Frame:
@@ -248,7 +268,7 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
                  help=f"add `feed {name} = ...`; the data has {', '.join(data)}")
         return data[name]
     report = Report()
-    frame = _frame(scope, report, trained, {})
+    frame = _frame(scope, report, trained, block.loop)
     inputs: dict[str, Value] = {}
     for key, array in data.items():
         if array.dtype.kind in "biuf":
@@ -292,7 +312,7 @@ def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration
 
 
 def _steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
-           known: Mapping[str, int]) -> tuple[TrainStep, ...]:
+           known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
     report = trained.build.report
     minimized = [_loss_name(m, trained) for s in block.statements if isinstance(s, tuple) for m in s]
     others = [name for name in trained.losses if name not in minimized]

@@ -238,12 +238,11 @@ NOT_BUILT = {
     ast.Fn: "a fn inside a fn or entry",
     ast.Block: "a block inside a block or model",
     ast.Emit: "`emit`",
-    ast.Train: "a `train` block inside a `for`",
     ast.Search: "`search`",
 }
 """Statements that parse and wait for their turn."""
 HOME = {
-    ast.Input: "a model", ast.Target: "a model", ast.Output: "a model", ast.Loss: "a model", ast.Metric: "a model",
+    ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model", ast.Loss: "a model", ast.Metric: "a model",
     ast.Entry: "a model", ast.State: "an optimizer", ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
     ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
     ast.Together: "a `train` block",
