@@ -98,4 +98,17 @@ CODES: tuple[Code, ...] = (
         "The folder is not there or not writable, the disk is full, or outputs differ in length and fit no one table.",
         "Choose another place; write arrays of different lengths as .npz.",
     ),
+    Code(
+        "AX0617", "assumption-broken", "a batch does not have the sizes that the spec asserts",
+        "An `assert` that speaks of sizes known only when the model runs is assumed when it is compiled, and checked "
+        "with every new form of batch. This one does not hold.",
+        "Give arrays of other sizes (longer sequences, an even number of rows), as the message says.",
+        'model M():\n    input x: [B, T]\n    assert T >= 2, "two frames are needed, not {T}"\n',
+    ),
+    Code(
+        "AX0618", "cannot-resume", "a training cannot be continued from here",
+        "A training is continued from `state.safetensors` in its directory. It is not there or is damaged, or the spec, "
+        "its arguments or its programs are others than those that were trained.",
+        "Give the spec and the arguments of that training, or start a new one.",
+    ),
 )

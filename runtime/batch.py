@@ -33,6 +33,7 @@ def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str
     report.finish()
     sizes: dict[str, tuple[int, str]] = {}
     arrays = {name: _checked(name, given[name], types[name], sizes, what, report) for name in types}
+    _check_composite_sizes(arrays, types, {name: size for name, (size, _) in sizes.items()}, what, report)
     report.finish()
     return arrays
 
@@ -60,7 +61,7 @@ def _check_sizes(
     name: str, array: Array, type_: TensorType, sizes: dict[str, tuple[int, str]], shown: str, what: str,
     report: Report,
 ) -> None:
-    """Integer dims must be met, and a name must have one size in all fields. (Composite dims follow from them.)"""
+    """Integer dims must be met, and a name must have one size in all fields."""
     for axis, (dim, size) in enumerate(zip(type_.shape, array.shape, strict=True)):
         if dim.constant is not None and dim.constant != size:
             report.error("AX0608", f"the {what} {shown}: axis {axis} has {size} elements, not {dim}", None)
@@ -68,6 +69,20 @@ def _check_sizes(
             known, first = sizes.setdefault(symbol, (size, name))
             if known != size:
                 report.error("AX0608", f"the {what} {shown}: {symbol} is {size} here and {known} in `{first}`", None)
+
+
+def _check_composite_sizes(
+    arrays: Mapping[str, Array], types: Mapping[str, TensorType], sizes: Mapping[str, int], what: str, report: Report,
+) -> None:
+    """Dims such as ``2 * T`` must be met, too; to be asked once all names have their sizes."""
+    if report.failed:
+        return
+    for name, array in arrays.items():
+        for axis, (dim, size) in enumerate(zip(types[name].shape, array.shape, strict=True)):
+            if dim.symbol is None and dim.symbols() <= sizes.keys() and dim.evaluate(sizes) != size:
+                shown = f"`{name}` is {types[name]}; given: {describe(array)}"
+                report.error("AX0608", f"the {what} {shown}: axis {axis} has {size} elements, not {dim.evaluate(sizes)}",
+                             None, notes=[", ".join(f"{symbol} is {sizes[symbol]}" for symbol in sorted(dim.symbols()))])
 
 
 def _castable(array: Array, dtype: DType, typed: bool) -> bool:

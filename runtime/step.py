@@ -2,7 +2,8 @@
 
 Every tensor that a step changes has two buffers. A step reads one and writes the other, then the two change roles;
 an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders nodes.
-So a step that fails leaves the state as it was. What this module does not do: choose batches, or decide when to stop.
+So a step that fails leaves the state as it was. In which order a pass runs the statements is its plan: ``repeat`` and
+``every``. What this module does not do: choose batches, or decide when to stop.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType
-from archonnx.compiler.program import NEXT, SEED, STEP, TrainStep
+from archonnx.compiler.program import NEXT, SEED, STEP, Assumption, Do, Every, Plan, Repeat, TrainStep
 
+from .assumptions import bound_dims, check_assumptions
 from .session import Buffer, Options, Session, bound, open_graph
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Shapes = tuple[tuple[int, ...], ...]
+Batch = Mapping[str, Array]
 SESSIONS_KEPT = 16
 """Batch shapes whose sessions are kept; a model of sequences may meet any number of lengths."""
 
@@ -64,13 +67,15 @@ def _key(index: int, name: str, parameters: Container[str]) -> str:
 
 @dataclass(slots=True)
 class _Statement:
-    """One ``minimize`` compiled for one batch shape. Bindings are made once for each combination of sides met."""
+    """One statement compiled for one batch shape. Bindings are made once for each combination of sides met."""
 
     session: Session
     bindings: dict[int, onnxruntime.IOBinding]
     bind: Callable[[int], onnxruntime.IOBinding]
     touched: int
     changed: int
+    losses: Mapping[str, Array]
+    """Each loss that it reports, as a view of the memory to which it writes it."""
 
 
 @dataclass(slots=True)
@@ -80,26 +85,35 @@ class _Pass:
     fields: tuple[tuple[str, Buffer], ...]
     statements: tuple[_Statement, ...]
     losses: tuple[tuple[str, Array], ...]
-    """Each loss as a view of the memory to which the statement that minimises it (or the first one) writes it."""
+    """Each loss as a view of the memory to which the last statement that reports it writes it."""
 
 
 class StepRunner:
-    """Runs the statements of a train program in order, once for each batch.
+    """Runs the statements of a train program as its plan says, once for each batch.
 
     Args:
         steps: the statements.
         parameters: starting values of all parameters of the model, by path.
+        plan: what a pass does; each statement once, in order, if it is empty.
+        assumptions: what must hold of the sizes of every batch.
         seed: for graphs that draw.
+
+    Attributes:
+        executed: how many statements have run: the ``step`` of graphs that draw.
+        passes: how many passes have begun, on which ``every`` counts.
     """
 
     def __init__(
-        self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], *, seed: int = 0,
-        options: Options | None = None, device: str = "cpu",
+        self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], *, plan: Plan = (),
+        assumptions: Sequence[Assumption] = (), seed: int = 0, options: Options | None = None, device: str = "cpu",
     ) -> None:
         self.steps = tuple(steps)
         self.state = TrainState(self.steps, parameters, device)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
-        self.executed = 0
+        self.executed = self.passes = 0
+        in_order: Plan = tuple(Do(index) for index in range(len(self.steps)))
+        self._plan = None if plan in ((), in_order) else plan
+        self._assumptions = tuple(assumptions)
         self._paths = tuple(parameters)
         self._options = options or Options()
         self._device = device
@@ -107,28 +121,41 @@ class StepRunner:
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
         self._step = Buffer.of(np.array(0, np.int64), "cpu")
 
-    def step(self, batch: Mapping[str, Array]) -> dict[str, float]:
-        """One pass over the statements; each loss by name, as it was before its update.
+    def step(self, batch: Batch, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
+        """One pass; the last value of each loss by name, as it was before its update.
 
-        The arrays have the dtypes and ranks of the model's fields (this is not checked here). If a statement fails,
-        the state is as the statement before it left it.
+        The arrays have the dtypes and ranks of the model's fields (this is not checked here). ``fresh`` gives the
+        batches of ``repeat`` after its first round, which otherwise uses the same one again. Losses of statements that
+        this pass leaves out (``every``) are absent. If a statement fails, the state is as the one before it left it.
         """
+        self.passes += 1
+        if self._plan is not None:
+            return _PlannedPass(self, fresh).run(self._plan, batch)
+        compiled = self.load(batch)
+        for statement in compiled.statements:
+            self.execute(statement)
+        return {name: value.item() for name, value in compiled.losses}
+
+    def load(self, batch: Batch) -> _Pass:
+        """Bring a batch to where the statements read it."""
         arrays = [batch[name] for name in self.fields]
         shapes = tuple([array.shape for array in arrays])
         compiled = self._passes.get(shapes) or self._compile(shapes)
         for (_, buffer), array in zip(compiled.fields, arrays, strict=True):
             buffer.write(array)
+        return compiled
+
+    def execute(self, statement: _Statement) -> None:
+        """Run a statement on the batch that was loaded last."""
         state = self.state
-        for statement in compiled.statements:
-            sides = state.sides & statement.touched
-            binding = statement.bindings.get(sides)
-            if binding is None:
-                binding = statement.bindings[sides] = statement.bind(sides)
-            self._step.host[...] = self.executed
-            statement.session.run(binding)
-            state.sides ^= statement.changed
-            self.executed += 1
-        return {name: value.item() for name, value in compiled.losses}
+        sides = state.sides & statement.touched
+        binding = statement.bindings.get(sides)
+        if binding is None:
+            binding = statement.bindings[sides] = statement.bind(sides)
+        self._step.host[...] = self.executed
+        statement.session.run(binding)
+        state.sides ^= statement.changed
+        self.executed += 1
 
     def parameters(self) -> dict[str, Array]:
         """Copies of all parameters, by path."""
@@ -146,6 +173,16 @@ class StepRunner:
         """Replace one parameter by an array of its shape and dtype."""
         self.state.current(path).write(array)
 
+    def tensors(self) -> dict[str, Array]:
+        """Copies of all that the steps carry: parameters by path, optimizer state by its statement and name."""
+        return {name: self.state.current(name).read() for name in self.state.pairs}
+
+    def restore(self, tensors: Mapping[str, Array], executed: int, passes: int) -> None:
+        """Go on from what ``tensors`` gave, after so many statements and passes."""
+        for name, array in tensors.items():
+            self.state.current(name).write(array)
+        self.executed, self.passes = executed, passes
+
     # ------------------------------------------------------------ one batch shape
 
     def _compile(self, shapes: Shapes) -> _Pass:
@@ -156,13 +193,13 @@ class StepRunner:
         buffers = {name: Buffer(shape, types[name].dtype.numpy, self._device)
                    for name, shape in zip(self.fields, shapes, strict=True)}
         dims = bound_dims({name: (types[name], shape) for name, shape in zip(self.fields, shapes, strict=True)})
+        check_assumptions(self._assumptions, dims)
         losses: dict[str, Array] = {}
         statements = []
         for index, step in enumerate(self.steps):
             written = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
             statements.append(self._statement(index, dims, buffers, written))
-            views = {name: buffer.host for name, buffer in written.items()}
-            losses = views | losses | {name: views[name] for name in step.minimized}
+            losses |= statements[-1].losses
         compiled = _Pass(tuple(buffers.items()), tuple(statements), tuple(losses.items()))
         self._passes[shapes] = compiled
         return compiled
@@ -186,14 +223,35 @@ class StepRunner:
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
         changed = sum({bits[name] for name in step.carried})
-        return _Statement(session, {}, bind, touched, changed)
+        return _Statement(session, {}, bind, touched, changed, {name: b.host for name, b in losses.items()})
 
 
-def bound_dims(fields: Mapping[str, tuple[TensorType, tuple[int, ...]]]) -> dict[str, int]:
-    """Sizes of the symbolic dims that stand alone in the types of fields, from the shapes of arrays."""
-    return {
-        symbol: size
-        for type_, shape in fields.values()
-        for dim, size in zip(type_.shape, shape, strict=True)
-        if (symbol := dim.symbol) is not None
-    }
+class _PlannedPass:
+    """A pass whose plan is more than each statement once. A batch is loaded only where a statement reads it."""
+
+    def __init__(self, runner: StepRunner, fresh: Callable[[], Batch] | None) -> None:
+        self._runner, self._fresh = runner, fresh
+        self._loaded: tuple[Batch, _Pass] | None = None
+        self._losses: dict[str, float] = {}
+
+    def run(self, plan: Plan, batch: Batch) -> dict[str, float]:
+        """Follow a plan. After a ``repeat``, the batch is again the one before it."""
+        for item in plan:
+            match item:
+                case Do(index):
+                    self._execute(index, batch)
+                case Every(count, body):
+                    if self._runner.passes % count == 0:
+                        self.run(body, batch)
+                case Repeat(count, body):
+                    self.run(body, batch)
+                    for _ in range(1, count):
+                        self.run(body, batch if self._fresh is None else self._fresh())
+        return self._losses
+
+    def _execute(self, index: int, batch: Batch) -> None:
+        if self._loaded is None or self._loaded[0] is not batch:
+            self._loaded = batch, self._runner.load(batch)
+        statement = self._loaded[1].statements[index]
+        self._runner.execute(statement)
+        self._losses |= {name: value.item() for name, value in statement.losses.items()}

@@ -47,7 +47,7 @@ def _check_dims(frame: Frame, statement: ast.Assert, condition: ast.Binary, left
     if decided is False:
         _refuted(frame, statement)
     if decided is None:
-        message = _message(frame, statement)
+        message = _message(frame, statement, sized=True)
         assumption = Assumption(condition.op, a, b, message, statement.span)
         if assumption not in frame.build.assumptions:
             frame.build.assumptions.append(assumption)
@@ -78,12 +78,19 @@ def _refuted(frame: Frame, statement: ast.Assert) -> None:
     fail("AX0319", f"assertion failed: {_message(frame, statement)}", statement.condition.span)
 
 
-def _message(frame: Frame, statement: ast.Assert) -> str:
-    """The message with ``{name}`` replaced by what the name stands for; the condition itself where there is none."""
+def _message(frame: Frame, statement: ast.Assert, *, sized: bool = False) -> str:
+    """The message with ``{name}`` replaced by what the name stands for; the condition itself where there is none.
+
+    With ``sized``, dims that only a call knows stay in braces, for the runtime to put their sizes there.
+    """
     if statement.message is None:
         return f"`{statement.condition.span.text}`"
     text = evaluate(frame, statement.message)
     if not isinstance(text, str):
         fail("AX0306", f"the message of an `assert` is a string, not {describe(text)}", statement.message.span)
-    known = frame.locals
-    return re.sub(r"\{([^\W\d]\w*)\}", lambda m: str(known.get(m[1], m[0])), text)
+
+    def shown(found: re.Match[str]) -> str:
+        value = frame.locals.get(found[1], found[0])
+        return f"{{{value}}}" if sized and isinstance(value, Dim) and value.constant is None else str(value)
+
+    return re.sub(r"\{([^\W\d]\w*)\}", shown, text)
