@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from .ir.builder import Builder
 from .ir.graph import Node, Value
+from .ops.shape import zeros_like
 
 
 class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
@@ -20,7 +21,16 @@ class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
         self.node, self.why = node, why
 
 
-def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None) -> list[Value | None]:
+def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None) -> list[Value]:
+    """The same as ``reaching_gradient``, with zeros for what ``y`` does not depend on."""
+    found = reaching_gradient(builder, y, wrt, seed)
+    with builder.active():
+        return [zeros_like(value) if g is None else g for g, value in zip(found, wrt, strict=True)]
+
+
+def reaching_gradient(
+    builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None
+) -> list[Value | None]:
     """Gradients of ``sum(seed * y)`` with respect to values, as new nodes of the builder.
 
     Args:

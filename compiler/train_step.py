@@ -15,7 +15,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
-from .autodiff import NotDifferentiable, gradient
+from .autodiff import NotDifferentiable, reaching_gradient
 from .elaborate import calls
 from .elaborate.expressions import evaluate
 from .elaborate.frame import Build, Frame
@@ -185,7 +185,7 @@ def _trainable(work: Elaboration) -> list[Slot]:
 def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:
     value, span = work.losses[loss]
     try:
-        return gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
+        return reaching_gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
     except NotDifferentiable as problem:
         origin = problem.node.origin
         fail("AX0401", f"loss `{loss}` cannot be differentiated through {origin.what}: {problem.why}",

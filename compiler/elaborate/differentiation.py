@@ -35,8 +35,7 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
         others = [Label(origin.span, origin.what)] if origin.span is not None else []
         fail("AX0401", f"no gradient passes through {origin.what}: {problem.why}", span, others=others,
              help="`stop_gradient(...)` makes it a constant for the gradient")
-    return _shaped_like(frame, x, iter([g if g is not None else full(t.shape, 0, t.type.dtype)
-                                        for g, t in zip(gradients, tensors, strict=True)]))
+    return _shaped_like(frame, x, iter(gradients))
 
 
 def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
