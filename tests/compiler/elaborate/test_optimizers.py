@@ -1,0 +1,165 @@
+"""Training statements against steps computed by hand in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.elaborated import codes, findings, initial, model, numbers, program, run_steps, train_step
+
+X, Y = numbers(6, 3), numbers(6, seed=1)
+START = {"w": numbers(3, seed=2), "b": np.float32(0.3)}
+BODY = "param w: [3] = 0\nparam b: [] = 0, decay=false\nloss objective = mse(sum(x * w, axis=1) + b, y)"
+STEPS = 4
+
+Parameters = dict[str, Any]
+
+
+def slopes(p: Parameters) -> Parameters:
+    """The gradient of the mean squared error of ``x w + b``."""
+    residual = X @ p["w"] + p["b"] - Y
+    return {"w": 2 * (residual[:, None] * X).mean(0), "b": 2 * residual.mean()}
+
+
+def trajectory(rule: Callable[[float, Any, Any, dict[str, Any]], tuple[Any, dict[str, Any]]],
+               gradients: Callable[[Parameters], Parameters] = slopes) -> Iterator[Parameters]:
+    """Parameters after each step of a rule (t, p, g, state) -> (p, state)."""
+    p: Parameters = {name: np.float64(value) for name, value in START.items()}
+    states: dict[str, dict[str, Any]] = {name: {"name": name} for name in p}
+    for t in range(1, STEPS + 1):
+        g = gradients(p)
+        for name in p:
+            p[name], states[name] = rule(t, p[name], g[name], states[name])
+        yield dict(p)
+
+
+def sgd(lr: float, momentum: float = 0.0, nesterov: bool = False) -> Any:
+    def rule(t: float, p: Any, g: Any, state: dict[str, Any]) -> Any:
+        v = momentum * state.get("v", 0.0) + g
+        return p - lr * (g + momentum * v if nesterov else v), {"v": v}
+
+    return rule
+
+
+def adam(lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0,
+         rate: Callable[[float], float] = lambda t: 1.0) -> Any:
+    def rule(t: float, p: Any, g: Any, state: dict[str, Any]) -> Any:
+        m = beta1 * state.get("m", 0.0) + (1 - beta1) * g
+        v = beta2 * state.get("v", 0.0) + (1 - beta2) * g**2
+        decayed = p * (1 - lr * rate(t) * weight_decay * (state["name"] == "w"))
+        step = lr * rate(t) * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+        return decayed - step, {**state, "m": m, "v": v}
+
+    return rule
+
+
+def warmup_cosine(peak: float, warmup: int, total: int) -> Callable[[float], float]:
+    def rate(t: float) -> float:
+        if t < warmup:
+            return peak * t / warmup
+        return peak * 0.5 * (1 + np.cos(np.pi * (t - warmup) / (total - warmup)))
+
+    return rate
+
+
+@pytest.mark.parametrize(("written", "rule"), [
+    ("sgd(lr=0.1)", sgd(0.1)),
+    ("sgd", sgd(0.01)),
+    ("sgd(0.1, momentum=0.9)", sgd(0.1, 0.9)),
+    ("sgd(lr=0.1, momentum=0.9, nesterov=true)", sgd(0.1, 0.9, True)),
+    ("adam", adam(1e-3)),
+    ("adam(lr=0.05)", adam(0.05)),
+    ("adam(0.05, 0.8, 0.95, eps=0.1)", adam(0.05, 0.8, 0.95, 0.1)),
+    ("adamw(lr=0.05, weight_decay=0.5)", adam(0.05, weight_decay=0.5)),
+    ("adam(lr=warmup_cosine(0.1, 2, 5))", adam(1.0, rate=warmup_cosine(0.1, 2, 5))),
+    ("adamw(lr=warmup_cosine(0.1, warmup=2, total=5), weight_decay=0.5)",
+     adam(1.0, weight_decay=0.5, rate=warmup_cosine(0.1, 2, 5))),
+])  # fmt: skip
+def test_steps_by_hand(written: str, rule: Any) -> None:
+    text = model(BODY, "x: [B, 3]", after=f"\ntrain:\n    minimize objective with {written}\n").replace(
+        "    param w", "    target y: [B]\n    param w", 1)
+    history = run_steps(train_step(program(text)), START, {"x": X, "y": Y}, STEPS)
+    for actual, expected in zip(history, trajectory(rule), strict=True):
+        for name in START:
+            np.testing.assert_allclose(actual[name], expected[name], rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("limit", [0.05, 1e3])
+def test_clip_norm_scales_all_gradients_together(limit: float) -> None:
+    def clipped(p: Parameters) -> Parameters:
+        g = slopes(p)
+        norm = np.sqrt(sum(np.sum(v**2) for v in g.values()))
+        return {name: v * min(1, limit / norm) for name, v in g.items()}
+
+    after = f"\ntrain:\n    clip_norm = {limit}\n    minimize objective with sgd(lr=1.0)\n"
+    of = program(model("target y: [B]\n" + BODY, "x: [B, 3]", after=after))
+    history = run_steps(train_step(of), START, {"x": X, "y": Y}, STEPS)
+    for actual, expected in zip(history, trajectory(sgd(1.0), clipped), strict=True):
+        np.testing.assert_allclose(actual["w"], expected["w"], rtol=2e-3, atol=2e-5)
+
+
+def test_steps_know_how_many_there_are() -> None:
+    after = "\ntrain:\n    minimize objective with sgd(lr=warmup_cosine(1.0, steps_per_epoch, steps))\n"
+    of = program(model("param w: [] = 0\nloss objective = w * mean(x)", "x: [B]", after=after))
+    (step,) = of.programs[0].steps(6, 2)
+    history = run_steps(step, {"w": np.float32(0)}, {"x": np.ones(3, np.float32)}, 6)
+    rates = -np.diff([0.0, *(state["w"] for state in history)])
+    np.testing.assert_allclose(rates, [warmup_cosine(1.0, 2, 6)(t) for t in range(1, 7)], atol=1e-6)
+
+
+def test_frozen_parameters_are_constants() -> None:
+    after = "\ntrain:\n    minimize objective with sgd(lr=0.1)\n"
+    body = "param a: [] = 1, trainable=false\nparam w: [] = 2\nloss objective = a * w * mean(x)"
+    step = train_step(program(model(body, "x: [B]", after=after)))
+    assert set(step.carried) >= {"w"} and "a" not in step.carried and set(step.constants) == {"a"}
+
+
+def test_states_belong_to_the_statement() -> None:
+    after = "\ntrain:\n    minimize first with adam\n    minimize second with adam\n"
+    of = program(model("param w: [] = 1\nloss first = w * mean(x)\nloss second = w * w", "x: [B]", after=after))
+    one, two = of.programs[0].steps(None, None)
+    assert set(one.initial).isdisjoint(two.initial)
+    assert one.minimized == ("first",) and two.minimized == ("second",)
+
+
+def test_an_optimizer_of_ones_own() -> None:
+    before = (
+        "optimizer lion(lr: float = 0.1, beta: float = 0.9)(p: [...S], g: [...S], t: i64[]) -> [...S]:\n"
+        "    state m: [...S] = 0\n    state count: i64[] = 5\n"
+        "    step = sign(beta * m + (1 - beta) * g)\n    m = beta * m + (1 - beta) * g\n    count = count + 1\n"
+        "    return p - lr * step / f32(count)\n"
+    )
+    of = program(model("param w: [2] = 0\nloss objective = sum(w) * mean(x)", "x: [B]", before,
+                       "\ntrain:\n    minimize objective with lion\n"))
+    history = run_steps(train_step(of), initial(of), {"x": np.ones(2, np.float32)}, 2)
+    np.testing.assert_allclose(history[-1]["w"], -0.1 * (1 / 6 + 1 / 7) * np.ones(2), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("train", "code"), [
+    ("minimize loss1 with adam", "AX0218"),
+    ("minimize objective with relu", "AX0306"),
+    ("minimize objective with adam(rate=1)", "AX0202"),
+    ('minimize objective with adam(lr="fast")', "AX0306"),
+    ("minimize objective with adam(lr=warmup_cosine)", "AX0306"),
+    ("minimize objective with adam(lr=warmup_cosine(1, 2))", "AX0203"),
+    ("epoch = 3", "AX0701"),
+    ("epochs = 0", "AX0702"),
+    ("batch_size = half", "AX0702"),
+    ("split = {train: 0.8, valid: 0.1}", "AX0702"),
+    ('data = cvs("a.csv")', "AX0705"),
+    ("feed z = data.z", "AX0706"),
+    ("output y = 3", "AX0212"),
+    ("epochs = 3\n    epochs = 4", "AX0205"),
+])  # fmt: skip
+def test_refused(train: str, code: str) -> None:
+    text = model("param w: [] = 1\nloss objective = w * mean(x)", "x: [B]", after=f"\ntrain:\n    {train}\n")
+    assert codes(text) == [code]
+
+
+def test_mistakes_of_a_train_block_are_told_together() -> None:
+    train = "    epoch = 3\n    batch_size = 0\n    feed z = data.z\n    data = cvs(1)\n"
+    text = model("param w: [] = 1\nloss objective = w * mean(x)", "x: [B]", after=f"\ntrain:\n{train}")
+    assert sorted(f.code for f in findings(text)) == ["AX0701", "AX0702", "AX0705", "AX0706"]
