@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from .ir.builder import Builder
 from .ir.graph import Node, Value
+from .ops.base import Trait
 from .ops.shape import zeros_like
+
+
+DISCRETE = "a discrete draw has no derivative with respect to its probabilities"
 
 
 class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
@@ -50,6 +54,7 @@ def reaching_gradient(
             seed = builder.constant(1.0, y.type.dtype)
         cotangents: dict[Value, Value] = {y: seed}
         active = _depends(builder.nodes, wrt)
+        _refuse_discrete(builder.nodes, active, y)
         for node in reversed(list(builder.nodes)):
             if active.isdisjoint(node.outputs) or not any(out in cotangents for out in node.outputs):
                 continue
@@ -67,6 +72,20 @@ def _depends(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
         if not active.isdisjoint(node.inputs):
             active.update(out for out in node.outputs if out.type.dtype.is_float)
     return active
+
+
+def _refuse_discrete(nodes: Sequence[Node], active: set[Value], y: Value) -> None:
+    """NotDifferentiable if ``y`` depends, through a discrete draw, on what is differentiated."""
+    tainted: dict[Value, Node] = {}
+    for node in nodes:
+        if Trait.DISCRETE in node.op.traits and not active.isdisjoint(node.inputs[1:]):
+            tainted.update(dict.fromkeys(node.outputs, node))
+        elif tainted and not node.op.stops_gradient:
+            source = next((tainted[value] for value in node.inputs if value in tainted), None)
+            if source is not None:
+                tainted.update(dict.fromkeys(node.outputs, source))
+    if y in tainted:
+        raise NotDifferentiable(tainted[y], DISCRETE)
 
 
 def _pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]) -> list[tuple[Value, Value]]:

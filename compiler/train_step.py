@@ -17,6 +17,7 @@ from archonnx.grammar.source import Span
 
 from .autodiff import NotDifferentiable, reaching_gradient
 from .elaborate import calls
+from .elaborate.differentiation import gradient_help
 from .elaborate.expressions import evaluate
 from .elaborate.frame import Build, Frame
 from .elaborate.model import Elaboration
@@ -189,7 +190,7 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
     except NotDifferentiable as problem:
         origin = problem.node.origin
         fail("AX0401", f"loss `{loss}` cannot be differentiated through {origin.what}: {problem.why}",
-             origin.span or span, help="`stop_gradient(...)` makes it a constant for the gradient")
+             origin.place or span, help=gradient_help(problem))
 
 
 def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:

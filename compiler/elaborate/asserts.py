@@ -1,4 +1,4 @@
-"""``assert``: decided at compile time where that is possible; else assumed, used, recorded, and checked when it runs."""
+"""``assert``: decided at compile time where possible; else assumed, used, recorded, and checked when it runs."""
 
 from __future__ import annotations
 

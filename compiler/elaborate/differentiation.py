@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archonnx.compiler.autodiff import NotDifferentiable, gradient
+from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, gradient
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import full
@@ -32,10 +32,18 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
         gradients = gradient(frame.build.builder, y, tensors, weight)
     except NotDifferentiable as problem:
         origin = problem.node.origin
-        others = [Label(origin.span, origin.what)] if origin.span is not None else []
+        others = [Label(origin.place, origin.what)] if origin.place is not None else []
         fail("AX0401", f"no gradient passes through {origin.what}: {problem.why}", span, others=others,
-             help="`stop_gradient(...)` makes it a constant for the gradient")
+             help=gradient_help(problem))
     return _shaped_like(frame, x, iter(gradients))
+
+
+def gradient_help(problem: NotDifferentiable) -> str:
+    """The way out."""
+    if problem.why == DISCRETE:
+        return ("`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of p, and "
+                "the score `log_prob` of the draw has one")
+    return "`stop_gradient(...)` makes it a constant for the gradient"
 
 
 def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:

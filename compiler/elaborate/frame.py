@@ -28,7 +28,7 @@ BUDGET = 2_000_000
 
 
 PLANNED = frozenset(
-    "jacobian hessian onnx cumprod sort top_k straight_through log_prob orthogonal sparse solve gymnasium "
+    "jacobian hessian onnx cumprod sort top_k orthogonal sparse solve gymnasium "
     "parquet images text roc_auc r2_score average_pool batch_norm resize".split()
 )
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
@@ -212,8 +212,17 @@ class Frame:
     @contextmanager
     def at(self, span: Span, what: str) -> Iterator[None]:
         """Nodes made inside come from this place."""
-        with self.build.builder.at(Origin(what, span, owner=self.owner)):
+        with self.build.builder.at(Origin(what, span, owner=self.owner, use=self._use() if is_library(span) else None)):
             yield
+
+    def _use(self) -> Span | None:
+        """Where the spec called into the library."""
+        frame: Frame | None = self
+        while frame is not None:
+            if frame.called_at is not None and not is_library(frame.called_at):
+                return frame.called_at
+            frame = frame.caller
+        return None
 
     def explain(self, diagnostic: Diagnostic) -> Diagnostic:
         """Add how we got here. In library code the primary label moves to the user's call."""

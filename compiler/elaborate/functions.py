@@ -417,6 +417,12 @@ def random_uniform(frame: Frame, shape: Shape) -> Value:
 
 
 @builtin
+def discrete(frame: Frame, draw: Tensor, parameters: Tensor) -> Value:
+    """A discrete draw, marked as depending on these parameters: a gradient through it is an error, not zero."""
+    return frame.build.builder.add(random.DiscreteDraw(), draw, parameters)
+
+
+@builtin
 def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     """True with probability ``p``, as bool; a third of the cost of comparing uniform draws."""
     seed, step = frame.build.randomness()

@@ -21,22 +21,29 @@ class Origin:
     """``what`` is in the words of the spec (```param W```, ```softmax```), ``span`` its place.
 
     ``role`` says how a derived node came about (``"gradient of"``), and is empty for what was written.
-    ``owner`` is the module in which it stands.
+    ``owner`` is the module in which it stands. Where ``span`` lies in the library, ``use`` is the place of the spec that
+    uses it.
     """
 
     what: str
     span: Span | None = None
     role: str = ""
     owner: Owner | None = None
+    use: Span | None = None
 
     @property
     def path(self) -> str:
         """The path of its module (``"conv.0"``), empty for the model itself."""
         return self.owner.path if self.owner is not None else ""
 
+    @property
+    def place(self) -> Span | None:
+        """Where the author of the spec should look."""
+        return self.use or self.span
+
     def derived(self, role: str) -> Origin:
         """The origin of something made from this one; of two roles in a row the outer one is kept."""
-        return Origin(self.what, self.span, role, self.owner)
+        return Origin(self.what, self.span, role, self.owner, self.use)
 
     def __str__(self) -> str:
         text = f"{self.role} {self.what}".strip()

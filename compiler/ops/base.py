@@ -30,6 +30,8 @@ class Trait(Flag):
     COMMUTATIVE = auto()
     RANDOM = auto()
     """Draws: a function of its inputs (seed, step) and its site. Never folded."""
+    DISCRETE = auto()
+    """Its result jumps as its inputs change, so a gradient through it is refused, not zero."""
     VIEW = auto()
     """Moves no arithmetic: reshapes, transposes, slices."""
 
@@ -82,6 +84,8 @@ class Op:
     name: ClassVar[str] = ""
     traits: ClassVar[Trait] = Trait.PURE
     onnx: ClassVar[OnnxOp | None] = None
+    stops_gradient: ClassVar[bool] = False
+    """Whether the author of the spec says, by this op, that its inputs are constants for the gradient."""
     not_differentiable: ClassVar[str | None] = None
     """Why asking for a gradient through the op is an error (a zero gradient is None in ``vjp``'s result)."""
 

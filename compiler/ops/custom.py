@@ -28,6 +28,7 @@ class StatedGradient(Op):
 
     name: ClassVar[str] = "stated_gradient"
     traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW
+    stops_gradient: ClassVar[bool] = True
     results: int = 1
     backward: Backward = field(default=lambda cotangents: (), repr=False)
 

@@ -228,6 +228,30 @@ class RandomBernoulli(Draw):
         return emit.node("Less", self.emit_words(emit, seed, step, DType.i32), limit)
 
 
+@register
+@dataclass(frozen=True)
+class DiscreteDraw(Op):
+    """A discrete draw, marked as depending on what its probabilities were computed from.
+
+    The gradient of a draw with respect to its probabilities is no derivative of its value, so asking for it is an error.
+    """
+
+    traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW | Trait.DISCRETE
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return inputs[0]
+
+    def evaluate(self, draw: Any, *parameters: Any) -> Any:
+        return draw
+
+    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
+        return (None,) * len(inputs)
+
+    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
+              results: Sequence[TensorType]) -> str:
+        return inputs[0]
+
+
 _BOUNDS = (-HALF // 2, HALF // 2 - 1)
 
 

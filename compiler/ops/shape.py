@@ -110,6 +110,8 @@ class StopGradient(Op):
 
     traits = VIEW
 
+    stops_gradient: ClassVar[bool] = True
+
     def infer(self, x: TensorType) -> TensorType:
         return x
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops.random import RandomBernoulli, RandomUniform
+from archonnx.compiler.ops.random import DiscreteDraw, RandomBernoulli, RandomUniform
 
 from .op_cases import Case, arg
 
@@ -25,4 +25,5 @@ CASES = (
     draws(RandomUniform((), 3)),
     draws(RandomBernoulli((Dim.of(3), B), 4)),
     draws(RandomBernoulli((Dim.of(1025),), 5)),
+    Case(DiscreteDraw(), (arg("i64", "B", 3), arg("f32", "B", 3)), gradient=False),
 )
