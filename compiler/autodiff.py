@@ -14,7 +14,7 @@ from .ops.base import Trait
 from .ops.shape import zeros_like
 
 
-DISCRETE = "a discrete draw has no derivative with respect to its probabilities"
+DISCRETE = "its value jumps as the probabilities change, so it has no derivative"
 
 
 class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
@@ -23,6 +23,11 @@ class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
     def __init__(self, node: Node, why: str) -> None:
         super().__init__(f"{node.op.name}: {why}")
         self.node, self.why = node, why
+
+    @property
+    def what(self) -> str:
+        """What has no gradient, in a few words."""
+        return "a discrete draw" if self.why == DISCRETE else self.node.origin.what
 
 
 def gradient(builder: Builder, y: Value, wrt: Sequence[Value], seed: Value | None = None) -> list[Value]:

@@ -189,7 +189,7 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
         return reaching_gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
     except NotDifferentiable as problem:
         origin = problem.node.origin
-        fail("AX0401", f"loss `{loss}` cannot be differentiated through {origin.what}: {problem.why}",
+        fail("AX0401", f"loss `{loss}` cannot be differentiated through {problem.what}: {problem.why}",
              origin.place or span, help=gradient_help(problem))
 
 

@@ -33,7 +33,7 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
     except NotDifferentiable as problem:
         origin = problem.node.origin
         others = [Label(origin.place, origin.what)] if origin.place is not None else []
-        fail("AX0401", f"no gradient passes through {origin.what}: {problem.why}", span, others=others,
+        fail("AX0401", f"no gradient passes through {problem.what}: {problem.why}", span, others=others,
              help=gradient_help(problem))
     return _shaped_like(frame, x, iter(gradients))
 
