@@ -5,13 +5,11 @@ Spans do not take part in equality: two trees are equal when they say the same t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from .record import Record, field
 from .source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Record):
     """Anything that was written down."""
 
     span: Span = field(compare=False, repr=False, kw_only=True)
@@ -23,15 +21,11 @@ class Node:
 class Expr(Node):
     """An expression."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
 class Name(Expr):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
 class Number(Expr):
     """``1`` is an int, ``1.0`` and ``1e3`` are floats. Equality distinguishes them."""
 
@@ -44,38 +38,32 @@ class Number(Expr):
         return hash((type(self.value), self.value))
 
 
-@dataclass(frozen=True, slots=True)
 class String(Expr):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
 class Constant(Expr):
     """``true``, ``false`` or ``none``."""
 
     value: bool | None
 
 
-@dataclass(frozen=True, slots=True)
 class Dots(Expr):
     """``...`` in a subscript, or ``...S`` among dims."""
 
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Tuple(Expr):
     """``a, b``: several values, in results and assignments."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class List(Expr):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Comprehension(Expr):
     """``[element for targets in iterable if condition]``; as a call argument the brackets may be left out."""
 
@@ -85,14 +73,12 @@ class Comprehension(Expr):
     condition: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Dict(Expr):
     """``{key: value}``; keys are words or strings."""
 
     items: tuple[tuple[String, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Unary(Expr):
     """``-x``, ``+x``, ``not x``."""
 
@@ -100,7 +86,6 @@ class Unary(Expr):
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Binary(Expr):
     """``+ - * / // % @ **``, ``== != < <= > >=``, ``in``, ``and``, ``or``."""
 
@@ -110,7 +95,6 @@ class Binary(Expr):
     op_span: Span = field(compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Conditional(Expr):
     """``then if condition else otherwise``."""
 
@@ -119,7 +103,6 @@ class Conditional(Expr):
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Pipe(Expr):
     """``value |> stage``."""
 
@@ -127,7 +110,6 @@ class Pipe(Expr):
     stage: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Argument(Node):
     """One argument of a call; ``name`` is set where it was given by keyword."""
 
@@ -135,13 +117,11 @@ class Argument(Node):
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Call(Expr):
     callee: Expr
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Slice(Expr):
     """``start:stop:step`` inside a subscript."""
 
@@ -150,13 +130,11 @@ class Slice(Expr):
     step: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
 class Index(Expr):
     value: Expr
     subscripts: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Attribute(Expr):
     value: Expr
     name: str
@@ -166,7 +144,6 @@ class Attribute(Expr):
 # ---------------------------------------------------------------- types and signatures
 
 
-@dataclass(frozen=True, slots=True)
 class Type(Node):
     """``f32[B, 784]`` (name and dims), ``[B]`` (dims alone), ``int`` (name alone), ``list[int]``, ``choice[a, b]``.
 
@@ -177,7 +154,6 @@ class Type(Node):
     dims: tuple[Expr, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
 class Parameter(Node):
     """One entry of a signature."""
 
@@ -186,13 +162,11 @@ class Parameter(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
 class ResultField(Node):
     name: str | None
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class Result(Node):
     """After ``->``: one type, or several fields in parentheses (named, if they are to be read as ``.name``)."""
 
@@ -206,38 +180,31 @@ class Result(Node):
 class Stmt(Node):
     """A statement."""
 
-    __slots__ = ()
-
 
 Suite = tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Input(Stmt):
     name: str
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class Target(Stmt):
     name: str
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class Output(Stmt):
     name: str
     type: Type | None
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Loss(Stmt):
     name: str
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Metric(Stmt):
     """``over`` is ``set`` in ``metric auc over set = ...``."""
 
@@ -246,7 +213,6 @@ class Metric(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Param(Stmt):
     """``param W: [n, m] ~ init`` (``drawn``) or ``= value``, with options such as ``trainable=false``."""
 
@@ -257,14 +223,12 @@ class Param(Stmt):
     options: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Buffer(Stmt):
     name: str
     type: Type
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class State(Stmt):
     """State of an optimizer."""
 
@@ -273,20 +237,17 @@ class State(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Update(Stmt):
     target: Expr
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Feed(Stmt):
     name: str
     value: Expr
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Data(Stmt):
     """``data NAME = SOURCE``. The unnamed ``data = SOURCE`` is an ordinary assignment."""
 
@@ -294,35 +255,29 @@ class Data(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Minimize(Stmt):
     loss: Expr
     over: Expr | None
     optimizer: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Maximize(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Return(Stmt):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Emit(Stmt):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Assert(Stmt):
     condition: Expr
     message: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
 class Draw(Stmt):
     """``z: [B, k] ~ normal(0, 1)``."""
 
@@ -331,7 +286,6 @@ class Draw(Stmt):
     distribution: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class TypedAssign(Stmt):
     """``x: [B, n] = value``."""
 
@@ -340,7 +294,6 @@ class TypedAssign(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Assign(Stmt):
     """``a, b = x, y``. Targets are names, or items of a list (``keys[j] = e``)."""
 
@@ -348,19 +301,16 @@ class Assign(Stmt):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class ExprStmt(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class For(Stmt):
     targets: tuple[Name, ...]
     iterable: Expr
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class If(Stmt):
     """``branches`` are (condition, body) for ``if`` and each ``elif``; ``otherwise`` is the ``else`` body."""
 
@@ -368,24 +318,20 @@ class If(Stmt):
     otherwise: Suite = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Repeat(Stmt):
     count: Expr
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class Every(Stmt):
     count: Expr
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class Together(Stmt):
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class Binding(Node):
     """In a scan or loop header: ``name in value along axis`` (``each``) or ``name = value`` (a state)."""
 
@@ -395,7 +341,6 @@ class Binding(Node):
     axis: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Collect(Node):
     """In a scan header after ``->``: ``name along axis``."""
 
@@ -403,7 +348,6 @@ class Collect(Node):
     axis: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Scan(Stmt):
     reversed: bool
     bindings: tuple[Binding, ...]
@@ -411,7 +355,6 @@ class Scan(Stmt):
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class Loop(Stmt):
     bindings: tuple[Binding, ...]
     condition: Expr | None
@@ -421,14 +364,12 @@ class Loop(Stmt):
 # ---------------------------------------------------------------- declarations
 
 
-@dataclass(frozen=True, slots=True)
 class Doc(Node):
     """The docstring of a body, dedented."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class Backward(Node):
     """``backward(dy):`` and its body."""
 
@@ -436,7 +377,6 @@ class Backward(Node):
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class Declaration(Stmt):
     """Something named at the top of a file (fns and blocks: nested, too). ``name_span`` is where its name stands."""
 
@@ -444,7 +384,6 @@ class Declaration(Stmt):
     name_span: Span = field(compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Fn(Declaration):
     parameters: tuple[Parameter, ...]
     result: Result | None
@@ -453,7 +392,6 @@ class Fn(Declaration):
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Entry(Declaration):
     parameters: tuple[Parameter, ...]
     result: Result
@@ -461,7 +399,6 @@ class Entry(Declaration):
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Block(Declaration):
     """Two argument lists: hyperparameters make a module, inputs apply it."""
 
@@ -472,7 +409,6 @@ class Block(Declaration):
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Optimizer(Declaration):
     hyperparameters: tuple[Parameter, ...]
     inputs: tuple[Parameter, ...]
@@ -481,7 +417,6 @@ class Optimizer(Declaration):
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Schedule(Declaration):
     hyperparameters: tuple[Parameter, ...]
     inputs: tuple[Parameter, ...]
@@ -490,14 +425,12 @@ class Schedule(Declaration):
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Model(Declaration):
     parameters: tuple[Parameter, ...]
     body: Suite
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Train(Declaration):
     """``train [NAME] [of MODEL]:``. The name is ``""`` where none was given."""
 
@@ -506,18 +439,15 @@ class Train(Declaration):
     doc: Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Search(Stmt):
     body: Suite
 
 
-@dataclass(frozen=True, slots=True)
 class Import(Stmt):
     path: String
     names: tuple[Name, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class File(Node):
     """A whole spec."""
 

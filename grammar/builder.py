@@ -6,7 +6,6 @@ not (a chained comparison, an odd target) goes to the report, and the parse goes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from lark import Token
@@ -15,13 +14,13 @@ from . import ast
 from .diagnostics import Label, Report
 from .layout import bounds
 from .literals import dedent, read_number, read_string
+from .record import Record, replace
 from .source import Source, Span
 
 Children: TypeAlias = list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Record):
     """Several nodes that have no node of their own in the tree: a signature, a list of values, a body."""
 
     span: Span
@@ -29,8 +28,7 @@ class _Group:
     doc: ast.Doc | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Clause:
+class _Clause(Record):
     """``for targets in iterable if condition``."""
 
     span: Span

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NoReturn
 
+from .record import Record
 from .source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Record):
     """A text at a span. The primary label is the narrowest place at which the mistake can be seen."""
 
     span: Span
@@ -19,8 +19,7 @@ class Label:
     primary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Record):
     """One finding. The headline stands alone; labels show the places, notes the context, help the way out."""
 
     code: str

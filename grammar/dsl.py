@@ -19,6 +19,7 @@ from .builder import Builder
 from .diagnostics import Report, SpecError, fail
 from .layout import Layout
 from .outline import outline
+from .record import fields
 from .source import Source, Span
 from .syntax_errors import describe
 from .tables import make_parser
@@ -131,4 +132,4 @@ def _check_depth(tree: Any) -> None:
             if depth > MAX_DEPTH:
                 fail("AX0115", f"an expression is nested more than {MAX_DEPTH} deep", node.span, "too deep from here",
                      help="give the inner parts names of their own")
-            stack.extend((getattr(node, name), depth + 1) for name in node.__dataclass_fields__)
+            stack.extend((getattr(node, f.name), depth + 1) for f in fields(node))

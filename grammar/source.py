@@ -9,6 +9,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from .record import Record
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -34,8 +36,7 @@ class Source:
         return self.text[starts[number - 1] : end].rstrip("\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Record):
     """Half-open range of offsets ``start:end`` in a source."""
 
     source: Source

@@ -8,10 +8,10 @@ depends on no input, call dim or draw; the rest runs at each application.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 from archonnx.grammar import ast
+from archonnx.grammar.record import fields
 
 from .values import BlockType
 

@@ -13,11 +13,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from archonnx.compiler.ops.base import Op
 from archonnx.compiler.ops.shape import Constant
+from archonnx.grammar.record import fields
 
 from .dims import Dim
 from .graph import Graph, Node, Value

@@ -1,4 +1,4 @@
-"""What an op is: a frozen dataclass whose fields are its attributes, and which knows all there is to know of it.
+"""What an op is: a record whose fields are its attributes, and which knows all there is to know of it.
 
 Its shape rule (``infer``), its meaning (``evaluate``, in NumPy), its gradient (``vjp``, built of ops) and its ONNX
 form (``lower``) stand together. Nothing outside an op's class names the op; passes ask for its traits.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from enum import Flag, auto
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.grammar.record import Record, fields, replace
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
@@ -67,8 +67,7 @@ class Emitter(Protocol):
         """A 1-D i64 tensor of these dims: a constant where all are known, else computed from the graph's inputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class OnnxOp:
+class OnnxOp(Record):
     """A one-to-one mapping onto an ONNX operator; serves export and import. ``attributes`` renames ours to ONNX's."""
 
     type: str
@@ -77,9 +76,8 @@ class OnnxOp:
     domain: str = ""
 
 
-@dataclass(frozen=True)
-class Op:
-    """Base of all ops. Subclasses are frozen dataclasses, so they hash, compare and print by their attributes."""
+class Op(Record):
+    """Base of all ops. Ops are records, so they hash, compare and print by their attributes."""
 
     name: ClassVar[str] = ""
     traits: ClassVar[Trait] = Trait.PURE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +24,6 @@ class Predicate(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Equal(Predicate):
     """``a == b``."""
 
@@ -36,7 +34,6 @@ class Equal(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class NotEqual(Predicate):
     """``a != b``."""
 
@@ -50,7 +47,6 @@ class NotEqual(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class Greater(Predicate):
     """``a > b``."""
 
@@ -59,7 +55,6 @@ class Greater(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class Less(Predicate):
     """``a < b``."""
 
@@ -68,7 +63,6 @@ class Less(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class GreaterEqual(Predicate):
     """``a >= b``."""
 
@@ -77,7 +71,6 @@ class GreaterEqual(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class LessEqual(Predicate):
     """``a <= b``."""
 
@@ -86,7 +79,6 @@ class LessEqual(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class LogicalAnd(Predicate):
     """Both."""
 
@@ -97,7 +89,6 @@ class LogicalAnd(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class LogicalOr(Predicate):
     """At least one."""
 
@@ -108,7 +99,6 @@ class LogicalOr(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class LogicalXor(Predicate):
     """Exactly one."""
 
@@ -119,7 +109,6 @@ class LogicalXor(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class LogicalNot(Predicate):
     """Not."""
 
@@ -129,7 +118,6 @@ class LogicalNot(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class IsNan(Predicate):
     """Whether ``x`` is not a number."""
 
@@ -139,7 +127,6 @@ class IsNan(Predicate):
 
 
 @register
-@dataclass(frozen=True)
 class IsInf(Predicate):
     """Whether ``x`` is infinite, of either sign."""
 

@@ -7,7 +7,6 @@ name ("same", "causal": arithmetic on ``pads``, in the library).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +27,6 @@ NARROW, SMALL = 16, 1 << 22
 views together, are fewer than these."""
 
 
-@dataclass(frozen=True)
 class Convolution(Op):
     """What the three ops share: ``x: [N, C, *size]``, ``w: [O, C / groups, *kernel]``, ``y: [N, O, *places]``.
 
@@ -72,7 +70,6 @@ def _in_groups(x: Any, groups: int, axis: int) -> Any:
 
 
 @register
-@dataclass(frozen=True)
 class Conv(Convolution):
     """Cross-correlation of ``x`` with ``w``, as is usual in deep learning.
 
@@ -108,7 +105,6 @@ class Conv(Convolution):
 
 
 @register
-@dataclass(frozen=True)
 class ConvInputGrad(Convolution):
     """What a convolution's input of spatial ``size`` gets from ``dy``; also transposed convolution of ``dy``.
 
@@ -176,7 +172,6 @@ def emit_transposed(emit: Emitter, dy: str, w: str, window: Window, sizes: Seque
 
 
 @register
-@dataclass(frozen=True)
 class ConvWeightGrad(Convolution):
     """What a convolution's weight with this ``kernel`` gets from ``dy``.
 

@@ -6,10 +6,10 @@ It is made by the elaborator and gone after differentiation, so it is not in the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archonnx.compiler.ir.types import TensorType
+from archonnx.grammar.record import field
 
 from .base import Emitter, Op, Trait
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 Backward = Callable[[Sequence["Value | None"]], Sequence["Value | None"]]
 
 
-@dataclass(frozen=True, eq=False)
-class StatedGradient(Op):
+class StatedGradient(Op, eq=False):
     """The first ``results`` inputs as they are; the others are what the results depend on, for the gradient's sake.
 
     ``backward`` maps the cotangents of the results to those of the other inputs.

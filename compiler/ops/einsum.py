@@ -7,7 +7,6 @@ What this module does not do: order the products of three and more tensors.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
 class Einsum(Op):
     """A sum of products; ``equation`` is in single letters, ``ab,bc->ac``, none twice in one term.
 

@@ -7,7 +7,6 @@ module does not do: the functions of analysis (``functions``), truth values (``c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -90,7 +89,6 @@ class ZeroGradient(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Add(Elementwise):
     """``a + b``."""
 
@@ -105,7 +103,6 @@ class Add(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Sub(Elementwise):
     """``a - b``."""
 
@@ -119,7 +116,6 @@ class Sub(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Mul(Elementwise):
     """``a * b``."""
 
@@ -134,7 +130,6 @@ class Mul(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Div(Elementwise):
     """``a / b`` of floats. Backward: ``da = dy / b``, ``db = -da * y``."""
 
@@ -150,7 +145,6 @@ class Div(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Neg(Elementwise):
     """``-x``."""
 
@@ -165,7 +159,6 @@ class Neg(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class FloorDiv(ZeroGradient):
     """``floor(a / b)``; an integer divided by zero is undefined.
 
@@ -187,7 +180,6 @@ class FloorDiv(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Mod(Elementwise):
     """``a - b * floor(a / b)``: the remainder with the sign of ``b``, as in Python.
 
@@ -212,7 +204,6 @@ class Mod(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Maximum(Elementwise):
     """The larger of two. Where they are equal each gets half of the gradient (which needs them finite)."""
 
@@ -228,7 +219,6 @@ class Maximum(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Minimum(Elementwise):
     """The smaller of two. Where they are equal each gets half of the gradient (which needs them finite)."""
 
@@ -244,7 +234,6 @@ class Minimum(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Abs(Elementwise):
     """``|x|``, with derivative 0 at 0."""
 
@@ -261,7 +250,6 @@ class Abs(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Sign(ZeroGradient):
     """-1, 0 or 1."""
 
@@ -272,7 +260,6 @@ class Sign(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Heaviside(ZeroGradient):
     """1 above zero, 0 below, ``at_zero`` (from 0 to 1) at zero.
 
@@ -302,7 +289,6 @@ class Heaviside(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Floor(ZeroGradient):
     """The largest integer not above ``x``, as a float."""
 
@@ -314,7 +300,6 @@ class Floor(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Ceil(ZeroGradient):
     """The smallest integer not below ``x``, as a float."""
 
@@ -326,7 +311,6 @@ class Ceil(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Round(ZeroGradient):
     """The nearest integer, halves to even, as a float."""
 
@@ -341,7 +325,6 @@ class Round(ZeroGradient):
 
 
 @register
-@dataclass(frozen=True)
 class Where(Op):
     """``a`` where the condition holds, else ``b``. What is not selected gets the gradient ``dy * 0``."""
 
@@ -372,7 +355,6 @@ class Where(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Cast(Op):
     """Convert to another dtype: floats to integers truncate, numbers to bool are ``x != 0``."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -45,7 +44,6 @@ class Function(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Pow(Elementwise):
     """``a ** b``.
 
@@ -63,7 +61,6 @@ class Pow(Elementwise):
 
 
 @register
-@dataclass(frozen=True)
 class Sqrt(Function):
     """The square root."""
 
@@ -75,7 +72,6 @@ class Sqrt(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Exp(Function):
     """``e ** x``."""
 
@@ -87,7 +83,6 @@ class Exp(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Log(Function):
     """The natural logarithm."""
 
@@ -99,7 +94,6 @@ class Log(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Expm1(Function):
     """``exp(x) - 1``, precise near 0: in ONNX ``tanh(x / 2) * (exp(x) + 1)``, which is the same."""
 
@@ -116,7 +110,6 @@ class Expm1(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Log1p(Function):
     """``log(1 + x)``, precise near 0.
 
@@ -141,7 +134,6 @@ class Log1p(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Sin(Function):
     """The sine."""
 
@@ -153,7 +145,6 @@ class Sin(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Cos(Function):
     """The cosine."""
 
@@ -165,7 +156,6 @@ class Cos(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Tan(Function):
     """The tangent."""
 
@@ -177,7 +167,6 @@ class Tan(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Asin(Function):
     """The inverse of the sine, on [-1, 1]."""
 
@@ -189,7 +178,6 @@ class Asin(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Acos(Function):
     """The inverse of the cosine, on [-1, 1]."""
 
@@ -201,7 +189,6 @@ class Acos(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Atan(Function):
     """The inverse of the tangent."""
 
@@ -213,7 +200,6 @@ class Atan(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Sinh(Function):
     """The hyperbolic sine."""
 
@@ -225,7 +211,6 @@ class Sinh(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Cosh(Function):
     """The hyperbolic cosine."""
 
@@ -237,7 +222,6 @@ class Cosh(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Tanh(Function):
     """The hyperbolic tangent."""
 
@@ -249,7 +233,6 @@ class Tanh(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Asinh(Function):
     """The inverse of the hyperbolic sine."""
 
@@ -261,7 +244,6 @@ class Asinh(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Acosh(Function):
     """The inverse of the hyperbolic cosine, from 1 on."""
 
@@ -273,7 +255,6 @@ class Acosh(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Atanh(Function):
     """The inverse of the hyperbolic tangent, on (-1, 1)."""
 
@@ -301,7 +282,6 @@ def _erf(x: Any) -> Any:
 
 
 @register
-@dataclass(frozen=True)
 class Sigmoid(Function):
     """``1 / (1 + exp(-x))``."""
 
@@ -313,7 +293,6 @@ class Sigmoid(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Softplus(Function):
     """``log(1 + exp(x))``."""
 
@@ -325,7 +304,6 @@ class Softplus(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Relu(Function):
     """``max(x, 0)``, with derivative 0 at 0."""
 
@@ -339,7 +317,6 @@ class Relu(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Erf(Function):
     """The error function."""
 
@@ -351,7 +328,6 @@ class Erf(Function):
 
 
 @register
-@dataclass(frozen=True)
 class Gelu(Function):
     """``x`` times the normal distribution function: exactly, or by the approximation with tanh.
 

@@ -7,7 +7,6 @@ provider; CUDA does not look. What this module does not do: slices between stati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +36,6 @@ def _check_updates(op: str, x: TensorType, updates: TensorType, shape: tuple[Dim
 
 
 @register
-@dataclass(frozen=True)
 class Gather(Op):
     """``x[..., indices, ...]`` at one axis: the shape of ``indices`` takes that axis's place."""
 
@@ -56,7 +54,6 @@ class Gather(Op):
 
 
 @register
-@dataclass(frozen=True)
 class ScatterAdd(Op):
     """``x`` with ``updates[i]`` added to ``x[indices[i]]``, along the first axis; what meets adds up.
 
@@ -86,7 +83,6 @@ class ScatterAdd(Op):
 
 
 @register
-@dataclass(frozen=True)
 class GatherElements(Op):
     """``y[i, j] = x[indices[i, j], j]`` for axis 0 of a matrix, and so on: each index reads along its own line."""
 
@@ -105,7 +101,6 @@ class GatherElements(Op):
 
 
 @register
-@dataclass(frozen=True)
 class ScatterElementsAdd(Op):
     """``x[indices[i, j], j] += updates[i, j]`` for axis 0 of a matrix, and so on. The adjoint of GatherElements."""
 
@@ -140,7 +135,6 @@ def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None
 
 
 @register
-@dataclass(frozen=True)
 class OneHot(Op):
     """1 at the index along a new last axis of size ``depth``, 0 elsewhere; all 0 for an index out of range."""
 

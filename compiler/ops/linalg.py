@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
 class MatMul(Op):
     """``[...S, i, k] @ [...S, k, j] -> [...S, i, j]``, each factor read transposed where its flag says so.
 

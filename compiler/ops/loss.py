@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
 class CrossEntropy(Op):
     """``log(sum(exp(logits))) - logits[label]`` along the last axis: a loss for each example, none of them reduced.
 

@@ -6,7 +6,6 @@ What this module does not do: batch, group and instance normalisation; they are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
 
 
-@dataclass(frozen=True)
 class AlongAxis(Op):
     """A float tensor to one of its own type, along one axis, counted from the front."""
 
@@ -38,7 +36,6 @@ class AlongAxis(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Softmax(AlongAxis):
     """``exp(x) / sum(exp(x))`` along one axis. Backward: ``dx = y * (dy - sum(dy * y))``."""
 
@@ -53,7 +50,6 @@ class Softmax(AlongAxis):
 
 
 @register
-@dataclass(frozen=True)
 class LogSoftmax(AlongAxis):
     """``x - log(sum(exp(x)))`` along one axis. Backward: ``dx = dy - exp(y) * sum(dy)``."""
 
@@ -68,7 +64,6 @@ class LogSoftmax(AlongAxis):
 
 
 @register
-@dataclass(frozen=True)
 class LayerNorm(Op):
     """``(x - mean) * inverse * scale + bias`` over the axes from ``axis`` on; ``inverse`` is 1 / standard deviation.
 

@@ -6,7 +6,6 @@ Max pooling moves elements and average pooling is linear, so their gradients hav
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,6 @@ def _places(window: Window, x: Any) -> list[int]:
     return [d.evaluate({}) for d in window.places([Dim.of(n) for n in x.shape[2:]])]
 
 
-@dataclass(frozen=True)
 class MaxPooling(Op):
     """What max pooling and its gradients share: ``x: [N, C, *size]``, ``y: [N, C, *places]``.
 
@@ -125,7 +123,6 @@ def _emit_refilled(emit: Emitter, dx: str, window: Window, sizes: Sequence[Dim])
 
 
 @register
-@dataclass(frozen=True)
 class MaxPool(MaxPooling):
     """The largest element of each window. Backward: ``dx = max_pool_grad(dy, x, y)``."""
 
@@ -145,7 +142,6 @@ class MaxPool(MaxPooling):
 
 
 @register
-@dataclass(frozen=True)
 class MaxPoolGrad(MaxPooling):
     """``dy`` put where the largest elements stood, 0 elsewhere. Inputs: ``dy``, ``x``, ``y``.
 
@@ -185,7 +181,6 @@ class MaxPoolGrad(MaxPooling):
 
 
 @register
-@dataclass(frozen=True)
 class MaxPoolSelect(MaxPooling):
     """The elements of ``u`` where the largest of ``x`` stood, one for each window. Inputs: ``u``, ``x``, ``y``.
 
@@ -218,7 +213,6 @@ class MaxPoolSelect(MaxPooling):
         return emit.node("Div", total, count)
 
 
-@dataclass(frozen=True)
 class AveragePooling(Op):
     """What average pooling and its gradient share. Pads count as zeros, or not at all."""
 
@@ -240,7 +234,6 @@ class AveragePooling(Op):
 
 
 @register
-@dataclass(frozen=True)
 class AveragePool(AveragePooling):
     """The mean of each window. Backward: ``dx = average_pool_grad(dy)``."""
 
@@ -264,7 +257,6 @@ class AveragePool(AveragePooling):
 
 
 @register
-@dataclass(frozen=True)
 class AveragePoolGrad(AveragePooling):
     """``dy`` spread evenly over each window, to the spatial ``size`` that was pooled.
 

@@ -16,7 +16,6 @@ What this module does not do: other distributions; they are written in the langu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -79,7 +78,6 @@ def _counters(columns: int, rows: int, site: int) -> Words:
     return index * np.uint64(INDEX_STEP) + _site_offset(site)
 
 
-@dataclass(frozen=True)
 class Draw(Op):
     """A tensor of independent draws. Inputs: ``seed: i64[]``, ``step: i64[]``, and parameters of the distribution."""
 
@@ -156,7 +154,6 @@ def _unsigned(emit: Emitter, number: int) -> str:
 
 
 @register
-@dataclass(frozen=True)
 class RandomUniform(Draw):
     """Draws from the open interval (0, 1), of type f32 or f64: the high bits of a 64-bit word.
 
@@ -195,7 +192,6 @@ class RandomUniform(Draw):
 
 
 @register
-@dataclass(frozen=True)
 class RandomBernoulli(Draw):
     """True with probability ``p`` (a third input, ``f32[]``), in steps of 2**-32; exactly never at 0, always at 1.
 
@@ -229,7 +225,6 @@ class RandomBernoulli(Draw):
 
 
 @register
-@dataclass(frozen=True)
 class DiscreteDraw(Op):
     """A discrete draw, marked as depending on what its probabilities were computed from.
 

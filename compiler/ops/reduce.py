@@ -6,7 +6,6 @@ What this module does not do: variances, norms, means over masks (the library co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
 
 
-@dataclass(frozen=True)
 class Reduction(Op):
     """Folds ``axes``; with ``keep`` they stay, with size 1."""
 
@@ -56,7 +54,6 @@ def _folded(x: TensorType, axes: Sequence[int], keep: bool) -> tuple[Any, ...]:
 
 
 @register
-@dataclass(frozen=True)
 class ReduceSum(Reduction):
     """The sum."""
 
@@ -70,7 +67,6 @@ class ReduceSum(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceMean(Reduction):
     """The arithmetic mean."""
 
@@ -95,7 +91,6 @@ class Extreme(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceMax(Extreme):
     """The largest element. Elements that tie share the gradient equally."""
 
@@ -106,7 +101,6 @@ class ReduceMax(Extreme):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceMin(Extreme):
     """The smallest element. Elements that tie share the gradient equally."""
 
@@ -117,7 +111,6 @@ class ReduceMin(Extreme):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceProd(Reduction):
     """The product along one axis.
 
@@ -139,7 +132,6 @@ class ReduceProd(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceLogSumExp(Reduction):
     """``log(sum(exp(x)))`` without overflow. Backward: ``dx = dy * exp(x - y)``."""
 
@@ -172,7 +164,6 @@ class TruthReduction(Reduction):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceAny(TruthReduction):
     """Whether one holds."""
 
@@ -183,7 +174,6 @@ class ReduceAny(TruthReduction):
 
 
 @register
-@dataclass(frozen=True)
 class ReduceAll(TruthReduction):
     """Whether all hold."""
 
@@ -193,7 +183,6 @@ class ReduceAll(TruthReduction):
         return np.all(x, axis=self.axes, keepdims=self.keep)
 
 
-@dataclass(frozen=True)
 class ExtremePlace(Op):
     """The place of an extreme element along one axis, as i64; the first of those that tie."""
 
@@ -209,7 +198,6 @@ class ExtremePlace(Op):
 
 
 @register
-@dataclass(frozen=True)
 class ArgMax(ExtremePlace):
     """Where the largest element stands along one axis; the first of those that tie."""
 
@@ -220,7 +208,6 @@ class ArgMax(ExtremePlace):
 
 
 @register
-@dataclass(frozen=True)
 class ArgMin(ExtremePlace):
     """Where the smallest element stands along one axis; the first of those that tie."""
 
@@ -231,7 +218,6 @@ class ArgMin(ExtremePlace):
 
 
 @register
-@dataclass(frozen=True)
 class CumSum(Op):
     """Running sums along one axis; ``exclusive`` leaves out the element itself, ``reverse`` runs from the end."""
 

@@ -6,7 +6,6 @@ What this module does not do: parts of tensors (``slicing``), indexing by tensor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
 from archonnx.compiler.ir.dims import ONE, Dim, same
 from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.grammar.record import field
 
 from .base import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 
@@ -24,7 +24,6 @@ VIEW = Trait.PURE | Trait.VIEW
 
 
 @register
-@dataclass(frozen=True)
 class Constant(Op):
     """A tensor known at compile time. Equal constants compare equal."""
 
@@ -58,7 +57,6 @@ class Constant(Op):
 
 
 @register
-@dataclass(frozen=True)
 class DimValue(Op):
     """The size of an axis as a scalar."""
 
@@ -81,7 +79,6 @@ class DimValue(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Iota(Op):
     """``0, 1, ..., length - 1`` as i64."""
 
@@ -104,7 +101,6 @@ class Iota(Op):
 
 
 @register
-@dataclass(frozen=True)
 class StopGradient(Op):
     """The same tensor, through which no gradient flows. Export leaves it out."""
 
@@ -127,7 +123,6 @@ class StopGradient(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Broadcast(Op):
     """Repeat along new leading axes and along axes of size 1. The only op whose gradient sums.
 
@@ -166,7 +161,6 @@ class Broadcast(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Reshape(Op):
     """The same elements in row-major order under another shape."""
 
@@ -203,7 +197,6 @@ class Reshape(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Transpose(Op):
     """Axes in another order: axis ``i`` of the result is axis ``permutation[i]`` of ``x``."""
 
@@ -226,7 +219,6 @@ class Transpose(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Unsqueeze(Op):
     """New axes of size 1; ``axes`` are their places in the result, in order."""
 
@@ -251,7 +243,6 @@ class Unsqueeze(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Squeeze(Op):
     """Drop axes, which have size 1."""
 

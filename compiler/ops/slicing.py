@@ -7,7 +7,6 @@ a slice proves the rest or records it as assumed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
 class Concat(Op):
     """Tensors one after the other along one axis."""
 
@@ -69,7 +67,6 @@ class Concat(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Split(Op):
     """Parts of these sizes along one axis, which they fill."""
 
@@ -104,7 +101,6 @@ class Split(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Slice(Op):
     """The elements from ``starts`` up to ``ends`` by positive ``steps`` along some axes; bounds lie in range."""
 
@@ -155,7 +151,6 @@ def _spaced(x: Value, axis: int, step: int, length: Dim) -> Value:
 
 
 @register
-@dataclass(frozen=True)
 class Reverse(Op):
     """The elements in opposite order along some axes."""
 
@@ -180,7 +175,6 @@ class Reverse(Op):
 
 
 @register
-@dataclass(frozen=True)
 class Pad(Op):
     """One number around: ``before[i]`` times in front of axis ``i``, ``after[i]`` times behind."""
 

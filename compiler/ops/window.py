@@ -6,7 +6,6 @@ What this module does not do: any arithmetic on what is covered; convolution and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -14,12 +13,12 @@ import numpy as np
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import TensorType
+from archonnx.grammar.record import Record
 
 from .base import TypeProblem
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Record):
     """The geometry on n spatial axes. ``pads`` are ONNX's: n at the beginnings, then n at the ends."""
 
     kernel: tuple[int, ...]

@@ -7,7 +7,6 @@ larger than what it was made from (a ``Broadcast`` of one number stays a number)
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ops.base import Op, Trait
 from archonnx.compiler.ops.shape import Broadcast, Constant
+from archonnx.grammar.record import fields
 
 from .rewrite import Site, rule
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE
 from archonnx.compiler.ir.graph import Value
@@ -20,6 +18,7 @@ from archonnx.compiler.ops.shape import (
     squeeze,
     transpose,
 )
+from archonnx.grammar.record import replace
 
 from .rewrite import Rule, Site, rule
 

@@ -20,6 +20,7 @@ from archonnx.grammar.dsl import (
     parse_type,
 )
 from archonnx.grammar.outline import outline
+from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.words import FORMS, RESERVED
 
@@ -47,7 +48,7 @@ def nodes(tree: object) -> list[ast.Node]:
         return [node for item in tree for node in nodes(item)]
     if not isinstance(tree, ast.Node):
         return []
-    return [tree, *(node for name in tree.__dataclass_fields__ for node in nodes(getattr(tree, name)))]
+    return [tree, *(node for f in fields(tree) for node in nodes(getattr(tree, f.name)))]
 
 
 # ---------------------------------------------------------------- whole files
@@ -59,8 +60,8 @@ def test_examples_parse_with_nested_spans(path: Path) -> None:
     assert len(EXAMPLES) == 10
     for node in nodes(tree):
         assert 0 <= node.span.start < node.span.end <= len(tree.span.text)
-        for name in node.__dataclass_fields__:
-            for child in nodes(getattr(node, name)):
+        for f in fields(node):
+            for child in nodes(getattr(node, f.name)):
                 assert node.span.start <= child.span.start <= child.span.end <= node.span.end
 
 

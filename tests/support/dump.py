@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from archonnx.grammar.ast import Name, Node, Number
+from archonnx.grammar.record import fields
 from archonnx.grammar.source import Span
 
 _WIDTH = 110
