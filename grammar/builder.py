@@ -166,11 +166,12 @@ class Builder:
 
     def suite(self, children: Children) -> _Group:
         statements = tuple(child for child in children if type(child) is not Token)
-        doc = None
-        for token in children[:3]:
-            if type(token) is Token and token.type == "_DOC":
-                doc = ast.Doc(dedent(token[3:-3]), span=self._token(token))
-        return _Group(self._span([statements[0], statements[-1]]), statements, doc)
+        return _Group(self._span([statements[0], statements[-1]]), statements)
+
+    def documented(self, children: Children) -> _Group:
+        token = next((token for token in children[:3] if type(token) is Token and token.type == "_DOC"), None)
+        doc = None if token is None else ast.Doc(dedent(token[3:-3]), span=self._token(token))
+        return replace(self.suite(children), doc=doc)
 
     def _group(self, children: Children, kind: type) -> _Group:
         return _Group(self._span(children), tuple(child for child in children if isinstance(child, kind)))

@@ -63,9 +63,15 @@ def parse_declaration(source: Source, start: int, end: int) -> ast.Stmt:
     return tree
 
 
+def parse_declarations(source: Source, start: int = 0, end: int | None = None) -> ast.Suite:
+    """The declarations of a part of a file; its first line sets the indentation."""
+    tree: ast.File = _parse("file", _part(source, start, end), relative=True)
+    return tree.declarations
+
+
 def parse_body(source: Source, start: int = 0, end: int | None = None) -> ast.Suite:
     """The statements of a body; its first line sets the indentation."""
-    tree: ast.Suite = _parse("body", _part(source, start, end))
+    tree: ast.Suite = _parse("body", _part(source, start, end), relative=True)
     return tree
 
 
@@ -98,8 +104,8 @@ class _Parser:
 _the_parser = cache(_Parser)
 
 
-def _parse(rule: str, span: Span) -> Any:
-    """Parse a text as ``rule`` says."""
+def _parse(rule: str, span: Span, *, relative: bool = False) -> Any:
+    """Parse a text as ``rule`` says; ``relative``: its first line sets the indentation."""
     if span.end - span.start > MAX_CHARACTERS:
         fail("AX0116", f"a spec has at most {MAX_CHARACTERS} characters, and this one has {span.end - span.start}",
              Span(span.source, span.start, span.start), help="keep weights and data in files of their own")
@@ -107,7 +113,7 @@ def _parse(rule: str, span: Span) -> Any:
     report = Report()
     with parser.lock:
         parser.builder.begin(span.source, report)
-        parser.layout.begin(span, free=rule in ("expression", "annotation"), relative=rule == "body")
+        parser.layout.begin(span, free=rule in ("expression", "annotation"), relative=relative)
         try:
             tree = parser.machine.parse(TextSlice(span.source.text, span.start, span.end), start=rule)
         except UnexpectedInput as error:

@@ -5,6 +5,8 @@ Plain data for error messages; the grammar itself is in ``archonnx.lark``.
 
 from __future__ import annotations
 
+import re
+
 TOP_LEVEL = ("fn", "block", "model", "train", "optimizer", "schedule", "search", "from", "for")
 
 RESERVED = frozenset(
@@ -16,6 +18,15 @@ HEADERS = frozenset({
     "fn", "block", "model", "train", "optimizer", "schedule", "search", "entry", "backward",
     "for", "if", "elif", "else", "repeat", "every", "together", "scan", "loop",
 })
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_NEVER_NAMES = RESERVED | {"while", "def", "class", "import", "lambda", "True", "False", "None"}
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a name."""
+    return _NAME.fullmatch(text) is not None and text not in _NEVER_NAMES
+
 
 FORMS = {
     "fn": "fn NAME(PARAMETERS) -> RESULT:",
