@@ -45,17 +45,26 @@ _functions: dict[str, Builtin] = {}
 
 def builtin(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: enter a function under its name (without a trailing underscore); the first parameter is the frame."""
-    parameters = tuple(
-        BuiltinParameter(p.name, _kind(p), p.default, p.default is p.empty, p.kind is p.KEYWORD_ONLY)
-        for p in list(inspect.signature(function).parameters.values())[1:]
-    )
     name = function.__name__.rstrip("_")
-    _functions[name] = Builtin(name, parameters, function, inspect.getdoc(function) or "")
+    _functions[name] = Builtin(name, _parameters(function), function, inspect.getdoc(function) or "")
     return function
 
 
-def _kind(parameter: inspect.Parameter) -> str:
-    return str(parameter.annotation).removesuffix(" | None").lower()
+def _parameters(function: Any) -> tuple[BuiltinParameter, ...]:
+    """The parameters after the frame, off the function's code: ``inspect.signature`` is slow at start, for so many."""
+    code, count = function.__code__, function.__code__.co_argcount
+    names = code.co_varnames[: count + code.co_kwonlyargcount]
+    given = function.__defaults__ or ()
+    defaults = dict(zip(names[count - len(given) : count], given, strict=True)) | (function.__kwdefaults__ or {})
+    kinds = function.__annotations__
+    return tuple(
+        BuiltinParameter(name, _kind(kinds[name]), defaults.get(name), name not in defaults, position >= count)
+        for position, name in enumerate(names) if position > 0
+    )
+
+
+def _kind(annotation: str) -> str:
+    return annotation.removesuffix(" | None").lower()
 
 
 @cache
@@ -113,7 +122,8 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
 
 def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
     value = given.value if given.expr is None else evaluate(frame, given.expr)
-    if value is None and (parameter.default is None or parameter.kind == "any"):
+    optional = not parameter.required and parameter.default is None
+    if value is None and (optional or parameter.kind == "any"):
         return None
     coerced = coerce(frame, parameter.kind, value)
     if coerced is None:
