@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from .ir.types import DType
 from .onnx_export import export
 from .passes.manager import optimise
 from .program import ModelProgram
+from .suggestions import checked_suggestions
 from .train_step import gradient_graph
 
 RECURSION = 10_000
@@ -103,8 +104,18 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
     """Names, shapes, parameters, losses and training steps of a spec, all checked.
 
     Raises:
-        SpecError: with everything found wrong.
+        SpecError: with everything found wrong, and suggestions that were tried.
     """
+    try:
+        return _elaborate(spec, float_type)
+    except SpecError as error:
+        def again(source: Source) -> ModelProgram:
+            return _elaborate(replace(spec, source=source, file=parse_source(source)), float_type)
+
+        raise SpecError(checked_suggestions(spec.source, error.report, again)) from None
+
+
+def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
     _refuse_unbuilt(spec.file, report)

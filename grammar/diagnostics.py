@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -98,7 +99,30 @@ def fail(code: str, headline: str, span: Span | None, text: str = "", *, notes: 
     raise SpecError(Report([make_error(code, headline, span, text, notes=notes, help=help, others=others)]))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+class Suggestion(str):
+    """A help text that is an edit, too: ``word``, where the diagnostic points, becomes ``replacement``.
+
+    Whoever can check the file with the edit applied does, and drops the suggestion if the file is no better for it.
+    """
+
+    __slots__ = ("replacement", "word")
+    word: str
+    replacement: str
+
+    @staticmethod
+    def of(text: str, word: str, replacement: str) -> Suggestion:
+        """A help text with its edit."""
+        suggestion = Suggestion(text)
+        suggestion.word, suggestion.replacement = word, replacement
+        return suggestion
+
+    def place(self, span: Span) -> Span | None:
+        """Where the word stands in what a diagnostic points at, or None."""
+        match = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", span.text)
+        return Span(span.source, span.start + match.start(), span.start + match.end()) if match else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     """Help text naming the closest known word, or None."""
     found = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{found[0]}`?" if found else None
+    return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None
