@@ -6,19 +6,23 @@ What this module does not do: any of the work; it joins the compiler and the run
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.pipeline import Spec, elaborate
 from archonnx.compiler.pipeline import load as _load
-from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.program import STEP, ModelProgram
 from archonnx.runtime.batch import batch_symbol
 from archonnx.runtime.fit import Observer
+from archonnx.runtime.resume import Checkpoints, Request, SavedState
 from archonnx.runtime.run import Run, check_free, save_run
 from archonnx.runtime.session import DeviceName, Options
+from archonnx.runtime.trainer import EVALUATION_STEP
 from archonnx.runtime.trainer import Trainer as _Trainer
 from archonnx.runtime.training import run_programs
 
@@ -43,11 +47,12 @@ def load(spec: str | Path, **arguments: Any) -> Spec:
 
 @dataclass(frozen=True, slots=True)
 class ParameterInfo:
-    """A parameter's shape and the name of its dtype (``"f32"``)."""
+    """A parameter's shape and the name of its dtype (``"f32"``). A ``buffer`` is state that ``update`` changes."""
 
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
+    buffer: bool = False
 
 
 class Graphs(Mapping[str, "onnx.ModelProto"]):
@@ -76,7 +81,7 @@ class Compiled:
     Attributes:
         graphs: ``infer``, ``evaluate``, ``gradients`` (``gradients.NAME`` for losses after the first), every entry by
             its name, and ``train_step`` (``train_step.1`` and so on for statements after the first).
-        parameters: by path, in order of construction.
+        parameters: by path, in order of construction; buffers too.
     """
 
     name: str
@@ -104,10 +109,12 @@ def compile(
     statements = model.programs[-1].steps(steps, steps_per_epoch) if model.programs else ()
     for index, statement in enumerate(statements):
         graphs["train_step" if index == 0 else f"train_step.{index}"] = _sized(model, statement.graph, batch_size)
+    judged = {"infer", "evaluate", *model.entries}
     return Compiled(
         model.name,
-        Graphs({name: partial(_exported, graph, target) for name, graph in graphs.items()}),
-        {path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable) for path, p in model.parameters.items()},
+        Graphs({name: partial(_exported, graph, target, name in judged) for name, graph in graphs.items()}),
+        {path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable, p.buffer)
+         for path, p in model.parameters.items()},
     )
 
 
@@ -118,11 +125,16 @@ def _sized(model: ModelProgram, graph: Graph, batch_size: int | None) -> Graph:
     return graph if batch_size is None or symbol is None else bind(graph, {symbol: batch_size})
 
 
-def _exported(graph: Graph | Callable[[], Graph], target: Literal["portable", "ort"]) -> onnx.ModelProto:
+def _exported(
+    graph: Graph | Callable[[], Graph], target: Literal["portable", "ort"], fixed_step: bool,
+) -> onnx.ModelProto:
+    """A graph as ONNX. Outside training, draws are those of one step: of what they take, the seed alone is left."""
     from archonnx.compiler.onnx_export import export
     from archonnx.compiler.passes.manager import optimise
 
-    return export(optimise(graph if isinstance(graph, Graph) else graph()), target=target)
+    optimised = optimise(graph if isinstance(graph, Graph) else graph())
+    constants = {STEP: np.array(EVALUATION_STEP, np.int64)} if fixed_step and STEP in optimised.inputs else {}
+    return export(optimised, target=target, constants=constants)
 
 
 # ---------------------------------------------------------------- train
@@ -151,27 +163,50 @@ class Trainer(_Trainer):
 
 def train(
     spec: SpecLike, out: str | Path | None = None, *, settings: Mapping[str, Any] | None = None,
-    seed: int | None = None, device: DeviceName = "auto", threads: int | None = None, observer: Observer | None = None,
+    seed: int | None = None, program: str | None = None, resume: str | Path | None = None, device: DeviceName = "auto",
+    threads: int | None = None, observer: Observer | None = None,
 ) -> Run:
-    """Train a spec as its ``train`` block says, and write a run directory.
+    """Train a spec as its ``train`` blocks say, and write a run directory.
 
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave.
-        out: the directory to make (``runs/NAME-N`` unless given).
+        out: the directory to make (``runs/NAME-N`` unless given; the one of ``resume`` where that is given).
         settings: replace settings of the spec: ``{"epochs": 5, "split.test": 0.2}``.
         seed: replaces the spec's seed.
+        program: run this ``train`` block alone, after those from which it starts.
+        resume: a run, or what is left of one, to be continued: with its arguments and settings, unless others are
+            given. The result is, to the bit, that of a training that was not interrupted.
         device: ``auto`` takes a GPU if there is one.
         threads: CPU threads.
         observer: is told what happens.
     """
     loaded = _spec(spec)
-    destination = Path(out) if out is not None else free_directory(loaded.name)
-    check_free(destination)
-    model = elaborate(loaded)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
-    base = loaded.path.parent if loaded.path is not None else Path.cwd()
-    trained = run_programs(model, base, changes=changes, options=Options(device, threads), observer=observer)
-    return save_run(destination, loaded, model, trained[-1])
+    request = Request(loaded.arguments, changes, program)
+    saved = SavedState(Path(resume)) if resume is not None else None
+    if saved is not None:
+        request = _continued(saved.request, request)
+        loaded = replace(loaded, arguments=request.arguments)
+    destination = Path(out) if out is not None else Path(resume) if resume is not None else free_directory(loaded.name)
+    in_place = resume is not None and destination.resolve() == Path(resume).resolve()
+    if not in_place:
+        check_free(destination)
+    model, options = elaborate(loaded), Options(device, threads)
+    checkpoints = Checkpoints(destination, request)
+    trained = run_programs(
+        model, loaded.path.parent if loaded.path is not None else Path.cwd(), changes=request.changes, options=options,
+        observer=observer, only=request.only, state=saved.of(model, options) if saved is not None else None,
+        keep=checkpoints.keep,
+    )
+    return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
+
+
+def _continued(before: Request, now: Request) -> Request:
+    """What was asked for before, and what is asked for in its place."""
+    return Request(
+        {**before.arguments, **now.arguments}, {**before.changes, **now.changes},
+        now.only if now.only is not None else before.only,
+    )
 
 
 def free_directory(name: str) -> Path:
@@ -184,5 +219,3 @@ def free_directory(name: str) -> Path:
 
 def _spec(spec: SpecLike) -> Spec:
     return spec if isinstance(spec, Spec) else _load(spec)
-
-

@@ -107,8 +107,8 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "AX0618", "cannot-resume", "a training cannot be continued from here",
-        "A training is continued from `state.safetensors` in its directory. It is not there or is damaged, or the spec, "
-        "its arguments or its programs are others than those that were trained.",
+        "A training is continued from `state.safetensors` in its directory. It is not there or is damaged, or the "
+        "spec, its arguments or its programs are others than those that were trained.",
         "Give the spec and the arguments of that training, or start a new one.",
     ),
 )

@@ -1,4 +1,4 @@
-"""What a model assumes of the sizes of its batches (``assert`` that compile time could not decide), checked when it runs.
+"""What a model assumes of sizes (each ``assert`` that compile time could not decide), checked when it runs.
 
 Exported models carry the assumptions in their metadata, as JSON. What this module does not do: check types (``batch``
 does).
@@ -59,14 +59,15 @@ def _filled(message: str, sizes: Mapping[str, int]) -> str:
 
     def size(found: re.Match[str]) -> str:
         try:
-            return str(_dim(found[1]).evaluate(sizes))
+            return str(read_dim(found[1]).evaluate(sizes))
         except (ValueError, KeyError):
             return found[0]
 
     return re.sub(r"\{([^{}]+)\}", size, message)
 
 
-def _dim(text: str) -> Dim:
+def read_dim(text: str) -> Dim:
+    """The dim of a text such as ``T // 2 + 1``; ValueError if it is none."""
     from archonnx.compiler.ir.parse import parse_dim
 
     try:
@@ -107,4 +108,4 @@ def _read(item: Mapping[str, Any]) -> Assumption:
     found = _CONDITION.fullmatch(item["condition"])
     if found is None:
         raise ValueError(f"no condition: {item['condition']}")
-    return Assumption(found[2], _dim(found[1]), _dim(found[3]), str(item["message"]))
+    return Assumption(found[2], read_dim(found[1]), read_dim(found[3]), str(item["message"]))

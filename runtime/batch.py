@@ -5,7 +5,7 @@ What this module does not do: convert beyond safe casts (a wrong dtype is an err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,29 @@ def _check_composite_sizes(
         return
     for name, array in arrays.items():
         for axis, (dim, size) in enumerate(zip(types[name].shape, array.shape, strict=True)):
-            if dim.symbol is None and dim.symbols() <= sizes.keys() and dim.evaluate(sizes) != size:
-                shown = f"`{name}` is {types[name]}; given: {describe(array)}"
-                report.error("AX0608", f"the {what} {shown}: axis {axis} has {size} elements, not {dim.evaluate(sizes)}",
-                             None, notes=[", ".join(f"{symbol} is {sizes[symbol]}" for symbol in sorted(dim.symbols()))])
+            if dim.symbol is None and dim.symbols() <= sizes.keys() and (wanted := dim.evaluate(sizes)) != size:
+                known = ", ".join(f"{symbol} is {sizes[symbol]}" for symbol in sorted(dim.symbols()))
+                report.error("AX0608", f"the {what} `{name}` is {types[name]}; given: {describe(array)}: axis {axis} "
+                             f"has {size} elements, not {wanted}", None, notes=[known])
+
+
+def dim_arguments(types: Mapping[str, TensorType], outputs: Mapping[str, TensorType]) -> set[str]:
+    """Inputs that give a size, as ``n`` of ``sample(n: dim) -> [n, 3]``: they bear the name of a dim."""
+    return types.keys() & set().union(*(type_.symbols() for type_ in (*types.values(), *outputs.values())))
+
+
+def check_dim_arguments(names: Iterable[str], arrays: Mapping[str, Array], types: Mapping[str, TensorType]) -> None:
+    """Sizes that are given as numbers are not negative, and those of the arrays."""
+    report = Report()
+    for argument in names:
+        given = int(arrays[argument])
+        if given < 0:
+            report.error("AX0608", f"the argument `{argument}` is a size; given: {given}", None)
+        for name, array in arrays.items():
+            if any(d.symbol == argument and n != given for d, n in zip(types[name].shape, array.shape, strict=True)):
+                report.error("AX0608", f"the argument `{name}` is {types[name]}; given: {describe(array)}, and "
+                             f"{argument} = {given}", None)
+    report.finish()
 
 
 def _castable(array: Array, dtype: DType, typed: bool) -> bool:

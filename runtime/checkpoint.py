@@ -40,13 +40,17 @@ def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mappi
 
 def load_parameters(path: Path) -> dict[str, Array]:
     """Read what ``save_parameters`` wrote."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    return load_with_metadata(path)[0]
+
+
+def load_with_metadata(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """The same with what was written along with the parameters."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        loaded: dict[str, Array] = load_file(path)
+        with safe_open(path, framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         fail("AX0611", f"there is no file {path}", None)
     except (SafetensorError, OSError) as error:
         fail("AX0611", f"{path} is damaged: {error}", None)
-    return loaded

@@ -6,6 +6,7 @@ What this module does not do: change examples (feeds do, in the language).
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -171,6 +172,14 @@ def _stratified(sizes: Mapping[str, int], how: Split, fields: Mapping[str, Array
 def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:
     """The order of one epoch, which depends on the seed and the epoch alone."""
     return np.random.default_rng([seed, epoch]).permutation(indices)
+
+
+def endless_order(indices: Indices, seed: int, epoch: int, size: int, *, shuffle: bool = True) -> Iterator[Indices]:
+    """Batches without end, for rounds of ``repeat``: a stream of their own in each epoch, apart from its order."""
+    for number in itertools.count(1):
+        order = np.random.default_rng([seed, epoch, number]).permutation(indices) if shuffle else indices
+        for start in range(0, len(order), size):
+            yield order[start:start + size]
 
 
 class Examples:

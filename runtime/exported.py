@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.program import SEED, STEP
+from archonnx.compiler.program import SEED, Assumption
 
-from .batch import checked, in_batches
+from .assumptions import check_arrays, from_metadata, read_dim
+from .batch import check_dim_arguments, checked, dim_arguments, in_batches
 from .session import Options, Session, call, open_session
 
 
@@ -26,25 +28,40 @@ class ExportedModel:
     session: Session
     inputs: Mapping[str, TensorType]
     outputs: Mapping[str, TensorType]
+    assumptions: tuple[Assumption, ...]
 
     @staticmethod
     def open(path: Path, options: Options) -> ExportedModel:
         """Open a file that ``save_run`` wrote."""
         session = open_session(path.read_bytes(), options)
         handle = session.handle
-        return ExportedModel(session, _types(handle.get_inputs()), _types(handle.get_outputs()))
+        assumptions = from_metadata(handle.get_modelmeta().custom_metadata_map)
+        return ExportedModel(session, _types(handle.get_inputs()), _types(handle.get_outputs()), assumptions)
 
     @property
     def fields(self) -> dict[str, TensorType]:
-        """What must be given: all inputs but the seed and the step."""
-        return {name: type_ for name, type_ in self.inputs.items() if name not in (SEED, STEP)}
+        """What must be given: all inputs but the seed."""
+        return {name: type_ for name, type_ in self.inputs.items() if name != SEED}
 
     def predict(self, given: Mapping[str, Any], *, batch_size: int, seed: int) -> dict[str, Array]:
-        """Outputs by name; ``seed`` is for models that draw."""
+        """Outputs by name, ``batch_size`` rows at a time; ``seed`` is for models that draw."""
+        arrays = self._checked(given)
+        return in_batches(lambda rows: self._run(rows, seed), arrays, self.fields, self.outputs, batch_size)
+
+    def call(self, given: Mapping[str, Any], *, seed: int) -> dict[str, Array]:
+        """Outputs by name, in one go."""
+        return self._run(self._checked(given), seed)
+
+    def _checked(self, given: Mapping[str, Any]) -> dict[str, Array]:
         fields = self.fields
-        drawn = {name: np.array(number, np.int64) for name, number in ((SEED, seed), (STEP, 0)) if name in self.inputs}
         arrays = checked(given, fields)
-        return in_batches(lambda rows: call(self.session, {**rows, **drawn}), arrays, fields, self.outputs, batch_size)
+        check_dim_arguments(dim_arguments(fields, self.outputs), arrays, fields)
+        check_arrays(self.assumptions, fields, arrays)
+        return arrays
+
+    def _run(self, arrays: Mapping[str, Array], seed: int) -> dict[str, Array]:
+        drawn = {SEED: np.array(seed, np.int64)} if SEED in self.inputs else {}
+        return call(self.session, {**arrays, **drawn})
 
 
 ONNX_NAMES = {"float": "f32", "double": "f64", "float16": "f16", "int64": "i64", "int32": "i32", "int8": "i8",
@@ -54,4 +71,14 @@ ONNX_NAMES = {"float": "f32", "double": "f64", "float16": "f16", "int64": "i64",
 def _types(ends: Any) -> dict[str, TensorType]:
     """Types from what onnxruntime says of a model's inputs or outputs."""
     names = {end.name: end.type.removeprefix("tensor(").removesuffix(")") for end in ends}
-    return {end.name: TensorType.of(DType(ONNX_NAMES[names[end.name]]), *end.shape) for end in ends}
+    return {end.name: TensorType.of(DType(ONNX_NAMES[names[end.name]]), *map(_dim, end.shape)) for end in ends}
+
+
+def _dim(size: int | str) -> int | str | Dim:
+    """A name, a number, or what a composite name such as ``2 * T`` says."""
+    if isinstance(size, int) or size.isidentifier():
+        return size
+    try:
+        return read_dim(size)
+    except ValueError:
+        return size

@@ -1,4 +1,4 @@
-"""The training loop: epochs of batches, validation, early stopping.
+"""The training loop: epochs of passes, validation, early stopping, and taking it up again where it was left.
 
 What this module does not do: draw progress (an ``Observer`` may), read data, write files.
 """
@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.settings import EarlyStopping, TrainSettings
-from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import fail
 
-from .data import Examples, Indices, Parts, epoch_order
+from .data import Examples, Indices, Parts, endless_order, epoch_order
+from .interrupt import Interrupt, deferred_interrupt
+from .monitor import Monitor
 from .trainer import Trainer
 
 Reason = Literal["finished", "early stopping", "interrupted"]
@@ -37,18 +40,44 @@ class Epoch:
         return {"epoch": self.number, "train": dict(self.train), "valid": dict(self.valid),
                 "seconds": round(self.seconds, 6), "best": self.best}
 
+    @staticmethod
+    def from_json(line: Mapping[str, Any]) -> Epoch:
+        """What ``as_json`` gave."""
+        return Epoch(line["epoch"], line["train"], line["valid"], line["seconds"], line["best"])
+
 
 class Observer:
     """Told what happens; does nothing unless a subclass does."""
 
-    def begin(self, epochs: int, steps_per_epoch: int) -> None:
-        """Training starts."""
+    def program(self, name: str, number: int, count: int) -> None:
+        """A program starts, the ``number``-th of ``count``."""
+
+    def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
+        """Training starts, or goes on after so many epochs."""
 
     def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """A batch is done. Called often: be quick."""
 
     def epoch(self, record: Epoch) -> None:
         """An epoch is done."""
+
+    def end(self, outcome: Outcome) -> None:
+        """A program is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A training between two passes. With the same data, all that follows is the same to the bit.
+
+    Attributes:
+        tensors: what the steps carry.
+        best: the parameters of the best epoch, where early stopping watches.
+        numbers: the rest, as JSON has it.
+    """
+
+    tensors: Mapping[str, Array]
+    best: Mapping[str, Array]
+    numbers: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -59,33 +88,158 @@ class Outcome:
     reason: Reason = "finished"
     best: int | None = None
     seconds: float = 0.0
+    snapshot: Snapshot | None = None
+    """From where it could go on: before the best parameters were restored. None where a pass was torn apart."""
+
+
+@dataclass(slots=True)
+class _Position:
+    """Where an epoch stands."""
+
+    passes: int = 0
+    drawn: int = 0
+    """How many fresh batches its rounds of ``repeat`` have taken."""
+    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Each loss summed over examples, and their number."""
+    whole: bool = True
+    """Whether no pass is under way."""
+
+    def add(self, losses: Mapping[str, float], rows: int) -> None:
+        """A pass is done."""
+        for name, value in losses.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = total + value * rows, count + rows
+        self.passes += 1
+        self.whole = True
+
+
+class Loop:
+    """The epochs of a program. It can be saved between any two passes, and taken up again."""
+
+    def __init__(
+        self, trainer: Trainer, examples: Examples, parts: Parts, settings: TrainSettings, observer: Observer,
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        self._trainer, self._examples, self._parts = trainer, examples, parts
+        self._settings, self._observer = settings, observer
+        early = settings.early_stopping
+        self._monitor = Monitor.of(early, trainer, len(parts.valid)) if early else None
+        self._size = len(parts.train) if settings.batch_size == "all" else settings.batch_size
+        self._position = _Position()
+        self._history: list[Epoch] = []
+        self._before = 0.0
+        self._started = time.perf_counter()
+        if snapshot is not None:
+            self._resume(snapshot)
+
+    def run(self, after_epoch: Callable[[Loop], None] | None = None) -> Outcome:
+        """Train until the epochs are over, early stopping says so, or somebody interrupts."""
+        settings, monitor = self._settings, self._monitor
+        per_epoch = steps_per_epoch(len(self._parts.train), settings)
+        self._observer.begin(settings.epochs, per_epoch, len(self._history))
+        outcome = Outcome(self._history)
+        with deferred_interrupt() as interrupt:
+            try:
+                while len(self._history) < settings.epochs and not self._exhausted:
+                    self._epoch(interrupt)
+                    self._observer.epoch(self._history[-1])
+                    if after_epoch is not None:
+                        after_epoch(self)
+                outcome.reason = "early stopping" if self._exhausted else "finished"
+            except KeyboardInterrupt:
+                outcome.reason = "interrupted"
+        outcome.snapshot = self.snapshot() if self._position.whole else None
+        if monitor is not None and monitor.best_epoch is not None:
+            for path, array in monitor.parameters.items():
+                self._trainer.runner.write(path, array)
+            outcome.best = monitor.best_epoch
+        outcome.seconds = self._seconds
+        self._observer.end(outcome)
+        return outcome
+
+    def snapshot(self) -> Snapshot:
+        """All that it takes to go on."""
+        runner, monitor = self._trainer.runner, self._monitor
+        numbers = {
+            "executed": runner.executed, "passes": runner.passes, "position": asdict(self._position),
+            "history": [epoch.as_json() for epoch in self._history], "seconds": self._seconds,
+            "monitor": monitor.numbers() if monitor is not None else None,
+        }
+        return Snapshot(runner.tensors(), monitor.parameters if monitor is not None else {}, numbers)
+
+    def _resume(self, snapshot: Snapshot) -> None:
+        numbers = snapshot.numbers
+        self._trainer.runner.restore(snapshot.tensors, numbers["executed"], numbers["passes"])
+        self._position = _Position(**numbers["position"])
+        self._history = [Epoch.from_json(line) for line in numbers["history"]]
+        self._before = numbers["seconds"]
+        if self._monitor is not None and numbers["monitor"] is not None:
+            self._monitor.resume(numbers["monitor"], snapshot.best)
+
+    @property
+    def _seconds(self) -> float:
+        return self._before + time.perf_counter() - self._started
+
+    @property
+    def _exhausted(self) -> bool:
+        return self._monitor is not None and self._monitor.exhausted
+
+    # ------------------------------------------------------------ one epoch
+
+    def _epoch(self, interrupt: Interrupt) -> None:
+        started = time.perf_counter()
+        number, position, train = len(self._history) + 1, self._position, self._parts.train
+        order = epoch_order(train, self._settings.seed, number) if self._settings.shuffle else train
+        fresh = self._fresh(number)
+        step = self._trainer.runner.step
+        for rows, batch in self._examples.batches(order[position.passes * self._size:], self._size):
+            interrupt.check()
+            position.whole = False
+            losses = step(batch, fresh)
+            position.add(losses, rows)
+            if not math.isfinite(sum(losses.values())):
+                _diverged(losses, f"epoch {number}, step {position.passes}")
+            self._observer.step(number, position.passes, losses)
+        interrupt.check()
+        averages = {name: total / count for name, (total, count) in position.sums.items()}
+        valid = self._measure(self._parts.valid) if len(self._parts.valid) else {}
+        best = self._monitor is not None and self._monitor.see(
+            number, {"train": averages, "valid": valid}, self._trainer)
+        self._history.append(Epoch(number, averages, valid, time.perf_counter() - started, best))
+        self._position = _Position()
+
+    def _fresh(self, epoch: int) -> Callable[[], Mapping[str, Array]]:
+        """The stream of batches for rounds of ``repeat``."""
+        position, settings = self._position, self._settings
+        order = endless_order(self._parts.train, settings.seed, epoch, self._size, shuffle=settings.shuffle)
+        rest: Iterator[Indices] = islice(order, position.drawn, None)
+
+        def draw() -> Mapping[str, Array]:
+            position.drawn += 1
+            return self._examples.take(next(rest))
+
+        return draw
+
+    def _measure(self, indices: Indices) -> dict[str, float]:
+        return measure(self._trainer, self._examples, indices, self._settings)
 
 
 def fit(
-    trainer: Trainer, examples: Examples, parts: Parts, settings: TrainSettings, observer: Observer | None = None,
+    trainer: Trainer, examples: Examples, parts: Parts, settings: TrainSettings, observer: Observer | None = None, *,
+    snapshot: Snapshot | None = None, after_epoch: Callable[[Loop], None] | None = None,
 ) -> Outcome:
-    """Train until the epochs are over, early stopping says so, or somebody interrupts; SpecError if a loss diverges."""
-    watch = observer or Observer()
-    monitor = Monitor.of(settings.early_stopping, trainer, len(parts.valid)) if settings.early_stopping else None
-    outcome = Outcome()
-    started = time.perf_counter()
-    watch.begin(settings.epochs, steps_per_epoch(len(parts.train), settings))
-    try:
-        for number in range(1, settings.epochs + 1):
-            record = _epoch(number, trainer, examples, parts, settings, watch, monitor)
-            outcome.history.append(record)
-            watch.epoch(record)
-            if monitor is not None and monitor.exhausted:
-                outcome.reason = "early stopping"
-                break
-    except KeyboardInterrupt:
-        outcome.reason = "interrupted"
-    if monitor is not None and monitor.parameters is not None:
-        for path, array in monitor.parameters.items():
-            trainer.runner.write(path, array)
-        outcome.best = monitor.best_epoch
-    outcome.seconds = time.perf_counter() - started
-    return outcome
+    """Train until the epochs are over, early stopping says so, or somebody interrupts; SpecError if a loss diverges.
+
+    Args:
+        trainer: what to train.
+        examples: the data.
+        parts: which of them train, and which validate.
+        settings: those of the program.
+        observer: is told what happens.
+        snapshot: where to go on; from the start if None.
+        after_epoch: called with the loop, which it may save.
+    """
+    return Loop(trainer, examples, parts, settings, observer or Observer(), snapshot).run(after_epoch)
 
 
 def steps_per_epoch(count: int, settings: TrainSettings) -> int:
@@ -93,7 +247,9 @@ def steps_per_epoch(count: int, settings: TrainSettings) -> int:
     return 1 if settings.batch_size == "all" else max(1, math.ceil(count / settings.batch_size))
 
 
-def measure(trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> dict[str, float]:
+def measure(
+    trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings,
+) -> dict[str, float]:
     """Losses and metrics on a part, batch by batch, averaged by example."""
     totals: dict[str, float] = {}
     for rows, batch in examples.batches(indices, settings.batch_size):
@@ -102,71 +258,8 @@ def measure(trainer: Trainer, examples: Examples, indices: Indices, settings: Tr
     return {name: total / len(indices) for name, total in totals.items()}
 
 
-def _epoch(
-    number: int, trainer: Trainer, examples: Examples, parts: Parts, settings: TrainSettings, watch: Observer,
-    monitor: Monitor | None,
-) -> Epoch:
-    started = time.perf_counter()
-    order = epoch_order(parts.train, settings.seed, number) if settings.shuffle else parts.train
-    totals: dict[str, float] = {}
-    step = trainer.runner.step
-    for position, (rows, batch) in enumerate(examples.batches(order, settings.batch_size), 1):
-        losses = step(batch)
-        for name, value in losses.items():
-            totals[name] = totals.get(name, 0.0) + value * rows
-        if not math.isfinite(sum(losses.values())):
-            _diverged(losses, f"epoch {number}, step {position}")
-        watch.step(number, position, losses)
-    train = {name: total / len(order) for name, total in totals.items()}
-    valid = measure(trainer, examples, parts.valid, settings) if len(parts.valid) else {}
-    best = monitor is not None and monitor.see(number, {"train": train, "valid": valid}, trainer)
-    return Epoch(number, train, valid, time.perf_counter() - started, best)
-
-
 def _diverged(losses: Mapping[str, float], where: str) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
             fail("AX0610", f"the loss `{name}` became {value} at {where}", None,
                  help="lower the learning rate, set `clip_norm = 1.0`, or look for a log or a division at 0")
-
-
-class Monitor:
-    """Watches one value for early stopping, and keeps the parameters of the best epoch."""
-
-    def __init__(self, settings: EarlyStopping, mode: Literal["min", "max"]) -> None:
-        self._part, _, self._name = settings.monitor.partition(".")
-        self._sign = 1.0 if mode == "max" else -1.0
-        self._settings = settings
-        self._best = -math.inf
-        self._waited = 0
-        self.best_epoch: int | None = None
-        self.parameters: dict[str, Array] | None = None
-
-    @staticmethod
-    def of(settings: EarlyStopping, trainer: Trainer, valid: int) -> Monitor:
-        """The monitor for a model; SpecError if nothing by that name is measured."""
-        losses, metrics = trainer.model.losses, trainer.model.metrics
-        known = [f"train.{name}" for name in losses] + [f"valid.{name}" for name in (*losses, *metrics)]
-        if settings.monitor not in known:
-            fail("AX0703", f"`{settings.monitor}` is not measured during training", None,
-                 help=did_you_mean(settings.monitor, known) or f"measured: {', '.join(known)}")
-        if settings.monitor.startswith("valid.") and not valid:
-            fail("AX0703", f"`{settings.monitor}` needs a valid part, and the split has none", None,
-                 help="give it one: `split = {train: 0.8, valid: 0.2}`")
-        name = settings.monitor.partition(".")[2]
-        return Monitor(settings, settings.mode or ("min" if name in losses else "max"))
-
-    def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
-        """Take note of an epoch; whether it is the best so far."""
-        value = self._sign * values[self._part][self._name]
-        if not value > self._best + (self._settings.min_delta if math.isfinite(self._best) else 0.0):
-            self._waited += 1
-            return False
-        self._best, self._waited, self.best_epoch = value, 0, epoch
-        self.parameters = trainer.runner.parameters()
-        return True
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether patience is over."""
-        return self._waited >= self._settings.patience

@@ -3,9 +3,11 @@
     spec.arch             the spec as it was trained (spec.yaml for a YAML spec)
     run.json              name, arguments, settings, seed, versions, figures, times
     weights.safetensors   the parameters, by path
+    state.safetensors     all that it takes to continue
     history.jsonl         a line an epoch
     curve.svg             the same as a picture
     model.onnx            the outputs of the model, any batch size, weights inside
+    entries/NAME.onnx     the same for each entry
 
 What this module does not do: train (``training`` does).
 """
@@ -13,38 +15,48 @@ What this module does not do: train (``training`` does).
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from archonnx.compiler.ir.types import Array, TensorType
-from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.compiler.program import STEP, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import fail
 
+from .assumptions import as_metadata, of_entry, of_graph
 from .checkpoint import load_parameters, save_parameters, write_atomically
-from .curve import training_curve
+from .curve import Row, training_curve
 from .exported import ExportedModel
+from .fit import Epoch
+from .resume import STATE_FILE, Request, save_state
 from .session import Options
-from .training import Trained
+from .trainer import EVALUATION_STEP, Trainer, arguments_of, fail_entry
+from .training import State, Trained, label
 
 if TYPE_CHECKING:
     import onnx
 
     from archonnx.compiler.pipeline import Spec
 
-    from .trainer import Trainer
-
-FORMAT = 1
+FORMAT = 2
 """Of ``run.json``."""
+OWN = frozenset({
+    "spec.arch", "spec.yaml", "run.json", "weights.safetensors", STATE_FILE, "history.jsonl", "curve.svg", "model.onnx",
+    "entries",
+})
+"""Names of what may stand in a run directory by our doing."""
 MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
 PartName = Literal["train", "valid", "test"]
 
@@ -55,44 +67,79 @@ PartName = Literal["train", "valid", "test"]
 def check_free(out: Path) -> None:
     """SpecError if a run cannot be written there; to be asked before training rather than after it."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        fail("AX0614", f"{out} exists already", None, help="choose another directory: `--out runs/other`")
+        started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
+        fail("AX0614", f"{out} exists already" + (": it holds a training that did not end" if started else ""), None,
+             help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`")
     ancestor = next(parent for parent in out.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         fail("AX0616", f"cannot write in {ancestor}", None)
 
 
-def save_run(out: Path, spec: Spec, model: ModelProgram, trained: Trained) -> Run:
-    """Write a run directory: everything into a neighbour first, which then takes its place."""
-    check_free(out)
+def save_run(
+    out: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], *, request: Request | None = None,
+    replace: bool = False,
+) -> Run:
+    """Write a run directory: everything into a neighbour first, which then takes its place.
+
+    Args:
+        out: where.
+        spec: what was trained.
+        model: the same, elaborated.
+        trained: its programs, in the order in which they ran; the last one left the weights.
+        request: what was asked for.
+        replace: take the place of the directory that is there, whose other files are kept.
+    """
+    if not replace:
+        check_free(out)
+    asked = request or Request(spec.arguments, {}, None)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     except OSError as error:
         fail("AX0616", f"cannot write in {out.parent}: {error.strerror}", None)
     try:
-        _fill(part, spec, model, trained)
+        _fill(part, spec, model, trained, asked)
         part.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
+        _install(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Run(out, trained.trainer.options)
+    return Run(out, trained[-1].trainer.options)
 
 
-def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Trained) -> None:
-    parameters = trained.trainer.runner.parameters()
+def _install(part: Path, out: Path) -> None:
+    """Let a finished directory take its place; files of an older one that are not its own are kept."""
+    if not out.exists():
+        part.rename(out)
+        return
+    for path in out.iterdir():
+        if path.name not in OWN:
+            path.rename(part / path.name)
+    old = part.with_name(f"{part.name}.old")
+    out.rename(old)
+    part.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], request: Request) -> None:
+    last = trained[-1]
+    parameters = last.trainer.runner.parameters()
     name = "spec.yaml" if spec.path is not None and spec.path.suffix in (".yaml", ".yml") else "spec.arch"
     write_atomically(part / name, spec.source.text.encode())
     save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
-    history = trained.outcome.history
-    lines = [json.dumps(epoch.as_json()) for epoch in history]
-    write_atomically(part / "history.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    if history:
+    if last.outcome.snapshot is not None:
+        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot), request)
+    lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
+    write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    if lines:
         write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
     if model.infer.outputs:
         exported = inference_model(model, parameters)
         write_atomically(part / "model.onnx", exported.SerializeToString())
+    if model.entries:
+        (part / "entries").mkdir()
+    for entry in model.entries:
+        exported = inference_model(model, parameters, entry=entry)
+        write_atomically(part / "entries" / f"{entry}.onnx", exported.SerializeToString())
     record = json.dumps(_record(spec, model, trained, name), indent=2)
     write_atomically(part / "run.json", f"{record}\n".encode())
 
@@ -101,27 +148,43 @@ def inference_model(
     model: ModelProgram, parameters: Mapping[str, Array], *, entry: str | None = None,
     target: Literal["portable", "ort"] = "portable",
 ) -> onnx.ModelProto:
-    """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside."""
+    """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
+
+    Of what a graph takes for its draws, only the seed is left as an input.
+    """
     from archonnx.compiler.onnx_export import export
     from archonnx.compiler.passes.manager import optimise
 
+    if entry is not None and entry not in model.entries:
+        fail_entry(model.name, entry, model.entries)
     graph = optimise(model.infer if entry is None else model.entries[entry])
-    weights = {path: array for path, array in parameters.items() if path in graph.inputs}
-    return export(graph, target=target, constants=weights, metadata={"archonnx.model": model.name})
+    fixed = {**parameters, STEP: np.array(EVALUATION_STEP, np.int64)}
+    constants = {name: array for name, array in fixed.items() if name in graph.inputs}
+    assumed = of_graph(graph, model.assumptions) if entry is None else of_entry(graph)
+    metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
+    return export(graph, target=target, constants=constants, metadata=metadata)
 
 
-def _curve(name: str, trained: Trained) -> str:
-    history = trained.outcome.history
+def _curve(name: str, trained: Sequence[Trained]) -> str:
+    rows = [Row(label(t.program) if len(trained) > 1 else "", _panels(t.outcome.history), t.outcome.best)
+            for t in trained if t.outcome.history]
+    return training_curve(name, rows)
+
+
+def _panels(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
+    """For each loss and metric its values, epoch by epoch; where an epoch did not measure it, there is no number."""
+    names = dict.fromkeys(name for epoch in history for name in (*epoch.train, *epoch.valid))
     panels = {}
-    for key in dict.fromkeys([*history[0].train, *history[0].valid]):
-        both = {"train": [e.train[key] for e in history if key in e.train],
-                "valid": [e.valid[key] for e in history if key in e.valid]}
-        panels[key] = {part: values for part, values in both.items() if values}
-    return training_curve(name, panels, trained.outcome.best)
+    for name in names:
+        both = {"train": [epoch.train.get(name, math.nan) for epoch in history],
+                "valid": [epoch.valid.get(name, math.nan) for epoch in history]}
+        panels[name] = {part: values for part, values in both.items() if not all(map(math.isnan, values))}
+    return panels
 
 
-def _record(spec: Spec, model: ModelProgram, trained: Trained, spec_file: str) -> dict[str, Any]:
-    outcome = trained.outcome
+def _record(spec: Spec, model: ModelProgram, trained: Sequence[Trained], spec_file: str) -> dict[str, Any]:
+    last = trained[-1]
+    programs = [program.as_json() for program in trained]
     return {
         "format": FORMAT,
         "name": spec.name,
@@ -129,17 +192,19 @@ def _record(spec: Spec, model: ModelProgram, trained: Trained, spec_file: str) -
         "spec": spec_file,
         "path": str(spec.path.resolve()) if spec.path is not None else None,
         "arguments": dict(spec.arguments),
-        "program": trained.program.name,
-        "settings": trained.settings.model_dump(),
-        "seed": trained.settings.seed,
+        "program": last.program.name,
+        "settings": programs[-1]["settings"],
+        "seed": last.settings.seed,
         "parameters": {path: str(parameter.type) for path, parameter in model.parameters.items()},
-        "metrics": trained.metrics,
-        "epochs": len(outcome.history),
-        "best_epoch": outcome.best,
-        "stopped": outcome.reason,
-        "seconds": round(outcome.seconds, 3),
+        "entries": {name: arguments_of(graph, model) for name, graph in model.entries.items()},
+        "metrics": programs[-1]["metrics"],
+        "epochs": programs[-1]["epochs"],
+        "best_epoch": programs[-1]["best_epoch"],
+        "stopped": programs[-1]["stopped"],
+        "seconds": round(sum(program["seconds"] for program in programs), 3),
+        "programs": programs,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": trained.trainer.device.name,
+        "device": last.trainer.device.name,
         "versions": _versions(),
     }
 
@@ -171,6 +236,7 @@ class Run:
         self.path = Path(path)
         self.options = options or Options()
         self.record = _read_record(self.path)
+        self._opened: dict[str, ExportedModel] = {}
 
     @property
     def name(self) -> str:
@@ -190,7 +256,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One dict for each epoch."""
+        """One dict for each epoch of each program."""
         text = (self.path / "history.jsonl").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
@@ -221,6 +287,30 @@ class Run:
     def predict(self, inputs: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
         """The model's outputs for any number of rows. ``seed`` is for models that draw."""
         return self._model.predict(inputs, batch_size=batch_size, seed=seed)
+
+    @property
+    def entries(self) -> dict[str, dict[str, str]]:
+        """The types of the arguments of every entry, by name."""
+        return {name: dict(arguments) for name, arguments in self.record["entries"].items()}
+
+    def call(self, entry: str, /, *, seed: int = 0, **inputs: Any) -> dict[str, Array]:
+        """What an entry of the model gives, by name. ``seed`` is for entries that draw.
+
+        Examples:
+            >>> run.call("sample", n=100, seed=1)["image"]   # doctest: +SKIP
+        """
+        return self.entry(entry).call(inputs, seed=seed)
+
+    def entry(self, name: str) -> ExportedModel:
+        """An entry of the model, open."""
+        if name not in self.record["entries"]:
+            fail_entry(self.record["model"], name, self.record["entries"])
+        if name not in self._opened:
+            path = self.path / "entries" / f"{name}.onnx"
+            if not path.is_file():
+                fail("AX0611", f"{self.path} has lost entries/{name}.onnx", None)
+            self._opened[name] = ExportedModel.open(path, self.options)
+        return self._opened[name]
 
     def evaluate(self, on: PartName = "test") -> dict[str, float]:
         """Losses and metrics on a part of the data it was trained with, measured anew."""
@@ -277,11 +367,9 @@ class Run:
         return original if unchanged else copy
 
     def _trainer(self) -> tuple[Trainer, TrainProgram]:
-        from .trainer import Trainer
-
         model = self._elaborated()
         program = next(p for p in model.programs if p.name == self.record["program"])
-        evaluated = replace(model, programs=())
+        evaluated = changed(model, programs=())
         return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters), program
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import NEXT, SEED, STEP, Assumption, Do, Every, Plan, Repeat, TrainStep
 
 from .assumptions import bound_dims, check_assumptions

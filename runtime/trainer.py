@@ -5,18 +5,19 @@ What this module does not do: read data, or repeat steps until something is good
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.program import SEED, STEP, ModelProgram, Parameter, TrainProgram
+from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram
 from archonnx.grammar.diagnostics import did_you_mean, fail
 
-from .batch import checked, in_batches
+from .assumptions import check_arrays, of_entry, of_graph
+from .batch import check_dim_arguments, checked, dim_arguments, in_batches
 from .session import Options, Session, call, choose_device, open_graph
 from .step import StepRunner
 
@@ -33,7 +34,7 @@ def initial_value(parameter: Parameter, seed: int) -> Array:
 
 
 class Trainer:
-    """A model ready to train: ``step(batch)`` runs the statements of its train program once.
+    """A model ready to train: ``step(batch)`` makes one pass over the statements of its train program.
 
     Args:
         model: what to train.
@@ -61,25 +62,41 @@ class Trainer:
         given = parameters or {}
         starting = {path: given[path] if path in given else initial_value(parameter, seed)
                     for path, parameter in model.parameters.items()}
-        self.runner = StepRunner(steps, starting, seed=seed, options=self.options, device=self.device.name)
+        self.runner = StepRunner(
+            steps, starting, plan=program.plan if program is not None else (), assumptions=model.assumptions, seed=seed,
+            options=self.options, device=self.device.name,
+        )
         self.parameters = Parameters(model, self.runner)
         self._batch_types = {name: model.fields[name].type for name in self.runner.fields}
         self._accepted: set[Hashable] = set()
         """Forms of batches that were found good; checking costs more than a small step."""
         self._functions: dict[str, Function] = {}
+        self._entries: dict[str, Function] = {}
 
-    def step(self, batch: Mapping[str, Any]) -> dict[str, float]:
-        """One training step on a batch (arrays by field); each loss by name, as it was before the update."""
+    def step(
+        self, batch: Mapping[str, Any], fresh: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> dict[str, float]:
+        """One pass on a batch (arrays by field); the last value of each loss by name, as it was before its update.
+
+        Args:
+            batch: arrays by field.
+            fresh: gives the batches for the rounds of ``repeat`` after the first one, which otherwise reuses ``batch``.
+        """
         if not self.runner.steps:
             fail("AX0615", f"{self.model.name} has no `minimize` statement to run", None,
                  help="add a `train:` block with `minimize LOSS with adam()`")
+        return self.runner.step(self._batch(batch), None if fresh is None else lambda: self._batch(fresh()))
+
+    def _batch(self, batch: Mapping[str, Any]) -> Mapping[str, Array]:
+        """The batch as the steps take it, looked at closely if its form is new."""
         form = _form(batch)
-        if form not in self._accepted:
-            arrays = checked(batch, self._batch_types)
-            if any(arrays[name] is not batch[name] for name in arrays):  # converted: look again next time
-                return self.runner.step(arrays)
+        if form in self._accepted:
+            return batch
+        unused = self.model.fields.keys() - self._batch_types.keys()
+        arrays = checked({name: array for name, array in batch.items() if name not in unused}, self._batch_types)
+        if all(arrays[name] is batch[name] for name in arrays):  # one that was converted is looked at again next time
             self._accepted.add(form)
-        return self.runner.step(batch)
+        return arrays
 
     def gradients(self, batch: Mapping[str, Any], loss: str = "objective") -> dict[str, Array]:
         """The gradient of a loss for each trainable parameter, by path, as the next training step would see it."""
@@ -99,10 +116,38 @@ class Trainer:
         """The model's outputs for any number of rows."""
         return self._function("infer", lambda: self.model.infer).in_batches(inputs, self.batch_size)
 
-    def _function(self, name: str, graph: Any) -> Function:
+    def call(self, entry: str, /, *, seed: int = 0, **inputs: Any) -> dict[str, Array]:
+        """What an entry of the model gives, by name. ``seed`` is for entries that draw."""
+        if entry not in self.model.entries:
+            fail_entry(self.model.name, entry, self.model.entries)
+        if entry not in self._entries:
+            graph = self.model.entries[entry]
+            self._entries[entry] = Function(graph, self, of_entry(graph))
+        return self._entries[entry](inputs, seed=seed)
+
+    @property
+    def entries(self) -> dict[str, dict[str, str]]:
+        """The types of the arguments of every entry, by name."""
+        return {name: arguments_of(graph, self.model) for name, graph in self.model.entries.items()}
+
+    def _function(self, name: str, make: Callable[[], Graph]) -> Function:
         if name not in self._functions:
-            self._functions[name] = Function(graph(), self)
+            graph = make()
+            assumptions = of_graph(graph, self.model.assumptions)
+            self._functions[name] = Function(graph, self, assumptions, ignored=self.model.fields)
         return self._functions[name]
+
+
+def fail_entry(model: str, name: str, known: Mapping[str, Any]) -> NoReturn:
+    """The diagnostic for an entry that the model does not have."""
+    fail("AX0607", f"{model} has no entry `{name}`", None,
+         help=did_you_mean(name, known) or (f"known: {', '.join(known)}" if known else None))
+
+
+def arguments_of(graph: Graph, model: ModelProgram) -> dict[str, str]:
+    """The types of what must be given to a graph, by name."""
+    special = {SEED, STEP, *model.parameters}
+    return {name: str(value.type) for name, value in graph.inputs.items() if name not in special}
 
 
 def _form(batch: Mapping[str, Any]) -> Hashable:
@@ -142,37 +187,47 @@ class Parameters(Mapping[str, Array]):
 
 
 class Function:
-    """A graph of the model with symbolic dims, run on the trainer's current parameters."""
+    """A graph of the model with symbolic dims, run on the trainer's current parameters.
 
-    def __init__(self, graph: Graph, trainer: Trainer) -> None:
-        self._trainer = trainer
+    ``ignored`` are names that may be given although the graph does not use them.
+    """
+
+    def __init__(
+        self, graph: Graph, trainer: Trainer, assumptions: Sequence[Assumption], ignored: Container[str] = (),
+    ) -> None:
+        self._trainer, self._assumptions, self._ignored = trainer, assumptions, ignored
         self._parameters = [name for name in graph.inputs if name in trainer.model.parameters]
         special = {SEED, STEP, *self._parameters}
         self.types = {name: value.type for name, value in graph.inputs.items() if name not in special}
         self._outputs = {name: value.type for name, value in graph.outputs.items()}
+        self._sizes = dim_arguments(self.types, self._outputs)
         self._draws = SEED in graph.inputs, STEP in graph.inputs
         self._graph = graph
         self._session: Session | None = None
 
-    def __call__(self, given: Mapping[str, Any], step: int = EVALUATION_STEP) -> dict[str, Array]:
-        """Results by name. Fields of the model that this graph does not use may be given too."""
-        return self._run(self._checked(given), step)
+    def __call__(
+        self, given: Mapping[str, Any], *, step: int = EVALUATION_STEP, seed: int | None = None,
+    ) -> dict[str, Array]:
+        """Results by name."""
+        return self._run(self._checked(given), step, self._trainer.seed if seed is None else seed)
 
     def in_batches(self, given: Mapping[str, Any], size: int) -> dict[str, Array]:
         """Results for any number of rows, ``size`` at a time where every input and output has rows."""
-        arrays = self._checked(given)
-        return in_batches(lambda rows: self._run(rows, EVALUATION_STEP), arrays, self.types, self._outputs, size)
+        arrays, seed = self._checked(given), self._trainer.seed
+        return in_batches(lambda rows: self._run(rows, EVALUATION_STEP, seed), arrays, self.types, self._outputs, size)
 
     def _checked(self, given: Mapping[str, Any]) -> dict[str, Array]:
-        known = self._trainer.model.fields.keys() - self.types.keys()
-        return checked({name: array for name, array in given.items() if name not in known}, self.types)
+        arrays = checked({name: array for name, array in given.items()
+                          if name in self.types or name not in self._ignored}, self.types)
+        check_dim_arguments(self._sizes, arrays, self.types)
+        check_arrays(self._assumptions, self.types, arrays)
+        return arrays
 
-    def _run(self, arrays: Mapping[str, Array], step: int) -> dict[str, Array]:
+    def _run(self, arrays: Mapping[str, Array], step: int, seed: int) -> dict[str, Array]:
         if self._session is None:
             self._session = open_graph(self._graph, {}, self._trainer.options)
         inputs: dict[str, Any] = dict(arrays)
         inputs |= {path: self._trainer.runner.value(path) for path in self._parameters}
-        numbers = ((SEED, self._trainer.seed), (STEP, step))
         inputs |= {name: np.array(number, np.int64)
-                   for (name, number), used in zip(numbers, self._draws, strict=True) if used}
+                   for (name, number), used in zip(((SEED, seed), (STEP, step)), self._draws, strict=True) if used}
         return call(self._session, inputs)

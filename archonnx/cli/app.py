@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import check, evaluate, explain, export, predict, train
+from . import call, check, evaluate, explain, export, predict, train
 
 app = typer.Typer(
     name="archonnx", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -45,6 +45,7 @@ def _common(
 app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("call")(call.call)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("explain")(explain.explain)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from .options import Device, DeviceOption
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.types import Array, TensorType
 
 
 def predict(
@@ -37,82 +31,13 @@ def predict(
         archonnx predict runs/wine-1 --input new.csv > predicted.csv
         archonnx predict runs/digits_cnn-1 --input image=images.npy
     """
-    from archonnx.runtime.checkpoint import write_atomically
     from archonnx.runtime.run import Run
     from archonnx.runtime.session import Options
 
+    from .arrays import read_arrays, write_arrays
+
     opened = Run(run, Options(device.value))
-    types = opened.inputs
     given: dict[str, Any] = {}
     for text in inputs:
-        given |= _read(text, types)
-    results = opened.predict(given, seed=seed)
-    if out is None:
-        sys.stdout.write(_as_csv(results))
-    else:
-        write_atomically(out, _as_npz(results) if out.suffix == ".npz" else _as_csv(results).encode())
-        typer.echo(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")
-
-
-def _read(text: str, types: Mapping[str, TensorType]) -> dict[str, Array]:
-    import numpy as np
-
-    from archonnx.grammar.diagnostics import fail
-
-    name, equals, file = text.partition("=")
-    path = Path(file if equals else text)
-    if not path.is_file():
-        fail("AX0601", f"there is no file {path}", None)
-    if path.suffix == ".csv":
-        columns = _columns(path, types)
-        return {name: columns[next(iter(columns))]} if equals and len(columns) == 1 else columns
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        fail("AX0604", f"{path} is no NumPy file of plain arrays", None, notes=[str(error)])
-    if isinstance(loaded, np.ndarray):
-        return {name if equals else next(iter(types)): loaded}
-    return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}
-
-
-def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:
-    """Inputs from a table: columns by name, or the matrix of all numeric ones where the model takes one matrix."""
-    from archonnx.runtime.tables import read_csv, table_fields
-
-    fields = table_fields(read_csv(path), None)
-    if len(types) == 1 and not fields.keys() & types.keys() and "data" in fields:
-        return {next(iter(types)): fields["data"]}
-    return {name: fields[name].astype(type_.dtype.numpy) if type_.dtype.is_float else fields[name]
-            for name, type_ in types.items() if name in fields}
-
-
-def _as_npz(results: Mapping[str, Array]) -> bytes:
-    import numpy as np
-
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = dict(results)
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _as_csv(results: Mapping[str, Array]) -> str:
-    """Outputs by row: a column for each number, ``probs.0, probs.1, ...`` where an output has several."""
-    import csv
-
-    from archonnx.grammar.diagnostics import fail
-
-    lengths = {len(array) if array.ndim else 1 for array in results.values()}
-    if len(lengths) > 1:
-        fail("AX0616", "the outputs differ in their number of rows and do not fit one table", None,
-             help="write arrays: `--out outputs.npz`")
-    columns: dict[str, list[str]] = {}
-    for name, array in results.items():
-        rows = array.reshape(max(lengths), -1)
-        for position in range(rows.shape[1]):
-            column = name if rows.shape[1] == 1 else f"{name}.{position}"
-            columns[column] = [str(number) for number in rows[:, position]]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
+        given |= read_arrays(text, opened.inputs)
+    write_arrays(opened.predict(given, seed=seed), out)

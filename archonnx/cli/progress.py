@@ -1,77 +1,107 @@
-"""Progress of training: a bar on a terminal, a line an epoch elsewhere."""
+"""Progress of training: a bar on a terminal, some fifty lines at most elsewhere, however many epochs there are."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archonnx.runtime.fit import Epoch, Observer
+from archonnx.runtime.fit import Epoch, Observer, Outcome
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 REFRESH = 0.1
 """Seconds between two looks of the bar at the training."""
+LINES = 50
+"""Epochs that are shown, each in a line, of a longer training."""
 
 
 @contextmanager
 def progress(stream: TextIO) -> Iterator[Observer]:
     """The observer that suits a stream."""
     if not stream.isatty():
-        yield Lines(stream)
+        yield Lines(lambda line: print(line, file=stream, flush=True))
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns: tuple[Any, ...] = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
+        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[shown]}"),
     )
     with Progress(*columns, console=Console(file=stream), transient=True) as bar:
         yield Bar(bar)
 
 
 class Lines(Observer):
-    """A line an epoch."""
+    """The first epoch, the last one, every so many between, and the best ones if they are not too close.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._epochs = 0
+    Args:
+        write: writes a line.
+    """
 
-    def begin(self, epochs: int, steps_per_epoch: int) -> None:
-        self._epochs = epochs
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._epochs = self._stride = 0
+        self._last: Epoch | None = None
+        self._shown = 0
+
+    def program(self, name: str, number: int, count: int) -> None:
+        if count > 1:
+            self._write(f"program {name} ({number} of {count})")
+
+    def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
+        self._epochs, self._last, self._shown = epochs, None, 0
+        self._stride = 1 if epochs <= LINES else -(-epochs // (LINES // 2))
+        if done:
+            self._write(f"going on after epoch {done}")
 
     def epoch(self, record: Epoch) -> None:
-        print(epoch_line(record, self._epochs), file=self._stream, flush=True)
+        first = self._last is None
+        self._last = record
+        regular = record.number % self._stride == 0 or record.number == self._epochs
+        if first or regular or (record.best and record.number - self._shown > self._stride // 2):
+            self._show(record)
+
+    def end(self, outcome: Outcome) -> None:
+        if self._last is not None and self._last.number != self._shown:
+            self._show(self._last)
+
+    def _show(self, record: Epoch) -> None:
+        self._shown = record.number
+        self._write(epoch_line(record, self._epochs))
 
 
-class Bar(Observer):
-    """A bar over all steps, with a line above it for each epoch."""
+class Bar(Lines):
+    """The same lines, with a bar over all steps beneath them."""
 
     def __init__(self, bar: Progress) -> None:
+        super().__init__(lambda line: bar.console.print(line, markup=False, highlight=False))
         self._bar = bar
-        self._task = bar.add_task("", total=None, losses="")
-        self._epochs = self._per_epoch = 0
-        self._shown = 0.0
+        self._task = bar.add_task("", total=None, shown="")
+        self._per_epoch = 0
+        self._updated = 0.0
+        self._valid = ""
 
-    def begin(self, epochs: int, steps_per_epoch: int) -> None:
-        self._epochs, self._per_epoch = epochs, steps_per_epoch
-        self._bar.reset(self._task, total=epochs * steps_per_epoch, losses="")
+    def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
+        super().begin(epochs, steps_per_epoch, done)
+        self._per_epoch, self._valid = steps_per_epoch, ""
+        self._bar.reset(self._task, total=epochs * steps_per_epoch, completed=done * steps_per_epoch, shown="")
 
     def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         now = time.monotonic()
-        if now - self._shown < REFRESH:
+        if now - self._updated < REFRESH:
             return
-        self._shown = now
-        done = (epoch - 1) * self._per_epoch + step
+        self._updated = now
         self._bar.update(
-            self._task, completed=done, description=f"epoch {epoch}/{self._epochs}", losses=_values(losses))
+            self._task, completed=(epoch - 1) * self._per_epoch + step, description=f"epoch {epoch}/{self._epochs}",
+            shown="  ".join(part for part in (_values(losses), self._valid) if part))
 
     def epoch(self, record: Epoch) -> None:
-        self._bar.console.print(epoch_line(record, self._epochs), markup=False, highlight=False)
-        self._bar.update(self._task, completed=record.number * self._per_epoch)
+        super().epoch(record)
+        self._valid = f"valid {_values(record.valid)}" if record.valid else ""
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:

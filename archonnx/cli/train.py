@@ -24,18 +24,27 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting, as in `--set epochs=5`. Repeatable."),
     ] = None,
     arg: Arguments = None,
+    program: Annotated[
+        str | None,
+        typer.Option("--program", metavar="NAME", help="Run this `train` block alone, and those it starts from."),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Continue this run, with its arguments and settings.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
     device: Device = DeviceOption.auto,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
 ) -> None:
-    """Train a spec as its `train:` block says.
+    """Train a spec as its `train:` blocks say.
 
     The run directory holds the spec, the weights, the history, a picture of it, and the model as ONNX.
-    An interrupt (Ctrl-C) stops early and keeps what there is.
+    An interrupt (Ctrl-C) stops early and keeps what there is; `--resume` goes on from there, or from where the
+    machine stopped, or further (with `--set epochs=40`).
 
         archonnx train digits_cnn
         archonnx train digits_cnn --arg width=64 --set epochs=5 --set split.test=0.2 --set split.train=0.7
         archonnx train model.arch --out runs/mine --seed 1 --device cpu
+        archonnx train model.arch --resume runs/mine
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import api
@@ -44,8 +53,8 @@ def train(
 
     with progress(sys.stderr) as observer:
         run = api.train(
-            api.load(spec, **arguments), out, settings=changes, seed=seed, device=device.value, threads=threads,
-            observer=observer,
+            api.load(spec, **arguments), out, settings=changes, seed=seed, program=program, resume=resume,
+            device=device.value, threads=threads, observer=observer,
         )
     _summarise(run)
 
@@ -53,11 +62,16 @@ def train(
 def _summarise(run: Run) -> None:
     from .output import metrics_table, say
 
-    record = run.record
-    best = f", parameters of epoch {record['best_epoch']}" if record["best_epoch"] is not None else ""
-    say(f"{record['stopped']} after {record['epochs']} epochs in {record['seconds']:.1f} s on {record['device']}{best}")
+    programs = run.record["programs"]
+    for program in programs:
+        name = f"{program['name']}: " if len(programs) > 1 else ""
+        best = f", parameters of epoch {program['best_epoch']}" if program["best_epoch"] is not None else ""
+        say(f"{name}{program['stopped']} after {program['epochs']} epochs in {program['seconds']:.1f} s on "
+            f"{run.record['device']}{best}")
     typer.echo(metrics_table(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
     if (run.path / "model.onnx").exists():
         say(f"  archonnx predict {run.path} --input data.npz\n  archonnx export {run.path} -o {run.name}.onnx")
+    if run.entries:
+        say(f"  archonnx call {run.path} {next(iter(run.entries))}")
     say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")

@@ -76,7 +76,7 @@ def scripted(biases: Sequence[float], monkeypatch: pytest.MonkeyPatch, **early: 
     step = StepRunner.step
     left = list(biases)
 
-    def written(self: StepRunner, batch: Mapping[str, Any]) -> dict[str, float]:
+    def written(self: StepRunner, batch: Mapping[str, Any], fresh: object = None) -> dict[str, float]:
         losses = step(self, batch)
         self.write("b", np.array(left.pop(0), np.float32))
         return losses

@@ -41,13 +41,13 @@ def spec(folder: Path) -> Spec:
 
 @pytest.fixture
 def run(trained: Trained, tmp_path: Path) -> Run:
-    return save_run(tmp_path / "runs" / "linear-1", spec(tmp_path), MODEL, trained)
+    return save_run(tmp_path / "runs" / "linear-1", spec(tmp_path), MODEL, [trained])
 
 
 def test_a_run_holds_what_was_trained(run: Run, trained: Trained) -> None:
     opened = Run(run.path)
     assert sorted(p.name for p in run.path.iterdir()) == [
-        "curve.svg", "history.jsonl", "model.onnx", "run.json", "spec.arch", "weights.safetensors"]
+        "curve.svg", "history.jsonl", "model.onnx", "run.json", "spec.arch", "state.safetensors", "weights.safetensors"]
     assert (run.path / "spec.arch").read_text() == SOURCE.text
     assert opened.name == "linear" and opened.arguments == {"width": 3}
     assert opened.metrics == trained.metrics and opened.settings == trained.settings
@@ -103,18 +103,18 @@ def test_a_run_is_written_whole_or_not_at_all(
 
     monkeypatch.setattr("archonnx.runtime.run.write_atomically", full)
     with pytest.raises(OSError, match="no space"):
-        save_run(tmp_path / "runs" / "a", spec(tmp_path), MODEL, trained)
+        save_run(tmp_path / "runs" / "a", spec(tmp_path), MODEL, [trained])
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_run_never_overwrites_another(run: Run, trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="AX0614"):
-        save_run(run.path, spec(tmp_path), MODEL, trained)
+        save_run(run.path, spec(tmp_path), MODEL, [trained])
     (tmp_path / "file").write_text("")
     with pytest.raises(SpecError, match="AX0614"):
-        save_run(tmp_path / "file", spec(tmp_path), MODEL, trained)
+        save_run(tmp_path / "file", spec(tmp_path), MODEL, [trained])
     (tmp_path / "empty").mkdir()
-    assert save_run(tmp_path / "empty", spec(tmp_path), MODEL, trained).metrics == run.metrics
+    assert save_run(tmp_path / "empty", spec(tmp_path), MODEL, [trained]).metrics == run.metrics
 
 
 def damaged(folder: Path) -> str:

@@ -1,0 +1,88 @@
+"""Arrays in files, as the command line takes and leaves them: .npz, .npy and .csv."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.types import Array, TensorType
+
+
+def write_arrays(results: Mapping[str, Array], out: Path | None) -> None:
+    """Write results to a file, as its name says, or as CSV to stdout."""
+    import sys
+
+    from archonnx.runtime.checkpoint import write_atomically
+
+    if out is None:
+        sys.stdout.write(as_csv(results))
+        return
+    write_atomically(out, as_npz(results) if out.suffix == ".npz" else as_csv(results).encode())
+    print(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")
+
+
+def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Array]:
+    import numpy as np
+
+    from archonnx.grammar.diagnostics import fail
+
+    name, equals, file = text.partition("=")
+    path = Path(file if equals else text)
+    if not path.is_file():
+        fail("AX0601", f"there is no file {path}", None)
+    if path.suffix == ".csv":
+        columns = _columns(path, types)
+        return {name: columns[next(iter(columns))]} if equals and len(columns) == 1 else columns
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        fail("AX0604", f"{path} is no NumPy file of plain arrays", None, notes=[str(error)])
+    if isinstance(loaded, np.ndarray):
+        return {name if equals else next(iter(types)): loaded}
+    return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}
+
+
+def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:
+    """Inputs from a table: columns by name, or the matrix of all numeric ones where the model takes one matrix."""
+    from archonnx.runtime.tables import read_csv, table_fields
+
+    fields = table_fields(read_csv(path), None)
+    if len(types) == 1 and not fields.keys() & types.keys() and "data" in fields:
+        return {next(iter(types)): fields["data"]}
+    return {name: fields[name].astype(type_.dtype.numpy) if type_.dtype.is_float else fields[name]
+            for name, type_ in types.items() if name in fields}
+
+
+def as_npz(results: Mapping[str, Array]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = dict(results)
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def as_csv(results: Mapping[str, Array]) -> str:
+    """Outputs by row: a column for each number, ``probs.0, probs.1, ...`` where an output has several."""
+    import csv
+
+    from archonnx.grammar.diagnostics import fail
+
+    lengths = {len(array) if array.ndim else 1 for array in results.values()}
+    if len(lengths) > 1:
+        fail("AX0616", "the outputs differ in their number of rows and do not fit one table", None,
+             help="write arrays: `--out outputs.npz`")
+    columns: dict[str, list[str]] = {}
+    for name, array in results.items():
+        rows = array.reshape(max(lengths), -1)
+        for position in range(rows.shape[1]):
+            column = name if rows.shape[1] == 1 else f"{name}.{position}"
+            columns[column] = [str(number) for number in rows[:, position]]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()

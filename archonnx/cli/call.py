@@ -1,0 +1,65 @@
+"""``archonnx call``: an entry of a trained model, as ``sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Device, DeviceOption, key_values
+
+if TYPE_CHECKING:
+    from archonnx.runtime.run import Run
+
+
+def call(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    entry: Annotated[
+        str | None, typer.Argument(metavar="ENTRY", help="An entry of its model; they are listed unless it is given.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="An argument, as in `--set n=100`. Repeatable."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="FILE|NAME=FILE",
+                     help="An .npz or .csv file with arguments by name, or one .npy file for each. Repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="An .npz or .csv file to write; CSV on stdout unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For entries that draw.")] = 0,
+    device: Device = DeviceOption.auto,
+) -> None:
+    """Call an entry of a trained model: what a spec declares by `entry sample(n: dim) -> [n, 1, 28, 28]:`.
+
+        archonnx call runs/vae-1
+        archonnx call runs/vae-1 sample --set n=100 --seed 1 --out images.npz
+        archonnx call runs/vae-1 encode --input image=images.npy --out codes.npz
+
+    `archonnx export RUN --graph ENTRY` writes it as ONNX.
+    """
+    arguments = key_values(set_, "--set")
+    from archonnx.runtime.run import Run
+    from archonnx.runtime.session import Options
+
+    from .arrays import read_arrays, write_arrays
+
+    opened = Run(run, Options(device.value))
+    if entry is None:
+        typer.echo(_listed(opened))
+        return
+    types = opened.entry(entry).fields
+    given: dict[str, Any] = {}
+    for text in inputs or ():
+        given |= read_arrays(text, {name: type_ for name, type_ in types.items() if name not in arguments})
+    write_arrays(opened.call(entry, seed=seed, **given, **arguments), out)
+
+
+def _listed(run: Run) -> str:
+    """The entries with their arguments, a line each."""
+    lines = [f"{name}({', '.join(f'{argument}: {type_}' for argument, type_ in arguments.items())})"
+             for name, arguments in run.entries.items()]
+    return "\n".join(lines) or f"{run.record['model']} has no entries"

@@ -1,0 +1,72 @@
+"""Early stopping: watching one value, and keeping the parameters of the best epoch.
+
+What this module does not do: measure, or stop anything (``fit`` does).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.settings import EarlyStopping
+from archonnx.grammar.diagnostics import did_you_mean, fail
+
+from .trainer import Trainer
+
+
+class Monitor:
+    """Watches one value.
+
+    Attributes:
+        best_epoch: the number of the best epoch so far.
+        parameters: those of the best epoch, by path.
+    """
+
+    def __init__(self, settings: EarlyStopping, mode: Literal["min", "max"]) -> None:
+        self._part, _, self._name = settings.monitor.partition(".")
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._settings = settings
+        self._best = -math.inf
+        self._waited = 0
+        self.best_epoch: int | None = None
+        self.parameters: dict[str, Array] = {}
+
+    @staticmethod
+    def of(settings: EarlyStopping, trainer: Trainer, valid: int) -> Monitor:
+        """The monitor for a model; SpecError if nothing by that name is measured."""
+        losses, metrics = trainer.model.losses, trainer.model.metrics
+        known = [f"train.{name}" for name in losses] + [f"valid.{name}" for name in (*losses, *metrics)]
+        if settings.monitor not in known:
+            fail("AX0703", f"`{settings.monitor}` is not measured during training", None,
+                 help=did_you_mean(settings.monitor, known) or f"measured: {', '.join(known)}")
+        if settings.monitor.startswith("valid.") and not valid:
+            fail("AX0703", f"`{settings.monitor}` needs a valid part, and the split has none", None,
+                 help="give it one: `split = {train: 0.8, valid: 0.2}`")
+        name = settings.monitor.partition(".")[2]
+        return Monitor(settings, settings.mode or ("min" if name in losses else "max"))
+
+    def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
+        """Take note of an epoch; whether it is the best so far. A value that was not measured is no improvement."""
+        value = self._sign * values[self._part].get(self._name, math.nan)
+        if not value > self._best + (self._settings.min_delta if math.isfinite(self._best) else 0.0):
+            self._waited += 1
+            return False
+        self._best, self._waited, self.best_epoch = value, 0, epoch
+        self.parameters = trainer.runner.parameters()
+        return True
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience is over."""
+        return self._waited >= self._settings.patience
+
+    def numbers(self) -> dict[str, Any]:
+        """What it remembers, but for the parameters."""
+        return {"best": self._best, "waited": self._waited, "epoch": self.best_epoch}
+
+    def resume(self, numbers: Mapping[str, Any], parameters: Mapping[str, Array]) -> None:
+        """Go on from what was remembered."""
+        self._best, self._waited, self.best_epoch = numbers["best"], numbers["waited"], numbers["epoch"]
+        self.parameters = dict(parameters)
