@@ -155,7 +155,8 @@ def test_losses_stay_finite_at_large_logits() -> None:
 
 
 def test_straight_through_has_the_gradient_of_the_soft_value() -> None:
-    of = program(model("param w: [5, 4] = 0\nloss objective = sum(straight_through(step(w), tanh(w)) * x)", "x: [5, 4]"))
+    body = "param w: [5, 4] = 0\nloss objective = sum(straight_through(step(w), tanh(w)) * x)"
+    of = program(model(body, "x: [5, 4]"))
     gradient = loss_and_gradients(of, "objective", {"w": X, "x": T})["w"]
     np.testing.assert_allclose(gradient, T * (1 - np.tanh(X) ** 2), rtol=1e-4, atol=1e-6)
 

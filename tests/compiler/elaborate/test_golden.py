@@ -1,0 +1,49 @@
+"""Golden pages: the whole message for every kind of mistake that the compiler finds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import archonnx.compiler
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.grammar.diagnostics import Report, SpecError
+from archonnx.grammar.render import render_report
+from archonnx.grammar.source import Source
+from tests.support.golden import GOLDEN, Case, Golden, golden_cases
+
+PATTERN = "diagnostics/spec_*.md"
+FAMILIES = re.compile(r'"(AX0[2347]\d\d)"')
+
+
+def use(case: Case) -> None:
+    """Elaborate a spec and feed its programs; ``overrides`` (one ``key value`` a line) are those of a command line."""
+    of = elaborate(parse_spec(Source(f"{case.path.stem}.arch", case.source)))
+    for program in of.programs:
+        report = Report()
+        overrides = dict(line.split() for line in case.sources.get("overrides", "").splitlines())
+        program.settings.changed(overrides, report)
+        report.finish()
+        if program.source is not None and program.source.graph is not None:
+            program.feed(interpret(program.source.graph, {"seed": 0}))
+
+
+@golden_cases(PATTERN)
+def test_message(case: Case, golden: Golden) -> None:
+    with pytest.raises(SpecError) as caught:
+        use(case)
+    codes = [finding.code for finding in caught.value.diagnostics]
+    if case.title.startswith("AX"):
+        assert codes == [case.title.split()[0]], "one finding, of the code in the title"
+    golden(case, render_report(caught.value.report))
+
+
+def test_every_code_of_the_compiler_has_a_page() -> None:
+    used = {code for path in Path(archonnx.compiler.__path__[0]).rglob("*.py")
+            for code in FAMILIES.findall(path.read_text("utf-8"))}
+    pages = "".join(path.read_text("utf-8") for path in GOLDEN.glob(PATTERN))
+    shown = set(re.findall(r"^## (AX\d{4}) ", pages, re.MULTILINE))
+    assert sorted(used - shown) == []
