@@ -27,10 +27,11 @@ def call_method(
     inner = calls.enter(frame, module.block.scope, module, span, what, f"{module.key}.{declaration.name}")
     inner.kind, inner.sealed = "method", True
     calls.enter_module(inner, module)
-    if ready(module):
+    known = ready(module)  # before the arguments, which may apply the module
+    if known:
         add_setup(inner, module, span)
     calls.bind_arguments(frame, inner, what, declaration.parameters, given, span)
-    if not ready(module):
+    if not known:
         calls.fix_module_dims(inner, module)
         bound = dict(inner.locals)
         add_setup(inner, module, span)

@@ -46,7 +46,7 @@ def run(frame: Frame, suite: ast.Suite) -> Returned | None:
                 frame.build.report.add(frame.explain(diagnostic))
             for name in bound_names(statement):
                 frame.locals[name] = POISON
-            if isinstance(statement, ast.Return):
+            if isinstance(statement, ast.Return | ast.Assert):  # what follows relies on it
                 raise calls.silenced() from None
             continue
         if returned is not None:
