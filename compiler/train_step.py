@@ -91,7 +91,7 @@ class _Step:
         constants = {path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated}
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
-        graph = replace(graph, inputs={**graph.inputs, **missing})
+        graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, graph.outputs, graph.facts)
         fields = tuple(name for name in work.fields if name in graph.inputs)
         return TrainStep(self.name, minimized, graph, fields, updated | self.carried, constants, losses, self.initial)
 

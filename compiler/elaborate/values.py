@@ -15,6 +15,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.grammar import ast
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 StaticDim = int | Dim
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record):
     """A word of a ``choice[...]`` parameter."""
 
     word: str
@@ -34,24 +34,21 @@ class Choice:
         return self.word
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Record):
     """Several results of a call; ``names`` where the signature names them."""
 
     items: tuple[Any, ...]
     names: tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Record):
     """A ``fn``, with the scope in which it was written."""
 
     declaration: ast.Fn
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Record):
     """A ``fn`` nested in a block or model, of one module."""
 
     declaration: ast.Fn
@@ -59,55 +56,48 @@ class Method:
     derived: Derived | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockType:
+class BlockType(Record):
     """A ``block``: calling it makes a module."""
 
     declaration: ast.Block
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class ModelType:
+class ModelType(Record):
     """A ``model``, of which there is one module: all it has."""
 
     declaration: ast.Model
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class OptimizerType:
+class OptimizerType(Record):
     """An ``optimizer``: calling it sets its hyperparameters."""
 
     declaration: ast.Optimizer
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleType:
+class ScheduleType(Record):
     """A ``schedule``: calling it sets its hyperparameters."""
 
     declaration: ast.Schedule
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(Record):
     """An optimizer or a schedule with its hyperparameters."""
 
     of: OptimizerType | ScheduleType
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ConstantSchedule:
+class ConstantSchedule(Record):
     """A number where a schedule is expected."""
 
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Builtin:
+class Builtin(Record):
     """A function of the language that is written in Python. ``parameters`` are (name, kind, default) in order."""
 
     name: str
@@ -116,8 +106,7 @@ class Builtin:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltinParameter:
+class BuiltinParameter(Record):
     """``kind`` says what is accepted (see ``builtins.coerce``); keyword-only ones cannot be given by position."""
 
     name: str
@@ -127,8 +116,7 @@ class BuiltinParameter:
     keyword_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(Record):
     """A function with some arguments given; the rest, from the first missing one on, come at the call."""
 
     function: Function | Builtin
@@ -227,8 +215,7 @@ class Module:
             child.settle()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Derived:
+class Derived(Record, eq=False):
     """A module with other tensors in place of its parameters; it is applied like the module.
 
     ``replace`` gives the tensor for a parameter (which may be its own); ``values`` lists them, where they are known.

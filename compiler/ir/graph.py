@@ -6,8 +6,9 @@ A value is known by identity. Values have operators (``a * b``), which add nodes
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from archonnx.grammar.record import Record
 
 from .builder import current_builder
 from .dims import Dim
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.ops.base import Op
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Value:
+class Value(Record, eq=False):
     """A tensor in a graph: an input, or a result of a node. ``name`` is a hint for people and for ONNX."""
 
     type: TensorType
@@ -82,8 +82,7 @@ class Value:
         return f"<{self.name or 'value'}: {self.type}>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(Record, eq=False):
     """One application of an op."""
 
     op: Op
@@ -92,8 +91,7 @@ class Node:
     origin: Origin = UNKNOWN
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Graph:
+class Graph(Record, eq=False):
     """A function of tensors. Inputs and outputs are named in order; nodes stand in an order of evaluation."""
 
     name: str

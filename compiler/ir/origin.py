@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 
@@ -16,8 +16,7 @@ class Owner(Protocol):
         """``"encoder.layers.0"``, empty for the model itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Record):
     """``what`` is in the words of the spec (```param W```, ```softmax```), ``span`` its place.
 
     ``role`` says how a derived node came about (``"gradient of"``), and is empty for what was written.

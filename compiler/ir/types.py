@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
+
+from archonnx.grammar.record import Record, field
 
 from .dims import Dim, product
 
@@ -75,8 +76,7 @@ _NUMPY: dict[DType, np.dtype[np.generic]] = {
 _FROM_NUMPY = {numpy: dtype for dtype, numpy in _NUMPY.items() if dtype is not DType.bf16}
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(Record):
     """``f32[B, 784]``. ``notes`` say, axis by axis, how a dim was written (``"1 * 28 * 28"``), or None.
 
     Notes are for people: they take no part in equality.
