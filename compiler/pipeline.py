@@ -2,9 +2,11 @@
 
     load       a file or a zoo name -> Spec            (grammar)
     elaborate  Spec -> ModelProgram                    (names, blocks, parameters, training steps: typed graphs)
-    optimise   Graph -> Graph                          (passes)
-    bind       Graph -> Graph                          (one batch shape)
-    export     Graph -> onnx.ModelProto                (the only writer of ONNX)
+    optimise   Graph -> Graph                          (passes.manager)
+    bind       Graph -> Graph                          (ir.bind: one batch shape)
+    export     Graph -> onnx.ModelProto                (onnx_export: the only writer of ONNX)
+
+The last three stand elsewhere and are not imported here, since checking a spec needs none of them.
 """
 
 from __future__ import annotations
@@ -26,11 +28,8 @@ from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
 from .elaborate.programs import elaborate_programs
 from .elaborate.statements import NOT_BUILT
-from .ir.bind import bind
 from .ir.graph import Graph
 from .ir.types import DType
-from .onnx_export import export
-from .passes.manager import optimise
 from .program import ModelProgram
 from .suggestions import checked_suggestions
 from .train_step import gradient_graph
@@ -177,6 +176,3 @@ def _model(spec: Spec) -> ast.Model:
                  help="say which one is trained: `train of NAME:`")
         return models[named]
     return next(iter(models.values()))
-
-
-__all__ = ["Spec", "bind", "elaborate", "export", "load", "optimise", "parse_spec", "zoo"]

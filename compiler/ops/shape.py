@@ -6,7 +6,7 @@ What this module does not do: parts of tensors (``slicing``), indexing by tensor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
