@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 360, 230
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 34, 40
+WIDTH, HEIGHT = 360, 238
+LEFT, RIGHT, TOP, BOTTOM = 58, 18, 42, 40
 HEADER, NAME = 34, 22
 COLOURS = {"train": "#4477aa", "valid": "#ee6677"}
 INK, PALE, GRID = "#333333", "#777777", "#e8e8e8"
@@ -82,7 +82,7 @@ def _panel(name: str, series: Series, best: int | None, left: float, top: float)
     def x(epoch: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(epochs - 1, 1)
 
-    parts = [f'<g transform="translate({left:g} {top:g})">', _text(LEFT, TOP - 12, name, weight=600)]
+    parts = [f'<g transform="translate({left:g} {top:g})">', _text(LEFT, TOP - 20, name, weight=600)]
     for tick in axis.ticks:
         parts.append(f'<path d="M{LEFT} {axis.y(tick):.1f}H{WIDTH - RIGHT}" stroke="{GRID}"/>')
         parts.append(_text(LEFT - 7, axis.y(tick) + 4, f"{tick:.4g}", anchor="end", fill=PALE))
@@ -90,12 +90,12 @@ def _panel(name: str, series: Series, best: int | None, left: float, top: float)
         parts.append(_text(x(epoch), HEIGHT - BOTTOM + 16, str(epoch), anchor="middle", fill=PALE))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "epoch", anchor="middle", fill=PALE))
     if best is not None:
-        line = f'<path d="M{x(best):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#999999" stroke-dasharray="3 3"/>'
-        parts.append(f"<g>{line}<title>best epoch: {best}</title></g>")
+        parts.append(f'<path d="M{x(best):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="{PALE}" stroke-dasharray="3 3"/>')
+        parts.append(_text(x(best), TOP - 4, f"best: {best}", anchor="middle", size=9, fill=PALE))
     for position, (label, values) in enumerate(reversed(list(series.items()))):
         colour = COLOURS.get(label, "#228833")
         parts.append(_line([(x(i), axis.y(v)) for i, v in _thinned(values) if math.isfinite(v)], colour))
-        parts.append(_text(WIDTH - RIGHT - 40 * position, TOP - 12, label, anchor="end", fill=colour, weight=600))
+        parts.append(_text(WIDTH - RIGHT - 40 * position, TOP - 20, label, anchor="end", fill=colour, weight=600))
     return "\n".join([*parts, "</g>\n"])
 
 
@@ -125,14 +125,16 @@ def _text(
 def _epoch_ticks(epochs: int) -> list[int]:
     """The first epoch, and round numbers up to the last."""
     step = max(1, round(_step(max(epochs - 1, 1))))
-    return sorted({1, *range(step, epochs + 1, step)} - ({step} if 1 < step < 3 else set()))
+    return sorted({1, *range(step, epochs + 1, step)})
 
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers, three to seven of them, that enclose the range."""
-    step = _step((high - low) or abs(high) or 1.0)
+    if low == high:
+        low, high = low - (abs(low) / 4 or 1.0), high + (abs(high) / 4 or 1.0)
+    step = _step(high - low)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [step * i for i in range(first, max(last, first + 1) + 1)]
+    return [step * i for i in range(first, last + 1)]
 
 
 def _step(span: float) -> float:

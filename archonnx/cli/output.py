@@ -49,9 +49,14 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def figure(value: float) -> str:
+    """A loss or metric, as people compare them: four decimals, or three digits where those would be zeros."""
+    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
+
+
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """Losses and metrics, a row for each part."""
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
-    rows = [[part, *(f"{values[name]:.4f}" if name in values else "" for name in names)]
+    rows = [[part, *(figure(values[name]) if name in values else "" for name in names)]
             for part, values in metrics.items()]
     return table([["", *names], *rows])

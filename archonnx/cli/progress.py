@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archonnx.runtime.fit import Epoch, Observer, Outcome
+
+from .output import figure
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -25,18 +28,20 @@ def progress(stream: TextIO) -> Iterator[Observer]:
         yield Lines(lambda line: print(line, file=stream, flush=True))
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     columns: tuple[Any, ...] = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[shown]}"),
+        TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(compact=True), TextColumn("left"),
+        TextColumn("{task.fields[shown]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
-    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
+    with Progress(*columns, console=Console(file=stream), transient=True, expand=True) as bar:
         yield Bar(bar)
 
 
 class Lines(Observer):
-    """The first epoch, the last one, every so many between, and the best ones if they are not too close.
+    """A line for the first epoch, the last one, and every so many between; for the best ones, where those are not.
 
     Args:
         write: writes a line.
@@ -46,23 +51,22 @@ class Lines(Observer):
         self._write = write
         self._epochs = self._stride = 0
         self._last: Epoch | None = None
-        self._shown = 0
+        self._shown = self._shown_best = 0
 
     def program(self, name: str, number: int, count: int) -> None:
         if count > 1:
             self._write(f"program {name} ({number} of {count})")
 
     def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
-        self._epochs, self._last, self._shown = epochs, None, 0
-        self._stride = 1 if epochs <= LINES else -(-epochs // (LINES // 2))
+        self._epochs, self._last, self._shown, self._shown_best = epochs, None, done, done
+        self._stride = 1 if epochs <= LINES else math.ceil(epochs / (LINES // 2 - 1))
         if done:
             self._write(f"going on after epoch {done}")
 
     def epoch(self, record: Epoch) -> None:
-        first = self._last is None
+        regular = self._last is None or record.number % self._stride == 0 or record.number == self._epochs
         self._last = record
-        regular = record.number % self._stride == 0 or record.number == self._epochs
-        if first or regular or (record.best and record.number - self._shown > self._stride // 2):
+        if regular or (record.best and record.number - self._shown_best > self._stride):
             self._show(record)
 
     def end(self, outcome: Outcome) -> None:
@@ -71,6 +75,8 @@ class Lines(Observer):
 
     def _show(self, record: Epoch) -> None:
         self._shown = record.number
+        if record.best:
+            self._shown_best = record.number
         self._write(epoch_line(record, self._epochs))
 
 
@@ -78,7 +84,7 @@ class Bar(Lines):
     """The same lines, with a bar over all steps beneath them."""
 
     def __init__(self, bar: Progress) -> None:
-        super().__init__(lambda line: bar.console.print(line, markup=False, highlight=False))
+        super().__init__(lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True))
         self._bar = bar
         self._task = bar.add_task("", total=None, shown="")
         self._per_epoch = 0
@@ -109,8 +115,12 @@ def epoch_line(record: Epoch, epochs: int) -> str:
     number = f"epoch {record.number:>{len(str(epochs))}}/{epochs}"
     measured = {"train": record.train, "valid": record.valid}
     parts = [f"{part} {_values(values)}" for part, values in measured.items() if values]
-    return "  ".join([number, *parts, f"{record.seconds:.2f} s", *(["*"] if record.best else [])])
+    return "  ".join([number, *parts, _duration(record.seconds), *(["*"] if record.best else [])])
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.1f} ms"
 
 
 def _values(values: Mapping[str, float]) -> str:
-    return " ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return " ".join(f"{name} {figure(value)}" for name, value in values.items())
