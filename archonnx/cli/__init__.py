@@ -15,11 +15,9 @@ def main() -> None:
     """Run the command line of this process."""
     from archonnx.grammar.diagnostics import SpecError
 
-    from .app import app
-
     debug = "--debug" in sys.argv
     try:
-        app([argument for argument in sys.argv[1:] if argument != "--debug"])
+        _run([argument for argument in sys.argv[1:] if argument != "--debug"])
     except SpecError as error:
         from .output import show_report
 
@@ -37,3 +35,16 @@ def main() -> None:
 
         show_bug(error)
         sys.exit(BUG)
+
+
+def _run(arguments: list[str]) -> None:
+    """Run a verb. A check without options does not wait for the library that reads options."""
+    if arguments[:1] == ["check"] and arguments[1:] and not any(argument.startswith("-") for argument in arguments):
+        from .checking import check_specs
+
+        if not check_specs(arguments[1:], {}):
+            sys.exit(WRONG)
+    else:
+        from .app import app
+
+        app(arguments)

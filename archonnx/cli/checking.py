@@ -1,0 +1,58 @@
+"""The work of ``archonnx check``: read specs, prove their shapes, build their training steps; run nothing.
+
+It stands apart from the verb's options, so that a plain check need not wait for the library that reads options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.program import ModelProgram
+from archonnx.grammar.diagnostics import Report, SpecError
+
+Style = Literal["full", "concise", "json"]
+
+
+def check_specs(specs: Sequence[str], arguments: Mapping[str, Any], style: Style = "full") -> bool:
+    """Print what is found in each spec (a line where all is well, for people); whether nothing is wrong."""
+    good = True
+    for name in specs:
+        try:
+            model = _checked(name, arguments)
+        except SpecError as error:
+            good = False
+            _show(error.report, style)
+        else:
+            if style == "full":
+                print(f"{name}: {_summary(model)}", flush=True)
+    return good
+
+
+def _checked(name: str, arguments: Mapping[str, Any]) -> ModelProgram:
+    model = elaborate(load(name, **arguments))
+    for program in model.programs:
+        per_epoch = 100  # any number: how many examples there are is known only when the data are read
+        program.steps(program.settings.epochs * per_epoch, per_epoch)
+    return model
+
+
+def _summary(model: ModelProgram) -> str:
+    numbers = sum(parameter.type.size.constant or 0 for parameter in model.parameters.values())
+    parts = [f"{len(model.parameters)} parameters with {numbers:,} numbers"]
+    parts += [f"{kind} {', '.join(names)}" for kind, names in (
+        ("outputs", list(model.infer.outputs)), ("losses", list(model.losses)), ("metrics", list(model.metrics)),
+        ("entries", list(model.entries))) if names]
+    return f"ok ({model.name}: {'; '.join(parts)})"
+
+
+def _show(report: Report, style: Style) -> None:
+    if style == "full":
+        from .output import show_report
+
+        show_report(report)
+    else:
+        from archonnx.grammar.render import render_report
+
+        print(render_report(report, style=style), flush=True)
