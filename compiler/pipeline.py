@@ -19,8 +19,8 @@ from typing import Any
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
-from archonnx.grammar.dsl import parse
 from archonnx.grammar.source import Source
+from archonnx.grammar.spec import SUFFIXES, read_tree
 
 from .elaborate.entries import elaborate_entry
 from .elaborate.imports import Importer
@@ -51,7 +51,7 @@ class Spec:
 
 def zoo() -> dict[str, Path]:
     """The specs that come with archonnx, by name."""
-    return {path.stem: path for path in sorted((SPECS / "zoo").rglob("*.arch"))}
+    return {path.stem: path for path in sorted((SPECS / "zoo").rglob("*")) if path.suffix in SUFFIXES}
 
 
 def load(spec: str | Path, /, **arguments: Any) -> Spec:
@@ -66,7 +66,7 @@ def load(spec: str | Path, /, **arguments: Any) -> Spec:
     """
     path = Path(spec)
     known = zoo()
-    if path.suffix in (".arch", ".yaml", ".yml") or path.is_file():
+    if path.suffix in SUFFIXES or path.is_file():
         return parse_spec(_read(path, str(path)), path=path, **arguments)
     if (found := known.get(str(spec))) is not None:
         return parse_spec(_read(found, found.relative_to(SPECS).as_posix()), path=found, **arguments)
@@ -86,9 +86,7 @@ def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) ->
 
 def parse_source(source: Source) -> ast.File:
     """The tree of a text, in the spelling that its name tells."""
-    if Path(source.name).suffix in (".yaml", ".yml"):
-        fail("AX0001", "not built yet: specs in YAML", None)
-    return parse(source)
+    return read_tree(source)
 
 
 def _read(path: Path, name: str) -> Source:

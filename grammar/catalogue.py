@@ -36,6 +36,7 @@ class Code:
         summary: One line.
         meaning: What is wrong, and why it is refused.
         example: A spec, or part of one, with the mistake; empty where no spec can show it.
+        language: Of the example: ``arch`` or ``yaml``.
         fix: The way out.
         severity: ``error`` or ``warning``.
     """
@@ -46,6 +47,7 @@ class Code:
     meaning: str
     fix: str
     example: str = ""
+    language: str = "arch"
     severity: str = "error"
 
 
@@ -86,7 +88,7 @@ def reference() -> str:
             severity = "" if entry.severity == "error" else f" ({entry.severity})"
             lines += ["", f"### {entry.code} {entry.slug}{severity}", "", f"**{entry.summary}**", "", entry.meaning]
             if entry.example:
-                lines += ["", "```arch", entry.example.rstrip(), "```"]
+                lines += ["", f"```{entry.language}", entry.example.rstrip(), "```"]
             lines += ["", entry.fix]
     return "\n".join(lines) + "\n"
 

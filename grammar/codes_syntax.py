@@ -155,4 +155,45 @@ CODES = (
         "Move the statement into the body of a declaration.",
         "x = 3\n",
     ),
+    Code(
+        "AX0124", "not-yaml", "the text cannot be read as YAML",
+        "A file whose name ends with `.yaml` or `.yml` has to be YAML before it can be a spec.",
+        "Most often a value needs quotes: plain values in YAML cannot contain `: ` or ` #`, nor start with one of "
+        "``@ ` % & * ! | > [ { \" '``, and inside brackets they end at a comma.",
+        "model: M\nlosses: {objective: cross_entropy: 3}\n", language="yaml",
+    ),
+    Code(
+        "AX0125", "yaml-aliases", "aliases that point nowhere, or unfold to too much",
+        "An alias (`*name`) repeats what its anchor (`&name`) marks. A few aliases of aliases can stand for more than "
+        "any machine could hold, so the size of a file with its aliases unfolded is bounded.",
+        "Put the anchor above its aliases, and write what repeats as a `block` or a `fn`.",
+        "model: M\nblocks: *nowhere\n", language="yaml",
+    ),
+    Code(
+        "AX0126", "yaml-feature", "a part of YAML that specs do not use",
+        "Tags (`!!int`) would give types to values whose types the language knows; keys are words; and a file holds "
+        "one document.",
+        "Write the value without it.",
+        "model: M\nargs: {width: !!int 3}\nbody: |\n  y = 1\n", language="yaml",
+    ),
+    Code(
+        "AX0127", "unknown-key", "a key of a YAML spec that nothing reads",
+        "Keys that nothing reads are refused: a misspelt one would silently change what the spec says.",
+        "Use one of the keys listed.",
+        "model: M\nlayer: [relu]\nbody: |\n  y = 1\n", language="yaml",
+    ),
+    Code(
+        "AX0128", "yaml-form", "something else is needed at this place of a YAML spec",
+        "Each section of a spec has its form: a mapping from names, a list of items, an expression, or a text. The "
+        "message says which one is needed.",
+        "See the page on YAML, or write the spec as a `.arch` file and let `archonnx convert` show the form.",
+        "model: M\ninputs: 3\nbody: |\n  y = 1\n", language="yaml",
+    ),
+    Code(
+        "AX0129", "layers-chain", "the chain of `layers` is broken",
+        "Each item gets the value of the one above, the first one that of the only input. Where that is not meant, "
+        "`from: NAME` says where to start, and `as: NAME` gives a value its name.",
+        "Add `from` or `as` to the item.",
+        "model: M\ninputs: {x: '[B, 4]'}\nlayers: [relu]\n", language="yaml",
+    ),
 )

@@ -37,12 +37,17 @@ def format_file(source: Source) -> str:
     Raises:
         SpecError: The syntax is wrong.
     """
-    return _Formatter(source).file(parse(source))
+    return _Formatter(source).declarations(parse(source).declarations, len(source.text) + 1)
 
 
 def format_ast(file: ast.File) -> str:
     """The canonical text of a tree. Comments are no part of a tree; blank lines stand where they usually do."""
-    return _Formatter(None).file(file)
+    return format_declarations(file.declarations)
+
+
+def format_declarations(suite: ast.Suite) -> str:
+    """The canonical text of declarations."""
+    return _Formatter(None).declarations(suite, 0)
 
 
 def format_body(suite: ast.Suite) -> str:
@@ -68,10 +73,10 @@ class _Formatter:
         self.lines: list[str] = []
         self.spaced = False  # whether what is not indented stands apart
 
-    def file(self, file: ast.File) -> str:
-        """The text of a whole file."""
+    def declarations(self, suite: ast.Suite, limit: int) -> str:
+        """The text of declarations, which end before the offset ``limit``."""
         self.spaced = True
-        self._suite(file.declarations, 0, len(self.comments.source.text) + 1)
+        self._suite(suite, 0, limit)
         return self._text()
 
     def statements(self, suite: ast.Suite) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import call, check, evaluate, explain, export, predict, train
+from . import call, check, convert, evaluate, explain, export, fmt, new, predict, train
 
 app = typer.Typer(
     name="archonnx", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -48,4 +48,7 @@ app.command("predict")(predict.predict)
 app.command("call")(call.call)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("new")(new.new)
+app.command("fmt")(fmt.fmt)
+app.command("convert")(convert.convert)
 app.command("explain")(explain.explain)

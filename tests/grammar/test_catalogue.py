@@ -12,6 +12,7 @@ from archonnx.grammar.catalogue import FAMILIES, Code, catalogue, explain, refer
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.dsl import parse
 from archonnx.grammar.source import Source
+from archonnx.grammar.spec import read_tree
 from tests.support.golden import GOLDEN, read_cases
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def test_an_example_of_a_syntax_code_gives_that_code_and_others_parse(entry: Cod
         parse(Source("example.arch", entry.example))
     elif entry.example:
         with pytest.raises(SpecError) as caught:
-            parse(Source("example.arch", entry.example))
+            read_tree(Source(f"example.{entry.language}", entry.example))
         assert [diagnostic.code for diagnostic in caught.value.diagnostics] == [entry.code]
 
 

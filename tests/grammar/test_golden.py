@@ -8,6 +8,7 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.dsl import parse
 from archonnx.grammar.render import render_report
 from archonnx.grammar.source import Source
+from archonnx.grammar.spec import read_tree
 from tests.support.dump import dump
 from tests.support.golden import Case, Golden, golden_cases
 
@@ -21,5 +22,5 @@ def test_tree(case: Case, golden: Golden) -> None:
 @golden_cases("diagnostics/syntax_*.md")
 def test_message(case: Case, golden: Golden) -> None:
     with pytest.raises(SpecError) as caught:
-        parse(Source(f"{case.path.stem}.arch", case.source))
+        read_tree(Source(next(iter(case.sources)), case.source))
     golden(case, render_report(caught.value.report))

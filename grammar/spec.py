@@ -1,0 +1,43 @@
+"""Specs as files, in either spelling, told apart by the name of the file. What their names mean is the compiler's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import ast
+from .diagnostics import fail
+from .dsl import parse
+from .source import Source
+
+SUFFIXES = (".arch", ".yaml", ".yml")
+
+
+def is_yaml(name: str) -> bool:
+    """Whether a file of this name holds the YAML spelling."""
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def read_file(path: Path) -> Source:
+    """The text of a file.
+
+    Raises:
+        SpecError: There is no such file, or it is not UTF-8.
+    """
+    try:
+        return Source(str(path), path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        fail("AX0601", f"cannot read {path}: {reason}", None)
+
+
+def read_tree(source: Source) -> ast.File:
+    """The tree of a spec.
+
+    Raises:
+        SpecError: The syntax is wrong.
+    """
+    if is_yaml(source.name):
+        from .yaml import parse_yaml
+
+        return parse_yaml(source)
+    return parse(source)
