@@ -25,16 +25,16 @@ METHOD = f"""\
 Both sides do the same arithmetic in float32 with {THREADS} threads, and each step gives its loss as a Python float.
 Before anything is timed, {STEPS_COMPARED} steps from the same parameters must give the same losses (within a relative
 {TOLERANCE:g}; without dropout). Each side has its own process; they work in turns, {measure.ROUNDS} rounds of about
-{measure.ROUND_SECONDS} s each. A time is the median over the rounds; a ratio is the median of the ratios of a round,
-PyTorch over archonnx, so that more than 1 means that archonnx is faster. "Fused" is PyTorch with `fused=True` for its
-optimizer, which is not its default."""
+{measure.ROUND_SECONDS} s each, of which the best counts: whatever else the machine does can only make a round longer. A
+ratio is PyTorch over archonnx, so that more than 1 means that archonnx is faster. "Fused" is PyTorch with `fused=True`
+for its optimizer, which is not its default."""
 FIRST = f"""\
-Fresh processes, the median of {measure.STARTS}. Importing: NumPy, onnx, onnxruntime and archonnx; or NumPy and PyTorch.
+Fresh processes, the best of {measure.STARTS}. Importing: NumPy, onnx, onnxruntime and archonnx; or NumPy and PyTorch.
 Making and running the first step: reading the spec, proving its shapes, differentiating, compiling to ONNX, building
 the session; or building the network and the optimizer of PyTorch, which runs eagerly. The process: from its start until
 the first step is done."""
 COMMANDS = f"""\
-Wall-clock time of whole processes, the median of {measure.STARTS}. Training reads the data, splits it, compiles and
+Wall-clock time of whole processes, the best of {measure.STARTS}. Training reads the data, splits it, compiles and
 makes one step; PyTorch's script reads the same data and makes the same step."""
 
 
@@ -56,8 +56,8 @@ def step_table() -> str:
     rows = []
     for case in CASES.values():
         seen = measure.steps(case, sides)
-        times = [f"{seen.seconds[side] * 1e3:.3f} ms" for side in sides]
-        rows.append([case.title, *times, *(f"{seen.ratios[side]:.2f}" for side in sides[1:])])
+        times = [f"{seen[side] * 1e3:.3f} ms" for side in sides]
+        rows.append([case.title, *times, *(f"{seen[side] / seen[sides[0]]:.2f}" for side in sides[1:])])
         print(*rows[-1], sep=" | ", flush=True)
     return page.table(["training step", "archonnx", "PyTorch", "PyTorch, fused", "ratio", "ratio, fused"], rows)
 
@@ -93,14 +93,16 @@ def main() -> int:
     if find_spec("torch") is None:
         print("PyTorch, with which archonnx is compared, is not installed: .venv/bin/pip install torch")
         return 1
-    if not options.busy and os.getloadavg()[0] > QUIET:
-        print(f"the machine is busy (load average {os.getloadavg()[0]:.2f}): wait, or give --busy")
+    load = os.getloadavg()[0]
+    if not options.busy and load > QUIET:
+        print(f"the machine is busy (load average {load:.2f}): wait, or give --busy")
         return 1
     for case in CASES.values():
         check_agreement(case)
     steps = ["# Speed", "Written by `make bench`.", METHOD, step_table()]
     starts = ["## The first step", FIRST, start_table(), "## Commands", COMMANDS, command_table()]
-    print(page.write("benchmarks.md", [*steps, *starts, page.circumstances(PACKAGES)]))
+    circumstances = f"{page.circumstances(PACKAGES)} The load average before was {load:.2f}."
+    print(page.write("benchmarks.md", [*steps, *starts, circumstances]))
     return 0
 
 

@@ -1,28 +1,30 @@
-"""Measuring: processes side by side in turns, medians, and nothing that depends on one lucky run."""
+"""Measuring: processes that work in turns, of which the best round counts.
+
+Whatever else a machine does can only make a round longer; the shortest of many is what repeats from day to day.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from .cases import THREADS, Case
 
 ROUNDS = 15
 ROUND_SECONDS = 0.25
-STARTS = 5
+STARTS = 7
 ROOT = Path(__file__).parents[1]
 
 
 class Worker:
-    """The client's side of ``benchmarks.worker``; stops the process when its block ends."""
+    """The client's side of ``benchmarks.worker``."""
 
     def __init__(self, side: str, case: Case) -> None:
         begin = time.perf_counter()
@@ -44,42 +46,30 @@ class Worker:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """End the process."""
         self._process.communicate()
 
 
 def environment() -> dict[str, str]:
-    """The environment of a measured process."""
-    return os.environ | {"OMP_NUM_THREADS": str(THREADS)}
+    """The environment of a measured process: its threads, and compiled modules kept as an installation keeps them."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"OMP_NUM_THREADS": str(THREADS)}
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Seconds a step by side: medians over rounds, and the ratio of each side to the first, likewise."""
-
-    seconds: Mapping[str, float]
-    ratios: Mapping[str, float]
-
-
-def steps(case: Case, sides: Sequence[str]) -> Steps:
-    """Run the sides in turns, a round each; the order changes with each round."""
+def steps(case: Case, sides: Sequence[str]) -> dict[str, float]:
+    """Seconds a step by side. The sides work in turns, a round each; the order changes with each round."""
     workers = {side: Worker(side, case) for side in sides}
     try:
         counts = {side: _calibrated(worker) for side, worker in workers.items()}
-        rounds: list[dict[str, float]] = []
+        best = dict.fromkeys(sides, math.inf)
         for number in range(ROUNDS):
-            order = sides if number % 2 else sides[::-1]
-            rounds.append({side: workers[side].seconds(counts[side]) / counts[side] for side in order})
+            for side in sides if number % 2 else sides[::-1]:
+                best[side] = min(best[side], workers[side].seconds(counts[side]) / counts[side])
     finally:
         for worker in workers.values():
-            worker.__exit__()
-    return Steps(
-        {side: median(r[side] for r in rounds) for side in sides},
-        {side: median(r[side] / r[sides[0]] for r in rounds) for side in sides},
-    )
+            worker.stop()
+    return best
 
 
 def _calibrated(worker: Worker) -> int:
@@ -90,20 +80,21 @@ def _calibrated(worker: Worker) -> int:
 
 def starts(case: Case, side: str) -> dict[str, float]:
     """Seconds to the first step in fresh processes: ``import``, ``first_step`` after it, ``process`` in all."""
-    seen = []
+    best: dict[str, float] = {}
     for _ in range(STARTS):
-        with Worker(side, case) as worker:
-            seen.append(worker.start)
-    return {key: median(start[key] for start in seen) for key in seen[0]}
+        worker = Worker(side, case)
+        worker.stop()
+        best = {key: min(seconds, best.get(key, math.inf)) for key, seconds in worker.start.items()}
+    return best
 
 
 def wall(arguments: Sequence[str]) -> float:
     """Seconds that a Python process with these arguments takes, from start to end."""
-    taken = []
+    best = math.inf
     for _ in range(STARTS):
         with tempfile.TemporaryDirectory() as folder:
             begin = time.perf_counter()
             subprocess.run([sys.executable, *arguments], cwd=folder, check=True, capture_output=True,
                            env=environment() | {"PYTHONPATH": str(ROOT)})  # fmt: skip
-            taken.append(time.perf_counter() - begin)
-    return median(taken)
+            best = min(best, time.perf_counter() - begin)
+    return best
