@@ -1,0 +1,125 @@
+"""The examples of docs/language.md, each a fenced block of one of these kinds:
+
+    arch                a complete spec, which compiles, with every step of its programs
+    arch error=AX0301   a spec that is refused with this code alone
+    arch file=NAME      either of them, saved as NAME for other examples; a file without a model is there to be imported
+    values              statements, and lines ``EXPRESSION  # VALUE``, or ``EXPRESSION  # error AX0311``
+    yaml [same=NAME]    a spec in YAML, which compiles; with ``same``, its tree is that of the saved file
+    python              code that finds the saved files in its folder
+
+A ``text`` block after a refused spec is the report, after ``python`` what it prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.elaborate import statements
+from archonnx.compiler.elaborate.expressions import evaluate
+from archonnx.compiler.elaborate.frame import Build, Frame
+from archonnx.compiler.elaborate.library import library
+from archonnx.compiler.elaborate.values import Choice, Module
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
+from archonnx.grammar import dsl
+from archonnx.grammar.diagnostics import Report, SpecError
+from archonnx.grammar.source import Source, Span
+
+FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"(\w+)=(\S+)")
+CHECKED = re.compile(r"(?P<expression>.*\S) +# (?P<value>.+)")
+KINDS = ("arch", "values", "yaml", "python", "text", "sh")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A fenced block; ``shown`` is the ``text`` block after it, if there is one."""
+
+    line: int
+    kind: str
+    options: dict[str, str]
+    body: str
+    shown: str | None
+
+    def __str__(self) -> str:
+        return f"line {self.line}"
+
+    @property
+    def file(self) -> str:
+        return self.options.get("file", f"example.{self.kind}")
+
+    def spec(self, folder: Path) -> Spec:
+        return parse_spec(Source(self.file, self.body), path=folder / self.file)
+
+
+def examples(page: str) -> list[Example]:
+    """All fenced blocks of a page."""
+    found = [(page.count("\n", 0, m.start()) + 1, m["info"], m["body"]) for m in FENCE.finditer(page)]
+    return [
+        Example(line, info.partition(" ")[0], dict(OPTION.findall(info)), body, after if after_info == "text" else None)
+        for (line, info, body), (_, after_info, after) in pairwise([*found, (0, "", "")])
+    ]
+
+
+def compile_all(spec: Spec) -> None:
+    """Everything of a spec, with the steps of its programs. SpecError if something is wrong."""
+    for program in elaborate(spec).programs:
+        program.steps(1, 1)
+
+
+# ---------------------------------------------------------------- values
+
+
+def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
+    """Expression, expected and actual value of each line of a ``values`` block that has one."""
+    span = Span(Source("values", ""), 0, 0)
+    build = Build(Report(), Module(None, {}, None, None, span))
+    frame = Frame(build, library(), build.root)
+    with build.builder.active():
+        for line in filter(None, block.splitlines()):
+            found = CHECKED.fullmatch(line)
+            if found is None:
+                (statement,) = dsl.parse_body(Source("values", line))
+                statements.execute(frame, statement)
+            else:
+                yield found["expression"], found["value"], _value_or_code(frame, found["expression"])
+
+
+def _value_or_code(frame: Frame, text: str) -> str:
+    try:
+        return _shown(frame, evaluate(frame, dsl.parse_expression(Source("values", text))))
+    except SpecError as error:
+        return "error " + ", ".join(d.code for d in (error.diagnostics or frame.build.report.diagnostics))
+
+
+def _shown(frame: Frame, value: Any) -> str:
+    match value:
+        case bool() | None:
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case Choice() | int():
+            return str(value)
+        case float():
+            return f"{value:.6g}" if value % 1 else f"{value:.1f}"
+        case list():
+            return f"[{', '.join(_shown(frame, item) for item in value)}]"
+        case Value():
+            nodes = needed(frame.build.builder.nodes, [value])
+            graph = Graph("value", {}, tuple(nodes), {"value": value})
+            return f"{value.type}: {_numbers(interpret(graph, {})['value'])}"
+    return type(value).__name__.lower()
+
+
+def _numbers(array: Any) -> str:
+    if np.ndim(array):
+        return f"[{', '.join(_numbers(part) for part in array)}]"
+    return str(array).lower() if array.dtype == bool else f"{array:.4g}"
