@@ -73,7 +73,7 @@ def _weight(graph: Graph, name: str, array: Array) -> Tensor:
         raise InternalError(f"a constant for `{name}`, which is no input of the graph")
     if declared.type.static_shape != array.shape:
         raise InternalError(f"a constant of shape {list(array.shape)} for `{name}`, which is {declared.type}")
-    return Tensor(np.ascontiguousarray(array, dtype=declared.type.dtype.numpy), declared.type.dtype)
+    return Tensor(np.asarray(array, dtype=declared.type.dtype.numpy, order="C"), declared.type.dtype)
 
 
 def _fix_inputs(proto: onnx.GraphProto, fixed: Mapping[str, Tensor]) -> None:
@@ -165,7 +165,7 @@ def _tensor_proto(name: str, tensor: Tensor) -> onnx.TensorProto:
 
 def _bf16_bits(array: Array) -> Array:
     """The upper halves of f32 values, rounded to nearest, ties to even."""
-    bits = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    bits = np.asarray(array, dtype=np.float32, order="C").view(np.uint32).astype(np.uint64)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
     return np.where(np.isnan(array), np.uint16(0x7FC0), rounded)
 

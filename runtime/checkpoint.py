@@ -34,7 +34,7 @@ def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mappi
     """Write parameters by path."""
     from safetensors.numpy import save
 
-    content = save({name: np.ascontiguousarray(array) for name, array in parameters.items()}, dict(metadata or {}))
+    content = save({name: np.asarray(array, order="C") for name, array in parameters.items()}, dict(metadata or {}))
     write_atomically(path, content)
 
 

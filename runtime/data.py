@@ -189,7 +189,7 @@ class Examples:
         symbol = batch_symbol(types)
         by_row = {name for name in fields if types[name].rank and types[name].shape[0].symbol == symbol is not None}
         self._rows = {name: np.ascontiguousarray(fields[name]) for name in fields if name in by_row}
-        self._whole = {name: np.ascontiguousarray(fields[name]) for name in fields if name not in by_row}
+        self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
         self.count = example_count(self._rows) if self._rows else 1
 
     def take(self, indices: Indices) -> Fields:

@@ -206,7 +206,7 @@ class Buffer:
         if self._shared is not None:
             self._shared[...] = array
         else:
-            self.value.update_inplace(np.ascontiguousarray(array))
+            self.value.update_inplace(np.asarray(array, order="C"))
 
     def read(self) -> Array:
         """A copy of the content."""
@@ -237,7 +237,7 @@ def call(session: Session, inputs: Mapping[str, Any]) -> dict[str, Array]:
     binding = session.binding()
     for name, value in inputs.items():
         if isinstance(value, np.ndarray):
-            binding.bind_cpu_input(name, np.ascontiguousarray(value))
+            binding.bind_cpu_input(name, np.asarray(value, order="C"))
         else:
             binding.bind_ortvalue_input(name, value)
     names = [output.name for output in session.handle.get_outputs()]

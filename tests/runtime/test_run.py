@@ -150,7 +150,7 @@ def test_parameters_come_back_as_they_were(tmp_path: Path) -> None:
     assert loaded.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(loaded[name], array)
-        assert loaded[name].dtype == array.dtype
+        assert (loaded[name].dtype, loaded[name].shape) == (array.dtype, array.shape)
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
