@@ -317,7 +317,7 @@ def docstring(text: str, indentation: int) -> str:
     margin = " " * indentation
     rest = [f"{margin}{line}" if line else "" for line in lines[1:]]
     inline = "\n".join([lines[0], *rest])
-    end = "" if not rest and not text.endswith('"') else f"\n{margin}"
+    end = f"\n{margin}" if text.endswith('"') else ""
     if dedent(inline + end) == text and not inline.startswith("\n"):
         return f'"""{inline}{end}"""'
     return "\n".join(['"""', *(f"{margin}{line}" if line else "" for line in lines), f'{margin}"""'])
