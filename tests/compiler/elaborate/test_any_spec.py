@@ -66,6 +66,7 @@ def mutated(draw: st.DrawFn) -> str:
     return "".join(tokens)
 
 
+@pytest.mark.filterwarnings("ignore:The recursion limit")  # elaboration raises it
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_mutated_specs_give_diagnostics(text: str) -> None:

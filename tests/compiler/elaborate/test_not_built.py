@@ -18,7 +18,8 @@ CONSTRUCTS = {
     "scan": model("scan v in x along 1, h = zeros([B]) -> hs along 1:\n    h = h + v\n    emit h\noutput y = hs"),
     "scan reversed": model("scan reversed v in x along 1, h = zeros([B]):\n    h = h + v\noutput y = h"),
     "scan over a range": model("scan i in range(4), h = x:\n    h = h * f32(i)\noutput y = h"),
-    "loop": model("output y = x\nentry e(n: dim) -> []:\n    loop i in range(n), h = 0.0:\n        h = h\n    return h"),
+    "loop": model("output y = x\nentry e(n: dim) -> []:\n"
+                  "    loop i in range(n), h = 0.0:\n        h = h + 1\n    return h"),
     "nested block": model("block Inner()(x: [B, n]) -> [B, n]:\n    return x\noutput y = x |> Inner"),
     "nested fn": model("fn inner(z: [B, n]) -> [B, n]:\n    return z\noutput y = inner(x)"),
     "fn in a fn": model("output y = f(x)", "x: [B]", "fn f(x: [B]) -> [B]:\n    fn g(y: [B]) -> [B]:\n"
