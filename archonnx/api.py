@@ -24,7 +24,7 @@ from archonnx.runtime.run import Run, check_free, save_run
 from archonnx.runtime.session import DeviceName, Options
 from archonnx.runtime.trainer import EVALUATION_STEP
 from archonnx.runtime.trainer import Trainer as _Trainer
-from archonnx.runtime.training import run_programs
+from archonnx.runtime.training import program_named, run_programs
 
 if TYPE_CHECKING:
     import onnx
@@ -91,7 +91,7 @@ class Compiled:
 
 def compile(
     spec: SpecLike, batch_size: int | None = None, *, target: Literal["portable", "ort"] = "portable",
-    steps: int | None = None, steps_per_epoch: int | None = None,
+    program: str | None = None, steps: int | None = None, steps_per_epoch: int | None = None,
 ) -> Compiled:
     """Compile a spec to ONNX graphs, all of which take the parameters as inputs, by path.
 
@@ -99,6 +99,7 @@ def compile(
         spec: a file, a name from the zoo, or what ``load`` gave.
         batch_size: fixes the number of examples in the training step; symbolic otherwise.
         target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
+        program: the ``train`` block whose statements are compiled; the last one unless given.
         steps: number of training steps, for schedules that need it.
         steps_per_epoch: likewise.
     """
@@ -106,7 +107,8 @@ def compile(
     graphs: dict[str, Graph | Callable[[], Graph]] = {"infer": model.infer, "evaluate": model.evaluate, **model.entries}
     for index, loss in enumerate(model.losses):
         graphs["gradients" if index == 0 else f"gradients.{loss}"] = partial(model.gradients, loss)
-    statements = model.programs[-1].steps(steps, steps_per_epoch) if model.programs else ()
+    chosen = program_named(model, program) if program is not None else next(reversed(model.programs), None)
+    statements = chosen.steps(steps, steps_per_epoch) if chosen is not None else ()
     for index, statement in enumerate(statements):
         graphs["train_step" if index == 0 else f"train_step.{index}"] = _sized(model, statement.graph, batch_size)
     judged = {"infer", "evaluate", *model.entries}
@@ -153,11 +155,13 @@ class Trainer(_Trainer):
 
     def __init__(
         self, spec: SpecLike, batch_size: int = 32, seed: int = 0, *, device: DeviceName = "auto",
-        threads: int | None = None, use_tf32: bool = True, steps: int | None = None, steps_per_epoch: int | None = None,
+        threads: int | None = None, use_tf32: bool = True, program: str | None = None, steps: int | None = None,
+        steps_per_epoch: int | None = None,
     ) -> None:
+        model = elaborate(_spec(spec))
         super().__init__(
-            elaborate(_spec(spec)), batch_size=batch_size, seed=seed, options=Options(device, threads, use_tf32),
-            total=steps, per_epoch=steps_per_epoch,
+            model, program=program_named(model, program) if program is not None else None, batch_size=batch_size,
+            seed=seed, options=Options(device, threads, use_tf32), total=steps, per_epoch=steps_per_epoch,
         )
 
 

@@ -263,7 +263,7 @@ class Run:
     @property
     def settings(self) -> TrainSettings:
         """The settings it was trained with."""
-        return TrainSettings.model_validate(self.record["settings"])
+        return TrainSettings.of(self.record["settings"])
 
     @cached_property
     def parameters(self) -> dict[str, Array]:

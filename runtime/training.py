@@ -43,7 +43,7 @@ class Trained:
         outcome = self.outcome
         return {
             "name": label(self.program),
-            "settings": self.settings.model_dump(),
+            "settings": self.settings.as_dict(),
             "metrics": {part: dict(values) for part, values in self.metrics.items()},
             "epochs": len(outcome.history),
             "best_epoch": outcome.best,
@@ -57,7 +57,7 @@ class Trained:
         parameters: Mapping[str, Array], options: Options,
     ) -> Trained:
         """A program that ran in an earlier process."""
-        settings = TrainSettings.model_validate(record["settings"])
+        settings = TrainSettings.of(record["settings"])
         trainer = Trainer(replace(model, programs=()), seed=settings.seed, options=options, parameters=parameters)
         epochs = [Epoch.from_json(line) for line in history]
         outcome = Outcome(epochs, record["stopped"], record["best_epoch"], record["seconds"])
@@ -148,15 +148,21 @@ def _chosen(model: ModelProgram, only: str | None) -> list[TrainProgram]:
     if only is None:
         return list(model.programs)
     known = {label(program): program for program in model.programs}
-    if only not in known:
-        fail("AX0615", f"{model.name} has no train program `{only}`", None,
-             help=did_you_mean(only, known) or f"it has {', '.join(known)}")
     needed: set[str] = set()
-    wanted: str | None = only
+    wanted: str | None = label(program_named(model, only))
     while wanted in known and wanted not in needed:
         needed.add(wanted)
         wanted = known[wanted].settings.start_from
     return [program for program in model.programs if label(program) in needed]
+
+
+def program_named(model: ModelProgram, name: str) -> TrainProgram:
+    """A train program by its name; SpecError if there is none."""
+    known = {label(program): program for program in model.programs}
+    if name not in known:
+        fail("AX0615", f"{model.name} has no train program `{name}`", None,
+             help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+    return known[name]
 
 
 def _settings(program: TrainProgram, changes: Mapping[str, Any]) -> TrainSettings:
@@ -195,6 +201,8 @@ class _Runner:
         after_epoch = _Keeper(done, self.program, keep) if keep is not None else None
         outcome = fit(trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot,
                       after_epoch=after_epoch)
+        if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
+            keep(State(done, self.program, outcome.snapshot))  # measuring takes time, and somebody is impatient
         return Trained(self.program, settings, trainer, outcome, measure_parts(trainer, data, settings))
 
     def _start(self, done: Sequence[Trained]) -> dict[str, Array]:

@@ -66,3 +66,34 @@ def test_a_spec_is_trained_into_a_run(tmp_path: Path) -> None:
     assert archonnx.Run(tmp_path / "a").evaluate("valid") == pytest.approx(first.metrics["valid"])
     with pytest.raises(archonnx.SpecError):
         archonnx.train(spec, tmp_path / "a")
+
+
+DUEL = """model Duel():
+    input x: [B]
+    param a: [] = 1
+    param b: [] = 2
+    loss first = mean(a * x) ** 2
+    loss second = mean(b * x) ** 2
+
+train one:
+    minimize first with sgd(lr=0.1)
+
+train two:
+    minimize second with sgd(lr=0.1)
+    minimize first with sgd(lr=0.1)
+"""
+
+
+def test_a_program_is_chosen_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "duel.arch"
+    path.write_text(DUEL)
+    batch = {"x": np.ones(4, np.float32)}
+    for program, moved in (("one", {"a"}), ("two", {"a", "b"}), (None, {"a", "b"})):
+        trainer = archonnx.Trainer(path, device="cpu", program=program)
+        before = dict(trainer.parameters)
+        trainer.step(batch)
+        assert {name for name in before if before[name] != trainer.parameters[name]} == moved
+        graphs = archonnx.compile(path, program=program).graphs
+        assert ("train_step.1" in graphs) == ("b" in moved)
+    with pytest.raises(archonnx.SpecError, match="did you mean `two`"):
+        archonnx.Trainer(path, program="tow")

@@ -34,10 +34,8 @@ def batches(shape: tuple[int, ...], steps: int, size: int) -> list[dict[str, Any
     """Consecutive batches of the digits."""
     digits = load_digits()
     image = (digits.data / 16).reshape(-1, *shape)
-    return [
-        {"image": image[i * size : (i + 1) * size].astype(np.float32), "label": digits.target[i * size : (i + 1) * size]}
-        for i in range(steps)
-    ]
+    rows = [slice(i * size, (i + 1) * size) for i in range(steps)]
+    return [{"image": image[part].astype(np.float32), "label": digits.target[part]} for part in rows]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
