@@ -88,7 +88,7 @@ CODES: tuple[Code, ...] = (
         "Give another directory by `--out`, or none: the next free one of runs/NAME-N is taken.",
     ),
     Code(
-        "AX0615", "nothing-to-train", "the spec does not say how to train",
+        "AX0615", "no-train-program", "the spec does not say how to train",
         "Training needs a `train:` block with data and at least one `minimize` statement.",
         "Add what is missing.",
         'train:\n    data = sklearn("digits")\n    minimize objective with adam(lr=1e-3)\n',
