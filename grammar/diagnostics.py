@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import NoReturn
 
 from .record import Record
@@ -124,5 +123,7 @@ class Suggestion(str):
 
 def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     """Help text naming the closest known word, or None."""
+    from difflib import get_close_matches  # here, since most specs are right
+
     found = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None

@@ -40,6 +40,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> None:
     """Run a verb. A check without options does not wait for the library that reads options."""
     if arguments[:1] == ["check"] and arguments[1:] and not any(argument.startswith("-") for argument in arguments):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads on import; a check needs none
         from .checking import check_specs
 
         if not check_specs(arguments[1:], {}):
