@@ -153,6 +153,9 @@ def _compare_choice(frame: Frame, left: Choice, expr: ast.Binary) -> bool:
 
 def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Value:
     operands = [expr.left, expr.right]
+    if expr.op == "in":
+        fail("AX0306", "`in` is decided at compile time: it looks for a static value in a list", expr.op_span,
+             help="compare tensors with `==`")
     for value, operand in zip((left, right), operands, strict=True):
         if not isinstance(value, Value | bool | int | float | Dim):
             fail("AX0306", f"`{expr.op}` joins tensors and numbers, and this is {describe(value)}", operand.span)
@@ -192,7 +195,11 @@ def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
         return elementwise.cast(shape.dim_value(value), dtype or DType.i64)
     if dtype is None:
         dtype = _dtype_of(value, frame.build.float_type)
-    return builder.constant(value, dtype)
+    try:
+        return builder.constant(value, dtype)
+    except (TypeError, ValueError, OverflowError):  # NumPy's: no numbers, rows of different lengths, too large
+        fail("AX0306", f"a tensor is needed here, and {describe(value)} does not make one of {dtype}",
+             frame.build.builder.origin.place)
 
 
 def _dtype_of(value: Any, model_float: DType) -> DType:

@@ -313,6 +313,18 @@ def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration
 
 def _steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
            known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
+    """The statements that train, as graphs. What is wrong in their optimizers and schedules is in the build's report."""
+    report = trained.build.report
+    try:
+        return _built_steps(scope, block, trained, settings, known)
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            report.add(diagnostic)
+        raise SpecError(report) from None
+
+
+def _built_steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
+                 known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
     report = trained.build.report
     minimized = [_loss_name(m, trained) for s in block.statements if isinstance(s, tuple) for m in s]
     others = [name for name in trained.losses if name not in minimized]

@@ -283,6 +283,8 @@ class Matcher:
             self.frame.locals[dots.name] = [static_dim(s) for s in sizes]
             return
         known, where = self.frame.statics[dots.name]
+        if not isinstance(known, list):
+            fail("AX0306", f"`{dots.name}` is {describe(known)}, and `...{dots.name}` stands for a list of dims", dots.span)
         label = Label(where, f"...{dots.name} was fixed as [{', '.join(map(str, known))}] here")
         if len(known) != len(sizes):
             fail("AX0308", f"{self.what}: `{name}` has leading dims [{', '.join(map(str, sizes))}], and ...{dots.name} is "
