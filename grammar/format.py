@@ -206,7 +206,8 @@ class _Formatter:
                 return concat(f"metric {node.name}{over} = ", value(node.value))
             case ast.Param():
                 head = concat(f"param {node.name}: ", type_(node.type), " ~ " if node.drawn else " = ")
-                return join(", ", [concat(head, value(node.value)), *map(parts.argument, node.options)])
+                options = [concat(f"{option.name}=", value(option.value)) for option in node.options]
+                return join(", ", [concat(head, value(node.value)), *options])
             case ast.Buffer() | ast.State():
                 return concat(f"{_word(node)} {node.name}: ", type_(node.type), " = ", value(node.value))
             case ast.Update():

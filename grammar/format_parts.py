@@ -179,7 +179,7 @@ class PartFormatter:
                 return Group(concat("(", Nest(concat(SOFT, self._clauses(only.value))), SOFT, ")"))
             if isinstance(only.value, ast.List | ast.Dict) and not self._comment_before(only.span):
                 return concat("(", self.expr(only.value), ")")
-        items = [(argument.span, partial(self.argument, argument)) for argument in node.arguments]
+        items = [(argument.span, partial(self._argument, argument)) for argument in node.arguments]
         return self.brackets("(", items, ")", node.span.end)
 
     def _comment_before(self, span: Span) -> bool:
@@ -214,7 +214,7 @@ class PartFormatter:
         content = self.expr(node)
         return Nest(content) if CHOICE <= precedence(node) < POSTFIX else content
 
-    def argument(self, node: ast.Argument) -> Doc:
+    def _argument(self, node: ast.Argument) -> Doc:
         """``value`` or ``name=value``, inside brackets."""
         value = self._operand(node.value)
         return value if node.name is None else concat(f"{node.name}=", value)

@@ -67,6 +67,7 @@ def parse_yaml(source: Source) -> ast.File:
             found += attempt(report, partial(_declarations, key, value, entries, report)) or ()
     except ReportFullError:
         pass
+    report.diagnostics.sort(key=lambda diagnostic: diagnostic.span.start if diagnostic.span is not None else 0)
     report.finish()
     return ast.File(tuple(found), span=Span(source, 0, len(source.text)))
 
@@ -109,16 +110,17 @@ def _model(key: Scalar, value: Node, entries: _Entries, report: Report) -> ast.M
                      help="add `as: NAME`, so that outputs and losses can use it")
     suite += [*statements, *_entries(sections, _RESULTS, report)]
     if not suite and not report.failed:
-        fail("AX0128", "this model is empty", key.span, help="it needs `inputs`, `layers` or a `body`, and `outputs`")
+        report.error("AX0128", "this model is empty", key.span,
+                     help="it needs `inputs`, `layers` or a `body`, and `outputs`")
     return ast.Model(title.id, _args(sections, report), tuple(suite), _doc(sections, report),
                      span=key.span.to(value.span), name_span=title.span)
 
 
 def _fn(report: Report, key: Scalar, node: Node) -> ast.Fn:
     entries = known_keys(node, _FN_KEYS, "a fn", report)
-    result = _result(entries["returns"][1], report) if "returns" in entries else None
-    return ast.Fn(name(key).id, _inputs(entries, report), result, _whole_body(key, entries, report), None,
-                  _doc(entries, report), span=key.span.to(node.span), name_span=key.span)
+    return ast.Fn(name(key).id, _inputs(entries, report), _result(entries, report),
+                  _whole_body(key, entries, report), None, _doc(entries, report), span=key.span.to(node.span),
+                  name_span=key.span)
 
 
 def _entry(report: Report, key: Scalar, node: Node) -> ast.Entry:
@@ -144,8 +146,7 @@ def _optimizer(report: Report, key: Scalar, node: Node) -> ast.Optimizer:
 
 def _schedule(report: Report, key: Scalar, node: Node) -> ast.Schedule:
     entries = known_keys(node, _BLOCK_KEYS, "a schedule", report)
-    result = _result(entries["returns"][1], report) if "returns" in entries else None
-    return ast.Schedule(name(key).id, _args(entries, report), _inputs(entries, report), result,
+    return ast.Schedule(name(key).id, _args(entries, report), _inputs(entries, report), _result(entries, report),
                         _whole_body(key, entries, report), _doc(entries, report), span=key.span.to(node.span),
                         name_span=key.span)
 
@@ -176,7 +177,7 @@ def _whole_body(key: Scalar, entries: _Entries, report: Report) -> ast.Suite:
     elif chain is not None and chain.value is not None:
         suite += [ast.Return((chain.value,), span=chain.value.span)]
     if not suite and not report.failed:
-        fail("AX0128", f"`{key.text}` has no body", key.span, help="add `body: |`, `layers` or `return`")
+        report.error("AX0128", f"`{key.text}` has no body", key.span, help="add `body: |`, `layers` or `return`")
     return tuple(suite)
 
 
@@ -346,11 +347,17 @@ def literal_type(value: ast.Expr) -> str | None:
 
 def _needed_result(key: Scalar, entries: _Entries, report: Report) -> ast.Result:
     if "returns" not in entries:
-        fail("AX0128", f"`{key.text}` does not say what it returns", key.span, help='add `returns`, such as `"[B, n]"`')
-    return _result(entries["returns"][1], report)
+        report.error("AX0128", f"`{key.text}` does not say what it returns", key.span,
+                     help='add `returns`, such as `"[B, n]"`')
+    return _result(entries, report) or ast.Result((), True, span=key.span)
 
 
-def _result(node: Node, report: Report) -> ast.Result:
+def _result(entries: _Entries, report: Report) -> ast.Result | None:
+    """What ``returns`` says."""
+    return attempt(report, lambda: _results(entries["returns"][1], report)) if "returns" in entries else None
+
+
+def _results(node: Node, report: Report) -> ast.Result:
     """One type, or a mapping from the names of several results to their types."""
     if isinstance(node, MappingNode):
         fields = section(node, report, lambda key, value: ast.ResultField(

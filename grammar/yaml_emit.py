@@ -68,8 +68,7 @@ def _section(key: str, group: Sequence[ast.Stmt]) -> Section:
             return Section({key: Section({node.path.value: [name.id for name in node.names] for node in imports})})
     entries = Section()
     for node in group:
-        assert isinstance(node, _Returning)
-        if node.name in entries:
+        if not isinstance(node, _Returning) or node.name in entries:
             raise NoShortFormError
         entries[node.name] = _returning(node)
     return Section({key: entries})

@@ -199,6 +199,8 @@ class _Composer:
 _ADVICE = {
     "mapping values are not allowed here": (
         "`: ` starts a value, and none can stand here", "put quotes around a text that has `: ` in it"),
+    "expected ',' or '}', but got ':'": (
+        "`:` starts a value, and none can stand here", "put quotes around a text that has `: ` in it"),
     "found character '\\t' that cannot start any token": ("a tab", "indent with spaces"),
     "found unexpected end of stream": ("the quotes that open here are never closed", None),
     "could not find expected ':'": ("a key without a `:`", "write `key: value`, with a blank after the colon"),

@@ -24,6 +24,8 @@ LITERAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
 _ESCAPE = re.compile(
     r"\\(?:x..|u....|U........|\r?\n[ \t]*+|[^\n])|[ \t]*+(?:\r?\n[ \t]*+)++|[ \t]++|''|.", re.DOTALL)
 
+_COMMA = "inside `{}` and `[]`, YAML ends a plain value at a comma: put quotes around the expression"
+
 
 def expression(node: Node) -> ast.Expr:
     """A value: a scalar is an expression of the language, a sequence a list, a mapping a dict."""
@@ -61,8 +63,8 @@ def body(node: Node) -> ast.Suite:
 
 
 def declarations(node: Node) -> ast.Suite:
-    """Declarations."""
-    return _statements(node, dsl.parse_declarations)
+    """Declarations; there may be none."""
+    return () if is_empty(node) else _statements(node, dsl.parse_declarations)
 
 
 def _statements(node: Node, parser: Parser[ast.Suite]) -> ast.Suite:
@@ -78,7 +80,8 @@ def name(node: Node) -> ast.Name:
     """A name."""
     text = scalar(node, "a name")
     if not is_name(text.text):
-        fail("AX0128", f"`{text.text}` is not a name" if text.text else "a name is missing", text.span)
+        fail("AX0128", f"`{text.text}` is not a name" if text.text else "a name is missing", text.span,
+             help=_COMMA if ")" in text.text else None)
     return ast.Name(text.text, span=text.span)
 
 
@@ -136,10 +139,11 @@ def _verbatim(node: Scalar) -> Span | None:
 
 def _read_apart(node: Scalar, parser: Parser[Tree]) -> Tree:
     source = Source(node.span.source.name, node.text)
-    offsets = _offsets(node)
+    places = _places(node)
 
     def move(span: Span) -> Span:
-        return Span(node.span.source, offsets[span.start], offsets[span.end])
+        start = places[span.start].start
+        return Span(node.span.source, start, places[span.end - 1].stop if span.end > span.start else start)
 
     try:
         return relocate(parser(source, 0, len(node.text)), move)
@@ -147,19 +151,19 @@ def _read_apart(node: Scalar, parser: Parser[Tree]) -> Tree:
         raise SpecError(Report([_move_labels(diagnostic, move) for diagnostic in error.diagnostics])) from None
 
 
-def _offsets(node: Scalar) -> list[int]:
+def _places(node: Scalar) -> list[range]:
     """Where each character of a quoted scalar's text is written, and where the text ends."""
     start, end = node.span.start + 1, node.span.end - 1
     raw = node.span.source.text[start:end]
-    offsets: list[int] = []
+    places: list[range] = []
     at = 0
     while at < len(raw):
         written, length = _character(raw, at, node.style)
-        offsets += [start + at] * length
+        places += [range(start + at, start + at + written)] * length
         at += written
-    if len(offsets) != len(node.text):
-        return [node.span.start] * len(node.text) + [node.span.end]
-    return [*offsets, end]
+    if len(places) != len(node.text):  # a line break of another alphabet: only the whole scalar is known
+        places = [range(node.span.start, node.span.end)] * len(node.text)
+    return [*places, range(end, end)]
 
 
 def _character(raw: str, at: int, style: str) -> tuple[int, int]:
@@ -202,9 +206,8 @@ def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
     """What is special about expressions in YAML, where that may be the reason."""
     end = node.span.end
     if not node.style and node.span.source.text[end : end + 20].lstrip(" ").startswith(","):
-        advice = "inside `{}` and `[]`, YAML ends a plain value at a comma: put quotes around the expression"
-        return replace(diagnostic, help=advice)
-    if node.style in ("'", '"') and diagnostic.help is None:
+        return replace(diagnostic, help=_COMMA)
+    if node.style in ("'", '"') and '"' not in node.text and diagnostic.help is None:
         advice = "YAML's quotes do not count: a text has quotes of its own, as in '\"b t d -> b d\"'"
         return replace(diagnostic, help=advice)
     return diagnostic

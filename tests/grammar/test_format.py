@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,13 @@ def test_numbers_keep_their_spelling() -> None:
 
 
 def test_a_long_chain_of_operators_is_broken_in_parentheses() -> None:
-    text = "fn f(x: [n]) -> [n]:\n    y = " + " + ".join([f"alpha_{i} * beta_{i}" for i in range(9)]) + "\n    return y\n"
-    lines = check(text).splitlines()
-    assert lines[1] == "    y = (" and lines[2] == "        alpha_0 * beta_0" and lines[3] == "        + alpha_1 * beta_1"
+    terms = " + ".join(f"alpha_{i} * beta_{i}" for i in range(9))
+    lines = check(f"fn f(x: [n]) -> [n]:\n    y = {terms}\n    return y\n").splitlines()
+    assert lines[1:4] == ["    y = (", "        alpha_0 * beta_0", "        + alpha_1 * beta_1"]
+
+
+def test_random_trees_have_every_kind_of_node() -> None:
+    kinds = {kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.Node)}
+    abstract = {ast.Node, ast.Expr, ast.Stmt, ast.Declaration}
+    text = (ROOT / "tests/support/random_ast.py").read_text(encoding="utf-8")
+    assert {kind.__name__ for kind in kinds - abstract} <= set(re.findall(r"\bast\.(\w+)", text))

@@ -20,15 +20,19 @@ NOWHERE = Span(Source("", ""), 0, 0)
 # Statement words are names, too; so are words that YAML would take for something else.
 NAMES = ["x", "h2", "logits", "Dense", "input", "loss", "data", "minimize", "over", "whole", "scan", "reversed", "emit",
          "state", "train", "search", "fn", "update", "feed", "yes", "null", "on", "e", "größe", "_", "repeat", "layers"]
-TEXTS = st.sampled_from(["", "digits", "a: b", '"quoted"', "back\\slash", "# no comment", "two\nlines", "null", "1e3", "ü\u2028"])
+TEXTS = st.sampled_from(
+    ["", "digits", "a: b", '"quoted"', "back\\slash", "# no comment", "two\nlines", "null", "1e3", "ü\u2028"])
 TEXTS |= st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-DOCS = st.sampled_from(["One line.", 'Ends with "quotes"', '"Starts" so', "Two\n  lines,\n\nand more", "  indented\nless", ""])
+DOCS = st.sampled_from(
+    ["One line.", 'Ends with "quotes"', '"Starts" so', "Two\n  lines,\n\nand more", "  indented\nless", ""])
 DOCS |= st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029"), max_size=20)
 
 names = st.sampled_from(NAMES)
 
 
-def node(kind: Callable[..., T], *parts: st.SearchStrategy[Any], **named: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+def node(
+    kind: Callable[..., T], *parts: st.SearchStrategy[Any], **named: st.SearchStrategy[Any],
+) -> st.SearchStrategy[T]:
     """Nodes of a kind, with parts drawn from strategies."""
     return st.builds(kind, *parts, **named, span=st.just(NOWHERE))
 
@@ -50,7 +54,7 @@ leaves = name_nodes | numbers | strings | node(ast.Constant, st.sampled_from([Tr
 
 
 def _grow(inner: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Expr]:
-    operators = "+ - * / // % @ ** == != < <= > >= in and or".split()
+    operators = ["+", "-", "*", "/", "//", "%", "@", "**", "==", "!=", "<", "<=", ">", ">=", "in", "and", "or"]
     binary = node(ast.Binary, st.sampled_from(operators), inner, inner, op_span=st.just(NOWHERE))
     subscripts = inner | node(ast.Slice, maybe(inner), maybe(inner), maybe(inner)) | node(ast.Dots)
     comprehensions = node(ast.Comprehension, inner, some(name_nodes, 1), inner, maybe(inner))
@@ -121,8 +125,9 @@ simple = st.one_of(*SIMPLE.values())
 
 def _compound(inner: st.SearchStrategy[ast.Stmt]) -> st.SearchStrategy[ast.Stmt]:
     suites = some(inner, 1, 2)
-    bindings = some(node(ast.Binding, names, small, st.just(True), maybe(small)), 0, 2)
-    bindings = st.tuples(bindings, some(node(ast.Binding, names, small, st.just(False)), 1, 2)).map(lambda b: b[0] + b[1])
+    sliced = some(node(ast.Binding, names, small, st.just(True), maybe(small)), 0, 2)
+    carried = some(node(ast.Binding, names, small, st.just(False)), 1, 2)
+    bindings = st.tuples(sliced, carried).map(lambda both: both[0] + both[1])
     collects = some(node(ast.Collect, names, maybe(small)), 0, 2)
     here = {"name_span": st.just(NOWHERE)}
     backward = node(ast.Backward, some(names, 1), suites)
