@@ -20,3 +20,28 @@ def test_the_example_of_the_language_page_is_the_same_program_as_in_text() -> No
     assert (first.source.kind, first.source.arguments) == (second.source.kind, second.source.arguments)
     for x, y in zip(first.steps(100, 10), second.steps(100, 10), strict=True):
         assert print_graph(x.graph, origins=False) == print_graph(y.graph, origins=False)
+
+
+def test_several_values_are_handed_on_as_arguments() -> None:
+    """`from: [a, b]` gives a fn its first arguments and a block its inputs."""
+    text = """
+fns: {weighted: {inputs: {x: [B], y: [B], w: float}, returns: [B], return: x + w * y}}
+blocks: {Sum: {args: {w: 1.0}, inputs: {x: [B], y: [B]}, returns: [B], return: w * x + y}}
+model: M
+inputs: {a: [B], b: [B]}
+layers: [{weighted: 2, from: [a, b], as: c}, {Sum: 3, from: [a, c], as: d}]
+outputs: {d: d}
+"""
+    expected = """
+fn weighted(x: [B], y: [B], w: float) -> [B]:
+    return x + w * y
+block Sum(w: float = 1.0)(x: [B], y: [B]) -> [B]:
+    return w * x + y
+model M():
+    input a: [B]
+    input b: [B]
+    c = weighted(a, b, 2)
+    output d = Sum(3)(a, c)
+"""
+    one, two = (elaborate(parse_spec(Source(name, t))) for name, t in (("m.yaml", text), ("m.arch", expected)))
+    assert print_graph(one.infer, origins=False) == print_graph(two.infer, origins=False)
