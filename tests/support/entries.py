@@ -40,7 +40,8 @@ def entry(of: ModelProgram | str, name: str, parameters: Mapping[str, Any] | Non
     return expected
 
 
-def entry_value(of: ModelProgram | str, name: str, parameters: Mapping[str, Any] | None = None, /, **inputs: Any) -> Array:
+def entry_value(of: ModelProgram | str, name: str, parameters: Mapping[str, Any] | None = None, /,
+                **inputs: Any) -> Array:
     """The only result of an entry."""
     (value,) = entry(of, name, parameters, **inputs).values()
     return value

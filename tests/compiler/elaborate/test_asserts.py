@@ -47,7 +47,9 @@ def test_what_is_certain_leaves_nothing_to_check(condition: str) -> None:
     assert of.assumptions == ()
 
 
-@pytest.mark.parametrize("condition", ["1 > 2", "false", "k == 3", "k in [3]", "B < 0", "B != B", "B + 1 == B", "B < B", "k > B + 2"])
+@pytest.mark.parametrize("condition", [
+    "1 > 2", "false", "k == 3", "k in [3]", "B < 0", "B != B", "B + 1 == B", "B < B", "k > B + 2",
+])
 def test_what_is_certainly_wrong_is_refused(condition: str) -> None:
     (finding,) = findings(model(f"k = 2\nassert {condition}\noutput y = x"))
     assert (finding.code, finding.headline) == ("AX0319", f"assertion failed: `{condition}`")
@@ -71,7 +73,8 @@ def test_a_module_dim_is_decided_where_the_block_is_used() -> None:
 
 
 @pytest.mark.parametrize(("condition", "code"), [
-    ("x > 0", "AX0309"), ("sum(x) == 1.0", "AX0309"), ("any(x > 0)", "AX0309"), ("B > 1.5", "AX0306"), ("B == true", "AX0306"),
+    ("x > 0", "AX0309"), ("sum(x) == 1.0", "AX0309"), ("any(x > 0)", "AX0309"), ("B > 1.5", "AX0306"),
+    ("B == true", "AX0306"),
     ('B == "a"', "AX0306"), ("unknown > 1", "AX0201"),
 ])
 def test_what_cannot_be_asserted(condition: str, code: str) -> None:
@@ -108,7 +111,8 @@ def test_an_assumed_equality_is_used(inputs: str, condition: str, body: str, exp
 
 
 def test_substitutions_follow_each_other() -> None:
-    text = model("assert N == M\nassert M == K\nassert K == 3\noutput y = a + b + c + ones([3, 2])", "a: [N, 2]; b: [M, 2]; c: [K, 2]")
+    body = "assert N == M\nassert M == K\nassert K == 3\noutput y = a + b + c + ones([3, 2])"
+    text = model(body, "a: [N, 2]; b: [M, 2]; c: [K, 2]")
     a = numbers(3, 2)
     np.testing.assert_allclose(predict(text, a=a, b=a, c=a)["y"], 3 * a + 1, rtol=1e-6)
     assert {str(v.type) for v in program(text).infer.inputs.values()} == {"f32[3, 2]"}
@@ -175,7 +179,8 @@ def test_the_runtime_checks_each_form_of_condition(condition: str, good: int, ba
 
 
 def test_a_message_names_the_dims_of_the_caller() -> None:
-    before = 'block A(most: int)(x: [N, 4]) -> [N, 4]:\n    assert N <= most, "{N} rows are more than {most}"\n    return x\n'
+    before = "block A(most: int)(x: [N, 4]) -> [N, 4]:\n"
+    before += '    assert N <= most, "{N} rows are more than {most}"\n    return x\n'
     text = model("z = concat([x, x], axis=0)\noutput y = z |> A(5)", "x: [T, 4]", before)
     assert broken(text, x=X).headline == "assertion failed: 6 rows are more than 5"
     predict(text, x=X[:2])

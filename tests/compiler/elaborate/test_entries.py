@@ -72,7 +72,8 @@ def test_entries_share_the_models_parameters() -> None:
     assert set(of.entries["decode"].inputs) == {"z", "decoder.W", "decoder.b", "shift"}
     z = numbers(2, 3)
     changed = {"decoder.W": np.ones((3, 4)), "decoder.b": np.full(4, 2.0), "shift": np.zeros(4)}
-    np.testing.assert_allclose(entry_value(of, "decode", changed, z=z), np.tile(z.sum(1, keepdims=True) + 2, 4), rtol=1e-5)
+    expected = np.tile(z.sum(1, keepdims=True) + 2, 4)
+    np.testing.assert_allclose(entry_value(of, "decode", changed, z=z), expected, rtol=1e-5)
 
 
 def test_several_results_bear_their_names() -> None:

@@ -1,4 +1,4 @@
-"""Methods: fns of a module that see its hyperparameters, its module dims and what its body sets up, and make nothing."""
+"""Methods: fns of a module that see its hyperparameters, its module dims and its setup, and make nothing."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ def linear(body: str, inputs: str = "x: [B, 4]") -> str:
 
 
 def test_a_method_sees_hyperparameters_module_dims_and_setup_names() -> None:
-    of = program(linear("net = Linear(5, factor=3.0)\ny = net(x)\noutput z = net.back(y)\n"
-                        "output a, b = net.sizes(x)".replace("output a, b = net.sizes(x)",
-                                                            "s = net.sizes(x)\noutput a = s.rows\noutput b = s.inside")))
+    body = "net = Linear(5, factor=3.0)\ny = net(x)\ns = net.sizes(x)\n"
+    of = program(linear(body + "output z = net.back(y)\noutput a = s.rows\noutput b = s.inside"))
     w = initial(of)["net.W"].astype(np.float64)
     result = outputs(of, x=X)
     np.testing.assert_allclose(result["z"], X @ (3 * w) @ (3 * w).T, rtol=1e-4, atol=1e-4)
@@ -95,7 +94,8 @@ def test_a_method_of_a_derived_module_uses_its_tensors() -> None:
 
 
 def test_methods_of_a_model_may_be_called_before_they_are_written() -> None:
-    body = "param w: [4] = 3\nk = 2.0\noutput y = scaled(x)\nfn scaled(z: [...S, 4]) -> [...S, 4]:\n    return k * w * z"
+    body = "param w: [4] = 3\nk = 2.0\noutput y = scaled(x)\n"
+    body += "fn scaled(z: [...S, 4]) -> [...S, 4]:\n    return k * w * z"
     np.testing.assert_allclose(output(model(body), x=X), 6 * X)
 
 
@@ -105,7 +105,8 @@ def test_methods_of_a_model_may_be_called_before_they_are_written() -> None:
     ("net = Linear(5)\noutput y = net.back()", "AX0203"),
     ("net = Linear(5)\ny = net(x)\noutput z = net.back(x)", "AX0304"),
     ("fn f(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)", "AX0216"),
-    ("fn f(x: [B, 4]) -> [B, 4]:\n    return g(x)\nfn g(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)", "AX0216"),
+    ("fn f(x: [B, 4]) -> [B, 4]:\n    return g(x)\nfn g(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)",
+     "AX0216"),
     ("fn f(x: [B, 4]) -> [B, 2]:\n    return x |> Dense(2)\noutput y = f(x)", "AX0220"),
     ("fn f(x: [B, 4]) -> [B, 4]:\n    param w: [4] = 1\n    return x * w\noutput y = f(x)", "AX0212"),
 ])
@@ -159,5 +160,5 @@ def test_several_results_are_no_tensor(body: str, code: str) -> None:
 
 def test_a_body_gives_as_many_results_as_its_signature_names() -> None:
     for result, returned in (("(a: [B], b: [B])", "x"), ("(a: [B], b: [B])", "x, x, x"), ("[B]", "x, x")):
-        assert codes(model("z = f(x)\noutput y = x", "x: [B]", f"fn f(x: [B]) -> {result}:\n    return {returned}\n")) == [
-            "AX0307"]
+        before = f"fn f(x: [B]) -> {result}:\n    return {returned}\n"
+        assert codes(model("z = f(x)\noutput y = x", "x: [B]", before)) == ["AX0307"]
