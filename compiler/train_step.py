@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from .elaborate.expressions import evaluate
 from .elaborate.frame import Build, Frame
 from .elaborate.model import Elaboration
 from .elaborate.signatures import Given, tensor_type
-from .elaborate.statements import check_type, declared
+from .elaborate.statements import declared
 from .elaborate.values import Configured, OptimizerType, Slot, describe
 from .interpret import interpret
 from .ir.builder import Builder, current_builder
@@ -151,12 +152,19 @@ def _update_buffers(step: _Step, objectives: Sequence[Objective]) -> None:
     work = step.work
     if not work.build.updates:
         return
-    losses = [work.losses[o.loss][0] for o in objectives]
-    parameters = set(work.build.parameters.values())
-    forward = {v for node in needed(work.build.builder.nodes, losses) for v in node.outputs if node.inputs}
+    nodes = work.build.builder.nodes
+    varying = set(work.build.inputs.values())  # what changes from batch to batch: fields, draws, and what follows from them
+    for node in nodes:
+        if not varying.isdisjoint(node.inputs):
+            varying.update(node.outputs)
+
+    def reads(values: list[Value]) -> set[Value]:
+        return varying & set(values).union(*(node.inputs for node in needed(nodes, values)))
+
+    forward = reads([work.losses[o.loss][0] for o in objectives])
     for slot, value in work.build.updates.items():
-        read = {v for node in needed(work.build.builder.nodes, [value]) for v in node.inputs} - parameters
-        if not forward.isdisjoint(read) or read <= set(work.build.inputs.values()):
+        rests_on = reads([value])
+        if not rests_on or not forward.isdisjoint(rests_on):
             step.outputs[NEXT + slot.path] = value
 
 
@@ -198,16 +206,16 @@ def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t
     optimizer, span, build = objective.optimizer, objective.span, step.work.build
     assert isinstance(optimizer.of, OptimizerType)
     declaration = optimizer.of.declaration
-    states: dict[str, str] = {}
+    states: dict[str, tuple[str, Span]] = {}
 
     def state(frame: Frame, statement: ast.State) -> None:
         name = f"{objective.name}/{statement.name}/{slot.path}"
         frame.locals[statement.name] = step.carry(name, tensor_type(frame, statement.type), _initial_state(frame, statement))
-        states[statement.name] = name
+        states[statement.name] = name, statement.span
 
     what = f"optimizer `{declaration.name}`"
     frame = Frame(build, optimizer.of.scope, build.root, kind="optimizer", special={ast.State: state}, note=what,
-                  called_at=span, site=f"{objective.name}/{slot.path}")
+                  called_at=span, sealed=True, site=f"{objective.name}/{slot.path}")
     frame.locals = {**optimizer.arguments, "decay": slot.decay}
     p = build.parameters[slot]
     if len(declaration.inputs) != 3:
@@ -216,14 +224,28 @@ def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t
     given = {q.name: Given(span, value=v) for q, v in zip(declaration.inputs, (p, g, t), strict=True)}
     calls.bind_arguments(frame, frame, what, declaration.inputs, given, span)
     new = calls.run_body(frame, what, declaration.body, declaration.result, span)
-    if not isinstance(new, Value):
-        fail("AX0306", f"{what} returns the parameter's next value, not {describe(new)}", declaration.result.span)
-    check_type(new, p.type, declaration.result.span, declaration.result.span)
+    notes = [f"for parameter `{slot.path}`, in the `minimize` at {span}"]
+    if not isinstance(new, Value) or new.type != p.type:
+        fail("AX0407", f"{what} gives {_kind(new)}, and the parameter is {p.type}", declaration.result.span,
+             others=_made(new), notes=notes, help="it returns the parameter's next value, of the parameter's type")
     step.outputs[NEXT + slot.path] = new
-    for name, carried in states.items():
-        after = frame.locals[name]
-        check_type(after, step.carried[carried], declaration.name_span, declaration.name_span)
+    for name, (carried, declared_at) in states.items():
+        after, before = frame.locals[name], step.carried[carried]
+        if not isinstance(after, Value) or after.type != before:
+            fail("AX0406", f"state `{name}` of {what} starts as {before} and becomes {_kind(after)}", declared_at,
+                 "declared here", others=_made(after), notes=notes,
+                 help="a state keeps its type from step to step")
         step.outputs[NEXT + carried] = after
+
+
+def _kind(value: Any) -> str:
+    return str(value.type) if isinstance(value, Value) else describe(value)
+
+
+def _made(value: Any) -> list[Label]:
+    """Where a tensor was made."""
+    place = value.origin.place if isinstance(value, Value) else None
+    return [Label(place, f"{value.type}, from {value.origin.what}")] if place is not None else []
 
 
 def _initial_state(frame: Frame, statement: ast.State) -> Array:

@@ -162,4 +162,11 @@ CODES = (
         "One name for each axis, as in `rearrange(x, \"b t (h d) -> b h t d\", h=8)`.",
         'model M():\n    input x: [B, 6]\n    output y = rearrange(x, "b (h d) -> b h d", h=4)\n',
     ),
+    Code(
+        "AX0326", "initial-value-not-constant", "an initial value depends on something that only a run knows",
+        "Initial values are computed before anything runs, from the seed and the parameter's path: they depend on no input, "
+        "draw or other parameter.",
+        "Compute it from numbers, dims and `~` samplers; or compute the tensor in the body, from the parameter.",
+        "model M():\n    input x: [B, 4]\n    param w: [4] = mean(x, axis=0)\n    output y = x * w\n",
+    ),
 )

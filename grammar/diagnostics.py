@@ -43,9 +43,13 @@ class Report:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a finding, once: the same one met again (by a block applied twice) says nothing new."""
-        if diagnostic not in self.diagnostics:
-            self.diagnostics.append(diagnostic)
+        """Keep a finding, once: the same mistake at the same place, met again (at the next turn of a loop, or by a block
+        applied twice), says nothing new."""
+        span = diagnostic.span
+        for known in self.diagnostics:
+            if known.code == diagnostic.code and known.span == span and (span is not None or known == diagnostic):
+                return
+        self.diagnostics.append(diagnostic)
 
     def error(
         self, code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),

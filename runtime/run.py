@@ -6,7 +6,7 @@
     state.safetensors     all that it takes to continue
     history.jsonl         a line an epoch
     curve.svg             the same as a picture
-    model.onnx            the outputs of the model, any batch size, weights inside
+    model.onnx            the outputs of the model, any batch size, weights inside (or beside it, if they are large)
     entries/NAME.onnx     the same for each entry
 
 What this module does not do: train (``training`` does).
@@ -31,12 +31,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType
-from archonnx.compiler.program import STEP, ModelProgram, TrainProgram
+from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import fail
 
 from .assumptions import as_metadata, of_entry, of_graph
-from .checkpoint import load_parameters, save_parameters, write_atomically
+from .checkpoint import load_parameters, save_parameters, write_atomically, write_model
 from .curve import Row, training_curve
 from .exported import ExportedModel
 from .fit import Epoch
@@ -54,7 +54,7 @@ FORMAT = 2
 """Of ``run.json``."""
 OWN = frozenset({
     "spec.arch", "spec.yaml", "run.json", "weights.safetensors", STATE_FILE, "history.jsonl", "curve.svg", "model.onnx",
-    "entries",
+    "model.onnx.data", "entries",
 })
 """Names of what may stand in a run directory by our doing."""
 MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
@@ -133,20 +133,18 @@ def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained
     if lines:
         write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
     if model.infer.outputs:
-        exported = inference_model(model, parameters)
-        write_atomically(part / "model.onnx", exported.SerializeToString())
+        write_model(part / "model.onnx", inference_model(model, parameters))
     if model.entries:
         (part / "entries").mkdir()
     for entry in model.entries:
-        exported = inference_model(model, parameters, entry=entry)
-        write_atomically(part / "entries" / f"{entry}.onnx", exported.SerializeToString())
+        write_model(part / "entries" / f"{entry}.onnx", inference_model(model, parameters, entry=entry))
     record = json.dumps(_record(spec, model, trained, name), indent=2)
     write_atomically(part / "run.json", f"{record}\n".encode())
 
 
 def inference_model(
     model: ModelProgram, parameters: Mapping[str, Array], *, entry: str | None = None,
-    target: Literal["portable", "ort"] = "portable",
+    target: Literal["portable", "ort"] = "portable", opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
 
@@ -157,12 +155,14 @@ def inference_model(
 
     if entry is not None and entry not in model.entries:
         fail_entry(model.name, entry, model.entries)
+    if entry is None and not model.infer.outputs:
+        fail("AX0511", f"{model.name} has no outputs to export", None, help="add `output NAME = ...` to the model")
     graph = optimise(model.infer if entry is None else model.entries[entry])
     fixed = {**parameters, STEP: np.array(EVALUATION_STEP, np.int64)}
     constants = {name: array for name, array in fixed.items() if name in graph.inputs}
     assumed = of_graph(graph, model.assumptions) if entry is None else of_entry(graph)
     metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
-    return export(graph, target=target, constants=constants, metadata=metadata)
+    return export(graph, target=target, constants=constants, metadata=metadata, opset=opset)
 
 
 def _curve(name: str, trained: Sequence[Trained]) -> str:
@@ -263,7 +263,7 @@ class Run:
     @property
     def settings(self) -> TrainSettings:
         """The settings it was trained with."""
-        return TrainSettings.of(self.record["settings"])
+        return TrainSettings.model_validate(self.record["settings"])
 
     @cached_property
     def parameters(self) -> dict[str, Array]:
@@ -328,14 +328,12 @@ class Run:
 
     def export(
         self, path: str | Path, *, entry: str | None = None, target: Literal["portable", "ort"] = "portable",
+        opset: int = OPSET,
     ) -> Path:
-        """Write the trained model (its outputs, or an entry) as ONNX."""
+        """Write the trained model (its outputs, or an entry) as ONNX; large weights go to a file beside it."""
         destination = Path(path)
-        if entry is None and target == "portable":
-            write_atomically(destination, self.model_path.read_bytes())
-        else:
-            exported = inference_model(self._elaborated(), self.parameters, entry=entry, target=target)
-            write_atomically(destination, exported.SerializeToString())
+        model = self._elaborated()
+        write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
         return destination
 
     @cached_property

@@ -43,7 +43,7 @@ class Trained:
         outcome = self.outcome
         return {
             "name": label(self.program),
-            "settings": self.settings.as_dict(),
+            "settings": self.settings.model_dump(),
             "metrics": {part: dict(values) for part, values in self.metrics.items()},
             "epochs": len(outcome.history),
             "best_epoch": outcome.best,
@@ -57,7 +57,7 @@ class Trained:
         parameters: Mapping[str, Array], options: Options,
     ) -> Trained:
         """A program that ran in an earlier process."""
-        settings = TrainSettings.of(record["settings"])
+        settings = TrainSettings.model_validate(record["settings"])
         trainer = Trainer(replace(model, programs=()), seed=settings.seed, options=options, parameters=parameters)
         epochs = [Epoch.from_json(line) for line in history]
         outcome = Outcome(epochs, record["stopped"], record["best_epoch"], record["seconds"])

@@ -31,6 +31,8 @@ def slots_of(frame: Frame, group: Group, span: Span | None) -> list[Slot]:
         return [slot for item in group for slot in slots_of(frame, item, span)]
     base = group.base if isinstance(group, Derived) else group
     found = [slot for slot in frame.build.root_slots() if _inside(slot.owner, base)]
+    if base is frame.build.root and frame.build.seen_parameters is None:
+        frame.build.seen_parameters = len(found)
     if not found and span is not None:
         fail("AX0316", f"{describe(group)} has no parameters yet: they are made when it is first applied", span,
              help="apply it before this place")

@@ -18,8 +18,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .expressions import as_tensor, evaluate, problems
+from .expressions import evaluate, problems
 from .frame import Frame
+from .tensors import as_tensor
 from .signatures import DTYPES, Given, assign_arguments
 from .values import Builtin, BuiltinParameter, Results, describe
 
@@ -116,7 +117,8 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
         if isinstance(value, Value):
             operands.append(argument.expr or ast.Name("", span=argument.span))
             tensors.append(value)
-    with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors):
+    focus = {name: argument.span for name, argument in given.items() if argument.expr is not None}
+    with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors, focus):
         return function.call(frame, **values)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from archonnx.compiler.ir.dims import Dim
@@ -15,8 +16,9 @@ from archonnx.grammar.source import Span
 
 from . import signatures, statements
 from .dependence import module_dims
-from .expressions import as_tensor, evaluate
+from .expressions import evaluate
 from .frame import Frame
+from .tensors import as_tensor
 from .signatures import Given, Matcher, assign_arguments, check_results, evaluate_argument, is_tensor_type
 from .values import (
     BlockType,
@@ -56,18 +58,30 @@ def _copy(frame: Frame, expr: ast.Call, hint: str | None) -> Any:
 
 
 def evaluate_pipe(frame: Frame, expr: ast.Pipe) -> Any:
-    """``value |> stage``: the value becomes the first argument; a block is made into a module and applied."""
-    piped = [Given(expr.value.span, value=evaluate(frame, expr.value))]
-    stage = expr.stage
+    """``value |> stage``: the value becomes the first argument; a block is made into a module and applied.
+
+    ``(a, b) |> stage`` hands on both values as arguments.
+    """
+    several = [Given(item.span, value=evaluate(frame, item)) for item in _piped(expr.value)]
+    stage: ast.Expr = expr.stage
+    arguments: tuple[ast.Argument, ...] = ()
     if isinstance(stage, ast.Call):
-        callee = callee_of(frame, stage.callee)
-        if isinstance(callee, BlockType):
-            return call(frame, make_module(frame, callee, stage.arguments, stage.span, None), (), piped, stage.span)
-        return call(frame, callee, stage.arguments, piped, stage.span)
+        stage, arguments = stage.callee, stage.arguments
     callee = callee_of(frame, stage)
     if isinstance(callee, BlockType):
-        callee = make_module(frame, callee, (), stage.span, None)
-    return call(frame, callee, (), piped, stage.span)
+        return call(frame, make_module(frame, callee, arguments, expr.stage.span, None), (), several, expr.stage.span)
+    if len(several) > 1 and _takes_list(callee):
+        several = [Given(expr.value.span, value=[given.value for given in several])]
+    return call(frame, callee, arguments, several, expr.stage.span)
+
+
+def _piped(value: ast.Expr) -> tuple[ast.Expr, ...]:
+    return value.items if isinstance(value, ast.Tuple) else (value,)
+
+
+def _takes_list(callee: Any) -> bool:
+    """Whether several piped values are one argument, as in ``(a, b) |> concat(axis=-1)``."""
+    return isinstance(callee, Builtin) and bool(callee.parameters) and callee.parameters[0].kind == "list[any]"
 
 
 def callee_of(frame: Frame, expr: ast.Expr) -> Any:
@@ -192,7 +206,9 @@ def _call_partial(frame: Frame, callee: Partial, arguments: Sequence[ast.Argumen
         return call_assigned(frame, callee.function, merged, span)
     declaration = callee.function.declaration
     what = f"fn `{declaration.name}`"
+    makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
     inner = enter(frame, callee.function.scope, frame.owner, span, what, declaration.name)
+    inner.makes = makes
     bind_arguments(frame, inner, what, declaration.parameters, merged, span)
     return _run_function(inner, what, declaration, span)
 
@@ -219,7 +235,8 @@ def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument
     inner = Frame(frame.build, block.scope, module)
     frame.owner = module  # a module made inside an argument belongs to this one, under the parameter's name
     try:
-        bind_arguments(frame, inner, what, declaration.hyperparameters, given, span, hints=True)
+        with nesting(frame, what, span):
+            bind_arguments(frame, inner, what, declaration.hyperparameters, given, span, hints=True)
     finally:
         frame.owner = owner
     module.arguments = inner.locals
@@ -280,7 +297,8 @@ def configure(frame: Frame, type_: OptimizerType | ScheduleType, arguments: Sequ
     what = describe(type_)
     given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
     inner = Frame(frame.build, type_.scope, frame.owner)
-    bind_arguments(frame, inner, what, declaration.hyperparameters, given, span)
+    with nesting(frame, what, span):
+        bind_arguments(frame, inner, what, declaration.hyperparameters, given, span)
     return Configured(type_, inner.locals)
 
 
@@ -309,7 +327,15 @@ def _call_dtype(frame: Frame, dtype: DType, arguments: Sequence[ast.Argument], p
     if not isinstance(value, Value | bool | int | float | Dim | list):
         fail("AX0306", f"`{dtype}(...)` converts tensors and numbers, not {describe(value)}", argument.span)
     with frame.at(span, f"`{dtype}`"):
-        return cast(as_tensor(frame, value, None if isinstance(value, Value) else dtype), dtype)
+        if not isinstance(value, Value | Dim) and (dtype.is_float or not _has_float(value)):
+            return as_tensor(frame, value, dtype)
+        return cast(as_tensor(frame, value), dtype)
+
+
+def _has_float(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_has_float(item) for item in value)
+    return isinstance(value, float)
 
 
 # ---------------------------------------------------------------- frames and arguments
@@ -324,6 +350,18 @@ def enter(frame: Frame, scope: Any, owner: Module, span: Span, what: str, label:
         fail("AX0216", f"calls nest deeper than {DEPTH}: does {what} call itself?", span)
     return Frame(frame.build, scope, owner, site=frame.enter(label), caller=frame, note=what, called_at=span,
                  sealed=frame.sealed and owner is frame.owner)
+
+
+@contextmanager
+def nesting(frame: Frame, what: str, span: Span) -> Iterator[None]:
+    """Arguments inside arguments are bounded: a default may make the very thing that it belongs to."""
+    frame.build.depth += 1
+    try:
+        if frame.build.depth > DEPTH:
+            fail("AX0216", f"arguments nest deeper than {DEPTH}: does {what} need itself?", span)
+        yield
+    finally:
+        frame.build.depth -= 1
 
 
 def bind_arguments(frame: Frame, inner: Frame, what: str, parameters: Sequence[ast.Parameter],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, gradient
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, reaching_gradient
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.graph import Value, needed
 from archonnx.compiler.ops.custom import StatedGradient
-from archonnx.compiler.ops.shape import full
+from archonnx.compiler.ops.shape import full, zeros_like
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
@@ -16,7 +18,6 @@ from archonnx.grammar.source import Span
 from . import calls, statements
 from .algebra import derived_like, slots_of, tensor_of
 from .frame import Frame
-from .statements import check_type
 from .values import Derived, Module, Results, describe
 
 
@@ -26,16 +27,28 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
         fail("AX0402", f"`grad` differentiates a scalar, and this is {y.type}", span,
              help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`")
     if weight is not None and weight.type != y.type:
-        fail("AX0403", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span)
+        fail("AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span)
     tensors = _tensors(frame, x, span)
+    builder = frame.build.builder
     try:
-        gradients = gradient(frame.build.builder, y, tensors, weight)
+        found = reaching_gradient(builder, y, tensors, weight)
     except NotDifferentiable as problem:
         origin = problem.node.origin
         others = [Label(origin.place, origin.what)] if origin.place is not None else []
         fail("AX0401", f"no gradient passes through {problem.what}: {problem.why}", span, others=others,
              help=gradient_help(problem))
+    if all(g is None for g in found) and not _is_derivative(builder, y):
+        fail("AX0409", "no gradient: what is differentiated does not depend on this", span,
+             others=[Label(place, "on this") for tensor in tensors[:1] if (place := tensor.origin.place) is not None],
+             help="a new value given to a name is another tensor; `stop_gradient`, integers and comparisons end the way")
+    with builder.active():
+        gradients = [zeros_like(tensor) if g is None else g for g, tensor in zip(found, tensors, strict=True)]
     return _shaped_like(frame, x, iter(gradients))
+
+
+def _is_derivative(builder: Builder, y: Value) -> bool:
+    """Whether ``y`` comes of a gradient: that of a linear function is constant, and its own gradient rightly zero."""
+    return any(node.origin.role.startswith("gradient") for node in needed(builder.nodes, [y]))
 
 
 def gradient_help(problem: NotDifferentiable) -> str:
@@ -68,6 +81,10 @@ def _shaped_like(frame: Frame, x: Any, gradients: Any) -> Any:
     return next(gradients)
 
 
+def _same_type(a: Value, b: Value) -> bool:
+    return a.type.dtype is b.type.dtype and a.rank == b.rank and all(map(same, a.shape, b.shape))
+
+
 def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) -> Any:
     """Run a fn with a ``backward`` clause: its results carry the derivative that the clause states."""
     clause = declaration.backward
@@ -91,10 +108,13 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         if len(values) != len(floats):
             fail("AX0404", f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
                  clause.span)
-        for value, tensor in zip(values, floats, strict=True):
+        for position, (value, tensor) in enumerate(zip(values, floats, strict=True)):
             if not isinstance(value, Value):
                 fail("AX0404", f"`backward` returns tensors, not {describe(value)}", clause.span)
-            check_type(value, tensor.type, clause.span, declaration.name_span)
+            if not _same_type(value, tensor):
+                fail("AX0410", f"`backward` of {what} gives {value.type} as the gradient of {tensor.type}",
+                     returned.spans[position] if returned is not None else clause.span,
+                     others=[Label(declaration.name_span, "the gradient of each argument has its type")])
         gradients = iter(values)
         return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from archonnx.compiler.ir.dims import Dim, exact_quotient, product, same
+from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product, same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops import reduce as reduce_ops
 from archonnx.compiler.ops.base import TypeProblem
@@ -115,6 +115,8 @@ def _solve(group: Group, size: Dim, known: dict[str, Dim], axis: int) -> None:
         _fail(f"the sizes of {' and '.join(f'`{name}`' for name in unknown)} are not known", help="give all but one")
     if unknown:
         quotient = exact_quotient(size, rest)
+        if quotient is None and rest != ZERO and same(rest * (size // rest), size):
+            quotient = size // rest
         if quotient is None:
             _fail(f"axis {axis}, which is {size}, does not divide into parts of {rest}")
         known[unknown[0]] = quotient

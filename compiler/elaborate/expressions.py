@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops import elementwise, linalg, shape
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
@@ -17,15 +15,9 @@ from archonnx.grammar.source import Span
 
 from .algebra import is_group, map_groups
 from .frame import Frame
+from .static import bounded, static_binary
+from .tensors import tensor_binary
 from .values import Choice, Derived, Method, Module, Results, describe, static_dim
-
-BINARY_OPS = {
-    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_div", "%": "mod", "**": "pow",
-    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
-    "and": "logical_and", "or": "logical_or",
-}  # fmt: skip
-LIMIT = 2**63
-"""Static integers stay within 64 bits, lists within a million items."""
 
 
 def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
@@ -37,6 +29,17 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
         hint: the name that a module made here shall bear.
     """
     frame.build.spend(expr.span)
+    try:
+        return _evaluate(frame, expr, hint)
+    except TypeProblem as problem:  # of a part that has no expression of its own
+        fail(problem.code, problem.headline, expr.span, notes=problem.notes, help=problem.help)
+    except OverflowError:
+        fail("AX0311", "a number here is out of range", expr.span)
+    except RecursionError:
+        fail("AX0216", "this nests too deep", expr.span)
+
+
+def _evaluate(frame: Frame, expr: ast.Expr, hint: str | None) -> Any:
     match expr:
         case ast.Number() | ast.String() | ast.Constant():
             return expr.value
@@ -58,11 +61,11 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
             chosen = expr.then if truth(frame, expr.condition) else expr.otherwise
             return evaluate(frame, chosen, hint)
         case ast.List():
-            return [evaluate(frame, item, f"{hint}.{i}" if hint else None) for i, item in enumerate(expr.items)]
+            return bounded(_list(frame, expr, hint), expr.span)
         case ast.Comprehension():
             return _comprehension(frame, expr, hint)
         case ast.Dict():
-            return {key.value: evaluate(frame, item) for key, item in expr.items}
+            return {key.value: evaluate(frame, item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items}
         case ast.Tuple():
             return Results(tuple(evaluate(frame, item) for item in expr.items), (None,) * len(expr.items))
         case ast.Attribute():
@@ -70,6 +73,24 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
         case ast.Index():
             return _index(frame, expr)
     return fail("AX0306", "this cannot stand here", expr.span)
+
+
+def _list(frame: Frame, expr: ast.List, hint: str | None) -> list[Any]:
+    items: list[Any] = []
+    for item in expr.items:
+        if isinstance(item, ast.Dots):
+            items += spread(frame, item)
+        else:
+            items.append(evaluate(frame, item, f"{hint}.{len(items)}" if hint else None))
+    return items
+
+
+def spread(frame: Frame, dots: ast.Dots) -> list[Any]:
+    """The dims for which ``...S`` stands."""
+    value = frame.locals.get(dots.name or "")
+    if not isinstance(value, list) or not all(isinstance(d, int | Dim) and not isinstance(d, bool) for d in value):
+        fail("AX0201", f"`...{dots.name or ''}` is not known here", dots.span, help="name it in the signature: `x: [...S, n]`")
+    return value
 
 
 def truth(frame: Frame, condition: ast.Expr) -> bool:
@@ -99,7 +120,10 @@ def _unary(frame: Frame, expr: ast.Unary) -> Any:
     if expr.op == "not" and isinstance(value, bool | None):
         return not value
     if isinstance(value, int | float | Dim) and not isinstance(value, bool) and expr.op != "not":
-        return -value if expr.op == "-" else value
+        return static_dim(-value) if expr.op == "-" else value
+    if expr.op == "-" and is_group(value):
+        with frame.at(expr.span, "`-`"):
+            return map_groups(frame, lambda p: -p, [value], expr.span)
     return fail("AX0306", f"`{expr.op}` is not defined for {describe(value)}", expr.span)
 
 
@@ -115,7 +139,7 @@ def _binary(frame: Frame, expr: ast.Binary) -> Any:
         return _compare_choice(frame, left, expr)
     right = evaluate(frame, expr.right)
     if expr.op in ("+", "-", "*", "/") and (is_group(left) or is_group(right)) and _joins_groups(expr.op, left, right):
-        with frame.at(expr.span, f"`{expr.op}`"):
+        with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.op_span, [expr.left, expr.right], [left, right]):
             return map_groups(frame, lambda a, b: tensor_binary(frame, expr.op, a, b), [left, right], expr.op_span)
     if isinstance(left, Value) or isinstance(right, Value):
         return _tensor_binary(frame, expr, left, right)
@@ -138,6 +162,9 @@ def truth_of(frame: Frame, value: Any, expr: ast.Expr) -> bool:
 
 def _compare_choice(frame: Frame, left: Choice, expr: ast.Binary) -> bool:
     def word(item: ast.Expr) -> str:
+        known = frame.locals.get(item.id) if isinstance(item, ast.Name) else None
+        if isinstance(known, Choice) and known.words == left.words:
+            return known.word
         text = "none" if isinstance(item, ast.Constant) and item.value is None else getattr(item, "id", None)
         if text is None and isinstance(item, ast.String):
             text = item.value
@@ -163,113 +190,6 @@ def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Val
         return tensor_binary(frame, expr.op, left, right)
 
 
-def tensor_binary(frame: Frame, op: str, left: Any, right: Any) -> Value:
-    """An operator of the language on two operands, at least one of them a tensor. TypeProblem if they do not fit."""
-    builder, model_float = frame.build.builder, frame.build.float_type
-    if op == "@":
-        a, b = (x if isinstance(x, Value) else as_tensor(frame, x, model_float) for x in (left, right))
-        return linalg.matmul(a, b)
-    tensor = left if isinstance(left, Value) else right
-    dtype = tensor.type.dtype
-    number = right if isinstance(left, Value) else left
-    if not isinstance(number, Value) and isinstance(number, float) and not dtype.is_float:
-        dtype = model_float
-    if op == "/" and not dtype.is_float:
-        dtype = model_float
-    a, b = (elementwise.cast(x, dtype) if isinstance(x, Value) and x.type.dtype is tensor.type.dtype
-            else x if isinstance(x, Value) else as_tensor(frame, x, dtype) for x in (left, right))
-    if op == "**" and isinstance(number, int) and not isinstance(left, int | float) and number == 2:
-        return a * a
-    if a.type.dtype is not b.type.dtype:
-        raise TypeProblem("AX0303", f"`{op}` joins {a.type.dtype} with {b.type.dtype}", operands=(1, 0),
-                          help=f"tensors of different dtypes do not mix: convert one, as in `{a.type.dtype}(...)`")
-    return builder.elementwise(BINARY_OPS[op], a, b)
-
-
-def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
-    """A number, a dim or a (nested) list of numbers as a tensor; a tensor as it is."""
-    builder = frame.build.builder
-    if isinstance(value, Value):
-        return value
-    if isinstance(value, Dim):
-        return elementwise.cast(shape.dim_value(value), dtype or DType.i64)
-    if dtype is None:
-        dtype = _dtype_of(value, frame.build.float_type)
-    try:
-        return builder.constant(value, dtype)
-    except (TypeError, ValueError, OverflowError):  # NumPy's: no numbers, rows of different lengths, too large
-        fail("AX0306", f"a tensor is needed here, and {describe(value)} does not make one of {dtype}",
-             frame.build.builder.origin.place)
-
-
-def _dtype_of(value: Any, model_float: DType) -> DType:
-    flat = value
-    while isinstance(flat, list) and flat:
-        if any(isinstance(item, list) for item in flat):
-            flat = [inner for item in flat for inner in (item if isinstance(item, list) else [item])]
-            continue
-        if all(isinstance(item, bool) for item in flat):
-            return DType.bool
-        return DType.i64 if all(isinstance(item, int) for item in flat) else model_float
-    return DType.bool if isinstance(flat, bool) else DType.i64 if isinstance(flat, int) else model_float
-
-
-ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-
-
-def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Span, Span]) -> Any:
-    """An operator on two static values."""
-    if op in ("==", "!="):
-        equal = same(Dim.of(left), Dim.of(right)) if isinstance(left, Dim) or isinstance(right, Dim) else left == right
-        if equal is None:
-            fail("AX0305", f"cannot tell whether {left} equals {right}", span)
-        return bool(equal) is (op == "==")
-    if op == "in":
-        if not isinstance(right, list | dict | str):
-            fail("AX0306", f"`in` looks into a list, and this is {describe(right)}", operands[1])
-        return left in right
-    if op == "@":
-        fail("AX0306", f"`@` joins tensors, not {describe(left)} and {describe(right)}", span)
-    for value, where in zip((left, right), operands, strict=True):
-        if isinstance(value, bool) or not isinstance(value, int | float | Dim | list):
-            fail("AX0306", f"`{op}` is not defined for {describe(value)}", where)
-    if isinstance(left, list) or isinstance(right, list):
-        return _list_binary(op, left, right, span)
-    return _number_binary(op, left, right, span)
-
-
-def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
-    if op == "+" and isinstance(left, list) and isinstance(right, list):
-        result: list[Any] = left + right
-    elif op == "*" and isinstance(left, list) and isinstance(right, int) and right * len(left) <= 1_000_000:
-        result = left * right
-    else:
-        fail("AX0306", f"`{op}` is not defined for {describe(left)} and {describe(right)}", span)
-    return result
-
-
-def _number_binary(op: str, left: Any, right: Any, span: Span) -> Any:
-    dims = isinstance(left, Dim) or isinstance(right, Dim)
-    if dims and (op not in ("+", "-", "*", "//", "%", "**") or isinstance(left, float) or isinstance(right, float)):
-        fail("AX0309", f"`{op}` on {describe(left)} and {describe(right)} needs a number known at compile time", span)
-    if op in ("//", "%", "/") and right == 0:
-        fail("AX0311", "division by zero", span)
-    if op == "**" and (not isinstance(right, int | float) or abs(right) > 1024 or (left == 0 and right < 0)):
-        fail("AX0311", f"the power of {left} to {right} is out of range", span)
-    try:
-        if dims:
-            left, right = (Dim.of(left), Dim.of(right)) if op != "**" else (left, right)
-        result = ARITHMETIC[op](left, right)
-    except (OverflowError, ValueError, ZeroDivisionError):
-        fail("AX0311", f"the result of `{op}` is out of range", span)
-    if isinstance(result, complex) or (isinstance(result, int) and not isinstance(result, bool) and abs(result) >= LIMIT):
-        fail("AX0311", f"the result of `{op}` is out of range", span)
-    return static_dim(result)
-
-
 # ---------------------------------------------------------------- containers, attributes, indices
 
 
@@ -283,7 +203,7 @@ def _comprehension(frame: Frame, expr: ast.Comprehension, hint: str | None) -> l
                 items.append(evaluate(frame, expr.element, f"{hint}.{len(items)}" if hint else None))
     finally:
         frame.locals, frame.indices = saved, outer
-    return items
+    return bounded(items, expr.span)
 
 
 def iterate(frame: Frame, expr: ast.Expr) -> list[Any]:
@@ -348,7 +268,13 @@ def module_attribute(frame: Frame, module: Module, name: str, span: Span) -> Any
     named = {child.name: child for child in module.children.values() if child.name}
     if name in named:
         return named[name]
+    items = [child for label, child in named.items() if re.fullmatch(rf"{re.escape(name)}\.\d+", label)]
+    if items:
+        return items
     known += [*module.slots, *named]
+    if not known and module.block is not None and not ready(module):
+        fail("AX0316", f"{describe(module)} has no parameters yet: they are made when it is first applied", span,
+             help="apply it before this place")
     return fail("AX0206", f"{describe(module)} has no `.{name}`", span,
                 help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
 
@@ -378,6 +304,8 @@ def _index(frame: Frame, expr: ast.Index) -> Any:
         fail("AX0306", f"{describe(value)} cannot be indexed", expr.value.span)
     if isinstance(subscript, ast.Slice):
         start, stop, step = (_bound(frame, part) for part in (subscript.start, subscript.stop, subscript.step))
+        if step == 0:
+            fail("AX0312", "the step of a slice is 0", subscript.span)
         return value[start:stop:step]
     position = evaluate(frame, subscript)
     if isinstance(position, bool) or not isinstance(position, int):
@@ -408,8 +336,14 @@ def _tensor_index(frame: Frame, expr: ast.Index, value: Value) -> Value:
 class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
     """Turns an op's TypeProblem into a diagnostic: its operands are these expressions, with these values."""
 
-    def __init__(self, frame: Frame, span: Span, operands: list[ast.Expr], values: list[Any]) -> None:
+    BLAME: ClassVar = {"AX0320": ("axis", "axes"), "AX0322": ("parts", "kernel", "axis"), "AX0324": ("shape",), "AX0325": ("pattern",),
+             "AX0323": ("equation",), "AX0313": ("shape", "n")}
+    """Arguments that are at fault, by code, where they are given: better places than the tensor."""
+
+    def __init__(self, frame: Frame, span: Span, operands: list[ast.Expr], values: list[Any],
+                 arguments: Mapping[str, Span] | None = None) -> None:
         self.frame, self.span, self.operands, self.values = frame, span, operands, values
+        self.arguments = arguments or {}
 
     def __enter__(self) -> None:
         return None
@@ -422,6 +356,9 @@ class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
             if position < len(self.operands):
                 value = self.values[position]
                 labels.append(Label(self.operands[position].span, provenance(value)))
+        blamed = next((self.arguments[n] for n in self.BLAME.get(error.code, ()) if n in self.arguments), None)
+        if blamed is not None:
+            fail(error.code, error.headline, blamed, "", notes=error.notes, help=error.help, others=labels)
         single = len(error.operands) == 1 and len(labels) == 1
         span = labels[0].span if single else self.span
         text = labels[0].text if single else ""
@@ -435,7 +372,7 @@ def provenance(value: Any) -> str:
         return describe(value)
     notes = [note for note in value.type.notes if note]
     written = f" ({', '.join(notes)})" if notes else ""
-    if value.origin.span is None:
+    if value.origin.place is None:
         return f"{value.type}{written}"
-    return f"{value.type}, from {value.origin.what} at {value.origin.span}{written}"
+    return f"{value.type}, from {value.origin.subject} at {value.origin.place}{written}"
 

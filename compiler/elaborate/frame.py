@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim, learn
+from archonnx.compiler.ir.dims import ZERO, Dim, learn
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
@@ -17,13 +17,16 @@ from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
-from .values import CALLABLE, Derived, Module, Slot
+from .values import CALLABLE, Derived, Module, Slot, describe
 
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
-BUDGET = 2_000_000
+NOTES = 6
+"""Calls that a diagnostic tells of."""
+BUDGET = 300_000
 """Static evaluations allowed in one build; a spec that needs more is refused."""
 
 
@@ -66,6 +69,9 @@ class Build:
     inputs: dict[str, Value] = field(default_factory=dict)
     """Graph inputs that are no parameters: fields, and seed and step once something draws."""
     spent: int = 0
+    depth: int = 0
+    seen_parameters: int | None = None
+    """How many parameters there were when `self` was first used: later ones belong to it, too."""
     overrides: list[Derived] = field(default_factory=list)
     """Derived modules under application, innermost last: they say what a parameter is inside."""
     updates: dict[Slot, Value] = field(default_factory=dict)
@@ -91,6 +97,10 @@ class Build:
                 "==": (left - right, right - left)}.get(op, ())
         for gap in gaps:
             learn(gap)
+        if op == "==" and right == ZERO and (parts := left.modulo) is not None:
+            whole = parts[0] - parts[1] * (parts[0] // parts[1])
+            learn(whole)
+            learn(-whole)
 
     def root_slots(self) -> list[Slot]:
         """All parameters made so far, in order of construction."""
@@ -185,6 +195,8 @@ class Frame:
         value = self.lookup(name, callable_only=callable_only)
         if value is POISON:
             raise SpecError(Report())
+        if value is None and callable_only and name in self.locals:
+            fail("AX0306", f"`{name}` is {describe(self.locals[name])}, which cannot be called", node.span)
         if value is None:
             if name in PLANNED:
                 fail("AX0001", f"not built yet: `{name}`", node.span)
@@ -212,34 +224,36 @@ class Frame:
     @contextmanager
     def at(self, span: Span, what: str) -> Iterator[None]:
         """Nodes made inside come from this place."""
-        with self.build.builder.at(Origin(what, span, owner=self.owner, use=self._use() if is_library(span) else None)):
+        use, used = self._use() if is_library(span) else (None, "")
+        with self.build.builder.at(Origin(what, span, owner=self.owner, use=use, used=used)):
             yield
 
-    def _use(self) -> Span | None:
-        """Where the spec called into the library."""
+    def _use(self) -> tuple[Span | None, str]:
+        """Where the spec called into the library, and what it called."""
         frame: Frame | None = self
         while frame is not None:
             if frame.called_at is not None and not is_library(frame.called_at):
-                return frame.called_at
+                return frame.called_at, frame.note.partition(" with ")[0].partition(" ")[2]
             frame = frame.caller
-        return None
+        return None, ""
 
     def explain(self, diagnostic: Diagnostic) -> Diagnostic:
         """Add how we got here. In library code the primary label moves to the user's call."""
-        labels, notes = list(diagnostic.labels), list(diagnostic.notes)
-        frame: Frame | None = self
+        labels, notes = list(diagnostic.labels), []
         span = diagnostic.span
+        frame: Frame | None = self
         while frame is not None:
             if frame.note and frame.called_at is not None:
+                name, _, dims = frame.note.partition(" with ")
                 if span is not None and is_library(span) and not is_library(frame.called_at):
                     labels = [Label(lab.span, lab.text or ("here" if lab.primary else ""), False) for lab in labels]
-                    labels.insert(0, Label(frame.called_at, f"in this use of {frame.note.split(' with ')[0]}", True))
                     span = frame.called_at
-                notes.append(f"inside {frame.note.replace(' with ', f', called at {frame.called_at} with ', 1)}"
-                             if " with " in frame.note else f"inside {frame.note}, called at {frame.called_at}")
+                    labels.insert(0, Label(span, f"in this use of {name}", True))
+                notes.append(f"inside {name}, called at {frame.called_at}{' with ' * bool(dims)}{dims}")
             frame = frame.caller
-        return Diagnostic(diagnostic.code, diagnostic.headline, tuple(labels), tuple(notes), diagnostic.help,
-                          diagnostic.severity)
+        if len(notes) > NOTES:
+            notes[NOTES - 2 : -1] = [f"... and {len(notes) - NOTES + 1} more calls like it"]
+        return replace(diagnostic, labels=tuple(labels), notes=(*diagnostic.notes, *notes))
 
 
 def is_library(span: Span) -> bool:

@@ -22,8 +22,9 @@ from archonnx.grammar.source import Span
 
 from . import algebra, einops
 from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
-from .expressions import as_tensor
 from .frame import Frame, site_number
+from .static import ITEMS, LIMIT
+from .tensors import as_tensor, promoted
 from .values import Builtin, BuiltinParameter, Results, describe, static_dim
 
 UNARY = (
@@ -60,11 +61,7 @@ def where(frame: Frame, condition: Tensor, a: Operand, b: Operand) -> Value:
     """``a`` where the condition holds, else ``b``, element by element."""
     require(condition.type.dtype is DType.bool, "AX0303", f"the condition of `where` is bool, not {condition.type.dtype}",
             help="compare first, as in `x > 0`")
-    tensors = [v for v in (a, b) if isinstance(v, Value)]
-    dtype = tensors[0].type.dtype if tensors else None
-    if dtype is None:
-        dtype = DType.i64 if isinstance(a, int) and isinstance(b, int) else frame.build.float_type
-    return elementwise.where(condition, as_tensor(frame, a, dtype), as_tensor(frame, b, dtype))
+    return elementwise.where(condition, *promoted(frame, "where", a, b))
 
 
 @builtin
@@ -98,8 +95,8 @@ def _extreme(frame: Frame, name: str, x: Any, y: Any, axis: Axes | None, keep: b
         return (reduce.reduce_max if name == "max" else reduce.reduce_min)(tensor, axis, keep)
     if not isinstance(x, Value) and not isinstance(y, Value):
         return _fold(name, [x, y])
-    dtype = (x if isinstance(x, Value) else y).type.dtype
-    a, b = (v if isinstance(v, Value) else as_tensor(frame, v, dtype) for v in (x, y))
+    require(isinstance(x, Value | int | float | Dim), "AX0306", f"`{name}` takes tensors and numbers, not {describe(x)}")
+    a, b = promoted(frame, name, x, y)
     return frame.build.builder.elementwise("maximum" if name == "max" else "minimum", a, b)
 
 
@@ -114,7 +111,10 @@ def _fold(name: str, items: list[Any]) -> Any:
         for item in items[1:]:
             result = combine(result, Dim.of(item))
         return static_dim(result)
-    return {"max": max, "min": min, "sum": sum, "prod": math.prod}[name](items)
+    result = {"max": max, "min": min, "sum": sum, "prod": math.prod}[name](items)
+    fits = abs(result) < LIMIT if isinstance(result, int) else not math.isnan(result)
+    require(fits, "AX0311", f"the {name} of this list is out of range")
+    return result
 
 
 @builtin
@@ -204,19 +204,26 @@ def constant(frame: Frame, shape: Shape, value: float) -> Value:
 
 
 def _filled(frame: Frame, dims: Shape, value: float) -> Value:
-    return shape.full([Dim.of(d) for d in dims], value, frame.build.float_type)
+    return shape.full(_sizes(dims), value, frame.build.float_type)
+
+
+def _sizes(dims: Shape) -> list[Dim]:
+    """Dims; TypeProblem if one is negative."""
+    for dim in dims:
+        require(not isinstance(dim, int) or dim >= 0, "AX0313", f"a dim cannot be negative: {dim}")
+    return [Dim.of(d) for d in dims]
 
 
 @builtin
 def eye(frame: Frame, n: Size) -> Value:
     """The identity matrix of n rows."""
-    return shape.eye(n, frame.build.float_type)
+    return shape.eye(_sizes([n])[0], frame.build.float_type)
 
 
 @builtin
 def arange(frame: Frame, n: Size) -> Value:
     """``0, 1, ..., n - 1`` as i64."""
-    return shape.iota(n)
+    return shape.iota(_sizes([n])[0])
 
 
 @builtin
@@ -225,9 +232,9 @@ def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
     dtype = frame.build.float_type
     if isinstance(n, int):
         require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}")
+        require(n <= ITEMS, "AX0215", f"a constant of {n:,} numbers is too large for a spec")
         return frame.build.builder.constant(np.linspace(start, stop, n), dtype)
-    steps = shape.iota(n, dtype) * ((stop - start) / 1.0)
-    return steps / shape.dim_value(Dim.of(n) - 1, dtype) + start
+    return shape.iota(n, dtype) * (stop - start) / shape.dim_value(Dim.of(n) - 1, dtype) + start
 
 
 # ---------------------------------------------------------------- shapes
@@ -265,15 +272,18 @@ def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
 @builtin
 def concat(frame: Frame, tensors: list[Any], *, axis: int) -> Value:
     """Tensors one after the other along an axis."""
+    require(len(tensors) > 0, "AX0306", "`concat` needs a tensor at least")
     return slicing.concat([as_tensor(frame, t) for t in tensors], axis)
 
 
 @builtin
 def stack(frame: Frame, tensors: list[Any], *, axis: int = 0) -> Value:
     """Tensors of one shape side by side along a new axis."""
+    require(len(tensors) > 0, "AX0306", "`stack` needs a tensor at least")
     values = [as_tensor(frame, t) for t in tensors]
-    at = axis % (values[0].rank + 1) if values else 0
-    return slicing.stack(values, at)
+    rank = values[0].rank + 1
+    require(-rank <= axis < rank, "AX0320", f"axis {axis} is outside the {rank} axes of the result")
+    return slicing.stack(values, axis % rank)
 
 
 @builtin
@@ -300,6 +310,7 @@ def reduce_(frame: Frame, x: Tensor, pattern: str, by: Any, sizes: Sizes = {}) -
 def pad(frame: Frame, x: Tensor, pads: list[Any], *, value: float = 0.0) -> Value:
     """Numbers added around: a pair [before, after] for each axis."""
     fits = len(pads) == x.rank and all(isinstance(pair, list) and len(pair) == 2 for pair in pads)
+    fits = fits and all(isinstance(n, int | Dim) and not isinstance(n, bool) for pair in pads for n in pair)
     require(fits, "AX0321", f"`pad` takes a pair [before, after] for each of {x.rank} axes")
     return slicing.pad(x, [pair[0] for pair in pads], [pair[1] for pair in pads], value)
 
@@ -331,7 +342,7 @@ def broadcast(frame: Frame, x: Tensor, shape: Shape) -> Value:
     """Repeated to a shape, by NumPy's rule."""
     from archonnx.compiler.ops.shape import broadcast_to
 
-    return broadcast_to(x, [Dim.of(d) for d in shape])
+    return broadcast_to(x, _sizes(shape))
 
 
 @builtin
@@ -413,7 +424,7 @@ def random_uniform(frame: Frame, shape: Shape) -> Value:
     """Draws from the open interval (0, 1): what all other distributions are made of."""
     seed, step = frame.build.randomness()
     dtype = frame.build.float_type if frame.build.float_type is DType.f64 else DType.f32
-    return random.random_uniform([Dim.of(d) for d in shape], seed, step, site_number(frame.enter("uniform")), dtype)
+    return random.random_uniform(_sizes(shape), seed, step, site_number(frame.enter("uniform")), dtype)
 
 
 @builtin
@@ -427,7 +438,7 @@ def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     """True with probability ``p``, as bool; a third of the cost of comparing uniform draws."""
     seed, step = frame.build.randomness()
     chance = frame.build.builder.constant(p, DType.f32)
-    return random.random_bernoulli([Dim.of(d) for d in shape], seed, step, chance, site_number(frame.enter("mask")))
+    return random.random_bernoulli(_sizes(shape), seed, step, chance, site_number(frame.enter("mask")))
 
 
 # ---------------------------------------------------------------- gradients and modules
@@ -497,7 +508,7 @@ def range_(frame: Frame, start: int, stop: int | None = None, step: int = 1) -> 
     """Ints from start (0 if left out) up to stop, which is not included."""
     require(step != 0, "AX0311", "the step of `range` is 0")
     first, last = (0, start) if stop is None else (start, stop)
-    count = len(range(first, last, step))
+    count = max(0, -((first - last) // step) if step > 0 else -((last - first) // -step))
     require(count <= 100_000, "AX0215", f"a range of {count:,} is unrolled at compile time: too long")
     return list(range(first, last, step))
 
@@ -554,6 +565,7 @@ def float_(frame: Frame, x: float) -> float:
 @builtin
 def int_(frame: Frame, x: float) -> int:
     """A static number as an int, towards zero."""
+    require(math.isfinite(x), "AX0311", f"{x:g} is no int")
     return int(x)
 
 

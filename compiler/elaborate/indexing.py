@@ -108,7 +108,17 @@ def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value
     for bound, part in ((start, subscript.start), (stop, subscript.stop)):
         if bound is not None and part is not None:
             _check_bound(value.shape[axis], axis, bound, part)
+    if isinstance(start, Dim) or isinstance(stop, Dim):
+        _check_order(value.shape[axis], start, stop, subscript)
     return slice_axis(value, axis, start, stop, step or 1)
+
+
+def _check_order(size: Dim, start: Any, stop: Any, subscript: ast.Slice) -> None:
+    """The start of a slice with a symbolic bound is not behind its end."""
+    first, last = (size + b if isinstance(b, int) and b < 0 else Dim.of(b) for b in (start or 0, size if stop is None else stop))
+    if not at_most(first, last):
+        fail("AX0317", f"cannot tell whether {first} is at most {last}, the bounds of this slice", subscript.span,
+             help=f"state it: `assert {first} <= {last}`")
 
 
 def _check_bound(size: Dim, axis: int, bound: Any, part: ast.Expr) -> None:
@@ -116,6 +126,9 @@ def _check_bound(size: Dim, axis: int, bound: Any, part: ast.Expr) -> None:
     if size.constant is not None and isinstance(bound, int):
         return
     reach = Dim.of(bound if not isinstance(bound, int) or bound >= 0 else -bound)
+    if not at_most(Dim.of(0), reach):
+        fail("AX0317", f"cannot tell whether the bound {reach} of this slice is at least 0", part.span,
+             help=f"state it: `assert {reach} >= 0`")
     if not at_most(reach, size):
         fail("AX0317", f"cannot tell whether {reach} is at most {size}, the size of axis {axis}", part.span,
              help=f"state it: `assert {reach} <= {size}`")

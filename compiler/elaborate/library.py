@@ -71,5 +71,20 @@ def declare(file: ast.File, scope: Scope, declared: dict[str, Any], report: Repo
                          others=[Label(earlier.name_span, "first here")])
             continue
         first[declaration.name] = declaration
+        check_signature(declaration, report)
         if kind in KINDS:
             declared[declaration.name] = KINDS[kind](declaration, scope)
+
+
+def check_signature(declaration: ast.Declaration, report: Report) -> None:
+    """No two parameters, and no two named results, of one name."""
+    lists = [getattr(declaration, key, ()) for key in ("parameters", "hyperparameters", "inputs")]
+    result = getattr(declaration, "result", None)
+    for named in ([p for part in lists for p in part], result.fields if result is not None else ()):
+        seen: dict[str, ast.Node] = {}
+        for item in named:
+            if item.name is not None and item.name in seen:
+                report.error("AX0205", f"`{item.name}` stands twice in the signature of `{declaration.name}`", item.span,
+                             "again here", others=[Label(seen[item.name].span, "first here")])
+            elif item.name is not None:
+                seen[item.name] = item

@@ -45,11 +45,21 @@ class Elaboration:
         """The graph of what these outputs need: fields, seed and step, then parameters by path."""
         nodes = needed((builder or self.build.builder).nodes, outputs.values())
         used = set(outputs.values()).union(*(node.inputs for node in nodes))
+        used |= self._sizes_for(used.union(*(node.outputs for node in nodes)))
         inputs = {name: value for name, value in self.build.inputs.items() if value in used}
         for slot, value in self.build.parameters.items():
             if value in used:
                 inputs[slot.path] = value
         return Graph(name, inputs, tuple(nodes), dict(outputs), self.facts)
+
+    def _sizes_for(self, values: set[Value]) -> set[Value]:
+        """Fields that are needed only because their shapes tell the sizes of dims."""
+        wanted = set().union(*(value.type.symbols() for value in values))
+        told = {d.symbol for value in values & set(self.build.inputs.values()) for d in value.shape} | set(self.build.inputs)
+        extra: set[Value] = set()
+        for symbol in sorted(wanted - told):
+            extra |= set([v for v in self.build.inputs.values() if any(d.symbol == symbol for d in v.shape)][:1])
+        return extra
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,11 @@ def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any]
         return elaboration
 
     trained = retrain(())
+    for slot in root.made:
+        if slot not in trained.build.parameters:
+            report.error("AX0314", f"parameter `{slot.path}` exists only where the model is not trained: the parameters may "
+                         "not depend on `training`", slot.owner.made_at if slot.owner is not root else slot.statement.span)
+    report.finish()
     parameters: dict[str, Parameter] = {}
     for slot in root.made:
         origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
@@ -108,6 +123,10 @@ def _judge(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: M
             root.children.clear()
             root.made.clear()
             continue
+        seen = elaboration.build.seen_parameters
+        if seen is not None and seen < len(root.made) and not fresh.failed:
+            build = Build(fresh, root, float_type=float_type, substitutions=substitutions)
+            elaboration = _run(scope, model, arguments, build)  # once more: `self` is all parameters, later ones too
         for diagnostic in fresh.diagnostics:
             report.add(diagnostic)
         elaboration.build.report = report
@@ -129,12 +148,29 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
             bind_arguments(frame, frame, what, model.parameters, given, span)
             elaboration.arguments = {name: frame.locals[name] for name in names}
             build.root.arguments = {**elaboration.arguments, "self": build.root}
+            _bind_dims(frame, model)
             statements.run(frame, model.body)
             elaboration.names, elaboration.facts = frame.locals, facts_in_force()
     except SpecError as error:
         for diagnostic in error.diagnostics:
             build.report.add(diagnostic)
     return elaboration
+
+
+def _bind_dims(frame: Frame, model: ast.Model) -> None:
+    """Bare names among the dims of fields are symbols from the start, so that composite dims may come before them."""
+    assigned = {t.id for s in model.body if isinstance(s, ast.Assign) for t in s.targets if isinstance(t, ast.Name)}
+    for statement in model.body:
+        if isinstance(statement, ast.Input | ast.Target):
+            for dim in statement.type.dims or ():
+                if isinstance(dim, ast.Name) and dim.id not in frame.locals and dim.id not in assigned:
+                    _bind_dim(frame, dim)
+
+
+def _bind_dim(frame: Frame, dim: ast.Name) -> None:
+    size = static_dim(frame.build.substitutions.get(dim.id, Dim.of(dim.id)))
+    frame.locals[dim.id] = size
+    frame.statics[dim.id] = (size, dim.span)
 
 
 def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
@@ -169,17 +205,18 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
 def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input | ast.Target) -> None:
     name, type_ = statement.name, statement.type
     target = isinstance(statement, ast.Target)
-    if name in elaboration.fields or name in (SEED, STEP):
-        fail("AX0205", f"`{name}` is taken: it cannot name {'a target' if target else 'an input'}", statement.span)
+    if name in elaboration.fields or name in (SEED, STEP) or name in frame.owner.slots:
+        earlier = elaboration.fields.get(name)
+        others = [Label(earlier.origin.span, "first here")] if earlier is not None and earlier.origin.span else []
+        fail("AX0205", f"`{name}` is taken: it cannot name {'a target' if target else 'an input'}", statement.span,
+             others=others)
     if not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
         fail("AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[B, 10]` or `i64[B]`")
     for dim in type_.dims or ():
         if isinstance(dim, ast.Dots):
             fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
         if isinstance(dim, ast.Name) and dim.id not in frame.locals:
-            size = static_dim(frame.build.substitutions.get(dim.id, Dim.of(dim.id)))
-            frame.locals[dim.id] = size
-            frame.statics[dim.id] = (size, dim.span)
+            _bind_dim(frame, dim)
     known = tensor_type(frame, type_)
     origin = Origin(f"{'target' if target else 'input'} `{name}`", statement.span)
     value = Value(TensorType(known.dtype, known.shape, known.notes), name, origin)
@@ -202,9 +239,12 @@ def _keep(elaboration: Elaboration, frame: Frame, group: dict[str, tuple[Value, 
           statement: ast.Output | ast.Loss | ast.Metric) -> None:
     if not isinstance(value, Value):
         fail("AX0306", f"an output is a tensor, not {describe(value)}", statement.value.span)
-    taken = [*elaboration.outputs, *elaboration.losses, *elaboration.metrics, *elaboration.fields]
+    taken = {n: span for part in (elaboration.outputs, elaboration.losses, elaboration.metrics)
+             for n, (_, span) in part.items()} | {n: f.origin.span for n, f in elaboration.fields.items()}
     if name in taken:
-        fail("AX0205", f"`{name}` is taken: outputs, losses, metrics and fields have names of their own", statement.span)
+        first = taken[name]
+        fail("AX0205", f"`{name}` is taken: outputs, losses, metrics and fields have names of their own", statement.span,
+             others=[Label(first, "first here")] if first is not None else ())
     group[name] = (value, statement.value.span)
     frame.bind(name, value, statement.span)
 

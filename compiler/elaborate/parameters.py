@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.program import SEED
+from archonnx.compiler.program import SEED, STEP
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 
@@ -25,8 +26,13 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
     word = "param" if isinstance(statement, ast.Param) else "buffer"
     if frame.kind not in ("block", "model"):
         fail("AX0212", f"`{word}` stands in a block or model, not in a {frame.kind}", statement.span)
+    if owner is frame.build.root and (name in frame.build.inputs or name in (SEED, STEP)):
+        fail("AX0205", f"`{name}` is taken: it cannot name a {word}", statement.span)
     type_ = _parameter_type(frame, statement)
     slot = owner.slots.get(name)
+    if slot is not None and slot.indices != frame.indices:
+        fail("AX0204", f"`{word} {name}` in a `for` would be one and the same at every turn", statement.span,
+             help="make a list of modules: `[Dense(8) for _ in range(3)]`")
     if slot is not None and slot.statement is not statement:
         fail("AX0204", f"`{name}` is a parameter already", statement.span, "again here",
              others=[Label(slot.statement.span, "first here")])
@@ -71,12 +77,14 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
         if original is not None:  # a copy starts where its original does
             path = ".".join(part for part in (original, statement.name) if part)
         sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
-        inner = Frame(sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind)
+        inner = Frame(sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind,
+                      sealed=True)
         return initial_graph(inner, statement, type_, build.builder)
 
     buffer = isinstance(statement, ast.Buffer)
     trainable = options.get("trainable", True) and not buffer and owner.copied_path() is None
-    return Slot(statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial)
+    return Slot(statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial,
+                frame.indices)
 
 
 def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
@@ -98,4 +106,16 @@ def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: Tensor
     outside = [v for node in builder.nodes for v in node.inputs if v not in known] + [value] * (value not in known)
     builder.nodes[:0] = needed(around.nodes, outside)
     seed = {name: v for name, v in frame.build.inputs.items() if name == SEED}
+    _check_closed(builder, value, seed, statement)
     return builder.graph(f"initial value of {statement.name}", seed, {"value": value})
+
+
+def _check_closed(builder: Builder, value: Value, seed: Mapping[str, Value], statement: ast.Param | ast.Buffer) -> None:
+    """Initial values are computed before anything runs, so they depend on no input, draw or parameter."""
+    nodes = needed(builder.nodes, [value])
+    known = {v for node in nodes for v in node.outputs} | set(seed.values())
+    for v in (value, *(v for node in nodes for v in node.inputs)):
+        if v not in known:
+            others = [Label(v.origin.place, v.origin.subject)] if v.origin.place is not None else []
+            fail("AX0326", f"the initial value of `{statement.name}` depends on {v.origin.subject}, which is known only when "
+                 "the model runs", statement.value.span, others=others)

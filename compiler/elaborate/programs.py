@@ -18,16 +18,20 @@ from archonnx.compiler.program import SEED, DataSource, Do, Every, Field, Plan, 
 from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
 from archonnx.compiler.train_step import Objective, build_step, build_update, working_copy
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Label, Report, SpecError, Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from . import calls
 from .algebra import is_group, slots_of, tensor_of
-from .expressions import as_tensor, evaluate, iterate, unpack
+from .expressions import evaluate, iterate, unpack
 from .frame import POISON, Build, Frame, Scope
+from .tensors import as_tensor
 from .model import ElaboratedModel, Elaboration
 from .statements import NOT_BUILT, check_type
 from .values import Configured, Function, Module, OptimizerType, Results, Slot, describe
+
+
+PLANNED_SOURCES = ("parquet", "images", "text", "gymnasium")
 
 
 @dataclass
@@ -52,7 +56,8 @@ def elaborate_programs(scope: Scope, declarations: Sequence[ast.Stmt], model: st
     programs: list[TrainProgram] = []
     for declaration in declarations:
         if isinstance(declaration, ast.Train) and declaration.model in (None, model):
-            programs.append(_elaborate_program(scope, declaration, elaborated, report, known or {}, suffix))
+            program = _elaborate_program(scope, declaration, elaborated, report, known or {}, suffix)
+            programs.append(program)
         elif isinstance(declaration, ast.For):
             frame = _frame(scope, report, elaborated.trained, known or {})
             for number, item in enumerate(iterate(frame, declaration.iterable)):
@@ -60,7 +65,27 @@ def elaborate_programs(scope: Scope, declarations: Sequence[ast.Stmt], model: st
                 inner = {**(known or {}), **{t.id: frame.locals[t.id] for t in declaration.targets}}
                 programs += elaborate_programs(scope, declaration.body, model, elaborated, report, inner,
                                                f"{suffix}.{number}")
+    if not suffix:
+        _check_order(programs, report)
     return tuple(programs)
+
+
+def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
+    """Programs have names of their own, and start from earlier ones."""
+    done: dict[str, TrainProgram] = {}
+    for program in programs:
+        start, span = program.settings.start_from, program.span
+        if start is not None and start not in done:
+            report.error("AX0709", f"`start_from` names no earlier train program: `{start}`", span,
+                         help=did_you_mean(start, done) or f"earlier ones: {', '.join(done) or 'none'}")
+        if program.name in done:
+            first = done[program.name].span
+            report.error("AX0205", f"two `train` programs are called `{program.name}`" if program.name
+                         else "two `train` programs have no name", span, "again here",
+                         others=[Label(first, "first here")] if first is not None else (),
+                         help="name them: `train pretrain:`, `train tune:`")
+        done[program.name] = program
+    report.finish()
 
 
 def _elaborate_program(scope: Scope, declaration: ast.Train, elaborated: ElaboratedModel, report: Report,
@@ -81,6 +106,8 @@ def _elaborate_program(scope: Scope, declaration: ast.Train, elaborated: Elabora
         trained = elaborated.retrain(_frozen_modules(scope, trained, block.freeze, report))
     settings = read_settings(block.settings, block.spans, report)
     _check_feeds(block, trained, report)
+    if settings is not None:
+        _check_monitor(block, settings, trained, report)
     report.finish()
     assert settings is not None
 
@@ -89,16 +116,27 @@ def _elaborate_program(scope: Scope, declaration: ast.Train, elaborated: Elabora
 
     def steps(total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
         known = {**loop} | {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
-        return _steps(scope, block, trained, settings, known)
+        try:
+            return _steps(scope, block, trained, settings, known)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                report.add(diagnostic)
+            report.finish()
+            raise
 
     steps(1, 1)  # a mistake in a `minimize` is found before any data is read
     name = f"{declaration.name}{suffix}".removeprefix(".")
     return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span)
 
 
+def part(span: Span, word: str) -> Span:
+    """Where a word stands in a span."""
+    return Suggestion.of("", word, "").place(span) or span
+
+
 def _frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[str, Any]) -> Frame:
     build = Build(report, Module(None, {}, None, None, trained.build.root.made_at), float_type=trained.build.float_type)
-    return Frame(build, scope, build.root, kind="train", locals={**trained.arguments, **known})
+    return Frame(build, scope, build.root, kind="train", locals={**trained.arguments, **known}, sealed=True)
 
 
 # ---------------------------------------------------------------- reading the block
@@ -135,6 +173,7 @@ def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> Plan:
             if name in block.settings:
                 fail("AX0205", f"`{name}` is set twice", statement.span, "again here",
                      others=[Label(block.spans[name], "first here")])
+            block.spans[f"{name}:key"] = statement.targets[0].span
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
             if statement.whole:
@@ -194,6 +233,8 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
     if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
         fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
     kind = expr.callee.id
+    if kind in PLANNED_SOURCES:
+        calls.not_built(f"the data source `{kind}`", expr.callee.span)
     if kind == "generate":
         return _generated(frame, expr)
     positional = [evaluate(frame, a.value) for a in expr.arguments if a.name is None]
@@ -240,8 +281,21 @@ def _fix_step(builder: Builder, step: Value) -> None:
 def _check_feeds(block: _Block, trained: Elaboration, report: Report) -> None:
     for name, statement in block.feeds.items():
         if name not in trained.fields:
-            report.error("AX0706", f"the model has no input or target `{name}`", statement.span,
+            report.error("AX0706", f"the model has no input or target `{name}`", part(statement.span, name),
                          help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}")
+
+
+def _check_monitor(block: _Block, settings: TrainSettings, trained: Elaboration, report: Report) -> None:
+    """What early stopping watches must be measured."""
+    if settings.early_stopping is None:
+        return
+    monitor = settings.early_stopping.monitor
+    known = [f"train.{name}" for name in trained.losses]
+    known += [f"valid.{name}" for name in (*trained.losses, *trained.metrics)]
+    if monitor not in known:
+        span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
+        report.error("AX0703", f"`{monitor}` is not measured during training", span,
+                     help=did_you_mean(monitor, known) or f"measured: {', '.join(known)}")
 
 
 def _feed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, Array]) -> dict[str, Array]:

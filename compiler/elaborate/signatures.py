@@ -13,8 +13,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from .expressions import as_tensor, evaluate, provenance
-from .frame import Frame
+from .expressions import evaluate, provenance, spread
+from .frame import Frame, is_library
+from .tensors import as_tensor
 from .values import (
     CALLABLE,
     BlockType,
@@ -149,13 +150,14 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
         fail("AX0209", f"`{kind}` is not a type of a parameter", type_.span, help=tensor or known)
     elif _is_kind(kind, value):
         if kind == "list" and type_.dims:
-            item_kind = type_.dims[0].span.text
+            item_kind = type_.dims[0].span.text.partition("[")[0]
             for item in value:
                 if not _is_kind(item_kind, item):
                     fail("AX0306", f"`{parameter.name}` is a list of {item_kind}: this has {describe(item)}", span)
         return value
     article = "an" if kind[:1] in "aeiou" else "a"
-    return fail("AX0306", f"`{parameter.name}` takes {article} {kind}, not {describe(value)}", span)
+    return fail("AX0306", f"`{parameter.name}` takes {article} {kind}, not {describe(value)}", span,
+                others=[Label(type_.span, "declared here")] if not is_library(type_.span) else ())
 
 
 def _is_kind(kind: str, value: Any) -> bool:
@@ -196,9 +198,9 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
     notes: list[str | None] = []
     for dim in type_.dims or ():
         if isinstance(dim, ast.Dots):
-            spread = dims_list(frame, dim)
-            shape += spread
-            notes += [None] * len(spread)
+            dims = [Dim.of(d) for d in spread(frame, dim)]
+            shape += dims
+            notes += [None] * len(dims)
         else:
             value = evaluate_dim(frame, dim)
             shape.append(value)
@@ -217,15 +219,6 @@ def evaluate_dim(frame: Frame, expr: ast.Expr) -> Dim:
     return Dim.of(value)
 
 
-def dims_list(frame: Frame, dots: ast.Dots) -> list[Dim]:
-    """The dims for which ``...S`` stands."""
-    value = frame.locals.get(dots.name or "")
-    if not isinstance(value, list) or not all(isinstance(d, int | Dim) for d in value):
-        fail("AX0201", f"`...{dots.name or ''}` is not known here", dots.span,
-             help="name it in the signature: `x: [...S, n]`")
-    return [Dim.of(d) for d in value]
-
-
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """Matches tensors against the types of one signature: bare names bind at first, composite dims are checked last.
@@ -236,6 +229,8 @@ class Matcher:
     frame: Frame
     what: str
     pending: list[tuple[ast.Expr, Dim, Span, str, int]]
+    closed: bool = False
+    """In results all names must be known."""
 
     def match(self, name: str, type_: ast.Type, value: Value, span: Span) -> None:
         """Match one argument (or result); diagnostics point at ``span`` and at the declared type."""
@@ -283,7 +278,7 @@ class Matcher:
             self.frame.locals[dots.name] = [static_dim(s) for s in sizes]
             return
         known, where = self.frame.statics[dots.name]
-        if not isinstance(known, list):
+        if not isinstance(known, list) or not all(isinstance(d, int | Dim) for d in known):
             fail("AX0306", f"`{dots.name}` is {describe(known)}, and `...{dots.name}` stands for a list of dims", dots.span)
         label = Label(where, f"...{dots.name} was fixed as [{', '.join(map(str, known))}] here")
         if len(known) != len(sizes):
@@ -301,6 +296,9 @@ class Matcher:
                     self._agree(name, axis, size, Dim.of(known), span, label, value)
                     return
                 fail("AX0306", f"`{expr.id}` is {describe(known)}, and a dim is an int", expr.span)
+            if self.closed:
+                fail("AX0201", f"dim `{expr.id}` of {self.what} is not known", expr.span,
+                     help=did_you_mean(expr.id, self.frame.statics) or "it is bound by no argument and no name of the body")
             self.frame.statics[expr.id] = (static_dim(size), span)
             self.frame.locals[expr.id] = static_dim(size)
         elif isinstance(expr, ast.Number):
@@ -331,7 +329,7 @@ def check_results(frame: Frame, what: str, result: ast.Result | None, values: li
         span = spans[0].to(spans[-1]) if spans else result.span
         fail("AX0307", f"{what} declares {len(fields)} result{'s' * (len(fields) != 1)} and returns {len(values)}", span,
              others=[Label(result.span, "declared here")])
-    matcher = Matcher(frame, f"the result of {what}", [])
+    matcher = Matcher(frame, f"the result of {what}", [], closed=True)
     _known_dims(frame)
     checked = []
     for number, (declared, value, span) in enumerate(zip(fields, values, spans, strict=True)):
@@ -360,5 +358,6 @@ def _number_result(frame: Frame, declared: ast.Type, value: Any) -> Value:
 def _known_dims(frame: Frame) -> None:
     """Ints, dims and lists computed in the body may be named in the result's type."""
     for name, value in frame.locals.items():
-        if isinstance(value, int | Dim) and not isinstance(value, bool) and name not in frame.statics:
+        dim = isinstance(value, int | Dim) and not isinstance(value, bool)
+        if (dim or isinstance(value, list)) and name not in frame.statics:
             frame.statics[name] = (value, frame.called_at or frame.owner.made_at)

@@ -19,8 +19,10 @@ from archonnx.grammar.source import Span
 
 from . import calls
 from .asserts import check_assert
-from .expressions import as_tensor, evaluate, iterate, problems, provenance, truth, unpack
-from .frame import POISON, Frame
+from .expressions import evaluate, iterate, problems, provenance, truth, unpack
+from .dependence import walk
+from .frame import BUDGET, POISON, Frame
+from .tensors import as_tensor
 from .parameters import declare_parameter
 from .signatures import tensor_type
 from .values import Module, Results, describe
@@ -46,12 +48,17 @@ def run(frame: Frame, suite: ast.Suite) -> Returned | None:
                 frame.build.report.add(frame.explain(diagnostic))
             for name in bound_names(statement):
                 frame.locals[name] = POISON
-            if isinstance(statement, ast.Return | ast.Assert):  # what follows relies on it
+            if frame.build.spent > BUDGET or ends_body(statement):
                 raise calls.silenced() from None
             continue
         if returned is not None:
             return returned
     return None
+
+
+def ends_body(statement: ast.Stmt) -> bool:
+    """Whether what follows relies on the statement: an assert, or anything with a ``return``."""
+    return isinstance(statement, ast.Assert) or any(isinstance(node, ast.Return) for node in walk(statement))
 
 
 def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
@@ -76,6 +83,9 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
                     return run(frame, body)
             return run(frame, statement.otherwise)
         case ast.Return():
+            if frame.kind == "model":
+                fail("AX0212", "`return` stands in fns and blocks, not in a model", statement.span,
+                     help="a model's results are its `output`s")
             return _return(frame, statement)
         case ast.Assert():
             check_assert(frame, statement)

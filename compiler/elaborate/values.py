@@ -136,6 +136,8 @@ class Slot:
     buffer: bool
     initial: Callable[[str], Any] = field(repr=False)
     """Builds the graph of the initial value, given the parameter's path."""
+    indices: tuple[int, ...] = ()
+    """Positions in the static loops around its declaration."""
 
     @property
     def path(self) -> str:

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Union
 
+MAX_TERMS = 256
+"""Terms of a polynomial: OverflowError beyond, since products of products grow without end."""
+
 Factor = Union[str, "Atom"]
 """What a monomial multiplies: a dim's name, or an atom."""
 Monomial = tuple[tuple[Factor, int], ...]
@@ -75,6 +78,15 @@ class Dim:
             monomial, coefficient = self.terms[0]
             if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], str):
                 return monomial[0][0]
+        return None
+
+    @property
+    def modulo(self) -> tuple[Dim, Dim] | None:
+        """``(a, b)``, where the dim is ``a % b``."""
+        if len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1:
+            factor, power = self.terms[0][0][0]
+            if isinstance(factor, Atom) and factor.op == "%" and power == 1:
+                return factor.left, factor.right
         return None
 
     def symbols(self) -> set[str]:
@@ -245,7 +257,12 @@ def at_most(left: Dim, right: Dim) -> bool:
     if _nonnegative_dim(gap):
         return True
     facts = _facts.get()
-    return any(_nonnegative_dim(gap - f) or any(_nonnegative_dim(gap - f - g) for g in facts) for f in facts)
+    return any(
+        _nonnegative_dim(gap - f)
+        or ((q := exact_quotient(gap, f)) is not None and _nonnegative_dim(q))
+        or any(_nonnegative_dim(gap - f - g) for g in facts)
+        for f in facts
+    )
 
 
 def _nonnegative_dim(dim: Dim) -> bool:
@@ -331,6 +348,8 @@ def _sorted_monomial(powers: Mapping[Factor, int]) -> Monomial:
 
 
 def _canonical(terms: Mapping[Monomial, int]) -> Dim:
+    if len(terms) > MAX_TERMS:
+        raise OverflowError("a dim has too many terms")
     kept = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
     return Dim(tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda term: repr(term[0]))))
 

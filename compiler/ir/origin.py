@@ -21,7 +21,7 @@ class Origin(Record):
 
     ``role`` says how a derived node came about (``"gradient of"``), and is empty for what was written.
     ``owner`` is the module in which it stands. Where ``span`` lies in the library, ``use`` is the place of the spec that
-    uses it.
+    uses it, and ``used`` what it uses there.
     """
 
     what: str
@@ -29,6 +29,7 @@ class Origin(Record):
     role: str = ""
     owner: Owner | None = None
     use: Span | None = None
+    used: str = ""
 
     @property
     def path(self) -> str:
@@ -40,9 +41,14 @@ class Origin(Record):
         """Where the author of the spec should look."""
         return self.use or self.span
 
+    @property
+    def subject(self) -> str:
+        """What stands at ``place``."""
+        return self.used if self.use is not None else self.what
+
     def derived(self, role: str) -> Origin:
         """The origin of something made from this one; of two roles in a row the outer one is kept."""
-        return Origin(self.what, self.span, role, self.owner, self.use)
+        return Origin(self.what, self.span, role, self.owner, self.use, self.used)
 
     def __str__(self) -> str:
         text = f"{self.role} {self.what}".strip()

@@ -24,6 +24,13 @@ COMMUTATIVE = ELEMENTWISE | Trait.COMMUTATIVE
 UNSIGNED = frozenset({DType.u8, DType.u32, DType.u64})
 
 
+SYMBOLS = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_div": "//", "mod": "%", "pow": "**", "neg": "-",
+    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!=",
+    "logical_and": "and", "logical_or": "or", "logical_not": "not", "maximum": "max", "minimum": "min",
+}  # fmt: skip
+
+
 class Elementwise(Op):
     """Inputs share one shape and one dtype, which are the result's unless ``result_dtype`` says otherwise."""
 
@@ -32,13 +39,18 @@ class Elementwise(Op):
     """``number``, ``signed``, ``float``, ``bool`` or ``any``."""
     result_dtype: ClassVar[DType | None] = None
 
+    @property
+    def symbol(self) -> str:
+        """How specs write it."""
+        return SYMBOLS.get(self.name, self.name)
+
     def infer(self, *inputs: TensorType) -> TensorType:
         check_dtypes(self.name, self.accepts, *inputs)
         first = inputs[0]
         for position, other in enumerate(inputs[1:], 1):
             if other.shape != first.shape:
                 raise TypeProblem(
-                    "AX0302", f"`{self.name}` needs one shape: {first} and {other}", operands=(position, 0)
+                    "AX0302", f"`{self.symbol}` needs one shape: {first} and {other}", operands=(position, 0)
                 )
         return TensorType(self.result_dtype or first.dtype, first.shape, first.notes)
 

@@ -136,7 +136,7 @@ def linear_regression(
     statements = tuple(steps) if steps is not None else (train_step(),)
     types = {"x": X, "y": Y}
     program = TrainProgram(
-        name="", settings=TrainSettings.of(settings or {}), source=_source(data or examples()),
+        name="", settings=TrainSettings.model_validate(settings or {}), source=_source(data or examples()),
         feed=lambda loaded: {name: loaded[name] for name in types}, steps=lambda total, per_epoch: statements,
     )
     return ModelProgram(

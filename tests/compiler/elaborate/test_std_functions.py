@@ -32,7 +32,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 
 erf = np.vectorize(math.erf)
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "identity(x)": lambda x: x,
+    "linear(x)": lambda x: x,
     "relu(x)": lambda x: np.maximum(x, 0),
     "sigmoid(x)": sigmoid,
     "tanh(x)": np.tanh,

@@ -61,7 +61,7 @@ def test_normal_draws_are_normal(init: str, beyond: float) -> None:
     ("zeros", np.zeros((3, 3))),
     ("ones", np.ones((3, 3))),
     ("constant(0.5)", np.full((3, 3), 0.5)),
-    ("identity_matrix", np.eye(3)),
+    ("identity", np.eye(3)),
 ])  # fmt: skip
 def test_constants(init: str, expected: Array) -> None:
     np.testing.assert_array_equal(sample(init, "3, 3"), expected)

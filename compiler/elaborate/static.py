@@ -1,0 +1,114 @@
+"""Arithmetic on static values: numbers, dims and lists, within bounds, so that no spec can exhaust the machine."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from archonnx.compiler.ir.dims import Dim, same
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+
+from .values import describe, static_dim
+
+LIMIT = 2**63
+"""Static integers stay within 64 bits."""
+ITEMS = 1_000_000
+"""Numbers in a list, all levels together."""
+POWER = 1024
+
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Span, Span]) -> Any:
+    """An operator on two static values."""
+    if op in ("==", "!="):
+        equal = same(Dim.of(left), Dim.of(right)) if _are_dims(left, right) else left == right
+        if equal is None:
+            fail("AX0305", f"cannot tell whether {left} equals {right}", span)
+        return bool(equal) is (op == "==")
+    if op == "in":
+        if not isinstance(right, list | dict | str):
+            fail("AX0306", f"`in` looks into a list, and this is {describe(right)}", operands[1])
+        return left in right if not isinstance(right, str) or isinstance(left, str) else False
+    if op == "@":
+        fail("AX0306", f"`@` joins tensors, not {describe(left)} and {describe(right)}", span)
+    for value, where in zip((left, right), operands, strict=True):
+        if isinstance(value, bool) or not isinstance(value, int | float | Dim | list):
+            fail("AX0306", f"`{op}` is not defined for {describe(value)}", where)
+    if isinstance(left, list) or isinstance(right, list):
+        return _list_binary(op, left, right, span)
+    return _number_binary(op, left, right, span)
+
+
+def _are_dims(left: Any, right: Any) -> bool:
+    whole = all(isinstance(value, int | Dim) and not isinstance(value, bool) for value in (left, right))
+    return whole and (isinstance(left, Dim) or isinstance(right, Dim))
+
+
+def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
+    if op == "+" and isinstance(left, list) and isinstance(right, list):
+        return bounded(left + right, span)
+    if op == "*" and isinstance(left, list) and isinstance(right, int):
+        if right * max(weight(left), 1) > ITEMS:
+            _too_long(span)
+        return left * right
+    fail("AX0306", f"`{op}` is not defined for {describe(left)} and {describe(right)}", span)
+
+
+def bounded(items: list[Any], span: Span) -> list[Any]:
+    """The list; a diagnostic if it holds too much."""
+    if weight(items) > ITEMS:
+        _too_long(span)
+    return items
+
+
+def weight(items: list[Any]) -> int:
+    """Number of items at all levels, counted no further than the limit."""
+    total, stack = 0, [items]
+    while stack and total <= ITEMS:
+        current = stack.pop()
+        total += len(current)
+        if total <= ITEMS:
+            stack += [item for item in current if isinstance(item, list)]
+    return total
+
+
+def _too_long(span: Span) -> None:
+    fail("AX0215", f"a list may hold {ITEMS:,} items, all levels together, and this one would hold more", span)
+
+
+def _number_binary(op: str, left: Any, right: Any, span: Span) -> Any:
+    dims = isinstance(left, Dim) or isinstance(right, Dim)
+    if dims and (op not in ("+", "-", "*", "//", "%", "**") or isinstance(left, float) or isinstance(right, float)):
+        fail("AX0309", f"`{op}` on {describe(left)} and {describe(right)} needs a number known at compile time", span)
+    if op in ("//", "%", "/") and right == 0:
+        fail("AX0311", "division by zero", span)
+    if op == "**" and not _power_in_range(left, right):
+        fail("AX0311", f"the power of {left} to {right} is out of range", span)
+    try:
+        if dims:
+            left, right = (Dim.of(left), Dim.of(right)) if op != "**" else (left, right)
+        result = ARITHMETIC[op](left, right)
+    except (OverflowError, ValueError, ZeroDivisionError):
+        fail("AX0311", f"the result of `{op}` is out of range", span)
+    return static_dim(in_range(result, op, span))
+
+
+def in_range(result: Any, what: str, span: Span) -> Any:
+    """A number; a diagnostic unless it is finite and within 64 bits."""
+    wrong = isinstance(result, complex) or (isinstance(result, float) and math.isnan(result))
+    if wrong or (isinstance(result, int) and not isinstance(result, bool) and abs(result) >= LIMIT):
+        fail("AX0311", f"the result of `{what}` is out of range", span)
+    return result
+
+
+def _power_in_range(left: Any, right: Any) -> bool:
+    if isinstance(left, Dim):
+        return isinstance(right, int) and 0 <= right <= 16
+    return isinstance(right, int | float) and abs(right) <= POWER and not (left == 0 and right < 0)

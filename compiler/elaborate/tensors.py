@@ -1,0 +1,124 @@
+"""From numbers to tensors: constants, and the rules by which numbers and tensors of several dtypes meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ops import elementwise, linalg, shape
+from archonnx.compiler.ops.base import TypeProblem
+
+from .frame import Frame
+from .values import describe
+
+BINARY_OPS = {
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_div", "%": "mod", "**": "pow",
+    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
+    "and": "logical_and", "or": "logical_or",
+}  # fmt: skip
+
+
+def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
+    """A number, a dim or a (nested) list of numbers as a tensor; a tensor as it is.
+
+    Args:
+        frame: where it is needed.
+        value: what becomes a tensor.
+        dtype: of the constant; ints give i64 and floats the model's float, if it is left out.
+
+    Raises:
+        TypeProblem: the value is not made of numbers, is ragged, or does not fit the dtype.
+    """
+    if isinstance(value, Value):
+        return value
+    if isinstance(value, Dim):
+        return elementwise.cast(shape.dim_value(value), dtype or DType.i64)
+    numbers = list(_numbers(value))
+    _rectangular(value)
+    dtype = dtype or natural_dtype(numbers, frame.build.float_type)
+    for number in numbers:
+        _check_fits(number, dtype)
+    return frame.build.builder.constant(value, dtype)
+
+
+def _numbers(value: Any) -> Iterator[bool | int | float]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, bool | int | float):
+        yield value
+    else:
+        raise TypeProblem("AX0306", f"a tensor is made of numbers, not of {describe(value)}")
+
+
+def _rectangular(value: Any) -> tuple[int, ...]:
+    """The shape of nested lists; TypeProblem if rows differ in length."""
+    if not isinstance(value, list):
+        return ()
+    inner = {_rectangular(item) for item in value}
+    if len(inner) > 1:
+        raise TypeProblem("AX0306", "the rows of a tensor have one length, and these differ")
+    return (len(value), *(inner.pop() if inner else ()))
+
+
+def natural_dtype(numbers: list[bool | int | float], model_float: DType) -> DType:
+    """The dtype of a constant: bool, i64, or the model's float if there is one float among the numbers."""
+    if any(isinstance(number, float) for number in numbers) or not numbers:
+        return model_float
+    return DType.bool if all(isinstance(number, bool) for number in numbers) else DType.i64
+
+
+def _check_fits(number: bool | int | float, dtype: DType) -> None:
+    if not dtype.is_integer:
+        return
+    if isinstance(number, float):
+        raise TypeProblem("AX0303", f"{number:g} is a float, and a tensor of {dtype} holds integers", operands=(),
+                          help="convert the tensor, as in `f32(...)`, or the number")
+    limits = np.iinfo(np.dtype(dtype.numpy.name))
+    if not limits.min <= number <= limits.max:
+        raise TypeProblem("AX0311", f"{number} does not fit {dtype}, which holds {limits.min} to {limits.max}", operands=())
+
+
+def promoted(frame: Frame, op: str, *operands: Any) -> list[Value]:
+    """Operands as tensors of one dtype.
+
+    A number takes the dtype of the tensor it meets; a float number makes an integer tensor the model's float. Two
+    tensors of different dtypes do not mix (TypeProblem).
+    """
+    tensors = [(i, x) for i, x in enumerate(operands) if isinstance(x, Value)]
+    numbers = [x for x in operands if not isinstance(x, Value)]
+    if not tensors:
+        dtype = natural_dtype([n for n in numbers if isinstance(n, int | float)], frame.build.float_type)
+        return [as_tensor(frame, x, dtype) for x in operands]
+    first, tensor = tensors[0]
+    dtype = tensor.type.dtype
+    for position, other in tensors[1:]:
+        if other.type.dtype is not dtype:
+            raise TypeProblem(
+                "AX0303", f"`{op}` joins {dtype} with {other.type.dtype}", operands=(position, first),
+                help=f"tensors of different dtypes do not mix: convert one, as in `{dtype}(...)`",
+            )
+    if any(isinstance(n, float) for n in numbers) and dtype.is_integer:
+        dtype = frame.build.float_type
+    return [elementwise.cast(x, dtype) if isinstance(x, Value) else as_tensor(frame, x, dtype) for x in operands]
+
+
+def tensor_binary(frame: Frame, op: str, left: Any, right: Any) -> Value:
+    """An operator of the language on two operands, at least one of them a tensor. TypeProblem if they do not fit."""
+    builder, model_float = frame.build.builder, frame.build.float_type
+    if op == "@":
+        a, b = (as_tensor(frame, x, None if isinstance(x, Value) else model_float) for x in (left, right))
+        return linalg.matmul(a, b)
+    if op not in BINARY_OPS:
+        raise TypeProblem("AX0306", f"`{op}` looks into lists, not into tensors", operands=())
+    a, b = promoted(frame, op, left, right)
+    if op == "/" and not a.type.dtype.is_float:
+        a, b = elementwise.cast(a, model_float), elementwise.cast(b, model_float)
+    if op == "**" and isinstance(right, int) and right == 2:
+        return a * a
+    return builder.elementwise(BINARY_OPS[op], a, b)
