@@ -16,7 +16,8 @@ import numpy as np
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.pipeline import Spec, elaborate
 from archonnx.compiler.pipeline import load as _load
-from archonnx.compiler.program import STEP, ModelProgram
+from archonnx.compiler.program import OPSET, STEP, ModelProgram
+from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.batch import batch_symbol
 from archonnx.runtime.fit import Observer
 from archonnx.runtime.resume import Checkpoints, Request, SavedState
@@ -91,7 +92,7 @@ class Compiled:
 
 def compile(
     spec: SpecLike, batch_size: int | None = None, *, target: Literal["portable", "ort"] = "portable",
-    program: str | None = None, steps: int | None = None, steps_per_epoch: int | None = None,
+    program: str | None = None, steps: int | None = None, steps_per_epoch: int | None = None, opset: int = OPSET,
 ) -> Compiled:
     """Compile a spec to ONNX graphs, all of which take the parameters as inputs, by path.
 
@@ -102,6 +103,7 @@ def compile(
         program: the ``train`` block whose statements are compiled; the last one unless given.
         steps: number of training steps, for schedules that need it.
         steps_per_epoch: likewise.
+        opset: version of the ai.onnx operators.
     """
     model = elaborate(_spec(spec))
     graphs: dict[str, Graph | Callable[[], Graph]] = {"infer": model.infer, "evaluate": model.evaluate, **model.entries}
@@ -114,7 +116,7 @@ def compile(
     judged = {"infer", "evaluate", *model.entries}
     return Compiled(
         model.name,
-        Graphs({name: partial(_exported, graph, target, name in judged) for name, graph in graphs.items()}),
+        Graphs({name: partial(_exported, graph, target, name in judged, opset) for name, graph in graphs.items()}),
         {path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable, p.buffer)
          for path, p in model.parameters.items()},
     )
@@ -123,12 +125,17 @@ def compile(
 def _sized(model: ModelProgram, graph: Graph, batch_size: int | None) -> Graph:
     from archonnx.compiler.ir.bind import bind
 
+    if batch_size is None:
+        return graph
     symbol = batch_symbol({name: field.type for name, field in model.fields.items()})
-    return graph if batch_size is None or symbol is None else bind(graph, {symbol: batch_size})
+    if symbol is None:
+        fail("AX0506", f"a batch size of {batch_size}, and no input of {model.name} has a symbolic number of rows",
+             None, help="leave the batch size out")
+    return bind(graph, {symbol: batch_size})
 
 
 def _exported(
-    graph: Graph | Callable[[], Graph], target: Literal["portable", "ort"], fixed_step: bool,
+    graph: Graph | Callable[[], Graph], target: Literal["portable", "ort"], fixed_step: bool, opset: int,
 ) -> onnx.ModelProto:
     """A graph as ONNX. Outside training, draws are those of one step: of what they take, the seed alone is left."""
     from archonnx.compiler.onnx_export import export
@@ -136,7 +143,7 @@ def _exported(
 
     optimised = optimise(graph if isinstance(graph, Graph) else graph())
     constants = {STEP: np.array(EVALUATION_STEP, np.int64)} if fixed_step and STEP in optimised.inputs else {}
-    return export(optimised, target=target, constants=constants)
+    return export(optimised, target=target, constants=constants, opset=opset)
 
 
 # ---------------------------------------------------------------- train

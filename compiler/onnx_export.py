@@ -1,12 +1,13 @@
 """Writing ONNX: the only place that does, and the only one in the compiler that imports onnx (when called).
 
-Models have opset 21 and IR version 10, which onnxruntime's CPU and CUDA providers both cover best. What this module
-does not do: choose or simplify nodes (ops lower themselves, passes simplify before).
+Models have IR version 10 and, unless told otherwise, opset 21, which onnxruntime's CPU and CUDA providers both cover
+best. What this module does not do: write files, choose or simplify nodes (ops lower themselves, passes simplify
+before).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,20 +20,26 @@ from .ir.graph import Graph
 from .ir.origin import UNKNOWN
 from .ir.types import Array, DType, TensorType
 from .lowering import Lowered, OnnxNode, Tensor, lower
+from .portability import check_opset, check_target
+from .program import OPSET, PRODUCER
 
 if TYPE_CHECKING:
     import onnx
 
-OPSET, IR_VERSION = 21, 10
+IR_VERSION = 10
+LARGE = 3 * 2**29
+"""Bytes of weights beyond which they stand in a file of their own (protobuf ends at 2 GiB)."""
 Target = Literal["portable", "ort"]
 """``portable`` uses the ai.onnx domain alone; ``ort`` also onnxruntime's own ops (com.microsoft)."""
+_SMALL, _PAGE = 1024, 4096
+"""Tensors that stay in the model, and the alignment of the others, so that runtimes can map them into memory."""
 ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
 """Node metadata: where in the spec a node came from, and in which module it stands."""
 
 
 def export(
     graph: Graph, *, target: Target = "portable", constants: Mapping[str, Array] | None = None,
-    metadata: Mapping[str, str] | None = None, check: bool = True,
+    metadata: Mapping[str, str] | None = None, check: bool = True, opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -43,19 +50,23 @@ def export(
         metadata: properties of the model.
         check: run onnx's checker and strict shape inference. Weights are still inputs then, so that the time does not
             depend on their size.
+        opset: version of the ai.onnx operators.
 
     Raises:
+        SpecError: there is no such target, or the graph cannot be written in this opset.
         InternalError: the model is not valid, or ``constants`` do not fit the graph.
     """
     import onnx
 
     fixed = {name: _weight(graph, name, array) for name, array in (constants or {}).items()}
+    check_target(target)
     lowered = lower(graph, portable=target == "portable")
+    check_opset(lowered, opset)
     _drop_unused_outputs(lowered, graph.outputs)
-    domains = {"": OPSET} | {node.domain: 1 for node in lowered.nodes if node.domain}
+    domains = {"": opset} | {node.domain: 1 for node in lowered.nodes if node.domain}
     model = onnx.ModelProto(
         ir_version=IR_VERSION,
-        producer_name="archonnx",
+        producer_name=PRODUCER,
         producer_version=version("archonnx"),
         opset_import=[onnx.OperatorSetIdProto(domain=d, version=v) for d, v in sorted(domains.items())],
         graph=_graph_proto(graph, lowered),
@@ -101,6 +112,28 @@ def _drop_unused_outputs(lowered: Lowered, outputs: Iterable[str]) -> None:
                 lowered.types.pop(name, None)
         while not node.outputs[-1]:
             node.outputs.pop()
+
+
+def split_weights(model: onnx.ModelProto, location: str) -> Iterator[bytes] | None:
+    """Move weights out of a model that is too large for one file; the model names ``location`` in their place.
+
+    Returns:
+        The content of that file, piece by piece; None where the model is small enough to be left as it is.
+    """
+    weights = [tensor for tensor in model.graph.initializer if len(tensor.raw_data) >= _SMALL]
+    if sum(len(tensor.raw_data) for tensor in weights) <= LARGE:
+        return None
+    pieces, offset = [], 0
+    for tensor in weights:
+        data = tensor.raw_data
+        padding = -len(data) % _PAGE
+        pieces += [data, bytes(padding)]
+        tensor.ClearField("raw_data")
+        tensor.data_location = tensor.EXTERNAL
+        places = {"location": location, "offset": str(offset), "length": str(len(data))}
+        tensor.external_data.extend(_entries(places))
+        offset += len(data) + padding
+    return iter(pieces)
 
 
 def _graph_proto(graph: Graph, lowered: Lowered) -> onnx.GraphProto:

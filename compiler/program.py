@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
+OPSET = 21
+"""At 22 and later CUDA loses MaxPool and others; onnx's own default is refused by onnxruntime."""
+PRODUCER = "archonnx"
+"""What exported models say of who made them."""
 NEXT = "next/"
 """A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
 

@@ -89,7 +89,8 @@ class _Step:
         graph = work.graph(self.name, {name: work.losses[name][0] for name in losses} | self.outputs)
         paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
         updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
-        constants = {path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated}
+        constants = {path: slot.type for path, (slot, _) in paths.items()
+                     if path in graph.inputs and path not in updated}
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
         graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, graph.outputs, graph.facts)
@@ -136,7 +137,8 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
         for slot in reached:
             if slot in step.changed:
                 fail("AX0222", f"two `minimize`s of this `together` change parameter `{slot.path}`", span,
-                     others=[Label(step.changed[slot].span, "the other one")], help="say which changes what: `over ...`")
+                     others=[Label(step.changed[slot].span, "the other one")],
+                     help="say which changes what: `over ...`")
             step.changed[slot] = objective
         gradients = list(reached.values())
         if clip_norm is not None:
@@ -153,7 +155,7 @@ def _update_buffers(step: _Step, objectives: Sequence[Objective]) -> None:
     if not work.build.updates:
         return
     nodes = work.build.builder.nodes
-    varying = set(work.build.inputs.values())  # what changes from batch to batch: fields, draws, and what follows from them
+    varying = set(work.build.inputs.values())  # what changes from batch to batch: fields, draws, what follows from them
     for node in nodes:
         if not varying.isdisjoint(node.inputs):
             varying.update(node.outputs)
@@ -210,7 +212,8 @@ def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t
 
     def state(frame: Frame, statement: ast.State) -> None:
         name = f"{objective.name}/{statement.name}/{slot.path}"
-        frame.locals[statement.name] = step.carry(name, tensor_type(frame, statement.type), _initial_state(frame, statement))
+        type_ = tensor_type(frame, statement.type)
+        frame.locals[statement.name] = step.carry(name, type_, _initial_state(frame, statement))
         states[statement.name] = name, statement.span
 
     what = f"optimizer `{declaration.name}`"

@@ -6,21 +6,25 @@ What this module does not do: decide where things go (``run`` does).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import fail
 
+if TYPE_CHECKING:
+    import onnx
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, meets either the old file or the whole new one."""
+
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, whole or in pieces, so that a reader, or a crash, meets either the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -28,6 +32,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         fail("AX0616", f"cannot write {path}: {error.strerror}", None)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_model(path: Path, model: onnx.ModelProto) -> int:
+    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
+    from archonnx.compiler.onnx_export import split_weights
+
+    if path.suffix != ".onnx":
+        fail("AX0505", f"an ONNX file ends in .onnx, and this is {path.name}", None,
+             help=f"name it `{path.with_suffix('.onnx')}`")
+    beside = path.with_name(f"{path.name}.data")
+    weights = split_weights(model, beside.name)
+    if weights is not None:
+        write_atomically(beside, weights)
+    write_atomically(path, model.SerializeToString())
+    return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)
 
 
 def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:

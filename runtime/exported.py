@@ -14,11 +14,12 @@ import numpy as np
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.program import SEED, Assumption
+from archonnx.compiler.program import PRODUCER, SEED, Assumption
+from archonnx.grammar.diagnostics import fail
 
 from .assumptions import check_arrays, from_metadata, read_dim
 from .batch import check_dim_arguments, checked, dim_arguments, in_batches
-from .session import Options, Session, call, open_session
+from .session import Options, Session, call, open_session, rewrite_help
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,13 @@ class ExportedModel:
     @staticmethod
     def open(path: Path, options: Options) -> ExportedModel:
         """Open a file that ``save_run`` wrote."""
-        session = open_session(path.read_bytes(), options)
+        session = open_session(path, options)
         handle = session.handle
-        assumptions = from_metadata(handle.get_modelmeta().custom_metadata_map)
+        about = handle.get_modelmeta()
+        if about.producer_name != PRODUCER:
+            fail("AX0508", f"{path} was not written by archonnx", None,
+                 help=rewrite_help(path))
+        assumptions = from_metadata(about.custom_metadata_map)
         return ExportedModel(session, _types(handle.get_inputs()), _types(handle.get_outputs()), assumptions)
 
     @property

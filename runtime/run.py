@@ -332,8 +332,13 @@ class Run:
     ) -> Path:
         """Write the trained model (its outputs, or an entry) as ONNX; large weights go to a file beside it."""
         destination = Path(path)
-        model = self._elaborated()
-        write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
+        if (entry, target, opset) == (None, "portable", OPSET):
+            import onnx
+
+            write_model(destination, onnx.load(self.model_path))
+        else:
+            model = self._elaborated()
+            write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
         return destination
 
     @cached_property

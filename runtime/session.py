@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -84,6 +85,24 @@ def _explained(error: Exception, device: Device, origins: Mapping[str, str], gra
     return Diagnostic("AX0612", headline, labels, (f"in the {origin}",) if origin is not None else ())
 
 
+def rewrite_help(path: Path) -> str:
+    """How to write a model of a run again."""
+    graph, run = ("", path.parent) if path.name == "model.onnx" else (f" --graph {path.stem}", path.parent.parent)
+    return f"write it again from the weights of the run: `archonnx export {run}{graph} -o {path}`"
+
+
+def _unreadable(error: Exception, path: Path) -> Diagnostic | None:
+    """What is wrong with a file that is no model, or has lost its weights; None where it is something else."""
+    text = str(error)
+    beside = path.with_name(f"{path.name}.data")
+    if "external data" in text.lower() and not beside.exists():
+        return Diagnostic("AX0509", f"the weights of {path} are missing: there is no {beside.name} beside it",
+                          help="copy or move the two files together")
+    if "INVALID_PROTOBUF" in text or "ModelProto does not have a graph" in text:
+        return Diagnostic("AX0507", f"{path} is no ONNX file, or is damaged", help=rewrite_help(path))
+    return None
+
+
 def _cleaned(message: str) -> str:
     """An onnxruntime message without the places in its own source."""
     text = re.sub(r"\s+", " ", message)
@@ -98,25 +117,32 @@ def open_graph(graph: Graph, dims: Mapping[str, int], options: Options) -> Sessi
     """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
     from archonnx.compiler.onnx_export import export
     from archonnx.compiler.passes.manager import optimise
+    from archonnx.compiler.portability import missing_kernels
 
     bound = optimise(bind(graph, dims) if dims else graph)
+    if choose_device(options.device).name == "cpu":
+        missing_kernels(bound).finish()
     return open_session(export(bound, target="ort", check=False), options, bound)
 
 
-def open_session(model: onnx.ModelProto | bytes, options: Options, graph: Graph | None = None) -> Session:
-    """A session for a model. ``graph``, from which it was made, lets failures be shown at the lines of the spec."""
+def open_session(model: onnx.ModelProto | Path, options: Options, graph: Graph | None = None) -> Session:
+    """A session for a model. ``graph``, from which it was made, lets failures be shown at the lines of the spec.
+
+    A file may have its weights beside it.
+    """
     ort = _onnxruntime()
     device = choose_device(options.device)
     settings = ort.SessionOptions()
     settings.log_severity_level = FATAL
     if options.threads is not None:
         settings.intra_op_num_threads = options.threads
-    content = model if isinstance(model, bytes) else model.SerializeToString()
-    origins = {} if isinstance(model, bytes) else _origins(model)
+    content = str(model) if isinstance(model, Path) else model.SerializeToString()
+    origins = {} if isinstance(model, Path) else _origins(model)
     try:
         handle = ort.InferenceSession(content, settings, providers=_providers(device, options))
     except Exception as error:  # onnxruntime's exceptions have no base of their own
-        raise SpecError(Report([_explained(error, device, origins, graph)])) from error
+        found = _unreadable(error, model) if isinstance(model, Path) else None
+        raise SpecError(Report([found or _explained(error, device, origins, graph)])) from error
     return Session(handle, device, origins, graph)
 
 

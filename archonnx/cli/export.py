@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from archonnx.compiler.program import OPSET
+
 from .options import Arguments, key_values
 
 if TYPE_CHECKING:
     import onnx
+
+    from archonnx.compiler.ir.graph import Graph
 
 
 class Target(StrEnum):
@@ -31,25 +35,27 @@ def export(
         Target, typer.Option("--target", help="`portable`: ai.onnx operators alone; `ort`: onnxruntime's own, too.")
     ] = Target.portable,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Fix it in `train_step`.")] = None,
+    opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,
     arg: Arguments = None,
 ) -> None:
     """Write a model as ONNX: opset 21, any batch size.
 
     The outputs (`infer`) and the entries hold the weights: trained ones of a RUN, initial ones of a SPEC.
-    The other graphs take the parameters as inputs.
+    The other graphs take the parameters as inputs. Weights of more than 1.6 GB go to a file beside the model.
 
         archonnx export runs/digits_cnn-1 -o digits.onnx
         archonnx export digits_cnn --graph train_step --batch-size 64 -o step.onnx
     """
-    from archonnx.runtime.checkpoint import write_atomically
+    from archonnx.runtime.checkpoint import write_model
 
-    model = _model(what, graph, target.value, batch_size, key_values(arg, "--arg"))
-    write_atomically(output, model.SerializeToString())
-    typer.echo(f"{output}: {len(model.graph.node)} nodes, {output.stat().st_size / 1e6:.2f} MB")
+    model = _model(what, graph, target.value, batch_size, opset, key_values(arg, "--arg"))
+    size = write_model(output, model)
+    typer.echo(f"{output}: {len(model.graph.node)} nodes, {size / 1e6:.2f} MB")
 
 
 def _model(
-    what: str, graph: str, target: Literal["portable", "ort"], batch_size: int | None, arguments: dict[str, object],
+    what: str, graph: str, target: Literal["portable", "ort"], batch_size: int | None, opset: int,
+    arguments: dict[str, object],
 ) -> onnx.ModelProto:
     from archonnx import api
     from archonnx.compiler.pipeline import elaborate
@@ -57,15 +63,32 @@ def _model(
     from archonnx.runtime.run import Run, inference_model
     from archonnx.runtime.trainer import initial_value
 
+    if batch_size is not None and not graph.startswith("train_step"):
+        fail("AX0506", f"`--batch-size` fixes the number of rows in `train_step`, and this is `{graph}`", None,
+             help="leave `--batch-size` out")
     run = Run(what) if (Path(what) / "run.json").is_file() else None
     spec = run.spec() if run is not None else api.load(what, **arguments)
     model = elaborate(spec)
     if graph == "infer" or graph in model.entries:
         weights = run.parameters if run is not None else {
             path: initial_value(parameter, 0) for path, parameter in model.parameters.items()}
-        return inference_model(model, weights, entry=None if graph == "infer" else graph, target=target)
-    graphs = api.compile(spec, batch_size, target=target).graphs
+        _warn(model.infer if graph == "infer" else model.entries[graph])
+        return inference_model(
+            model, weights, entry=None if graph == "infer" else graph, target=target, opset=opset)
+    graphs = api.compile(spec, batch_size, target=target, opset=opset).graphs
     if graph not in graphs:
-        fail("AX0607", f"{model.name} has no graph `{graph}`", None,
-             help=did_you_mean(graph, graphs) or f"graphs: {', '.join(graphs)}")
+        fail("AX0501", f"{model.name} has no graph `{graph}`", None,
+             help=did_you_mean(graph, graphs) or f"it has {', '.join(graphs)}")
     return graphs[graph]
+
+
+def _warn(graph: Graph) -> None:
+    """Say what onnxruntime cannot run of it on the CPU: a GPU may."""
+    from archonnx.compiler.passes.manager import optimise
+    from archonnx.compiler.portability import missing_kernels
+
+    from .output import show_report
+
+    report = missing_kernels(optimise(graph), severity="warning")
+    if report.diagnostics:
+        show_report(report)

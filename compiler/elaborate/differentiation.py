@@ -27,7 +27,8 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
         fail("AX0402", f"`grad` differentiates a scalar, and this is {y.type}", span,
              help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`")
     if weight is not None and weight.type != y.type:
-        fail("AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span)
+        fail("AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}",
+             span)
     tensors = _tensors(frame, x, span)
     builder = frame.build.builder
     try:
@@ -40,7 +41,7 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
     if all(g is None for g in found) and not _is_derivative(builder, y):
         fail("AX0409", "no gradient: what is differentiated does not depend on this", span,
              others=[Label(place, "on this") for tensor in tensors[:1] if (place := tensor.origin.place) is not None],
-             help="a new value given to a name is another tensor; `stop_gradient`, integers and comparisons end the way")
+             help="a name given a new value is another tensor; `stop_gradient`, integers and comparisons end the way")
     with builder.active():
         gradients = [zeros_like(tensor) if g is None else g for g, tensor in zip(found, tensors, strict=True)]
     return _shaped_like(frame, x, iter(gradients))
@@ -54,8 +55,8 @@ def _is_derivative(builder: Builder, y: Value) -> bool:
 def gradient_help(problem: NotDifferentiable) -> str:
     """The way out."""
     if problem.why == DISCRETE:
-        return ("`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of p, and "
-                "the score `log_prob` of the draw has one")
+        return ("`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of p, "
+                "and the score `log_prob` of the draw has one")
     return "`stop_gradient(...)` makes it a constant for the gradient"
 
 
@@ -100,13 +101,15 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
              clause.span)
 
     def backward(cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
-        known = [c if c is not None else full(r.shape, 0, r.type.dtype) for c, r in zip(cotangents, results, strict=True)]
+        known = [c if c is not None else full(r.shape, 0, r.type.dtype)
+                 for c, r in zip(cotangents, results, strict=True)]
         after.locals.update(zip(clause.parameters, known, strict=True))
         returned = statements.run(after, clause.body)
         values = returned.values if returned is not None else []
         floats = [t for t in tensors if t.type.dtype.is_float]
         if len(values) != len(floats):
-            fail("AX0404", f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
+            fail("AX0404",
+                 f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
                  clause.span)
         for position, (value, tensor) in enumerate(zip(values, floats, strict=True)):
             if not isinstance(value, Value):

@@ -88,12 +88,12 @@ class MaxPooling(Op):
             dilations=self.dilations,
         )[1]
 
-    def emit_mask(self, emit: Emitter, x: str, y: str, sizes: Sequence[Dim]) -> tuple[str, str]:
+    def emit_mask(self, emit: Emitter, x: str, y: str, sizes: Sequence[Dim], dtype: DType) -> tuple[str, str]:
         """Where windows tile: 1 for each element that equals its window's largest, and how many do, by window."""
         whole = _emit_whole(emit, x, self.window, sizes)
-        mask = emit.node("Cast", emit.node("Equal", whole, _emit_repeated(emit, y, self.kernel)), to=DType.f32)
+        mask = emit.node("Cast", emit.node("Equal", whole, _emit_repeated(emit, y, self.kernel)), to=dtype)
         mean = emit.node("AveragePool", mask, kernel_shape=self.kernel, strides=self.strides)
-        return mask, emit.node("Mul", mean, emit.constant(float(prod(self.kernel)), DType.f32))
+        return mask, emit.node("Mul", mean, emit.constant(float(prod(self.kernel)), dtype))
 
 
 def _emit_repeated(emit: Emitter, y: str, kernel: Sequence[int]) -> str:
@@ -172,7 +172,7 @@ class MaxPoolGrad(MaxPooling):
               results: Sequence[TensorType]) -> str:
         (dy, x, y), shape = inputs, types[1].shape
         if self.window.tiles:
-            mask, count = self.emit_mask(emit, x, y, shape[2:])
+            mask, count = self.emit_mask(emit, x, y, shape[2:], types[1].dtype)
             share = _emit_repeated(emit, emit.node("Div", dy, count), self.kernel)
             return _emit_refilled(emit, emit.node("Mul", share, mask), self.window, shape[2:])
         zeros = emit.node("Expand", emit.constant([0], types[1].dtype), emit.dims([product(list(shape))]))
@@ -206,10 +206,10 @@ class MaxPoolSelect(MaxPooling):
         (u, x, y), sizes = inputs, types[1].shape[2:]
         if not self.window.tiles:
             return emit.node("Gather", emit.node("Reshape", u, emit.constant([-1])), self.emit_places(emit, x))
-        mask, count = self.emit_mask(emit, x, y, sizes)
+        mask, count = self.emit_mask(emit, x, y, sizes, types[1].dtype)
         chosen = emit.node("Mul", _emit_whole(emit, u, self.window, sizes), mask)
         mean = emit.node("AveragePool", chosen, kernel_shape=self.kernel, strides=self.strides)
-        total = emit.node("Mul", mean, emit.constant(float(prod(self.kernel)), DType.f32))
+        total = emit.node("Mul", mean, emit.constant(float(prod(self.kernel)), types[0].dtype))
         return emit.node("Div", total, count)
 
 

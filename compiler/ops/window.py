@@ -51,6 +51,9 @@ class Window(Record):
         n = len(self.kernel)
         if x.rank != n + 2:
             raise TypeProblem("AX0321", f"`{op}` with a window of {n} axes needs [N, C] and {n} axes more, not {x}")
+        if n == 0:
+            raise TypeProblem("AX0321", f"`{op}` needs [N, C] and at least one axis more, not {x}",
+                              help="a batch of grey images is [B, 1, height, width]")
         if not (len(self.strides) == len(self.dilations) == n and len(self.pads) == 2 * n):
             raise TypeProblem("AX0322", f"`{op}` over {n} axes needs {n} strides, {n} dilations and {2 * n} pads")
         if min((*self.kernel, *self.strides, *self.dilations)) < 1 or min(self.pads) < 0:

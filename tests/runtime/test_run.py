@@ -101,7 +101,7 @@ def test_a_run_is_written_whole_or_not_at_all(
             raise OSError("no space left on device")
         write_atomically(path, content)
 
-    monkeypatch.setattr("archonnx.runtime.run.write_atomically", full)
+    monkeypatch.setattr("archonnx.runtime.checkpoint.write_atomically", full)
     with pytest.raises(OSError, match="no space"):
         save_run(tmp_path / "runs" / "a", spec(tmp_path), MODEL, [trained])
     assert list((tmp_path / "runs").iterdir()) == []
