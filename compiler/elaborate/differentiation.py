@@ -26,6 +26,8 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
     if weight is None and y.rank:
         fail("AX0402", f"`grad` differentiates a scalar, and this is {y.type}", span,
              help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`")
+    if not y.type.dtype.is_float:
+        fail("AX0402", f"`grad` differentiates floats, and this is {y.type}", span)
     if weight is not None and weight.type != y.type:
         fail("AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}",
              span)
@@ -55,8 +57,8 @@ def _is_derivative(builder: Builder, y: Value) -> bool:
 def gradient_help(problem: NotDifferentiable) -> str:
     """The way out."""
     if problem.why == DISCRETE:
-        return ("`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of p, "
-                "and the score `log_prob` of the draw has one")
+        return ("`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of "
+                "p, and the score `log_prob` of the draw has one")
     return "`stop_gradient(...)` makes it a constant for the gradient"
 
 
