@@ -98,6 +98,24 @@ class _Step:
         return TrainStep(self.name, minimized, graph, fields, updated | self.carried, constants, losses, self.initial)
 
 
+def simplified(trained: Elaboration) -> Elaboration:
+    """The forward pass after the standard passes: what is not computed has no gradient to compute either."""
+    from .passes.manager import optimise
+
+    build = trained.build
+    slots = list(build.updates)
+    outputs = {f"loss {name}": value for name, (value, _) in trained.losses.items()}
+    outputs |= {f"update {i}": build.updates[slot] for i, slot in enumerate(slots)}
+    inputs = dict(build.inputs) | {f"parameter {i}": v for i, v in enumerate(build.parameters.values())}
+    graph = optimise(Graph("forward", inputs, tuple(build.builder.nodes), outputs, trained.facts))
+    builder = Builder()
+    builder.nodes = list(graph.nodes)
+    work = Build(build.report, build.root, True, build.float_type, builder, dict(build.parameters), dict(build.inputs))
+    work.updates = {slot: graph.outputs[f"update {i}"] for i, slot in enumerate(slots)}
+    losses = {name: (graph.outputs[f"loss {name}"], span) for name, (_, span) in trained.losses.items()}
+    return replace(trained, build=work, losses=losses)
+
+
 def build_step(trained: Elaboration, objectives: Sequence[Objective], *, also: Sequence[str] = (),
                clip_norm: float | None = None) -> TrainStep:
     """The step of one ``minimize``, or of several that share a forward pass.

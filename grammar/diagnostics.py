@@ -43,13 +43,15 @@ class Report:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a finding, once: the same mistake at the same place, met again (at the next turn of a loop, or by a block
-        applied twice), says nothing new."""
-        span = diagnostic.span
-        for known in self.diagnostics:
-            if known.code == diagnostic.code and known.span == span and (span is not None or known == diagnostic):
-                return
-        self.diagnostics.append(diagnostic)
+        """Keep a finding, once."""
+        if diagnostic not in self.diagnostics:
+            self.diagnostics.append(diagnostic)
+
+    def add_at_place(self, diagnostic: Diagnostic) -> None:
+        """Keep a finding, once for each place: met again there, at the next turn of a loop or when a block is applied
+        twice, the same kind of mistake says nothing new."""
+        if not any(known.code == diagnostic.code and known.span == diagnostic.span for known in self.diagnostics):
+            self.diagnostics.append(diagnostic)
 
     def error(
         self, code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),

@@ -439,7 +439,7 @@ def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None
     except SpecError as error:
         report = inner.build.report
         for diagnostic in error.diagnostics:
-            report.add(inner.explain(diagnostic))
+            report.add_at_place(inner.explain(diagnostic))
         raise silenced() from None
 
 

@@ -16,7 +16,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import SEED, DataSource, Do, Every, Field, Plan, Repeat, TrainProgram, TrainStep
 from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
-from archonnx.compiler.train_step import Objective, build_step, build_update, working_copy
+from archonnx.compiler.train_step import Objective, build_step, build_update, simplified, working_copy
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
@@ -114,17 +114,14 @@ def _elaborate_program(scope: Scope, declaration: ast.Train, elaborated: Elabora
     def feed(data: Mapping[str, Array]) -> dict[str, Array]:
         return _feed(scope, block, trained, data)
 
-    def steps(total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
+    def build(forward: Elaboration, total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
         known = {**loop} | {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
-        try:
-            return _steps(scope, block, trained, settings, known)
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
-                report.add(diagnostic)
-            report.finish()
-            raise
+        return _steps(scope, block, trained, forward, settings, known)
 
-    steps(1, 1)  # a mistake in a `minimize` is found before any data is read
+    def steps(total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
+        return build(simplified(trained), total, per_epoch)
+
+    build(trained, 1, 1)  # a mistake in a `minimize` is found before any data is read
     name = f"{declaration.name}{suffix}".removeprefix(".")
     return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span)
 
@@ -365,19 +362,19 @@ def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration
 # ---------------------------------------------------------------- statements that train
 
 
-def _steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
+def _steps(scope: Scope, block: _Block, trained: Elaboration, forward: Elaboration, settings: TrainSettings,
            known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
     """The statements that train, as graphs. What is wrong in their optimizers and schedules is in the build's report."""
     report = trained.build.report
     try:
-        return _built_steps(scope, block, trained, settings, known)
+        return _built_steps(scope, block, trained, forward, settings, known)
     except SpecError as error:
         for diagnostic in error.diagnostics:
             report.add(diagnostic)
         raise SpecError(report) from None
 
 
-def _built_steps(scope: Scope, block: _Block, trained: Elaboration, settings: TrainSettings,
+def _built_steps(scope: Scope, block: _Block, trained: Elaboration, forward: Elaboration, settings: TrainSettings,
                  known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
     report = trained.build.report
     minimized = [_loss_name(m, trained) for s in block.statements if isinstance(s, tuple) for m in s]
@@ -392,7 +389,7 @@ def _built_steps(scope: Scope, block: _Block, trained: Elaboration, settings: Tr
         frame = _frame(scope, report, trained, known)
         objectives = [_objective(frame, trained, m, name) for m, name in zip(statement, names, strict=True)]
         also = others if not any(step.minimized for step in steps) else ()
-        steps.append(build_step(trained, objectives, also=also, clip_norm=settings.clip_norm))
+        steps.append(build_step(forward, objectives, also=also, clip_norm=settings.clip_norm))
         report.finish()
     return tuple(steps)
 

@@ -45,7 +45,7 @@ def run(frame: Frame, suite: ast.Suite) -> Returned | None:
             returned = execute(frame, statement)
         except SpecError as error:
             for diagnostic in error.diagnostics:
-                frame.build.report.add(frame.explain(diagnostic))
+                frame.build.report.add_at_place(frame.explain(diagnostic))
             for name in bound_names(statement):
                 frame.locals[name] = POISON
             if frame.build.spent > BUDGET or ends_body(statement):

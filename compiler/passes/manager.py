@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from archonnx.compiler.ir.dims import assuming
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.verify import verify
 
@@ -41,14 +42,15 @@ class Pipeline:
 
     def run(self, graph: Graph) -> Graph:
         """The graph after all passes."""
-        if self.verify:
-            verify(graph)
-        for step in self.passes:
-            graph = step.run(graph)
+        with assuming(graph.facts):
             if self.verify:
                 verify(graph)
-            if self.observer is not None:
-                self.observer(step, graph)
+            for step in self.passes:
+                graph = step.run(graph)
+                if self.verify:
+                    verify(graph)
+                if self.observer is not None:
+                    self.observer(step, graph)
         return graph
 
 

@@ -15,7 +15,8 @@ from archonnx.compiler.ir.graph import Node, Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops.base import Op, Trait
 from archonnx.compiler.ops.elementwise import UNSIGNED, Add, Cast, Div, Mul, Neg, Sub, Where, cast
-from archonnx.compiler.ops.functions import Pow
+from archonnx.compiler.ops.functions import Pow, Relu, Sigmoid, Tanh
+from archonnx.compiler.ops.pool import MaxPool
 from archonnx.compiler.ops.shape import Broadcast, reshape
 
 from .rewrite import Rule, Site, rule
@@ -195,8 +196,18 @@ def broadcast_later(site: Site) -> Value | None:
     return builder.add(Broadcast(shape), builder.add(op, *builder.broadcast(*sources)))
 
 
+@rule(MaxPool)
+def pool_first(site: Site) -> Value | None:
+    """The largest of rising values is the rising value of the largest: pooling first leaves fewer to compute."""
+    rising = site.made_by(site.inputs[0], (Relu, Sigmoid, Tanh))
+    if rising is None or not site.reads_alone(site.inputs[0]):
+        return None
+    builder = current_builder()
+    return builder.add(rising.op, builder.add(site.node.op, rising.inputs[0]))
+
+
 ARITHMETIC: tuple[Rule, ...] = (
-    broadcast_later,
+    pool_first, broadcast_later,
     add_zero, subtract_zero, subtract_from_zero, add_negative, subtract_negative,
     multiply_by_one, multiply_by_minus_one, signs_cancel, scalars_together,
     divide_by_one, divide_by_power_of_two,

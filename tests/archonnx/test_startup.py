@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 SLOW = {
-    "onnx", "onnxruntime", "sklearn", "scipy", "safetensors", "yaml", "rich", "typer", "pydantic", "importlib.metadata",
+    "onnx", "onnxruntime", "sklearn", "scipy", "safetensors", "yaml", "rich", "typer",
     "archonnx.runtime", "archonnx.compiler.lowering", "archonnx.compiler.onnx_export", "archonnx.compiler.passes",
 }
 """Modules that take long to import, or that only running, exporting or reading YAML needs."""

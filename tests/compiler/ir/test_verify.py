@@ -27,7 +27,7 @@ def test_a_good_graph_passes() -> None:
 @pytest.mark.parametrize(("old", "new", "what"), [
     ("%0: f32[B, 4] = add", "%0: f32[B, 5] = add", r"`add`: has type f32\[B, 5\], but its inputs give f32\[B, 4\]"),
     ("%1: f32[B] =", "%1: f64[B] =", r"`reduce_sum`: has type f64\[B\], but its inputs give f32\[B\]"),
-    ("input y: f32[B, 4]", "input y: f32[B, 5]", "`+` needs one shape"),
+    ("input y: f32[B, 4]", "input y: f32[B, 5]", "`\\+` needs one shape"),
     ("[1]) %0", "[1]) %0, x", "`reduce_sum`: .*argument"),
     ("axes=[1]", "axes=[2]", "no axis 2"),
 ])
