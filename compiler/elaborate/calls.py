@@ -16,7 +16,7 @@ from archonnx.grammar.source import Span
 
 from . import signatures, statements
 from .dependence import module_dims
-from .expressions import evaluate
+from .expressions import evaluate, problems
 from .frame import Frame
 from .tensors import as_tensor
 from .signatures import Given, Matcher, assign_arguments, check_results, evaluate_argument, is_tensor_type
@@ -402,14 +402,15 @@ def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, A
         if isinstance(value, Value):
             matcher.match(parameter.name, parameter.type, value, span)
         elif isinstance(value, int | float | bool | Dim):
-            numbers.append((parameter, value))
+            numbers.append((parameter, value, span))
         elif value is not None or not isinstance(parameter.default, ast.Constant):
             fail("AX0306", f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}", span,
                  others=[Label(parameter.type.span, f"declared {parameter.type.span.text}")])
     matcher.finish()
-    for parameter, value in numbers:
+    for parameter, value, span in numbers:
         assert parameter.type is not None
-        inner.locals[parameter.name] = _number_argument(inner, parameter.type, value)
+        with problems(inner, span, [], []):
+            inner.locals[parameter.name] = _number_argument(inner, parameter.type, value)
 
 
 def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:

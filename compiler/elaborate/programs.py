@@ -23,7 +23,7 @@ from archonnx.grammar.source import Span
 
 from . import calls
 from .algebra import is_group, slots_of, tensor_of
-from .expressions import evaluate, iterate, unpack
+from .expressions import evaluate, iterate, problems, unpack
 from .frame import POISON, Build, Frame, Scope
 from .tensors import as_tensor
 from .model import ElaboratedModel, Elaboration
@@ -329,7 +329,9 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
     builder = frame.build.builder
     with builder.active():
         frame.locals["data"] = {"index": builder.constant(np.arange(rows or 0)), **inputs}
-        value = as_tensor(frame, evaluate(frame, statement.value))
+        given = evaluate(frame, statement.value)
+        with problems(frame, statement.value.span, [statement.value], [given]):
+            value = as_tensor(frame, given)
     report.finish()
     return interpret(Graph("feed", inputs, tuple(builder.nodes), {"value": value}), data)["value"]
 
@@ -443,7 +445,8 @@ def _update(scope: Scope, trained: Elaboration, statement: ast.Update, name: str
             fail("AX0221", f"`update` changes a parameter or a module, and this is {describe(target)}", statement.target.span)
         value = evaluate(frame, statement.value)
         if slot is not None:
-            tensor = as_tensor(frame, value, slot.type.dtype)
+            with problems(frame, statement.value.span, [statement.value], [value]):
+                tensor = as_tensor(frame, value, slot.type.dtype)
             check_type(tensor, slot.type, statement.value.span, slot.statement.type.span)
             values = {slot: tensor}
         else:

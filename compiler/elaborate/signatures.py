@@ -13,7 +13,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from .expressions import evaluate, provenance, spread
+from .expressions import evaluate, problems, provenance, spread
 from .frame import Frame, is_library
 from .tensors import as_tensor
 from .values import (
@@ -336,7 +336,8 @@ def check_results(frame: Frame, what: str, result: ast.Result | None, values: li
         name = declared.name or ("result" if len(fields) == 1 else f"result {number}")
         if is_tensor_type(declared.type):
             if isinstance(value, int | float | Dim) and not isinstance(value, bool):
-                value = _number_result(frame, declared.type, value)
+                with problems(frame, span, [], []):
+                    value = _number_result(frame, declared.type, value)
             if not isinstance(value, Value):
                 fail("AX0306", f"{what} returns {describe(value)} where a tensor is declared", span,
                      others=[Label(declared.type.span, "declared here")])

@@ -153,9 +153,8 @@ def declared(frame: Frame, type_: ast.Type, value: Any, expr: ast.Expr) -> Value
     """A value as its written type wants it; a number fills the shape."""
     wanted = tensor_type(frame, type_)
     if isinstance(value, int | float | Dim | list) and not isinstance(value, bool):
-        value = as_tensor(frame, value, wanted.dtype)
         with problems(frame, expr.span, [expr], [value]):
-            value = broadcast_to(value, wanted.shape)
+            value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
     if not isinstance(value, Value):
         fail("AX0306", f"this is {describe(value)}, and {wanted} is declared", expr.span,
              others=[Label(type_.span, "declared here")])
@@ -198,7 +197,8 @@ def sample(frame: Frame, wanted: TensorType, distribution: ast.Expr, declared_at
     with frame.at(span, f"`{span.text}`"):
         value = calls.call_values(frame, sampler, [[static_dim(d) for d in wanted.shape]], span)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
+            with problems(frame, span, [distribution], [value]):
+                value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
     if not isinstance(value, Value):
         fail("AX0306", f"a distribution or initialiser gives a tensor, not {describe(value)}", span)
     with frame.at(span, f"`{span.text}`"), suppress(TypeProblem):  # check_type says it better
