@@ -28,7 +28,7 @@ types:  # mypy sees no import hooks: a tree of links that looks like the install
 test: setup  ## the tests, in parallel (a few minutes)
 	$(BIN)/pytest -n auto -m 'not proof'
 
-proof: setup  ## the long tests, and what the zoo learns over five seeds; writes docs/proof.md
+proof: setup  ## the long tests, what the zoo learns, 100,000 mutated specs; writes docs/proof.md
 	$(BIN)/pytest -n auto -m proof || test $$? -eq 5  # 5: there are none
 	$(BIN)/python -m benchmarks.proof
 
