@@ -28,7 +28,7 @@ from .elaborate.values import Configured, OptimizerType, Slot, describe
 from .interpret import interpret
 from .ir.builder import Builder, current_builder
 from .ir.dims import assuming
-from .ir.graph import Graph, Value, needed
+from .ir.graph import Graph, Value
 from .ir.origin import Origin
 from .ir.types import Array, DType, TensorType
 from .ops.reduce import reduce_sum
@@ -130,7 +130,8 @@ def build_step(trained: Elaboration, objectives: Sequence[Objective], *, also: S
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
             _minimize(step, objective, clip_norm)
-        _update_buffers(step, objectives)
+        for slot in dict.fromkeys(slot for o in objectives for slot in sorted(trained.updated_by[o.loss], key=lambda s: s.path)):
+            step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
 
 
@@ -165,27 +166,6 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
             _update_parameter(step, objective, slot, g, t)
-
-
-def _update_buffers(step: _Step, objectives: Sequence[Objective]) -> None:
-    """Buffers whose new values rest on what the losses compute, or on nothing but inputs."""
-    work = step.work
-    if not work.build.updates:
-        return
-    nodes = work.build.builder.nodes
-    varying = set(work.build.inputs.values())  # what changes from batch to batch: fields, draws, what follows from them
-    for node in nodes:
-        if not varying.isdisjoint(node.inputs):
-            varying.update(node.outputs)
-
-    def reads(values: list[Value]) -> set[Value]:
-        return varying & set(values).union(*(node.inputs for node in needed(nodes, values)))
-
-    forward = reads([work.losses[o.loss][0] for o in objectives])
-    for slot, value in work.build.updates.items():
-        rests_on = reads([value])
-        if not rests_on or not forward.isdisjoint(rests_on):
-            step.outputs[NEXT + slot.path] = value
 
 
 def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:

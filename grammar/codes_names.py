@@ -151,9 +151,14 @@ CODES = (
     ),
     Code(
         "AX0223", "bad-import", "a file cannot be imported",
-        "Imports are `.arch` or `.yaml` files in the folder of the spec or below it; they may not import each other in a "
-        "circle. A spec is data: it opens nothing else.",
+        "Imports are `.arch` or `.yaml` files in the folder of the spec or below it. A spec is data: it opens nothing else.",
         "Move the file beside the spec.",
         'from "../elsewhere.arch" import Block\nmodel M():\n    input x: [B]\n    output y = x\n',
+    ),
+    Code(
+        "AX0224", "circular-import", "files import each other in a circle",
+        "A file is read whole before its names can be used, so files cannot wait for each other.",
+        "Move what both need into a third file.",
+        'from "self.arch" import Block\nmodel M():\n    input x: [B]\n    output y = x\n',
     ),
 )

@@ -169,4 +169,10 @@ CODES = (
         "Compute it from numbers, dims and `~` samplers; or compute the tensor in the body, from the parameter.",
         "model M():\n    input x: [B, 4]\n    param w: [4] = mean(x, axis=0)\n    output y = x * w\n",
     ),
+    Code(
+        "AX0327", "tensor-too-large", "a tensor would hold more than 2**33 elements",
+        "No machine that trains such a model would get it from here; mostly a dim is written wrong.",
+        "Check the sizes; a lookup does not need a one-hot matrix.",
+        "model M():\n    input x: [B, 4]\n    output y = x + sum(zeros([100000, 100000]))\n",
+    ),
 )

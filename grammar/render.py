@@ -1,4 +1,5 @@
-"""Renders diagnostics: ``full`` for people, ``concise`` for lists of many, ``json`` for tools.
+"""Renders diagnostics: ``full`` for people, ``concise`` for lists of many, ``json`` for tools, ``github`` for the
+annotations that GitHub shows beside the lines of a pull request.
 
 Control characters of a spec never reach the terminal. Nothing is decided here: which findings there are, and in what
 order, is up to the report.
@@ -15,7 +16,7 @@ from typing import Literal
 from .diagnostics import Diagnostic, Label, Report
 from .source import Source, Span
 
-Style = Literal["full", "concise", "json"]
+Style = Literal["full", "concise", "json", "github"]
 
 _TAB = 4
 _WIDEST = 160  # longer lines are cropped around what is underlined
@@ -35,7 +36,27 @@ def render(diagnostic: Diagnostic, style: Style = "full", color: bool = False) -
     if style == "concise":
         place = f"{diagnostic.span}: " if diagnostic.span is not None else ""
         return _printable(f"{place}{diagnostic.severity}[{diagnostic.code}]: {diagnostic.headline}")
+    if style == "github":
+        return _annotation(diagnostic)
     return "\n".join(_full(diagnostic, color))
+
+
+def _annotation(diagnostic: Diagnostic) -> str:
+    """A workflow command: ``::error file=...,line=...::message``, with what would end it escaped."""
+    fields = {"title": f"{diagnostic.code}: {diagnostic.headline}"}
+    if (span := diagnostic.span) is not None:
+        (line, column), (end_line, end_column) = map(span.source.line_column, (span.start, span.end))
+        fields = {"file": span.source.name, "line": str(line), "endLine": str(end_line), "col": str(column),
+                  "endColumn": str(end_column)} | fields
+    message = "\n".join([diagnostic.headline, *(f"note: {note}" for note in diagnostic.notes)]
+                        + ([f"help: {diagnostic.help}"] if diagnostic.help else []))
+    shown = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in fields.items())
+    return f"::{diagnostic.severity} {shown}::{_escaped(message)}"
+
+
+def _escaped(text: str, also: str = "") -> str:
+    """Percent signs, line ends and these characters as GitHub's workflow commands want them."""
+    return "".join(f"%{ord(c):02X}" if c in "%\r\n" or c in also else c for c in text)
 
 
 def render_report(report: Report, style: Style = "full", color: bool = False) -> str:

@@ -16,6 +16,7 @@ class Format(StrEnum):
     full = "full"
     concise = "concise"
     json = "json"
+    github = "github"
 
 
 def check(
@@ -30,6 +31,7 @@ def check(
         archonnx check model.arch
         archonnx check digits_cnn --arg width=64
         archonnx check specs/*.arch --format concise
+        archonnx check specs/*.arch --format github    (annotations of a pull request)
     """
     arguments = key_values(arg, "--arg")
     if not specs:

@@ -436,6 +436,7 @@ def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None
         if returned is None:
             where = result.span if result is not None else span
             fail("AX0210", f"{what} ends without `return`", where)
+        inner.results = returned.values
         return check_results(inner, what, result, returned.values, returned.spans)
     except SpecError as error:
         report = inner.build.report

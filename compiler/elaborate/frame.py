@@ -76,6 +76,8 @@ class Build:
     """Derived modules under application, innermost last: they say what a parameter is inside."""
     updates: dict[Slot, Value] = field(default_factory=dict)
     """Buffers as `update` left them."""
+    updating: dict[Slot, list[Frame]] = field(default_factory=dict)
+    """The applications in which that happened."""
     substitutions: dict[str, Dim] = field(default_factory=dict)
     """Names of dims that an `assert` equates with something."""
     assumptions: list[Assumption] = field(default_factory=list)
@@ -170,6 +172,8 @@ class Frame:
     fixed: set[str] = field(default_factory=set)
     """Names that may not be rebound: parameters and modules."""
     ordinals: dict[str, int] = field(default_factory=dict)
+    results: list[Any] | None = None
+    """What the body returned, once it has run."""
     sealed: bool = False
     """In methods and entries: no modules are made here."""
     skip: frozenset[int] = frozenset()

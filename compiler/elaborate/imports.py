@@ -10,7 +10,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Source
 
-from .frame import Scope
+from .frame import POISON, Scope
 from .library import declare, library
 
 MAX_FILES = 100
@@ -37,6 +37,8 @@ class Importer:
                 except SpecError as error:
                     for diagnostic in error.diagnostics:
                         report.add(diagnostic)
+                    for name in statement.names:
+                        declared.setdefault(name.id, POISON)
         return scope
 
     def _import(self, statement: ast.Import, folder: Path | None, declared: dict[str, Any], report: Report) -> None:
@@ -63,7 +65,7 @@ class Importer:
             fail("AX0223", f'"{written}" is no spec: its name ends neither in .arch nor in .yaml', span)
         if path in self._reading:
             circle = " -> ".join(p.name for p in [*self._reading[self._reading.index(path) :], path])
-            fail("AX0223", f"files import each other in a circle: {circle}", span)
+            fail("AX0224", f"files import each other in a circle: {circle}", span)
         return path
 
     def _scope(self, path: Path, statement: ast.Import, report: Report) -> Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,11 @@ from .expressions import evaluate, provenance
 from .frame import Build, Frame, Scope
 from .methods import bind_methods
 from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
-from .values import ModelType, Module, describe, static_dim
+from .values import ModelType, Module, Slot, describe, static_dim
+
+
+LARGEST = 2**33
+"""Elements of a tensor, its symbolic dims left out."""
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Elaboration:
     names: dict[str, Any] = field(default_factory=dict)
     """What the model's names stand for at the end of its body."""
     facts: tuple[Dim, ...] = ()
+    updated_by: dict[str, frozenset[Slot]] = field(default_factory=dict)
+    """For each loss the buffers that training with it updates."""
 
     def graph(self, name: str, outputs: Mapping[str, Value], builder: Builder | None = None) -> Graph:
         """The graph of what these outputs need: fields, seed and step, then parameters by path."""
@@ -151,6 +158,8 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
             _bind_dims(frame, model)
             statements.run(frame, model.body)
             elaboration.names, elaboration.facts = frame.locals, facts_in_force()
+        check_sizes(build)
+        elaboration.updated_by = {name: _updated_by(build, value) for name, (value, _) in elaboration.losses.items()}
     except SpecError as error:
         for diagnostic in error.diagnostics:
             build.report.add(diagnostic)
@@ -171,6 +180,28 @@ def _bind_dim(frame: Frame, dim: ast.Name) -> None:
     size = static_dim(frame.build.substitutions.get(dim.id, Dim.of(dim.id)))
     frame.locals[dim.id] = size
     frame.statics[dim.id] = (size, dim.span)
+
+
+def _updated_by(build: Build, loss: Value) -> frozenset[Slot]:
+    """The buffers whose ``update`` stands in the model itself, or in an application whose result this loss needs."""
+    if not build.updating:
+        return frozenset()
+    read = {loss}.union(*(node.inputs for node in needed(build.builder.nodes, [loss])))
+
+    def evaluated(frame: Frame) -> bool:
+        return frame.results is None or any(isinstance(v, Value) and v in read for v in frame.results)
+
+    return frozenset(slot for slot, frames in build.updating.items() if any(map(evaluated, frames)))
+
+
+def check_sizes(build: Build) -> None:
+    """No tensor may be larger than any machine's memory: a spec is data, and bounded."""
+    made = (value for node in build.builder.nodes for value in node.outputs)
+    for value in (*build.inputs.values(), *build.parameters.values(), *made):
+        count = math.prod(size for d in value.shape if (size := d.constant) is not None)
+        if count > LARGEST:
+            build.report.error("AX0327", f"this tensor would hold {count:,} elements: {value.type}", value.origin.place)
+            return
 
 
 def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:

@@ -218,6 +218,7 @@ def update_buffer(frame: Frame, statement: ast.Update) -> None:
         return
     value = declared(frame, slot.statement.type, evaluate(frame, statement.value), statement.value)
     frame.build.updates[slot] = frame.locals[slot.name] = stop_gradient(value)
+    frame.build.updating.setdefault(slot, []).append(frame)
 
 
 def _for(frame: Frame, statement: ast.For) -> Returned | None:

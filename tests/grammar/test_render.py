@@ -205,3 +205,17 @@ def test_every_underline_is_below_its_text(text: str, data: st.DataObject) -> No
     line, marks = render(make_error("AX0201", "no", span)).splitlines()[3:5]
     wide, combining = line.count("模", 0, line.index("x")), line.count("\u0301", 0, line.index("x"))
     assert marks.index("^") == line.index("x") + wide - combining
+
+
+def test_a_github_annotation_escapes_what_would_end_it() -> None:
+    source = Source("a,b.arch", "model M():\n    output y = 5%\n")
+    diagnostic = make_error("AX0101", "100% wrong: here,\nand there", Span(source, 26, 28), help="write `5`")
+    assert render(diagnostic, style="github") == (
+        "::error file=a%2Cb.arch,line=2,endLine=2,col=16,endColumn=18,title=AX0101%3A 100%25 wrong%3A here%2C%0Aand there"
+        "::100%25 wrong: here,%0Aand there%0Ahelp: write `5`"
+    )
+
+
+def test_a_github_annotation_needs_no_place() -> None:
+    assert render(make_error("AX0601", "no such file", None), style="github") == (
+        "::error title=AX0601%3A no such file::no such file")

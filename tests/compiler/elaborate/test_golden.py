@@ -19,9 +19,14 @@ PATTERN = "diagnostics/spec_*.md"
 FAMILIES = re.compile(r'"(AX0[2347]\d\d)"')
 
 
-def use(case: Case) -> None:
-    """Elaborate a spec and feed its programs; ``overrides`` (one ``key value`` a line) are those of a command line."""
-    of = elaborate(parse_spec(Source(f"{case.path.stem}.arch", case.source)))
+def use(case: Case, folder: Path) -> None:
+    """Elaborate a spec, saved under the page's name, and feed its programs.
+
+    ``overrides`` (one ``key value`` a line) are those of a command line.
+    """
+    path = folder / f"{case.path.stem}.arch"
+    path.write_text(case.source, "utf-8")
+    of = elaborate(parse_spec(Source(path.name, case.source), path=path))
     for program in of.programs:
         report = Report()
         overrides = dict(line.split() for line in case.sources.get("overrides", "").splitlines())
@@ -32,9 +37,9 @@ def use(case: Case) -> None:
 
 
 @golden_cases(PATTERN)
-def test_message(case: Case, golden: Golden) -> None:
+def test_message(case: Case, golden: Golden, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        use(case)
+        use(case, tmp_path)
     codes = [finding.code for finding in caught.value.diagnostics]
     if case.title.startswith("AX"):
         assert codes == [case.title.split()[0]], "one finding, of the code in the title"
