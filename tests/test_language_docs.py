@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.compiler.elaborate import calls, frame, imports
+from archonnx.compiler.elaborate import calls, frame, imports, model, static
 from archonnx.grammar import ast, dsl, layout, words
 from archonnx.grammar.catalogue import catalogue
 from archonnx.grammar.diagnostics import SpecError
@@ -92,6 +92,8 @@ def test_limits_are_those_of_the_code() -> None:
         "static evaluations of one build": frame.BUDGET,
         "items of a `range`": 100_000,
         "imported files": imports.MAX_FILES,
+        "items of a list, all levels together": static.ITEMS,
+        "elements of a tensor, symbolic dims left out": model.LARGEST,
     }
 
 
