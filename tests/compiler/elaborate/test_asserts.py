@@ -213,4 +213,3 @@ def test_a_replaced_dim_is_an_integer_in_the_export() -> None:
     of = program(model("assert N == 3\noutput y = x", "x: [N, 4]"))
     exported = inference_model(of, {})
     assert [d.dim_value for d in exported.graph.input[0].type.tensor_type.shape.dim] == [3, 4]
-    assert not [e for e in exported.metadata_props if e.key == METADATA_KEY]
