@@ -93,7 +93,8 @@ def _fix_inputs(proto: onnx.GraphProto, fixed: Mapping[str, Tensor]) -> None:
         kept = [value for value in proto.input if value.name not in fixed]
         del proto.input[:]
         proto.input.extend(kept)
-        proto.initializer.extend(_tensor_proto(name, tensor) for name, tensor in fixed.items())
+        for name, tensor in fixed.items():
+            _write_tensor(proto.initializer.add(), name, tensor)
 
 
 def _drop_unused_outputs(lowered: Lowered, outputs: Iterable[str]) -> None:
@@ -139,14 +140,16 @@ def split_weights(model: onnx.ModelProto, location: str) -> Iterator[bytes] | No
 def _graph_proto(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
     import onnx
 
-    return onnx.GraphProto(
+    proto = onnx.GraphProto(
         name=graph.name or "graph",
         node=[_node_proto(node) for node in lowered.nodes],
         input=[_value_info(name, value.type) for name, value in graph.inputs.items()],
         output=[_value_info(name, value.type) for name, value in graph.outputs.items()],
-        initializer=[_tensor_proto(name, tensor) for name, tensor in lowered.constants.items()],
         value_info=[_value_info(name, t) for name, t in lowered.types.items() if name not in graph.outputs],
     )
+    for name, tensor in lowered.constants.items():
+        _write_tensor(proto.initializer.add(), name, tensor)
+    return proto
 
 
 def _node_proto(node: OnnxNode) -> onnx.NodeProto:
@@ -187,13 +190,13 @@ def _value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, _codes()[type_.dtype], shape)
 
 
-def _tensor_proto(name: str, tensor: Tensor) -> onnx.TensorProto:
-    import onnx
-
+def _write_tensor(proto: onnx.TensorProto, name: str, tensor: Tensor) -> None:
+    """Fill a tensor of a graph in place: protobuf cannot copy one of more than 2 GiB."""
     array = tensor.array
     bits = _bf16_bits(array) if tensor.dtype is DType.bf16 else array
     raw = bits.astype(bits.dtype.newbyteorder("<"), copy=False).tobytes()
-    return onnx.TensorProto(name=name, data_type=_codes()[tensor.dtype], dims=array.shape, raw_data=raw)
+    proto.name, proto.data_type, proto.raw_data = name, _codes()[tensor.dtype], raw
+    proto.dims.extend(array.shape)
 
 
 def _bf16_bits(array: Array) -> Array:
