@@ -250,9 +250,15 @@ def _made(value: Any) -> list[Label]:
 
 
 def _initial_state(frame: Frame, statement: ast.State) -> Array:
-    """The starting value of a state: a constant expression."""
+    """The starting value of a state: a constant expression, computed before anything runs."""
     sub = Build(frame.build.report, frame.build.root, float_type=frame.build.float_type)
     inner = Frame(sub, frame.scope, frame.owner, locals=dict(frame.locals), statics=frame.statics, kind="optimizer")
     with sub.builder.active():
         value = declared(inner, statement.type, evaluate(inner, statement.value), statement.value)
-    return interpret(Graph("state", {}, tuple(sub.builder.nodes), {"value": value}), {})["value"]
+    nodes = needed(sub.builder.nodes, [value])
+    known = {output for node in nodes for output in node.outputs}
+    for read in (value, *(read for node in nodes for read in node.inputs)):
+        if read not in known:
+            fail("AX0326", f"the starting value of state `{statement.name}` depends on {read.origin.subject}, which is "
+                 "known only in training", statement.value.span, help="a state starts from constants")
+    return interpret(Graph("state", {}, tuple(nodes), {"value": value}), {})["value"]
