@@ -112,6 +112,20 @@ def test_a_frozen_module_is_judged_and_its_buffers_stay(use: str, setting: str) 
     assert ours.parameters["norm.count"] == 0
 
 
+def test_every_statement_updates_the_buffers_that_its_loss_computes() -> None:
+    body = "a = Norm(0.5)\nb = Norm(0.5)\nparam w: [] = 1\n"
+    body += "loss l = mean(a(x) ** 2) * w\nloss m = mean(b(2 * x) ** 2) * w"
+    ours = trained(body, train="\ntrain:\n    minimize l with sgd\n    repeat 2:\n        minimize m with sgd\n")
+    ours.step({"x": X})
+    assert (ours.parameters["a.count"], ours.parameters["b.count"]) == (1, 2)
+    np.testing.assert_allclose(ours.parameters["a.mean_"], X.mean(0) / 2, rtol=1e-5)
+    np.testing.assert_allclose(ours.parameters["b.mean_"], 2 * X.mean(0) * 3 / 4, rtol=1e-5)
+    together = trained(body, train="\ntrain:\n    together:\n        minimize l with sgd\n")
+    together.step({"x": X})
+    np.testing.assert_allclose(together.parameters["a.mean_"], X.mean(0) / 2, rtol=1e-5)
+    np.testing.assert_array_equal(together.parameters["b.mean_"], np.zeros(3))
+
+
 def test_initial_values_dtypes_and_names() -> None:
     body = "buffer a: [3] = [1, 2, 3]\nbuffer b: i64[2] = 7\nbuffer d: f64[] = 0.5\n"
     body += "output y = x * a\noutput k = b\noutput e = d"
