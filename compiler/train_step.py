@@ -28,7 +28,7 @@ from .elaborate.values import Configured, OptimizerType, Slot, describe
 from .interpret import interpret
 from .ir.builder import Builder, current_builder
 from .ir.dims import assuming
-from .ir.graph import Graph, Value
+from .ir.graph import Graph, Value, needed
 from .ir.origin import Origin
 from .ir.types import Array, DType, TensorType
 from .ops.reduce import reduce_sum
