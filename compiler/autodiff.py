@@ -13,7 +13,6 @@ from .ir.graph import Node, Value
 from .ops.base import Trait
 from .ops.shape import zeros_like
 
-
 DISCRETE = "its value jumps as the probabilities change, so it has no derivative"
 
 

@@ -30,7 +30,7 @@ from .elaborate.programs import elaborate_programs
 from .elaborate.statements import NOT_BUILT
 from .ir.graph import Graph
 from .ir.types import DType
-from .program import ModelProgram
+from .program import Assumption, ModelProgram
 from .suggestions import checked_suggestions
 from .train_step import gradient_graph
 
@@ -136,12 +136,13 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
         metrics=tuple(judged.metrics),
         gradients=lambda loss: gradient_graph(trained, loss),
         programs=programs,
-        entries=entries,
-        assumptions=tuple(judged.build.assumptions),
+        entries={name: graph for name, (graph, _) in entries.items()},
+        assumptions=tuple(dict.fromkeys((*judged.build.assumptions, *trained.build.assumptions))),
+        entry_assumptions={name: assumed for name, (_, assumed) in entries.items()},
     )
 
 
-def _entries(judged: Elaboration, report: Report) -> dict[str, Graph]:
+def _entries(judged: Elaboration, report: Report) -> dict[str, tuple[Graph, tuple[Assumption, ...]]]:
     entries = {}
     for name, declaration in judged.entries.items():
         try:

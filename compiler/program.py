@@ -191,3 +191,5 @@ class ModelProgram:
     programs: tuple[TrainProgram, ...] = ()
     entries: Mapping[str, Graph] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
+    entry_assumptions: Mapping[str, tuple[Assumption, ...]] = field(default_factory=dict)
+    """By entry: the dims of an entry are its own."""

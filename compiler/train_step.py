@@ -130,7 +130,8 @@ def build_step(trained: Elaboration, objectives: Sequence[Objective], *, also: S
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
             _minimize(step, objective, clip_norm)
-        for slot in dict.fromkeys(slot for o in objectives for slot in sorted(trained.updated_by[o.loss], key=lambda s: s.path)):
+        updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
+        for slot in dict.fromkeys(slot for group in updated for slot in group):
             step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
 

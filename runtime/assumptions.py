@@ -84,12 +84,6 @@ def of_graph(graph: Graph, assumptions: Sequence[Assumption]) -> tuple[Assumptio
     return tuple(assumption for assumption in assumptions if assumption.symbols() <= graph.symbols())
 
 
-def of_entry(graph: Graph) -> tuple[Assumption, ...]:
-    """What an entry's shapes rest on. Its dims are its own, so the model's assumptions do not speak of them."""
-    zero = Dim.of(0)
-    return tuple(Assumption(">=", fact, zero, f"entry `{graph.name}` needs {fact} >= 0") for fact in graph.facts)
-
-
 def as_metadata(assumptions: Sequence[Assumption]) -> dict[str, str]:
     """Metadata of an ONNX model; none where nothing is assumed."""
     listed = [{"condition": str(assumption), "message": assumption.message} for assumption in assumptions]

@@ -35,7 +35,7 @@ from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import fail
 
-from .assumptions import as_metadata, of_entry, of_graph
+from .assumptions import as_metadata, of_graph
 from .checkpoint import load_parameters, save_parameters, write_atomically, write_model
 from .curve import Row, training_curve
 from .exported import ExportedModel
@@ -160,7 +160,7 @@ def inference_model(
     graph = optimise(model.infer if entry is None else model.entries[entry])
     fixed = {**parameters, STEP: np.array(EVALUATION_STEP, np.int64)}
     constants = {name: array for name, array in fixed.items() if name in graph.inputs}
-    assumed = of_graph(graph, model.assumptions) if entry is None else of_entry(graph)
+    assumed = of_graph(graph, model.assumptions) if entry is None else model.entry_assumptions.get(entry, ())
     metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
     return export(graph, target=target, constants=constants, metadata=metadata, opset=opset)
 

@@ -16,7 +16,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram
 from archonnx.grammar.diagnostics import did_you_mean, fail
 
-from .assumptions import check_arrays, of_entry, of_graph
+from .assumptions import check_arrays, of_graph
 from .batch import check_dim_arguments, checked, dim_arguments, in_batches
 from .session import Options, Session, call, choose_device, open_graph
 from .step import StepRunner
@@ -122,7 +122,7 @@ class Trainer:
             fail_entry(self.model.name, entry, self.model.entries)
         if entry not in self._entries:
             graph = self.model.entries[entry]
-            self._entries[entry] = Function(graph, self, of_entry(graph))
+            self._entries[entry] = Function(graph, self, self.model.entry_assumptions.get(entry, ()))
         return self._entries[entry](inputs, seed=seed)
 
     @property

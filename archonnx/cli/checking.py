@@ -12,7 +12,7 @@ from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Report, SpecError
 
-Style = Literal["full", "concise", "json"]
+Style = Literal["full", "concise", "json", "github"]
 
 
 def check_specs(specs: Sequence[str], arguments: Mapping[str, Any], style: Style = "full") -> bool:
@@ -20,7 +20,7 @@ def check_specs(specs: Sequence[str], arguments: Mapping[str, Any], style: Style
     good = True
     for name in specs:
         try:
-            model = _checked(name, arguments)
+            model = elaborate(load(name, **arguments))
         except SpecError as error:
             good = False
             _show(error.report, style)
@@ -28,14 +28,6 @@ def check_specs(specs: Sequence[str], arguments: Mapping[str, Any], style: Style
             if style == "full":
                 print(f"{name}: {_summary(model)}", flush=True)
     return good
-
-
-def _checked(name: str, arguments: Mapping[str, Any]) -> ModelProgram:
-    model = elaborate(load(name, **arguments))
-    for program in model.programs:
-        per_epoch = 100  # any number: how many examples there are is known only when the data are read
-        program.steps(program.settings.epochs * per_epoch, per_epoch)
-    return model
 
 
 def _summary(model: ModelProgram) -> str:

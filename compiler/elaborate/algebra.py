@@ -26,11 +26,11 @@ def is_group(value: Any) -> bool:
 
 
 def slots_of(frame: Frame, group: Group, span: Span | None) -> list[Slot]:
-    """The parameters of a group, in order of construction."""
+    """The parameters of a group (its buffers are none), in order of construction."""
     if isinstance(group, list):
         return [slot for item in group for slot in slots_of(frame, item, span)]
     base = group.base if isinstance(group, Derived) else group
-    found = [slot for slot in frame.build.root_slots() if _inside(slot.owner, base)]
+    found = [slot for slot in frame.build.root_slots() if _inside(slot.owner, base) and not slot.buffer]
     if base is frame.build.root and frame.build.seen_parameters is None:
         frame.build.seen_parameters = len(found)
     if not found and span is not None:
@@ -60,6 +60,9 @@ def derived_like(module: Module | Derived, values: Mapping[Slot, Value]) -> Deri
 def map_groups(frame: Frame, function: Callable[..., Value], groups: list[Any], span: Span) -> Group:
     """Apply a function to corresponding parameters; numbers and tensors go with every one."""
     first = next(g for g in groups if is_group(g))
+    for group in groups:
+        if is_group(group) and _lengths(group) != _lengths(first):
+            fail("AX0304", f"{describe(group)} and {describe(first)} are joined, and have no corresponding parameters", span)
     if isinstance(first, list):
         rows = [[g[i] if is_group(g) else g for g in groups] for i in range(len(first))]
         return [map_groups(frame, function, row, span) for row in rows]
@@ -67,11 +70,14 @@ def map_groups(frame: Frame, function: Callable[..., Value], groups: list[Any], 
     columns = [_columns(frame, group, slots, span) for group in groups]
     values = {slot: function(*row) for slot, row in zip(slots, zip(*columns, strict=True), strict=True)}
     for slot, value in values.items():
-        if not isinstance(value, Value):
-            fail("AX0306", f"a tensor is needed for parameter `{slot.name}`, not {describe(value)}", span)
         if value.type != slot.type:
             fail("AX0304", f"parameter `{slot.name}` is {slot.type}, and the result here is {value.type}", span)
     return derived_like(first, values)
+
+
+def _lengths(group: Group) -> Any:
+    """How a group is nested."""
+    return [_lengths(item) for item in group] if isinstance(group, list) else None
 
 
 def _columns(frame: Frame, group: Any, slots: list[Slot], span: Span) -> list[Any]:
@@ -102,7 +108,9 @@ def copy_of(frame: Frame, group: Group, span: Span, hint: str | None) -> Group:
     """A new, untrained module with the same initial values."""
     if isinstance(group, list):
         return [copy_of(frame, item, span, f"{hint}.{i}" if hint else None) for i, item in enumerate(group)]
-    base = group.base if isinstance(group, Derived) else group
+    if isinstance(group, Derived):
+        fail("AX0306", "`copy` takes a module that was declared: a derived one has no initial values of its own", span)
+    base = group
     key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices, base.key)
     module = frame.owner.children.get(key)
     if module is None:

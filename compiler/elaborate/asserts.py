@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from archonnx.compiler.ir.dims import Dim, at_most, same
@@ -19,9 +20,13 @@ from .values import describe
 class Substitute(Exception):  # noqa: N818 - no error: the build starts again, knowing more
     """An assumed equality replaces a name of a dim."""
 
-    def __init__(self, symbol: str, value: Dim) -> None:
+    def __init__(self, symbol: str, value: Dim, assumption: Assumption) -> None:
         super().__init__(symbol)
-        self.symbol, self.value = symbol, value
+        self.symbol, self.value, self.assumption = symbol, value, assumption
+
+    def added_to(self, known: Mapping[str, Dim]) -> dict[str, Dim]:
+        """The substitutions known before, and this one."""
+        return {name: dim.substitute({self.symbol: self.value}) for name, dim in known.items()} | {self.symbol: self.value}
 
 
 def check_assert(frame: Frame, statement: ast.Assert) -> None:
@@ -53,7 +58,7 @@ def _check_dims(frame: Frame, statement: ast.Assert, condition: ast.Binary, left
             frame.build.assumptions.append(assumption)
         for symbol, value in ((a.symbol, b), (b.symbol, a)):
             if condition.op == "==" and symbol is not None and symbol not in value.symbols():
-                raise Substitute(symbol, value)
+                raise Substitute(symbol, value, assumption)
         frame.build.assume(condition.op, a, b)
 
 

@@ -20,9 +20,9 @@ from archonnx.grammar.source import Span
 
 from .expressions import evaluate, problems
 from .frame import Frame
-from .tensors import as_tensor
 from .signatures import DTYPES, Given, assign_arguments
-from .values import Builtin, BuiltinParameter, Results, describe
+from .tensors import as_tensor
+from .values import CALLABLE, Builtin, BuiltinParameter, Results, describe
 
 Tensor: TypeAlias = Value
 """A tensor; numbers, dims and lists of numbers become constants."""
@@ -34,6 +34,8 @@ Size: TypeAlias = Any
 """One dim: an int, or symbolic."""
 Axes: TypeAlias = list[int]
 """One axis or several."""
+Fn: TypeAlias = Any
+"""Something that can be called; a call that lacks its first argument is a partial."""
 Ints: TypeAlias = list[int]
 """An int or a list of ints."""
 
@@ -123,7 +125,10 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
 
 
 def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
-    value = given.value if given.expr is None else evaluate(frame, given.expr)
+    from .calls import evaluate_callable
+
+    reading = evaluate_callable if parameter.kind == "fn" else evaluate
+    value = given.value if given.expr is None else reading(frame, given.expr)
     optional = not parameter.required and parameter.default is None
     if value is None and (optional or parameter.kind == "any"):
         return None
@@ -136,7 +141,7 @@ def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
 WANTED = {
     "tensor": "a tensor", "operand": "a tensor or number", "shape": "a list of dims", "axes": "an axis or a list of axes",
     "int": "an int", "float": "a number", "bool": "true or false", "ints": "an int or a list of ints",
-    "list[any]": "a list", "sizes": "sizes by name", "size": "a dim", "str": "a string", "any": "a value",
+    "list[any]": "a list", "sizes": "sizes by name", "size": "a dim", "fn": "a fn", "str": "a string", "any": "a value",
 }  # fmt: skip
 
 
@@ -164,6 +169,8 @@ def coerce(frame: Frame, kind: str, value: Any) -> Any:
             return value if isinstance(value, bool) else None
         case "list[any]":
             return list(value.items) if isinstance(value, Results) else value if isinstance(value, list) else None
+        case "fn":
+            return value if isinstance(value, CALLABLE) else None
         case "str":
             return value if isinstance(value, str) else None
     return value

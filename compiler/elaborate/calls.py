@@ -18,8 +18,8 @@ from . import signatures, statements
 from .dependence import module_dims
 from .expressions import evaluate, problems
 from .frame import Frame
-from .tensors import as_tensor
 from .signatures import Given, Matcher, assign_arguments, check_results, evaluate_argument, is_tensor_type
+from .tensors import as_tensor
 from .values import (
     BlockType,
     Builtin,

@@ -75,6 +75,8 @@ def application_statements(declaration: ast.Block | ast.Model) -> frozenset[int]
             dims |= {n.name for p in declaration.inputs for n in walk(p.type) if isinstance(n, ast.Dots) and n.name}
             marker.varying = {p.name for p in declaration.inputs} | dims
             marker.varying -= {p.name for p in declaration.hyperparameters} | _module_dims_of(declaration)
+        else:
+            marker.fixed = {p.name for p in declaration.parameters}
         marker.suite(declaration.body, False)
         found = (declaration, frozenset(marker.marked))
         _applied[id(declaration)] = found
@@ -91,6 +93,8 @@ class _Marker:
 
     def __init__(self) -> None:
         self.varying: set[str] = set()
+        self.fixed: set[str] = set()
+        """Arguments of a model: they are no dims of its inputs."""
         self.marked: set[int] = set()
 
     def suite(self, body: ast.Suite, applied: bool) -> None:
@@ -109,19 +113,26 @@ class _Marker:
                 self._bind(statement, {statement.name}, applied or self._varies((statement.type, statement.value)))
             case ast.For():
                 varies = applied or self._varies(statement.iterable)
+                self._mark(statement, varies)
                 self.varying -= set() if varies else {t.id for t in statement.targets}
                 self.suite(statement.body, varies)
             case ast.If():
                 varies = applied or self._varies(tuple(condition for condition, _ in statement.branches))
+                self._mark(statement, varies)
                 for suite in (*(body for _, body in statement.branches), statement.otherwise):
                     self.suite(suite, varies)
             case ast.Assert():
                 if applied or self._varies(statement.condition):
                     self.marked.add(id(statement))
             case ast.Input() | ast.Target():
-                self._bind(statement, {statement.name, *names_in(statement.type)}, True)
+                dims = {d.id for d in statement.type.dims or () if isinstance(d, ast.Name)} - self.fixed
+                self._bind(statement, {statement.name, *dims}, True)
             case _:
                 self._bind(statement, _bound(statement), True)
+
+    def _mark(self, statement: ast.Stmt, varies: bool) -> None:
+        if varies:
+            self.marked.add(id(statement))
 
     def _bind(self, statement: ast.Stmt, names: set[str], varies: bool) -> None:
         if varies:

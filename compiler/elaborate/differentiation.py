@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, reaching_gradient
-from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.builder import Builder, current_builder
 from archonnx.compiler.ir.dims import same
 from archonnx.compiler.ir.graph import Value, needed
 from archonnx.compiler.ops.custom import StatedGradient
@@ -17,7 +18,7 @@ from archonnx.grammar.source import Span
 
 from . import calls, statements
 from .algebra import derived_like, slots_of, tensor_of
-from .frame import Frame
+from .frame import Build, Frame
 from .values import Derived, Module, Results, describe
 
 
@@ -52,6 +53,16 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
 def _is_derivative(builder: Builder, y: Value) -> bool:
     """Whether ``y`` comes of a gradient: that of a linear function is constant, and its own gradient rightly zero."""
     return any(node.origin.role.startswith("gradient") for node in needed(builder.nodes, [y]))
+
+
+@contextmanager
+def working_in(build: Build, builder: Builder) -> Iterator[None]:
+    """Evaluate with another builder: gradients are added to a copy of the model's nodes."""
+    outer, build.builder = build.builder, builder
+    try:
+        yield
+    finally:
+        build.builder = outer
 
 
 def gradient_help(problem: NotDifferentiable) -> str:
@@ -106,7 +117,8 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         known = [c if c is not None else full(r.shape, 0, r.type.dtype)
                  for c, r in zip(cotangents, results, strict=True)]
         after.locals.update(zip(clause.parameters, known, strict=True))
-        returned = statements.run(after, clause.body)
+        with working_in(after.build, current_builder()):
+            returned = statements.run(after, clause.body)
         values = returned.values if returned is not None else []
         floats = [t for t in tensors if t.type.dtype.is_float]
         if len(values) != len(floats):

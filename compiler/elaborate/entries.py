@@ -10,27 +10,46 @@ from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.program import SEED, STEP
+from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 
 from . import calls
+from .asserts import Substitute
 from .frame import Build, Frame
 from .methods import add_setup
 from .model import Elaboration
 from .signatures import DTYPES, is_tensor_type, tensor_type
-from .values import Results, describe
+from .values import Results, describe, static_dim
+
+RESERVED = ("infer", "evaluate", "gradients", "train_step")
+"""Names of graphs that every model has."""
 
 
-def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> Graph:
-    """The graph of an entry: its tensors and ``dim`` arguments are inputs, its results outputs.
+def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> tuple[Graph, tuple[Assumption, ...]]:
+    """The graph of an entry, and what it assumes: tensors and ``dim`` arguments are inputs, results outputs.
 
     Raises:
         SpecError: silently; what was found is in the report.
     """
-    root = judged.build.root
+    if entry.name in RESERVED:
+        report.error("AX0205", f"`{entry.name}` is taken: every model has a graph of this name", entry.name_span)
+        raise calls.silenced()
+    substitutions: dict[str, Dim] = {}
+    assumed: list[Assumption] = []
+    while True:
+        build = Build(report, judged.build.root, float_type=judged.build.float_type, builder=Builder(), frozen_slots=True,
+                      substitutions=substitutions)
+        try:
+            return _elaborate(judged, entry, build), (*assumed, *build.assumptions)
+        except Substitute as found:
+            substitutions = found.added_to(substitutions)
+            assumed.append(found.assumption)
+
+
+def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> Graph:
+    root, report = build.root, build.report
     assert root.block is not None
-    build = Build(report, root, float_type=judged.build.float_type, builder=Builder(), frozen_slots=True)
     what = f"entry `{entry.name}`"
     frame = Frame(build, root.block.scope, root, site=f"/entry.{entry.name}", kind="entry", sealed=True)
     work = Elaboration(build, arguments=judged.arguments)
@@ -64,7 +83,7 @@ def _declare_inputs(frame: Frame, entry: ast.Entry) -> None:
             fail("AX0209", f"an argument of an entry is a tensor or a `dim`: `{name}` is neither", parameter.span)
         if parameter.default is not None:
             fail("AX0209", "an argument of an entry has no default: it is an input of a graph", parameter.default.span)
-        if name in (SEED, STEP):
+        if name in (SEED, STEP) or name in frame.build.root.slots:
             fail("AX0205", f"`{name}` is taken: it cannot name an argument of an entry", parameter.span)
         for dim in type_.dims or ():
             if isinstance(dim, ast.Dots):
@@ -77,8 +96,9 @@ def _declare_inputs(frame: Frame, entry: ast.Entry) -> None:
 
 
 def _bind_symbol(frame: Frame, name: str, node: ast.Node) -> None:
-    frame.locals[name] = Dim.of(name)
-    frame.statics[name] = (Dim.of(name), node.span)
+    size = static_dim(frame.build.substitutions.get(name, Dim.of(name)))
+    frame.locals[name] = size
+    frame.statics[name] = (size, node.span)
 
 
 def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:
@@ -92,7 +112,7 @@ def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:
 
 def _all_inputs(graph: Graph, build: Build, entry: ast.Entry) -> Graph:
     """A ``dim`` argument is an input even where only shapes use it, and all arguments keep their order."""
-    used = set().union(*(value.type.symbols() for value in graph.values()))
+    used = set().union(*(value.type.symbols() for value in graph.values()), *(node.op.symbols() for node in graph.nodes))
     order = [p.name for p in entry.parameters if p.name in graph.inputs or p.name in used]
     inputs = {name: build.inputs[name] for name in order} | dict(graph.inputs)
     return Graph(graph.name, inputs, graph.nodes, graph.outputs, graph.facts)

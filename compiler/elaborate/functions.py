@@ -21,7 +21,7 @@ from archonnx.compiler.ops.base import registry
 from archonnx.grammar.source import Span
 
 from . import algebra, einops
-from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
+from .builtins import Axes, Fn, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
 from .frame import Frame, site_number
 from .static import ITEMS, LIMIT
 from .tensors import as_tensor, promoted
@@ -234,7 +234,8 @@ def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
         require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}")
         require(n <= ITEMS, "AX0215", f"a constant of {n:,} numbers is too large for a spec")
         return frame.build.builder.constant(np.linspace(start, stop, n), dtype)
-    return shape.iota(n, dtype) * (stop - start) / shape.dim_value(Dim.of(n) - 1, dtype) + start
+    gaps = shape.dim_value((Dim.of(n) - 1).maximum(1), dtype)
+    return shape.iota(n, dtype) * (stop - start) / gaps + start
 
 
 # ---------------------------------------------------------------- shapes
@@ -459,7 +460,7 @@ def frozen(frame: Frame, m: Any) -> Any:
 
 
 @builtin
-def map_(frame: Frame, f: Any, m: Any, n: Any = None) -> Any:
+def map_(frame: Frame, f: Fn, m: Any, n: Any = None) -> Any:
     """A module whose parameters are ``f(p)``, or ``f(p, q)`` of two modules."""
     from .calls import call_values
 
@@ -484,7 +485,9 @@ def parameters(frame: Frame, m: Any) -> list[Any]:
     """The tensors of a module as a list; a tensor is its own."""
     if isinstance(m, Value):
         return [m]
-    items = m if isinstance(m, list) else [_group(m, "parameters")]
+    if isinstance(m, list):
+        return [tensor for item in m for tensor in parameters(frame, item)]
+    items = [_group(m, "parameters")]
     return [algebra.tensor_of(frame, item, slot) for item in items for slot in algebra.slots_of(frame, item, _here(frame))]
 
 

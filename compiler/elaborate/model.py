@@ -12,7 +12,7 @@ from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.program import SEED, STEP, Field, Parameter
+from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
 from archonnx.grammar.source import Span
@@ -25,7 +25,6 @@ from .frame import Build, Frame, Scope
 from .methods import bind_methods
 from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
 from .values import ModelType, Module, Slot, describe, static_dim
-
 
 LARGEST = 2**33
 """Elements of a tensor, its symbolic dims left out."""
@@ -52,16 +51,17 @@ class Elaboration:
         """The graph of what these outputs need: fields, seed and step, then parameters by path."""
         nodes = needed((builder or self.build.builder).nodes, outputs.values())
         used = set(outputs.values()).union(*(node.inputs for node in nodes))
-        used |= self._sizes_for(used.union(*(node.outputs for node in nodes)))
+        symbols = set().union(*(node.op.symbols() for node in nodes))
+        used |= self._sizes_for(used.union(*(node.outputs for node in nodes)), symbols)
         inputs = {name: value for name, value in self.build.inputs.items() if value in used}
         for slot, value in self.build.parameters.items():
             if value in used:
                 inputs[slot.path] = value
         return Graph(name, inputs, tuple(nodes), dict(outputs), self.facts)
 
-    def _sizes_for(self, values: set[Value]) -> set[Value]:
+    def _sizes_for(self, values: set[Value], symbols: set[str]) -> set[Value]:
         """Fields that are needed only because their shapes tell the sizes of dims."""
-        wanted = set().union(*(value.type.symbols() for value in values))
+        wanted = symbols.union(*(value.type.symbols() for value in values))
         told = {d.symbol for value in values & set(self.build.inputs.values()) for d in value.shape} | set(self.build.inputs)
         extra: set[Value] = set()
         for symbol in sorted(wanted - told):
@@ -93,12 +93,22 @@ def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any]
     report.finish()
     _check_interface(judged, model, report)
 
+    assumed: list[Assumption] = []
+
     def retrain(frozen: Sequence[Module]) -> Elaboration:
-        build = Build(report, root, training=True, float_type=float_type, frozen_slots=True, substitutions=substitutions,
-                      frozen=frozenset(frozen))
-        elaboration = _run(scope, model, arguments, build)
-        report.finish()
-        return elaboration
+        known = substitutions
+        while True:
+            build = Build(report, root, training=True, float_type=float_type, frozen_slots=True, substitutions=known,
+                          frozen=frozenset(frozen))
+            try:
+                elaboration = _run(scope, model, arguments, build)
+            except Substitute as found:  # of an assert that only training reaches
+                known = found.added_to(known)
+                assumed.append(found.assumption)
+                continue
+            report.finish()
+            elaboration.build.assumptions[:0] = assumed
+            return elaboration
 
     trained = retrain(())
     for slot in root.made:
@@ -124,8 +134,7 @@ def _judge(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: M
         try:
             elaboration = _run(scope, model, arguments, build)
         except Substitute as found:
-            substitutions = {name: d.substitute({found.symbol: found.value}) for name, d in substitutions.items()}
-            substitutions[found.symbol] = found.value
+            substitutions = found.added_to(substitutions)
             root.slots.clear()
             root.children.clear()
             root.made.clear()

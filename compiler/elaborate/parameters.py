@@ -89,9 +89,8 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
 
 def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
     """The graph of a parameter's initial value: input ``seed`` if it draws, output ``value``."""
-    from .statements import declared, sample
-
     from .expressions import evaluate
+    from .statements import declared, sample
 
     builder = frame.build.builder
     what = Origin(f"initial value of `{statement.name}`", statement.value.span)

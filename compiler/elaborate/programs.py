@@ -25,11 +25,10 @@ from . import calls
 from .algebra import is_group, slots_of, tensor_of
 from .expressions import evaluate, iterate, problems, unpack
 from .frame import POISON, Build, Frame, Scope
-from .tensors import as_tensor
 from .model import ElaboratedModel, Elaboration
 from .statements import NOT_BUILT, check_type
+from .tensors import as_tensor
 from .values import Configured, Function, Module, OptimizerType, Results, Slot, describe
-
 
 PLANNED_SOURCES = ("parquet", "images", "text", "gymnasium")
 
@@ -423,7 +422,8 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
 def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
     """The names of the model, on top of the program's."""
     names = {name: value for name, value in trained.names.items() if value is not POISON}
-    return Frame(trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals})
+    return Frame(trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals},
+                 sealed=True)
 
 
 def _slot(trained: Elaboration, value: Any) -> Slot | None:

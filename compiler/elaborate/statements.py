@@ -9,7 +9,7 @@ from typing import Any
 
 from archonnx.compiler.ir.dims import Dim, same
 from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.elementwise import cast
 from archonnx.compiler.ops.shape import broadcast_to, stop_gradient
@@ -19,12 +19,12 @@ from archonnx.grammar.source import Span
 
 from . import calls
 from .asserts import check_assert
-from .expressions import evaluate, iterate, problems, provenance, truth, unpack
 from .dependence import walk
+from .expressions import evaluate, iterate, problems, provenance, truth, unpack
 from .frame import BUDGET, POISON, Frame
-from .tensors import as_tensor
 from .parameters import declare_parameter
 from .signatures import tensor_type
+from .tensors import as_tensor
 from .values import Module, Results, describe
 
 
@@ -117,7 +117,7 @@ def _assign(frame: Frame, statement: ast.Assign) -> None:
             _replace_item(frame, target, value)
             continue
         frame.bind(name, value, target.span)
-        if isinstance(value, Module):
+        if isinstance(value, Module) and value.name == name and value.parent is frame.owner:
             frame.fixed.add(name)
 
 
@@ -152,7 +152,7 @@ def _unpacked(frame: Frame, statement: ast.Assign, count: int) -> list[Any]:
 def declared(frame: Frame, type_: ast.Type, value: Any, expr: ast.Expr) -> Value:
     """A value as its written type wants it; a number fills the shape."""
     wanted = tensor_type(frame, type_)
-    if isinstance(value, int | float | Dim | list) and not isinstance(value, bool):
+    if isinstance(value, int | float | Dim | list) and (not isinstance(value, bool) or wanted.dtype is DType.bool):
         with problems(frame, expr.span, [expr], [value]):
             value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
     if not isinstance(value, Value):

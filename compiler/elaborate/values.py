@@ -19,7 +19,7 @@ from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 if TYPE_CHECKING:
-    from .frame import Frame, Scope
+    from .frame import Scope
 
 StaticDim = int | Dim
 

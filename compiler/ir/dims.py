@@ -267,7 +267,21 @@ def at_most(left: Dim, right: Dim) -> bool:
 
 def _nonnegative_dim(dim: Dim) -> bool:
     bound = dim.lower_bound()
+    if bound is None:
+        bound = _with_quotients_at_their_largest(dim).lower_bound()
     return bound is not None and bound >= 0
+
+
+def _with_quotients_at_their_largest(dim: Dim) -> Dim:
+    """A dim that is at most this one: where ``x // c`` is taken away, ``x`` is, which is no less."""
+    lower = dim
+    for monomial, coefficient in dim.terms:
+        factor, power = monomial[0] if len(monomial) == 1 else ("", 0)
+        if isinstance(factor, Atom) and factor.op == "//" and power == 1 and coefficient < 0:
+            c, x = factor.right.constant, factor.left.lower_bound()
+            if c is not None and c >= 1 and x is not None and x >= 0:
+                lower = lower - Dim(((monomial, coefficient),)) + factor.left * coefficient
+    return lower
 
 
 _facts: ContextVar[tuple[Dim, ...]] = ContextVar("facts", default=())

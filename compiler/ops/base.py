@@ -114,6 +114,10 @@ class Op(Record):
             return emit.node(self.onnx.type, *inputs, domain=self.onnx.domain, **attributes)
         return emit.nodes(self.onnx.type, *inputs, outputs=len(results), domain=self.onnx.domain, **attributes)
 
+    def symbols(self) -> set[str]:
+        """Names of dims among the attributes."""
+        return set().union(*(_symbols(getattr(self, f.name)) for f in fields(self)))
+
     def substitute(self, values: Mapping[str, Dim]) -> Op:
         """The op with names of dims among its attributes replaced."""
         changed = {}
@@ -127,6 +131,12 @@ class Op(Record):
     def __str__(self) -> str:
         shown = [f"{f.name}={_show(getattr(self, f.name))}" for f in fields(self) if f.repr]
         return self.name + (f"({', '.join(shown)})" if shown else "")
+
+
+def _symbols(value: Any) -> set[str]:
+    if isinstance(value, Dim):
+        return value.symbols()
+    return set().union(*map(_symbols, value)) if isinstance(value, tuple) else set()
 
 
 def _substitute(value: Any, values: Mapping[str, Dim]) -> Any:
