@@ -33,9 +33,10 @@ def checked_suggestions(source: Source, report: Report, compile_text: Callable[[
 
 def _edit(diagnostic: Diagnostic, source: Source) -> Span | None:
     span, suggestion = diagnostic.span, diagnostic.help
-    if not isinstance(suggestion, Suggestion) or span is None or span.source is not source:
+    if not isinstance(suggestion, Suggestion) or span is None:
         return None
-    return suggestion.place(span)
+    place = suggestion.place(span)
+    return place if place is not None and place.source is source else None
 
 
 def _helps(diagnostic: Diagnostic, edit: Span, report: Report, compile_text: Callable[[Source], object]) -> bool:

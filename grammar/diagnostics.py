@@ -110,19 +110,22 @@ class Suggestion(str):
     Whoever can check the file with the edit applied does, and drops the suggestion if the file is no better for it.
     """
 
-    __slots__ = ("replacement", "word")
+    __slots__ = ("at", "replacement", "word")
     word: str
     replacement: str
+    at: Span | None
 
     @staticmethod
-    def of(text: str, word: str, replacement: str) -> Suggestion:
-        """A help text with its edit."""
+    def of(text: str, word: str, replacement: str, at: Span | None = None) -> Suggestion:
+        """A help text with its edit; ``at`` is its place where that is not where the diagnostic points."""
         suggestion = Suggestion(text)
-        suggestion.word, suggestion.replacement = word, replacement
+        suggestion.word, suggestion.replacement, suggestion.at = word, replacement, at
         return suggestion
 
     def place(self, span: Span) -> Span | None:
-        """Where the word stands in what a diagnostic points at, or None."""
+        """What the edit replaces: its own place, or the word in what a diagnostic points at; None if it is not there."""
+        if self.at is not None:
+            return self.at
         match = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", span.text)
         return Span(span.source, span.start + match.start(), span.start + match.end()) if match else None
 

@@ -70,6 +70,8 @@ def map_groups(frame: Frame, function: Callable[..., Value], groups: list[Any], 
     columns = [_columns(frame, group, slots, span) for group in groups]
     values = {slot: function(*row) for slot, row in zip(slots, zip(*columns, strict=True), strict=True)}
     for slot, value in values.items():
+        if not isinstance(value, Value):
+            fail("AX0306", f"a tensor is needed for parameter `{slot.name}`, not {describe(value)}", span)
         if value.type != slot.type:
             fail("AX0304", f"parameter `{slot.name}` is {slot.type}, and the result here is {value.type}", span)
     return derived_like(first, values)

@@ -10,7 +10,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, did_you_mean, fail
+from archonnx.grammar.diagnostics import Label, Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .algebra import is_group, map_groups
@@ -187,7 +187,22 @@ def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Val
         if not isinstance(value, Value | bool | int | float | Dim):
             fail("AX0306", f"`{expr.op}` joins tensors and numbers, and this is {describe(value)}", operand.span)
     with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.op_span, operands, [left, right]):
-        return tensor_binary(frame, expr.op, left, right)
+        try:
+            return tensor_binary(frame, expr.op, left, right)
+        except TypeProblem as problem:
+            if problem.code == "AX0301" and problem.help is None:
+                problem.help = _other_rows(frame, left, right)
+            raise
+
+
+def _other_rows(frame: Frame, left: Value, right: Value) -> Suggestion | None:
+    """How a matrix that is a parameter would have to be declared, to be multiplied from the left."""
+    slot = next((slot for slot, value in frame.build.parameters.items() if value is right), None)
+    if slot is None or right.rank != 2 or slot.statement.type.dims is None or left.shape[-1].constant is None:
+        return None
+    rows, columns = slot.statement.type.dims
+    text = f"declare `{slot.name}` as [{left.shape[-1]}, {columns.span.text}]"
+    return Suggestion.of(text, rows.span.text, str(left.shape[-1]), rows.span)
 
 
 # ---------------------------------------------------------------- containers, attributes, indices
