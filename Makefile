@@ -18,6 +18,7 @@ $(STAMP): pyproject.toml
 
 check: setup types  ## ruff and mypy --strict
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check -q .
 	MYPYPATH=.types $(BIN)/mypy --strict -p archonnx $(MAPPED:%=-p archonnx.%) -p benchmarks
 
 types:  # mypy sees no import hooks: a tree of links that looks like the installed package

@@ -91,8 +91,14 @@ class Compiled:
 
 
 def compile(
-    spec: SpecLike, batch_size: int | None = None, *, target: Literal["portable", "ort"] = "portable",
-    program: str | None = None, steps: int | None = None, steps_per_epoch: int | None = None, opset: int = OPSET,
+    spec: SpecLike,
+    batch_size: int | None = None,
+    *,
+    target: Literal["portable", "ort"] = "portable",
+    program: str | None = None,
+    steps: int | None = None,
+    steps_per_epoch: int | None = None,
+    opset: int = OPSET,
 ) -> Compiled:
     """Compile a spec to ONNX graphs, all of which take the parameters as inputs, by path.
 
@@ -117,8 +123,10 @@ def compile(
     return Compiled(
         model.name,
         Graphs({name: partial(_exported, graph, target, name in judged, opset) for name, graph in graphs.items()}),
-        {path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable, p.buffer)
-         for path, p in model.parameters.items()},
+        {
+            path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable, p.buffer)
+            for path, p in model.parameters.items()
+        },
     )
 
 
@@ -129,13 +137,20 @@ def _sized(model: ModelProgram, graph: Graph, batch_size: int | None) -> Graph:
         return graph
     symbol = batch_symbol({name: field.type for name, field in model.fields.items()})
     if symbol is None:
-        fail("AX0506", f"a batch size of {batch_size}, and no input of {model.name} has a symbolic number of rows",
-             None, help="leave the batch size out")
+        fail(
+            "AX0506",
+            f"a batch size of {batch_size}, and no input of {model.name} has a symbolic number of rows",
+            None,
+            help="leave the batch size out",
+        )
     return bind(graph, {symbol: batch_size})
 
 
 def _exported(
-    graph: Graph | Callable[[], Graph], target: Literal["portable", "ort"], fixed_step: bool, opset: int,
+    graph: Graph | Callable[[], Graph],
+    target: Literal["portable", "ort"],
+    fixed_step: bool,
+    opset: int,
 ) -> onnx.ModelProto:
     """A graph as ONNX. Outside training, draws are those of one step: of what they take, the seed alone is left."""
     from archonnx.compiler.onnx_export import export
@@ -161,21 +176,41 @@ class Trainer(_Trainer):
     """
 
     def __init__(
-        self, spec: SpecLike, batch_size: int = 32, seed: int = 0, *, device: DeviceName = "auto",
-        threads: int | None = None, use_tf32: bool = True, program: str | None = None, steps: int | None = None,
+        self,
+        spec: SpecLike,
+        batch_size: int = 32,
+        seed: int = 0,
+        *,
+        device: DeviceName = "auto",
+        threads: int | None = None,
+        use_tf32: bool = True,
+        program: str | None = None,
+        steps: int | None = None,
         steps_per_epoch: int | None = None,
     ) -> None:
         model = elaborate(_spec(spec))
         super().__init__(
-            model, program=program_named(model, program) if program is not None else None, batch_size=batch_size,
-            seed=seed, options=Options(device, threads, use_tf32), total=steps, per_epoch=steps_per_epoch,
+            model,
+            program=program_named(model, program) if program is not None else None,
+            batch_size=batch_size,
+            seed=seed,
+            options=Options(device, threads, use_tf32),
+            total=steps,
+            per_epoch=steps_per_epoch,
         )
 
 
 def train(
-    spec: SpecLike, out: str | Path | None = None, *, settings: Mapping[str, Any] | None = None,
-    seed: int | None = None, program: str | None = None, resume: str | Path | None = None, device: DeviceName = "auto",
-    threads: int | None = None, observer: Observer | None = None,
+    spec: SpecLike,
+    out: str | Path | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    program: str | None = None,
+    resume: str | Path | None = None,
+    device: DeviceName = "auto",
+    threads: int | None = None,
+    observer: Observer | None = None,
 ) -> Run:
     """Train a spec as its ``train`` blocks say, and write a run directory.
 
@@ -205,8 +240,13 @@ def train(
     model, options = elaborate(loaded), Options(device, threads)
     checkpoints = Checkpoints(destination, request)
     trained = run_programs(
-        model, loaded.path.parent if loaded.path is not None else Path.cwd(), changes=request.changes, options=options,
-        observer=observer, only=request.only, state=saved.of(model, options) if saved is not None else None,
+        model,
+        loaded.path.parent if loaded.path is not None else Path.cwd(),
+        changes=request.changes,
+        options=options,
+        observer=observer,
+        only=request.only,
+        state=saved.of(model, options) if saved is not None else None,
         keep=checkpoints.keep,
     )
     return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
@@ -215,7 +255,8 @@ def train(
 def _continued(before: Request, now: Request) -> Request:
     """What was asked for before, and what is asked for in its place."""
     return Request(
-        {**before.arguments, **now.arguments}, {**before.changes, **now.changes},
+        {**before.arguments, **now.arguments},
+        {**before.changes, **now.changes},
         now.only if now.only is not None else before.only,
     )
 

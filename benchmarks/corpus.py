@@ -55,8 +55,11 @@ class Base:
 def corpus() -> tuple[Base, ...]:
     """All texts, always in the same order."""
     plain = [*_files(), *_fences()]
-    carrying = [Base(f"{base.name.removesuffix('.arch')}_and_library.arch", text, base.wrong)
-                for base in plain if not base.yaml and (text := _with_library(base.text)) != base.text]
+    carrying = [
+        Base(f"{base.name.removesuffix('.arch')}_and_library.arch", text, base.wrong)
+        for base in plain
+        if not base.yaml and (text := _with_library(base.text)) != base.text
+    ]
     return (*plain, *carrying, *(twin for base in plain if (twin := _in_yaml(base)) is not None))
 
 

@@ -55,8 +55,9 @@ def _feed(mistake: Mistake) -> None:
 
     spec = parse_spec(Source("net.arch", mistake.spec))
     trainer = Trainer(spec, batch_size=32, device="cpu")
-    trainer.step({name: np.zeros(shape, np.float32 if len(shape) > 1 else np.int64)
-                  for name, shape in mistake.arrays.items()})
+    trainer.step(
+        {name: np.zeros(shape, np.float32 if len(shape) > 1 else np.int64) for name, shape in mistake.arrays.items()}
+    )
 
 
 def theirs(mistake: Mistake, peer: str) -> str:
@@ -64,8 +65,15 @@ def theirs(mistake: Mistake, peer: str) -> str:
     code = f"{PRELUDES[peer]}\n{mistake.peers[peer]}"
     environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONWARNINGS": "default"}
     with tempfile.TemporaryDirectory() as folder:
-        result = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True,
-                                text=True, timeout=300, check=False)
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
     printed = result.stdout.strip()
     if result.returncode == 0:
         said = _trimmed(_warnings(result.stderr))
@@ -94,8 +102,7 @@ def _trimmed(text: str) -> str:
 def our_part(mistake: Mistake) -> str:
     """The part of the page that a test compares."""
     about = f"{mistake.about}\n\n" if mistake.about else ""
-    return (f"## {mistake.title}\n\n{about}**archonnx**\n\n```arch\n{mistake.spec}```\n\n"
-            f"```text\n{ours(mistake)}\n```\n")
+    return f"## {mistake.title}\n\n{about}**archonnx**\n\n```arch\n{mistake.spec}```\n\n```text\n{ours(mistake)}\n```\n"
 
 
 def section(mistake: Mistake) -> str:
@@ -114,8 +121,13 @@ def main() -> int:
         print(f"install {' and '.join(missing)} first: pip install {' '.join(missing)}")
         return 1
     packages = ("torch", "keras", "onnx", "onnxruntime-gpu", "onnxruntime")
-    parts = ["# Error messages", "Written by `python -m benchmarks.error_messages`.", METHOD,
-             *map(section, MISTAKES), page.circumstances(packages)]
+    parts = [
+        "# Error messages",
+        "Written by `python -m benchmarks.error_messages`.",
+        METHOD,
+        *map(section, MISTAKES),
+        page.circumstances(packages),
+    ]
     print(page.write("errors.md", parts))
     return 0
 

@@ -219,8 +219,9 @@ def _run_chunk(numbers: Sequence[int], seed: int) -> list[tuple[int, Outcome]]:
     return outcomes
 
 
-def run(cases: int, *, seed: int = SEED, processes: int = 2, first: int = 0,
-        progress: Callable[[Tally], None] | None = None) -> Tally:
+def run(
+    cases: int, *, seed: int = SEED, processes: int = 2, first: int = 0, progress: Callable[[Tally], None] | None = None
+) -> Tally:
     """Examine cases ``first`` and on, in several processes."""
     begin, tally = time.perf_counter(), Tally()
     chunks = [range(start, min(start + CHUNK, first + cases)) for start in range(first, first + cases, CHUNK)]
@@ -295,8 +296,11 @@ def section(tally: Tally, seed: int = SEED) -> list[str]:
 def show(tally: Tally) -> None:
     """A line of progress, now and then."""
     if tally.cases % 1000 < CHUNK:
-        print(f"{tally.cases:,} cases, {tally.reached:.1%} reached the shape checker, {len(tally.problems)} problems, "
-              f"{tally.cases / tally.seconds:.0f} a second", flush=True)
+        print(
+            f"{tally.cases:,} cases, {tally.reached:.1%} reached the shape checker, {len(tally.problems)} problems, "
+            f"{tally.cases / tally.seconds:.0f} a second",
+            flush=True,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,8 +24,27 @@ TOKEN = re.compile(
     r'"""(?:[^"]|"(?!""))*"""|"[^"\n]*"|\#[^\n]*|[^\W\d]\w*|\d+(?:\.\d+)?(?:e[+-]?\d+)?'
     r"|\*\*|//|\|>|->|==|!=|<=|>=|\.\.\.|\n[ ]*|[ \t]+|."
 )
-NUMBERS = ("0", "1", "2", "3", "-1", "5", "7", "10", "64", "1000", "1000000", "2147483648", "9223372036854775808",
-           "1" + "0" * 30, "0.5", "1e-3", "1e300", "1.0", "1e999")
+NUMBERS = (
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "5",
+    "7",
+    "10",
+    "64",
+    "1000",
+    "1000000",
+    "2147483648",
+    "9223372036854775808",
+    "1" + "0" * 30,
+    "0.5",
+    "1e-3",
+    "1e300",
+    "1.0",
+    "1e999",
+)
 OPERATORS = ("+", "-", "*", "/", "//", "%", "@", "**", "==", "!=", "<", "<=", ">", ">=", "in", "and", "or")
 SCALARS = ("", "~", "true", "0", "-1", "1e9", "[B, 8]", "x", "none", "{}", "[]", "relu", "Dense(3)", "a: b", "?", "*a")
 PIECES = ('"', "'", "\t", "\n", "(", ")", "[", "]", "{", "}", ":", ",", "\\", "\x00", "\u00e9", "\u202e", "...", "|>")
@@ -194,8 +213,12 @@ def _leaf(tree: ast.File, donor: ast.File, random: Random) -> Rebuilt:
 
 def _list(tree: ast.File, donor: ast.File, random: Random) -> Rebuilt:
     """In a list of nodes, one is left out, repeated, or exchanged with another."""
-    lists = [value for node in nodes(tree) for field in fields(node)
-             if isinstance(value := getattr(node, field.name), tuple) and value and isinstance(value[0], ast.Node)]
+    lists = [
+        value
+        for node in nodes(tree)
+        for field in fields(node)
+        if isinstance(value := getattr(node, field.name), tuple) and value and isinstance(value[0], ast.Node)
+    ]
     if not lists:
         return {}
     old = random.choice(lists)
@@ -220,15 +243,17 @@ def _wrap(tree: ast.File, donor: ast.File, random: Random) -> Rebuilt:
         return {}
     span = old.span
     name = ast.Name(random.choice(library_names()), span=span)
-    wrapped = random.choice((
-        ast.Call(name, (ast.Argument(old, span=span),), span=span),
-        ast.Binary(random.choice(OPERATORS), old, part, span=span, op_span=span),
-        ast.Unary(random.choice(("-", "not")), old, span=span),
-        ast.Index(old, (ast.Number(random.choice((0, 1, -1, 5)), span=span),), span=span),
-        ast.Pipe(old, name, span=span),
-        ast.List((old, part), span=span),
-        ast.Conditional(old, part, old, span=span),
-    ))
+    wrapped = random.choice(
+        (
+            ast.Call(name, (ast.Argument(old, span=span),), span=span),
+            ast.Binary(random.choice(OPERATORS), old, part, span=span, op_span=span),
+            ast.Unary(random.choice(("-", "not")), old, span=span),
+            ast.Index(old, (ast.Number(random.choice((0, 1, -1, 5)), span=span),), span=span),
+            ast.Pipe(old, name, span=span),
+            ast.List((old, part), span=span),
+            ast.Conditional(old, part, old, span=span),
+        )
+    )
     return {id(old): wrapped}
 
 

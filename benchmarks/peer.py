@@ -35,7 +35,11 @@ def network(case: Case, dropout: float = 0.25) -> nn.Sequential:
 
 
 def make_step(
-    case: Case, *, fused: bool = False, dropout: float = 0.25, initial: Mapping[str, Any] | None = None,
+    case: Case,
+    *,
+    fused: bool = False,
+    dropout: float = 0.25,
+    initial: Mapping[str, Any] | None = None,
     batch: Mapping[str, torch.Tensor] | None = None,
 ) -> Step:
     """A step on a batch that gives the loss before its update.

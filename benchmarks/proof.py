@@ -103,8 +103,11 @@ def main() -> int:
         holds = claim.holds(seen)
         numbers = [format(number, claim.style) for number in (fmean(seen), *seen)]
         rows.append([f"`{claim.spec}`: {claim.figure}", *numbers, claim.claim, "yes" if holds else "**no**"])
-        print(f"{claim.spec}: {numbers[0]} ({', '.join(numbers[1:])}), {claim.claim}: {'holds' if holds else 'FAILS'}, "
-              f"{time.perf_counter() - begin:.0f} s", flush=True)
+        print(
+            f"{claim.spec}: {numbers[0]} ({', '.join(numbers[1:])}), {claim.claim}: {'holds' if holds else 'FAILS'}, "
+            f"{time.perf_counter() - begin:.0f} s",
+            flush=True,
+        )
         if not holds:
             failed.append(claim.spec)
     header = ["", "mean", *(f"seed {seed}" for seed in SEEDS), "claim", "holds"]
@@ -112,8 +115,17 @@ def main() -> int:
     if tally.problems or tally.reached < REACHED:
         failed.append("mutated specs")
     packages = ("numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
-    written = page.write("proof.md", ["# What the zoo learns", "Written by `make proof`.", METHOD,
-                                      page.table(header, rows), *fuzz.section(tally), page.circumstances(packages)])
+    written = page.write(
+        "proof.md",
+        [
+            "# What the zoo learns",
+            "Written by `make proof`.",
+            METHOD,
+            page.table(header, rows),
+            *fuzz.section(tally),
+            page.circumstances(packages),
+        ],
+    )
     for path in fuzz.save(tally):
         print(f"a mutated spec that fails: {path}")
     print(written)

@@ -102,4 +102,3 @@ def _pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]
         parts = node.op.vjp(tuple(cotangents.get(out) for out in node.outputs), node.outputs, *node.inputs)
     pairs = zip(node.inputs, parts, strict=True)
     return [(value, part) for value, part in pairs if part is not None and value in active]
-

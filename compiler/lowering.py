@@ -217,9 +217,7 @@ class _DimReader:
             return self._emit.constant(np.array(sizes, dtype=np.int64))
         if dims not in self._vectors:
             parts = [self._one(dim) for dim in dims]
-            self._vectors[dims] = (
-                parts[0] if len(parts) == 1 else self._emit.shared("dims", "Concat", *parts, axis=0)
-            )
+            self._vectors[dims] = parts[0] if len(parts) == 1 else self._emit.shared("dims", "Concat", *parts, axis=0)
         return self._vectors[dims]
 
     def _one(self, dim: Dim) -> str:
@@ -278,8 +276,7 @@ def _reaches(shapes: Sequence[tuple[Dim, ...]], result: tuple[Dim, ...]) -> bool
     if max(map(len, shapes)) != len(result):
         return False
     return all(
-        any(len(shape) >= -axis and shape[axis] == result[axis] for shape in shapes)
-        for axis in range(-len(result), 0)
+        any(len(shape) >= -axis and shape[axis] == result[axis] for shape in shapes) for axis in range(-len(result), 0)
     )
 
 

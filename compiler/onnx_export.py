@@ -38,8 +38,13 @@ ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
 
 
 def export(
-    graph: Graph, *, target: Target = "portable", constants: Mapping[str, Array] | None = None,
-    metadata: Mapping[str, str] | None = None, check: bool = True, opset: int = OPSET,
+    graph: Graph,
+    *,
+    target: Target = "portable",
+    constants: Mapping[str, Array] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    check: bool = True,
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -212,9 +217,17 @@ def _codes() -> Mapping[DType, int]:
     from onnx import TensorProto as T
 
     return {
-        DType.f16: T.FLOAT16, DType.bf16: T.BFLOAT16, DType.f32: T.FLOAT, DType.f64: T.DOUBLE,
-        DType.i8: T.INT8, DType.u8: T.UINT8, DType.i32: T.INT32, DType.i64: T.INT64,
-        DType.u32: T.UINT32, DType.u64: T.UINT64, DType.bool: T.BOOL,
+        DType.f16: T.FLOAT16,
+        DType.bf16: T.BFLOAT16,
+        DType.f32: T.FLOAT,
+        DType.f64: T.DOUBLE,
+        DType.i8: T.INT8,
+        DType.u8: T.UINT8,
+        DType.i32: T.INT32,
+        DType.i64: T.INT64,
+        DType.u32: T.UINT32,
+        DType.u64: T.UINT64,
+        DType.bool: T.BOOL,
     }
 
 

@@ -70,8 +70,13 @@ def load(spec: str | Path, /, **arguments: Any) -> Spec:
         return parse_spec(_read(path, str(path)), path=path, **arguments)
     if (found := known.get(str(spec))) is not None:
         return parse_spec(_read(found, found.relative_to(SPECS).as_posix()), path=found, **arguments)
-    fail("AX0601", f"there is no file and no spec of the zoo called `{spec}`", None,
-         help=did_you_mean(str(spec), known) or f"the zoo has {', '.join(known)}")
+    fail(
+        "AX0601",
+        f"there is no file and no spec of the zoo called `{spec}`",
+        None,
+        help=did_you_mean(str(spec), known) or f"the zoo has {', '.join(known)}",
+    )
+    return None
 
 
 def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) -> Spec:
@@ -106,6 +111,7 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
     try:
         return _elaborate(spec, float_type)
     except SpecError as error:
+
         def again(source: Source) -> ModelProgram:
             return _elaborate(replace(spec, source=source, file=parse_source(source)), float_type)
 
@@ -165,13 +171,19 @@ def _model(spec: Spec) -> ast.Model:
     trains = [d for d in spec.file.declarations if isinstance(d, ast.Train)]
     for train in trains:
         if train.model is not None and train.model not in models:
-            fail("AX0201", f"there is no model `{train.model}`", train.name_span, help=did_you_mean(train.model, models))
+            fail(
+                "AX0201", f"there is no model `{train.model}`", train.name_span, help=did_you_mean(train.model, models)
+            )
     if not models:
         fail("AX0219", f"{spec.source.name} declares no model", None, help="a spec needs `model NAME():` and its body")
     if len(models) > 1:
         named = next((t.model for t in trains if t.model is not None), None)
         if named is None:
-            fail("AX0001", "not built yet: choosing among several models of a file", list(models.values())[1].name_span,
-                 help="say which one is trained: `train of NAME:`")
+            fail(
+                "AX0001",
+                "not built yet: choosing among several models of a file",
+                list(models.values())[1].name_span,
+                help="say which one is trained: `train of NAME:`",
+            )
         return models[named]
     return next(iter(models.values()))

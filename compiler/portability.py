@@ -20,10 +20,26 @@ OPSETS = range(18, 27)
 """The opsets of which onnxruntime runs everything that is written here; before 18, Reduce ops had other inputs."""
 SINCE = {"Gelu": 20}
 """Operators that came in later than the first of these."""
-WITHOUT_F64 = frozenset({
-    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Erf", "Gelu",
-    "Resize", "Sinh", "Softplus", "Tan",
-})
+WITHOUT_F64 = frozenset(
+    {
+        "Acos",
+        "Acosh",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "AveragePool",
+        "Conv",
+        "ConvTranspose",
+        "Cosh",
+        "Erf",
+        "Gelu",
+        "Resize",
+        "Sinh",
+        "Softplus",
+        "Tan",
+    }
+)
 """Operators that the CPU has for f32 and f16 alone."""
 TARGETS = {"portable": "ai.onnx operators alone", "ort": "onnxruntime's own, too"}
 
@@ -31,20 +47,34 @@ TARGETS = {"portable": "ai.onnx operators alone", "ort": "onnxruntime's own, too
 def check_target(target: str) -> None:
     """SpecError unless there is such a target."""
     if target not in TARGETS:
-        fail("AX0510", f"there is no target `{target}`", None,
-             help=did_you_mean(target, TARGETS) or "; ".join(f"`{name}`: {means}" for name, means in TARGETS.items()))
+        fail(
+            "AX0510",
+            f"there is no target `{target}`",
+            None,
+            help=did_you_mean(target, TARGETS) or "; ".join(f"`{name}`: {means}" for name, means in TARGETS.items()),
+        )
 
 
 def check_opset(lowered: Lowered, opset: int) -> None:
     """SpecError unless a graph can be written in this opset."""
     if opset not in OPSETS:
-        fail("AX0502", f"archonnx does not write opset {opset}", None,
-             help=f"choose one from {OPSETS[0]} to {OPSETS[-1]}; {OPSET} is read by most runtimes and devices")
+        fail(
+            "AX0502",
+            f"archonnx does not write opset {opset}",
+            None,
+            help=f"choose one from {OPSETS[0]} to {OPSETS[-1]}; {OPSET} is read by most runtimes and devices",
+        )
     report = Report()
     for node in lowered.nodes:
         if not node.domain and SINCE.get(node.op_type, 0) > opset:
-            report.add(_at(node, "AX0502", f"`{node.op_type}` needs opset {SINCE[node.op_type]}, and this is to be "
-                           f"opset {opset}", f"leave out `--opset`, or give {SINCE[node.op_type]} or more"))
+            report.add(
+                _at(
+                    node,
+                    "AX0502",
+                    f"`{node.op_type}` needs opset {SINCE[node.op_type]}, and this is to be opset {opset}",
+                    f"leave out `--opset`, or give {SINCE[node.op_type]} or more",
+                )
+            )
     report.finish()
 
 
@@ -55,11 +85,25 @@ def missing_kernels(graph: Graph, *, portable: bool = False, severity: str = "er
         return report
     for node, dtype in _typed(lower(graph, portable=portable), graph):
         if dtype is DType.bf16 and not report.diagnostics:
-            report.add(_at(node, "AX0504", "onnxruntime cannot compute with bf16 on the CPU",
-                           "declare f32, or run on a GPU: `--device cuda`", severity))
+            report.add(
+                _at(
+                    node,
+                    "AX0504",
+                    "onnxruntime cannot compute with bf16 on the CPU",
+                    "declare f32, or run on a GPU: `--device cuda`",
+                    severity,
+                )
+            )
         elif dtype is DType.f64 and _lacks_f64(node):
-            report.add(_at(node, "AX0503", f"onnxruntime has no `{node.op_type}` of f64 on the CPU",
-                           "declare f32, or run on a GPU: `--device cuda`", severity))
+            report.add(
+                _at(
+                    node,
+                    "AX0503",
+                    f"onnxruntime has no `{node.op_type}` of f64 on the CPU",
+                    "declare f32, or run on a GPU: `--device cuda`",
+                    severity,
+                )
+            )
     return report
 
 

@@ -32,7 +32,7 @@ NEXT = "next/"
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """An ``assert`` that could not be decided: ``left OP right`` holds at every call, or ``message`` says what is wrong.
+    """An ``assert`` that could not be decided: ``left OP right`` holds at every call, or ``message`` tells.
 
     Compilation relies on it; the runtime checks it, and exported models record it in their metadata.
     """
@@ -72,7 +72,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A trained tensor, or a buffer. ``initial`` is a graph with input ``seed: i64[]`` (if it draws) and output ``value``."""
+    """A trained tensor, or a buffer. ``initial`` is a graph from ``seed: i64[]`` (if it draws) to ``value``."""
 
     path: str
     type: TensorType

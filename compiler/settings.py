@@ -174,12 +174,20 @@ SOURCES: Mapping[str, type[Settings]] = {"sklearn": SklearnSource, "npz": NpzSou
 
 
 def source_arguments(
-    kind: str, positional: Sequence[Any], named: Mapping[str, Any], span: Span | None, report: Report,
+    kind: str,
+    positional: Sequence[Any],
+    named: Mapping[str, Any],
+    span: Span | None,
+    report: Report,
 ) -> dict[str, Any] | None:
     """Arguments of a data source by name; None (and errors in the report) if they are wrong."""
     if kind not in SOURCES:
-        report.error("AX0705", f"there is no data source `{kind}`", span,
-                     help=did_you_mean(kind, [*SOURCES, "generate"]) or f"known: {', '.join([*SOURCES, 'generate'])}")
+        report.error(
+            "AX0705",
+            f"there is no data source `{kind}`",
+            span,
+            help=did_you_mean(kind, [*SOURCES, "generate"]) or f"known: {', '.join([*SOURCES, 'generate'])}",
+        )
         return None
     names = list(SOURCES[kind].model_fields)
     if len(positional) > len(names):
@@ -197,7 +205,11 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def _validated(
-    kind: type[Kind], values: Mapping[str, Any], spans: Mapping[str, Span], default: Span | None, report: Report,
+    kind: type[Kind],
+    values: Mapping[str, Any],
+    spans: Mapping[str, Span],
+    default: Span | None,
+    report: Report,
 ) -> Kind | None:
     try:
         return kind.model_validate(values)

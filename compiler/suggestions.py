@@ -49,6 +49,7 @@ def _helps(diagnostic: Diagnostic, edit: Span, report: Report, compile_text: Cal
     except SpecError as error:
         before = {(d.code, d.headline) for d in report.diagnostics if d is not diagnostic}
         new = [d.span for d in error.diagnostics if (d.code, d.headline) not in before]
-        return not any(span is None or (span.start <= edit.start and span.end >= edit.start + len(replacement))
-                       for span in new)
+        return not any(
+            span is None or (span.start <= edit.start and span.end >= edit.start + len(replacement)) for span in new
+        )
     return True

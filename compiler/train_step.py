@@ -56,8 +56,10 @@ def gradient_graph(trained: Elaboration, loss: str) -> Graph:
     slots = _trainable(work)
     with work.build.builder.active(), assuming(work.facts):
         gradients = _gradients(work, loss, slots)
-        outputs = {GRADIENT + slot.path: full(slot.type.shape, 0, slot.type.dtype) if g is None else g
-                   for slot, g in zip(slots, gradients, strict=True)}
+        outputs = {
+            GRADIENT + slot.path: full(slot.type.shape, 0, slot.type.dtype) if g is None else g
+            for slot, g in zip(slots, gradients, strict=True)
+        }
     return work.graph(f"gradients of {loss}", outputs)
 
 
@@ -89,8 +91,9 @@ class _Step:
         graph = work.graph(self.name, {name: work.losses[name][0] for name in losses} | self.outputs)
         paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
         updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
-        constants = {path: slot.type for path, (slot, _) in paths.items()
-                     if path in graph.inputs and path not in updated}
+        constants = {
+            path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated
+        }
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
         graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, graph.outputs, graph.facts)
@@ -116,8 +119,9 @@ def simplified(trained: Elaboration) -> Elaboration:
     return replace(trained, build=work, losses=losses)
 
 
-def build_step(trained: Elaboration, objectives: Sequence[Objective], *, also: Sequence[str] = (),
-               clip_norm: float | None = None) -> TrainStep:
+def build_step(
+    trained: Elaboration, objectives: Sequence[Objective], *, also: Sequence[str] = (), clip_norm: float | None = None
+) -> TrainStep:
     """The step of one ``minimize``, or of several that share a forward pass.
 
     Args:
@@ -156,9 +160,13 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
             fail("AX0405", f"loss `{objective.loss}` does not depend on any parameter that could change", span)
         for slot in reached:
             if slot in step.changed:
-                fail("AX0222", f"two `minimize`s of this `together` change parameter `{slot.path}`", span,
-                     others=[Label(step.changed[slot].span, "the other one")],
-                     help="say which changes what: `over ...`")
+                fail(
+                    "AX0222",
+                    f"two `minimize`s of this `together` change parameter `{slot.path}`",
+                    span,
+                    others=[Label(step.changed[slot].span, "the other one")],
+                    help="say which changes what: `over ...`",
+                )
             step.changed[slot] = objective
         gradients = list(reached.values())
         if clip_norm is not None:
@@ -198,8 +206,12 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
         return reaching_gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
     except NotDifferentiable as problem:
         origin = problem.node.origin
-        fail("AX0401", f"loss `{loss}` cannot be differentiated through {problem.what}: {problem.why}",
-             origin.place or span, help=gradient_help(problem))
+        fail(
+            "AX0401",
+            f"loss `{loss}` cannot be differentiated through {problem.what}: {problem.why}",
+            origin.place or span,
+            help=gradient_help(problem),
+        )
 
 
 def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
@@ -216,27 +228,51 @@ def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t
         states[statement.name] = name, statement.span
 
     what = f"optimizer `{declaration.name}`"
-    frame = Frame(build, optimizer.of.scope, build.root, kind="optimizer", special={ast.State: state}, note=what,
-                  called_at=span, sealed=True, site=f"{objective.name}/{slot.path}")
+    frame = Frame(
+        build,
+        optimizer.of.scope,
+        build.root,
+        kind="optimizer",
+        special={ast.State: state},
+        note=what,
+        called_at=span,
+        sealed=True,
+        site=f"{objective.name}/{slot.path}",
+    )
     frame.locals = {**optimizer.arguments, "decay": slot.decay}
     p = build.parameters[slot]
     if len(declaration.inputs) != 3:
-        fail("AX0217", f"{what} takes {len(declaration.inputs)} inputs: an optimizer has three, (p, g, t)",
-             declaration.name_span)
+        fail(
+            "AX0217",
+            f"{what} takes {len(declaration.inputs)} inputs: an optimizer has three, (p, g, t)",
+            declaration.name_span,
+        )
     given = {q.name: Given(span, value=v) for q, v in zip(declaration.inputs, (p, g, t), strict=True)}
     calls.bind_arguments(frame, frame, what, declaration.inputs, given, span)
     new = calls.run_body(frame, what, declaration.body, declaration.result, span)
     notes = [f"for parameter `{slot.path}`, in the `minimize` at {span}"]
     if not isinstance(new, Value) or new.type != p.type:
-        fail("AX0407", f"{what} gives {_kind(new)}, and the parameter is {p.type}", declaration.result.span,
-             others=_made(new), notes=notes, help="it returns the parameter's next value, of the parameter's type")
+        fail(
+            "AX0407",
+            f"{what} gives {_kind(new)}, and the parameter is {p.type}",
+            declaration.result.span,
+            others=_made(new),
+            notes=notes,
+            help="it returns the parameter's next value, of the parameter's type",
+        )
     step.outputs[NEXT + slot.path] = new
     for name, (carried, declared_at) in states.items():
         after, before = frame.locals[name], step.carried[carried]
         if not isinstance(after, Value) or after.type != before:
-            fail("AX0406", f"state `{name}` of {what} starts as {before} and becomes {_kind(after)}", declared_at,
-                 "declared here", others=_made(after), notes=notes,
-                 help="a state keeps its type from step to step")
+            fail(
+                "AX0406",
+                f"state `{name}` of {what} starts as {before} and becomes {_kind(after)}",
+                declared_at,
+                "declared here",
+                others=_made(after),
+                notes=notes,
+                help="a state keeps its type from step to step",
+            )
         step.outputs[NEXT + carried] = after
 
 
@@ -260,6 +296,11 @@ def _initial_state(frame: Frame, statement: ast.State) -> Array:
     known = {output for node in nodes for output in node.outputs}
     for read in (value, *(read for node in nodes for read in node.inputs)):
         if read not in known:
-            fail("AX0326", f"the starting value of state `{statement.name}` depends on {read.origin.subject}, which is "
-                 "known only in training", statement.value.span, help="a state starts from constants")
+            fail(
+                "AX0326",
+                f"the starting value of state `{statement.name}` depends on {read.origin.subject}, which is "
+                "known only in training",
+                statement.value.span,
+                help="a state starts from constants",
+            )
     return interpret(Graph("state", {}, tuple(nodes), {"value": value}), {})["value"]

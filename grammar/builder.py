@@ -90,8 +90,14 @@ class Builder:
     def fn(self, children: Children) -> ast.Fn:
         name, signature, suite = children[1], children[2], _first(children, _Group, skip=3)
         return ast.Fn(
-            str(name), signature.items, _first(children, ast.Result), suite.items, _first(children, ast.Backward),
-            suite.doc, span=self._span(children), name_span=self._token(name),
+            str(name),
+            signature.items,
+            _first(children, ast.Result),
+            suite.items,
+            _first(children, ast.Backward),
+            suite.doc,
+            span=self._span(children),
+            name_span=self._token(name),
         )
 
     def backward(self, children: Children) -> ast.Backward:
@@ -111,23 +117,33 @@ class Builder:
         """The fields of what has hyperparameters and inputs."""
         _, name, hyperparameters, inputs, *_, suite = children
         return {
-            "name": str(name), "hyperparameters": hyperparameters.items, "inputs": inputs.items,
-            "result": _first(children, ast.Result), "body": suite.items, "doc": suite.doc,
-            "span": self._span(children), "name_span": self._token(name),
+            "name": str(name),
+            "hyperparameters": hyperparameters.items,
+            "inputs": inputs.items,
+            "result": _first(children, ast.Result),
+            "body": suite.items,
+            "doc": suite.doc,
+            "span": self._span(children),
+            "name_span": self._token(name),
         }
 
     def model(self, children: Children) -> ast.Model:
         _, name, signature, _, suite = children
-        return ast.Model(str(name), signature.items, suite.items, suite.doc, span=self._span(children),
-                         name_span=self._token(name))
+        return ast.Model(
+            str(name), signature.items, suite.items, suite.doc, span=self._span(children), name_span=self._token(name)
+        )
 
     def train(self, children: Children) -> ast.Train:
         word, *rest, _, suite = children
         name = rest[0] if rest and rest[0].type == "NAME" else None
         model = rest[-1] if rest and rest[-1] is not name else None
         return ast.Train(
-            str(name or ""), None if model is None else str(model), suite.items, suite.doc,
-            span=self._span(children), name_span=self._token(word if name is None else name),
+            str(name or ""),
+            None if model is None else str(model),
+            suite.items,
+            suite.doc,
+            span=self._span(children),
+            name_span=self._token(word if name is None else name),
         )
 
     def search(self, children: Children) -> ast.Search:
@@ -135,15 +151,23 @@ class Builder:
 
     def entry(self, children: Children) -> ast.Entry:
         _, name, signature, _, result, _, suite = children
-        return ast.Entry(str(name), signature.items, result, suite.items, suite.doc, span=self._span(children),
-                         name_span=self._token(name))
+        return ast.Entry(
+            str(name),
+            signature.items,
+            result,
+            suite.items,
+            suite.doc,
+            span=self._span(children),
+            name_span=self._token(name),
+        )
 
     def signature(self, children: Children) -> _Group:
         return self._group(children, ast.Parameter)
 
     def parameter(self, children: Children) -> ast.Parameter:
-        return ast.Parameter(str(children[0]), _first(children, ast.Type), _first(children, ast.Expr),
-                             span=self._span(children))
+        return ast.Parameter(
+            str(children[0]), _first(children, ast.Type), _first(children, ast.Expr), span=self._span(children)
+        )
 
     def result(self, children: Children) -> ast.Result:
         if isinstance(children[0], ast.Type):
@@ -252,7 +276,9 @@ class Builder:
             root = root.value
         if not isinstance(root, ast.Name):
             self.report.error(
-                "AX0117", "only a name, or an item of a named list, can stand left of `=`", target.span,
+                "AX0117",
+                "only a name, or an item of a named list, can stand left of `=`",
+                target.span,
                 help="write `a, b = f(x)` without brackets" if isinstance(target, ast.Tuple | ast.List) else None,
             )
 
@@ -327,8 +353,12 @@ class Builder:
             first, second = self._token(op), self._token(rest[0])
             one, two = self._span([left, right]).text, self._span([right, rest[1]]).text
             self.report.error(
-                "AX0114", "comparisons do not chain", second, "a second comparison",
-                others=[Label(first, "the first one")], help=f"write `{one} and {two}`",
+                "AX0114",
+                "comparisons do not chain",
+                second,
+                "a second comparison",
+                others=[Label(first, "the first one")],
+                help=f"write `{one} and {two}`",
             )
         return self.binary([left, op, right])
 
@@ -344,7 +374,9 @@ class Builder:
                 named = argument
             elif named is not None:
                 self.report.error(
-                    "AX0119", "an argument without a name follows one with a name", argument.span,
+                    "AX0119",
+                    "an argument without a name follows one with a name",
+                    argument.span,
                     others=[Label(named.span, "after this one, every argument needs its name")],
                 )
         return ast.Call(callee, arguments, span=self._span(children))
@@ -420,7 +452,10 @@ class Builder:
         for key, value in (child.items for child in children if type(child) is not Token):
             if key.value in pairs:
                 self.report.error(
-                    "AX0120", f"the key `{key.value}` is given twice", key.span, "again here",
+                    "AX0120",
+                    f"the key `{key.value}` is given twice",
+                    key.span,
+                    "again here",
                     others=[Label(pairs[key.value][0].span, "first given here")],
                 )
             pairs[key.value] = key, value

@@ -77,7 +77,8 @@ def explain(code: str) -> str | None:
 def reference() -> str:
     """The catalogue as a Markdown page."""
     lines = [
-        "# Diagnostics", "",
+        "# Diagnostics",
+        "",
         "Every finding of archonnx has a code; `archonnx explain CODE` prints its entry. This page is generated from",
         "`grammar/codes_*.py` by `python -m archonnx.grammar.catalogue docs/diagnostics.md`.",
     ]

@@ -54,8 +54,15 @@ class Report:
             self.diagnostics.append(diagnostic)
 
     def error(
-        self, code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),
-        help: str | None = None, others: Iterable[Label] = (),
+        self,
+        code: str,
+        headline: str,
+        span: Span | None,
+        text: str = "",
+        *,
+        notes: Iterable[str] = (),
+        help: str | None = None,
+        others: Iterable[Label] = (),
     ) -> None:
         """Add an error with one primary label, and perhaps others."""
         self.add(make_error(code, headline, span, text, notes=notes, help=help, others=others))
@@ -90,16 +97,30 @@ class SpecError(Exception):
 
 
 def make_error(
-    code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),
-    help: str | None = None, others: Iterable[Label] = (),
+    code: str,
+    headline: str,
+    span: Span | None,
+    text: str = "",
+    *,
+    notes: Iterable[str] = (),
+    help: str | None = None,
+    others: Iterable[Label] = (),
 ) -> Diagnostic:
     """An error with one primary label (none where there is no text to point at), and perhaps others."""
     primary = (Label(span, text, primary=True),) if span is not None else ()
     return Diagnostic(code, headline, (*primary, *others), tuple(notes), help)
 
 
-def fail(code: str, headline: str, span: Span | None, text: str = "", *, notes: Iterable[str] = (),
-         help: str | None = None, others: Iterable[Label] = ()) -> NoReturn:
+def fail(
+    code: str,
+    headline: str,
+    span: Span | None,
+    text: str = "",
+    *,
+    notes: Iterable[str] = (),
+    help: str | None = None,
+    others: Iterable[Label] = (),
+) -> NoReturn:
     """Raise a ``SpecError`` with a single error."""
     raise SpecError(Report([make_error(code, headline, span, text, notes=notes, help=help, others=others)]))
 
@@ -123,7 +144,7 @@ class Suggestion(str):
         return suggestion
 
     def place(self, span: Span) -> Span | None:
-        """What the edit replaces: its own place, or the word in what a diagnostic points at; None if it is not there."""
+        """What the edit replaces: its own place, or the word in what a diagnostic points at, if it is there."""
         if self.at is not None:
             return self.at
         match = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", span.text)

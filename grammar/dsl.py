@@ -107,8 +107,12 @@ _the_parser = cache(_Parser)
 def _parse(rule: str, span: Span, *, relative: bool = False) -> Any:
     """Parse a text as ``rule`` says; ``relative``: its first line sets the indentation."""
     if span.end - span.start > MAX_CHARACTERS:
-        fail("AX0116", f"a spec has at most {MAX_CHARACTERS} characters, and this one has {span.end - span.start}",
-             Span(span.source, span.start, span.start), help="keep weights and data in files of their own")
+        fail(
+            "AX0116",
+            f"a spec has at most {MAX_CHARACTERS} characters, and this one has {span.end - span.start}",
+            Span(span.source, span.start, span.start),
+            help="keep weights and data in files of their own",
+        )
     parser = _the_parser()
     report = Report()
     with parser.lock:
@@ -136,6 +140,11 @@ def _check_depth(tree: Any) -> None:
             stack.extend((item, depth) for item in node)
         elif isinstance(node, ast.Node):
             if depth > MAX_DEPTH:
-                fail("AX0115", f"an expression is nested more than {MAX_DEPTH} deep", node.span, "too deep from here",
-                     help="give the inner parts names of their own")
+                fail(
+                    "AX0115",
+                    f"an expression is nested more than {MAX_DEPTH} deep",
+                    node.span,
+                    "too deep from here",
+                    help="give the inner parts names of their own",
+                )
             stack.extend((getattr(node, f.name), depth + 1) for f in fields(node))

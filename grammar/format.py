@@ -241,8 +241,11 @@ class _Formatter:
 
     def _header(self, doc: Doc, indent: int, first: ast.Node) -> None:
         """The line that opens a body; comments on lines of their own before ``first``, below it, belong to the body."""
-        own = [comment for comment in self.comments.waiting
-               if comment.start < first.span.start and (comment.inside or not comment.own_line)]
+        own = [
+            comment
+            for comment in self.comments.waiting
+            if comment.start < first.span.start and (comment.inside or not comment.own_line)
+        ]
         self._line(concat(doc, ":"), indent, own[0].start + 1 if own else 0)
 
     def _documented(self, doc: Doc, node: _Documented, indent: int, limit: int) -> None:
@@ -322,4 +325,3 @@ def docstring(text: str, indentation: int) -> str:
     if dedent(inline + end) == text and not inline.startswith("\n"):
         return f'"""{inline}{end}"""'
     return "\n".join(['"""', *(f"{margin}{line}" if line else "" for line in lines), f'{margin}"""'])
-

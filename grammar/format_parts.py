@@ -24,8 +24,13 @@ Item: TypeAlias = tuple[Span, Callable[[], Doc]]
 """Something in brackets: where it was written, and how to make its document, after the comments above it."""
 
 _BINARY = {
-    "or": OR, "and": AND, **dict.fromkeys(["==", "!=", "<", "<=", ">", ">=", "in"], COMPARISON),
-    "+": SUM, "-": SUM, **dict.fromkeys(["*", "/", "//", "%", "@"], PRODUCT), "**": POWER,
+    "or": OR,
+    "and": AND,
+    **dict.fromkeys(["==", "!=", "<", "<=", ">", ">=", "in"], COMPARISON),
+    "+": SUM,
+    "-": SUM,
+    **dict.fromkeys(["*", "/", "//", "%", "@"], PRODUCT),
+    "**": POWER,
 }
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -84,8 +89,11 @@ class PartFormatter:
 
     def _between(self, offset: int) -> list[Doc]:
         """The waiting comments before an operator: beside the operand above, or on lines of their own."""
-        return [part for comment in self.comments.take(offset)
-                for part in ((HARD, comment.text) if comment.own_line else (_remark(comment),))]
+        return [
+            part
+            for comment in self.comments.take(offset)
+            for part in ((HARD, comment.text) if comment.own_line else (_remark(comment),))
+        ]
 
     # ------------------------------------------------------------ expressions
 
@@ -110,9 +118,16 @@ class PartFormatter:
             case ast.Pipe():
                 return self._pipe(node)
             case ast.Conditional():
-                return Group(join(LINE, [
-                    self.expr(node.then, OR), concat("if ", self.expr(node.condition, OR)),
-                    concat("else ", self.expr(node.otherwise, CHOICE))]))
+                return Group(
+                    join(
+                        LINE,
+                        [
+                            self.expr(node.then, OR),
+                            concat("if ", self.expr(node.condition, OR)),
+                            concat("else ", self.expr(node.otherwise, CHOICE)),
+                        ],
+                    )
+                )
             case ast.Binary():
                 return self._binary(node)
             case ast.Unary():
@@ -219,8 +234,16 @@ class PartFormatter:
         value = self._operand(node.value)
         return value if node.name is None else concat(f"{node.name}=", value)
 
-    def brackets(self, opener: str, items: Sequence[Item], closer: str, end: int | None = None, *,
-                 fill: bool = False, grouped: bool = True) -> Doc:
+    def brackets(
+        self,
+        opener: str,
+        items: Sequence[Item],
+        closer: str,
+        end: int | None = None,
+        *,
+        fill: bool = False,
+        grouped: bool = True,
+    ) -> Doc:
         """Items in brackets: on one line, or one a line, or as many on a line as there is room for (``fill``)."""
         if not items:
             return opener + closer

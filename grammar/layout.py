@@ -77,8 +77,13 @@ class Layout(PostLex):
             self.open.append(token)
             if len(self.open) > MAX_BRACKETS:
                 span = self._span(token)
-                fail("AX0115", f"brackets are nested more than {MAX_BRACKETS} deep", span, "one bracket too many",
-                     help="give the inner parts names of their own")
+                fail(
+                    "AX0115",
+                    f"brackets are nested more than {MAX_BRACKETS} deep",
+                    span,
+                    "one bracket too many",
+                    help="give the inner parts names of their own",
+                )
         elif self.open and token == CLOSERS[self.open[-1]]:
             self.open.pop()
 
@@ -102,9 +107,14 @@ class Layout(PostLex):
         while width < self.indents[-1][0]:
             previous = self.indents.pop()
             if not self.indents or width > self.indents[-1][0]:
-                fail("AX0106", "this line is indented less than its neighbours, but not as far as an outer body",
-                     position, f"{_spaces(width)} here", others=[Label(previous[1], f"{_spaces(previous[0])} here")],
-                     help="lines of one body start in the same column")
+                fail(
+                    "AX0106",
+                    "this line is indented less than its neighbours, but not as far as an outer body",
+                    position,
+                    f"{_spaces(width)} here",
+                    others=[Label(previous[1], f"{_spaces(previous[0])} here")],
+                    help="lines of one body start in the same column",
+                )
             yield Token.new_borrow_pos("_DEDENT", "", token)
 
     def _end(self, after_newline: bool) -> Iterator[Token]:
@@ -128,8 +138,13 @@ class Layout(PostLex):
     def _indent(self, width: int, position: Span) -> None:
         self.indents.append((width, position))
         if len(self.indents) > MAX_INDENTATION:
-            fail("AX0115", f"bodies are nested more than {MAX_INDENTATION} deep", position, "one body too many",
-                 help="move the inner parts into a fn or block of their own")
+            fail(
+                "AX0115",
+                f"bodies are nested more than {MAX_INDENTATION} deep",
+                position,
+                "one body too many",
+                help="move the inner parts into a fn or block of their own",
+            )
 
     def _measure(self, token: Token) -> None:
         start, end = bounds(token)
@@ -141,8 +156,13 @@ class Layout(PostLex):
         text = indentation.text
         if "\t" in text:
             start = indentation.start + text.index("\t")
-            fail("AX0105", "a tab in the indentation", Span(indentation.source, start, start + 1), "this is a tab",
-                 help="indent with spaces, four for each level")
+            fail(
+                "AX0105",
+                "a tab in the indentation",
+                Span(indentation.source, start, start + 1),
+                "this is a tab",
+                help="indent with spaces, four for each level",
+            )
         return len(text)
 
     def _position(self, token: Token) -> Span:

@@ -39,7 +39,9 @@ def read_string(span: Span, report: Report) -> str:
         if letter not in _ESCAPES:
             start = span.start + 1 + match.start()
             report.error(
-                "AX0104", f"`{match[0]}` is not an escape", Span(span.source, start, start + len(match[0])),
+                "AX0104",
+                f"`{match[0]}` is not an escape",
+                Span(span.source, start, start + len(match[0])),
                 help='escapes are `\\n`, `\\t`, `\\r`, `\\"`, `\\\\` and `\\u` with four hexadecimal digits; '
                 "a backslash itself is written `\\\\`",
             )

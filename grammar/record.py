@@ -49,7 +49,12 @@ class RecordType(type):
     _key: Callable[[Any], tuple[Any, ...]]
 
     def __new__(
-        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *, eq: bool = True,
+        mcs,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        eq: bool = True,
     ) -> RecordType:
         """Make a class; ``eq=False`` compares its records by identity."""
         annotations: dict[str, str] = namespace.get("__annotations__", {})  # texts: annotations are not evaluated

@@ -23,8 +23,14 @@ _WIDEST = 160  # longer lines are cropped around what is underlined
 _MARGIN = 30
 
 _COLORS = {
-    "error": "\x1b[1;31m", "warning": "\x1b[1;33m", "secondary": "\x1b[1;34m", "gutter": "\x1b[34m",
-    "help": "\x1b[1;36m", "note": "\x1b[1m", "headline": "\x1b[1m", "": "",
+    "error": "\x1b[1;31m",
+    "warning": "\x1b[1;33m",
+    "secondary": "\x1b[1;34m",
+    "gutter": "\x1b[34m",
+    "help": "\x1b[1;36m",
+    "note": "\x1b[1m",
+    "headline": "\x1b[1m",
+    "": "",
 }
 _RESET = "\x1b[0m"
 
@@ -46,10 +52,17 @@ def _annotation(diagnostic: Diagnostic) -> str:
     fields = {"title": f"{diagnostic.code}: {diagnostic.headline}"}
     if (span := diagnostic.span) is not None:
         (line, column), (end_line, end_column) = map(span.source.line_column, (span.start, span.end))
-        fields = {"file": span.source.name, "line": str(line), "endLine": str(end_line), "col": str(column),
-                  "endColumn": str(end_column)} | fields
-    message = "\n".join([diagnostic.headline, *(f"note: {note}" for note in diagnostic.notes)]
-                        + ([f"help: {diagnostic.help}"] if diagnostic.help else []))
+        fields = {
+            "file": span.source.name,
+            "line": str(line),
+            "endLine": str(end_line),
+            "col": str(column),
+            "endColumn": str(end_column),
+        } | fields
+    message = "\n".join(
+        [diagnostic.headline, *(f"note: {note}" for note in diagnostic.notes)]
+        + ([f"help: {diagnostic.help}"] if diagnostic.help else [])
+    )
     shown = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in fields.items())
     return f"::{diagnostic.severity} {shown}::{_escaped(message)}"
 
@@ -78,8 +91,11 @@ def to_json(diagnostic: Diagnostic) -> dict[str, object]:
         "headline": diagnostic.headline,
         "labels": [
             {
-                "file": label.span.source.name, "start": place(label.span, label.span.start),
-                "end": place(label.span, label.span.end), "text": label.text, "primary": label.primary,
+                "file": label.span.source.name,
+                "start": place(label.span, label.span.start),
+                "end": place(label.span, label.span.end),
+                "text": label.text,
+                "primary": label.primary,
             }
             for label in diagnostic.labels
         ],

@@ -27,13 +27,30 @@ _OPENERS = {closer: opener for opener, closer in CLOSERS.items()}
 
 # Terminals that are named in a list of what was expected, in this order, and how.
 _EXPECTED = {
-    "_INDENT": "an indented body", "_NL": "the end of the line", "$END": "the end of the text",
-    "COLON": "`:`", "ARROW": "`->`", "COMMA": "`,`", "EQUAL": "`=`", "TILDE": "`~`",
-    "LPAR": "`(`", "RPAR": "`)`", "RSQB": "`]`", "RBRACE": "`}`", "ELSE": "`else`", "IN": "`in`", "WITH": "`with`",
-    "IMPORT": "`import`", "BACKWARD": "`backward`",
+    "_INDENT": "an indented body",
+    "_NL": "the end of the line",
+    "$END": "the end of the text",
+    "COLON": "`:`",
+    "ARROW": "`->`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "TILDE": "`~`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "RSQB": "`]`",
+    "RBRACE": "`}`",
+    "ELSE": "`else`",
+    "IN": "`in`",
+    "WITH": "`with`",
+    "IMPORT": "`import`",
+    "BACKWARD": "`backward`",
 }
-_FOUND = {"_NL": "the end of the line", "$END": "the end of the text", "_DEDENT": "the end of the body",
-          "_INDENT": "an indented line"}
+_FOUND = {
+    "_NL": "the end of the line",
+    "$END": "the end of the text",
+    "_DEDENT": "the end of the body",
+    "_INDENT": "an indented line",
+}
 
 
 def describe(error: UnexpectedInput, span: Span, layout: Layout) -> Diagnostic:
@@ -138,15 +155,23 @@ def _strings(failure: Failure) -> Diagnostic | None:
         return None
     start, source = failure.place.start, failure.whole.source
     if failure.kind == "_DOC":
-        return make_error("AX0121", "a docstring stands only first in the body of a declaration", failure.place,
-                          help='write comments with `#`, and texts in values between single `"`')
+        return make_error(
+            "AX0121",
+            "a docstring stands only first in the body of a declaration",
+            failure.place,
+            help='write comments with `#`, and texts in values between single `"`',
+        )
     if failure.token is not None:
         return None
     if failure.rest.startswith('"""'):
         return make_error("AX0103", 'this docstring has no closing `"""`', Span(source, start, start + 3))
     end = start + len(failure.rest.rstrip())
-    return make_error("AX0103", "this string has no closing quote", Span(source, start, end),
-                      help='strings end on the line where they begin; a quote inside one is written `\\"`')
+    return make_error(
+        "AX0103",
+        "this string has no closing quote",
+        Span(source, start, end),
+        help='strings end on the line where they begin; a quote inside one is written `\\"`',
+    )
 
 
 def _unclosed_bracket(failure: Failure) -> Diagnostic | None:
@@ -158,8 +183,13 @@ def _unclosed_bracket(failure: Failure) -> Diagnostic | None:
     opener = failure._span(failure.layout.open[-1])
     assert opener is not None
     others = [Label(failure.place, "this cannot stand inside the brackets")] if failure.code else []
-    return make_error("AX0109", f"`{opener.text}` is never closed", opener, others=others,
-                      help=f"close it with `{CLOSERS[opener.text]}`")
+    return make_error(
+        "AX0109",
+        f"`{opener.text}` is never closed",
+        opener,
+        others=others,
+        help=f"close it with `{CLOSERS[opener.text]}`",
+    )
 
 
 def _column(span: Span) -> int:
@@ -178,13 +208,19 @@ def _unmatched_bracket(failure: Failure) -> Diagnostic | None:
     if closer not in _OPENERS:
         return None
     if not failure.layout.open:
-        return make_error("AX0110", f"`{closer}` closes nothing", failure.place,
-                          f"no `{_OPENERS[closer]}` is open here")
+        return make_error(
+            "AX0110", f"`{closer}` closes nothing", failure.place, f"no `{_OPENERS[closer]}` is open here"
+        )
     opener = failure._span(failure.layout.open[-1])
     if opener is None or opener.text == _OPENERS[closer]:
         return None
-    return make_error("AX0110", f"`{closer}` cannot close `{opener.text}`", failure.place,
-                      f"`{CLOSERS[opener.text]}` is needed here", others=[Label(opener, "opened here")])
+    return make_error(
+        "AX0110",
+        f"`{closer}` cannot close `{opener.text}`",
+        failure.place,
+        f"`{CLOSERS[opener.text]}` is needed here",
+        others=[Label(opener, "opened here")],
+    )
 
 
 def _foreign_operator(failure: Failure) -> Diagnostic | None:
@@ -194,8 +230,12 @@ def _foreign_operator(failure: Failure) -> Diagnostic | None:
         for length in (2, 1):
             span = Span(source, at, min(at + length, failure.whole.end))
             if failure.code and span.text in FOREIGN_OPERATORS and span.end > start:
-                return make_error("AX0122", f"`{span.text}` is not an operator of the language", span,
-                                  help=FOREIGN_OPERATORS[span.text])
+                return make_error(
+                    "AX0122",
+                    f"`{span.text}` is not an operator of the language",
+                    span,
+                    help=FOREIGN_OPERATORS[span.text],
+                )
     return None
 
 
@@ -206,8 +246,12 @@ def _unknown_character(failure: Failure) -> Diagnostic | None:
     span = Span(failure.whole.source, failure.place.start, failure.place.start + 1)
     if character in LOOKALIKES:
         known = LOOKALIKES[character]
-        return make_error("AX0102", f"unknown character {_character(character)}", span,
-                          help=f"write `{known}`" if known.strip() else "write an ordinary space")
+        return make_error(
+            "AX0102",
+            f"unknown character {_character(character)}",
+            span,
+            help=f"write `{known}`" if known.strip() else "write an ordinary space",
+        )
     if character == "'":
         return make_error("AX0102", "strings stand between double quotes", span, help='write `"`')
     return make_error("AX0102", f"unknown character {_character(character)}", span)
@@ -222,19 +266,25 @@ def _character(character: str) -> str:
 def _foreign_word(failure: Failure) -> Diagnostic | None:
     before = failure.layout.previous
     if failure.word in FOREIGN_WORDS:
-        return make_error("AX0111", f"`{failure.word}` is not a word of the language", failure.place,
-                          help=FOREIGN_WORDS[failure.word])
+        return make_error(
+            "AX0111", f"`{failure.word}` is not a word of the language", failure.place, help=FOREIGN_WORDS[failure.word]
+        )
     if before is not None and before is failure.first and str(before) in FOREIGN_WORDS and failure.word:
-        return make_error("AX0111", f"`{before}` is not a word of the language", failure.previous,
-                          help=FOREIGN_WORDS[str(before)])
+        return make_error(
+            "AX0111", f"`{before}` is not a word of the language", failure.previous, help=FOREIGN_WORDS[str(before)]
+        )
     return None
 
 
 def _reserved_word(failure: Failure) -> Diagnostic | None:
     if failure.word not in RESERVED or not failure.accepts("NAME") or failure.accepts("NUMBER"):
         return None
-    return make_error("AX0112", f"`{failure.word}` is a word of the language and cannot be a name", failure.place,
-                      help=f"choose another name, such as `{failure.word}_`")
+    return make_error(
+        "AX0112",
+        f"`{failure.word}` is a word of the language and cannot be a name",
+        failure.place,
+        help=f"choose another name, such as `{failure.word}_`",
+    )
 
 
 def _equals(failure: Failure) -> Diagnostic | None:
@@ -251,12 +301,21 @@ def _missing_body(failure: Failure) -> Diagnostic | None:
         return None
     on_header = before == ":" and failure.code and not failure.starts_line
     if on_header and failure.accepts("_NL") and not failure.accepts("NAME"):
-        return make_error("AX0108", "a body starts on a line of its own", failure.place,
-                          help="move it to the next line and indent it by four spaces")
+        return make_error(
+            "AX0108",
+            "a body starts on a line of its own",
+            failure.place,
+            help="move it to the next line and indent it by four spaces",
+        )
     if failure.accepts("_INDENT") and failure.kind != "_INDENT":
         others = [Label(failure.place, "this line is not indented")] if failure.code else []
-        return make_error("AX0108", f"the body of this `{first}` is missing", failure.previous,
-                          "an indented line should follow", others=others)
+        return make_error(
+            "AX0108",
+            f"the body of this `{first}` is missing",
+            failure.previous,
+            "an indented line should follow",
+            others=others,
+        )
     if before.type == "_DOC" and not failure.code:
         return make_error("AX0108", "this body has a docstring and nothing else", failure.previous)
     return None
@@ -284,10 +343,15 @@ def _top_level(failure: Failure) -> Diagnostic | None:
     if not failure.accepts("FN") or failure.accepts("NAME") or not failure.code:
         return None
     if str(failure.word) in FORMS:
-        return make_error("AX0101", f"this is not the form of `{failure.word}`", failure.place,
-                          help=_form(failure.word))
-    return make_error("AX0123", "only declarations stand at the top of a file", failure.place,
-                      help=f"declarations start with {_join([f'`{word}`' for word in TOP_LEVEL], 'or')}")
+        return make_error(
+            "AX0101", f"this is not the form of `{failure.word}`", failure.place, help=_form(failure.word)
+        )
+    return make_error(
+        "AX0123",
+        "only declarations stand at the top of a file",
+        failure.place,
+        help=f"declarations start with {_join([f'`{word}`' for word in TOP_LEVEL], 'or')}",
+    )
 
 
 def _expected(failure: Failure) -> Diagnostic:
@@ -352,6 +416,17 @@ def _join(words: Iterable[str], last: str) -> str:
 
 
 _RULES: tuple[Callable[[Failure], Diagnostic | None], ...] = (
-    _strings, _unclosed_bracket, _unmatched_bracket, _foreign_operator, _unknown_character, _missing_body,
-    _missing_colon, _indented, _foreign_word, _reserved_word, _equals, _top_level, _expected,
+    _strings,
+    _unclosed_bracket,
+    _unmatched_bracket,
+    _foreign_operator,
+    _unknown_character,
+    _missing_body,
+    _missing_colon,
+    _indented,
+    _foreign_word,
+    _reserved_word,
+    _equals,
+    _top_level,
+    _expected,
 )

@@ -38,8 +38,15 @@ def make_parser(builder: object, layout: PostLex) -> lark.Lark:
 def build_parser(grammar: str, builder: object | None, layout: PostLex) -> lark.Lark:
     """The same parser, from the text of the grammar."""
     options: dict[str, Any] = {"transformer": builder, "postlex": layout}
-    return lark.Lark(grammar, parser="lalr", lexer="contextual", start=list(STARTS), keep_all_tokens=True,
-                     maybe_placeholders=False, **options)
+    return lark.Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        start=list(STARTS),
+        keep_all_tokens=True,
+        maybe_placeholders=False,
+        **options,
+    )
 
 
 def tables_text() -> str:

@@ -14,10 +14,28 @@ RESERVED = frozenset(
 )
 
 # Words whose statement has a body.
-HEADERS = frozenset({
-    "fn", "block", "model", "train", "optimizer", "schedule", "search", "entry", "backward",
-    "for", "if", "elif", "else", "repeat", "every", "together", "scan", "loop",
-})
+HEADERS = frozenset(
+    {
+        "fn",
+        "block",
+        "model",
+        "train",
+        "optimizer",
+        "schedule",
+        "search",
+        "entry",
+        "backward",
+        "for",
+        "if",
+        "elif",
+        "else",
+        "repeat",
+        "every",
+        "together",
+        "scan",
+        "loop",
+    }
+)
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _NEVER_NAMES = RESERVED | {"while", "def", "class", "import", "lambda", "True", "False", "None"}
@@ -99,9 +117,31 @@ FOREIGN_OPERATORS = {
 
 # Characters that look like one of the language.
 LOOKALIKES = {
-    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"',
-    "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u00f7": "/",
-    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u2192": "->", "\u2208": "in", "\u223c": "~", "\u2026": "...",
-    "\u00a0": " ", "\u2009": " ", "\u3000": " ",
-    "\uff08": "(", "\uff09": ")", "\uff1a": ":", "\uff0c": ",", "\uff1d": "=",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u201e": '"',
+    "\u00ab": '"',
+    "\u00bb": '"',
+    "\u00d7": "*",
+    "\u00b7": "*",
+    "\u22c5": "*",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u00f7": "/",
+    "\u2264": "<=",
+    "\u2265": ">=",
+    "\u2260": "!=",
+    "\u2192": "->",
+    "\u2208": "in",
+    "\u223c": "~",
+    "\u2026": "...",
+    "\u00a0": " ",
+    "\u2009": " ",
+    "\u3000": " ",
+    "\uff08": "(",
+    "\uff09": ")",
+    "\uff1a": ":",
+    "\uff0c": ",",
+    "\uff1d": "=",
 }

@@ -35,15 +35,29 @@ from .yaml_sections import Findings, ReportFullError, attempt, attempt_each, doc
 from .yaml_text import body, declarations, expression, key_string, name, type_
 
 MODEL_KEYS = (
-    "model", "args", "doc", "inputs", "targets", "asserts", "params", "buffers", "body", "layers", "methods", "outputs",
-    "losses", "metrics", "entries",
+    "model",
+    "args",
+    "doc",
+    "inputs",
+    "targets",
+    "asserts",
+    "params",
+    "buffers",
+    "body",
+    "layers",
+    "methods",
+    "outputs",
+    "losses",
+    "metrics",
+    "entries",
 )
 FILE_KEYS = ("imports", "fns", "blocks", "optimizers", "schedules", "declarations", *MODEL_KEYS, "train", "search")
 _BODY_KEYS = ("asserts", "params", "buffers", "body", "layers", "methods", "return")
 _FN_KEYS = ("doc", "inputs", "returns", *_BODY_KEYS)
 _BLOCK_KEYS = ("doc", "args", "inputs", "returns", *_BODY_KEYS)
 STATIC_TYPES = frozenset(
-    {"int", "float", "bool", "string", "list", "dict", "dim", "dtype", "fn", "block", "module", "schedule"})
+    {"int", "float", "bool", "string", "list", "dict", "dim", "dtype", "fn", "block", "module", "schedule"}
+)
 
 _Entries = Mapping[str, tuple[Scalar, Node]]
 _Build = Callable[[Report, Scalar, Node], ast.Stmt]
@@ -61,8 +75,12 @@ def parse_yaml(source: Source) -> ast.File:
         entries = known_keys(compose(source, report), FILE_KEYS, "a spec", report)
         if "model" not in entries:
             for word in [word for word in entries if word in MODEL_KEYS]:
-                report.error("AX0128", f"`{word}` belongs to a model, and there is none", entries[word][0].span,
-                             help="add `model: NAME`")
+                report.error(
+                    "AX0128",
+                    f"`{word}` belongs to a model, and there is none",
+                    entries[word][0].span,
+                    help="add `model: NAME`",
+                )
         for key, value in entries.values():
             found += attempt(report, partial(_declarations, key, value, entries, report)) or ()
     except ReportFullError:
@@ -106,53 +124,100 @@ def _model(key: Scalar, value: Node, entries: _Entries, report: Report) -> ast.M
     suite = _entries(sections, _FIELDS, report)
     statements, chain = _body(sections, report)
     if chain is not None and chain.unnamed is not None:
-        report.error("AX0129", "the value of the last layer has no name", chain.unnamed,
-                     help="add `as: NAME`, so that outputs and losses can use it")
+        report.error(
+            "AX0129",
+            "the value of the last layer has no name",
+            chain.unnamed,
+            help="add `as: NAME`, so that outputs and losses can use it",
+        )
     suite += [*statements, *_entries(sections, _RESULTS, report)]
     if not suite and not report.failed:
-        report.error("AX0128", "this model is empty", key.span,
-                     help="it needs `inputs`, `layers` or a `body`, and `outputs`")
-    return ast.Model(title.id, _args(sections, report), tuple(suite), _doc(sections, report),
-                     span=key.span.to(value.span), name_span=title.span)
+        report.error(
+            "AX0128", "this model is empty", key.span, help="it needs `inputs`, `layers` or a `body`, and `outputs`"
+        )
+    return ast.Model(
+        title.id,
+        _args(sections, report),
+        tuple(suite),
+        _doc(sections, report),
+        span=key.span.to(value.span),
+        name_span=title.span,
+    )
 
 
 def _fn(report: Report, key: Scalar, node: Node) -> ast.Fn:
     entries = known_keys(node, _FN_KEYS, "a fn", report)
-    return ast.Fn(name(key).id, _inputs(entries, report), _result(entries, report),
-                  _whole_body(key, entries, report), None, _doc(entries, report), span=key.span.to(node.span),
-                  name_span=key.span)
+    return ast.Fn(
+        name(key).id,
+        _inputs(entries, report),
+        _result(entries, report),
+        _whole_body(key, entries, report),
+        None,
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
 
 
 def _entry(report: Report, key: Scalar, node: Node) -> ast.Entry:
     entries = known_keys(node, _FN_KEYS, "an entry", report)
-    return ast.Entry(name(key).id, _inputs(entries, report), _needed_result(key, entries, report),
-                     _whole_body(key, entries, report), _doc(entries, report), span=key.span.to(node.span),
-                     name_span=key.span)
+    return ast.Entry(
+        name(key).id,
+        _inputs(entries, report),
+        _needed_result(key, entries, report),
+        _whole_body(key, entries, report),
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
 
 
 def _block(report: Report, key: Scalar, node: Node) -> ast.Block:
     entries = known_keys(node, _BLOCK_KEYS, "a block", report)
-    return ast.Block(name(key).id, _args(entries, report), _inputs(entries, report),
-                     _needed_result(key, entries, report), _whole_body(key, entries, report), _doc(entries, report),
-                     span=key.span.to(node.span), name_span=key.span)
+    return ast.Block(
+        name(key).id,
+        _args(entries, report),
+        _inputs(entries, report),
+        _needed_result(key, entries, report),
+        _whole_body(key, entries, report),
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
 
 
 def _optimizer(report: Report, key: Scalar, node: Node) -> ast.Optimizer:
     entries = known_keys(node, _BLOCK_KEYS, "an optimizer", report)
-    return ast.Optimizer(name(key).id, _args(entries, report), _inputs(entries, report),
-                         _needed_result(key, entries, report), _whole_body(key, entries, report),
-                         _doc(entries, report), span=key.span.to(node.span), name_span=key.span)
+    return ast.Optimizer(
+        name(key).id,
+        _args(entries, report),
+        _inputs(entries, report),
+        _needed_result(key, entries, report),
+        _whole_body(key, entries, report),
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
 
 
 def _schedule(report: Report, key: Scalar, node: Node) -> ast.Schedule:
     entries = known_keys(node, _BLOCK_KEYS, "a schedule", report)
-    return ast.Schedule(name(key).id, _args(entries, report), _inputs(entries, report), _result(entries, report),
-                        _whole_body(key, entries, report), _doc(entries, report), span=key.span.to(node.span),
-                        name_span=key.span)
+    return ast.Schedule(
+        name(key).id,
+        _args(entries, report),
+        _inputs(entries, report),
+        _result(entries, report),
+        _whole_body(key, entries, report),
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
 
 
 _TWO_LISTS: dict[str, Callable[[Report, Scalar, Node], ast.Stmt]] = {
-    "blocks": _block, "optimizers": _optimizer, "schedules": _schedule,
+    "blocks": _block,
+    "optimizers": _optimizer,
+    "schedules": _schedule,
 }
 
 
@@ -169,8 +234,12 @@ def _whole_body(key: Scalar, entries: _Entries, report: Report) -> ast.Suite:
     if "return" in entries:
         word, value = entries["return"]
         if chain is not None and chain.unnamed is not None:
-            report.error("AX0129", "the value of the last layer has no name", chain.unnamed,
-                         help="add `as: NAME`, or leave out `return` to return it")
+            report.error(
+                "AX0129",
+                "the value of the last layer has no name",
+                chain.unnamed,
+                help="add `as: NAME`, or leave out `return` to return it",
+            )
         items = value.items if isinstance(value, Sequence) else (value,)
         values = attempt_each(report, items, expression)
         suite += [ast.Return(tuple(values), span=word.span.to(value.span))]
@@ -227,32 +296,49 @@ def _target(report: Report, key: Scalar, node: Node) -> ast.Target:
 def _asserts(node: Node, report: Report) -> ast.Suite:
     """A list of conditions, or a mapping from conditions to messages."""
     if isinstance(node, MappingNode):
-        return section(node, report, lambda key, value: ast.Assert(
-            expression(key), expression(value), span=key.span.to(value.span)))
+        return section(
+            node,
+            report,
+            lambda key, value: ast.Assert(expression(key), expression(value), span=key.span.to(value.span)),
+        )
     items = node.items if isinstance(node, Sequence) else (node,)
     return tuple(attempt_each(report, items, lambda item: ast.Assert(expression(item), None, span=item.span)))
 
 
 def _param(report: Report, key: Scalar, node: Node) -> ast.Param:
     if not isinstance(node, MappingNode):
-        fail("AX0128", "a parameter has a type and a value", node.span,
-             help='for example `W: {type: "[n, m]", init: glorot_uniform()}`, or `value: 0` in place of `init`')
+        fail(
+            "AX0128",
+            "a parameter has a type and a value",
+            node.span,
+            help='for example `W: {type: "[n, m]", init: glorot_uniform()}`, or `value: 0` in place of `init`',
+        )
     entries = {word.text: (word, value) for word, value in node.items}
     given = [word for word in ("init", "value") if word in entries]
     if "type" not in entries or len(given) != 1:
         fail("AX0128", f"the parameter `{key.text}` needs `type`, and either `init` or `value`", key.span)
-    options = tuple(ast.Argument(expression(value), name(word).id, span=word.span.to(value.span))
-                    for word, value in node.items if word.text not in ("type", *given))
-    return ast.Param(name(key).id, type_(entries["type"][1]), given[0] == "init", expression(entries[given[0]][1]),
-                     options, span=key.span.to(node.span))
+    options = tuple(
+        ast.Argument(expression(value), name(word).id, span=word.span.to(value.span))
+        for word, value in node.items
+        if word.text not in ("type", *given)
+    )
+    return ast.Param(
+        name(key).id,
+        type_(entries["type"][1]),
+        given[0] == "init",
+        expression(entries[given[0]][1]),
+        options,
+        span=key.span.to(node.span),
+    )
 
 
 def _buffer(report: Report, key: Scalar, node: Node) -> ast.Buffer:
     entries = known_keys(node, ("type", "value"), "a buffer", report)
     if len(entries) != 2:
         fail("AX0128", f"the buffer `{key.text}` needs `type` and `value`", key.span)
-    return ast.Buffer(name(key).id, type_(entries["type"][1]), expression(entries["value"][1]),
-                      span=key.span.to(node.span))
+    return ast.Buffer(
+        name(key).id, type_(entries["type"][1]), expression(entries["value"][1]), span=key.span.to(node.span)
+    )
 
 
 def _output(report: Report, key: Scalar, node: Node) -> ast.Output:
@@ -304,7 +390,10 @@ def _inputs(entries: _Entries, report: Report) -> tuple[ast.Parameter, ...]:
 
 
 def _parameter(
-    build: Callable[[Scalar, Node], ast.Parameter], report: Report, key: Scalar, node: Node,
+    build: Callable[[Scalar, Node], ast.Parameter],
+    report: Report,
+    key: Scalar,
+    node: Node,
 ) -> ast.Parameter:
     if not isinstance(node, MappingNode):
         return build(key, node)
@@ -347,8 +436,9 @@ def literal_type(value: ast.Expr) -> str | None:
 
 def _needed_result(key: Scalar, entries: _Entries, report: Report) -> ast.Result:
     if "returns" not in entries:
-        report.error("AX0128", f"`{key.text}` does not say what it returns", key.span,
-                     help='add `returns`, such as `"[B, n]"`')
+        report.error(
+            "AX0128", f"`{key.text}` does not say what it returns", key.span, help='add `returns`, such as `"[B, n]"`'
+        )
     return _result(entries, report) or ast.Result((), True, span=key.span)
 
 
@@ -360,7 +450,8 @@ def _result(entries: _Entries, report: Report) -> ast.Result | None:
 def _results(node: Node, report: Report) -> ast.Result:
     """One type, or a mapping from the names of several results to their types."""
     if isinstance(node, MappingNode):
-        fields = section(node, report, lambda key, value: ast.ResultField(
-            name(key).id, type_(value), span=key.span.to(value.span)))
+        fields = section(
+            node, report, lambda key, value: ast.ResultField(name(key).id, type_(value), span=key.span.to(value.span))
+        )
         return ast.Result(fields, True, span=node.span)
     return ast.Result((ast.ResultField(None, type_(node), span=node.span),), False, span=node.span)

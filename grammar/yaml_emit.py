@@ -19,8 +19,14 @@ from .yaml_emit_train import search_value, train_value
 from .yaml_write import Rows, Section, Value, write
 
 _SECTIONS: dict[type[ast.Stmt], str] = {
-    ast.Import: "imports", ast.Fn: "fns", ast.Block: "blocks", ast.Optimizer: "optimizers", ast.Schedule: "schedules",
-    ast.Model: "model", ast.Train: "train", ast.Search: "search",
+    ast.Import: "imports",
+    ast.Fn: "fns",
+    ast.Block: "blocks",
+    ast.Optimizer: "optimizers",
+    ast.Schedule: "schedules",
+    ast.Model: "model",
+    ast.Train: "train",
+    ast.Search: "search",
 }
 _Returning = ast.Fn | ast.Entry | ast.Block | ast.Optimizer | ast.Schedule
 
@@ -119,7 +125,10 @@ def _middle(middle: ast.Suite, inputs: Sequence[str], with_layers: bool) -> Sect
 
 
 def _take(
-    sections: Section, body: ast.Suite, start: int, kinds: Sequence[tuple[str, type[ast.Stmt]]],
+    sections: Section,
+    body: ast.Suite,
+    start: int,
+    kinds: Sequence[tuple[str, type[ast.Stmt]]],
 ) -> int:
     """Put statements into sections, from ``start`` on, as far as they come in this order; returns where that ends."""
     for key, kind in kinds:

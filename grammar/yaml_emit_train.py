@@ -41,8 +41,11 @@ def _settings(body: ast.Suite) -> Section:
             (value,) = statements[0].values
             sections[key] = _source(value) if key == "data" else value_of(value)
         else:
-            entries = [(s.name, _source(s.value) if isinstance(s, ast.Data) else value_of(s.value))
-                       for s in statements if isinstance(s, ast.Data | ast.Feed)]
+            entries = [
+                (s.name, _source(s.value) if isinstance(s, ast.Data) else value_of(s.value))
+                for s in statements
+                if isinstance(s, ast.Data | ast.Feed)
+            ]
             if len(dict(entries)) < len(statements):
                 raise NoShortFormError
             sections[key] = dict(entries)

@@ -51,8 +51,12 @@ class Chain:
     def read(self, node: Node) -> None:
         """Add the items of a ``layers:`` list."""
         if not isinstance(node, Sequence) or not node.items:
-            fail("AX0128", "`layers` is a list with at least one item", node.span,
-                 help="each item is a line that starts with `- `")
+            fail(
+                "AX0128",
+                "`layers` is a list with at least one item",
+                node.span,
+                help="each item is a line that starts with `- `",
+            )
         for item in node.items:
             try:
                 self._item(item)
@@ -70,8 +74,12 @@ class Chain:
 
     def _require(self, span: Span) -> ast.Expr:
         if self.value is None:
-            fail("AX0129", "nothing says which value this layer gets", span,
-                 help="write `from: NAME` in this item; where there is one input, the layers start from it")
+            fail(
+                "AX0129",
+                "nothing says which value this layer gets",
+                span,
+                help="write `from: NAME` in this item; where there is one input, the layers start from it",
+            )
         return self.value
 
     # ------------------------------------------------------------ items
@@ -81,8 +89,12 @@ class Chain:
             self._pipe(expression(node), node.span)
             return
         if not isinstance(node, Mapping):
-            fail("AX0128", "a layer is a name, or a name with arguments, not a list", node.span,
-                 help="for example `- Dense: 10`")
+            fail(
+                "AX0128",
+                "a layer is a name, or a name with arguments, not a list",
+                node.span,
+                help="for example `- Dense: 10`",
+            )
         entries = {key.text: (key, value) for key, value in node.items}
         form = next((form for form in _FORMS if form in entries), None)
         if form is not None:
@@ -105,8 +117,12 @@ class Chain:
             fail("AX0128", "this item has no layer", span, help="for example `- {Dense: 10, as: logits}`")
         if len(layers) > 1:
             extra, _ = entries[layers[1]]
-            fail("AX0127", f"an item is one layer, and this one has `{layers[0]}` and `{layers[1]}`", extra.span,
-                 help=did_you_mean(extra.text, ["as", "from"]) or "beside it, only `as` and `from` may stand")
+            fail(
+                "AX0127",
+                f"an item is one layer, and this one has `{layers[0]}` and `{layers[1]}`",
+                extra.span,
+                help=did_you_mean(extra.text, ["as", "from"]) or "beside it, only `as` and `from` may stand",
+            )
         key, value = entries[layers[0]]
         callee = expression(key)
         whole = key.span.to(value.span)
@@ -123,8 +139,12 @@ class Chain:
 
     def _start(self, node: Node) -> None:
         if self.unnamed is not None:
-            fail("AX0129", "nothing uses the value of this layer", self.unnamed,
-                 help="name it with `as: NAME`: the next item starts from another value")
+            fail(
+                "AX0129",
+                "nothing uses the value of this layer",
+                self.unnamed,
+                help="name it with `as: NAME`: the next item starts from another value",
+            )
         values = [expression(item) for item in node.items] if isinstance(node, Sequence) else [expression(node)]
         if not values:
             fail("AX0128", "`from` names no value", node.span)
@@ -147,8 +167,12 @@ class Chain:
     def _branches(self, entries: dict[str, tuple[Scalar, Node]], span: Span) -> None:
         branches = _entry(entries, "branches", "branches")
         if not isinstance(branches, Mapping) or not branches.items:
-            fail("AX0128", "`branches` is a mapping from names to lists of layers", branches.span,
-                 help="for example `branches: {a: [relu], b: []}`")
+            fail(
+                "AX0128",
+                "`branches` is a mapping from names to lists of layers",
+                branches.span,
+                help="for example `branches: {a: [relu], b: []}`",
+            )
         join = _entry(entries, "join", "branches")
         if self.value is not None and not isinstance(self.value, ast.Name):
             self.assign(self.running, span)
@@ -173,7 +197,8 @@ def arguments(node: Node) -> tuple[ast.Argument, ...]:
         return ()
     if isinstance(node, Mapping):
         return tuple(
-            ast.Argument(expression(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items)
+            ast.Argument(expression(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items
+        )
     items = node.items if isinstance(node, Sequence) else (node,)
     return tuple(ast.Argument(expression(item), span=item.span) for item in items)
 
@@ -192,13 +217,21 @@ def _header(entries: dict[str, tuple[Scalar, Node]], form: str) -> tuple[tuple[a
 
 def _entry(entries: dict[str, tuple[Scalar, Node]], key: str, form: str) -> Node:
     if key not in entries:
-        fail("AX0128", f"`{form}` needs `{key}` beside it", entries[form][0].span,
-             help=f"its keys are {', '.join(_FORMS[form])}")
+        fail(
+            "AX0128",
+            f"`{form}` needs `{key}` beside it",
+            entries[form][0].span,
+            help=f"its keys are {', '.join(_FORMS[form])}",
+        )
     return entries[key][1]
 
 
 def _check_keys(entries: dict[str, tuple[Scalar, Node]], known: tuple[str, ...], form: str) -> None:
     for key, (node, _) in entries.items():
         if key not in known:
-            fail("AX0127", f"`{form}` takes no key `{key}`", node.span,
-                 help=did_you_mean(key, known) or f"its keys are {', '.join(known)}")
+            fail(
+                "AX0127",
+                f"`{form}` takes no key `{key}`",
+                node.span,
+                help=did_you_mean(key, known) or f"its keys are {', '.join(known)}",
+            )

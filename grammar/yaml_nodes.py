@@ -66,8 +66,12 @@ def compose(source: Source, report: Report) -> Node:
         SpecError: It is no YAML, or more of YAML than a spec may use. Less than that goes to ``report``.
     """
     if len(source.text) > MAX_CHARACTERS:
-        fail("AX0116", f"a spec in YAML has at most {MAX_CHARACTERS} characters, and this one has {len(source.text)}",
-             Span(source, 0, 0), help="`archonnx convert` turns it into a `.arch` file, which may be longer")
+        fail(
+            "AX0116",
+            f"a spec in YAML has at most {MAX_CHARACTERS} characters, and this one has {len(source.text)}",
+            Span(source, 0, 0),
+            help="`archonnx convert` turns it into a `.arch` file, which may be longer",
+        )
     composer = _Composer(source, report)
     try:
         for event in yaml.parse(source.text, Loader=yaml.SafeLoader):
@@ -111,8 +115,12 @@ class _Composer:
         assert event.start_mark is not None and event.end_mark is not None
         self.here = span = Span(self.source, event.start_mark.index, event.end_mark.index)
         if self.count > MAX_SIZE:
-            fail("AX0125", "with its aliases unfolded, this file is too large", span,
-                 help="give repeated parts a `block` or a `fn` of their own")
+            fail(
+                "AX0125",
+                "with its aliases unfolded, this file is too large",
+                span,
+                help="give repeated parts a `block` or a `fn` of their own",
+            )
         match event:
             case yaml.DocumentStartEvent() if self.root is not None:
                 fail("AX0126", "a second YAML document in one file", span, help="a file holds one spec")
@@ -134,8 +142,9 @@ class _Composer:
     def _content(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, span: Span) -> Span:
         """The place of a node without its anchor and tag; the tag is refused."""
         if event.tag is not None:
-            self.report.error("AX0126", "a YAML tag", span,
-                              help="values are expressions of the language; their types need no tag")
+            self.report.error(
+                "AX0126", "a YAML tag", span, help="values are expressions of the language; their types need no tag"
+            )
         if event.tag is None and event.anchor is None:
             return span
         match = _PROPERTIES.match(self.source.text, span.start, span.end)
@@ -166,8 +175,13 @@ class _Composer:
             if not isinstance(key, Scalar):
                 self.report.error("AX0126", "a key that is a list or a mapping", key.span, help="keys are words")
             elif key.text in pairs:
-                self.report.error("AX0120", f"the key `{key.text}` is given twice", key.span, "again here",
-                                  others=[Label(pairs[key.text][0].span, "first given here")])
+                self.report.error(
+                    "AX0120",
+                    f"the key `{key.text}` is given twice",
+                    key.span,
+                    "again here",
+                    others=[Label(pairs[key.text][0].span, "first given here")],
+                )
             else:
                 pairs[key.text] = key, value
         return tuple(pairs.values())
@@ -192,24 +206,39 @@ class _Composer:
             self.root = node
 
     def _too_deep(self, span: Span) -> None:
-        fail("AX0115", f"YAML is nested more than {MAX_DEPTH} deep", Span(self.source, span.start, span.start + 1),
-             "one level too many", help="move the inner parts into a block or fn of their own")
+        fail(
+            "AX0115",
+            f"YAML is nested more than {MAX_DEPTH} deep",
+            Span(self.source, span.start, span.start + 1),
+            "one level too many",
+            help="move the inner parts into a block or fn of their own",
+        )
 
 
 _ADVICE = {
     "mapping values are not allowed here": (
-        "`: ` starts a value, and none can stand here", "put quotes around a text that has `: ` in it"),
+        "`: ` starts a value, and none can stand here",
+        "put quotes around a text that has `: ` in it",
+    ),
     "expected ',' or '}', but got ':'": (
-        "`:` starts a value, and none can stand here", "put quotes around a text that has `: ` in it"),
+        "`:` starts a value, and none can stand here",
+        "put quotes around a text that has `: ` in it",
+    ),
     "found character '\\t' that cannot start any token": ("a tab", "indent with spaces"),
     "found unexpected end of stream": ("the quotes that open here are never closed", None),
     "could not find expected ':'": ("a key without a `:`", "write `key: value`, with a blank after the colon"),
     "found character '%' that cannot start any token": (
-        "a plain value cannot start with `%`", "put quotes around the value"),
+        "a plain value cannot start with `%`",
+        "put quotes around the value",
+    ),
     "found character '@' that cannot start any token": (
-        "a plain value cannot start with `@`", "put quotes around the value"),
+        "a plain value cannot start with `@`",
+        "put quotes around the value",
+    ),
     "found character '`' that cannot start any token": (
-        "a plain value cannot start with a backquote", "put quotes around the value"),
+        "a plain value cannot start with a backquote",
+        "put quotes around the value",
+    ),
 }
 
 
@@ -227,5 +256,10 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError) -> None:
 
 def _unreadable(source: Source, error: yaml.reader.ReaderError) -> None:
     start = min(error.position, len(source.text))
-    fail("AX0124", f"the character U+{ord(source.text[start]):04X} cannot stand in YAML" if start < len(source.text)
-         else "this is not YAML", Span(source, start, min(start + 1, len(source.text))))
+    fail(
+        "AX0124",
+        f"the character U+{ord(source.text[start]):04X} cannot stand in YAML"
+        if start < len(source.text)
+        else "this is not YAML",
+        Span(source, start, min(start + 1, len(source.text))),
+    )

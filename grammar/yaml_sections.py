@@ -67,8 +67,12 @@ def known_keys(node: Node, known: Iterable[str], what: str, report: Report) -> d
     words = tuple(known)
     for key, _ in mapping(node, what):
         if key.text not in words:
-            report.error("AX0127", f"{what} has no key `{key.text}`", key.span,
-                         help=did_you_mean(key.text, words) or f"its keys are {', '.join(words)}")
+            report.error(
+                "AX0127",
+                f"{what} has no key `{key.text}`",
+                key.span,
+                help=did_you_mean(key.text, words) or f"its keys are {', '.join(words)}",
+            )
     return {key.text: (key, value) for key, value in mapping(node, what) if key.text in words}
 
 

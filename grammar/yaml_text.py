@@ -21,8 +21,7 @@ Tree = TypeVar("Tree", bound="ast.Node | ast.Suite")
 Parser = Callable[[Source, int, int], Tree]
 
 LITERAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|true|false|none", re.ASCII)
-_ESCAPE = re.compile(
-    r"\\(?:x..|u....|U........|\r?\n[ \t]*+|[^\n])|[ \t]*+(?:\r?\n[ \t]*+)++|[ \t]++|''|.", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:x..|u....|U........|\r?\n[ \t]*+|[^\n])|[ \t]*+(?:\r?\n[ \t]*+)++|[ \t]++|''|.", re.DOTALL)
 
 _COMMA = "inside `{}` and `[]`, YAML ends a plain value at a comma: put quotes around the expression"
 
@@ -71,8 +70,12 @@ def _statements(node: Node, parser: Parser[ast.Suite]) -> ast.Suite:
     text = scalar(node, "a text in the language")
     if text.style == ">" or (text.style != "|" and "\n" in text.span.text):
         mark = Span(text.span.source, text.span.start, text.span.start + 1)
-        fail("AX0128", "YAML joins the lines of this text", mark,
-             help="write it as a block that starts with `|`, which keeps them")
+        fail(
+            "AX0128",
+            "YAML joins the lines of this text",
+            mark,
+            help="write it as a block that starts with `|`, which keeps them",
+        )
     return _read(text, parser)
 
 
@@ -80,8 +83,12 @@ def name(node: Node) -> ast.Name:
     """A name."""
     text = scalar(node, "a name")
     if not is_name(text.text):
-        fail("AX0128", f"`{text.text}` is not a name" if text.text else "a name is missing", text.span,
-             help=_COMMA if ")" in text.text else None)
+        fail(
+            "AX0128",
+            f"`{text.text}` is not a name" if text.text else "a name is missing",
+            text.span,
+            help=_COMMA if ")" in text.text else None,
+        )
     return ast.Name(text.text, span=text.span)
 
 
@@ -107,8 +114,12 @@ def _require(node: Scalar, what: str) -> None:
     if not node.text.strip():
         fail("AX0128", f"{what} is missing here", node.span)
     if not node.style and node.text.lower() in ("~", "null"):
-        fail("AX0128", f"`{node.text}` is YAML's word for nothing, and no value of the language", node.span,
-             help="write `none`, or leave the key out")
+        fail(
+            "AX0128",
+            f"`{node.text}` is YAML's word for nothing, and no value of the language",
+            node.span,
+            help="write `none`, or leave the key out",
+        )
 
 
 # ---------------------------------------------------------------- parsing, and places

@@ -45,8 +45,11 @@ def _train(key: Scalar, node: Node, report: Report) -> ast.Train:
     if not suite and not report.failed:
         fail("AX0128", "this program has no settings and no steps", key.span)
     return ast.Train(
-        "" if named is None else named.id, None if model is None else name(model).id, suite,
-        None if doc is None else docstring(doc), span=key.span.to(node.span),
+        "" if named is None else named.id,
+        None if model is None else name(model).id,
+        suite,
+        None if doc is None else docstring(doc),
+        span=key.span.to(node.span),
         name_span=key.span if named is None else named.span,
     )
 
@@ -58,11 +61,17 @@ def _settings(key: Scalar, value: Node, report: Report) -> ast.Suite:
         case "data":
             return (ast.Assign((ast.Name("data", span=key.span),), (_source(value),), span=span),)
         case "sources":
-            return section(value, report, lambda word, node: ast.Data(
-                name(word).id, _source(node), span=word.span.to(node.span)))
+            return section(
+                value, report, lambda word, node: ast.Data(name(word).id, _source(node), span=word.span.to(node.span))
+            )
         case "feed" | "feed_whole":
-            return section(value, report, lambda word, node: ast.Feed(
-                name(word).id, expression(node), key.text == "feed_whole", span=word.span.to(node.span)))
+            return section(
+                value,
+                report,
+                lambda word, node: ast.Feed(
+                    name(word).id, expression(node), key.text == "feed_whole", span=word.span.to(node.span)
+                ),
+            )
         case "steps":
             return _steps(value, report)
         case "body":
@@ -74,8 +83,9 @@ def _source(node: Node) -> ast.Expr:
     if not isinstance(node, Mapping):
         return expression(node)
     if len(node.items) != 1:
-        fail("AX0128", "a data source is one name with its arguments", node.span,
-             help="for example `{sklearn: digits}`")
+        fail(
+            "AX0128", "a data source is one name with its arguments", node.span, help="for example `{sklearn: digits}`"
+        )
     ((key, value),) = node.items
     callee = name(key)
     given = arguments(value) if callee.id == "generate" else _text_arguments(value)
@@ -87,7 +97,8 @@ def _text_arguments(node: Node) -> tuple[ast.Argument, ...]:
         return ()
     if isinstance(node, Mapping):
         return tuple(
-            ast.Argument(literal_text(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items)
+            ast.Argument(literal_text(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items
+        )
     items = node.items if isinstance(node, Sequence) else (node,)
     return tuple(ast.Argument(literal_text(item), span=item.span) for item in items)
 
@@ -97,8 +108,12 @@ def _text_arguments(node: Node) -> tuple[ast.Argument, ...]:
 
 def _steps(node: Node, report: Report) -> ast.Suite:
     if not isinstance(node, Sequence) or not node.items:
-        fail("AX0128", "steps are a list with at least one item", node.span,
-             help='for example `steps: [{minimize: objective, with: "adam(lr=1e-3)"}]`')
+        fail(
+            "AX0128",
+            "steps are a list with at least one item",
+            node.span,
+            help='for example `steps: [{minimize: objective, with: "adam(lr=1e-3)"}]`',
+        )
     suites = attempt_each(report, node.items, lambda item: _step(item, report))
     return tuple(statement for suite in suites for statement in suite)
 
@@ -107,13 +122,21 @@ def _step(node: Node, report: Report) -> ast.Suite:
     entries = {key.text: value for key, value in mapping(node, "a step")}
     kind = next((kind for kind in _STEPS if kind in entries), None)
     if kind is None:
-        fail("AX0127", "this is no step", node.span,
-             help=next(filter(None, (did_you_mean(key, _STEPS) for key in entries)), None)
-             or f"steps are {', '.join(_STEPS)}")
+        fail(
+            "AX0127",
+            "this is no step",
+            node.span,
+            help=next(filter(None, (did_you_mean(key, _STEPS) for key in entries)), None)
+            or f"steps are {', '.join(_STEPS)}",
+        )
     for key, _ in mapping(node, "a step"):
         if key.text not in _STEPS[kind]:
-            fail("AX0127", f"`{kind}` takes no key `{key.text}`", key.span,
-                 help=did_you_mean(key.text, _STEPS[kind]) or f"its keys are {', '.join(_STEPS[kind])}")
+            fail(
+                "AX0127",
+                f"`{kind}` takes no key `{key.text}`",
+                key.span,
+                help=did_you_mean(key.text, _STEPS[kind]) or f"its keys are {', '.join(_STEPS[kind])}",
+            )
     return _STEP[kind](entries, node.span, report)
 
 
@@ -155,7 +178,12 @@ def _body(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
 
 
 _STEP: dict[str, Callable[[dict[str, Node], Span, Report], ast.Suite]] = {
-    "minimize": _minimize, "update": _update, "repeat": _repeat, "every": _every, "together": _together, "body": _body,
+    "minimize": _minimize,
+    "update": _update,
+    "repeat": _repeat,
+    "every": _every,
+    "together": _together,
+    "body": _body,
 }
 
 

@@ -38,13 +38,19 @@ def check_assumptions(assumptions: Iterable[Assumption], sizes: Mapping[str, int
     for assumption in assumptions:
         if assumption.symbols() <= sizes.keys() and not assumption.holds(sizes):
             shown = ", ".join(f"{name} = {sizes[name]}" for name in sorted(assumption.symbols()))
-            report.error("AX0617", f"assertion failed: {_filled(assumption.message, sizes)}", assumption.span,
-                         notes=[f"`{assumption}` does not hold for {shown}"])
+            report.error(
+                "AX0617",
+                f"assertion failed: {_filled(assumption.message, sizes)}",
+                assumption.span,
+                notes=[f"`{assumption}` does not hold for {shown}"],
+            )
     report.finish()
 
 
 def check_arrays(
-    assumptions: Sequence[Assumption], types: Mapping[str, TensorType], arrays: Mapping[str, Array],
+    assumptions: Sequence[Assumption],
+    types: Mapping[str, TensorType],
+    arrays: Mapping[str, Array],
 ) -> None:
     """The same for the sizes of arrays. Scalar inputs named like a dim (arguments of entries) give its size."""
     if not assumptions:

@@ -25,8 +25,12 @@ def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str
     report = Report()
     for name in given:
         if name not in types:
-            report.error("AX0607", f"there is no {what} `{name}`", None,
-                         help=did_you_mean(name, types) or f"known: {', '.join(types)}")
+            report.error(
+                "AX0607",
+                f"there is no {what} `{name}`",
+                None,
+                help=did_you_mean(name, types) or f"known: {', '.join(types)}",
+            )
     for name in types:
         if name not in given:
             report.error("AX0607", f"the {what} `{name}: {types[name]}` is not given", None)
@@ -39,7 +43,12 @@ def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str
 
 
 def _checked(
-    name: str, given: Any, type_: TensorType, sizes: dict[str, tuple[int, str]], what: str, report: Report,
+    name: str,
+    given: Any,
+    type_: TensorType,
+    sizes: dict[str, tuple[int, str]],
+    what: str,
+    report: Report,
 ) -> Array:
     try:
         array = np.asarray(given)
@@ -48,8 +57,12 @@ def _checked(
         return np.zeros(())
     shown = f"`{name}` is {type_}; given: {describe(array)}"
     if not _castable(array, type_.dtype, isinstance(given, np.ndarray | np.generic)):
-        report.error("AX0608", f"the {what} {shown}: the dtype does not fit", None,
-                     help=f"convert it: `.astype(\"{type_.dtype.numpy}\")`" if array.dtype.kind in "fiub" else None)
+        report.error(
+            "AX0608",
+            f"the {what} {shown}: the dtype does not fit",
+            None,
+            help=f'convert it: `.astype("{type_.dtype.numpy}")`' if array.dtype.kind in "fiub" else None,
+        )
     elif array.ndim != type_.rank:
         report.error("AX0608", f"the {what} {shown}: {type_.rank} axes are needed, not {array.ndim}", None)
     else:
@@ -58,7 +71,12 @@ def _checked(
 
 
 def _check_sizes(
-    name: str, array: Array, type_: TensorType, sizes: dict[str, tuple[int, str]], shown: str, what: str,
+    name: str,
+    array: Array,
+    type_: TensorType,
+    sizes: dict[str, tuple[int, str]],
+    shown: str,
+    what: str,
     report: Report,
 ) -> None:
     """Integer dims must be met, and a name must have one size in all fields."""
@@ -72,7 +90,11 @@ def _check_sizes(
 
 
 def _check_composite_sizes(
-    arrays: Mapping[str, Array], types: Mapping[str, TensorType], sizes: Mapping[str, int], what: str, report: Report,
+    arrays: Mapping[str, Array],
+    types: Mapping[str, TensorType],
+    sizes: Mapping[str, int],
+    what: str,
+    report: Report,
 ) -> None:
     """Dims such as ``2 * T`` must be met, too; to be asked once all names have their sizes."""
     if report.failed:
@@ -81,8 +103,13 @@ def _check_composite_sizes(
         for axis, (dim, size) in enumerate(zip(types[name].shape, array.shape, strict=True)):
             if dim.symbol is None and dim.symbols() <= sizes.keys() and (wanted := dim.evaluate(sizes)) != size:
                 known = ", ".join(f"{symbol} is {sizes[symbol]}" for symbol in sorted(dim.symbols()))
-                report.error("AX0608", f"the {what} `{name}` is {types[name]}; given: {describe(array)}: axis {axis} "
-                             f"has {size} elements, not {wanted}", None, notes=[known])
+                report.error(
+                    "AX0608",
+                    f"the {what} `{name}` is {types[name]}; given: {describe(array)}: axis {axis} "
+                    f"has {size} elements, not {wanted}",
+                    None,
+                    notes=[known],
+                )
 
 
 def dim_arguments(types: Mapping[str, TensorType], outputs: Mapping[str, TensorType]) -> set[str]:
@@ -99,8 +126,11 @@ def check_dim_arguments(names: Iterable[str], arrays: Mapping[str, Array], types
             report.error("AX0608", f"the argument `{argument}` is a size; given: {given}", None)
         for name, array in arrays.items():
             if any(d.symbol == argument and n != given for d, n in zip(types[name].shape, array.shape, strict=True)):
-                report.error("AX0608", f"the argument `{name}` is {types[name]}; given: {describe(array)}, and "
-                             f"{argument} = {given}", None)
+                report.error(
+                    "AX0608",
+                    f"the argument `{name}` is {types[name]}; given: {describe(array)}, and {argument} = {given}",
+                    None,
+                )
     report.finish()
 
 
@@ -136,15 +166,21 @@ def batch_symbol(types: Mapping[str, TensorType]) -> str | None:
 
 
 def in_batches(
-    run: Callable[[Mapping[str, Array]], dict[str, Array]], arrays: Mapping[str, Array],
-    inputs: Mapping[str, TensorType], outputs: Mapping[str, TensorType], size: int,
+    run: Callable[[Mapping[str, Array]], dict[str, Array]],
+    arrays: Mapping[str, Array],
+    inputs: Mapping[str, TensorType],
+    outputs: Mapping[str, TensorType],
+    size: int,
 ) -> dict[str, Array]:
     """Run on any number of rows, ``size`` at a time where every input and every output has rows."""
     symbol = batch_symbol(inputs)
     by_rows = symbol is not None and all(
-        type_.rank and type_.shape[0].symbol == symbol for type_ in (*inputs.values(), *outputs.values()))
+        type_.rank and type_.shape[0].symbol == symbol for type_ in (*inputs.values(), *outputs.values())
+    )
     rows = len(next(iter(arrays.values()))) if by_rows else 0
     if rows <= size:
         return run(arrays)
-    parts = [run({name: array[start:start + size] for name, array in arrays.items()}) for start in range(0, rows, size)]
+    parts = [
+        run({name: array[start : start + size] for name, array in arrays.items()}) for start in range(0, rows, size)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -39,8 +39,12 @@ def write_model(path: Path, model: onnx.ModelProto) -> int:
     from archonnx.compiler.onnx_export import split_weights
 
     if path.suffix != ".onnx":
-        fail("AX0505", f"an ONNX file ends in .onnx, and this is {path.name}", None,
-             help=f"name it `{path.with_suffix('.onnx')}`")
+        fail(
+            "AX0505",
+            f"an ONNX file ends in .onnx, and this is {path.name}",
+            None,
+            help=f"name it `{path.with_suffix('.onnx')}`",
+        )
     beside = path.with_name(f"{path.name}.data")
     weights = split_weights(model, beside.name)
     if weights is not None:

@@ -39,8 +39,9 @@ def training_curve(title: str, rows: Sequence[Row]) -> str:
         if row.name:
             y += NAME
             parts.append(_text(16, y - 6, row.name, size=12, weight=600))
-        parts += [_panel(name, series, row.best, index * WIDTH, y)
-                  for index, (name, series) in enumerate(row.panels.items())]
+        parts += [
+            _panel(name, series, row.best, index * WIDTH, y) for index, (name, series) in enumerate(row.panels.items())
+        ]
         y += HEIGHT
     width = WIDTH * max([1, *(len(row.panels) for row in rows)])
     return (
@@ -116,10 +117,19 @@ def _thinned(values: Sequence[float]) -> list[tuple[int, float]]:
 
 
 def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 11, weight: int = 400, fill: str = INK,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    anchor: str = "start",
+    size: int = 11,
+    weight: int = 400,
+    fill: str = INK,
 ) -> str:
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
-            f'fill="{fill}">{escape(text)}</text>')
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
+        f'fill="{fill}">{escape(text)}</text>'
+    )
 
 
 def _epoch_ticks(epochs: int) -> list[int]:

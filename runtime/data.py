@@ -60,8 +60,13 @@ def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
     """The number of examples, which all fields share."""
     scalars = [name for name, array in fields.items() if array.ndim == 0]
     if scalars or not fields:
-        fail("AX0605", f"`{scalars[0]}` is a single number, not one value for each example" if scalars
-             else "the data has no fields", span)
+        fail(
+            "AX0605",
+            f"`{scalars[0]}` is a single number, not one value for each example"
+            if scalars
+            else "the data has no fields",
+            span,
+        )
     lengths = {name: len(array) for name, array in fields.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
@@ -72,19 +77,32 @@ def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
 def _inside(name: str, base: Path, span: Span | None) -> Path:
     path = (base / name).resolve()
     if not path.is_relative_to(base.resolve()):
-        fail("AX0601", f"`{name}` lies outside the folder of the spec", span,
-             help="copy it beside the spec, and give its path from there")
+        fail(
+            "AX0601",
+            f"`{name}` lies outside the folder of the spec",
+            span,
+            help="copy it beside the spec, and give its path from there",
+        )
     if not path.is_file():
         here = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
-        fail("AX0601", f"there is no file `{name}` beside the spec", span, help=did_you_mean(path.name, here),
-             notes=[f"looked for {path}"])
+        fail(
+            "AX0601",
+            f"there is no file `{name}` beside the spec",
+            span,
+            help=did_you_mean(path.name, here),
+            notes=[f"looked for {path}"],
+        )
     return path
 
 
 def _bundled(name: str, span: Span | None) -> Fields:
     if name not in BUNDLED:
-        fail("AX0602", f"scikit-learn bundles no data set `{name}`", span,
-             help=did_you_mean(name, BUNDLED) or f"bundled: {', '.join(BUNDLED)}")
+        fail(
+            "AX0602",
+            f"scikit-learn bundles no data set `{name}`",
+            span,
+            help=did_you_mean(name, BUNDLED) or f"bundled: {', '.join(BUNDLED)}",
+        )
     from sklearn import datasets
 
     bunch: Any = getattr(datasets, f"load_{name}")()
@@ -124,7 +142,7 @@ def split(count: int, how: Split, fields: Mapping[str, Array], span: Span | None
         return _stratified(sizes, how, fields, span)
     order = np.random.default_rng(how.seed).permutation(count)
     ends = np.cumsum(list(sizes.values()))
-    train, valid, test = np.split(order[:ends[-1]], ends[:-1])
+    train, valid, test = np.split(order[: ends[-1]], ends[:-1])
     return Parts(train, valid, test)
 
 
@@ -149,8 +167,12 @@ def _stratified(sizes: Mapping[str, int], how: Split, fields: Mapping[str, Array
 
     assert how.stratify is not None
     if how.stratify not in fields:
-        fail("AX0606", f"there is no field `{how.stratify}` to stratify by", span,
-             help=did_you_mean(how.stratify, fields) or f"fields: {', '.join(fields)}")
+        fail(
+            "AX0606",
+            f"there is no field `{how.stratify}` to stratify by",
+            span,
+            help=did_you_mean(how.stratify, fields) or f"fields: {', '.join(fields)}",
+        )
     labels = fields[how.stratify]
     rest = np.arange(len(labels))
     chosen: dict[str, Indices] = {}
@@ -159,8 +181,7 @@ def _stratified(sizes: Mapping[str, int], how: Split, fields: Mapping[str, Array
             chosen[name], rest = (rest[:size], rest[size:])
             continue
         try:
-            chosen[name], rest = train_test_split(
-                rest, train_size=size, stratify=labels[rest], random_state=how.seed)
+            chosen[name], rest = train_test_split(rest, train_size=size, stratify=labels[rest], random_state=how.seed)
         except ValueError as error:
             fail("AX0606", f"cannot stratify by `{how.stratify}`: {error}", span)
     return Parts(**{name: np.random.default_rng(how.seed).permutation(part) for name, part in chosen.items()})
@@ -179,7 +200,7 @@ def endless_order(indices: Indices, seed: int, epoch: int, size: int, *, shuffle
     for number in itertools.count(1):
         order = np.random.default_rng([seed, epoch, number]).permutation(indices) if shuffle else indices
         for start in range(0, len(order), size):
-            yield order[start:start + size]
+            yield order[start : start + size]
 
 
 class Examples:
@@ -200,5 +221,5 @@ class Examples:
         """Batches in this order, each with its number of examples; the last one may be smaller."""
         step = max(len(indices), 1) if size == "all" else size
         for start in range(0, len(indices), step):
-            rows = indices[start:start + step]
+            rows = indices[start : start + step]
             yield len(rows), self.take(rows)

@@ -38,8 +38,7 @@ class ExportedModel:
         handle = session.handle
         about = handle.get_modelmeta()
         if about.producer_name != PRODUCER:
-            fail("AX0508", f"{path} was not written by archonnx", None,
-                 help=rewrite_help(path))
+            fail("AX0508", f"{path} was not written by archonnx", None, help=rewrite_help(path))
         assumptions = from_metadata(about.custom_metadata_map)
         return ExportedModel(session, _types(handle.get_inputs()), _types(handle.get_outputs()), assumptions)
 
@@ -69,8 +68,19 @@ class ExportedModel:
         return call(self.session, {**arrays, **drawn})
 
 
-ONNX_NAMES = {"float": "f32", "double": "f64", "float16": "f16", "int64": "i64", "int32": "i32", "int8": "i8",
-              "uint8": "u8", "uint32": "u32", "uint64": "u64", "bool": "bool", "bfloat16": "bf16"}
+ONNX_NAMES = {
+    "float": "f32",
+    "double": "f64",
+    "float16": "f16",
+    "int64": "i64",
+    "int32": "i32",
+    "int8": "i8",
+    "uint8": "u8",
+    "uint32": "u32",
+    "uint64": "u64",
+    "bool": "bool",
+    "bfloat16": "bf16",
+}
 
 
 def _types(ends: Any) -> dict[str, TensorType]:

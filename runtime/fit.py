@@ -37,8 +37,13 @@ class Epoch:
 
     def as_json(self) -> dict[str, Any]:
         """A line of ``history.jsonl``."""
-        return {"epoch": self.number, "train": dict(self.train), "valid": dict(self.valid),
-                "seconds": round(self.seconds, 6), "best": self.best}
+        return {
+            "epoch": self.number,
+            "train": dict(self.train),
+            "valid": dict(self.valid),
+            "seconds": round(self.seconds, 6),
+            "best": self.best,
+        }
 
     @staticmethod
     def from_json(line: Mapping[str, Any]) -> Epoch:
@@ -117,7 +122,12 @@ class Loop:
     """The epochs of a program. It can be saved between any two passes, and taken up again."""
 
     def __init__(
-        self, trainer: Trainer, examples: Examples, parts: Parts, settings: TrainSettings, observer: Observer,
+        self,
+        trainer: Trainer,
+        examples: Examples,
+        parts: Parts,
+        settings: TrainSettings,
+        observer: Observer,
         snapshot: Snapshot | None = None,
     ) -> None:
         self._trainer, self._examples, self._parts = trainer, examples, parts
@@ -161,8 +171,11 @@ class Loop:
         """All that it takes to go on."""
         runner, monitor = self._trainer.runner, self._monitor
         numbers = {
-            "executed": runner.executed, "passes": runner.passes, "position": asdict(self._position),
-            "history": [epoch.as_json() for epoch in self._history], "seconds": self._seconds,
+            "executed": runner.executed,
+            "passes": runner.passes,
+            "position": asdict(self._position),
+            "history": [epoch.as_json() for epoch in self._history],
+            "seconds": self._seconds,
             "monitor": monitor.numbers() if monitor is not None else None,
         }
         return Snapshot(runner.tensors(), monitor.parameters if monitor is not None else {}, numbers)
@@ -192,7 +205,7 @@ class Loop:
         order = epoch_order(train, self._settings.seed, number) if self._settings.shuffle else train
         fresh = self._fresh(number)
         step = self._trainer.runner.step
-        for rows, batch in self._examples.batches(order[position.passes * self._size:], self._size):
+        for rows, batch in self._examples.batches(order[position.passes * self._size :], self._size):
             interrupt.check()
             position.whole = False
             losses = step(batch, fresh)
@@ -204,7 +217,8 @@ class Loop:
         averages = {name: total / count for name, (total, count) in position.sums.items()}
         valid = self._measure(self._parts.valid) if len(self._parts.valid) else {}
         best = self._monitor is not None and self._monitor.see(
-            number, {"train": averages, "valid": valid}, self._trainer)
+            number, {"train": averages, "valid": valid}, self._trainer
+        )
         self._history.append(Epoch(number, averages, valid, time.perf_counter() - started, best))
         self._position = _Position()
 
@@ -225,8 +239,14 @@ class Loop:
 
 
 def fit(
-    trainer: Trainer, examples: Examples, parts: Parts, settings: TrainSettings, observer: Observer | None = None, *,
-    snapshot: Snapshot | None = None, after_epoch: Callable[[Loop], None] | None = None,
+    trainer: Trainer,
+    examples: Examples,
+    parts: Parts,
+    settings: TrainSettings,
+    observer: Observer | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    after_epoch: Callable[[Loop], None] | None = None,
 ) -> Outcome:
     """Train until the epochs are over, early stopping says so, or somebody interrupts; SpecError if a loss diverges.
 
@@ -248,7 +268,10 @@ def steps_per_epoch(count: int, settings: TrainSettings) -> int:
 
 
 def measure(
-    trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings,
+    trainer: Trainer,
+    examples: Examples,
+    indices: Indices,
+    settings: TrainSettings,
 ) -> dict[str, float]:
     """Losses and metrics on a part, batch by batch, averaged by example."""
     totals: dict[str, float] = {}
@@ -261,5 +284,9 @@ def measure(
 def _diverged(losses: Mapping[str, float], where: str) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
-            fail("AX0610", f"the loss `{name}` became {value} at {where}", None,
-                 help="lower the learning rate, set `clip_norm = 1.0`, or look for a log or a division at 0")
+            fail(
+                "AX0610",
+                f"the loss `{name}` became {value} at {where}",
+                None,
+                help="lower the learning rate, set `clip_norm = 1.0`, or look for a log or a division at 0",
+            )

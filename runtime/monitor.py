@@ -39,11 +39,19 @@ class Monitor:
         losses, metrics = trainer.model.losses, trainer.model.metrics
         known = [f"train.{name}" for name in losses] + [f"valid.{name}" for name in (*losses, *metrics)]
         if settings.monitor not in known:
-            fail("AX0703", f"`{settings.monitor}` is not measured during training", None,
-                 help=did_you_mean(settings.monitor, known) or f"measured: {', '.join(known)}")
+            fail(
+                "AX0703",
+                f"`{settings.monitor}` is not measured during training",
+                None,
+                help=did_you_mean(settings.monitor, known) or f"measured: {', '.join(known)}",
+            )
         if settings.monitor.startswith("valid.") and not valid:
-            fail("AX0703", f"`{settings.monitor}` needs a valid part, and the split has none", None,
-                 help="give it one: `split = {train: 0.8, valid: 0.2}`")
+            fail(
+                "AX0703",
+                f"`{settings.monitor}` needs a valid part, and the split has none",
+                None,
+                help="give it one: `split = {train: 0.8, valid: 0.2}`",
+            )
         name = settings.monitor.partition(".")[2]
         return Monitor(settings, settings.mode or ("min" if name in losses else "max"))
 

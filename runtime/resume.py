@@ -45,7 +45,9 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         tensors |= {f"done.{number}/{path}": array for path, array in trained.trainer.runner.parameters().items()}
     record = {
         "format": FORMAT,
-        "arguments": dict(request.arguments), "changes": dict(request.changes), "only": request.only,
+        "arguments": dict(request.arguments),
+        "changes": dict(request.changes),
+        "only": request.only,
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
         "numbers": snapshot.numbers,
@@ -101,11 +103,16 @@ class SavedState:
         records = self._record["done"]
         for name in (*(record["name"] for record in records), self._record["program"]):
             if name not in programs:
-                fail("AX0618", f"the state is of a train program `{name}`, and {model.name} has none", None,
-                     help=f"it has {', '.join(programs)}" if programs else None)
+                fail(
+                    "AX0618",
+                    f"the state is of a train program `{name}`, and {model.name} has none",
+                    None,
+                    help=f"it has {', '.join(programs)}" if programs else None,
+                )
         done = [
-            Trained.from_json(programs[record["name"]], model, record, record["history"], self._part(f"done.{number}/"),
-                              options)
+            Trained.from_json(
+                programs[record["name"]], model, record, record["history"], self._part(f"done.{number}/"), options
+            )
             for number, record in enumerate(records)
         ]
         snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"])

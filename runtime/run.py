@@ -52,10 +52,20 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Of ``run.json``."""
-OWN = frozenset({
-    "spec.arch", "spec.yaml", "run.json", "weights.safetensors", STATE_FILE, "history.jsonl", "curve.svg", "model.onnx",
-    "model.onnx.data", "entries",
-})
+OWN = frozenset(
+    {
+        "spec.arch",
+        "spec.yaml",
+        "run.json",
+        "weights.safetensors",
+        STATE_FILE,
+        "history.jsonl",
+        "curve.svg",
+        "model.onnx",
+        "model.onnx.data",
+        "entries",
+    }
+)
 """Names of what may stand in a run directory by our doing."""
 MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
 PartName = Literal["train", "valid", "test"]
@@ -68,15 +78,24 @@ def check_free(out: Path) -> None:
     """SpecError if a run cannot be written there; to be asked before training rather than after it."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
-        fail("AX0614", f"{out} exists already" + (": it holds a training that did not end" if started else ""), None,
-             help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`")
+        fail(
+            "AX0614",
+            f"{out} exists already" + (": it holds a training that did not end" if started else ""),
+            None,
+            help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`",
+        )
     ancestor = next(parent for parent in out.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         fail("AX0616", f"cannot write in {ancestor}", None)
 
 
 def save_run(
-    out: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], *, request: Request | None = None,
+    out: Path,
+    spec: Spec,
+    model: ModelProgram,
+    trained: Sequence[Trained],
+    *,
+    request: Request | None = None,
     replace: bool = False,
 ) -> Run:
     """Write a run directory: everything into a neighbour first, which then takes its place.
@@ -143,8 +162,12 @@ def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained
 
 
 def inference_model(
-    model: ModelProgram, parameters: Mapping[str, Array], *, entry: str | None = None,
-    target: Literal["portable", "ort"] = "portable", opset: int = OPSET,
+    model: ModelProgram,
+    parameters: Mapping[str, Array],
+    *,
+    entry: str | None = None,
+    target: Literal["portable", "ort"] = "portable",
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
 
@@ -166,8 +189,11 @@ def inference_model(
 
 
 def _curve(name: str, trained: Sequence[Trained]) -> str:
-    rows = [Row(label(t.program) if len(trained) > 1 else "", _panels(t.outcome.history), t.outcome.best)
-            for t in trained if t.outcome.history]
+    rows = [
+        Row(label(t.program) if len(trained) > 1 else "", _panels(t.outcome.history), t.outcome.best)
+        for t in trained
+        if t.outcome.history
+    ]
     return training_curve(name, rows)
 
 
@@ -176,8 +202,10 @@ def _panels(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
     names = dict.fromkeys(name for epoch in history for name in (*epoch.train, *epoch.valid))
     panels = {}
     for name in names:
-        both = {"train": [epoch.train.get(name, math.nan) for epoch in history],
-                "valid": [epoch.valid.get(name, math.nan) for epoch in history]}
+        both = {
+            "train": [epoch.train.get(name, math.nan) for epoch in history],
+            "valid": [epoch.valid.get(name, math.nan) for epoch in history],
+        }
         panels[name] = {part: values for part, values in both.items() if not all(map(math.isnan, values))}
     return panels
 
@@ -322,12 +350,20 @@ class Run:
         data = prepare(trainer.model, program, settings, self._base)
         indices = data.parts.of(on)
         if not len(indices):
-            fail("AX0606", f"the split of {self.name} has no {on} part", None,
-                 help=f"parts: {', '.join(self.record['metrics'])}")
+            fail(
+                "AX0606",
+                f"the split of {self.name} has no {on} part",
+                None,
+                help=f"parts: {', '.join(self.record['metrics'])}",
+            )
         return measure(trainer, data.examples, indices, settings)
 
     def export(
-        self, path: str | Path, *, entry: str | None = None, target: Literal["portable", "ort"] = "portable",
+        self,
+        path: str | Path,
+        *,
+        entry: str | None = None,
+        target: Literal["portable", "ort"] = "portable",
         opset: int = OPSET,
     ) -> Path:
         """Write the trained model (its outputs, or an entry) as ONNX; large weights go to a file beside it."""
@@ -384,8 +420,12 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        fail("AX0611", f"{path} is no run directory" if path.exists() else f"there is no run directory {path}", None,
-             help="`archonnx train SPEC` makes one")
+        fail(
+            "AX0611",
+            f"{path} is no run directory" if path.exists() else f"there is no run directory {path}",
+            None,
+            help="`archonnx train SPEC` makes one",
+        )
     except (OSError, ValueError) as error:
         fail("AX0611", f"{file} is damaged: {error}", None)
     if not isinstance(record, dict) or record.get("format") != FORMAT:

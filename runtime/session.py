@@ -96,8 +96,11 @@ def _unreadable(error: Exception, path: Path) -> Diagnostic | None:
     text = str(error)
     beside = path.with_name(f"{path.name}.data")
     if "external data" in text.lower() and not beside.exists():
-        return Diagnostic("AX0509", f"the weights of {path} are missing: there is no {beside.name} beside it",
-                          help="copy or move the two files together")
+        return Diagnostic(
+            "AX0509",
+            f"the weights of {path} are missing: there is no {beside.name} beside it",
+            help="copy or move the two files together",
+        )
     if "INVALID_PROTOBUF" in text or "ModelProto does not have a graph" in text:
         return Diagnostic("AX0507", f"{path} is no ONNX file, or is damaged", help=rewrite_help(path))
     return None
@@ -149,8 +152,9 @@ def open_session(model: onnx.ModelProto | Path, options: Options, graph: Graph |
 def _origins(model: onnx.ModelProto) -> dict[str, str]:
     from archonnx.compiler.onnx_export import ORIGIN_KEY
 
-    return {node.name: entry.value for node in model.graph.node for entry in node.metadata_props
-            if entry.key == ORIGIN_KEY}
+    return {
+        node.name: entry.value for node in model.graph.node for entry in node.metadata_props if entry.key == ORIGIN_KEY
+    }
 
 
 def _providers(device: Device, options: Options) -> list[Any]:
@@ -271,4 +275,3 @@ def call(session: Session, inputs: Mapping[str, Any]) -> dict[str, Array]:
         binding.bind_output(name, "cpu")
     session.run(binding)
     return dict(zip(names, binding.copy_outputs_to_cpu(), strict=True))
-

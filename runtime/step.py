@@ -104,8 +104,15 @@ class StepRunner:
     """
 
     def __init__(
-        self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], *, plan: Plan = (),
-        assumptions: Sequence[Assumption] = (), seed: int = 0, options: Options | None = None, device: str = "cpu",
+        self,
+        steps: Sequence[TrainStep],
+        parameters: Mapping[str, Array],
+        *,
+        plan: Plan = (),
+        assumptions: Sequence[Assumption] = (),
+        seed: int = 0,
+        options: Options | None = None,
+        device: str = "cpu",
     ) -> None:
         self.steps = tuple(steps)
         self.state = TrainState(self.steps, parameters, device)
@@ -190,8 +197,10 @@ class StepRunner:
         while len(self._passes) >= SESSIONS_KEPT:
             del self._passes[next(iter(self._passes))]
         types = {name: step.graph.inputs[name].type for step in self.steps for name in step.fields}
-        buffers = {name: Buffer(shape, types[name].dtype.numpy, self._device)
-                   for name, shape in zip(self.fields, shapes, strict=True)}
+        buffers = {
+            name: Buffer(shape, types[name].dtype.numpy, self._device)
+            for name, shape in zip(self.fields, shapes, strict=True)
+        }
         dims = bound_dims({name: (types[name], shape) for name, shape in zip(self.fields, shapes, strict=True)})
         check_assumptions(self._assumptions, dims)
         losses: dict[str, Array] = {}
@@ -205,7 +214,11 @@ class StepRunner:
         return compiled
 
     def _statement(
-        self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer], losses: Mapping[str, Buffer],
+        self,
+        index: int,
+        dims: Mapping[str, int],
+        fields: Mapping[str, Buffer],
+        losses: Mapping[str, Buffer],
     ) -> _Statement:
         step, state = self.steps[index], self.state
         session = open_graph(step.graph, dims, self._options)

@@ -51,8 +51,12 @@ def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Tabl
         cells = [row[position].strip() for row in rows]
         empty = [line for cell, line in zip(cells, lines, strict=True) if cell.lower() in MISSING]
         if empty:
-            report.error("AX0603", f"{path.name}: `{name}` has no value in {_lines(empty)}", span,
-                         help="fill the cells in, or drop those rows or the column")
+            report.error(
+                "AX0603",
+                f"{path.name}: `{name}` has no value in {_lines(empty)}",
+                span,
+                help="fill the cells in, or drop those rows or the column",
+            )
             continue
         column = _numbers(cells)
         if column is None:
@@ -68,8 +72,12 @@ def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Tabl
 def table_fields(table: Table, target: str | None, span: Span | None = None) -> dict[str, Array]:
     """A table as fields: its columns, ``data`` (a matrix of the numeric ones but the target) and ``target``."""
     if target is not None and target not in table.columns:
-        fail("AX0604", f"there is no column `{target}`", span,
-             help=did_you_mean(target, table.columns) or f"columns: {', '.join(table.columns)}")
+        fail(
+            "AX0604",
+            f"there is no column `{target}`",
+            span,
+            help=did_you_mean(target, table.columns) or f"columns: {', '.join(table.columns)}",
+        )
     fields: dict[str, Array] = {}
     matrix = [table.columns[name].astype(np.float64) for name in table.numeric if name != target]
     if matrix:
@@ -137,7 +145,12 @@ def _number(cell: str) -> float | None:
 
 
 def _check_texts(
-    path: Path, name: str, cells: Sequence[str], lines: Sequence[int], report: Report, span: Span | None,
+    path: Path,
+    name: str,
+    cells: Sequence[str],
+    lines: Sequence[int],
+    report: Report,
+    span: Span | None,
 ) -> None:
     """A column that is nearly all numbers is a column of numbers with a slip in it."""
     odd = [line for cell, line in zip(cells, lines, strict=True) if _number(cell) is None]

@@ -48,8 +48,15 @@ class Trainer:
     """
 
     def __init__(
-        self, model: ModelProgram, *, program: TrainProgram | None = None, batch_size: int = 32, seed: int = 0,
-        options: Options | None = None, total: int | None = None, per_epoch: int | None = None,
+        self,
+        model: ModelProgram,
+        *,
+        program: TrainProgram | None = None,
+        batch_size: int = 32,
+        seed: int = 0,
+        options: Options | None = None,
+        total: int | None = None,
+        per_epoch: int | None = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.model = model
@@ -60,11 +67,18 @@ class Trainer:
             program = model.programs[-1]
         steps = program.steps(total, per_epoch) if program is not None else ()
         given = parameters or {}
-        starting = {path: given[path] if path in given else initial_value(parameter, seed)
-                    for path, parameter in model.parameters.items()}
+        starting = {
+            path: given[path] if path in given else initial_value(parameter, seed)
+            for path, parameter in model.parameters.items()
+        }
         self.runner = StepRunner(
-            steps, starting, plan=program.plan if program is not None else (), assumptions=model.assumptions, seed=seed,
-            options=self.options, device=self.device.name,
+            steps,
+            starting,
+            plan=program.plan if program is not None else (),
+            assumptions=model.assumptions,
+            seed=seed,
+            options=self.options,
+            device=self.device.name,
         )
         self.parameters = Parameters(model, self.runner)
         self._batch_types = {name: model.fields[name].type for name in self.runner.fields}
@@ -74,7 +88,9 @@ class Trainer:
         self._entries: dict[str, Function] = {}
 
     def step(
-        self, batch: Mapping[str, Any], fresh: Callable[[], Mapping[str, Any]] | None = None,
+        self,
+        batch: Mapping[str, Any],
+        fresh: Callable[[], Mapping[str, Any]] | None = None,
     ) -> dict[str, float]:
         """One pass on a batch (arrays by field); the last value of each loss by name, as it was before its update.
 
@@ -83,8 +99,12 @@ class Trainer:
             fresh: gives the batches for the rounds of ``repeat`` after the first one, which otherwise reuses ``batch``.
         """
         if not self.runner.steps:
-            fail("AX0615", f"{self.model.name} has no `minimize` statement to run", None,
-                 help="add a `train:` block with `minimize LOSS with adam()`")
+            fail(
+                "AX0615",
+                f"{self.model.name} has no `minimize` statement to run",
+                None,
+                help="add a `train:` block with `minimize LOSS with adam()`",
+            )
         return self.runner.step(self._batch(batch), None if fresh is None else lambda: self._batch(fresh()))
 
     def _batch(self, batch: Mapping[str, Any]) -> Mapping[str, Array]:
@@ -101,8 +121,12 @@ class Trainer:
     def gradients(self, batch: Mapping[str, Any], loss: str = "objective") -> dict[str, Array]:
         """The gradient of a loss for each trainable parameter, by path, as the next training step would see it."""
         if loss not in self.model.losses:
-            fail("AX0607", f"{self.model.name} has no loss `{loss}`", None,
-                 help=did_you_mean(loss, self.model.losses) or f"known: {', '.join(self.model.losses)}")
+            fail(
+                "AX0607",
+                f"{self.model.name} has no loss `{loss}`",
+                None,
+                help=did_you_mean(loss, self.model.losses) or f"known: {', '.join(self.model.losses)}",
+            )
         function = self._function(f"{GRADIENT}{loss}", lambda: self.model.gradients(loss))
         results = function(batch, step=self.runner.executed)
         return {name.removeprefix(GRADIENT): array for name, array in results.items() if name.startswith(GRADIENT)}
@@ -140,8 +164,12 @@ class Trainer:
 
 def fail_entry(model: str, name: str, known: Mapping[str, Any]) -> NoReturn:
     """The diagnostic for an entry that the model does not have."""
-    fail("AX0607", f"{model} has no entry `{name}`", None,
-         help=did_you_mean(name, known) or (f"known: {', '.join(known)}" if known else None))
+    fail(
+        "AX0607",
+        f"{model} has no entry `{name}`",
+        None,
+        help=did_you_mean(name, known) or (f"known: {', '.join(known)}" if known else None),
+    )
 
 
 def arguments_of(graph: Graph, model: ModelProgram) -> dict[str, str]:
@@ -152,8 +180,9 @@ def arguments_of(graph: Graph, model: ModelProgram) -> dict[str, str]:
 
 def _form(batch: Mapping[str, Any]) -> Hashable:
     """Names, shapes and dtypes of a batch; what is no array has a form of its own."""
-    return tuple([(name, array.shape, array.dtype) if type(array) is np.ndarray else object()
-                  for name, array in batch.items()])
+    return tuple(
+        [(name, array.shape, array.dtype) if type(array) is np.ndarray else object() for name, array in batch.items()]
+    )
 
 
 class Parameters(Mapping[str, Array]):
@@ -179,8 +208,12 @@ class Parameters(Mapping[str, Array]):
 
     def _check(self, path: str) -> None:
         if path not in self._declared:
-            fail("AX0609", f"there is no parameter `{path}`", None,
-                 help=did_you_mean(path, self._declared) or f"known: {', '.join(self._declared)}")
+            fail(
+                "AX0609",
+                f"there is no parameter `{path}`",
+                None,
+                help=did_you_mean(path, self._declared) or f"known: {', '.join(self._declared)}",
+            )
 
     def __contains__(self, path: object) -> bool:
         return path in self._declared
@@ -193,7 +226,11 @@ class Function:
     """
 
     def __init__(
-        self, graph: Graph, trainer: Trainer, assumptions: Sequence[Assumption], ignored: Container[str] = (),
+        self,
+        graph: Graph,
+        trainer: Trainer,
+        assumptions: Sequence[Assumption],
+        ignored: Container[str] = (),
     ) -> None:
         self._trainer, self._assumptions, self._ignored = trainer, assumptions, ignored
         self._parameters = [name for name in graph.inputs if name in trainer.model.parameters]
@@ -206,7 +243,11 @@ class Function:
         self._session: Session | None = None
 
     def __call__(
-        self, given: Mapping[str, Any], *, step: int = EVALUATION_STEP, seed: int | None = None,
+        self,
+        given: Mapping[str, Any],
+        *,
+        step: int = EVALUATION_STEP,
+        seed: int | None = None,
     ) -> dict[str, Array]:
         """Results by name."""
         return self._run(self._checked(given), step, self._trainer.seed if seed is None else seed)
@@ -217,8 +258,10 @@ class Function:
         return in_batches(lambda rows: self._run(rows, EVALUATION_STEP, seed), arrays, self.types, self._outputs, size)
 
     def _checked(self, given: Mapping[str, Any]) -> dict[str, Array]:
-        arrays = checked({name: array for name, array in given.items()
-                          if name in self.types or name not in self._ignored}, self.types)
+        arrays = checked(
+            {name: array for name, array in given.items() if name in self.types or name not in self._ignored},
+            self.types,
+        )
         check_dim_arguments(self._sizes, arrays, self.types)
         check_arrays(self._assumptions, self.types, arrays)
         return arrays
@@ -228,6 +271,9 @@ class Function:
             self._session = open_graph(self._graph, {}, self._trainer.options)
         inputs: dict[str, Any] = dict(arrays)
         inputs |= {path: self._trainer.runner.value(path) for path in self._parameters}
-        inputs |= {name: np.array(number, np.int64)
-                   for (name, number), used in zip(((SEED, seed), (STEP, step)), self._draws, strict=True) if used}
+        inputs |= {
+            name: np.array(number, np.int64)
+            for (name, number), used in zip(((SEED, seed), (STEP, step)), self._draws, strict=True)
+            if used
+        }
         return call(self._session, inputs)

@@ -53,8 +53,12 @@ class Trained:
 
     @staticmethod
     def from_json(
-        program: TrainProgram, model: ModelProgram, record: Mapping[str, Any], history: Sequence[Mapping[str, Any]],
-        parameters: Mapping[str, Array], options: Options,
+        program: TrainProgram,
+        model: ModelProgram,
+        record: Mapping[str, Any],
+        history: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, Array],
+        options: Options,
     ) -> Trained:
         """A program that ran in an earlier process."""
         settings = TrainSettings.model_validate(record["settings"])
@@ -89,8 +93,12 @@ def label(program: TrainProgram) -> str:
 def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings, base: Path) -> Prepared:
     """Load, feed and split the data of a train program."""
     if program.source is None:
-        fail("AX0615", f"the train program of {model.name} has no data", program.span,
-             help='add a source, as in `data = sklearn("digits")`')
+        fail(
+            "AX0615",
+            f"the train program of {model.name} has no data",
+            program.span,
+            help='add a source, as in `data = sklearn("digits")`',
+        )
     fields = load_source(program.source, base, settings.seed)
     fed = program.feed(fields)
     examples = Examples(fed, {name: model.fields[name].type for name in fed})
@@ -98,8 +106,14 @@ def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings,
 
 
 def run_programs(
-    model: ModelProgram, base: Path, *, changes: Mapping[str, Any] | None = None, options: Options | None = None,
-    observer: Observer | None = None, only: str | None = None, state: State | None = None,
+    model: ModelProgram,
+    base: Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    observer: Observer | None = None,
+    only: str | None = None,
+    state: State | None = None,
     keep: Callable[[State], None] | None = None,
 ) -> list[Trained]:
     """Run every train program in order.
@@ -134,17 +148,25 @@ def _done(programs: Sequence[TrainProgram], state: State | None) -> list[Trained
     if state is None:
         return []
     reached = [*(trained.program for trained in state.done), state.program]
-    if reached != list(programs[:len(reached)]):
-        fail("AX0618", "the state is of other train programs", None,
-             notes=[f"trained: {', '.join(map(label, reached))}; to be run: {', '.join(map(label, programs))}"])
+    if reached != list(programs[: len(reached)]):
+        fail(
+            "AX0618",
+            "the state is of other train programs",
+            None,
+            notes=[f"trained: {', '.join(map(label, reached))}; to be run: {', '.join(map(label, programs))}"],
+        )
     return list(state.done)
 
 
 def _chosen(model: ModelProgram, only: str | None) -> list[TrainProgram]:
     """The programs to run, in order."""
     if not model.programs:
-        fail("AX0615", f"{model.name} has no `train:` block", None,
-             help="add one with `data = ...` and `minimize LOSS with adam()`")
+        fail(
+            "AX0615",
+            f"{model.name} has no `train:` block",
+            None,
+            help="add one with `data = ...` and `minimize LOSS with adam()`",
+        )
     if only is None:
         return list(model.programs)
     known = {label(program): program for program in model.programs}
@@ -160,8 +182,12 @@ def program_named(model: ModelProgram, name: str) -> TrainProgram:
     """A train program by its name; SpecError if there is none."""
     known = {label(program): program for program in model.programs}
     if name not in known:
-        fail("AX0615", f"{model.name} has no train program `{name}`", None,
-             help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+        fail(
+            "AX0615",
+            f"{model.name} has no train program `{name}`",
+            None,
+            help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None),
+        )
     return known[name]
 
 
@@ -184,7 +210,10 @@ class _Runner:
     observer: Observer
 
     def run(
-        self, done: Sequence[Trained], snapshot: Snapshot | None, keep: Callable[[State], None] | None,
+        self,
+        done: Sequence[Trained],
+        snapshot: Snapshot | None,
+        keep: Callable[[State], None] | None,
     ) -> Trained:
         """Run it after the others, or take it up again."""
         start = self._start(done)
@@ -193,14 +222,21 @@ class _Runner:
         per_epoch = steps_per_epoch(len(data.parts.train), settings)
         batch_size = len(data.parts.train) if settings.batch_size == "all" else settings.batch_size
         trainer = Trainer(
-            self.model, program=self.program, batch_size=batch_size, seed=settings.seed, options=self.options,
-            total=settings.epochs * per_epoch, per_epoch=per_epoch, parameters=start,
+            self.model,
+            program=self.program,
+            batch_size=batch_size,
+            seed=settings.seed,
+            options=self.options,
+            total=settings.epochs * per_epoch,
+            per_epoch=per_epoch,
+            parameters=start,
         )
         if snapshot is not None:
             _check_fits(snapshot, trainer)
         after_epoch = _Keeper(done, self.program, keep) if keep is not None else None
-        outcome = fit(trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot,
-                      after_epoch=after_epoch)
+        outcome = fit(
+            trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot, after_epoch=after_epoch
+        )
         if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
             keep(State(done, self.program, outcome.snapshot))  # measuring takes time, and somebody is impatient
         return Trained(self.program, settings, trainer, outcome, measure_parts(trainer, data, settings))
@@ -212,8 +248,12 @@ class _Runner:
             return {}
         known = {label(trained.program): trained for trained in done}
         if wanted not in known:
-            fail("AX0709", f"`start_from` names no earlier train program: `{wanted}`", self.program.span,
-                 help=did_you_mean(wanted, known) or f"earlier ones: {', '.join(known) or 'none'}")
+            fail(
+                "AX0709",
+                f"`start_from` names no earlier train program: `{wanted}`",
+                self.program.span,
+                help=did_you_mean(wanted, known) or f"earlier ones: {', '.join(known) or 'none'}",
+            )
         return known[wanted].trainer.runner.parameters()
 
 
@@ -239,8 +279,12 @@ def _check_fits(snapshot: Snapshot, trainer: Trainer) -> None:
     given = {name: array.shape for name, array in snapshot.tensors.items()}
     if wanted != given:
         other = next(name for name in (*wanted, *given) if wanted.get(name) != given.get(name))
-        fail("AX0618", "the state does not fit the spec: other parameters, optimizers or arguments were trained", None,
-             notes=[f"`{other}`: {_shown(given.get(other))} in the state, {_shown(wanted.get(other))} in the spec"])
+        fail(
+            "AX0618",
+            "the state does not fit the spec: other parameters, optimizers or arguments were trained",
+            None,
+            notes=[f"`{other}`: {_shown(given.get(other))} in the state, {_shown(wanted.get(other))} in the spec"],
+        )
 
 
 def _shown(shape: tuple[int, ...] | None) -> str:
@@ -249,5 +293,8 @@ def _shown(shape: tuple[int, ...] | None) -> str:
 
 def measure_parts(trainer: Trainer, data: Prepared, settings: TrainSettings) -> dict[str, dict[str, float]]:
     """Losses and metrics on every part that has examples."""
-    return {part: measure(trainer, data.examples, data.parts.of(part), settings)
-            for part in ("train", "valid", "test") if len(data.parts.of(part))}
+    return {
+        part: measure(trainer, data.examples, data.parts.of(part), settings)
+        for part in ("train", "valid", "test")
+        if len(data.parts.of(part))
+    }

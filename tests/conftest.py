@@ -9,7 +9,6 @@ from hypothesis import settings
 
 from tests.support.golden import Case, Golden
 
-
 settings.register_profile("same each time", derandomize=True, deadline=None)
 settings.register_profile("new each time", deadline=None)
 settings.load_profile("new each time" if os.environ.get("ARCHONNX_RANDOM") else "same each time")

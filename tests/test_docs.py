@@ -43,8 +43,10 @@ def fences(path: Path) -> list[Fence]:
     page = path.read_text(encoding="utf-8")
     found = [(match.start(), match["info"], match["body"]) for match in FENCE.finditer(page)]
     pairs = pairwise([*found, (0, "", "")])
-    return [Fence(path, page.count("\n", 0, start) + 1, info, body, (next_info, next_body))
-            for (start, info, body), (_, next_info, next_body) in pairs]
+    return [
+        Fence(path, page.count("\n", 0, start) + 1, info, body, (next_info, next_body))
+        for (start, info, body), (_, next_info, next_body) in pairs
+    ]
 
 
 EXAMPLES = [fence for path in WRITTEN for fence in fences(path) if fence.info.partition(" ")[0] == "arch"]
@@ -101,7 +103,8 @@ def test_everything_that_comes_with_archonnx_has_a_docstring() -> None:
         f"{path.name}: {declaration.name}"
         for path in sorted((ROOT / "specs").rglob("*.arch"))
         for declaration in parse(Source(path.name, path.read_text(encoding="utf-8"))).declarations
-        if isinstance(declaration, ast.Declaration) and not isinstance(declaration, ast.Train)
+        if isinstance(declaration, ast.Declaration)
+        and not isinstance(declaration, ast.Train)
         and getattr(declaration, "doc", None) is None
     ]
     assert without == []

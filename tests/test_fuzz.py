@@ -32,11 +32,19 @@ def test_what_once_failed(path: Path) -> None:
 
 
 def test_a_number_gives_the_same_text_in_every_process() -> None:
-    program = ("import hashlib; from benchmarks.fuzz import make_case; "
-               "print(hashlib.sha256(repr([make_case(n).source.text for n in range(100)]).encode()).hexdigest())")
+    program = (
+        "import hashlib; from benchmarks.fuzz import make_case; "
+        "print(hashlib.sha256(repr([make_case(n).source.text for n in range(100)]).encode()).hexdigest())"
+    )
     first, second = (
-        subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=ROOT,
-                       capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in ("1", "2")
     )
     assert first == second
@@ -66,14 +74,17 @@ def greedy(_: object) -> Any:
     return SimpleNamespace(programs=[bytearray(2 * fuzz.BYTES)])
 
 
-@pytest.mark.parametrize(("elaborate", "problem"), [
-    (raising(KeyError("x")), "KeyError at test_fuzz.py, in elaborate: 'x'"),
-    (raising(SpecError(Report())), "an empty report"),
-    (raising(finding("AX9999", 0, 1)), "the code AX9999 is not in the catalogue"),
-    (raising(finding("AX0201", 0, 1000)), "AX0201 points outside its file"),
-    (raising(finding("AX0201", 0, 5)), ""),
-    (endless, "more than 0.1 s of processor time"),
-])
+@pytest.mark.parametrize(
+    ("elaborate", "problem"),
+    [
+        (raising(KeyError("x")), "KeyError at test_fuzz.py, in elaborate: 'x'"),
+        (raising(SpecError(Report())), "an empty report"),
+        (raising(finding("AX9999", 0, 1)), "the code AX9999 is not in the catalogue"),
+        (raising(finding("AX0201", 0, 1000)), "AX0201 points outside its file"),
+        (raising(finding("AX0201", 0, 5)), ""),
+        (endless, "more than 0.1 s of processor time"),
+    ],
+)
 def test_problems_are_seen(elaborate: Any, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz, "elaborate", elaborate)
     monkeypatch.setattr(fuzz, "SECONDS", 0.1)
@@ -81,16 +92,26 @@ def test_problems_are_seen(elaborate: Any, problem: str, monkeypatch: pytest.Mon
 
 
 def test_memory_is_limited_in_workers() -> None:
-    program = ("from benchmarks import fuzz; from tests.test_fuzz import SOURCE, greedy; fuzz._start_worker(); "
-               "fuzz.elaborate = greedy; print(fuzz.examine(SOURCE).problem)")
+    program = (
+        "from benchmarks import fuzz; from tests.test_fuzz import SOURCE, greedy; fuzz._start_worker(); "
+        "fuzz.elaborate = greedy; print(fuzz.examine(SOURCE).problem)"
+    )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.startswith("MemoryError at test_fuzz.py, in greedy")
 
 
-@pytest.mark.parametrize(("codes", "stage"), [
-    (("AX0101",), "syntax"), (("AX0001", "AX0101"), "syntax"), (("AX0001",), "not built yet"), (("AX0203",), "names"),
-    (("AX0203", "AX0301"), "shapes and later"), (("AX0405",), "shapes and later"), (("AX0701",), "shapes and later"),
-])
+@pytest.mark.parametrize(
+    ("codes", "stage"),
+    [
+        (("AX0101",), "syntax"),
+        (("AX0001", "AX0101"), "syntax"),
+        (("AX0001",), "not built yet"),
+        (("AX0203",), "names"),
+        (("AX0203", "AX0301"), "shapes and later"),
+        (("AX0405",), "shapes and later"),
+        (("AX0701",), "shapes and later"),
+    ],
+)
 def test_a_case_came_as_far_as_its_latest_finding(codes: tuple[str, ...], stage: str) -> None:
     assert fuzz._stage(codes) == stage
 

@@ -9,8 +9,12 @@ import typer
 from . import call, check, convert, evaluate, explain, export, fmt, new, predict, train
 
 app = typer.Typer(
-    name="archonnx", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
-    rich_markup_mode="markdown", context_settings={"help_option_names": ["-h", "--help"]},
+    name="archonnx",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

@@ -52,8 +52,11 @@ def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:
     fields = table_fields(read_csv(path), None)
     if len(types) == 1 and not fields.keys() & types.keys() and "data" in fields:
         return {next(iter(types)): fields["data"]}
-    return {name: fields[name].astype(type_.dtype.numpy) if type_.dtype.is_float else fields[name]
-            for name, type_ in types.items() if name in fields}
+    return {
+        name: fields[name].astype(type_.dtype.numpy) if type_.dtype.is_float else fields[name]
+        for name, type_ in types.items()
+        if name in fields
+    }
 
 
 def as_npz(results: Mapping[str, Array]) -> bytes:
@@ -73,8 +76,12 @@ def as_csv(results: Mapping[str, Array]) -> str:
 
     lengths = {len(array) if array.ndim else 1 for array in results.values()}
     if len(lengths) > 1:
-        fail("AX0616", "the outputs differ in their number of rows and do not fit one table", None,
-             help="write arrays: `--out outputs.npz`")
+        fail(
+            "AX0616",
+            "the outputs differ in their number of rows and do not fit one table",
+            None,
+            help="write arrays: `--out outputs.npz`",
+        )
     columns: dict[str, list[str]] = {}
     for name, array in results.items():
         rows = array.reshape(max(lengths), -1)

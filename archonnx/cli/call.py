@@ -24,8 +24,12 @@ def call(
     ] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", "-i", metavar="FILE|NAME=FILE",
-                     help="An .npz or .csv file with arguments by name, or one .npy file for each. Repeatable."),
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="FILE|NAME=FILE",
+            help="An .npz or .csv file with arguments by name, or one .npy file for each. Repeatable.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="An .npz or .csv file to write; CSV on stdout unless given.")
@@ -60,6 +64,8 @@ def call(
 
 def _listed(run: Run) -> str:
     """The entries with their arguments, a line each."""
-    lines = [f"{name}({', '.join(f'{argument}: {type_}' for argument, type_ in arguments.items())})"
-             for name, arguments in run.entries.items()]
+    lines = [
+        f"{name}({', '.join(f'{argument}: {type_}' for argument, type_ in arguments.items())})"
+        for name, arguments in run.entries.items()
+    ]
     return "\n".join(lines) or f"{run.record['model']} has no entries"

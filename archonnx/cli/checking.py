@@ -33,9 +33,16 @@ def check_specs(specs: Sequence[str], arguments: Mapping[str, Any], style: Style
 def _summary(model: ModelProgram) -> str:
     numbers = sum(parameter.type.size.constant or 0 for parameter in model.parameters.values())
     parts = [f"{len(model.parameters)} parameters with {numbers:,} numbers"]
-    parts += [f"{kind} {', '.join(names)}" for kind, names in (
-        ("outputs", list(model.infer.outputs)), ("losses", list(model.losses)), ("metrics", list(model.metrics)),
-        ("entries", list(model.entries))) if names]
+    parts += [
+        f"{kind} {', '.join(names)}"
+        for kind, names in (
+            ("outputs", list(model.infer.outputs)),
+            ("losses", list(model.losses)),
+            ("metrics", list(model.metrics)),
+            ("entries", list(model.entries)),
+        )
+        if names
+    ]
     return f"ok ({model.name}: {'; '.join(parts)})"
 
 

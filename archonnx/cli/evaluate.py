@@ -26,8 +26,8 @@ def evaluate(
 ) -> None:
     """Measure a trained model on a part of its data: every loss and metric.
 
-        archonnx eval runs/digits_cnn-1
-        archonnx eval runs/digits_cnn-1 --on valid
+    archonnx eval runs/digits_cnn-1
+    archonnx eval runs/digits_cnn-1 --on valid
     """
     from archonnx.runtime.run import Run
     from archonnx.runtime.session import Options

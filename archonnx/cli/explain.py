@@ -12,7 +12,7 @@ def explain(
 ) -> None:
     """Explain a diagnostic code: what it means, an example, the way out.
 
-        archonnx explain AX0301
+    archonnx explain AX0301
     """
     from archonnx.grammar import catalogue
     from archonnx.grammar.diagnostics import did_you_mean

@@ -54,7 +54,11 @@ def export(
 
 
 def _model(
-    what: str, graph: str, target: Literal["portable", "ort"], batch_size: int | None, opset: int,
+    what: str,
+    graph: str,
+    target: Literal["portable", "ort"],
+    batch_size: int | None,
+    opset: int,
     arguments: dict[str, object],
 ) -> onnx.ModelProto:
     from archonnx import api
@@ -64,21 +68,31 @@ def _model(
     from archonnx.runtime.trainer import initial_value
 
     if batch_size is not None and not graph.startswith("train_step"):
-        fail("AX0506", f"`--batch-size` fixes the number of rows in `train_step`, and this is `{graph}`", None,
-             help="leave `--batch-size` out")
+        fail(
+            "AX0506",
+            f"`--batch-size` fixes the number of rows in `train_step`, and this is `{graph}`",
+            None,
+            help="leave `--batch-size` out",
+        )
     run = Run(what) if (Path(what) / "run.json").is_file() else None
     spec = run.spec() if run is not None else api.load(what, **arguments)
     model = elaborate(spec)
     if graph == "infer" or graph in model.entries:
-        weights = run.parameters if run is not None else {
-            path: initial_value(parameter, 0) for path, parameter in model.parameters.items()}
+        weights = (
+            run.parameters
+            if run is not None
+            else {path: initial_value(parameter, 0) for path, parameter in model.parameters.items()}
+        )
         _warn(model.infer if graph == "infer" else model.entries[graph])
-        return inference_model(
-            model, weights, entry=None if graph == "infer" else graph, target=target, opset=opset)
+        return inference_model(model, weights, entry=None if graph == "infer" else graph, target=target, opset=opset)
     graphs = api.compile(spec, batch_size, target=target, opset=opset).graphs
     if graph not in graphs:
-        fail("AX0501", f"{model.name} has no graph `{graph}`", None,
-             help=did_you_mean(graph, graphs) or f"it has {', '.join(graphs)}")
+        fail(
+            "AX0501",
+            f"{model.name} has no graph `{graph}`",
+            None,
+            help=did_you_mean(graph, graphs) or f"it has {', '.join(graphs)}",
+        )
     return graphs[graph]
 
 

@@ -57,8 +57,9 @@ def _texts(path: Path) -> tuple[str, str]:
     from archonnx.grammar.spec import is_yaml, read_file
 
     if is_yaml(path.name):
-        raise typer.BadParameter(f"`{path}` is YAML; `fmt` formats .arch files, and `archonnx convert` makes them",
-                                 param_hint="FILE")
+        raise typer.BadParameter(
+            f"`{path}` is YAML; `fmt` formats .arch files, and `archonnx convert` makes them", param_hint="FILE"
+        )
     source = read_file(path)
     return source.text, format_file(source)
 

@@ -24,9 +24,9 @@ def new(
 ) -> None:
     """Start a spec: a commented file to change step by step.
 
-        archonnx new digits --kind cnn
-        archonnx check digits.arch
-        archonnx train digits.arch
+    archonnx new digits --kind cnn
+    archonnx check digits.arch
+    archonnx train digits.arch
     """
     from archonnx.grammar.words import is_name
     from archonnx.runtime.checkpoint import write_atomically
@@ -35,8 +35,9 @@ def new(
     path = path.with_name(path.name.removesuffix(".arch").removesuffix(".yaml") + (".yaml" if yaml else ".arch"))
     title = "".join(word[:1].upper() + word[1:] for word in path.stem.replace("-", "_").split("_"))
     if not is_name(title):
-        raise typer.BadParameter(f"`{path.stem}` gives no name for a model; use letters, digits and `_`",
-                                 param_hint="NAME")
+        raise typer.BadParameter(
+            f"`{path.stem}` gives no name for a model; use letters, digits and `_`", param_hint="NAME"
+        )
     if path.exists():
         raise typer.BadParameter(f"`{path}` is there already", param_hint="NAME")
     write_atomically(path, template(kind, yaml=yaml).replace("TITLE", title).encode())
@@ -112,7 +113,7 @@ _ARCH_PARTS = {
     },
 }
 
-_YAML = '''# {what}
+_YAML = """# {what}
 # Every line can be changed; `archonnx check` says what no longer fits.
 model: TITLE
 {arguments}doc: {what}
@@ -140,10 +141,11 @@ train:
   steps:
     - {{minimize: objective, with: adam(lr=1e-3)}}
   early_stopping: {{monitor: valid.objective, patience: 5}}
-'''
+"""
 
 _YAML_PARTS = {
-    Kind.mlp: _ARCH_PARTS[Kind.mlp] | {
+    Kind.mlp: _ARCH_PARTS[Kind.mlp]
+    | {
         "arguments": "args: {width: 64, dropout: 0.2}\n",
         "layers": """\
   - Dense: width
@@ -151,7 +153,8 @@ _YAML_PARTS = {
   - Dropout: dropout
   - {Dense: 10, as: logits}""",
     },
-    Kind.cnn: _ARCH_PARTS[Kind.cnn] | {
+    Kind.cnn: _ARCH_PARTS[Kind.cnn]
+    | {
         "arguments": "args: {width: 16, dropout: 0.2}\n",
         "layers": """\
   - Conv: {filters: width, kernel: 3, padding: same}
@@ -164,7 +167,8 @@ _YAML_PARTS = {
   - Dropout: dropout
   - {Dense: 10, as: logits}""",
     },
-    Kind.blank: _ARCH_PARTS[Kind.blank] | {
+    Kind.blank: _ARCH_PARTS[Kind.blank]
+    | {
         "arguments": "",
         "layers": "  - {Dense: 10, as: logits}",
     },

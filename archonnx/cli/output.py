@@ -57,6 +57,7 @@ def figure(value: float) -> str:
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """Losses and metrics, a row for each part."""
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
-    rows = [[part, *(figure(values[name]) if name in values else "" for name in names)]
-            for part, values in metrics.items()]
+    rows = [
+        [part, *(figure(values[name]) if name in values else "" for name in names)] for part, values in metrics.items()
+    ]
     return table([["", *names], *rows])

@@ -14,8 +14,12 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     inputs: Annotated[
         list[str],
-        typer.Option("--input", "-i", metavar="FILE|NAME=FILE",
-                     help="An .npz or .csv file with the inputs by name, or one .npy file for each. Repeatable."),
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="FILE|NAME=FILE",
+            help="An .npz or .csv file with the inputs by name, or one .npy file for each. Repeatable.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="An .npz or .csv file to write; CSV on stdout unless given.")

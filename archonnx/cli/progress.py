@@ -32,8 +32,11 @@ def progress(stream: TextIO) -> Iterator[Observer]:
     from rich.table import Column
 
     columns: tuple[Any, ...] = (
-        TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(compact=True), TextColumn("left"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
         TextColumn("{task.fields[shown]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     with Progress(*columns, console=Console(file=stream), transient=True, expand=True) as bar:
@@ -102,8 +105,11 @@ class Bar(Lines):
             return
         self._updated = now
         self._bar.update(
-            self._task, completed=(epoch - 1) * self._per_epoch + step, description=f"epoch {epoch}/{self._epochs}",
-            shown="  ".join(part for part in (_values(losses), self._valid) if part))
+            self._task,
+            completed=(epoch - 1) * self._per_epoch + step,
+            description=f"epoch {epoch}/{self._epochs}",
+            shown="  ".join(part for part in (_values(losses), self._valid) if part),
+        )
 
     def epoch(self, record: Epoch) -> None:
         super().epoch(record)

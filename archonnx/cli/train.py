@@ -53,8 +53,15 @@ def train(
 
     with progress(sys.stderr) as observer:
         run = api.train(
-            api.load(spec, **arguments), out, settings=changes, seed=seed, program=program, resume=resume,
-            device=device.value, threads=threads, observer=observer,
+            api.load(spec, **arguments),
+            out,
+            settings=changes,
+            seed=seed,
+            program=program,
+            resume=resume,
+            device=device.value,
+            threads=threads,
+            observer=observer,
         )
     _summarise(run)
 
@@ -66,8 +73,10 @@ def _summarise(run: Run) -> None:
     for program in programs:
         name = f"{program['name']}: " if len(programs) > 1 else ""
         best = f", parameters of epoch {program['best_epoch']}" if program["best_epoch"] is not None else ""
-        say(f"{name}{program['stopped']} after {program['epochs']} epochs in {program['seconds']:.1f} s on "
-            f"{run.record['device']}{best}")
+        say(
+            f"{name}{program['stopped']} after {program['epochs']} epochs in {program['seconds']:.1f} s on "
+            f"{run.record['device']}{best}"
+        )
     typer.echo(metrics_table(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
     if (run.path / "model.onnx").exists():

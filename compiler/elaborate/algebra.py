@@ -34,8 +34,12 @@ def slots_of(frame: Frame, group: Group, span: Span | None) -> list[Slot]:
     if base is frame.build.root and frame.build.seen_parameters is None:
         frame.build.seen_parameters = len(found)
     if not found and span is not None:
-        fail("AX0316", f"{describe(group)} has no parameters yet: they are made when it is first applied", span,
-             help="apply it before this place")
+        fail(
+            "AX0316",
+            f"{describe(group)} has no parameters yet: they are made when it is first applied",
+            span,
+            help="apply it before this place",
+        )
     return found
 
 
@@ -62,7 +66,11 @@ def map_groups(frame: Frame, function: Callable[..., Value], groups: list[Any], 
     first = next(g for g in groups if is_group(g))
     for group in groups:
         if is_group(group) and _lengths(group) != _lengths(first):
-            fail("AX0304", f"{describe(group)} and {describe(first)} are joined, and have no corresponding parameters", span)
+            fail(
+                "AX0304",
+                f"{describe(group)} and {describe(first)} are joined, and have no corresponding parameters",
+                span,
+            )
     if isinstance(first, list):
         rows = [[g[i] if is_group(g) else g for g in groups] for i in range(len(first))]
         return [map_groups(frame, function, row, span) for row in rows]
@@ -97,7 +105,9 @@ def freeze(group: Group) -> Group:
         return [freeze(item) for item in group]
     if isinstance(group, Derived):
         inner = group
-        return Derived(group.base, lambda slot, value: stop_gradient(inner.replace(slot, value)), group.values, frozen=True)
+        return Derived(
+            group.base, lambda slot, value: stop_gradient(inner.replace(slot, value)), group.values, frozen=True
+        )
     base = group
 
     def replace(slot: Slot, value: Value) -> Value:

@@ -26,7 +26,9 @@ class Substitute(Exception):  # noqa: N818 - no error: the build starts again, k
 
     def added_to(self, known: Mapping[str, Dim]) -> dict[str, Dim]:
         """The substitutions known before, and this one."""
-        return {name: dim.substitute({self.symbol: self.value}) for name, dim in known.items()} | {self.symbol: self.value}
+        return {name: dim.substitute({self.symbol: self.value}) for name, dim in known.items()} | {
+            self.symbol: self.value
+        }
 
 
 def check_assert(frame: Frame, statement: ast.Assert) -> None:

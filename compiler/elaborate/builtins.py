@@ -62,7 +62,8 @@ def _parameters(function: Any) -> tuple[BuiltinParameter, ...]:
     kinds = function.__annotations__
     return tuple(
         BuiltinParameter(name, _kind(kinds[name]), defaults.get(name), name not in defaults, position >= count)
-        for position, name in enumerate(names) if position > 0
+        for position, name in enumerate(names)
+        if position > 0
     )
 
 
@@ -79,8 +80,9 @@ def builtins() -> Mapping[str, Any]:
     return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf}
 
 
-def call_builtin(frame: Frame, function: Builtin, arguments: Sequence[ast.Argument], piped: Sequence[Given],
-                 span: Span) -> Any:
+def call_builtin(
+    frame: Frame, function: Builtin, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+) -> Any:
     """Call a builtin with arguments as written."""
     names = [p.name for p in function.parameters if p.kind != SIZES]
     sizes: dict[str, Any] = {}
@@ -139,7 +141,7 @@ def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
 
 
 WANTED = {
-    "tensor": "a tensor", "operand": "a tensor or number", "shape": "a list of dims", "axes": "an axis or a list of axes",
+    "tensor": "a tensor", "operand": "a tensor or number", "shape": "a list of dims", "axes": "an axis or several",
     "int": "an int", "float": "a number", "bool": "true or false", "ints": "an int or a list of ints",
     "list[any]": "a list", "sizes": "sizes by name", "size": "a dim", "fn": "a fn", "str": "a string", "any": "a value",
 }  # fmt: skip
@@ -160,7 +162,13 @@ def coerce(frame: Frame, kind: str, value: Any) -> Any:
         case "int":
             return value if whole else None
         case "axes" | "ints":
-            return [value] if whole else value if isinstance(value, list) and all(isinstance(i, int) for i in value) else None
+            return (
+                [value]
+                if whole
+                else value
+                if isinstance(value, list) and all(isinstance(i, int) for i in value)
+                else None
+            )
         case "size":
             return value if whole or isinstance(value, Dim) else None
         case "float":

@@ -47,7 +47,7 @@ def evaluate_call(frame: Frame, expr: ast.Call, hint: str | None = None) -> Any:
 
 
 def _copy(frame: Frame, expr: ast.Call, hint: str | None) -> Any:
-    """``copy(m)``: a new, untrained module with the same initial values. It is made here, so it has a site and a name."""
+    """``copy(m)``: a new, untrained module with the same initial values, made at this site, under the hint's name."""
     from .algebra import copy_of, is_group
 
     given = assign_arguments("fn `copy`", ["m"], expr.arguments, [])
@@ -63,11 +63,9 @@ def evaluate_pipe(frame: Frame, expr: ast.Pipe) -> Any:
     ``(a, b) |> stage`` hands on both values as arguments.
     """
     several = [Given(item.span, value=evaluate(frame, item)) for item in _piped(expr.value)]
-    stage: ast.Expr = expr.stage
-    arguments: tuple[ast.Argument, ...] = ()
-    if isinstance(stage, ast.Call):
-        stage, arguments = stage.callee, stage.arguments
-    callee = callee_of(frame, stage)
+    called = expr.stage if isinstance(expr.stage, ast.Call) else None
+    arguments = called.arguments if called is not None else ()
+    callee = callee_of(frame, called.callee if called is not None else expr.stage)
     if isinstance(callee, BlockType):
         return call(frame, make_module(frame, callee, arguments, expr.stage.span, None), (), several, expr.stage.span)
     if len(several) > 1 and _takes_list(callee):
@@ -101,8 +99,14 @@ def evaluate_callable(frame: Frame, expr: ast.Expr, hint: str | None = None) -> 
     return call(frame, callee, expr.arguments, [], expr.span, hint)
 
 
-def call(frame: Frame, callee: Any, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span,
-         hint: str | None = None) -> Any:
+def call(
+    frame: Frame,
+    callee: Any,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None = None,
+) -> Any:
     """Apply anything that can be applied."""
     match callee:
         case Builtin():
@@ -146,8 +150,9 @@ def call_values(frame: Frame, callee: Any, values: Sequence[Any], span: Span) ->
 # ---------------------------------------------------------------- fns and partials
 
 
-def call_function(frame: Frame, function: Function, arguments: Sequence[ast.Argument], piped: Sequence[Given],
-                  span: Span) -> Any:
+def call_function(
+    frame: Frame, function: Function, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+) -> Any:
     """Call a ``fn``: its body is evaluated in place."""
     declaration = function.declaration
     what = f"fn `{declaration.name}`"
@@ -166,7 +171,9 @@ def _run_function(inner: Frame, what: str, declaration: ast.Fn, span: Span) -> A
     return run_with_backward(inner, what, declaration, span)
 
 
-def partial(frame: Frame, function: Function | Builtin | Partial, arguments: Sequence[ast.Argument], span: Span) -> Partial:
+def partial(
+    frame: Frame, function: Function | Builtin | Partial, arguments: Sequence[ast.Argument], span: Span
+) -> Partial:
     """A call in which leading arguments are still missing: given ones are bound to the parameters after them."""
     given: dict[str, Any] = {}
     if isinstance(function, Partial):
@@ -194,8 +201,9 @@ def parameter_names(function: Function | Builtin) -> list[str]:
     return [p.name for p in function.declaration.parameters]
 
 
-def _call_partial(frame: Frame, callee: Partial, arguments: Sequence[ast.Argument], piped: Sequence[Given],
-                  span: Span) -> Any:
+def _call_partial(
+    frame: Frame, callee: Partial, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+) -> Any:
     names = parameter_names(callee.function)
     free = [name for name in names if name not in callee.arguments]
     assigned = assign_arguments(describe(callee), free, arguments, piped)
@@ -216,15 +224,21 @@ def _call_partial(frame: Frame, callee: Partial, arguments: Sequence[ast.Argumen
 # ---------------------------------------------------------------- blocks and modules
 
 
-def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument], span: Span, hint: str | None) -> Module:
+def make_module(
+    frame: Frame, block: BlockType, arguments: Sequence[ast.Argument], span: Span, hint: str | None
+) -> Module:
     """The module of this site: made once for each owner, chain of fn calls and static loop index."""
     owner, declaration = frame.owner, block.declaration
     key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices)
     module = owner.children.get(key)
     if module is None:
         if frame.sealed:
-            fail("AX0220", f"`{declaration.name}(...)` would make parameters here, and methods and entries make none", span,
-                 help="make the module in the body of its block or model, and use it here")
+            fail(
+                "AX0220",
+                f"`{declaration.name}(...)` would make parameters here, and methods and entries make none",
+                span,
+                help="make the module in the body of its block or model, and use it here",
+            )
         if frame.build.frozen_slots:
             fail("AX0314", "this module is made in training alone: the parameters may not depend on `training`", span)
         module = Module(block, {}, owner, hint, span)
@@ -243,7 +257,9 @@ def make_module(frame: Frame, block: BlockType, arguments: Sequence[ast.Argument
     return module
 
 
-def apply_module(frame: Frame, module: Module, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span) -> Any:
+def apply_module(
+    frame: Frame, module: Module, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+) -> Any:
     """Apply a module to inputs. Dims that reach its parameters are fixed by the first application."""
     if not isinstance(module.block, BlockType):
         fail("AX0306", "the model itself cannot be called", span)
@@ -283,15 +299,22 @@ def fix_module_dims(inner: Frame, module: Module) -> None:
             continue
         size, where = inner.statics[name]
         if not isinstance(size, int):
-            fail("AX0315", f"dim `{name}` of block `{module.block.declaration.name}` sizes its parameters, so it must be an "
-                 f"integer: here it is {size}", where, help="give the input an integer size on this axis")
+            fail(
+                "AX0315",
+                f"dim `{name}` of block `{module.block.declaration.name}` sizes its parameters, so it must be an "
+                f"integer: here it is {size}",
+                where,
+                help="give the input an integer size on this axis",
+            )
         module.dims[name] = (size, where)
 
 
 # ---------------------------------------------------------------- optimizers, schedules, casts
 
 
-def configure(frame: Frame, type_: OptimizerType | ScheduleType, arguments: Sequence[ast.Argument], span: Span) -> Configured:
+def configure(
+    frame: Frame, type_: OptimizerType | ScheduleType, arguments: Sequence[ast.Argument], span: Span
+) -> Configured:
     """Set the hyperparameters of an optimizer or schedule."""
     declaration = type_.declaration
     what = describe(type_)
@@ -302,8 +325,13 @@ def configure(frame: Frame, type_: OptimizerType | ScheduleType, arguments: Sequ
     return Configured(type_, inner.locals)
 
 
-def _call_schedule(frame: Frame, callee: Configured | ConstantSchedule, arguments: Sequence[ast.Argument],
-                   piped: Sequence[Given], span: Span) -> Any:
+def _call_schedule(
+    frame: Frame,
+    callee: Configured | ConstantSchedule,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+) -> Any:
     if isinstance(callee, ConstantSchedule):
         assign_arguments("a schedule", ["t"], arguments, piped)
         return callee.value
@@ -318,7 +346,9 @@ def _call_schedule(frame: Frame, callee: Configured | ConstantSchedule, argument
     return run_body(inner, what, declaration.body, declaration.result, span)
 
 
-def _call_dtype(frame: Frame, dtype: DType, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span) -> Any:
+def _call_dtype(
+    frame: Frame, dtype: DType, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+) -> Any:
     given = assign_arguments(f"`{dtype}`", ["x"], arguments, piped)
     if "x" not in given:
         fail("AX0203", f"`{dtype}(...)` needs the tensor to convert", span)
@@ -348,8 +378,16 @@ def enter(frame: Frame, scope: Any, owner: Module, span: Span, what: str, label:
         depth, outer = depth + 1, outer.caller
     if depth > DEPTH:
         fail("AX0216", f"calls nest deeper than {DEPTH}: does {what} call itself?", span)
-    return Frame(frame.build, scope, owner, site=frame.enter(label), caller=frame, note=what, called_at=span,
-                 sealed=frame.sealed and owner is frame.owner)
+    return Frame(
+        frame.build,
+        scope,
+        owner,
+        site=frame.enter(label),
+        caller=frame,
+        note=what,
+        called_at=span,
+        sealed=frame.sealed and owner is frame.owner,
+    )
 
 
 @contextmanager
@@ -364,8 +402,16 @@ def nesting(frame: Frame, what: str, span: Span) -> Iterator[None]:
         frame.build.depth -= 1
 
 
-def bind_arguments(frame: Frame, inner: Frame, what: str, parameters: Sequence[ast.Parameter],
-                   given: Mapping[str, Given], span: Span, *, hints: bool = False) -> None:
+def bind_arguments(
+    frame: Frame,
+    inner: Frame,
+    what: str,
+    parameters: Sequence[ast.Parameter],
+    given: Mapping[str, Given],
+    span: Span,
+    *,
+    hints: bool = False,
+) -> None:
     """Evaluate arguments (in ``frame``) and defaults (in ``inner``), bind them, and match the tensors' types."""
     missing = [p for p in parameters if p.name not in given and p.default is None]
     if missing:
@@ -404,8 +450,12 @@ def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, A
         elif isinstance(value, int | float | bool | Dim):
             numbers.append((parameter, value, span))
         elif value is not None or not isinstance(parameter.default, ast.Constant):
-            fail("AX0306", f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}", span,
-                 others=[Label(parameter.type.span, f"declared {parameter.type.span.text}")])
+            fail(
+                "AX0306",
+                f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}",
+                span,
+                others=[Label(parameter.type.span, f"declared {parameter.type.span.text}")],
+            )
     matcher.finish()
     for parameter, value, span in numbers:
         assert parameter.type is not None
@@ -419,7 +469,9 @@ def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
 
     dtype = signatures.DTYPES.get(type_.name or "", inner.build.float_type)
     scalar = as_tensor(inner, value, dtype)
-    names = [d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims or () if isinstance(d, ast.Dots | ast.Name)]
+    names = [
+        d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims or () if isinstance(d, ast.Dots | ast.Name)
+    ]
     if any(name not in inner.statics for name in names):
         for dim in type_.dims or ():
             if isinstance(dim, ast.Dots) and dim.name and dim.name not in inner.statics:
@@ -455,5 +507,3 @@ def silenced() -> SpecError:
 def not_built(what: str, span: Span) -> NoReturn:
     """The one diagnostic for what parses but is not built yet."""
     fail("AX0001", f"not built yet: {what}", span)
-
-

@@ -1,8 +1,8 @@
 """What can be read off the text of a block or model: its module dims, and which statements are setup.
 
 A name of a signature (the block's own, or a method's) is a module dim if it reaches the type or value of a ``param`` or
-``buffer``, or a hyperparameter of a module made in the body, directly or through assignments. A statement is setup if it
-depends on no input, call dim or draw; the rest runs at each application.
+``buffer``, or a hyperparameter of a module made in the body, directly or through assignments. A statement is setup if
+it depends on no input, call dim or draw; the rest runs at each application.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ class _Marker:
                 return
             case ast.Assign():
                 targets = {t.id for t in statement.targets if isinstance(t, ast.Name)}
-                targets |= {t.value.id for t in statement.targets if isinstance(t, ast.Index) and isinstance(t.value, ast.Name)}
+                targets |= {
+                    t.value.id for t in statement.targets if isinstance(t, ast.Index) and isinstance(t.value, ast.Name)
+                }
                 self._bind(statement, targets, applied or self._varies(statement.values))
             case ast.TypedAssign():
                 self._bind(statement, {statement.name}, applied or self._varies((statement.type, statement.value)))

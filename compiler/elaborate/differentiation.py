@@ -25,13 +25,18 @@ from .values import Derived, Module, Results, describe
 def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Span) -> Any:
     """``grad(y, x, weight=dy)``: shaped like ``x``, which is a tensor, a module, or a list of them."""
     if weight is None and y.rank:
-        fail("AX0402", f"`grad` differentiates a scalar, and this is {y.type}", span,
-             help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`")
+        fail(
+            "AX0402",
+            f"`grad` differentiates a scalar, and this is {y.type}",
+            span,
+            help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`",
+        )
     if not y.type.dtype.is_float:
         fail("AX0402", f"`grad` differentiates floats, and this is {y.type}", span)
     if weight is not None and weight.type != y.type:
-        fail("AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}",
-             span)
+        fail(
+            "AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span
+        )
     tensors = _tensors(frame, x, span)
     builder = frame.build.builder
     try:
@@ -39,12 +44,21 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
     except NotDifferentiable as problem:
         origin = problem.node.origin
         others = [Label(origin.place, origin.what)] if origin.place is not None else []
-        fail("AX0401", f"no gradient passes through {problem.what}: {problem.why}", span, others=others,
-             help=gradient_help(problem))
+        fail(
+            "AX0401",
+            f"no gradient passes through {problem.what}: {problem.why}",
+            span,
+            others=others,
+            help=gradient_help(problem),
+        )
     if all(g is None for g in found) and not _is_derivative(builder, y):
-        fail("AX0409", "no gradient: what is differentiated does not depend on this", span,
-             others=[Label(place, "on this") for tensor in tensors[:1] if (place := tensor.origin.place) is not None],
-             help="a name given a new value is another tensor; `stop_gradient`, integers and comparisons end the way")
+        fail(
+            "AX0409",
+            "no gradient: what is differentiated does not depend on this",
+            span,
+            others=[Label(place, "on this") for tensor in tensors[:1] if (place := tensor.origin.place) is not None],
+            help="a name given a new value is another tensor; `stop_gradient`, integers and comparisons end the way",
+        )
     with builder.active():
         gradients = [zeros_like(tensor) if g is None else g for g, tensor in zip(found, tensors, strict=True)]
     return _shaped_like(frame, x, iter(gradients))
@@ -68,8 +82,10 @@ def working_in(build: Build, builder: Builder) -> Iterator[None]:
 def gradient_help(problem: NotDifferentiable) -> str:
     """The way out."""
     if problem.why == DISCRETE:
-        return ("`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of "
-                "p, and the score `log_prob` of the draw has one")
+        return (
+            "`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of "
+            "p, and the score `log_prob` of the draw has one"
+        )
     return "`stop_gradient(...)` makes it a constant for the gradient"
 
 
@@ -105,33 +121,51 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
     assert clause is not None
     arguments = [inner.locals[p.name] for p in declaration.parameters]
     tensors = [value for value in arguments if isinstance(value, Value)]
-    after = Frame(inner.build, inner.scope, inner.owner, site=inner.enter("backward"), locals=dict(inner.locals),
-                  statics=dict(inner.statics), caller=inner.caller, note=f"the backward of {what}", called_at=span)
+    after = Frame(
+        inner.build,
+        inner.scope,
+        inner.owner,
+        site=inner.enter("backward"),
+        locals=dict(inner.locals),
+        statics=dict(inner.statics),
+        caller=inner.caller,
+        note=f"the backward of {what}",
+        called_at=span,
+    )
     result = calls.run_body(inner, what, declaration.body, declaration.result, span)
     results = list(result.items) if isinstance(result, Results) else [result]
     if len(clause.parameters) != len(results):
-        fail("AX0404", f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
-             clause.span)
+        fail(
+            "AX0404",
+            f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
+            clause.span,
+        )
 
     def backward(cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
-        known = [c if c is not None else full(r.shape, 0, r.type.dtype)
-                 for c, r in zip(cotangents, results, strict=True)]
+        known = [
+            c if c is not None else full(r.shape, 0, r.type.dtype) for c, r in zip(cotangents, results, strict=True)
+        ]
         after.locals.update(zip(clause.parameters, known, strict=True))
         with working_in(after.build, current_builder()):
             returned = statements.run(after, clause.body)
         values = returned.values if returned is not None else []
         floats = [t for t in tensors if t.type.dtype.is_float]
         if len(values) != len(floats):
-            fail("AX0404",
-                 f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
-                 clause.span)
+            fail(
+                "AX0404",
+                f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
+                clause.span,
+            )
         for position, (value, tensor) in enumerate(zip(values, floats, strict=True)):
             if not isinstance(value, Value):
                 fail("AX0404", f"`backward` returns tensors, not {describe(value)}", clause.span)
             if not _same_type(value, tensor):
-                fail("AX0410", f"`backward` of {what} gives {value.type} as the gradient of {tensor.type}",
-                     returned.spans[position] if returned is not None else clause.span,
-                     others=[Label(declaration.name_span, "the gradient of each argument has its type")])
+                fail(
+                    "AX0410",
+                    f"`backward` of {what} gives {value.type} as the gradient of {tensor.type}",
+                    returned.spans[position] if returned is not None else clause.span,
+                    others=[Label(declaration.name_span, "the gradient of each argument has its type")],
+                )
         gradients = iter(values)
         return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
 

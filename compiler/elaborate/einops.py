@@ -38,7 +38,7 @@ class Pattern:
         """Read a pattern; TypeProblem if it is malformed."""
         sides = text.split("->")
         if len(sides) != 2:
-            _fail(f"a pattern has one arrow, as in \"b t d -> b d t\": {text!r} has {len(sides) - 1}")
+            _fail(f'a pattern has one arrow, as in "b t d -> b d t": {text!r} has {len(sides) - 1}')
         left, right = _groups(sides[0]), _groups(sides[1])
         for side in (left, right):
             names = [name for group in side for name in group]
@@ -123,8 +123,11 @@ def _solve(group: Group, size: Dim, known: dict[str, Dim], axis: int) -> None:
         return
     equal = same(rest, size)
     if equal is None:
-        raise TypeProblem("AX0305", f"cannot tell whether axis {axis}, which is {size}, equals {rest}",
-                          help=f"state it: `assert {size} == {rest}`")
+        raise TypeProblem(
+            "AX0305",
+            f"cannot tell whether axis {axis}, which is {size}, equals {rest}",
+            help=f"state it: `assert {size} == {rest}`",
+        )
     if not equal:
         _fail(f"axis {axis} is {size}, and the pattern makes it {rest}")
 

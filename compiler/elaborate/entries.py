@@ -38,8 +38,14 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> tu
     substitutions: dict[str, Dim] = {}
     assumed: list[Assumption] = []
     while True:
-        build = Build(report, judged.build.root, float_type=judged.build.float_type, builder=Builder(), frozen_slots=True,
-                      substitutions=substitutions)
+        build = Build(
+            report,
+            judged.build.root,
+            float_type=judged.build.float_type,
+            builder=Builder(),
+            frozen_slots=True,
+            substitutions=substitutions,
+        )
         try:
             return _elaborate(judged, entry, build), (*assumed, *build.assumptions)
         except Substitute as found:
@@ -103,7 +109,9 @@ def _bind_symbol(frame: Frame, name: str, node: ast.Node) -> None:
 
 def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:
     items = result.items if isinstance(result, Results) else (result,)
-    names = [f.name or (entry.name if len(items) == 1 else f"{entry.name}.{i}") for i, f in enumerate(entry.result.fields)]
+    names = [
+        f.name or (entry.name if len(items) == 1 else f"{entry.name}.{i}") for i, f in enumerate(entry.result.fields)
+    ]
     for value, declared in zip(items, entry.result.fields, strict=True):
         if not isinstance(value, Value):
             fail("AX0306", f"an entry gives tensors, not {describe(value)}", declared.span)
@@ -112,7 +120,9 @@ def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:
 
 def _all_inputs(graph: Graph, build: Build, entry: ast.Entry) -> Graph:
     """A ``dim`` argument is an input even where only shapes use it, and all arguments keep their order."""
-    used = set().union(*(value.type.symbols() for value in graph.values()), *(node.op.symbols() for node in graph.nodes))
+    used = set().union(
+        *(value.type.symbols() for value in graph.values()), *(node.op.symbols() for node in graph.nodes)
+    )
     order = [p.name for p in entry.parameters if p.name in graph.inputs or p.name in used]
     inputs = {name: build.inputs[name] for name in order} | dict(graph.inputs)
     return Graph(graph.name, inputs, graph.nodes, graph.outputs, graph.facts)

@@ -65,7 +65,9 @@ def _evaluate(frame: Frame, expr: ast.Expr, hint: str | None) -> Any:
         case ast.Comprehension():
             return _comprehension(frame, expr, hint)
         case ast.Dict():
-            return {key.value: evaluate(frame, item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items}
+            return {
+                key.value: evaluate(frame, item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items
+            }
         case ast.Tuple():
             return Results(tuple(evaluate(frame, item) for item in expr.items), (None,) * len(expr.items))
         case ast.Attribute():
@@ -89,7 +91,12 @@ def spread(frame: Frame, dots: ast.Dots) -> list[Any]:
     """The dims for which ``...S`` stands."""
     value = frame.locals.get(dots.name or "")
     if not isinstance(value, list) or not all(isinstance(d, int | Dim) and not isinstance(d, bool) for d in value):
-        fail("AX0201", f"`...{dots.name or ''}` is not known here", dots.span, help="name it in the signature: `x: [...S, n]`")
+        fail(
+            "AX0201",
+            f"`...{dots.name or ''}` is not known here",
+            dots.span,
+            help="name it in the signature: `x: [...S, n]`",
+        )
     return value
 
 
@@ -97,11 +104,19 @@ def truth(frame: Frame, condition: ast.Expr) -> bool:
     """The value of a static condition."""
     value = evaluate(frame, condition)
     if isinstance(value, Value):
-        fail("AX0309", "this condition is a tensor, and `if` decides at compile time", condition.span,
-             describe(value), help="choose elementwise with `where(condition, a, b)`")
+        fail(
+            "AX0309",
+            "this condition is a tensor, and `if` decides at compile time",
+            condition.span,
+            describe(value),
+            help="choose elementwise with `where(condition, a, b)`",
+        )
     if isinstance(value, Dim):
-        fail("AX0309", f"this condition needs the value of {value}, which is known only when the model runs",
-             condition.span)
+        fail(
+            "AX0309",
+            f"this condition needs the value of {value}, which is known only when the model runs",
+            condition.span,
+        )
     if not isinstance(value, bool | int | float | list | dict | str | None):
         fail("AX0306", f"a condition is true or false, not {describe(value)}", condition.span)
     return bool(value)
@@ -120,7 +135,8 @@ def _unary(frame: Frame, expr: ast.Unary) -> Any:
     if expr.op == "not" and isinstance(value, bool | None):
         return not value
     if isinstance(value, int | float | Dim) and not isinstance(value, bool) and expr.op != "not":
-        return static_dim(-value) if expr.op == "-" else value
+        negated = -value if expr.op == "-" else value
+        return negated if isinstance(negated, float) else static_dim(negated)
     if expr.op == "-" and is_group(value):
         with frame.at(expr.span, "`-`"):
             return map_groups(frame, lambda p: -p, [value], expr.span)
@@ -169,8 +185,12 @@ def _compare_choice(frame: Frame, left: Choice, expr: ast.Binary) -> bool:
         if text is None and isinstance(item, ast.String):
             text = item.value
         if text not in left.words:
-            fail("AX0208", f"`{item.span.text}` is not one of {', '.join(left.words)}", item.span,
-                 help=did_you_mean(str(text), left.words))
+            fail(
+                "AX0208",
+                f"`{item.span.text}` is not one of {', '.join(left.words)}",
+                item.span,
+                help=did_you_mean(str(text), left.words),
+            )
         return str(text)
 
     if expr.op == "in" and isinstance(expr.right, ast.List):
@@ -181,8 +201,12 @@ def _compare_choice(frame: Frame, left: Choice, expr: ast.Binary) -> bool:
 def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Value:
     operands = [expr.left, expr.right]
     if expr.op == "in":
-        fail("AX0306", "`in` is decided at compile time: it looks for a static value in a list", expr.op_span,
-             help="compare tensors with `==`")
+        fail(
+            "AX0306",
+            "`in` is decided at compile time: it looks for a static value in a list",
+            expr.op_span,
+            help="compare tensors with `==`",
+        )
     for value, operand in zip((left, right), operands, strict=True):
         if not isinstance(value, Value | bool | int | float | Dim):
             fail("AX0306", f"`{expr.op}` joins tensors and numbers, and this is {describe(value)}", operand.span)
@@ -209,7 +233,8 @@ def _other_rows(frame: Frame, left: Value, right: Value) -> Suggestion | None:
 
 
 def _comprehension(frame: Frame, expr: ast.Comprehension, hint: str | None) -> list[Any]:
-    items, saved, outer = [], dict(frame.locals), frame.indices
+    items: list[Any] = []
+    saved, outer = dict(frame.locals), frame.indices
     try:
         for i, item in enumerate(iterate(frame, expr.iterable)):
             unpack(frame, [target.id for target in expr.targets], item, expr.span)
@@ -260,8 +285,12 @@ def _attribute(frame: Frame, expr: ast.Attribute) -> Any:
         known = list(value)
     else:
         return fail("AX0206", f"{describe(value)} has no `.{name}`", span)
-    return fail("AX0206", f"{describe(value)} has no `.{name}`", span,
-                help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+    return fail(
+        "AX0206",
+        f"{describe(value)} has no `.{name}`",
+        span,
+        help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None),
+    )
 
 
 def module_attribute(frame: Frame, module: Module, name: str, span: Span) -> Any:
@@ -288,10 +317,18 @@ def module_attribute(frame: Frame, module: Module, name: str, span: Span) -> Any
         return items
     known += [*module.slots, *named]
     if not known and module.block is not None and not ready(module):
-        fail("AX0316", f"{describe(module)} has no parameters yet: they are made when it is first applied", span,
-             help="apply it before this place")
-    return fail("AX0206", f"{describe(module)} has no `.{name}`", span,
-                help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None))
+        fail(
+            "AX0316",
+            f"{describe(module)} has no parameters yet: they are made when it is first applied",
+            span,
+            help="apply it before this place",
+        )
+    return fail(
+        "AX0206",
+        f"{describe(module)} has no `.{name}`",
+        span,
+        help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None),
+    )
 
 
 def derived_attribute(frame: Frame, module: Derived, name: str, span: Span) -> Any:
@@ -351,12 +388,24 @@ def _tensor_index(frame: Frame, expr: ast.Index, value: Value) -> Value:
 class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
     """Turns an op's TypeProblem into a diagnostic: its operands are these expressions, with these values."""
 
-    BLAME: ClassVar = {"AX0320": ("axis", "axes"), "AX0322": ("parts", "kernel", "axis"), "AX0324": ("shape",), "AX0325": ("pattern",),
-             "AX0323": ("equation",), "AX0313": ("shape", "n")}
+    BLAME: ClassVar = {
+        "AX0320": ("axis", "axes"),
+        "AX0322": ("parts", "kernel", "axis"),
+        "AX0324": ("shape",),
+        "AX0325": ("pattern",),
+        "AX0323": ("equation",),
+        "AX0313": ("shape", "n"),
+    }
     """Arguments that are at fault, by code, where they are given: better places than the tensor."""
 
-    def __init__(self, frame: Frame, span: Span, operands: list[ast.Expr], values: list[Any],
-                 arguments: Mapping[str, Span] | None = None) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        span: Span,
+        operands: list[ast.Expr],
+        values: list[Any],
+        arguments: Mapping[str, Span] | None = None,
+    ) -> None:
         self.frame, self.span, self.operands, self.values = frame, span, operands, values
         self.arguments = arguments or {}
 
@@ -377,8 +426,9 @@ class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
         single = len(error.operands) == 1 and len(labels) == 1
         span = labels[0].span if single else self.span
         text = labels[0].text if single else ""
-        fail(error.code, error.headline, span, text, notes=error.notes, help=error.help,
-             others=() if single else labels)
+        fail(
+            error.code, error.headline, span, text, notes=error.notes, help=error.help, others=() if single else labels
+        )
 
 
 def provenance(value: Any) -> str:
@@ -390,4 +440,3 @@ def provenance(value: Any) -> str:
     if value.origin.place is None:
         return f"{value.type}{written}"
     return f"{value.type}, from {value.origin.subject} at {value.origin.place}{written}"
-

@@ -30,10 +30,10 @@ BUDGET = 300_000
 """Static evaluations allowed in one build; a spec that needs more is refused."""
 
 
-PLANNED = frozenset(
-    "jacobian hessian onnx cumprod sort top_k orthogonal sparse solve gymnasium "
-    "parquet images text roc_auc r2_score average_pool batch_norm resize".split()
-)
+PLANNED = frozenset({
+    "jacobian", "hessian", "onnx", "cumprod", "sort", "top_k", "orthogonal", "sparse", "solve", "gymnasium", "parquet",
+    "images", "text", "roc_auc", "r2_score", "average_pool", "batch_norm", "resize",
+})  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 
 
@@ -90,13 +90,22 @@ class Build:
         """Count static work; a diagnostic once the budget is spent."""
         self.spent += cost
         if self.spent > BUDGET:
-            fail("AX0215", f"this spec unrolls to more than {BUDGET:,} evaluations", span,
-                 help="a static `for` is unrolled: keep its range small")
+            fail(
+                "AX0215",
+                f"this spec unrolls to more than {BUDGET:,} evaluations",
+                span,
+                help="a static `for` is unrolled: keep its range small",
+            )
 
     def assume(self, op: str, left: Dim, right: Dim) -> None:
         """Use an inequality from here on."""
-        gaps = {"<=": (right - left,), "<": (right - left - 1,), ">=": (left - right,), ">": (left - right - 1,),
-                "==": (left - right, right - left)}.get(op, ())
+        gaps = {
+            "<=": (right - left,),
+            "<": (right - left - 1,),
+            ">=": (left - right,),
+            ">": (left - right - 1,),
+            "==": (left - right, right - left),
+        }.get(op, ())
         for gap in gaps:
             learn(gap)
         if op == "==" and right == ZERO and (parts := left.modulo) is not None:
@@ -221,8 +230,12 @@ class Frame:
     def bind(self, name: str, value: Any, span: Span) -> None:
         """Give a name a value; parameters and modules keep theirs."""
         if name in self.fixed and self.locals.get(name) is not value:
-            fail("AX0204", f"`{name}` is a parameter or module and may not be rebound", span,
-                 help="use another name for the new value")
+            fail(
+                "AX0204",
+                f"`{name}` is a parameter or module and may not be rebound",
+                span,
+                help="use another name for the new value",
+            )
         self.locals[name] = value
 
     @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ from .tensors import as_tensor, promoted
 from .values import Builtin, BuiltinParameter, Results, describe, static_dim
 
 UNARY = (
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
-    "acosh", "atanh", "sigmoid", "softplus", "relu", "erf", "abs", "sign", "floor", "ceil", "round",
+    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+    "asinh", "acosh", "atanh", "sigmoid", "softplus", "relu", "erf", "abs", "sign", "floor", "ceil", "round",
 )  # fmt: skip
 """Functions of one number: on a static number they compute, on a tensor they add the op of their name."""
 
@@ -59,9 +60,14 @@ def _unary(name: str) -> Builtin:
 @builtin
 def where(frame: Frame, condition: Tensor, a: Operand, b: Operand) -> Value:
     """``a`` where the condition holds, else ``b``, element by element."""
-    require(condition.type.dtype is DType.bool, "AX0303", f"the condition of `where` is bool, not {condition.type.dtype}",
-            help="compare first, as in `x > 0`")
-    return elementwise.where(condition, *promoted(frame, "where", a, b))
+    require(
+        condition.type.dtype is DType.bool,
+        "AX0303",
+        f"the condition of `where` is bool, not {condition.type.dtype}",
+        help="compare first, as in `x > 0`",
+    )
+    one, other = promoted(frame, "where", a, b)
+    return elementwise.where(condition, one, other)
 
 
 @builtin
@@ -95,26 +101,38 @@ def _extreme(frame: Frame, name: str, x: Any, y: Any, axis: Axes | None, keep: b
         return (reduce.reduce_max if name == "max" else reduce.reduce_min)(tensor, axis, keep)
     if not isinstance(x, Value) and not isinstance(y, Value):
         return _fold(name, [x, y])
-    require(isinstance(x, Value | int | float | Dim), "AX0306", f"`{name}` takes tensors and numbers, not {describe(x)}")
+    require(
+        isinstance(x, Value | int | float | Dim), "AX0306", f"`{name}` takes tensors and numbers, not {describe(x)}"
+    )
     a, b = promoted(frame, name, x, y)
     return frame.build.builder.elementwise("maximum" if name == "max" else "minimum", a, b)
+
+
+COMBINE: Mapping[str, Callable[[Dim, Dim], Dim]] = {
+    "max": Dim.maximum, "min": Dim.minimum, "sum": Dim.__add__, "prod": Dim.__mul__,
+}  # fmt: skip
+
+
+FOLDS: Mapping[str, Callable[[list[Any]], int | float]] = {"max": max, "min": min, "sum": sum, "prod": math.prod}
 
 
 def _fold(name: str, items: list[Any]) -> Any:
     """A static ``max``, ``min``, ``sum`` or ``prod`` of numbers and dims."""
     for item in items:
-        require(isinstance(item, int | float | Dim), "AX0306", f"`{name}` of a list takes numbers, not {describe(item)}")
+        require(
+            isinstance(item, int | float | Dim), "AX0306", f"`{name}` of a list takes numbers, not {describe(item)}"
+        )
     if any(isinstance(item, Dim) for item in items):
         require(not any(isinstance(item, float) for item in items), "AX0306", f"`{name}` cannot mix dims and floats")
-        combine = {"max": Dim.maximum, "min": Dim.minimum, "sum": Dim.__add__, "prod": Dim.__mul__}[name]
+        combine = COMBINE[name]
         result = Dim.of(items[0])
         for item in items[1:]:
             result = combine(result, Dim.of(item))
         return static_dim(result)
-    result = {"max": max, "min": min, "sum": sum, "prod": math.prod}[name](items)
-    fits = abs(result) < LIMIT if isinstance(result, int) else not math.isnan(result)
+    number = FOLDS[name](items)
+    fits = abs(number) < LIMIT if isinstance(number, int) else not math.isnan(number)
     require(fits, "AX0311", f"the {name} of this list is out of range")
-    return result
+    return number
 
 
 @builtin
@@ -252,8 +270,11 @@ def reshape(frame: Frame, x: Tensor, shape: Shape) -> Value:
     if free:
         rest = math.prod((d for i, d in enumerate(dims) if i != free[0]), start=Dim.of(1))
         size = x.type.size
-        require(rest.constant != 0 and (rest.constant is None or size % rest == Dim.of(0)), "AX0304",
-                f"{size} elements do not divide into [{', '.join(map(str, shape))}]")
+        require(
+            rest.constant != 0 and (rest.constant is None or size % rest == Dim.of(0)),
+            "AX0304",
+            f"{size} elements do not divide into [{', '.join(map(str, shape))}]",
+        )
         dims[free[0]] = size // rest
     return op(x, dims)
 
@@ -262,8 +283,12 @@ def reshape(frame: Frame, x: Tensor, shape: Shape) -> Value:
 def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
     """Axes in another order; a matrix needs none given."""
     if axes is None:
-        require(x.rank == 2, "AX0308", f"`transpose` of a tensor with {x.rank} axes needs their order",
-                help=f"write `transpose(x, {list(range(x.rank))[::-1]})`")
+        require(
+            x.rank == 2,
+            "AX0308",
+            f"`transpose` of a tensor with {x.rank} axes needs their order",
+            help=f"write `transpose(x, {list(range(x.rank))[::-1]})`",
+        )
         axes = [1, 0]
     order = [axis_of(x, a) for a in axes]
     require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is no order of {x.rank} axes")
@@ -398,8 +423,10 @@ def label_cross_entropy(frame: Frame, logits: Tensor, label: Tensor) -> Value:
 
 
 @builtin
-def convolve(frame: Frame, x: Tensor, weight: Tensor, *, stride: Ints, pads: list[Any], dilation: Ints, groups: int) -> Value:
-    """Cross-correlation of ``x: [B, c, ...S]`` with ``weight: [out, c / groups, ...k]``; pads are [begin, end] an axis."""
+def convolve(
+    frame: Frame, x: Tensor, weight: Tensor, *, stride: Ints, pads: list[Any], dilation: Ints, groups: int
+) -> Value:
+    """Cross-correlation of ``x: [B, c, ...S]`` with ``w: [out, c / groups, ...k]``; pads are pairs [begin, end]."""
     return conv_ops.conv(x, weight, strides=stride, pads=_flat_pads(pads), dilations=dilation, groups=groups)
 
 
@@ -447,7 +474,7 @@ def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
 
 @builtin
 def grad(frame: Frame, y: Tensor, x: Any, *, weight: Tensor | None = None) -> Any:
-    """The gradient of the scalar ``y`` (or of ``sum(weight * y)``) with respect to a tensor, a parameter or a module."""
+    """The gradient of the scalar ``y`` (or of ``sum(weight * y)``) with respect to a tensor or a module."""
     from .differentiation import differentiate
 
     return differentiate(frame, y, x, weight, _here(frame))
@@ -488,7 +515,9 @@ def parameters(frame: Frame, m: Any) -> list[Any]:
     if isinstance(m, list):
         return [tensor for item in m for tensor in parameters(frame, item)]
     items = [_group(m, "parameters")]
-    return [algebra.tensor_of(frame, item, slot) for item in items for slot in algebra.slots_of(frame, item, _here(frame))]
+    return [
+        algebra.tensor_of(frame, item, slot) for item in items for slot in algebra.slots_of(frame, item, _here(frame))
+    ]
 
 
 def _group(value: Any, name: str) -> Any:

@@ -47,8 +47,13 @@ class Importer:
         for name in statement.names:
             found = scope.declared.get(name.id)
             if found is None:
-                fail("AX0201", f'"{statement.path.value}" declares no `{name.id}`', name.span,
-                     help=did_you_mean(name.id, scope.declared) or f"it declares {', '.join(scope.declared) or 'nothing'}")
+                fail(
+                    "AX0201",
+                    f'"{statement.path.value}" declares no `{name.id}`',
+                    name.span,
+                    help=did_you_mean(name.id, scope.declared)
+                    or f"it declares {', '.join(scope.declared) or 'nothing'}",
+                )
             if name.id in declared:
                 fail("AX0205", f"`{name.id}` is declared in this file, too", name.span)
             declared[name.id] = found
@@ -59,8 +64,12 @@ class Importer:
             fail("AX0223", "a spec that is no file cannot import files", span)
         path = (folder / written).resolve()
         if not path.is_relative_to(self._root):
-            fail("AX0223", f'"{written}" is outside the folder of the spec', span,
-                 help="imported files lie beside the spec, or in folders below it")
+            fail(
+                "AX0223",
+                f'"{written}" is outside the folder of the spec',
+                span,
+                help="imported files lie beside the spec, or in folders below it",
+            )
         if path.suffix not in (".arch", ".yaml", ".yml"):
             fail("AX0223", f'"{written}" is no spec: its name ends neither in .arch nor in .yaml', span)
         if path in self._reading:

@@ -35,8 +35,12 @@ def index_tensor(frame: Frame, expr: ast.Index, value: Value) -> Value:
                 axis += 1
             elif isinstance(position, Value) and position.rank:
                 if gathered:
-                    fail("AX0318", "at most one index may be a tensor", subscript.span,
-                         help="gather twice, or use a flat index")
+                    fail(
+                        "AX0318",
+                        "at most one index may be a tensor",
+                        subscript.span,
+                        help="gather twice, or use a flat index",
+                    )
                 gathered = True
                 _check_indices(position, subscript)
                 value = gather(value, position, axis)
@@ -67,8 +71,13 @@ def _is_new_axis(subscript: ast.Expr) -> bool:
 
 def _check_indices(position: Value, subscript: ast.Expr) -> None:
     if position.type.dtype is DType.bool:
-        fail("AX0318", "a tensor cannot be indexed by a mask: the result's shape would depend on its values",
-             subscript.span, provenance(position), help="keep the shape: `where(mask, x, 0.0)`")
+        fail(
+            "AX0318",
+            "a tensor cannot be indexed by a mask: the result's shape would depend on its values",
+            subscript.span,
+            provenance(position),
+            help="keep the shape: `where(mask, x, 0.0)`",
+        )
     if not position.type.dtype.is_integer:
         fail("AX0318", f"an index is an integer, not {position.type.dtype}", subscript.span, provenance(position))
 
@@ -81,7 +90,11 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
     if isinstance(position, Dim):
         return gather(value, dim_value(position), axis)
     if isinstance(position, bool) or not isinstance(position, int):
-        fail("AX0318", f"an index is an int, a slice, `none` or an integer tensor, not {describe(position)}", subscript.span)
+        fail(
+            "AX0318",
+            f"an index is an int, a slice, `none` or an integer tensor, not {describe(position)}",
+            subscript.span,
+        )
     size = value.shape[axis]
     known = size.constant
     if known is not None and not -known <= position < known:
@@ -95,8 +108,10 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
 
 
 def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value:
-    start, stop, step = (evaluate(frame, part) if part is not None else None
-                         for part in (subscript.start, subscript.stop, subscript.step))
+    start, stop, step = (
+        evaluate(frame, part) if part is not None else None
+        for part in (subscript.start, subscript.stop, subscript.step)
+    )
     if isinstance(start, Value) or isinstance(stop, Value):
         return _window(frame, value, axis, subscript, start)
     for bound, part in ((start, subscript.start), (stop, subscript.stop), (step, subscript.step)):
@@ -115,10 +130,16 @@ def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value
 
 def _check_order(size: Dim, start: Any, stop: Any, subscript: ast.Slice) -> None:
     """The start of a slice with a symbolic bound is not behind its end."""
-    first, last = (size + b if isinstance(b, int) and b < 0 else Dim.of(b) for b in (start or 0, size if stop is None else stop))
+    first, last = (
+        size + b if isinstance(b, int) and b < 0 else Dim.of(b) for b in (start or 0, size if stop is None else stop)
+    )
     if not at_most(first, last):
-        fail("AX0317", f"cannot tell whether {first} is at most {last}, the bounds of this slice", subscript.span,
-             help=f"state it: `assert {first} <= {last}`")
+        fail(
+            "AX0317",
+            f"cannot tell whether {first} is at most {last}, the bounds of this slice",
+            subscript.span,
+            help=f"state it: `assert {first} <= {last}`",
+        )
 
 
 def _check_bound(size: Dim, axis: int, bound: Any, part: ast.Expr) -> None:
@@ -127,11 +148,19 @@ def _check_bound(size: Dim, axis: int, bound: Any, part: ast.Expr) -> None:
         return
     reach = Dim.of(bound if not isinstance(bound, int) or bound >= 0 else -bound)
     if not at_most(Dim.of(0), reach):
-        fail("AX0317", f"cannot tell whether the bound {reach} of this slice is at least 0", part.span,
-             help=f"state it: `assert {reach} >= 0`")
+        fail(
+            "AX0317",
+            f"cannot tell whether the bound {reach} of this slice is at least 0",
+            part.span,
+            help=f"state it: `assert {reach} >= 0`",
+        )
     if not at_most(reach, size):
-        fail("AX0317", f"cannot tell whether {reach} is at most {size}, the size of axis {axis}", part.span,
-             help=f"state it: `assert {reach} <= {size}`")
+        fail(
+            "AX0317",
+            f"cannot tell whether {reach} is at most {size}, the size of axis {axis}",
+            part.span,
+            help=f"state it: `assert {reach} <= {size}`",
+        )
 
 
 def _window(frame: Frame, value: Value, axis: int, subscript: ast.Slice, start: Any) -> Value:
@@ -141,7 +170,11 @@ def _window(frame: Frame, value: Value, axis: int, subscript: ast.Slice, start: 
     if isinstance(stop, ast.Binary) and stop.op == "+" and stop.left == subscript.start and subscript.step is None:
         length = evaluate(frame, stop.right)
     if not isinstance(start, Value) or isinstance(length, bool) or not isinstance(length, int | Dim):
-        fail("AX0317", "the length of a slice between tensors must be certain", subscript.span,
-             help="write `x[i:i+4]`: the same start on both sides, plus an int")
+        fail(
+            "AX0317",
+            "the length of a slice between tensors must be certain",
+            subscript.span,
+            help="write `x[i:i+4]`: the same start on both sides, plus an int",
+        )
     _check_indices(start, subscript)
     return gather(value, start + iota(length, start.type.dtype), axis)

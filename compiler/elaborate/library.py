@@ -67,8 +67,13 @@ def declare(file: ast.File, scope: Scope, declared: dict[str, Any], report: Repo
         kind = type(declaration)
         earlier = first.get(declaration.name)
         if earlier is not None and kind is not ast.Train and type(earlier) is not ast.Train:
-            report.error("AX0205", f"`{declaration.name}` is declared twice", declaration.name_span, "again here",
-                         others=[Label(earlier.name_span, "first here")])
+            report.error(
+                "AX0205",
+                f"`{declaration.name}` is declared twice",
+                declaration.name_span,
+                "again here",
+                others=[Label(earlier.name_span, "first here")],
+            )
             continue
         first[declaration.name] = declaration
         check_signature(declaration, report)
@@ -84,7 +89,12 @@ def check_signature(declaration: ast.Declaration, report: Report) -> None:
         seen: dict[str, ast.Node] = {}
         for item in named:
             if item.name is not None and item.name in seen:
-                report.error("AX0205", f"`{item.name}` stands twice in the signature of `{declaration.name}`", item.span,
-                             "again here", others=[Label(seen[item.name].span, "first here")])
+                report.error(
+                    "AX0205",
+                    f"`{item.name}` stands twice in the signature of `{declaration.name}`",
+                    item.span,
+                    "again here",
+                    others=[Label(seen[item.name].span, "first here")],
+                )
             elif item.name is not None:
                 seen[item.name] = item

@@ -62,7 +62,9 @@ class Elaboration:
     def _sizes_for(self, values: set[Value], symbols: set[str]) -> set[Value]:
         """Fields that are needed only because their shapes tell the sizes of dims."""
         wanted = symbols.union(*(value.type.symbols() for value in values))
-        told = {d.symbol for value in values & set(self.build.inputs.values()) for d in value.shape} | set(self.build.inputs)
+        told = {d.symbol for value in values & set(self.build.inputs.values()) for d in value.shape} | set(
+            self.build.inputs
+        )
         extra: set[Value] = set()
         for symbol in sorted(wanted - told):
             extra |= set([v for v in self.build.inputs.values() if any(d.symbol == symbol for d in v.shape)][:1])
@@ -80,8 +82,9 @@ class ElaboratedModel:
     """The model in training mode with some modules frozen."""
 
 
-def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], report: Report, *,
-                    float_type: DType = DType.f32) -> ElaboratedModel:
+def elaborate_model(
+    scope: Scope, model: ast.Model, arguments: Mapping[str, Any], report: Report, *, float_type: DType = DType.f32
+) -> ElaboratedModel:
     """Elaborate a model.
 
     Raises:
@@ -98,8 +101,15 @@ def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any]
     def retrain(frozen: Sequence[Module]) -> Elaboration:
         known = substitutions
         while True:
-            build = Build(report, root, training=True, float_type=float_type, frozen_slots=True, substitutions=known,
-                          frozen=frozenset(frozen))
+            build = Build(
+                report,
+                root,
+                training=True,
+                float_type=float_type,
+                frozen_slots=True,
+                substitutions=known,
+                frozen=frozenset(frozen),
+            )
             try:
                 elaboration = _run(scope, model, arguments, build)
             except Substitute as found:  # of an assert that only training reaches
@@ -113,19 +123,25 @@ def elaborate_model(scope: Scope, model: ast.Model, arguments: Mapping[str, Any]
     trained = retrain(())
     for slot in root.made:
         if slot not in trained.build.parameters:
-            report.error("AX0314", f"parameter `{slot.path}` exists only where the model is not trained: the parameters may "
-                         "not depend on `training`", slot.owner.made_at if slot.owner is not root else slot.statement.span)
+            report.error(
+                "AX0314",
+                f"parameter `{slot.path}` exists only where the model is not trained: the parameters may "
+                "not depend on `training`",
+                slot.owner.made_at if slot.owner is not root else slot.statement.span,
+            )
     report.finish()
     parameters: dict[str, Parameter] = {}
     for slot in root.made:
         origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
-        parameters[slot.path] = Parameter(slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay,
-                                          slot.buffer, origin)
+        parameters[slot.path] = Parameter(
+            slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay, slot.buffer, origin
+        )
     return ElaboratedModel(judged, trained, parameters, retrain)
 
 
-def _judge(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: Module, report: Report,
-           float_type: DType) -> tuple[Elaboration, dict[str, Dim]]:
+def _judge(
+    scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: Module, report: Report, float_type: DType
+) -> tuple[Elaboration, dict[str, Dim]]:
     """The first build. An ``assert`` that equates a dim starts it again, with the dim replaced."""
     substitutions: dict[str, Dim] = {}
     while True:
@@ -235,11 +251,23 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
 
     def entry(frame: Frame, statement: ast.Entry) -> None:
         if statement.name in elaboration.entries:
-            fail("AX0205", f"entry `{statement.name}` is declared twice", statement.name_span, "again here",
-                 others=[Label(elaboration.entries[statement.name].name_span, "first here")])
+            fail(
+                "AX0205",
+                f"entry `{statement.name}` is declared twice",
+                statement.name_span,
+                "again here",
+                others=[Label(elaboration.entries[statement.name].name_span, "first here")],
+            )
         elaboration.entries[statement.name] = statement
 
-    return {ast.Entry: entry, ast.Input: declare, ast.Target: declare, ast.Output: output, ast.Loss: loss, ast.Metric: metric}
+    return {
+        ast.Entry: entry,
+        ast.Input: declare,
+        ast.Target: declare,
+        ast.Output: output,
+        ast.Loss: loss,
+        ast.Metric: metric,
+    }
 
 
 def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input | ast.Target) -> None:
@@ -248,10 +276,16 @@ def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input 
     if name in elaboration.fields or name in (SEED, STEP) or name in frame.owner.slots:
         earlier = elaboration.fields.get(name)
         others = [Label(earlier.origin.span, "first here")] if earlier is not None and earlier.origin.span else []
-        fail("AX0205", f"`{name}` is taken: it cannot name {'a target' if target else 'an input'}", statement.span,
-             others=others)
+        fail(
+            "AX0205",
+            f"`{name}` is taken: it cannot name {'a target' if target else 'an input'}",
+            statement.span,
+            others=others,
+        )
     if not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
-        fail("AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[B, 10]` or `i64[B]`")
+        fail(
+            "AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[B, 10]` or `i64[B]`"
+        )
     for dim in type_.dims or ():
         if isinstance(dim, ast.Dots):
             fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
@@ -270,21 +304,39 @@ def _scalar(value: Any, statement: ast.Loss | ast.Metric, what: str) -> Value:
         fail("AX0306", f"{what} is a tensor, not {describe(value)}", statement.value.span)
     if value.rank or not value.type.dtype.is_float:
         help_text = "take its mean: `mean(...)`" if value.rank else "convert it: `f32(...)`"
-        fail("AX0402", f"{what} is a float scalar, and this is {value.type}", statement.value.span, provenance(value),
-             help=help_text)
+        fail(
+            "AX0402",
+            f"{what} is a float scalar, and this is {value.type}",
+            statement.value.span,
+            provenance(value),
+            help=help_text,
+        )
     return value
 
 
-def _keep(elaboration: Elaboration, frame: Frame, group: dict[str, tuple[Value, Span]], name: str, value: Any,
-          statement: ast.Output | ast.Loss | ast.Metric) -> None:
+def _keep(
+    elaboration: Elaboration,
+    frame: Frame,
+    group: dict[str, tuple[Value, Span]],
+    name: str,
+    value: Any,
+    statement: ast.Output | ast.Loss | ast.Metric,
+) -> None:
     if not isinstance(value, Value):
         fail("AX0306", f"an output is a tensor, not {describe(value)}", statement.value.span)
-    taken = {n: span for part in (elaboration.outputs, elaboration.losses, elaboration.metrics)
-             for n, (_, span) in part.items()} | {n: f.origin.span for n, f in elaboration.fields.items()}
+    taken = {
+        n: span
+        for part in (elaboration.outputs, elaboration.losses, elaboration.metrics)
+        for n, (_, span) in part.items()
+    } | {n: f.origin.span for n, f in elaboration.fields.items()}
     if name in taken:
         first = taken[name]
-        fail("AX0205", f"`{name}` is taken: outputs, losses, metrics and fields have names of their own", statement.span,
-             others=[Label(first, "first here")] if first is not None else ())
+        fail(
+            "AX0205",
+            f"`{name}` is taken: outputs, losses, metrics and fields have names of their own",
+            statement.span,
+            others=[Label(first, "first here")] if first is not None else (),
+        )
     group[name] = (value, statement.value.span)
     frame.bind(name, value, statement.span)
 
@@ -296,12 +348,20 @@ def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> N
         nodes = needed(judged.build.builder.nodes, [value])
         used = {value}.union(*(node.inputs for node in nodes))
         for target in targets.keys() & used:
-            report.error("AX0213", f"output `{name}` depends on target `{targets[target]}`, which is not known when the "
-                         "model is used", span, others=[Label(_span(target), "declared as a target")],
-                         help=f"declare it `input {targets[target]}: ...` if it is given")
+            report.error(
+                "AX0213",
+                f"output `{name}` depends on target `{targets[target]}`, which is not known when the model is used",
+                span,
+                others=[Label(_span(target), "declared as a target")],
+                help=f"declare it `input {targets[target]}: ...` if it is given",
+            )
     if not judged.outputs and not judged.losses and not judged.metrics:
-        report.error("AX0214", f"model `{model.name}` has no output and no loss", model.name_span,
-                     help="add `output NAME = ...` or `loss NAME = ...`")
+        report.error(
+            "AX0214",
+            f"model `{model.name}` has no output and no loss",
+            model.name_span,
+            help="add `output NAME = ...` or `loss NAME = ...`",
+        )
 
 
 def _span(value: Value) -> Span:

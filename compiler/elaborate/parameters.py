@@ -31,22 +31,38 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
     type_ = _parameter_type(frame, statement)
     slot = owner.slots.get(name)
     if slot is not None and slot.indices != frame.indices:
-        fail("AX0204", f"`{word} {name}` in a `for` would be one and the same at every turn", statement.span,
-             help="make a list of modules: `[Dense(8) for _ in range(3)]`")
+        fail(
+            "AX0204",
+            f"`{word} {name}` in a `for` would be one and the same at every turn",
+            statement.span,
+            help="make a list of modules: `[Dense(8) for _ in range(3)]`",
+        )
     if slot is not None and slot.statement is not statement:
-        fail("AX0204", f"`{name}` is a parameter already", statement.span, "again here",
-             others=[Label(slot.statement.span, "first here")])
+        fail(
+            "AX0204",
+            f"`{name}` is a parameter already",
+            statement.span,
+            "again here",
+            others=[Label(slot.statement.span, "first here")],
+        )
     if slot is None:
         if frame.build.frozen_slots:
-            fail("AX0314", f"`{word} {name}` exists in training alone: the parameters may not depend on `training`",
-                 statement.span)
+            fail(
+                "AX0314",
+                f"`{word} {name}` exists in training alone: the parameters may not depend on `training`",
+                statement.span,
+            )
         slot = _make_slot(frame, statement, type_)
         owner.slots[name] = slot
         frame.build.root.made.append(slot)
         slot.initial("")  # an error in the initial value belongs here, not to a later stage
     elif slot.type != type_:
-        fail("AX0304", f"`{word} {name}` was {slot.type} at its first use and would be {type_} here", statement.type.span,
-             others=[Label(slot.statement.type.span, f"first {slot.type}")] if slot.statement is not statement else ())
+        fail(
+            "AX0304",
+            f"`{word} {name}` was {slot.type} at its first use and would be {type_} here",
+            statement.type.span,
+            others=[Label(slot.statement.type.span, f"first {slot.type}")] if slot.statement is not statement else (),
+        )
     return frame.build.tensor(slot)
 
 
@@ -64,8 +80,12 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
     options: dict[str, Any] = {}
     for option in statement.options if isinstance(statement, ast.Param) else ():
         if option.name not in OPTIONS:
-            fail("AX0202", f"`param` has no option `{option.name}`", option.span,
-                 help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}")
+            fail(
+                "AX0202",
+                f"`param` has no option `{option.name}`",
+                option.span,
+                help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}",
+            )
         from .expressions import truth
 
         options[option.name] = truth(frame, option.value)
@@ -77,14 +97,16 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
         if original is not None:  # a copy starts where its original does
             path = ".".join(part for part in (original, statement.name) if part)
         sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
-        inner = Frame(sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind,
-                      sealed=True)
+        inner = Frame(
+            sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind, sealed=True
+        )
         return initial_graph(inner, statement, type_, build.builder)
 
     buffer = isinstance(statement, ast.Buffer)
     trainable = options.get("trainable", True) and not buffer and owner.copied_path() is None
-    return Slot(statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial,
-                frame.indices)
+    return Slot(
+        statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial, frame.indices
+    )
 
 
 def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
@@ -116,5 +138,10 @@ def _check_closed(builder: Builder, value: Value, seed: Mapping[str, Value], sta
     for v in (value, *(v for node in nodes for v in node.inputs)):
         if v not in known:
             others = [Label(v.origin.place, v.origin.subject)] if v.origin.place is not None else []
-            fail("AX0326", f"the initial value of `{statement.name}` depends on {v.origin.subject}, which is known only when "
-                 "the model runs", statement.value.span, others=others)
+            fail(
+                "AX0326",
+                f"the initial value of `{statement.name}` depends on {v.origin.subject}, which is known only when "
+                "the model runs",
+                statement.value.span,
+                others=others,
+            )

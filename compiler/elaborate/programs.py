@@ -49,8 +49,15 @@ class _Block:
     plan: Plan = ()
 
 
-def elaborate_programs(scope: Scope, declarations: Sequence[ast.Stmt], model: str, elaborated: ElaboratedModel,
-                       report: Report, known: Mapping[str, Any] | None = None, suffix: str = "") -> tuple[TrainProgram, ...]:
+def elaborate_programs(
+    scope: Scope,
+    declarations: Sequence[ast.Stmt],
+    model: str,
+    elaborated: ElaboratedModel,
+    report: Report,
+    known: Mapping[str, Any] | None = None,
+    suffix: str = "",
+) -> tuple[TrainProgram, ...]:
     """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
     programs: list[TrainProgram] = []
     for declaration in declarations:
@@ -62,8 +69,9 @@ def elaborate_programs(scope: Scope, declarations: Sequence[ast.Stmt], model: st
             for number, item in enumerate(iterate(frame, declaration.iterable)):
                 unpack(frame, [target.id for target in declaration.targets], item, declaration.span)
                 inner = {**(known or {}), **{t.id: frame.locals[t.id] for t in declaration.targets}}
-                programs += elaborate_programs(scope, declaration.body, model, elaborated, report, inner,
-                                               f"{suffix}.{number}")
+                programs += elaborate_programs(
+                    scope, declaration.body, model, elaborated, report, inner, f"{suffix}.{number}"
+                )
     if not suffix:
         _check_order(programs, report)
     return tuple(programs)
@@ -75,20 +83,36 @@ def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
     for program in programs:
         start, span = program.settings.start_from, program.span
         if start is not None and start not in done:
-            report.error("AX0709", f"`start_from` names no earlier train program: `{start}`", span,
-                         help=did_you_mean(start, done) or f"earlier ones: {', '.join(done) or 'none'}")
+            report.error(
+                "AX0709",
+                f"`start_from` names no earlier train program: `{start}`",
+                span,
+                help=did_you_mean(start, done) or f"earlier ones: {', '.join(done) or 'none'}",
+            )
         if program.name in done:
             first = done[program.name].span
-            report.error("AX0205", f"two `train` programs are called `{program.name}`" if program.name
-                         else "two `train` programs have no name", span, "again here",
-                         others=[Label(first, "first here")] if first is not None else (),
-                         help="name them: `train pretrain:`, `train tune:`")
+            report.error(
+                "AX0205",
+                f"two `train` programs are called `{program.name}`"
+                if program.name
+                else "two `train` programs have no name",
+                span,
+                "again here",
+                others=[Label(first, "first here")] if first is not None else (),
+                help="name them: `train pretrain:`, `train tune:`",
+            )
         done[program.name] = program
     report.finish()
 
 
-def _elaborate_program(scope: Scope, declaration: ast.Train, elaborated: ElaboratedModel, report: Report,
-                       loop: Mapping[str, Any], suffix: str) -> TrainProgram:
+def _elaborate_program(
+    scope: Scope,
+    declaration: ast.Train,
+    elaborated: ElaboratedModel,
+    report: Report,
+    loop: Mapping[str, Any],
+    suffix: str,
+) -> TrainProgram:
     """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
     trained = elaborated.trained
     block = _Block(declaration, loop)
@@ -154,29 +178,47 @@ def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> Plan:
             body: Plan = ()
             for inner in statement.body:
                 if not isinstance(inner, ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every):
-                    fail("AX0212", "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`",
-                         inner.span)
+                    fail(
+                        "AX0212",
+                        "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`",
+                        inner.span,
+                    )
                 body += _read(frame, block, inner)
             return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
         case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
             block.freeze = value
         case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
             if block.source is not None:
-                fail("AX0205", "`data` is given twice", statement.span, "again here",
-                     others=[Label(block.source.span, "first here")])
+                fail(
+                    "AX0205",
+                    "`data` is given twice",
+                    statement.span,
+                    "again here",
+                    others=[Label(block.source.span, "first here")],
+                )
             block.source = _source(frame, value)
         case ast.Assign(targets=(ast.Name(id=name),), values=(value,)):
             if name in block.settings:
-                fail("AX0205", f"`{name}` is set twice", statement.span, "again here",
-                     others=[Label(block.spans[name], "first here")])
+                fail(
+                    "AX0205",
+                    f"`{name}` is set twice",
+                    statement.span,
+                    "again here",
+                    others=[Label(block.spans[name], "first here")],
+                )
             block.spans[f"{name}:key"] = statement.targets[0].span
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
             if statement.whole:
                 calls.not_built("`feed whole`", statement.span)
             if statement.name in block.feeds:
-                fail("AX0205", f"`{statement.name}` is fed twice", statement.span, "again here",
-                     others=[Label(block.feeds[statement.name].span, "first here")])
+                fail(
+                    "AX0205",
+                    f"`{statement.name}` is fed twice",
+                    statement.span,
+                    "again here",
+                    others=[Label(block.feeds[statement.name].span, "first here")],
+                )
             block.feeds[statement.name] = statement
         case ast.Data():
             calls.not_built("several data sources", statement.span)
@@ -186,8 +228,12 @@ def _read(frame: Frame, block: _Block, statement: ast.Stmt) -> Plan:
             kind = type(statement)
             if kind in NOT_BUILT:
                 calls.not_built(NOT_BUILT[kind], statement.span)
-            fail("AX0212", f"`{kind.__name__.lower()}` does not stand in a `train` block", statement.span,
-                 help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`")
+            fail(
+                "AX0212",
+                f"`{kind.__name__.lower()}` does not stand in a `train` block",
+                statement.span,
+                help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`",
+            )
     return ()
 
 
@@ -209,7 +255,9 @@ def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) ->
     if isinstance(expr, ast.Dict):
         return {key.value: _setting(frame, f"{name}.{key.value}", item, spans) for key, item in expr.items}
     word = _dotted(expr)
-    if word is not None and not (word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)):
+    if word is not None and not (
+        word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)
+    ):
         return word
     value = evaluate(frame, expr)
     if not isinstance(value, int | float | str | list | None):
@@ -244,10 +292,17 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
 def _generated(frame: Frame, expr: ast.Call) -> DataSource:
     """``generate(fn, n=2000)``: the fn's named results are the fields."""
     if not expr.arguments or expr.arguments[0].name is not None:
-        fail("AX0203", "`generate` needs the fn that makes the data", expr.span, help="`data = generate(two_moons, n=2000)`")
+        fail(
+            "AX0203",
+            "`generate` needs the fn that makes the data",
+            expr.span,
+            help="`data = generate(two_moons, n=2000)`",
+        )
     function = calls.callee_of(frame, expr.arguments[0].value)
     if not isinstance(function, Function):
-        fail("AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span)
+        fail(
+            "AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span
+        )
     builder = frame.build.builder
     with builder.active():
         result = calls.call(frame, function, expr.arguments[1:], [], expr.span)
@@ -255,8 +310,12 @@ def _generated(frame: Frame, expr: ast.Call) -> DataSource:
     outputs = {name: value for name, value in fields.items() if name and isinstance(value, Value)}
     if not outputs:
         where = function.declaration.result.span if function.declaration.result else function.declaration.name_span
-        fail("AX0307", f"fn `{function.declaration.name}` makes data, so its results need names", where,
-             help="as in `-> (x: [n, 2], label: i64[n])`")
+        fail(
+            "AX0307",
+            f"fn `{function.declaration.name}` makes data, so its results need names",
+            where,
+            help="as in `-> (x: [n, 2], label: i64[n])`",
+        )
     inputs = {name: value for name, value in frame.build.inputs.items() if name == SEED}
     if "step" in frame.build.inputs:
         _fix_step(builder, frame.build.inputs["step"])
@@ -277,8 +336,12 @@ def _fix_step(builder: Builder, step: Value) -> None:
 def _check_feeds(block: _Block, trained: Elaboration, report: Report) -> None:
     for name, statement in block.feeds.items():
         if name not in trained.fields:
-            report.error("AX0706", f"the model has no input or target `{name}`", part(statement.span, name),
-                         help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}")
+            report.error(
+                "AX0706",
+                f"the model has no input or target `{name}`",
+                part(statement.span, name),
+                help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}",
+            )
 
 
 def _check_monitor(block: _Block, settings: TrainSettings, trained: Elaboration, report: Report) -> None:
@@ -290,8 +353,12 @@ def _check_monitor(block: _Block, settings: TrainSettings, trained: Elaboration,
     known += [f"valid.{name}" for name in (*trained.losses, *trained.metrics)]
     if monitor not in known:
         span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
-        report.error("AX0703", f"`{monitor}` is not measured during training", span,
-                     help=did_you_mean(monitor, known) or f"measured: {', '.join(known)}")
+        report.error(
+            "AX0703",
+            f"`{monitor}` is not measured during training",
+            span,
+            help=did_you_mean(monitor, known) or f"measured: {', '.join(known)}",
+        )
 
 
 def _feed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, Array]) -> dict[str, Array]:
@@ -314,8 +381,12 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
     statement = block.feeds.get(name)
     if statement is None:
         if name not in data:
-            fail("AX0707", f"nothing feeds `{name}`", block.declaration.name_span,
-                 help=f"add `feed {name} = ...`; the data has {', '.join(data)}")
+            fail(
+                "AX0707",
+                f"nothing feeds `{name}`",
+                block.declaration.name_span,
+                help=f"add `feed {name} = ...`; the data has {', '.join(data)}",
+            )
         return data[name]
     report = Report()
     frame = _frame(scope, report, trained, block.loop)
@@ -323,7 +394,9 @@ def _fed(scope: Scope, block: _Block, trained: Elaboration, data: Mapping[str, A
     for key, array in data.items():
         if array.dtype.kind in "biuf":
             type_ = TensorType.of(_field_dtype(array, trained.build.float_type), *array.shape)
-            inputs[key] = Value(type_, key, Origin(f"field `{key}` of the data", block.source.span if block.source else None))
+            inputs[key] = Value(
+                type_, key, Origin(f"field `{key}` of the data", block.source.span if block.source else None)
+            )
     rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
     builder = frame.build.builder
     with builder.active():
@@ -340,8 +413,9 @@ def _field_dtype(array: Array, model_float: DType) -> DType:
     return {"b": DType.bool, "f": model_float}.get(array.dtype.kind, DType.i64)
 
 
-def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration: ast.Train,
-            sizes: dict[str, tuple[int, str]]) -> Array:
+def _fitted(
+    array: Array, wanted: Field, statement: ast.Feed | None, declaration: ast.Train, sizes: dict[str, tuple[int, str]]
+) -> Array:
     """The array in the field's dtype; a diagnostic unless it has the field's shape."""
     span = statement.value.span if statement is not None else declaration.name_span
     given = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
@@ -354,18 +428,30 @@ def _fitted(array: Array, wanted: Field, statement: ast.Feed | None, declaration
             known = sizes.setdefault(symbol, (size, wanted.name))
             if known[0] != size:
                 fail("AX0708", f"dim {symbol} is {known[0]} in `{known[1]}` and {size} in `{wanted.name}`", span)
-        elif (number := dim.substitute({n: Dim.of(s) for n, (s, _) in sizes.items()}).constant) is not None and number != size:
-            fail("AX0708", f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}", span,
-                 notes=[f"the data is {given}, and `{wanted.name}` is {wanted.type}"])
+        elif (
+            number := dim.substitute({n: Dim.of(s) for n, (s, _) in sizes.items()}).constant
+        ) is not None and number != size:
+            fail(
+                "AX0708",
+                f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}",
+                span,
+                notes=[f"the data is {given}, and `{wanted.name}` is {wanted.type}"],
+            )
     return array.astype(wanted.type.dtype.numpy)
 
 
 # ---------------------------------------------------------------- statements that train
 
 
-def _steps(scope: Scope, block: _Block, trained: Elaboration, forward: Elaboration, settings: TrainSettings,
-           known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
-    """The statements that train, as graphs. What is wrong in their optimizers and schedules is in the build's report."""
+def _steps(
+    scope: Scope,
+    block: _Block,
+    trained: Elaboration,
+    forward: Elaboration,
+    settings: TrainSettings,
+    known: Mapping[str, Any],
+) -> tuple[TrainStep, ...]:
+    """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
     report = trained.build.report
     try:
         return _built_steps(scope, block, trained, forward, settings, known)
@@ -375,8 +461,14 @@ def _steps(scope: Scope, block: _Block, trained: Elaboration, forward: Elaborati
         raise SpecError(report) from None
 
 
-def _built_steps(scope: Scope, block: _Block, trained: Elaboration, forward: Elaboration, settings: TrainSettings,
-                 known: Mapping[str, Any]) -> tuple[TrainStep, ...]:
+def _built_steps(
+    scope: Scope,
+    block: _Block,
+    trained: Elaboration,
+    forward: Elaboration,
+    settings: TrainSettings,
+    known: Mapping[str, Any],
+) -> tuple[TrainStep, ...]:
     report = trained.build.report
     minimized = [_loss_name(m, trained) for s in block.statements if isinstance(s, tuple) for m in s]
     others = [name for name in trained.losses if name not in minimized]
@@ -400,8 +492,12 @@ def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name
     if isinstance(optimizer, OptimizerType):
         optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
     if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
-        fail("AX0306", f"`minimize ... with` takes an optimizer, not {describe(optimizer)}", statement.optimizer.span,
-             help="for example `adam(lr=1e-3)`")
+        fail(
+            "AX0306",
+            f"`minimize ... with` takes an optimizer, not {describe(optimizer)}",
+            statement.optimizer.span,
+            help="for example `adam(lr=1e-3)`",
+        )
     slots = None if statement.over is None else _over(frame, trained, statement.over)
     return Objective(name, _loss_name(statement, trained), optimizer, statement.span, slots)
 
@@ -422,8 +518,9 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
 def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
     """The names of the model, on top of the program's."""
     names = {name: value for name, value in trained.names.items() if value is not POISON}
-    return Frame(trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals},
-                 sealed=True)
+    return Frame(
+        trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals}, sealed=True
+    )
 
 
 def _slot(trained: Elaboration, value: Any) -> Slot | None:
@@ -442,7 +539,11 @@ def _update(scope: Scope, trained: Elaboration, statement: ast.Update, name: str
         target = evaluate(frame, statement.target)
         slot = _slot(work, target)
         if slot is None and not is_group(target):
-            fail("AX0221", f"`update` changes a parameter or a module, and this is {describe(target)}", statement.target.span)
+            fail(
+                "AX0221",
+                f"`update` changes a parameter or a module, and this is {describe(target)}",
+                statement.target.span,
+            )
         value = evaluate(frame, statement.value)
         if slot is not None:
             with problems(frame, statement.value.span, [statement.value], [value]):
@@ -482,6 +583,10 @@ def _frozen_modules(scope: Scope, trained: Elaboration, expr: ast.Expr, report: 
 def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:
     name = statement.loss.id if isinstance(statement.loss, ast.Name) else statement.loss.span.text
     if name not in trained.losses:
-        fail("AX0218", f"the model has no loss `{name}`", statement.loss.span,
-             help=did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}")
+        fail(
+            "AX0218",
+            f"the model has no loss `{name}`",
+            statement.loss.span,
+            help=did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}",
+        )
     return name

@@ -45,7 +45,10 @@ class Given:
 
 
 def assign_arguments(
-    what: str, names: Sequence[str], arguments: Sequence[ast.Argument], piped: Sequence[Given],
+    what: str,
+    names: Sequence[str],
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
     positional: int | None = None,
 ) -> dict[str, Given]:
     """Which parameter each argument is for: piped values first, then by position, then by keyword."""
@@ -55,18 +58,32 @@ def assign_arguments(
     for position, given in enumerate(values):
         if position >= limit:
             count = f"{limit} argument{'s' * (limit != 1)}"
-            fail("AX0205", f"{what} takes {count}{' by position' * (limit < len(names))}, and this is one more",
-                 given.span, help=f"its parameters are {', '.join(names)}" if names else None)
+            fail(
+                "AX0205",
+                f"{what} takes {count}{' by position' * (limit < len(names))}, and this is one more",
+                given.span,
+                help=f"its parameters are {', '.join(names)}" if names else None,
+            )
         assigned[names[position]] = given
     for argument in arguments:
         if argument.name is None:
             continue
         if argument.name not in names:
-            fail("AX0202", f"{what} has no parameter `{argument.name}`", argument.span,
-                 help=did_you_mean(argument.name, names) or (f"its parameters are {', '.join(names)}" if names else None))
+            fail(
+                "AX0202",
+                f"{what} has no parameter `{argument.name}`",
+                argument.span,
+                help=did_you_mean(argument.name, names)
+                or (f"its parameters are {', '.join(names)}" if names else None),
+            )
         if argument.name in assigned:
-            fail("AX0205", f"`{argument.name}` is given twice", argument.span, "again here",
-                 others=[Label(assigned[argument.name].span, "first here")])
+            fail(
+                "AX0205",
+                f"`{argument.name}` is given twice",
+                argument.span,
+                "again here",
+                others=[Label(assigned[argument.name].span, "first here")],
+            )
         assigned[argument.name] = Given(argument.span, argument.value)
     return assigned
 
@@ -110,8 +127,12 @@ def _choice(frame: Frame, parameter: ast.Parameter, expr: ast.Expr) -> Choice | 
         value = evaluate(frame, expr) if isinstance(expr, ast.Name) and expr.id in frame.locals else None
         if isinstance(value, Choice) and value.word in words:
             return Choice(value.word, words)
-        fail("AX0208", f"`{parameter.name}` is one of {', '.join(words)}: not `{expr.span.text}`", expr.span,
-             help=did_you_mean(text, words) if text else None)
+        fail(
+            "AX0208",
+            f"`{parameter.name}` is one of {', '.join(words)}: not `{expr.span.text}`",
+            expr.span,
+            help=did_you_mean(text, words) if text else None,
+        )
     return Choice(text, words)
 
 
@@ -131,17 +152,27 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return ConstantSchedule(float(value))
         if isinstance(value, ScheduleType):
-            fail("AX0306", f"`{parameter.name}` needs the schedule with its arguments", span,
-                 help=f"call it: `{value.declaration.name}(...)`")
-        if isinstance(value, ConstantSchedule) or (isinstance(value, Configured) and isinstance(value.of, ScheduleType)):
+            fail(
+                "AX0306",
+                f"`{parameter.name}` needs the schedule with its arguments",
+                span,
+                help=f"call it: `{value.declaration.name}(...)`",
+            )
+        if isinstance(value, ConstantSchedule) or (
+            isinstance(value, Configured) and isinstance(value.of, ScheduleType)
+        ):
             return value
     elif kind == "choice":
         words = choice_words(type_)
         if isinstance(value, Choice) or (isinstance(value, str) and value in words):
             return value if isinstance(value, Choice) else Choice(value, words)
         if isinstance(value, str):
-            fail("AX0208", f"`{parameter.name}` is one of {', '.join(words)}: not `{value}`", span,
-                 help=did_you_mean(value, words))
+            fail(
+                "AX0208",
+                f"`{parameter.name}` is one of {', '.join(words)}: not `{value}`",
+                span,
+                help=did_you_mean(value, words),
+            )
     elif kind == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif kind not in STATIC_KINDS:
@@ -156,8 +187,12 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
                     fail("AX0306", f"`{parameter.name}` is a list of {item_kind}: this has {describe(item)}", span)
         return value
     article = "an" if kind[:1] in "aeiou" else "a"
-    return fail("AX0306", f"`{parameter.name}` takes {article} {kind}, not {describe(value)}", span,
-                others=[Label(type_.span, "declared here")] if not is_library(type_.span) else ())
+    return fail(
+        "AX0306",
+        f"`{parameter.name}` takes {article} {kind}, not {describe(value)}",
+        span,
+        others=[Label(type_.span, "declared here")] if not is_library(type_.span) else (),
+    )
 
 
 def _is_kind(kind: str, value: Any) -> bool:
@@ -193,7 +228,9 @@ def _is_kind(kind: str, value: Any) -> bool:
 def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
     """A type all of whose names are known here."""
     if not is_tensor_type(type_):
-        fail("AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[...]` or `f32[...]`")
+        fail(
+            "AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[...]` or `f32[...]`"
+        )
     shape: list[Dim] = []
     notes: list[str | None] = []
     for dim in type_.dims or ():
@@ -205,7 +242,7 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
             value = evaluate_dim(frame, dim)
             shape.append(value)
             notes.append(None if dim.span.text == str(value) else dim.span.text)
-    dtype = DTYPES[type_.name] if type_.name in DTYPES else frame.build.float_type
+    dtype = DTYPES.get(type_.name or "", frame.build.float_type)
     return TensorType(dtype, tuple(shape), tuple(notes))
 
 
@@ -240,8 +277,13 @@ class Matcher:
         count = value.rank - (len(dims) - 1) if dots else value.rank
         if (not dots and len(dims) != value.rank) or count < 0:
             wants = f"{len(dims) - len(dots)}{' or more' * len(dots)} ax{'i' if len(dims) == 1 else 'e'}s"
-            fail("AX0308", f"{self.what}: `{name}` has {wants}, and this has {value.rank}", span, provenance(value),
-                 others=[Label(type_.span, f"declared {type_.span.text}")])
+            fail(
+                "AX0308",
+                f"{self.what}: `{name}` has {wants}, and this has {value.rank}",
+                span,
+                provenance(value),
+                others=[Label(type_.span, f"declared {type_.span.text}")],
+            )
         sizes = list(value.shape)
         axis = 0
         for dim in dims:
@@ -267,8 +309,14 @@ class Matcher:
         else:
             wanted = DTYPES[type_.name] if type_.name else self.frame.build.float_type
         if actual is not wanted:
-            fail("AX0303", f"{self.what}: `{name}` is {wanted}, and this is {actual}", span, provenance(value),
-                 help=f"convert it: `{wanted}(...)`", others=[Label(type_.span, f"declared {type_.span.text}")])
+            fail(
+                "AX0303",
+                f"{self.what}: `{name}` is {wanted}, and this is {actual}",
+                span,
+                provenance(value),
+                help=f"convert it: `{wanted}(...)`",
+                others=[Label(type_.span, f"declared {type_.span.text}")],
+            )
 
     def _dots(self, name: str, dots: ast.Dots, sizes: list[Dim], value: Value, span: Span) -> None:
         if dots.name is None:
@@ -279,11 +327,21 @@ class Matcher:
             return
         known, where = self.frame.statics[dots.name]
         if not isinstance(known, list) or not all(isinstance(d, int | Dim) for d in known):
-            fail("AX0306", f"`{dots.name}` is {describe(known)}, and `...{dots.name}` stands for a list of dims", dots.span)
+            fail(
+                "AX0306",
+                f"`{dots.name}` is {describe(known)}, and `...{dots.name}` stands for a list of dims",
+                dots.span,
+            )
         label = Label(where, f"...{dots.name} was fixed as [{', '.join(map(str, known))}] here")
         if len(known) != len(sizes):
-            fail("AX0308", f"{self.what}: `{name}` has leading dims [{', '.join(map(str, sizes))}], and ...{dots.name} is "
-                 f"[{', '.join(map(str, known))}]", span, provenance(value), others=[label])
+            fail(
+                "AX0308",
+                f"{self.what}: `{name}` has leading dims [{', '.join(map(str, sizes))}], and ...{dots.name} is "
+                f"[{', '.join(map(str, known))}]",
+                span,
+                provenance(value),
+                others=[label],
+            )
         for axis, (size, old) in enumerate(zip(sizes, known, strict=True)):
             self._agree(name, axis, size, Dim.of(old), span, label, value)
 
@@ -297,8 +355,13 @@ class Matcher:
                     return
                 fail("AX0306", f"`{expr.id}` is {describe(known)}, and a dim is an int", expr.span)
             if self.closed:
-                fail("AX0201", f"dim `{expr.id}` of {self.what} is not known", expr.span,
-                     help=did_you_mean(expr.id, self.frame.statics) or "it is bound by no argument and no name of the body")
+                fail(
+                    "AX0201",
+                    f"dim `{expr.id}` of {self.what} is not known",
+                    expr.span,
+                    help=did_you_mean(expr.id, self.frame.statics)
+                    or "it is bound by no argument and no name of the body",
+                )
             self.frame.statics[expr.id] = (static_dim(size), span)
             self.frame.locals[expr.id] = static_dim(size)
         elif isinstance(expr, ast.Number):
@@ -307,17 +370,29 @@ class Matcher:
         else:
             self.pending.append((expr, size, span, name, axis))
 
-    def _agree(self, name: str, axis: int, size: Dim, wanted: Dim, span: Span, other: Label,
-               value: Value | None = None) -> None:
+    def _agree(
+        self, name: str, axis: int, size: Dim, wanted: Dim, span: Span, other: Label, value: Value | None = None
+    ) -> None:
         equal = same(size, wanted)
         if equal:
             return
         text = provenance(value) if value is not None else ""
         if equal is None:
-            fail("AX0305", f"{self.what}: cannot tell whether axis {axis} of `{name}`, which is {size}, equals {wanted}",
-                 span, text, others=[other], help=f"state it: `assert {size} == {wanted}`")
-        fail("AX0304", f"{self.what}: axis {axis} of `{name}` is {size} here, and must be {wanted}", span, text,
-             others=[other])
+            fail(
+                "AX0305",
+                f"{self.what}: cannot tell whether axis {axis} of `{name}`, which is {size}, equals {wanted}",
+                span,
+                text,
+                others=[other],
+                help=f"state it: `assert {size} == {wanted}`",
+            )
+        fail(
+            "AX0304",
+            f"{self.what}: axis {axis} of `{name}` is {size} here, and must be {wanted}",
+            span,
+            text,
+            others=[other],
+        )
 
 
 def check_results(frame: Frame, what: str, result: ast.Result | None, values: list[Any], spans: list[Span]) -> Any:
@@ -327,8 +402,12 @@ def check_results(frame: Frame, what: str, result: ast.Result | None, values: li
     fields = result.fields
     if len(fields) != len(values):
         span = spans[0].to(spans[-1]) if spans else result.span
-        fail("AX0307", f"{what} declares {len(fields)} result{'s' * (len(fields) != 1)} and returns {len(values)}", span,
-             others=[Label(result.span, "declared here")])
+        fail(
+            "AX0307",
+            f"{what} declares {len(fields)} result{'s' * (len(fields) != 1)} and returns {len(values)}",
+            span,
+            others=[Label(result.span, "declared here")],
+        )
     matcher = Matcher(frame, f"the result of {what}", [], closed=True)
     _known_dims(frame)
     checked = []
@@ -339,8 +418,12 @@ def check_results(frame: Frame, what: str, result: ast.Result | None, values: li
                 with problems(frame, span, [], []):
                     value = _number_result(frame, declared.type, value)
             if not isinstance(value, Value):
-                fail("AX0306", f"{what} returns {describe(value)} where a tensor is declared", span,
-                     others=[Label(declared.type.span, "declared here")])
+                fail(
+                    "AX0306",
+                    f"{what} returns {describe(value)} where a tensor is declared",
+                    span,
+                    others=[Label(declared.type.span, "declared here")],
+                )
             matcher.match(name, declared.type, value, span)
         checked.append(value)
     matcher.finish()

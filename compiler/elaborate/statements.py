@@ -84,8 +84,12 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
             return run(frame, statement.otherwise)
         case ast.Return():
             if frame.kind == "model":
-                fail("AX0212", "`return` stands in fns and blocks, not in a model", statement.span,
-                     help="a model's results are its `output`s")
+                fail(
+                    "AX0212",
+                    "`return` stands in fns and blocks, not in a model",
+                    statement.span,
+                    help="a model's results are its `output`s",
+                )
             return _return(frame, statement)
         case ast.Assert():
             check_assert(frame, statement)
@@ -94,8 +98,12 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
         case ast.Fn() if frame.kind in ("block", "model"):
             pass  # methods are bound before the body runs: they may be called anywhere in it
         case ast.ExprStmt():
-            fail("AX0211", "the value of this expression is not used", statement.span,
-                 help="assign it to a name, or delete the line")
+            fail(
+                "AX0211",
+                "the value of this expression is not used",
+                statement.span,
+                help="assign it to a name, or delete the line",
+            )
         case _:
             special = frame.special.get(type(statement))
             if special is None:
@@ -127,8 +135,12 @@ def _replace_item(frame: Frame, target: ast.Expr, value: Any) -> None:
         fail("AX0306", "only names and items of lists can be assigned to", target.span)
     old, position = frame.resolve(target.value), evaluate(frame, target.subscripts[0])
     if not isinstance(old, list):
-        fail("AX0306", f"`{target.value.id}` is {describe(old)}, and only items of lists can be assigned", target.value.span,
-             help="a tensor is written into with `put(x, at, update, axis=...)`")
+        fail(
+            "AX0306",
+            f"`{target.value.id}` is {describe(old)}, and only items of lists can be assigned",
+            target.value.span,
+            help="a tensor is written into with `put(x, at, update, axis=...)`",
+        )
     if isinstance(position, bool) or not isinstance(position, int) or not -len(old) <= position < len(old):
         fail("AX0312", f"a list of {len(old)} has no item {describe(position)}", target.subscripts[0].span)
     new = list(old)
@@ -142,10 +154,16 @@ def _unpacked(frame: Frame, statement: ast.Assign, count: int) -> list[Any]:
     value = evaluate(frame, statement.values[0])
     items = value.items if isinstance(value, Results) else value
     if not isinstance(items, list | tuple):
-        fail("AX0207", f"cannot unpack {describe(value)} into {count} names", statement.values[0].span, provenance(value))
+        fail(
+            "AX0207", f"cannot unpack {describe(value)} into {count} names", statement.values[0].span, provenance(value)
+        )
     if len(items) != count:
-        fail("AX0207", f"{count} names for {len(items)} results", statement.targets[0].span.to(statement.targets[-1].span),
-             others=[Label(statement.values[0].span, f"this gives {len(items)}")])
+        fail(
+            "AX0207",
+            f"{count} names for {len(items)} results",
+            statement.targets[0].span.to(statement.targets[-1].span),
+            others=[Label(statement.values[0].span, f"this gives {len(items)}")],
+        )
     return list(items)
 
 
@@ -156,8 +174,12 @@ def declared(frame: Frame, type_: ast.Type, value: Any, expr: ast.Expr) -> Value
         with problems(frame, expr.span, [expr], [value]):
             value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
     if not isinstance(value, Value):
-        fail("AX0306", f"this is {describe(value)}, and {wanted} is declared", expr.span,
-             others=[Label(type_.span, "declared here")])
+        fail(
+            "AX0306",
+            f"this is {describe(value)}, and {wanted} is declared",
+            expr.span,
+            others=[Label(type_.span, "declared here")],
+        )
     check_type(value, wanted, expr.span, type_.span)
     return value
 
@@ -165,16 +187,31 @@ def declared(frame: Frame, type_: ast.Type, value: Any, expr: ast.Expr) -> Value
 def check_type(value: Value, wanted: TensorType, span: Span, declared_at: Span) -> None:
     """A diagnostic unless the value has the declared type."""
     if value.type.dtype is not wanted.dtype or value.rank != wanted.rank:
-        fail("AX0307", f"this is {value.type}, and {wanted} is declared", span, provenance(value),
-             others=[Label(declared_at, "declared here")])
+        fail(
+            "AX0307",
+            f"this is {value.type}, and {wanted} is declared",
+            span,
+            provenance(value),
+            others=[Label(declared_at, "declared here")],
+        )
     for axis, (actual, dim) in enumerate(zip(value.shape, wanted.shape, strict=True)):
         equal = same(actual, dim)
         if equal is None:
-            fail("AX0305", f"cannot tell whether axis {axis}, which is {actual}, equals {dim}", span, provenance(value),
-                 others=[Label(declared_at, "declared here")])
+            fail(
+                "AX0305",
+                f"cannot tell whether axis {axis}, which is {actual}, equals {dim}",
+                span,
+                provenance(value),
+                others=[Label(declared_at, "declared here")],
+            )
         if not equal:
-            fail("AX0307", f"this is {value.type}, and {wanted} is declared: axis {axis} is {actual}, not {dim}", span,
-                 provenance(value), others=[Label(declared_at, "declared here")])
+            fail(
+                "AX0307",
+                f"this is {value.type}, and {wanted} is declared: axis {axis} is {actual}, not {dim}",
+                span,
+                provenance(value),
+                others=[Label(declared_at, "declared here")],
+            )
 
 
 def draw(frame: Frame, statement: ast.Draw) -> Value:
@@ -212,8 +249,12 @@ def update_buffer(frame: Frame, statement: ast.Update) -> None:
     target = statement.target
     slot = frame.owner.slots.get(target.id) if isinstance(target, ast.Name) else None
     if slot is None or not slot.buffer:
-        fail("AX0221", f"`update` changes a buffer of this body, and `{target.span.text}` is none", target.span,
-             help=f"declare it: `buffer {target.span.text}: [...] = 0`")
+        fail(
+            "AX0221",
+            f"`update` changes a buffer of this body, and `{target.span.text}` is none",
+            target.span,
+            help=f"declare it: `buffer {target.span.text}: [...] = 0`",
+        )
     if not frame.build.is_training(frame.owner):
         return
     value = declared(frame, slot.statement.type, evaluate(frame, statement.value), statement.value)
@@ -253,8 +294,9 @@ NOT_BUILT = {
 }
 """Statements that parse and wait for their turn."""
 HOME = {
-    ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model", ast.Loss: "a model", ast.Metric: "a model",
-    ast.Entry: "a model", ast.State: "an optimizer", ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
+    ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model",
+    ast.Loss: "a model", ast.Metric: "a model", ast.Entry: "a model", ast.State: "an optimizer",
+    ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
     ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
     ast.Together: "a `train` block",
 }  # fmt: skip

@@ -59,6 +59,7 @@ def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
             _too_long(span)
         return left * right
     fail("AX0306", f"`{op}` is not defined for {describe(left)} and {describe(right)}", span)
+    return None
 
 
 def bounded(items: list[Any], span: Span) -> list[Any]:

@@ -77,11 +77,17 @@ def _check_fits(number: bool | int | float, dtype: DType) -> None:
     if not dtype.is_integer:
         return
     if isinstance(number, float):
-        raise TypeProblem("AX0303", f"{number:g} is a float, and a tensor of {dtype} holds integers", operands=(),
-                          help="convert the tensor, as in `f32(...)`, or the number")
+        raise TypeProblem(
+            "AX0303",
+            f"{number:g} is a float, and a tensor of {dtype} holds integers",
+            operands=(),
+            help="convert the tensor, as in `f32(...)`, or the number",
+        )
     limits = np.iinfo(np.dtype(dtype.numpy.name))
     if not limits.min <= number <= limits.max:
-        raise TypeProblem("AX0311", f"{number} does not fit {dtype}, which holds {limits.min} to {limits.max}", operands=())
+        raise TypeProblem(
+            "AX0311", f"{number} does not fit {dtype}, which holds {limits.min} to {limits.max}", operands=()
+        )
 
 
 def promoted(frame: Frame, op: str, *operands: Any) -> list[Value]:
@@ -100,7 +106,9 @@ def promoted(frame: Frame, op: str, *operands: Any) -> list[Value]:
     for position, other in tensors[1:]:
         if other.type.dtype is not dtype:
             raise TypeProblem(
-                "AX0303", f"`{op}` joins {dtype} with {other.type.dtype}", operands=(position, first),
+                "AX0303",
+                f"`{op}` joins {dtype} with {other.type.dtype}",
+                operands=(position, first),
                 help=f"tensors of different dtypes do not mix: convert one, as in `{dtype}(...)`",
             )
     if any(isinstance(n, float) for n in numbers) and dtype.is_integer:

@@ -234,7 +234,20 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-CALLABLE = (Function, BlockType, OptimizerType, ScheduleType, Configured, ConstantSchedule, Builtin, Partial, Module, Derived, Method, DType)
+CALLABLE = (
+    Function,
+    BlockType,
+    OptimizerType,
+    ScheduleType,
+    Configured,
+    ConstantSchedule,
+    Builtin,
+    Partial,
+    Module,
+    Derived,
+    Method,
+    DType,
+)
 
 
 def describe(value: Any) -> str:
@@ -268,7 +281,9 @@ def describe(value: Any) -> str:
             return f"fn `{value.name}`"
         case Partial():
             function = value.function
-            return f"fn `{function.name if isinstance(function, Builtin) else function.declaration.name}` (partly applied)"
+            return (
+                f"fn `{function.name if isinstance(function, Builtin) else function.declaration.name}` (partly applied)"
+            )
         case Module():
             return f"a `{value.block.declaration.name}` module" if isinstance(value.block, BlockType) else "the model"
         case Derived():
@@ -289,5 +304,3 @@ def static_dim(value: StaticDim) -> StaticDim:
     if isinstance(value, Dim) and (constant := value.constant) is not None:
         return constant
     return value
-
-

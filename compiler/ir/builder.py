@@ -126,11 +126,14 @@ def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
             equal = same(chosen, dim)
             if equal is None:
                 raise TypeProblem(
-                    "AX0305", f"cannot tell whether dims {chosen} and {dim} are equal (axis {axis})",
-                    operands=(position, chosen_at), help=f"state it: `assert {chosen} == {dim}`",
+                    "AX0305",
+                    f"cannot tell whether dims {chosen} and {dim} are equal (axis {axis})",
+                    operands=(position, chosen_at),
+                    help=f"state it: `assert {chosen} == {dim}`",
                 )
             raise TypeProblem(
-                "AX0302", f"shapes do not broadcast: axis {axis} is {chosen} on one side and {dim} on the other",
+                "AX0302",
+                f"shapes do not broadcast: axis {axis} is {chosen} on one side and {dim} on the other",
                 operands=(position, chosen_at),
             )
         result.append(chosen)

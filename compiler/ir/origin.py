@@ -20,8 +20,8 @@ class Origin(Record):
     """``what`` is in the words of the spec (```param W```, ```softmax```), ``span`` its place.
 
     ``role`` says how a derived node came about (``"gradient of"``), and is empty for what was written.
-    ``owner`` is the module in which it stands. Where ``span`` lies in the library, ``use`` is the place of the spec that
-    uses it, and ``used`` what it uses there.
+    ``owner`` is the module in which it stands. Where ``span`` lies in the library, ``use`` is the place of the spec
+    that uses it, and ``used`` what it uses there.
     """
 
     what: str

@@ -56,7 +56,9 @@ def _node(line: str, values: dict[str, Value]) -> Node:
     call, inputs = _split_call(right)
     node = Node(
         _op(call, next(iter(results.values())).type),
-        tuple(values[name] for name in inputs.split(", ") if name), tuple(results.values()), origin,
+        tuple(values[name] for name in inputs.split(", ") if name),
+        tuple(results.values()),
+        origin,
     )
     values.update(results)
     return node
@@ -124,6 +126,9 @@ def _dim(tree: ast.expr) -> Dim:
 
 
 _BINARY = {
-    ast.Add: Dim.__add__, ast.Sub: Dim.__sub__, ast.Mult: Dim.__mul__,
-    ast.FloorDiv: Dim.__floordiv__, ast.Mod: Dim.__mod__,
+    ast.Add: Dim.__add__,
+    ast.Sub: Dim.__sub__,
+    ast.Mult: Dim.__mul__,
+    ast.FloorDiv: Dim.__floordiv__,
+    ast.Mod: Dim.__mod__,
 }

@@ -49,7 +49,8 @@ def _broken(graph: Graph, node: Node, what: str) -> InternalError:
     inputs = ", ".join(str(value.type) for value in node.inputs)
     return InternalError(
         f"graph `{graph.name}`, node `{node.op.name}`: {what}",
-        details=f"node: {node.op} of ({inputs}), from {node.origin}", span=node.origin.span,
+        details=f"node: {node.op} of ({inputs}), from {node.origin}",
+        span=node.origin.span,
     )
 
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 
 FAMILIES = (
-    "elementwise", "compare", "functions", "reduce", "linalg", "einsum", "shape", "slicing", "index",
-    "conv", "pool", "norm", "loss", "random",
+    "elementwise",
+    "compare",
+    "functions",
+    "reduce",
+    "linalg",
+    "einsum",
+    "shape",
+    "slicing",
+    "index",
+    "conv",
+    "pool",
+    "norm",
+    "loss",
+    "random",
 )
 """The modules of this package that register ops."""
 

@@ -40,7 +40,12 @@ class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is no err
     """Inputs do not fit an op. ``operands`` are positions of the inputs concerned, the primary one first."""
 
     def __init__(
-        self, code: str, headline: str, *, operands: tuple[int, ...] = (0,), notes: tuple[str, ...] = (),
+        self,
+        code: str,
+        headline: str,
+        *,
+        operands: tuple[int, ...] = (0,),
+        notes: tuple[str, ...] = (),
         help: str | None = None,
     ) -> None:
         super().__init__(headline)
@@ -103,8 +108,9 @@ class Op(Record):
         """
         raise TypeError(f"{type(self).__name__} has no gradient")
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str | list[str]:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str | list[str]:
         """Write the op in ONNX; the name or names of its results. ``types`` are those of the inputs."""
         if self.onnx is None:
             raise TypeError(f"{type(self).__name__} has no ONNX form")
@@ -175,4 +181,3 @@ def registry() -> Mapping[str, type[Op]]:
 
     ops.load_all()
     return _registry
-

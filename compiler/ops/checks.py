@@ -18,18 +18,24 @@ def check_float(op: str, **inputs: TensorType) -> None:
             )
         if given.dtype is not first.dtype:
             raise TypeProblem(
-                "AX0303", f"`{op}` needs one dtype: {first.dtype} and {given.dtype}", operands=(position, 0),
+                "AX0303",
+                f"`{op}` needs one dtype: {first.dtype} and {given.dtype}",
+                operands=(position, 0),
                 help=f"convert one of them: `{first.dtype}(...)`",
             )
 
 
-def check_equal(left: Dim, right: Dim, headline: str, *, operands: tuple[int, ...] = (0,),
-                help: str | None = None) -> None:
+def check_equal(
+    left: Dim, right: Dim, headline: str, *, operands: tuple[int, ...] = (0,), help: str | None = None
+) -> None:
     """TypeProblem unless two dims are equal; the headline says what each of them is."""
     equal = same(left, right)
     if equal is None:
         raise TypeProblem(
-            "AX0305", f"cannot tell whether {left} equals {right}", operands=operands, notes=(headline,),
+            "AX0305",
+            f"cannot tell whether {left} equals {right}",
+            operands=operands,
+            notes=(headline,),
             help=f"state it: `assert {left} == {right}`",
         )
     if not equal:

@@ -41,8 +41,9 @@ class NotEqual(Predicate):
     accepts = "any"
     function = np.not_equal
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.node("Not", emit.node("Equal", *inputs))
 
 

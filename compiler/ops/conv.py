@@ -46,8 +46,10 @@ class Convolution(Op):
         """The geometry; TypeProblem unless the weight's kernel is of known size, and its groups come out even."""
         if w.rank != len(self.strides) + 2:
             raise TypeProblem(
-                "AX0321", f"`{self.name}` over {len(self.strides)} axes needs a weight of two axes more, not {w}",
-                operands=(1,), help="weights are [out, in / groups, *kernel]",
+                "AX0321",
+                f"`{self.name}` over {len(self.strides)} axes needs a weight of two axes more, not {w}",
+                operands=(1,),
+                help="weights are [out, in / groups, *kernel]",
             )
         kernel = [dim.constant for dim in w.shape[2:]]
         if None in kernel:
@@ -84,7 +86,9 @@ class Conv(Convolution):
         window.check("conv", x)
         channels = w.shape[1] * self.groups
         check_equal(
-            x.shape[1], channels, operands=(0, 1),
+            x.shape[1],
+            channels,
+            operands=(0, 1),
             headline=f"`conv` takes {channels} input channels by its weight {w}, and is given {x.shape[1]}",
             help="axis 1 of both is the channels; weights are [out, in / groups, *kernel]",
         )
@@ -117,7 +121,9 @@ class ConvInputGrad(Convolution):
         check_float(self.name, dy=dy, w=w)
         window = self.check_weight(w)
         check_equal(
-            dy.shape[1], w.shape[0], operands=(0, 1),
+            dy.shape[1],
+            w.shape[0],
+            operands=(0, 1),
             headline=f"`{self.name}` takes {w.shape[0]} channels by its weight {w}, and is given {dy.shape[1]}",
         )
         x = dy.with_shape((dy.shape[0], w.shape[1] * self.groups, *self.size))
@@ -138,8 +144,9 @@ class ConvInputGrad(Convolution):
     def vjp(self, dy: Value, y: Value, grad: Value, w: Value) -> tuple[Value | None, ...]:
         return _conv(self, dy, w), _weight_grad(self, dy, grad, w)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         dy, w = inputs
         kernel = [d.evaluate({}) for d in types[1].shape[2:]]
         return emit_transposed(emit, dy, w, self.window(kernel), self.size, self.groups)
@@ -162,8 +169,14 @@ def emit_transposed(emit: Emitter, dy: str, w: str, window: Window, sizes: Seque
         starts.append(begin - common)
         sliced |= remainder is None or needed < 0 or begin != common
     dx = emit.node(
-        "ConvTranspose", dy, w, strides=window.strides, dilations=window.dilations, pads=(*shared, *shared),
-        output_padding=output_pads, group=groups,
+        "ConvTranspose",
+        dy,
+        w,
+        strides=window.strides,
+        dilations=window.dilations,
+        pads=(*shared, *shared),
+        output_padding=output_pads,
+        group=groups,
     )
     if not sliced:
         return dx
@@ -187,8 +200,9 @@ class ConvWeightGrad(Convolution):
         window = self.window(self.kernel)
         window.check(self.name, x)
         self.check_places(window, x.shape[2:], dy, 1)
-        check_equal(x.shape[0], dy.shape[0], f"`{self.name}` has batches of {x.shape[0]} and {dy.shape[0]}",
-                    operands=(0, 1))
+        check_equal(
+            x.shape[0], dy.shape[0], f"`{self.name}` has batches of {x.shape[0]} and {dy.shape[0]}", operands=(0, 1)
+        )
         if x.shape[1] % self.groups != ZERO:
             raise TypeProblem("AX0322", f"{x.shape[1]} channels do not come out even in {self.groups} groups")
         return x.with_shape((dy.shape[1], x.shape[1] // self.groups, *map(Dim.of, self.kernel)))
@@ -206,8 +220,9 @@ class ConvWeightGrad(Convolution):
     def vjp(self, dy: Value, y: Value, x: Value, grad: Value) -> tuple[Value | None, ...]:
         return _input_grad(self, grad, dy, x.shape[2:]), _conv(self, x, dy)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (x, dy), (x_type, dy_type) = inputs, types
         if self.groups == 1 and x_type.shape[1] != ONE:
             return self._by_products(emit, x, dy, x_type, dy_type)
@@ -277,8 +292,14 @@ def _weight_grad(like: Convolution, x: Value, dy: Value, w: Value) -> Value:
     return current_builder().add(ConvWeightGrad(like.strides, like.dilations, like.pads, like.groups, kernel), x, dy)
 
 
-def conv(x: Value, w: Value, strides: int | Sequence[int] = 1, dilations: int | Sequence[int] = 1,
-         pads: int | Sequence[int] = 0, groups: int = 1) -> Value:
+def conv(
+    x: Value,
+    w: Value,
+    strides: int | Sequence[int] = 1,
+    dilations: int | Sequence[int] = 1,
+    pads: int | Sequence[int] = 0,
+    groups: int = 1,
+) -> Value:
     """Convolve ``x: [N, C, *size]`` with ``w: [O, C / groups, *kernel]``, over one axis or more.
 
     Args:
@@ -294,8 +315,15 @@ def conv(x: Value, w: Value, strides: int | Sequence[int] = 1, dilations: int | 
     return current_builder().add(op, x, w)
 
 
-def conv_transpose(x: Value, w: Value, strides: int | Sequence[int] = 1, dilations: int | Sequence[int] = 1,
-                   pads: int | Sequence[int] = 0, output_pads: int | Sequence[int] = 0, groups: int = 1) -> Value:
+def conv_transpose(
+    x: Value,
+    w: Value,
+    strides: int | Sequence[int] = 1,
+    dilations: int | Sequence[int] = 1,
+    pads: int | Sequence[int] = 0,
+    output_pads: int | Sequence[int] = 0,
+    groups: int = 1,
+) -> Value:
     """The transpose of ``conv``: ``x: [N, C, *size]`` with ``w: [C, O / groups, *kernel]`` to ``[N, O, *larger]``.
 
     ``output_pads``, below the stride, choose among the sizes that ``conv`` would take to the size of ``x``.

@@ -41,6 +41,7 @@ class StatedGradient(Op, eq=False):
         cotangents = (dy,) if self.results == 1 else dy
         return (*(None,) * self.results, *self.backward(cotangents))
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str | list[str]:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str | list[str]:
         return inputs[0] if self.results == 1 else list(inputs[: self.results])

@@ -76,8 +76,10 @@ def _sizes(terms: Sequence[str], types: Sequence[TensorType], names: Sequence[st
             name = names[ascii_letters.index(letter)] if names else letter
             if equal is None:
                 raise TypeProblem(
-                    "AX0305", f"cannot tell whether `{name}` of `einsum` is one size: {known} and {dim}",
-                    operands=(position, first), help=f"state it: `assert {known} == {dim}`",
+                    "AX0305",
+                    f"cannot tell whether `{name}` of `einsum` is one size: {known} and {dim}",
+                    operands=(position, first),
+                    help=f"state it: `assert {known} == {dim}`",
                 )
             raise TypeProblem(
                 "AX0323", f"`{name}` of `einsum` has two sizes: {known} and {dim}", operands=(position, first)
@@ -156,7 +158,9 @@ def _factor(term: str, x: Value, position: int) -> list[str]:
     if count < 0 or len(expanded) != x.rank:
         spaced = len(names) == 1 and len(names[0]) == x.rank
         raise TypeProblem(
-            "AX0323", f"`{term.strip()}` names {len(names)} axes of {x.type}, which has {x.rank}", operands=(position,),
+            "AX0323",
+            f"`{term.strip()}` names {len(names)} axes of {x.type}, which has {x.rank}",
+            operands=(position,),
             help=f"put spaces between names: `{' '.join(names[0])}`" if spaced else None,
         )
     return expanded
@@ -174,8 +178,9 @@ def _dot(name: str) -> int:
     return int(name.removeprefix("..."))
 
 
-def _without_diagonals(terms: Sequence[str], operands: Sequence[Value],
-                       spare: Iterator[str]) -> tuple[list[str], list[Value]]:
+def _without_diagonals(
+    terms: Sequence[str], operands: Sequence[Value], spare: Iterator[str]
+) -> tuple[list[str], list[Value]]:
     """A letter's second use in one term renamed, and tied to the first by an identity matrix as a further factor."""
     renamed, ties, matrices = [], [], []
     for term, x in zip(terms, operands, strict=True):

@@ -80,12 +80,15 @@ def check_dtypes(name: str, kind: str, *inputs: TensorType) -> None:
     for position, other in enumerate(inputs[1:], 1):
         if other.dtype is not first:
             raise TypeProblem(
-                "AX0303", f"`{name}` needs one dtype: {first} and {other.dtype}",
-                operands=(position, 0), help=f"convert one of them: `{first}(...)`",
+                "AX0303",
+                f"`{name}` needs one dtype: {first} and {other.dtype}",
+                operands=(position, 0),
+                help=f"convert one of them: `{first}(...)`",
             )
     if not accepts(kind, first):
         raise TypeProblem(
-            "AX0303", f"`{name}` is not defined for {first}: it takes {kind} tensors",
+            "AX0303",
+            f"`{name}` is not defined for {first}: it takes {kind} tensors",
             help="compare it: `x != 0`" if kind == "bool" else "convert it: `f32(...)`",
         )
 
@@ -180,8 +183,9 @@ class FloorDiv(ZeroGradient):
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.floor(np.divide(a, b)) if np.asarray(a).dtype.kind == "f" else np.floor_divide(a, b)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         a, b = inputs
         dtype = types[0].dtype
         if dtype.is_float:
@@ -204,8 +208,9 @@ class Mod(Elementwise):
     def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
         return dy, -(dy * floor_div(a, b))
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         a, b = inputs
         dtype = types[0].dtype
         if not dtype.is_float:
@@ -286,8 +291,9 @@ class Heaviside(ZeroGradient):
     def evaluate(self, x: Any) -> Any:
         return np.heaviside(x, np.asarray(self.at_zero, np.asarray(x).dtype))
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (x,) = inputs
         dtype = types[0].dtype
         if dtype is DType.f32:
@@ -346,12 +352,16 @@ class Where(Op):
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
         if condition.dtype is not DType.bool:
             raise TypeProblem(
-                "AX0303", f"the condition of `where` is bool, not {condition.dtype}", help="compare it: `x != 0`",
+                "AX0303",
+                f"the condition of `where` is bool, not {condition.dtype}",
+                help="compare it: `x != 0`",
             )
         if a.dtype is not b.dtype:
             raise TypeProblem(
-                "AX0303", f"`where` needs one dtype to choose from: {a.dtype} and {b.dtype}",
-                operands=(2, 1), help=f"convert one of them: `{a.dtype}(...)`",
+                "AX0303",
+                f"`where` needs one dtype to choose from: {a.dtype} and {b.dtype}",
+                operands=(2, 1),
+                help=f"convert one of them: `{a.dtype}(...)`",
             )
         for position, other in enumerate((a, b), 1):
             if other.shape != condition.shape:

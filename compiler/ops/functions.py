@@ -102,8 +102,9 @@ class Expm1(Function):
     def derivative(self, x: Value, y: Value) -> Value:
         return y + 1
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (x,), dtype = inputs, types[0].dtype
         tanh_half = emit.node("Tanh", emit.node("Mul", x, emit.constant(0.5, dtype)))
         return emit.node("Mul", tanh_half, emit.node("Add", emit.node("Exp", x), emit.constant(1, dtype)))
@@ -122,8 +123,9 @@ class Log1p(Function):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (dy / (x + 1),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (x,), one = inputs, emit.constant(1, types[0].dtype)
         u = emit.node("Add", x, one)
         scaled = emit.node("Mul", emit.node("Log", u), emit.node("Div", x, emit.node("Sub", u, one)))

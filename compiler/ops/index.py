@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 def _check_indices(op: str, indices: TensorType, position: int = 1) -> None:
     if indices.dtype not in (DType.i32, DType.i64):
-        raise TypeProblem("AX0303", f"`{op}` takes indices of i32 or i64, not {indices.dtype}", operands=(position,),
-                          help="convert them: `i64(...)`")
+        raise TypeProblem(
+            "AX0303",
+            f"`{op}` takes indices of i32 or i64, not {indices.dtype}",
+            operands=(position,),
+            help="convert them: `i64(...)`",
+        )
 
 
 def _check_updates(op: str, x: TensorType, updates: TensorType, shape: tuple[Dim, ...]) -> None:
@@ -73,8 +77,9 @@ class ScatterAdd(Op):
     def vjp(self, dy: Value, y: Value, x: Value, indices: Value, updates: Value) -> tuple[Value | None, ...]:
         return dy, None, gather(dy, indices, 0)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         x, indices, updates = inputs
         if types[1].dtype is not DType.i64:
             indices = emit.node("Cast", indices, to=DType.i64)
@@ -121,8 +126,9 @@ class ScatterElementsAdd(Op):
     def vjp(self, dy: Value, y: Value, x: Value, indices: Value, updates: Value) -> tuple[Value | None, ...]:
         return dy, None, gather_elements(dy, indices, self.axis)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
 
 
@@ -130,8 +136,11 @@ def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None
     _check_indices(op, indices)
     others = [(*t.shape[:axis], *t.shape[axis + 1 :]) for t in (x, indices)]
     if x.rank != indices.rank or others[0] != others[1]:
-        raise TypeProblem("AX0302", f"`{op}` needs indices of the tensor's shape except along axis {axis}: "
-                          f"{x} and {indices}", operands=(1, 0))
+        raise TypeProblem(
+            "AX0302",
+            f"`{op}` needs indices of the tensor's shape except along axis {axis}: {x} and {indices}",
+            operands=(1, 0),
+        )
 
 
 @register
@@ -153,8 +162,9 @@ class OneHot(Op):
     def vjp(self, dy: Value, y: Value, indices: Value) -> tuple[Value | None, ...]:
         return (None,)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         indices = inputs[0] if types[0].dtype is DType.i64 else emit.node("Cast", inputs[0], to=DType.i64)
         # Of the floats, onnxruntime's CPU kernel knows f32 alone.
         hot = emit.node("OneHot", indices, emit.dims([self.depth]), emit.constant([0, 1], DType.f32), axis=-1)

@@ -34,8 +34,9 @@ class MatMul(Op):
         check_dtypes("@", "number", a, b)
         for position, factor in enumerate((a, b)):
             if factor.rank < 2:
-                raise TypeProblem("AX0321", f"a factor of a matrix product is a matrix, not {factor}",
-                                  operands=(position,))
+                raise TypeProblem(
+                    "AX0321", f"a factor of a matrix product is a matrix, not {factor}", operands=(position,)
+                )
         i, k = (a.shape[-1], a.shape[-2]) if self.transpose_a else (a.shape[-2], a.shape[-1])
         inner, j = (b.shape[-1], b.shape[-2]) if self.transpose_b else (b.shape[-2], b.shape[-1])
         check_inner(k, inner)
@@ -63,8 +64,9 @@ class MatMul(Op):
             return matrix_product(dy, a, True, self.transpose_a)
         return matrix_product(a, dy, not self.transpose_a, False)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         a, b = inputs
         left, right = types
         if not (self.transpose_a or self.transpose_b):
@@ -72,8 +74,9 @@ class MatMul(Op):
         if left.rank == right.rank == 2 and left.dtype.is_float:
             return emit.node("Gemm", a, b, transA=self.transpose_a, transB=self.transpose_b)
         if left.dtype is DType.f32 and not emit.portable:
-            return emit.node("FusedMatMul", a, b, domain="com.microsoft", transA=self.transpose_a,
-                             transB=self.transpose_b)
+            return emit.node(
+                "FusedMatMul", a, b, domain="com.microsoft", transA=self.transpose_a, transB=self.transpose_b
+            )
         if self.transpose_a:
             a = emit.node("Transpose", a, perm=_last_two_swapped(left.rank))
         if self.transpose_b:
@@ -85,11 +88,16 @@ def check_inner(left: Dim, right: Dim) -> None:
     """TypeProblem unless the inner dims of a product are equal."""
     equal = same(left, right)
     if equal is None:
-        raise TypeProblem("AX0305", f"cannot tell whether the inner dims of `@` are equal: {left} and {right}",
-                          operands=(1, 0), help=f"state it: `assert {left} == {right}`")
+        raise TypeProblem(
+            "AX0305",
+            f"cannot tell whether the inner dims of `@` are equal: {left} and {right}",
+            operands=(1, 0),
+            help=f"state it: `assert {left} == {right}`",
+        )
     if not equal:
-        raise TypeProblem("AX0301", f"`@` needs equal inner dims: {left} on the left, {right} on the right",
-                          operands=(1, 0))
+        raise TypeProblem(
+            "AX0301", f"`@` needs equal inner dims: {left} on the left, {right} on the right", operands=(1, 0)
+        )
 
 
 def _sum_to(gradient: Value, factor: Value) -> Value:
@@ -107,8 +115,9 @@ def _common_batch(a: TensorType, b: TensorType) -> tuple[Dim, ...]:
     try:
         return broadcast_shapes([a.shape[:-2], b.shape[:-2]])
     except TypeProblem as problem:
-        raise TypeProblem(problem.code, f"the batch dims of `@` do not go together: {a} and {b}",
-                          operands=(1, 0), help=problem.help) from None
+        raise TypeProblem(
+            problem.code, f"the batch dims of `@` do not go together: {a} and {b}", operands=(1, 0), help=problem.help
+        ) from None
 
 
 def matrix_product(a: Value, b: Value, transpose_a: bool = False, transpose_b: bool = False) -> Value:
@@ -120,8 +129,12 @@ def matmul(a: Value, b: Value) -> Value:
     """``a @ b`` by NumPy's rules: batch dims broadcast, a vector is a row on the left and a column on the right."""
     for position, factor in enumerate((a, b)):
         if factor.rank == 0:
-            raise TypeProblem("AX0321", "`@` takes vectors, matrices or batches of them, not a scalar",
-                              operands=(position,), help="`*` multiplies by a number")
+            raise TypeProblem(
+                "AX0321",
+                "`@` takes vectors, matrices or batches of them, not a scalar",
+                operands=(position,),
+                help="`*` multiplies by a number",
+            )
     check_dtypes("@", "number", a.type, b.type)
     check_inner(a.shape[-1], b.shape[-2] if b.rank > 1 else b.shape[0])
     left = unsqueeze(a, 0) if a.rank == 1 else a

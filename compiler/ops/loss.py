@@ -53,8 +53,9 @@ class CrossEntropy(Op):
         spread = softmax(logits, last) * weight
         return scatter_elements_add(spread, unsqueeze(label, last), -weight, last), None
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         logits, label = inputs
         last = types[0].rank - 1
         axes = emit.constant([last])

@@ -97,8 +97,9 @@ class LayerNorm(Op):
         inverse = 1 / np.sqrt(np.mean((x - mean) ** 2, axis=axes, keepdims=True) + x.dtype.type(self.epsilon))
         return (x - mean) * inverse * scale + bias, mean, inverse
 
-    def vjp(self, dy: tuple[Value | None, ...], y: tuple[Value, ...], x: Value, scale: Value,
-            bias: Value) -> tuple[Value | None, ...]:
+    def vjp(
+        self, dy: tuple[Value | None, ...], y: tuple[Value, ...], x: Value, scale: Value, bias: Value
+    ) -> tuple[Value | None, ...]:
         (_, mean, inverse), (dresult, dmean, dinverse) = y, dy
         axes = list(range(self.axis, x.rank))
         leading = list(range(self.axis))
@@ -118,8 +119,9 @@ class LayerNorm(Op):
             dx = part if dx is None else dx + part
         return dx, dscale, dbias
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> list[str]:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> list[str]:
         y, mean, inverse = emit.nodes(
             "LayerNormalization", *inputs, outputs=3, axis=self.axis, epsilon=self.epsilon, stash_type=DType.f32
         )

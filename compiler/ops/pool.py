@@ -84,7 +84,12 @@ class MaxPooling(Op):
     def emit_places(self, emit: Emitter, x: str) -> str:
         """Where the largest element of each window stands, counted over the whole flat ``x``."""
         return emit.nodes(
-            "MaxPool", x, outputs=2, kernel_shape=self.kernel, strides=self.strides, pads=self.pads,
+            "MaxPool",
+            x,
+            outputs=2,
+            kernel_shape=self.kernel,
+            strides=self.strides,
+            pads=self.pads,
             dilations=self.dilations,
         )[1]
 
@@ -168,8 +173,9 @@ class MaxPoolGrad(MaxPooling):
         op = MaxPoolSelect(self.kernel, self.strides, self.pads, self.dilations)
         return current_builder().add(op, dy, x, pooled), None, None
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (dy, x, y), shape = inputs, types[1].shape
         if self.window.tiles:
             mask, count = self.emit_mask(emit, x, y, shape[2:], types[1].dtype)
@@ -201,8 +207,9 @@ class MaxPoolSelect(MaxPooling):
         op = MaxPoolGrad(self.kernel, self.strides, self.pads, self.dilations)
         return current_builder().add(op, dy, x, pooled), None, None
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (u, x, y), sizes = inputs, types[1].shape[2:]
         if not self.window.tiles:
             return emit.node("Gather", emit.node("Reshape", u, emit.constant([-1])), self.emit_places(emit, x))
@@ -284,8 +291,9 @@ class AveragePoolGrad(AveragePooling):
         op = AveragePool(self.kernel, self.strides, self.pads, self.count_include_pad)
         return (current_builder().add(op, dy),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         (dy,), (dy_type,), dtype = inputs, types, types[0].dtype
         share = emit.node("Div", dy, emit.constant(float(prod(self.kernel)), dtype))
         if self.window.tiles:
@@ -306,25 +314,37 @@ class AveragePoolGrad(AveragePooling):
         )
 
 
-def max_pool(x: Value, kernel: int | Sequence[int], strides: int | Sequence[int] | None = None,
-             pads: int | Sequence[int] = 0, dilations: int | Sequence[int] = 1) -> Value:
+def max_pool(
+    x: Value,
+    kernel: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    pads: int | Sequence[int] = 0,
+    dilations: int | Sequence[int] = 1,
+) -> Value:
     """The largest element of each window of ``x: [N, C, *size]``; without ``strides``, windows tile.
 
     One number serves all axes. ``pads`` in full are one for each beginning, then one for each end.
     """
     n = x.rank - 2
-    op = MaxPool(spread(kernel, n), spread(kernel if strides is None else strides, n), spread(pads, 2 * n),
-                 spread(dilations, n))
+    op = MaxPool(
+        spread(kernel, n), spread(kernel if strides is None else strides, n), spread(pads, 2 * n), spread(dilations, n)
+    )
     return current_builder().add(op, x)
 
 
-def average_pool(x: Value, kernel: int | Sequence[int], strides: int | Sequence[int] | None = None,
-                 pads: int | Sequence[int] = 0, count_include_pad: bool = False) -> Value:
+def average_pool(
+    x: Value,
+    kernel: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    pads: int | Sequence[int] = 0,
+    count_include_pad: bool = False,
+) -> Value:
     """The mean of each window of ``x: [N, C, *size]``; without ``strides``, windows tile.
 
     ``count_include_pad`` counts pads as zeros; otherwise the mean is over elements alone.
     """
     n = x.rank - 2
-    op = AveragePool(spread(kernel, n), spread(kernel if strides is None else strides, n), spread(pads, 2 * n),
-                     count_include_pad)
+    op = AveragePool(
+        spread(kernel, n), spread(kernel if strides is None else strides, n), spread(pads, 2 * n), count_include_pad
+    )
     return current_builder().add(op, x)

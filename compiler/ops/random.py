@@ -183,8 +183,9 @@ class RandomUniform(Draw):
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return None, None
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         seed, step = inputs
         words = emit.node("Cast", self.emit_words(emit, seed, step, DType.i64), to=self.dtype)
         centred = emit.node("Mul", words, emit.constant(self._scale, self.dtype))
@@ -202,7 +203,9 @@ class RandomBernoulli(Draw):
         self.check_scalars(*inputs)
         if inputs[2] != TensorType(DType.f32, ()):
             raise TypeProblem(
-                "AX0303", f"the probability of a mask is f32[], not {inputs[2]}", operands=(2,),
+                "AX0303",
+                f"the probability of a mask is f32[], not {inputs[2]}",
+                operands=(2,),
                 help="for a probability of its own for each element, compare a uniform draw with it",
             )
         return TensorType(DType.bool, self.shape)
@@ -214,8 +217,9 @@ class RandomBernoulli(Draw):
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return None, None, None
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         seed, step, p = inputs
         scaled = emit.node("Mul", emit.node("Cast", p, to=DType.f64), emit.constant(np.float64(HALF), DType.f64))
         signed = emit.node("Sub", scaled, emit.constant(np.float64(HALF // 2), DType.f64))
@@ -228,7 +232,7 @@ class RandomBernoulli(Draw):
 class DiscreteDraw(Op):
     """A discrete draw, marked as depending on what its probabilities were computed from.
 
-    The gradient of a draw with respect to its probabilities is no derivative of its value, so asking for it is an error.
+    The gradient of a draw with respect to its probabilities is no derivative of its value: asking for it is an error.
     """
 
     traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW | Trait.DISCRETE
@@ -242,8 +246,9 @@ class DiscreteDraw(Op):
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return (None,) * len(inputs)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return inputs[0]
 
 

@@ -42,8 +42,9 @@ class Reduction(Op):
         """A value of the result's shape, repeated to the shape of ``x``."""
         return broadcast_to(folded if self.keep else unsqueeze(folded, self.axes), x.shape)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.node(self.onnx_type, inputs[0], emit.constant(self.axes), keepdims=self.keep)
 
 
@@ -156,8 +157,9 @@ class TruthReduction(Reduction):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (None,)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         numbers = emit.node("Cast", inputs[0], to=DType.i32)
         folded = emit.node(self.onnx_type, numbers, emit.constant(self.axes), keepdims=self.keep)
         return emit.node("Cast", folded, to=DType.bool)
@@ -239,8 +241,9 @@ class CumSum(Op):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (cumsum(dy, self.axis, exclusive=self.exclusive, reverse=not self.reverse),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         axis = emit.constant(self.axis)
         return emit.node("CumSum", inputs[0], axis, exclusive=self.exclusive, reverse=self.reverse)
 

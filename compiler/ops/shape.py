@@ -51,8 +51,9 @@ class Constant(Op):
     def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
         return ()
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.constant(self.array, self.dtype)
 
 
@@ -71,8 +72,9 @@ class DimValue(Op):
     def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
         return ()
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         if (size := self.dim.constant) is not None:
             return emit.constant(size)
         return emit.node("Squeeze", emit.dims([self.dim]))
@@ -93,8 +95,9 @@ class Iota(Op):
     def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
         return ()
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         if (size := self.length.constant) is not None:
             return emit.constant(np.arange(size))
         return emit.node("Range", emit.constant(0), emit.node("Squeeze", emit.dims([self.length])), emit.constant(1))
@@ -117,8 +120,9 @@ class StopGradient(Op):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (None,)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return inputs[0]
 
 
@@ -152,8 +156,9 @@ class Broadcast(Op):
         total = reduce_sum(dy, (*range(new), *(new + axis for axis in repeated)))
         return (unsqueeze(total, repeated),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         new = len(self.shape) - types[0].rank
         kept = zip(types[0].shape, self.shape[new:], strict=True)
         repeats = [ONE if old == dim else dim for old, dim in kept]
@@ -179,7 +184,8 @@ class Reshape(Op):
             equal = False  # 12 * B is 10 * B only for an empty batch
         if equal is None:
             raise TypeProblem(
-                "AX0305", f"cannot tell whether {x} has as many elements as {_shown(self.shape)}",
+                "AX0305",
+                f"cannot tell whether {x} has as many elements as {_shown(self.shape)}",
                 notes=(f"{x.size} elements against {result.size}",),
                 help=f"state it: `assert {x.size} == {result.size}`",
             )
@@ -195,8 +201,9 @@ class Reshape(Op):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (reshape(dy, x.shape),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         sizes = [d.constant for d in self.shape]
         if sizes.count(None) == 1 and 0 not in sizes:
             return emit.node("Reshape", inputs[0], emit.constant([-1 if n is None else n for n in sizes]))
@@ -244,8 +251,9 @@ class Unsqueeze(Op):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (squeeze(dy, self.axes),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.node("Unsqueeze", inputs[0], emit.constant(self.axes))
 
 
@@ -270,8 +278,9 @@ class Squeeze(Op):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (unsqueeze(dy, self.axes),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.node("Squeeze", inputs[0], emit.constant(self.axes))
 
 

@@ -47,11 +47,14 @@ class Concat(Op):
                 continue
             if equal is None:
                 raise TypeProblem(
-                    "AX0305", f"cannot tell whether dims {a} and {b} are equal (axis {axis})",
-                    operands=(position, 0), help=f"state it: `assert {a} == {b}`",
+                    "AX0305",
+                    f"cannot tell whether dims {a} and {b} are equal (axis {axis})",
+                    operands=(position, 0),
+                    help=f"state it: `assert {a} == {b}`",
                 )
             raise TypeProblem(
-                "AX0302", f"`concat` along axis {self.axis} needs equal dims elsewhere: axis {axis} is {a} and {b}",
+                "AX0302",
+                f"`concat` along axis {self.axis} needs equal dims elsewhere: axis {axis} is {a} and {b}",
                 operands=(position, 0),
             )
 
@@ -61,8 +64,9 @@ class Concat(Op):
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return split(dy, [x.shape[self.axis] for x in inputs], self.axis)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         return emit.node("Concat", *inputs, axis=self.axis)
 
 
@@ -94,8 +98,9 @@ class Split(Op):
         known = zip(dy, y, strict=True)
         return (concat([zeros_like(p) if d is None else d for d, p in known], self.axis),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> list[str]:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> list[str]:
         sizes = emit.dims(self.sizes)
         return emit.nodes("Split", inputs[0], sizes, outputs=len(self.sizes), axis=self.axis)
 
@@ -131,8 +136,9 @@ class Slice(Op):
             before[axis], after[axis] = start, x.shape[axis] - end
         return (pad(dy, before, after),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         bounds = [emit.dims(self.starts), emit.dims(self.ends), emit.constant(self.axes)]
         # onnxruntime copies far faster where `steps` is absent than where it is all ones.
         steps = [emit.constant(self.steps)] if any(step != 1 for step in self.steps) else []
@@ -166,12 +172,19 @@ class Reverse(Op):
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (reverse(dy, self.axes),)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         n = len(self.axes)
         before_first = int(np.iinfo(np.int64).min)
-        return emit.node("Slice", inputs[0], emit.constant([-1] * n), emit.constant([before_first] * n),
-                         emit.constant(self.axes), emit.constant([-1] * n))
+        return emit.node(
+            "Slice",
+            inputs[0],
+            emit.constant([-1] * n),
+            emit.constant([before_first] * n),
+            emit.constant(self.axes),
+            emit.constant([-1] * n),
+        )
 
 
 @register
@@ -199,8 +212,9 @@ class Pad(Op):
         ends = tuple(self.before[axis] + x.shape[axis] for axis in padded)
         return (current_builder().add(Slice(tuple(padded), starts, ends, (1,) * len(padded)), dy) if padded else dy,)
 
-    def lower(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType],
-              results: Sequence[TensorType]) -> str:
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
         pads = emit.dims([*self.before, *self.after])
         return emit.node("Pad", inputs[0], pads, emit.constant(self.number, types[0].dtype))
 
@@ -228,8 +242,9 @@ def split(x: Value, parts: int | Sequence[Dim | int], axis: int) -> tuple[Value,
     return (x,) if sizes == (x.shape[place],) else current_builder().add_many(Split(place, sizes), x)
 
 
-def slice_axis(x: Value, axis: int, start: Dim | int | None = None, end: Dim | int | None = None,
-               step: int = 1) -> Value:
+def slice_axis(
+    x: Value, axis: int, start: Dim | int | None = None, end: Dim | int | None = None, step: int = 1
+) -> Value:
     """``x[start:end:step]`` along an axis, by Python's rules.
 
     Negative integers count from the end; bounds that are certainly outside are moved to the edge. A symbolic dim as

@@ -52,8 +52,11 @@ class Window(Record):
         if x.rank != n + 2:
             raise TypeProblem("AX0321", f"`{op}` with a window of {n} axes needs [N, C] and {n} axes more, not {x}")
         if n == 0:
-            raise TypeProblem("AX0321", f"`{op}` needs [N, C] and at least one axis more, not {x}",
-                              help="a batch of grey images is [B, 1, height, width]")
+            raise TypeProblem(
+                "AX0321",
+                f"`{op}` needs [N, C] and at least one axis more, not {x}",
+                help="a batch of grey images is [B, 1, height, width]",
+            )
         if not (len(self.strides) == len(self.dilations) == n and len(self.pads) == 2 * n):
             raise TypeProblem("AX0322", f"`{op}` over {n} axes needs {n} strides, {n} dilations and {2 * n} pads")
         if min((*self.kernel, *self.strides, *self.dilations)) < 1 or min(self.pads) < 0:
@@ -61,7 +64,8 @@ class Window(Record):
         for axis, (size, extent) in enumerate(zip(self._padded(x.shape[2:]), self.extents, strict=True)):
             if (number := size.constant) is not None and number < extent:
                 raise TypeProblem(
-                    "AX0322", f"`{op}` has a window of {extent}, and axis {axis + 2} of {x} is {number} with its pads",
+                    "AX0322",
+                    f"`{op}` has a window of {extent}, and axis {axis + 2} of {x} is {number} with its pads",
                     help="pad more, or take a smaller window",
                 )
 
@@ -89,9 +93,13 @@ class Window(Record):
     def covered(self, offset: tuple[int, ...], places: Sequence[int]) -> tuple[Any, ...]:
         """The index into a padded array of what the window's element ``offset`` covers, over all places."""
         starts = [o * d for o, d in zip(offset, self.dilations, strict=True)]
-        return (..., *(
-            slice(start, start + s * (n - 1) + 1, s) for start, s, n in zip(starts, self.strides, places, strict=True)
-        ))
+        return (
+            ...,
+            *(
+                slice(start, start + s * (n - 1) + 1, s)
+                for start, s, n in zip(starts, self.strides, places, strict=True)
+            ),
+        )
 
     def element(self, offset: tuple[int, ...]) -> tuple[Any, ...]:
         """The index into an array whose last axes are the kernel's."""

@@ -132,7 +132,8 @@ class _Sweep:
         if replacement.type != output.type:
             raise InternalError(
                 f"rule `{rule.name}` replaces {output.type} by {replacement.type}",
-                details=f"node: {node.op}", span=node.origin.span,
+                details=f"node: {node.op}",
+                span=node.origin.span,
             )
         if budget == 0:
             raise InternalError(f"rule `{rule.name}` and others go round in circles", details=f"node: {node.op}")

@@ -207,9 +207,22 @@ def pool_first(site: Site) -> Value | None:
 
 
 ARITHMETIC: tuple[Rule, ...] = (
-    pool_first, broadcast_later,
-    add_zero, subtract_zero, subtract_from_zero, add_negative, subtract_negative,
-    multiply_by_one, multiply_by_minus_one, signs_cancel, scalars_together,
-    divide_by_one, divide_by_power_of_two,
-    negate_twice, small_power, cast_to_same, cast_twice, where_of_known,
+    pool_first,
+    broadcast_later,
+    add_zero,
+    subtract_zero,
+    subtract_from_zero,
+    add_negative,
+    subtract_negative,
+    multiply_by_one,
+    multiply_by_minus_one,
+    signs_cancel,
+    scalars_together,
+    divide_by_one,
+    divide_by_power_of_two,
+    negate_twice,
+    small_power,
+    cast_to_same,
+    cast_twice,
+    where_of_known,
 )

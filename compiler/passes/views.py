@@ -143,7 +143,15 @@ def shared_factor(site: Site) -> Value | None:
 
 
 VIEWS: tuple[Rule, ...] = (
-    view_of_number, view_to_same, transpose_to_same, reshape_twice, transpose_twice, broadcast_twice,
-    broadcast_of_leading_ones, reduce_nothing, reduce_and_keep,
-    transposed_factor, shared_factor,
+    view_of_number,
+    view_to_same,
+    transpose_to_same,
+    reshape_twice,
+    transpose_twice,
+    broadcast_twice,
+    broadcast_of_leading_ones,
+    reduce_nothing,
+    reduce_and_keep,
+    transposed_factor,
+    shared_factor,
 )

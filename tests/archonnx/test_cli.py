@@ -36,8 +36,13 @@ train:
 def archonnx(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": ""}
     return subprocess.run(
-        [sys.executable, "-m", "archonnx", *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
-        timeout=120, check=False,
+        [sys.executable, "-m", "archonnx", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -127,8 +132,14 @@ def test_a_bug_is_told_without_a_traceback_unless_asked_for(tmp_path: Path) -> N
         "main()\n"
     )
     results = [
-        subprocess.run([sys.executable, "-c", program, "check", "x.arch", *more], capture_output=True, text=True,
-                       timeout=60, check=False, cwd=tmp_path)
+        subprocess.run(
+            [sys.executable, "-c", program, "check", "x.arch", *more],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+        )
         for more in ([], ["--debug"])
     ]
     assert results[0].returncode == 70 and "Traceback" not in results[0].stderr
@@ -145,6 +156,7 @@ def test_checking_imports_nothing_that_only_running_needs(folder: Path) -> None:
         "except SystemExit as stop: assert not stop.code, stop.code\n"
         "print([m for m in ('onnx', 'onnxruntime', 'sklearn', 'scipy', 'rich', 'safetensors') if m in sys.modules])\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60,
-                            check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
     assert result.stdout.splitlines()[-1] == "[]", result

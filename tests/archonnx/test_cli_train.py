@@ -42,8 +42,13 @@ fn points(n: int) -> (x: [n, 3]):
 
 def archonnx(*arguments: str, cwd: Path, fails: bool = False) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
-        [sys.executable, "-m", "archonnx", *arguments], cwd=cwd, env={**os.environ, "PYTHONPATH": ""},
-        capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-m", "archonnx", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert (result.returncode == 0) != fails, result.stderr
     return result

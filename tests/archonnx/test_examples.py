@@ -126,8 +126,11 @@ def graph_network(w: Mapping[str, Array], adjacency: Array) -> Array:
     laplacian = np.eye(34) - adjacency / np.sqrt(degree[:, None] * degree[None, :])
     h: Array = np.eye(34)
     for layer in ("graph_conv.0", "graph_conv.1"):
-        h = h @ w[f"{layer}.dense.0.W"] + w[f"{layer}.dense.0.b"] + laplacian @ (
-            h @ w[f"{layer}.dense.1.W"] + laplacian @ h @ w[f"{layer}.dense.2.W"])
+        h = (
+            h @ w[f"{layer}.dense.0.W"]
+            + w[f"{layer}.dense.0.b"]
+            + laplacian @ (h @ w[f"{layer}.dense.1.W"] + laplacian @ h @ w[f"{layer}.dense.2.W"])
+        )
         h = np.tanh(h) if layer == "graph_conv.0" else h
     return h
 

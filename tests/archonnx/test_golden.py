@@ -32,7 +32,11 @@ def typed(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @golden_cases(PAGE)
 def test_message(
-    case: Case, golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    case: Case,
+    golden: Golden,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "onnx.arch").write_text(case.source, encoding="utf-8")

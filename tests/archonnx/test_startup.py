@@ -6,8 +6,18 @@ import subprocess
 import sys
 
 SLOW = {
-    "onnx", "onnxruntime", "sklearn", "scipy", "safetensors", "yaml", "rich", "typer",
-    "archonnx.runtime", "archonnx.compiler.lowering", "archonnx.compiler.onnx_export", "archonnx.compiler.passes",
+    "onnx",
+    "onnxruntime",
+    "sklearn",
+    "scipy",
+    "safetensors",
+    "yaml",
+    "rich",
+    "typer",
+    "archonnx.runtime",
+    "archonnx.compiler.lowering",
+    "archonnx.compiler.onnx_export",
+    "archonnx.compiler.passes",
 }
 """Modules that take long to import, or that only running, exporting or reading YAML needs."""
 
@@ -16,7 +26,10 @@ def imported(program: str) -> set[str]:
     """The modules that a fresh process has imported after a program."""
     result = subprocess.run(
         [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules, file=sys.stderr)"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return set(result.stderr.split())
@@ -41,8 +54,9 @@ def test_importing_the_package_imports_nothing_else() -> None:
 def test_a_check_with_options_says_what_a_plain_one_says() -> None:
     """Plain checks go past the library that reads options."""
     outputs = {
-        subprocess.run([sys.executable, "-c", command(*arguments)], capture_output=True, text=True, timeout=60,
-                       check=False).stdout
+        subprocess.run(
+            [sys.executable, "-c", command(*arguments)], capture_output=True, text=True, timeout=60, check=False
+        ).stdout
         for arguments in (["check", "digits_mlp"], ["check", "--format", "full", "digits_mlp"])
     }
     (output,) = outputs

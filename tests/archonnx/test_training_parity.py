@@ -70,5 +70,6 @@ def test_weights_can_be_copied_in() -> None:
     (batch,) = batches((64,), steps=1, size=8)
     for path, array in first.parameters.items():
         second.parameters[path] = array
-    np.testing.assert_array_equal(first.predict({"image": batch["image"]})["probs"],
-                                  second.predict({"image": batch["image"]})["probs"])
+    np.testing.assert_array_equal(
+        first.predict({"image": batch["image"]})["probs"], second.predict({"image": batch["image"]})["probs"]
+    )

@@ -35,7 +35,8 @@ def test_fmt_writes_what_changes_and_says_so(here: Path) -> None:
     shown = run("fmt", "--diff", "a.arch")
     assert shown.exit_code == 0
     assert [line for line in shown.stdout.splitlines() if line[:1] in "+-"][2:] == [
-        f"{sign}{line}" for sign, text in (("-", UGLY), ("+", NEAT)) for line in text.splitlines()[1:]]
+        f"{sign}{line}" for sign, text in (("-", UGLY), ("+", NEAT)) for line in text.splitlines()[1:]
+    ]
     assert run("fmt", "--stdout", "a.arch").stdout == NEAT
     assert (here / "a.arch").read_text("utf-8-sig") == UGLY
     written = run("fmt", "a.arch", "b.arch")

@@ -75,10 +75,22 @@ def test_every_dtype_has_its_onnx_form(dtype: DType) -> None:
     graph = parse_graph(f"graph g\ninput x: {dtype}[2]\n%0: {dtype}[2] = constant([0, 1])\noutput c = %0\noutput y = x")
     model = export(graph)
     (tensor,) = model.graph.initializer
-    assert onnx.TensorProto.DataType.Name(tensor.data_type).lower() == {
-        "f16": "float16", "bf16": "bfloat16", "f32": "float", "f64": "double", "i8": "int8", "u8": "uint8",
-        "i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "bool": "bool",
-    }[str(dtype)]
+    assert (
+        onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+        == {
+            "f16": "float16",
+            "bf16": "bfloat16",
+            "f32": "float",
+            "f64": "double",
+            "i8": "int8",
+            "u8": "uint8",
+            "i32": "int32",
+            "i64": "int64",
+            "u32": "uint32",
+            "u64": "uint64",
+            "bool": "bool",
+        }[str(dtype)]
+    )
     np.testing.assert_array_equal(numpy_helper.to_array(tensor).astype(np.float64), [0, 1])
 
 
@@ -91,10 +103,20 @@ def test_bf16_constants_are_rounded_to_nearest_even() -> None:
     assert tensor.raw_data == expected.raw_data
 
 
-@pytest.mark.parametrize("text", [
-    "B", "2 * B - T", "(T - 7) // 2", "(B - 9) % 4", "B // (T + 1)", "min(B, T) * max(B, 2)", "B ** 3 - T ** 2",
-    "-(B // 2)", "(B * T + 1) // 3 % 2",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B",
+        "2 * B - T",
+        "(T - 7) // 2",
+        "(B - 9) % 4",
+        "B // (T + 1)",
+        "min(B, T) * max(B, 2)",
+        "B ** 3 - T ** 2",
+        "-(B // 2)",
+        "(B * T + 1) // 3 % 2",
+    ],
+)
 def test_dims_are_computed_as_python_computes_them(text: str) -> None:
     builder, x = Builder(), Value(TensorType.of("f32", "B", "T"), "x")
     with builder.active():

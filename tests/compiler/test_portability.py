@@ -58,8 +58,12 @@ def alone(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, bytes]]:
         if not any(n in ends and ends[n].type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for n in names):
             continue
         graph = onnx.helper.make_graph(
-            [node], "alone", [ends[n] for n in names if n not in constants], [ends[n] for n in node.output if n],
-            [constants[n] for n in names if n in constants])
+            [node],
+            "alone",
+            [ends[n] for n in names if n not in constants],
+            [ends[n] for n in node.output if n],
+            [constants[n] for n in names if n in constants],
+        )
         yield node, onnx.helper.make_model(graph, ir_version=10, opset_imports=model.opset_import).SerializeToString()
 
 
@@ -128,13 +132,16 @@ def test_every_op_can_be_written_in_the_first_and_the_last_opset(opset: int) -> 
             continue
         assert model.opset_import[0].version == opset
         generator = np.random.default_rng(0)
-        feeds = {name: a.draw(generator, {"B": case.sizes[0]}, value.type.dtype)
-                 for a, (name, value) in zip(case.inputs, graph.inputs.items(), strict=True)}
+        feeds = {
+            name: a.draw(generator, {"B": case.sizes[0]}, value.type.dtype)
+            for a, (name, value) in zip(case.inputs, graph.inputs.items(), strict=True)
+        }
         opened = session(model.SerializeToString())
         expected = interpret(graph, feeds)
         for name, actual in zip((o.name for o in opened.get_outputs()), opened.run(None, feeds), strict=True):
             np.testing.assert_allclose(
-                actual, expected[name], rtol=case.tolerance, atol=case.tolerance, err_msg=str(case))
+                actual, expected[name], rtol=case.tolerance, atol=case.tolerance, err_msg=str(case)
+            )
 
 
 # ---------------------------------------------------------------- large weights
@@ -169,7 +176,8 @@ def test_large_weights_stand_in_a_file_of_their_own(tmp_path: Path, monkeypatch:
 
 
 def test_a_model_in_two_files_can_be_read_and_written_under_another_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, parted = small_and_large(tmp_path, monkeypatch)
     (tmp_path / "other").mkdir()

@@ -23,11 +23,21 @@ def findings(values: dict[str, Any], spans: dict[str, Span] | None = None) -> li
 def test_good_settings_are_read_and_the_others_have_defaults() -> None:
     report = Report()
     read = read_settings(
-        {"epochs": 3, "batch_size": "all", "split": {"train": 0.75, "valid": 0.25},
-         "early_stopping": {"monitor": "valid.objective"}}, {}, report)
+        {
+            "epochs": 3,
+            "batch_size": "all",
+            "split": {"train": 0.75, "valid": 0.25},
+            "early_stopping": {"monitor": "valid.objective"},
+        },
+        {},
+        report,
+    )
     assert read == TrainSettings(
-        epochs=3, batch_size="all", split=Split(train=0.75, valid=0.25),
-        early_stopping=EarlyStopping(monitor="valid.objective", patience=5))
+        epochs=3,
+        batch_size="all",
+        split=Split(train=0.75, valid=0.25),
+        early_stopping=EarlyStopping(monitor="valid.objective", patience=5),
+    )
     assert not report.diagnostics
 
 
@@ -65,8 +75,13 @@ def test_every_mistake_is_told_at_its_place_the_finest_that_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "counts"),
-    [({"train": 1}, False), ({"train": 1, "valid": 0}, False), ({"train": 0.5, "valid": 0.5}, False),
-     ({"train": 10, "valid": 5}, True), ({"train": 1, "valid": 1}, True)],
+    [
+        ({"train": 1}, False),
+        ({"train": 1, "valid": 0}, False),
+        ({"train": 0.5, "valid": 0.5}, False),
+        ({"train": 10, "valid": 5}, True),
+        ({"train": 1, "valid": 1}, True),
+    ],
 )
 def test_sizes_are_counts_where_they_are_integers_above_one_in_all(sizes: dict[str, Any], counts: bool) -> None:
     assert Split(**sizes).counts is counts
@@ -75,7 +90,10 @@ def test_sizes_are_counts_where_they_are_integers_above_one_in_all(sizes: dict[s
 def test_arguments_of_sources_go_by_place_or_name() -> None:
     report = Report()
     assert source_arguments("csv", ["a.csv"], {"target": "y"}, None, report) == {
-        "path": "a.csv", "target": "y", "delimiter": ","}
+        "path": "a.csv",
+        "target": "y",
+        "delimiter": ",",
+    }
     assert source_arguments("sklearn", ["digits"], {}, None, report) == {"name": "digits"}
     assert not report.diagnostics
 
@@ -91,7 +109,11 @@ def test_arguments_of_sources_go_by_place_or_name() -> None:
     ],
 )
 def test_wrong_arguments_of_sources(
-    kind: str, positional: list[Any], named: dict[str, Any], code: str, says: str,
+    kind: str,
+    positional: list[Any],
+    named: dict[str, Any],
+    code: str,
+    says: str,
 ) -> None:
     report = Report()
     assert source_arguments(kind, positional, named, EPOCHS, report) is None

@@ -17,9 +17,12 @@ from archonnx.grammar.words import FOREIGN_OPERATORS, FOREIGN_WORDS, FORMS, RESE
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "examples").glob("*.arch"))
 PIECES = [
-    *FORMS, *RESERVED, *FOREIGN_WORDS, *FOREIGN_OPERATORS,
+    *FORMS,
+    *RESERVED,
+    *FOREIGN_WORDS,
+    *FOREIGN_OPERATORS,
     *["(", ")", "[", "]", "{", "}", ",", ":", "=", "==", "<", "->", "~", "|>", ".", "...", "+", "-", "**", "@", "//"],
-    *["'", '"', '\"\"\"', "#", "$", "?", "é", "模", "²", "\u0301", "\x00", "\r", "\u2028", "\u00a0"],
+    *["'", '"', '"""', "#", "$", "?", "é", "模", "²", "\u0301", "\x00", "\r", "\u2028", "\u00a0"],
     *["\n", "\n    ", "\n        ", "\n\t", " ", " ", "x", "f", "1", "2.5e-3", "1e999", '"text"', '"\\q"'],
     *["[B, n]", "():"],
 ]

@@ -22,7 +22,10 @@ SYNTAX = [entry for entry in catalogue().values() if entry.code.startswith("AX01
 
 def test_every_code_in_use_is_in_the_catalogue_and_every_entry_is_whole() -> None:
     used = {
-        code for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if not path.name.startswith("codes_")
+        code
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        if not path.name.startswith("codes_")
         for code in re.findall(r"\bAX\d{4}\b", path.read_text(encoding="utf-8"))
     }
     assert used <= set(catalogue()), f"not in the catalogue: {sorted(used - set(catalogue()))}"
@@ -36,7 +39,9 @@ def test_every_code_in_use_is_in_the_catalogue_and_every_entry_is_whole() -> Non
 def test_families_keep_to_their_digits_and_no_code_is_taken_twice() -> None:
     modules = [ROOT / "grammar" / f"codes_{family}.py" for family in FAMILIES]
     assert sorted(modules) == sorted((ROOT / "grammar").glob("codes_*.py"))
-    codes = [code for path in modules for code in re.findall(r'^        "(AX\d{4})", "', path.read_text("utf-8"), re.M)]
+    codes = [
+        code for path in modules for code in re.findall(r'^        "(AX\d{4})",\s+"', path.read_text("utf-8"), re.M)
+    ]
     assert sorted(codes) == sorted(catalogue())
     for digits, path in enumerate(modules):
         found = re.findall(r'^        "(AX\d{4})"', path.read_text("utf-8"), re.M)
@@ -55,7 +60,9 @@ def test_an_example_of_a_syntax_code_gives_that_code_and_others_parse(entry: Cod
 
 def test_every_syntax_code_has_a_golden_case() -> None:
     shown = {
-        code for path in (GOLDEN / "diagnostics").glob("syntax_*.md") for case in read_cases(path)
+        code
+        for path in (GOLDEN / "diagnostics").glob("syntax_*.md")
+        for case in read_cases(path)
         for code in re.findall(r"AX\d{4}", case.expected)
     }
     without_example = {entry.code for entry in SYNTAX if not entry.example}

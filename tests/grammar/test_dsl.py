@@ -108,10 +108,23 @@ OPERATORS = ["**", "*", "/", "//", "%", "@", "+", "-", "==", "<", ">=", "in", "a
 def same(ours: ast.Expr, theirs: python.expr) -> bool:
     """Whether Python reads an expression as we do."""
     symbols = {
-        python.Pow: "**", python.Mult: "*", python.Div: "/", python.FloorDiv: "//", python.Mod: "%",
+        python.Pow: "**",
+        python.Mult: "*",
+        python.Div: "/",
+        python.FloorDiv: "//",
+        python.Mod: "%",
         python.MatMult: "@",
-        python.Add: "+", python.Sub: "-", python.Eq: "==", python.Lt: "<", python.GtE: ">=", python.In: "in",
-        python.And: "and", python.Or: "or", python.UAdd: "+", python.USub: "-", python.Not: "not",
+        python.Add: "+",
+        python.Sub: "-",
+        python.Eq: "==",
+        python.Lt: "<",
+        python.GtE: ">=",
+        python.In: "in",
+        python.And: "and",
+        python.Or: "or",
+        python.UAdd: "+",
+        python.USub: "-",
+        python.Not: "not",
     }
     match ours, theirs:
         case ast.Name(name), python.Name(other):
@@ -194,8 +207,14 @@ def test_parts_have_offsets_in_their_source() -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_statement_words_are_names_elsewhere(word: str) -> None:
     lines = [
-        f"{word} = 3", f"{word}, x = 3, 4", f"x = {word}({word}={word})", f"{word}({word})", f"{word}.{word} |> {word}",
-        f"{word}[0] = {word} if {word} else {word}", f"{word}: [{word}] = {word}", f"x = [{word} for {word} in {word}]",
+        f"{word} = 3",
+        f"{word}, x = 3, 4",
+        f"x = {word}({word}={word})",
+        f"{word}({word})",
+        f"{word}.{word} |> {word}",
+        f"{word}[0] = {word} if {word} else {word}",
+        f"{word}: [{word}] = {word}",
+        f"x = [{word} for {word} in {word}]",
     ]
     text = f"fn {word}({word}: [{word}], x: int = {word}) -> ({word}: []):\n    " + "\n    ".join(lines) + "\n"
     fn = parse(Source("w", text)).declarations[0]
@@ -228,9 +247,18 @@ def test_emit_as_a_name(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "(" * 5000 + "x" + ")" * 5000, "[" * 5000, "-" * 5000 + "x", "not " * 5000 + "x", " + ".join("x" * 5000),
-        " |> ".join("x" * 5000), "f" + "()" * 5000, "x" + ".y" * 5000, "**".join("x" * 5000), "x" + "[0]" * 5000,
-        " if c else ".join("x" * 5000), " or ".join("x" * 5000),
+        "(" * 5000 + "x" + ")" * 5000,
+        "[" * 5000,
+        "-" * 5000 + "x",
+        "not " * 5000 + "x",
+        " + ".join("x" * 5000),
+        " |> ".join("x" * 5000),
+        "f" + "()" * 5000,
+        "x" + ".y" * 5000,
+        "**".join("x" * 5000),
+        "x" + "[0]" * 5000,
+        " if c else ".join("x" * 5000),
+        " or ".join("x" * 5000),
     ],
     ids=lambda text: text[:8],
 )
@@ -258,7 +286,10 @@ def test_text_is_bounded() -> None:
 
 def test_each_wrong_declaration_is_told_once() -> None:
     wrong = [
-        "fn a(:\n    x = 1\n", "fn b():\n  x = (1\n", "fn c():\nx = 1\n", 'fn d():\n    x = "\n',
+        "fn a(:\n    x = 1\n",
+        "fn b():\n  x = (1\n",
+        "fn c():\nx = 1\n",
+        'fn d():\n    x = "\n',
         "model e()\n    x = 1\n",
     ]
     found = diagnostics("fn ok():\n    return 1\n\n".join(["", *wrong]))

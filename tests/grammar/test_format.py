@@ -69,13 +69,41 @@ def test_an_expression_is_read_back_from_its_text(node: ast.Expr) -> None:
     assert parse_expression(source(text)) == node
 
 
-@pytest.mark.parametrize("text", [
-    "a + b * c", "(a + b) * c", "a - (b - c)", "a - b - c", "-x ** 2", "(-x) ** 2", "2 ** -x", "a ** b ** c",
-    "(a ** b) ** c", "not a == b", "(not a) == b", "a and not b or c", "a and (b or c)", "(a if b else c) + d",
-    "a if b else c if d else e", "(a if b else c) if d else e", "x |> f |> g", "x |> (y |> f)", "(x |> f)(y)",
-    "(a, b)[0]", "(1).real", "[f(x) for x in xs if x > 0]", "any(x > 0 for x in xs)", "f(g)(x)[:, -1, ...].T",
-    "(a < b) == c", "- -x", "x |> f if c else g", "(x |> f) if c else g", "[...S, n]", 'f({a: 1, "b c": none})',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a + b * c",
+        "(a + b) * c",
+        "a - (b - c)",
+        "a - b - c",
+        "-x ** 2",
+        "(-x) ** 2",
+        "2 ** -x",
+        "a ** b ** c",
+        "(a ** b) ** c",
+        "not a == b",
+        "(not a) == b",
+        "a and not b or c",
+        "a and (b or c)",
+        "(a if b else c) + d",
+        "a if b else c if d else e",
+        "(a if b else c) if d else e",
+        "x |> f |> g",
+        "x |> (y |> f)",
+        "(x |> f)(y)",
+        "(a, b)[0]",
+        "(1).real",
+        "[f(x) for x in xs if x > 0]",
+        "any(x > 0 for x in xs)",
+        "f(g)(x)[:, -1, ...].T",
+        "(a < b) == c",
+        "- -x",
+        "x |> f if c else g",
+        "(x |> f) if c else g",
+        "[...S, n]",
+        'f({a: 1, "b c": none})',
+    ],
+)
 def test_parentheses_stand_only_where_they_are_needed(text: str) -> None:
     assert format_node(parse_expression(source(text))) == text.replace("- -", "--")
     assert format_node(parse_expression(source(f"(({text}))"))) == text.replace("- -", "--")

@@ -97,10 +97,16 @@ def test_records_of_two_classes_differ() -> None:
     assert Empty() == Empty()
 
 
-@pytest.mark.parametrize("arguments, named", [
-    ((), {"span": 0}), ((1,), {}), ((1, 2), {"span": 0}),
-    ((1,), {"span": 0, "other": 1}), ((1,), {"span": 0, "value": 1}),
-])
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        ((), {"span": 0}),
+        ((1,), {}),
+        ((1, 2), {"span": 0}),
+        ((1,), {"span": 0, "other": 1}),
+        ((1,), {"span": 0, "value": 1}),
+    ],
+)
 def test_wrong_arguments_are_refused_as_by_a_function(arguments: tuple[int, ...], named: dict[str, int]) -> None:
     for cls in (Leaf, DataLeaf):
         with pytest.raises(TypeError, match=r"Leaf\.__init__\(\)"):

@@ -31,12 +31,14 @@ MLP = Source("mlp.arch", "\n" * 13 + "    h = x @ W\n")
 
 def test_labels_of_one_line_hang_from_their_places() -> None:
     diagnostic = Diagnostic(
-        "AX0301", "`@` needs equal inner dims: 784 on the left, 768 on the right",
+        "AX0301",
+        "`@` needs equal inner dims: 784 on the left, 768 on the right",
         (
             Label(find(MLP, "x"), "f32[B, 784], from `flatten` at mlp.arch:9:7 (1 * 28 * 28)"),
             Label(find(MLP, "@"), "f32[768, hidden], from `param W` at mlp.arch:12:5", primary=True),
         ),
-        ("inside block `Encoder`, called at mlp.arch:31:9 with n = 768",), "declare W as [784, hidden]",
+        ("inside block `Encoder`, called at mlp.arch:31:9 with n = 768",),
+        "declare W as [784, hidden]",
     )
     assert render(diagnostic) == block(
         "error[AX0301]: `@` needs equal inner dims: 784 on the left, 768 on the right",
@@ -163,9 +165,20 @@ def test_concise_and_json() -> None:
     diagnostic = make_error("AX0201", "no `y`", find(MLP, "W"), "here", help="think")
     assert render(diagnostic, "concise") == "mlp.arch:14:13: error[AX0201]: no `y`"
     assert json.loads(render(diagnostic, "json")) == {
-        "code": "AX0201", "severity": "error", "headline": "no `y`", "notes": [], "help": "think",
-        "labels": [{"file": "mlp.arch", "start": {"line": 14, "column": 13}, "end": {"line": 14, "column": 14},
-                    "text": "here", "primary": True}],
+        "code": "AX0201",
+        "severity": "error",
+        "headline": "no `y`",
+        "notes": [],
+        "help": "think",
+        "labels": [
+            {
+                "file": "mlp.arch",
+                "start": {"line": 14, "column": 13},
+                "end": {"line": 14, "column": 14},
+                "text": "here",
+                "primary": True,
+            }
+        ],
     }
 
 
@@ -218,4 +231,5 @@ def test_a_github_annotation_escapes_what_would_end_it() -> None:
 
 def test_a_github_annotation_needs_no_place() -> None:
     assert render(make_error("AX0601", "no such file", None), style="github") == (
-        "::error title=AX0601%3A no such file::no such file")
+        "::error title=AX0601%3A no such file::no such file"
+    )

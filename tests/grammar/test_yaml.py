@@ -41,6 +41,7 @@ PIPED = """\
     output probs = softmax(logits)
 """
 
+
 def read(text: str) -> ast.File:
     return parse_yaml(Source("t.yaml", text))
 
@@ -78,24 +79,18 @@ def test_the_example_of_the_language_page_is_this_text() -> None:
 
 SECTIONS = {
     "args: {a: 1, b: 0.5, c: true, d: '\"x\"', e: relu, f: fn, g: {type: int}, h: {}, i: [1, 2], j: 1e-3, k: -2}": (
-        "model M(a: int = 1, b: float = 0.5, c: bool = true, d: string = \"x\", e=relu, f: fn, g: int, h, i=[1, 2], "
-        "j: float = 1e-3, k: int = -2):\n    BODY"),
-    "args: {a: {type: 'choice[x, y]', default: x}, b: 'list[int]', c: none, d: {default: int}}":
-        "model M(a: choice[x, y] = x, b: list[int], c=none, d=int):\n    BODY",
-    "inputs: {x: [B, 3], y: f32, z: '[...S, n // 2]'}":
-        "model M():\n    input x: [B, 3]\n    input y: f32\n    input z: [...S, n // 2]\n    BODY",
-    "params:\n  W: {type: '[n, m]', init: glorot(), decay: false}\n  b: {type: [n], value: 0}":
-        "model M():\n    param W: [n, m] ~ glorot(), decay=false\n    param b: [n] = 0\n    BODY",
-    "buffers: {n: {type: 'i64[]', value: 0}}\nasserts: [T > 1, n == 2]":
-        "model M():\n    assert T > 1\n    assert n == 2\n    buffer n: i64[] = 0\n    BODY",
+        'model M(a: int = 1, b: float = 0.5, c: bool = true, d: string = "x", e=relu, f: fn, g: int, h, i=[1, 2], '
+        "j: float = 1e-3, k: int = -2):\n    BODY"
+    ),
+    "args: {a: {type: 'choice[x, y]', default: x}, b: 'list[int]', c: none, d: {default: int}}": "model M(a: choice[x, y] = x, b: list[int], c=none, d=int):\n    BODY",
+    "inputs: {x: [B, 3], y: f32, z: '[...S, n // 2]'}": "model M():\n    input x: [B, 3]\n    input y: f32\n    input z: [...S, n // 2]\n    BODY",
+    "params:\n  W: {type: '[n, m]', init: glorot(), decay: false}\n  b: {type: [n], value: 0}": "model M():\n    param W: [n, m] ~ glorot(), decay=false\n    param b: [n] = 0\n    BODY",
+    "buffers: {n: {type: 'i64[]', value: 0}}\nasserts: [T > 1, n == 2]": "model M():\n    assert T > 1\n    assert n == 2\n    buffer n: i64[] = 0\n    BODY",
     "asserts: {T > 1: '\"too {T}\"'}": 'model M():\n    assert T > 1, "too {T}"\n    BODY',
-    "metrics: {auc: {over: set, value: 'roc(a, b)'}}\noutputs: {p: {type: [B], value: y}}":
-        "model M():\n    BODY\n    output p: [B] = y\n    metric auc over set = roc(a, b)",
-    "methods:\n  f: {inputs: {x: [n], k: {type: int, default: 2}}, returns: [n], return: k * x}":
-        "model M():\n    BODY\n    fn f(x: [n], k: int = 2) -> [n]:\n        return k * x",
-    "entries:\n  e:\n    doc: Some.\n    inputs: {n: dim}\n    returns: {x: '[n, 2]', y: [n]}\n    return: [g(n), n]":
-        'model M():\n    BODY\n    entry e(n: dim) -> (x: [n, 2], y: [n]):\n        """Some."""\n'
-        "        return g(n), n",
+    "metrics: {auc: {over: set, value: 'roc(a, b)'}}\noutputs: {p: {type: [B], value: y}}": "model M():\n    BODY\n    output p: [B] = y\n    metric auc over set = roc(a, b)",
+    "methods:\n  f: {inputs: {x: [n], k: {type: int, default: 2}}, returns: [n], return: k * x}": "model M():\n    BODY\n    fn f(x: [n], k: int = 2) -> [n]:\n        return k * x",
+    "entries:\n  e:\n    doc: Some.\n    inputs: {n: dim}\n    returns: {x: '[n, 2]', y: [n]}\n    return: [g(n), n]": 'model M():\n    BODY\n    entry e(n: dim) -> (x: [n, 2], y: [n]):\n        """Some."""\n'
+    "        return g(n), n",
     "doc: |\n  One line.\n\n  Another.": 'model M():\n    """One line.\n\n    Another."""\n    BODY',
 }
 
@@ -111,17 +106,12 @@ LAYERS = {
     "[relu, {Dense: 3, as: y}]": "y = x |> relu |> Dense(3)",
     "['f(2)', {relu: , as: y}]": "y = x |> f(2) |> relu",
     "[{f: [1, 'g(2)'], as: y}, {f: {a: 1, b: [1, 2]}, as: z}]": "y = x |> f(1, g(2))\n    z = y |> f(a=1, b=[1, 2])",
-    "[{f: 1, as: a}, {g: 2, from: x, as: b}, {add: , from: [a, b], as: y}]":
-        "a = x |> f(1)\n    b = x |> g(2)\n    y = (a, b) |> add",
+    "[{f: 1, as: a}, {g: 2, from: x, as: b}, {add: , from: [a, b], as: y}]": "a = x |> f(1)\n    b = x |> g(2)\n    y = (a, b) |> add",
     "[{einsum: '\"b t, t d -> b d\"', as: y}]": 'y = x |> einsum("b t, t d -> b d")',
-    "[relu, {repeat: 4, layers: [tanh, {Dense: 2}]}, {f: , as: y}]":
-        "_ = x |> relu\n    for _i in range(4):\n        _ = _ |> tanh |> Dense(2)\n    y = _ |> f",
-    "[{for: 'c, d', in: [[1, 2]], layers: [{Conv: [c, d]}], as: y}]":
-        "_ = x\n    for c, d in [[1, 2]]:\n        _ = _ |> Conv(c, d)\n    y = _",
-    "[relu, {branches: {a: [f, g], b: []}, join: a + b}, {h: , as: y}]":
-        "_ = x |> relu\n    a = _ |> f |> g\n    b = _\n    y = a + b |> h",
-    "[{branches: {a: [{repeat: 2, layers: [f]}], b: [g]}, join: 'concat([a, b])', as: y}]":
-        "_1 = x\n    for _i in range(2):\n        _1 = _1 |> f\n    a = _1\n    b = x |> g\n    y = concat([a, b])",
+    "[relu, {repeat: 4, layers: [tanh, {Dense: 2}]}, {f: , as: y}]": "_ = x |> relu\n    for _i in range(4):\n        _ = _ |> tanh |> Dense(2)\n    y = _ |> f",
+    "[{for: 'c, d', in: [[1, 2]], layers: [{Conv: [c, d]}], as: y}]": "_ = x\n    for c, d in [[1, 2]]:\n        _ = _ |> Conv(c, d)\n    y = _",
+    "[relu, {branches: {a: [f, g], b: []}, join: a + b}, {h: , as: y}]": "_ = x |> relu\n    a = _ |> f |> g\n    b = _\n    y = a + b |> h",
+    "[{branches: {a: [{repeat: 2, layers: [f]}], b: [g]}, join: 'concat([a, b])', as: y}]": "_1 = x\n    for _i in range(2):\n        _1 = _1 |> f\n    a = _1\n    b = x |> g\n    y = concat([a, b])",
 }
 
 
@@ -137,17 +127,14 @@ def test_a_long_chain_is_cut() -> None:
 
 
 PROGRAMS = {
-    "data: {csv: {path: a b.csv, target: y, header: true, skip: 2, names: [a, '1']}}":
-        'data = csv(path="a b.csv", target="y", header=true, skip=2, names=["a", "1"])',
+    "data: {csv: {path: a b.csv, target: y, header: true, skip: 2, names: [a, '1']}}": 'data = csv(path="a b.csv", target="y", header=true, skip=2, names=["a", "1"])',
     "data: {npz: '1'}": 'data = npz("1")',
     "data: 'gymnasium(\"CartPole-v1\", policy=act)'": 'data = gymnasium("CartPole-v1", policy=act)',
     "data: {generate: {f: two_moons, n: 20}}": "data = generate(f=two_moons, n=20)",
     "sources: {real: {images: dir}}\nfeed_whole: {A: data.A}": 'data real = images("dir")\n    feed whole A = data.A',
     "batch_size: all\nsplit: {train: 0.5, by: [a, b]}": "batch_size = all\n    split = {train: 0.5, by: [a, b]}",
-    "name: pretrain\nof: M\nsteps:\n- {minimize: l, over: [G, net.D], with: sgd()}\n- {update: a.b, to: 2 * a.b}":
-        "minimize l over G, net.D with sgd()\n    update a.b = 2 * a.b",
-    "steps:\n- {repeat: 2, steps: [{every: 3, steps: [{minimize: l, with: sgd}]}]}\n- {together: [{body: y = 1}]}":
-        "repeat 2:\n        every 3:\n            minimize l with sgd\n    together:\n        y = 1",
+    "name: pretrain\nof: M\nsteps:\n- {minimize: l, over: [G, net.D], with: sgd()}\n- {update: a.b, to: 2 * a.b}": "minimize l over G, net.D with sgd()\n    update a.b = 2 * a.b",
+    "steps:\n- {repeat: 2, steps: [{every: 3, steps: [{minimize: l, with: sgd}]}]}\n- {together: [{body: y = 1}]}": "repeat 2:\n        every 3:\n            minimize l with sgd\n    together:\n        y = 1",
     "body: |\n  for k in ks:\n    clip = k\nepochs: 3": "for k in ks:\n        clip = k\n    epochs = 3",
 }
 
@@ -294,11 +281,55 @@ def test_any_tree_goes_to_yaml_and_back(file: ast.File) -> None:
 
 
 PIECES = [
-    *(f"{key}: " for key in FILE_KEYS), "relu", "- ", "{", "}", "[", "]", ", ", ": ", "? ", "\n", "\n  ", "\n    ", "'",
-    '"', "|\n", ">\n", "&a ", "*a", "!!int ", "!t ", "<<: ", "---\n", "...\n", "%YAML 1.1\n", "# c\n", "\\", "\t",
-    "\x00", "\x85",
-    "~", "null", "1e-3", "f(x, 1)", '"[B, 4]"', "repeat", "branches", "as", "from", "type", "value", "minimize", "with",
-    "steps", "\\U00110000", "\\ud800", "é", "\u2028", *NAMES,
+    *(f"{key}: " for key in FILE_KEYS),
+    "relu",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    ": ",
+    "? ",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "'",
+    '"',
+    "|\n",
+    ">\n",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!t ",
+    "<<: ",
+    "---\n",
+    "...\n",
+    "%YAML 1.1\n",
+    "# c\n",
+    "\\",
+    "\t",
+    "\x00",
+    "\x85",
+    "~",
+    "null",
+    "1e-3",
+    "f(x, 1)",
+    '"[B, 4]"',
+    "repeat",
+    "branches",
+    "as",
+    "from",
+    "type",
+    "value",
+    "minimize",
+    "with",
+    "steps",
+    "\\U00110000",
+    "\\ud800",
+    "é",
+    "\u2028",
+    *NAMES,
 ]
 
 
@@ -350,8 +381,10 @@ HOSTILE = {
     "keys": ("".join(f"a{i}: 1\n" for i in range(9_000)), "AX0127"),
     "long": ("a: " + "x" * 200_000, "AX0116"),
     "blanks": ('model: M\nlosses: {l: "\\t' + " " * 100_000 + '+"}', "AX0101"),
-    "repeated": (f"model: M\nx: &a '{'(' * 5_000}'\nlosses: {{{', '.join(f'l{i}: *a' for i in range(9_000))}}}",
-                 "AX0125"),
+    "repeated": (
+        f"model: M\nx: &a '{'(' * 5_000}'\nlosses: {{{', '.join(f'l{i}: *a' for i in range(9_000))}}}",
+        "AX0125",
+    ),
     "layers": ("model: M\nlayers:\n" + "- 1 1\n" * 9_000, "AX0101"),
     "commas": ("model: M\nlosses: {" + "a, " * 9_000 + "}", "AX0120"),
 }

@@ -66,7 +66,11 @@ def broken(code: str, call: Callable[[], object]) -> Diagnostic:
 def test_a_trainer_checks_them_whatever_it_is_asked() -> None:
     trainer = Trainer(program(FRAMES), options=CPU)
     calls: list[Callable[[dict[str, Any]], object]] = [
-        trainer.step, trainer.evaluate, trainer.gradients, lambda b: trainer.predict({"x": b["x"]})]
+        trainer.step,
+        trainer.evaluate,
+        trainer.gradients,
+        lambda b: trainer.predict({"x": b["x"]}),
+    ]
     for call in calls:
         call(batch(5))
         finding = broken("AX0617", lambda call=call: call(batch(1)))  # type: ignore[misc]
@@ -105,7 +109,8 @@ def test_metadata_come_back_as_they_were_and_damage_is_told() -> None:
     t, k = Dim.of("T"), Dim.of("K")
     assumptions = tuple(
         Assumption(op, t // 2 - 3 * k + 1, k * k, "{T // 2} against {K}, {unknown} and {}")
-        for op in ("==", "!=", "<", "<=", ">", ">="))
+        for op in ("==", "!=", "<", "<=", ">", ">=")
+    )
     assert from_metadata(as_metadata(assumptions)) == assumptions
     assert as_metadata(()) == {} and from_metadata({}) == ()
     with pytest.raises(SpecError) as caught:
@@ -113,6 +118,11 @@ def test_metadata_come_back_as_they_were_and_damage_is_told() -> None:
     assert len(caught.value.diagnostics) == 3
     assert caught.value.diagnostics[0].headline == "assertion failed: 4 against 2, {unknown} and {}"
     check_assumptions(assumptions, {"T": 9})  # K is no dim of this graph
-    for damaged in ("{", "[1]", '[{"condition": "T", "message": ""}]', '[{"condition": "T >= f(T)", "message": ""}]',
-                    '[{"condition": "T >= __import__(1)", "message": ""}]'):
+    for damaged in (
+        "{",
+        "[1]",
+        '[{"condition": "T", "message": ""}]',
+        '[{"condition": "T >= f(T)", "message": ""}]',
+        '[{"condition": "T >= __import__(1)", "message": ""}]',
+    ):
         assert broken("AX0611", lambda damaged=damaged: from_metadata({METADATA_KEY: damaged}))  # type: ignore[misc]

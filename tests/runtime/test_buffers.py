@@ -56,8 +56,9 @@ def test_a_running_mean_equals_numpy_and_has_no_gradient() -> None:
         seen = 0.9 * seen + 0.1 * x.mean(axis=0)
         np.testing.assert_allclose(trainer.parameters[SEEN], seen, rtol=1e-5)
     weights = {path: array.astype(np.float64) for path, array in trainer.parameters.items()}
-    np.testing.assert_allclose(trainer.predict({"x": x})["p"], (x - seen) @ weights["dense.W"] + weights["dense.b"],
-                               rtol=1e-4)
+    np.testing.assert_allclose(
+        trainer.predict({"x": x})["p"], (x - seen) @ weights["dense.W"] + weights["dense.b"], rtol=1e-4
+    )
 
 
 def test_a_run_keeps_them_and_they_are_flagged(tmp_path: Path) -> None:
@@ -66,7 +67,10 @@ def test_a_run_keeps_them_and_they_are_flagged(tmp_path: Path) -> None:
     assert list(run.parameters) == [SEEN, "dense.W", "dense.b"]
     assert np.all(run.parameters[SEEN] > 0.3)
     assert {path: info.buffer for path, info in archonnx.compile(spec).parameters.items()} == {
-        SEEN: True, "dense.W": False, "dense.b": False}
+        SEEN: True,
+        "dense.W": False,
+        "dense.b": False,
+    }
 
 
 def test_early_stopping_restores_them_too() -> None:

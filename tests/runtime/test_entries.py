@@ -59,11 +59,20 @@ def trainer(run: Run) -> Trainer:
 
 
 def test_entries_and_their_arguments_are_listed(run: Run, trainer: Trainer) -> None:
-    assert run.entries == trainer.entries == {
-        "sample": {"n": "i64[]"}, "decode": {"z": "f32[R, 3]", "k": "i64[R]"},
-        "tiled": {"z": "f32[n, 3]", "n": "i64[]"}}
+    assert (
+        run.entries
+        == trainer.entries
+        == {
+            "sample": {"n": "i64[]"},
+            "decode": {"z": "f32[R, 3]", "k": "i64[R]"},
+            "tiled": {"z": "f32[n, 3]", "n": "i64[]"},
+        }
+    )
     assert sorted(path.name for path in (run.path / "entries").iterdir()) == [
-        "decode.onnx", "sample.onnx", "tiled.onnx"]
+        "decode.onnx",
+        "sample.onnx",
+        "tiled.onnx",
+    ]
 
 
 def test_an_entry_computes_what_it_says(run: Run, trainer: Trainer) -> None:
@@ -76,7 +85,9 @@ def test_an_entry_computes_what_it_says(run: Run, trainer: Trainer) -> None:
 
 
 def test_draws_follow_the_seed_the_same_in_a_trainer_a_run_and_a_file(
-    run: Run, trainer: Trainer, tmp_path: Path,
+    run: Run,
+    trainer: Trainer,
+    tmp_path: Path,
 ) -> None:
     first = run.call("sample", n=1000, seed=4)["sample"]
     assert first.shape == (1000, 3) and run.call("sample", n=0)["sample"].shape == (0, 3)

@@ -22,8 +22,12 @@ SPLIT = {"train": 0.5, "valid": 0.25, "test": 0.25}
 
 
 def run(
-    settings: Mapping[str, Any], *, data: dict[str, Any] | None = None, steps: Sequence[TrainStep] | None = None,
-    observer: Observer | None = None, changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any],
+    *,
+    data: dict[str, Any] | None = None,
+    steps: Sequence[TrainStep] | None = None,
+    observer: Observer | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Trained:
     model = linear_regression(data, settings, steps)
     (trained,) = run_programs(model, Path(), changes=changes, options=CPU, observer=observer)
@@ -83,8 +87,12 @@ def scripted(biases: Sequence[float], monkeypatch: pytest.MonkeyPatch, **early: 
 
     monkeypatch.setattr(StepRunner, "step", written)
     data = {"x": np.zeros((8, 3), np.float32), "y": np.zeros(8, np.float32)}  # the loss is b squared
-    settings = {"epochs": len(biases), "batch_size": "all", "split": {"train": 0.5, "valid": 0.5},
-                "early_stopping": {"monitor": "valid.objective", **early}}
+    settings = {
+        "epochs": len(biases),
+        "batch_size": "all",
+        "split": {"train": 0.5, "valid": 0.5},
+        "early_stopping": {"monitor": "valid.objective", **early},
+    }
     return run(settings, data=data, steps=[train_step(())])
 
 

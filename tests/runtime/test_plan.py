@@ -195,7 +195,7 @@ def test_a_stream_goes_through_all_examples_again_and_again() -> None:
     stream = endless_order(np.arange(10), 3, 1, 4)
     taken = [next(stream) for _ in range(9)]
     assert [len(rows) for rows in taken] == [4, 4, 2] * 3
-    orders = [tuple(np.concatenate(taken[i:i + 3])) for i in (0, 3, 6)]
+    orders = [tuple(np.concatenate(taken[i : i + 3])) for i in (0, 3, 6)]
     assert all(sorted(order) == list(range(10)) for order in orders)
     others = {tuple(epoch_order(np.arange(10), 3, epoch)) for epoch in range(3)}
     assert len({*orders, *others}) == 6

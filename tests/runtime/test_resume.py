@@ -124,7 +124,13 @@ def assert_same_run(one: Run, other: Run) -> None:
     [("first", 1, 1), ("first", 2, 4), ("second", 1, 2), ("second", 3, 1), ("second", 3, 4), ("second", 4, 4)],
 )
 def test_cut_anywhere_and_continued(
-    program: str, epoch: int, step: int, how: Any, spec: Spec, whole: Run, tmp_path: Path,
+    program: str,
+    epoch: int,
+    step: int,
+    how: Any,
+    spec: Spec,
+    whole: Run,
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "run"
     cut = train(spec, out, observer=Stop(program, epoch, step, how))
@@ -146,7 +152,10 @@ def test_two_epochs_and_two_more_are_four(spec: Spec, whole: Run, tmp_path: Path
 
 
 def test_a_training_that_was_killed_leaves_its_last_checkpoint(
-    spec: Spec, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    spec: Spec,
+    whole: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Killed(Exception):
         pass

@@ -22,8 +22,12 @@ from archonnx.runtime.session import Options
 from archonnx.runtime.training import Trained, run_programs
 from tests.support.programs import SOURCE, WHOLE, examples, linear_regression
 
-SETTINGS = {"epochs": 3, "batch_size": 16, "split": {"train": 0.5, "valid": 0.25, "test": 0.25},
-            "early_stopping": {"monitor": "valid.objective"}}
+SETTINGS = {
+    "epochs": 3,
+    "batch_size": 16,
+    "split": {"train": 0.5, "valid": 0.25, "test": 0.25},
+    "early_stopping": {"monitor": "valid.objective"},
+}
 MODEL = linear_regression(examples(60), SETTINGS)
 
 
@@ -47,7 +51,14 @@ def run(trained: Trained, tmp_path: Path) -> Run:
 def test_a_run_holds_what_was_trained(run: Run, trained: Trained) -> None:
     opened = Run(run.path)
     assert sorted(p.name for p in run.path.iterdir()) == [
-        "curve.svg", "history.jsonl", "model.onnx", "run.json", "spec.arch", "state.safetensors", "weights.safetensors"]
+        "curve.svg",
+        "history.jsonl",
+        "model.onnx",
+        "run.json",
+        "spec.arch",
+        "state.safetensors",
+        "weights.safetensors",
+    ]
     assert (run.path / "spec.arch").read_text() == SOURCE.text
     assert opened.name == "linear" and opened.arguments == {"width": 3}
     assert opened.metrics == trained.metrics and opened.settings == trained.settings
@@ -94,7 +105,9 @@ def test_exporting_writes_the_model_elsewhere(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_run_is_written_whole_or_not_at_all(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(path: Path, content: bytes) -> None:
         if path.name == "model.onnx":
@@ -144,7 +157,10 @@ def test_what_is_no_run_is_told(run: Run, tmp_path: Path) -> None:
 
 def test_parameters_come_back_as_they_were(tmp_path: Path) -> None:
     arrays: dict[str, Any] = {
-        "a.W": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.array(2, np.int64), "c": np.zeros((0, 2), bool)}
+        "a.W": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        "b": np.array(2, np.int64),
+        "c": np.zeros((0, 2), bool),
+    }
     save_parameters(tmp_path / "w.safetensors", arrays)
     loaded = load_parameters(tmp_path / "w.safetensors")
     assert loaded.keys() == arrays.keys()
@@ -155,7 +171,9 @@ def test_parameters_come_back_as_they_were(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_a_crash_while_writing_leaves_the_old_file(
-    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     target = tmp_path / "f"
     write_atomically(target, b"old")

@@ -33,23 +33,36 @@ def initial(of: ModelProgram, seed: int = SEED) -> dict[str, Array]:
     return {path: interpret(p.initial, {"seed": seed})["value"] for path, p in of.parameters.items()}
 
 
-def outputs(of: ModelProgram | str, parameters: Mapping[str, Any] | None = None, /, *, float_type: DType = DType.f32,
-            **inputs: Any) -> dict[str, Array]:
+def outputs(
+    of: ModelProgram | str,
+    parameters: Mapping[str, Any] | None = None,
+    /,
+    *,
+    float_type: DType = DType.f32,
+    **inputs: Any,
+) -> dict[str, Array]:
     """The outputs of a model (or of the model of a spec), with its initial parameters unless others are given."""
     of = program(of, float_type=float_type) if isinstance(of, str) else of
     values = {"seed": SEED, "step": 0, **initial(of), **(parameters or {}), **inputs}
     return interpret(of.infer, {name: values[name] for name in of.infer.inputs})
 
 
-def output(of: ModelProgram | str, parameters: Mapping[str, Any] | None = None, /, *, float_type: DType = DType.f32,
-           **inputs: Any) -> Array:
+def output(
+    of: ModelProgram | str,
+    parameters: Mapping[str, Any] | None = None,
+    /,
+    *,
+    float_type: DType = DType.f32,
+    **inputs: Any,
+) -> Array:
     """The only output of a model."""
     (value,) = outputs(of, parameters, float_type=float_type, **inputs).values()
     return value
 
 
-def expression(text: str, inputs: str = "x: [B, 4]", before: str = "", *, float_type: DType = DType.f32,
-               **values: Any) -> Array:
+def expression(
+    text: str, inputs: str = "x: [B, 4]", before: str = "", *, float_type: DType = DType.f32, **values: Any
+) -> Array:
     """The value of one expression over inputs."""
     return output(model(f"output result = {text}", inputs, before), float_type=float_type, **values)
 
@@ -76,7 +89,10 @@ def train_step(of: ModelProgram, number: int = 0) -> TrainStep:
 
 
 def run_steps(
-    step: TrainStep, parameters: Mapping[str, Any], fields: Mapping[str, Any], count: int,
+    step: TrainStep,
+    parameters: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    count: int,
 ) -> list[dict[str, Array]]:
     """The carried tensors after each of ``count`` executions of a step."""
     state: dict[str, Any] = {**parameters, **step.initial}

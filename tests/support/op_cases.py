@@ -47,8 +47,9 @@ class Arg:
         return generator.integers(int(self.low), int(self.high), shape).astype(dtype.numpy)
 
 
-def arg(dtype: str, *dims: int | str | Dim, low: float = -2.0, high: float = 2.0,
-        values: tuple[float, ...] | None = None) -> Arg:
+def arg(
+    dtype: str, *dims: int | str | Dim, low: float = -2.0, high: float = 2.0, values: tuple[float, ...] | None = None
+) -> Arg:
     """``arg("f32", "B", 3, low=0)``."""
     return Arg(dtype, dims, low, high, values)
 

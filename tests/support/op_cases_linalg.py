@@ -18,7 +18,10 @@ def product(batch_a: tuple[int | str, ...], batch_b: tuple[int | str, ...], *fla
 
 FLAGS = [(a, b) for a in (False, True) for b in (False, True)]
 BATCHES: list[tuple[tuple[int | str, ...], tuple[int | str, ...]]] = [
-    ((), ()), (("B", 2), ("B", 2)), (("B", 2), ()), ((), ("B",)),
+    ((), ()),
+    (("B", 2), ("B", 2)),
+    (("B", 2), ()),
+    ((), ("B",)),
 ]
 
 CASES = (

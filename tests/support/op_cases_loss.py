@@ -10,6 +10,10 @@ CASES = (
     Case(CrossEntropy(), (arg("f32", "B", 5), arg("i64", "B", low=0, high=5))),
     Case(CrossEntropy(), (arg("f32", 2, "B", 3), arg("i64", 2, "B", low=0, high=3))),
     Case(CrossEntropy(), (arg("f32", 4), arg("i64", low=0, high=4))),
-    Case(CrossEntropy(), (arg("f32", "B", 5, low=-900, high=900), arg("i64", "B", low=0, high=5)), gradient=False,
-         tolerance=1e-3),
+    Case(
+        CrossEntropy(),
+        (arg("f32", "B", 5, low=-900, high=900), arg("i64", "B", low=0, high=5)),
+        gradient=False,
+        tolerance=1e-3,
+    ),
 )

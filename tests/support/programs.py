@@ -65,7 +65,11 @@ def slopes(v: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def train_step(
-    carried: Sequence[str] = ("w", "b"), *, noise: bool = False, lookup: bool = False, logarithm: bool = False,
+    carried: Sequence[str] = ("w", "b"),
+    *,
+    noise: bool = False,
+    lookup: bool = False,
+    logarithm: bool = False,
 ) -> TrainStep:
     """One ``minimize``.
 
@@ -95,9 +99,13 @@ def train_step(
 
     states = {f"momentum/{name}": PARAMETERS[name] for name in carried}
     return TrainStep(
-        name="minimize", minimized=("objective",), graph=graph("train_step", types, body), fields=fields,
+        name="minimize",
+        minimized=("objective",),
+        graph=graph("train_step", types, body),
+        fields=fields,
         carried={name: PARAMETERS[name] for name in carried} | states,
-        constants={name: type_ for name, type_ in PARAMETERS.items() if name not in carried}, losses=("objective",),
+        constants={name: type_ for name, type_ in PARAMETERS.items() if name not in carried},
+        losses=("objective",),
         initial={name: np.zeros(type_.static_shape or (), np.float32) for name, type_ in states.items()},
     )
 
@@ -129,15 +137,19 @@ def examples(count: int = 40, seed: int = 0) -> dict[str, Array]:
 
 
 def linear_regression(
-    data: Mapping[str, Array] | None = None, settings: Mapping[str, Any] | None = None,
+    data: Mapping[str, Array] | None = None,
+    settings: Mapping[str, Any] | None = None,
     steps: Sequence[TrainStep] | None = None,
 ) -> ModelProgram:
     """The model, with one train program over ``data`` (given as a source that draws nothing)."""
     statements = tuple(steps) if steps is not None else (train_step(),)
     types = {"x": X, "y": Y}
     program = TrainProgram(
-        name="", settings=TrainSettings.model_validate(settings or {}), source=_source(data or examples()),
-        feed=lambda loaded: {name: loaded[name] for name in types}, steps=lambda total, per_epoch: statements,
+        name="",
+        settings=TrainSettings.model_validate(settings or {}),
+        source=_source(data or examples()),
+        feed=lambda loaded: {name: loaded[name] for name in types},
+        steps=lambda total, per_epoch: statements,
     )
     return ModelProgram(
         name="Linear",
@@ -161,8 +173,9 @@ def _measures(v: dict[str, Value]) -> dict[str, Value]:
 
 def _initial(type_: TensorType) -> Graph:
     """Uniform draws, so that the seed matters."""
-    return graph("initial", {"seed": COUNTER},
-                 lambda v: {"value": random_uniform(type_.shape, v["seed"], v["seed"], 0)})
+    return graph(
+        "initial", {"seed": COUNTER}, lambda v: {"value": random_uniform(type_.shape, v["seed"], v["seed"], 0)}
+    )
 
 
 def _source(data: Mapping[str, Array]) -> DataSource:

@@ -18,20 +18,51 @@ T = TypeVar("T")
 NOWHERE = Span(Source("", ""), 0, 0)
 
 # Statement words are names, too; so are words that YAML would take for something else.
-NAMES = ["x", "h2", "logits", "Dense", "input", "loss", "data", "minimize", "over", "whole", "scan", "reversed", "emit",
-         "state", "train", "search", "fn", "update", "feed", "yes", "null", "on", "e", "größe", "_", "repeat", "layers"]
+NAMES = [
+    "x",
+    "h2",
+    "logits",
+    "Dense",
+    "input",
+    "loss",
+    "data",
+    "minimize",
+    "over",
+    "whole",
+    "scan",
+    "reversed",
+    "emit",
+    "state",
+    "train",
+    "search",
+    "fn",
+    "update",
+    "feed",
+    "yes",
+    "null",
+    "on",
+    "e",
+    "größe",
+    "_",
+    "repeat",
+    "layers",
+]
 TEXTS = st.sampled_from(
-    ["", "digits", "a: b", '"quoted"', "back\\slash", "# no comment", "two\nlines", "null", "1e3", "ü\u2028"])
+    ["", "digits", "a: b", '"quoted"', "back\\slash", "# no comment", "two\nlines", "null", "1e3", "ü\u2028"]
+)
 TEXTS |= st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 DOCS = st.sampled_from(
-    ["One line.", 'Ends with "quotes"', '"Starts" so', "Two\n  lines,\n\nand more", "  indented\nless", ""])
+    ["One line.", 'Ends with "quotes"', '"Starts" so', "Two\n  lines,\n\nand more", "  indented\nless", ""]
+)
 DOCS |= st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029"), max_size=20)
 
 names = st.sampled_from(NAMES)
 
 
 def node(
-    kind: Callable[..., T], *parts: st.SearchStrategy[Any], **named: st.SearchStrategy[Any],
+    kind: Callable[..., T],
+    *parts: st.SearchStrategy[Any],
+    **named: st.SearchStrategy[Any],
 ) -> st.SearchStrategy[T]:
     """Nodes of a kind, with parts drawn from strategies."""
     return st.builds(kind, *parts, **named, span=st.just(NOWHERE))
@@ -68,8 +99,12 @@ def _grow(inner: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Expr]:
         node(ast.Attribute, inner, names, name_span=st.just(NOWHERE)),
         node(ast.Tuple, some(inner, 2)),
         node(ast.List, some(inner | node(ast.Dots, maybe(names)))),
-        node(ast.Dict, st.lists(st.tuples(strings | node(ast.String, names), inner), max_size=3,
-                                unique_by=lambda pair: pair[0].value).map(tuple)),
+        node(
+            ast.Dict,
+            st.lists(
+                st.tuples(strings | node(ast.String, names), inner), max_size=3, unique_by=lambda pair: pair[0].value
+            ).map(tuple),
+        ),
         comprehensions,
     )
 
@@ -92,7 +127,6 @@ results |= node(ast.Result, some(fields, 1), st.just(True))
 docs = node(ast.Doc, DOCS.map(lambda text: dedent("\n" + text)).filter(lambda text: '"""' not in text))
 
 # ---------------------------------------------------------------- statements
-
 
 
 targets = name_nodes | node(ast.Index, name_nodes, some(small, 1, 2))
@@ -151,13 +185,28 @@ bodies = some(stmts, 1, 4)
 # ---------------------------------------------------------------- files
 
 _HERE = {"name_span": st.just(NOWHERE)}
-chains = node(ast.Assign, some(name_nodes, 1, 1), some(node(ast.Pipe, name_nodes, name_nodes | node(
-    ast.Call, name_nodes, _arguments(small))), 1, 1))
+chains = node(
+    ast.Assign,
+    some(name_nodes, 1, 1),
+    some(node(ast.Pipe, name_nodes, name_nodes | node(ast.Call, name_nodes, _arguments(small))), 1, 1),
+)
 model_bodies = st.tuples(
-    some(SIMPLE[ast.Input], 0, 2), some(SIMPLE[ast.Param], 0, 1), some(chains, 0, 2) | some(stmts, 0, 2),
-    some(SIMPLE[ast.Output] | SIMPLE[ast.Loss], 1, 2)).map(lambda parts: sum(parts, ()))
-programs = some(SIMPLE[ast.Feed] | SIMPLE[ast.Minimize] | SIMPLE[ast.Data] | node(
-    ast.Assign, some(name_nodes, 1, 1), some(small, 1, 1)), 1, 4) | bodies
+    some(SIMPLE[ast.Input], 0, 2),
+    some(SIMPLE[ast.Param], 0, 1),
+    some(chains, 0, 2) | some(stmts, 0, 2),
+    some(SIMPLE[ast.Output] | SIMPLE[ast.Loss], 1, 2),
+).map(lambda parts: sum(parts, ()))
+programs = (
+    some(
+        SIMPLE[ast.Feed]
+        | SIMPLE[ast.Minimize]
+        | SIMPLE[ast.Data]
+        | node(ast.Assign, some(name_nodes, 1, 1), some(small, 1, 1)),
+        1,
+        4,
+    )
+    | bodies
+)
 declarations = st.one_of(
     node(ast.Import, strings, some(name_nodes, 1)),
     node(ast.Fn, names, parameters, maybe(results), bodies, st.none(), maybe(docs), **_HERE),
@@ -167,7 +216,11 @@ declarations = st.one_of(
     node(ast.Model, names, parameters, model_bodies, maybe(docs), **_HERE),
     node(ast.Train, st.just("") | names, maybe(names), programs, maybe(docs), **_HERE),
     node(ast.Search, programs),
-    node(ast.For, some(name_nodes, 1, 2), small, some(node(
-        ast.Train, names, maybe(names), programs, maybe(docs), **_HERE), 1, 1)),
+    node(
+        ast.For,
+        some(name_nodes, 1, 2),
+        small,
+        some(node(ast.Train, names, maybe(names), programs, maybe(docs), **_HERE), 1, 1),
+    ),
 )
 files = node(ast.File, some(declarations, 0, 3))

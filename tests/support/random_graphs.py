@@ -125,9 +125,22 @@ class _Maker:
     def step(self) -> None:
         """Add a value of a random kind, if the operands drawn for it fit."""
         kinds = (
-            self.unary, self.binary, self.with_number, self.power, self.transpose, self.reshape, self.split_axis,
-            self.unsqueeze, self.squeeze, self.broadcast, self.reduce, self.matmul, self.softmax, self.select,
-            self.cast, self.dim,
+            self.unary,
+            self.binary,
+            self.with_number,
+            self.power,
+            self.transpose,
+            self.reshape,
+            self.split_axis,
+            self.unsqueeze,
+            self.squeeze,
+            self.broadcast,
+            self.reduce,
+            self.matmul,
+            self.softmax,
+            self.select,
+            self.cast,
+            self.dim,
         )
         try:
             self.draw(st.sampled_from(kinds))()

@@ -56,13 +56,29 @@ def value(body: str, **parameters: Any) -> Array:
 # ---------------------------------------------------------------- arithmetic, map, vectors
 
 
-@pytest.mark.parametrize(("text", "factor"), [
-    ("a + b", 5), ("a - b", -1), ("a * b", 6), ("a / b", 2 / 3), ("2 * a", 4), ("a * 2", 4), ("a + 1", 3),
-    ("1 - a", -1), ("a / 4", 0.5),
-    ("1 / a", 0.5), ("a + 2 * (b - a)", 4), ("map(double, a)", 4), ("map(mixed, a, b)", 2.1),
-    ("map(tanh, a)", np.tanh(2)),
-    ("unvec(vec(a) * 3, a)", 6), ("unvec(vec(a) + vec(b), b)", 5), ("map(double, a + b) - a", 8), ("a * sum(b.w)", 24),
-])
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("a + b", 5),
+        ("a - b", -1),
+        ("a * b", 6),
+        ("a / b", 2 / 3),
+        ("2 * a", 4),
+        ("a * 2", 4),
+        ("a + 1", 3),
+        ("1 - a", -1),
+        ("a / 4", 0.5),
+        ("1 / a", 0.5),
+        ("a + 2 * (b - a)", 4),
+        ("map(double, a)", 4),
+        ("map(mixed, a, b)", 2.1),
+        ("map(tanh, a)", np.tanh(2)),
+        ("unvec(vec(a) * 3, a)", 6),
+        ("unvec(vec(a) + vec(b), b)", 5),
+        ("map(double, a + b) - a", 8),
+        ("a * sum(b.w)", 24),
+    ],
+)
 def test_derived_modules_are_applied_like_the_first(text: str, factor: float) -> None:
     body = f"a = Bare(2.0)\nb = Bare(3.0)\nfirst = a(x)\nsecond = b(x)\nd = {text}\noutput y = d(x)"
     np.testing.assert_allclose(value(body), X * factor, rtol=1e-5)
@@ -110,13 +126,23 @@ def test_gradients_pass_through_derived_modules() -> None:
     np.testing.assert_allclose(gradients["a.w"], 4 * X.sum(0), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("text", "code"), [
-    ("a + c", "AX0304"), ("map(mixed, a, c)", "AX0304"), ("unvec(zeros([3]), a)", "AX0304"), ("a + relu", "AX0306"),
-    ("a ** 2", "AX0306"),
-    ("map(double, x)", "AX0306"), ("frozen(x)", "AX0306"), ("copy(x)", "AX0306"), ("vec(3)", "AX0306"),
-    ("late * 2", "AX0316"),
-    ("map(sum, a)", "AX0304"), ("unvec(x, a)", "AX0304"),
-])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("a + c", "AX0304"),
+        ("map(mixed, a, c)", "AX0304"),
+        ("unvec(zeros([3]), a)", "AX0304"),
+        ("a + relu", "AX0306"),
+        ("a ** 2", "AX0306"),
+        ("map(double, x)", "AX0306"),
+        ("frozen(x)", "AX0306"),
+        ("copy(x)", "AX0306"),
+        ("vec(3)", "AX0306"),
+        ("late * 2", "AX0316"),
+        ("map(sum, a)", "AX0304"),
+        ("unvec(x, a)", "AX0304"),
+    ],
+)
 def test_refused(text: str, code: str) -> None:
     body = f"a = Bare(2.0)\nc = Dense(2)\nlate = Bare()\ny = a(x)\nz = c(x)\nd = {text}\noutput out = y"
     assert codes(model(body, before=BLOCKS)) == [code]
@@ -231,8 +257,11 @@ def test_self_is_all_parameters_of_the_model() -> None:
 
 
 def test_module_algebra_in_an_entry() -> None:
-    text = model("a = Bare(2.0)\nb = Bare(3.0)\noutput y = a(b(x))\nentry between(z: [R, 4], t: []) -> [R, 4]:\n"
-                 "    return (a * (1 - t) + b * t)(z)", before=BLOCKS)
+    text = model(
+        "a = Bare(2.0)\nb = Bare(3.0)\noutput y = a(b(x))\nentry between(z: [R, 4], t: []) -> [R, 4]:\n"
+        "    return (a * (1 - t) + b * t)(z)",
+        before=BLOCKS,
+    )
     np.testing.assert_allclose(entry_value(text, "between", z=X, t=0.25), 2.25 * X, rtol=1e-6)
 
 

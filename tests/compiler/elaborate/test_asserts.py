@@ -38,18 +38,46 @@ def broken(text: str, **inputs: Array) -> Diagnostic:
 # ---------------------------------------------------------------- decided at compile time
 
 
-@pytest.mark.parametrize("condition", [
-    "1 < 2", "true", "2 + 2 == 4", "k != 3", "k in [1, 2]", "not k > 5", "k == 2 and k < 3", "B >= 0", "B + 1 > B",
-    "B * 2 == B + B", "len([1, 2]) == k", '"a" == "a"', "(B * 4) // 4 == B", "B <= B", "-1 < B", "none == none",
-])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "1 < 2",
+        "true",
+        "2 + 2 == 4",
+        "k != 3",
+        "k in [1, 2]",
+        "not k > 5",
+        "k == 2 and k < 3",
+        "B >= 0",
+        "B + 1 > B",
+        "B * 2 == B + B",
+        "len([1, 2]) == k",
+        '"a" == "a"',
+        "(B * 4) // 4 == B",
+        "B <= B",
+        "-1 < B",
+        "none == none",
+    ],
+)
 def test_what_is_certain_leaves_nothing_to_check(condition: str) -> None:
     of = program(model(f"k = 2\nassert {condition}\noutput y = x"))
     assert of.assumptions == ()
 
 
-@pytest.mark.parametrize("condition", [
-    "1 > 2", "false", "k == 3", "k in [3]", "B < 0", "B != B", "B + 1 == B", "B < B", "k > B + 2",
-])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "1 > 2",
+        "false",
+        "k == 3",
+        "k in [3]",
+        "B < 0",
+        "B != B",
+        "B + 1 == B",
+        "B < B",
+        "k > B + 2",
+    ],
+)
 def test_what_is_certainly_wrong_is_refused(condition: str) -> None:
     (finding,) = findings(model(f"k = 2\nassert {condition}\noutput y = x"))
     assert (finding.code, finding.headline) == ("AX0319", f"assertion failed: `{condition}`")
@@ -72,11 +100,18 @@ def test_a_module_dim_is_decided_where_the_block_is_used() -> None:
     assert finding.headline == "assertion failed: 5 is odd"
 
 
-@pytest.mark.parametrize(("condition", "code"), [
-    ("x > 0", "AX0309"), ("sum(x) == 1.0", "AX0309"), ("any(x > 0)", "AX0309"), ("B > 1.5", "AX0306"),
-    ("B == true", "AX0306"),
-    ('B == "a"', "AX0306"), ("unknown > 1", "AX0201"),
-])
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("x > 0", "AX0309"),
+        ("sum(x) == 1.0", "AX0309"),
+        ("any(x > 0)", "AX0309"),
+        ("B > 1.5", "AX0306"),
+        ("B == true", "AX0306"),
+        ('B == "a"', "AX0306"),
+        ("unknown > 1", "AX0201"),
+    ],
+)
 def test_what_cannot_be_asserted(condition: str, code: str) -> None:
     assert codes(model(f"assert {condition}\noutput y = x")) == [code]
 
@@ -94,14 +129,21 @@ def test_an_equality_of_two_names_makes_them_one() -> None:
         predict(text, a=a, b=numbers(4, 2))
 
 
-@pytest.mark.parametrize(("inputs", "condition", "body", "expected"), [
-    ("a: [N, 4]", "N == 3", "param w: [N] = 2\noutput y = w[:, none] * a", 2 * X),
-    ("a: [N, 4]", "3 == N", "output y = reshape(a, [4, 3])", X.reshape(4, 3)),
-    ("a: [N, M]", "M == N + 1", "output y = concat([a, eye(N), ones([N, 1])], axis=1)",
-     np.concatenate([X, np.eye(3), np.ones((3, 1))], 1)),
-    ("a: [N, M]", "N * M == 12", "output y = reshape(a, [12])", X.reshape(12)),
-    ("a: [N, M]", "M == 2 * K", "output y = a", X),
-])
+@pytest.mark.parametrize(
+    ("inputs", "condition", "body", "expected"),
+    [
+        ("a: [N, 4]", "N == 3", "param w: [N] = 2\noutput y = w[:, none] * a", 2 * X),
+        ("a: [N, 4]", "3 == N", "output y = reshape(a, [4, 3])", X.reshape(4, 3)),
+        (
+            "a: [N, M]",
+            "M == N + 1",
+            "output y = concat([a, eye(N), ones([N, 1])], axis=1)",
+            np.concatenate([X, np.eye(3), np.ones((3, 1))], 1),
+        ),
+        ("a: [N, M]", "N * M == 12", "output y = reshape(a, [12])", X.reshape(12)),
+        ("a: [N, M]", "M == 2 * K", "output y = a", X),
+    ],
+)
 def test_an_assumed_equality_is_used(inputs: str, condition: str, body: str, expected: Array) -> None:
     if "K" in condition:
         inputs += "; k: [K]"
@@ -133,14 +175,17 @@ def test_an_equality_in_a_block_speaks_of_the_models_dims() -> None:
 # ---------------------------------------------------------------- assumed inequalities
 
 
-@pytest.mark.parametrize(("condition", "body"), [
-    ("T <= 10", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[:T]"),
-    ("T < 10", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[1:T + 1]"),
-    ("10 >= T", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[:T]"),
-    ("T >= 2", "output y = x[2:]"),
-    ("T > 1", "output y = x[:2]"),
-    ("2 <= T", "output y = x[:-2]"),
-])
+@pytest.mark.parametrize(
+    ("condition", "body"),
+    [
+        ("T <= 10", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[:T]"),
+        ("T < 10", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[1:T + 1]"),
+        ("10 >= T", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[:T]"),
+        ("T >= 2", "output y = x[2:]"),
+        ("T > 1", "output y = x[:2]"),
+        ("2 <= T", "output y = x[:-2]"),
+    ],
+)
 def test_an_assumed_inequality_is_a_fact_from_there_on(condition: str, body: str) -> None:
     text = model(f"assert {condition}\n{body}", "x: [T, 4]")
     of = program(text)
@@ -166,10 +211,20 @@ def test_an_index_beyond_what_is_known_is_assumed() -> None:
 # ---------------------------------------------------------------- checked when it runs
 
 
-@pytest.mark.parametrize(("condition", "good", "bad"), [
-    ("T <= 3", 3, 4), ("T < 4", 3, 4), ("T >= 3", 3, 2), ("T > 2", 3, 2), ("T != 3", 4, 3), ("T % 2 == 1", 3, 4),
-    ("T * T < 10", 3, 4), ("max(T, 2) == 2", 2, 3), ("T // 2 == 1", 3, 4),
-])
+@pytest.mark.parametrize(
+    ("condition", "good", "bad"),
+    [
+        ("T <= 3", 3, 4),
+        ("T < 4", 3, 4),
+        ("T >= 3", 3, 2),
+        ("T > 2", 3, 2),
+        ("T != 3", 4, 3),
+        ("T % 2 == 1", 3, 4),
+        ("T * T < 10", 3, 4),
+        ("max(T, 2) == 2", 2, 3),
+        ("T // 2 == 1", 3, 4),
+    ],
+)
 def test_the_runtime_checks_each_form_of_condition(condition: str, good: int, bad: int) -> None:
     text = model(f'assert {condition}, "T is {{T}}"\noutput y = x', "x: [T]")
     predict(text, x=np.zeros(good, np.float32))
@@ -187,8 +242,10 @@ def test_a_message_names_the_dims_of_the_caller() -> None:
 
 
 def test_training_steps_and_evaluation_are_checked() -> None:
-    text = model('assert B > 1, "{B} is not enough"\nnet = Dense(1)\nloss objective = mean(net(x))',
-                 after="\ntrain:\n    minimize objective with sgd\n")
+    text = model(
+        'assert B > 1, "{B} is not enough"\nnet = Dense(1)\nloss objective = mean(net(x))',
+        after="\ntrain:\n    minimize objective with sgd\n",
+    )
     trainer = Trainer(program(text), options=CPU)
     trainer.step({"x": X})
     for call in (trainer.step, trainer.evaluate, trainer.gradients):
@@ -202,9 +259,11 @@ def test_exports_record_what_they_rest_on() -> None:
     exported = inference_model(of, initial(of))
     (entry,) = [e.value for e in exported.metadata_props if e.key == METADATA_KEY]
     recorded: Any = json.loads(entry)
-    assert recorded == [{"condition": "T <= 10", "message": "{T} is too long"},
-                        {"condition": "T % 2 == 1", "message": "`T % 2 == 1`"},
-                        {"condition": "T > 0", "message": "`T > 0`"}]
+    assert recorded == [
+        {"condition": "T <= 10", "message": "{T} is too long"},
+        {"condition": "T % 2 == 1", "message": "`T % 2 == 1`"},
+        {"condition": "T > 0", "message": "`T > 0`"},
+    ]
     assert [str(a) for a in from_metadata({METADATA_KEY: entry})] == [r["condition"] for r in recorded]
     np.testing.assert_array_equal(run_onnx(exported, {"x": X[0]})["y"], X[0])
 

@@ -132,7 +132,10 @@ def test_initial_values_dtypes_and_names() -> None:
     of = program(model(body, "x: [B, 3]"))
     values: dict[str, Array] = initial(of)
     assert {path: (p.buffer, p.trainable, str(p.type)) for path, p in of.parameters.items()} == {
-        "a": (True, False, "f32[3]"), "b": (True, False, "i64[2]"), "d": (True, False, "f64[]")}
+        "a": (True, False, "f32[3]"),
+        "b": (True, False, "i64[2]"),
+        "d": (True, False, "f64[]"),
+    }
     assert values["b"].tolist() == [7, 7] and values["d"] == 0.5
 
 
@@ -147,13 +150,16 @@ def test_a_counter_drives_a_rate() -> None:
     np.testing.assert_allclose(ours.predict({"x": X})["y"], np.full(4, 0.25), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("body", "code"), [
-    ("update seen = 1\noutput y = x", "AX0221"),
-    ("param w: [] = 1\nupdate w = 2\noutput y = x * w", "AX0221"),
-    ("buffer seen: [3] = 0\nupdate seen = x\nloss l = mean(x)", "AX0307"),
-    ("buffer seen: [3] = 0\nseen = 1\noutput y = x", "AX0204"),
-    ("buffer seen: [B] = 0\noutput y = x", "AX0315"),
-    ("norm = Norm()\ny = norm(x)\nupdate norm.count = 3\noutput z = y", "AX0221"),
-])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("update seen = 1\noutput y = x", "AX0221"),
+        ("param w: [] = 1\nupdate w = 2\noutput y = x * w", "AX0221"),
+        ("buffer seen: [3] = 0\nupdate seen = x\nloss l = mean(x)", "AX0307"),
+        ("buffer seen: [3] = 0\nseen = 1\noutput y = x", "AX0204"),
+        ("buffer seen: [B] = 0\noutput y = x", "AX0315"),
+        ("norm = Norm()\ny = norm(x)\nupdate norm.count = 3\noutput z = y", "AX0221"),
+    ],
+)
 def test_refused(body: str, code: str) -> None:
     assert codes(model(body, "x: [4, 3]" if "mean(x)" in body else "x: [B, 3]", NORM)) == [code]

@@ -101,9 +101,12 @@ def test_applications_loops_and_calls_draw_anew() -> None:
 
 def test_dropout_works_in_training_alone() -> None:
     after = "\ntrain:\n    minimize objective with sgd(lr=0.1)\n"
-    text = model("param w: [] = 1\nd = Dropout(0.25)\na = d(x)\nb = d(x)\n"
-                 "loss objective = w * mean(a)\nloss differ = mean(abs(a - b))\nloss zeros = mean(f32(a == 0))",
-                 "x: [B, 32]", after=after)
+    text = model(
+        "param w: [] = 1\nd = Dropout(0.25)\na = d(x)\nb = d(x)\n"
+        "loss objective = w * mean(a)\nloss differ = mean(abs(a - b))\nloss zeros = mean(f32(a == 0))",
+        "x: [B, 32]",
+        after=after,
+    )
     of = program(text)
     judged = measures(of, x=X)
     assert judged["objective"] == 1 and judged["differ"] == 0 and judged["zeros"] == 0

@@ -15,28 +15,35 @@ from tests.support.elaborated import codes, expression, findings, model, numbers
 X = numbers(2, 6, 4, 5)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ('rearrange(x, "b c h w -> b h w c")', X.transpose(0, 2, 3, 1)),
-    ('rearrange(x, "b c h w -> b (c h w)")', X.reshape(2, 120)),
-    ('rearrange(x, "b (g c) h w -> b g c h w", g=3)', X.reshape(2, 3, 2, 4, 5)),
-    ('rearrange(x, "b (g c) h w -> b (c g) h w", c=2)',
-     X.reshape(2, 3, 2, 4, 5).transpose(0, 2, 1, 3, 4).reshape(X.shape)),
-    ('rearrange(x, "b (c r s) h w -> b c (h r) (w s)", r=2, s=1)',
-     X.reshape(2, 3, 2, 1, 4, 5).transpose(0, 1, 4, 2, 5, 3).reshape(2, 3, 8, 5)),
-    ('rearrange(x, "b ... -> ... b")', np.moveaxis(X, 0, -1)),
-    ('rearrange(x, "b c ... -> b (c) ...")', X),
-    ('rearrange(x, "... w -> w ...")', np.moveaxis(X, -1, 0)),
-    ('rearrange(x, "b c h w -> b 1 c (1 h) w ()")', X[:, None, ..., None]),
-    ('rearrange(x[0:1], "1 c h w -> c h w")', X[0]),
-    ('reduce(x, "b c h w -> b c", mean)', X.mean((2, 3))),
-    ('reduce(x, "b c h w -> ", sum)', X.sum()),
-    ('reduce(x, "b c h w -> w b", max)', X.max((1, 2)).T),
-    ('reduce(x, "b c (h k) w -> b c h w", min, k=2)', X.reshape(2, 6, 2, 2, 5).min(3)),
-    ('reduce(x, "b c (h k) w -> b c h w", prod, k=2)', X.reshape(2, 6, 2, 2, 5).prod(3)),
-    ('reduce(x, "b ... w -> b ...", sum)', X.sum(3)),
-    ('reduce(x, "b ... -> b", mean)', X.mean((1, 2, 3))),
-    ('reduce(x, "b c h w -> b 1 1 w", mean)', X.mean((1, 2), keepdims=True)),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('rearrange(x, "b c h w -> b h w c")', X.transpose(0, 2, 3, 1)),
+        ('rearrange(x, "b c h w -> b (c h w)")', X.reshape(2, 120)),
+        ('rearrange(x, "b (g c) h w -> b g c h w", g=3)', X.reshape(2, 3, 2, 4, 5)),
+        (
+            'rearrange(x, "b (g c) h w -> b (c g) h w", c=2)',
+            X.reshape(2, 3, 2, 4, 5).transpose(0, 2, 1, 3, 4).reshape(X.shape),
+        ),
+        (
+            'rearrange(x, "b (c r s) h w -> b c (h r) (w s)", r=2, s=1)',
+            X.reshape(2, 3, 2, 1, 4, 5).transpose(0, 1, 4, 2, 5, 3).reshape(2, 3, 8, 5),
+        ),
+        ('rearrange(x, "b ... -> ... b")', np.moveaxis(X, 0, -1)),
+        ('rearrange(x, "b c ... -> b (c) ...")', X),
+        ('rearrange(x, "... w -> w ...")', np.moveaxis(X, -1, 0)),
+        ('rearrange(x, "b c h w -> b 1 c (1 h) w ()")', X[:, None, ..., None]),
+        ('rearrange(x[0:1], "1 c h w -> c h w")', X[0]),
+        ('reduce(x, "b c h w -> b c", mean)', X.mean((2, 3))),
+        ('reduce(x, "b c h w -> ", sum)', X.sum()),
+        ('reduce(x, "b c h w -> w b", max)', X.max((1, 2)).T),
+        ('reduce(x, "b c (h k) w -> b c h w", min, k=2)', X.reshape(2, 6, 2, 2, 5).min(3)),
+        ('reduce(x, "b c (h k) w -> b c h w", prod, k=2)', X.reshape(2, 6, 2, 2, 5).prod(3)),
+        ('reduce(x, "b ... w -> b ...", sum)', X.sum(3)),
+        ('reduce(x, "b ... -> b", mean)', X.mean((1, 2, 3))),
+        ('reduce(x, "b c h w -> b 1 1 w", mean)', X.mean((1, 2), keepdims=True)),
+    ],
+)
 def test_against_numpy(text: str, expected: Array) -> None:
     np.testing.assert_allclose(expression(text, "x: [2, 6, 4, 5]", x=X), expected, rtol=1e-5, atol=1e-6)
 
@@ -109,19 +116,31 @@ def test_random_patterns(pattern: tuple[dict[str, int], list[list[str]], list[li
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("text", [
-    'rearrange(x, "b c h w -> b c h")', 'rearrange(x, "b c h -> b h c")', 'rearrange(x, "b c h w")',
-    'rearrange(x, "b b h w -> b h w")',
-    'rearrange(x, "b c h w -> b c (h w")', 'rearrange(x, "b c h w -> b c h) w")',
-    'rearrange(x, "b c ((h) w) -> b c h w")',
-    'rearrange(x, "b (c d) h w -> b c d h w")', 'rearrange(x, "b (c d) h w -> b c d h w", c=4)',
-    'rearrange(x, "b c h w -> b c w h", z=3)',
-    'rearrange(x, "b c h w -> b c w h", c=5)', 'rearrange(x, "b (...) -> b ...")',
-    'rearrange(x, "b c h w z ... -> b c h w z ...")',
-    'rearrange(x, "b 2 h w -> b h w")', 'reduce(x, "b c -> b c d", mean)', 'reduce(x, "b c h w -> b q", mean)',
-    'rearrange(x, "b c h w -> b c % w h")',
-    'rearrange(x, "b 1 h w -> b h w")', 'rearrange(x, "... b ... -> b ...")', 'reduce(x, "b c h w -> b c", argmax)',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'rearrange(x, "b c h w -> b c h")',
+        'rearrange(x, "b c h -> b h c")',
+        'rearrange(x, "b c h w")',
+        'rearrange(x, "b b h w -> b h w")',
+        'rearrange(x, "b c h w -> b c (h w")',
+        'rearrange(x, "b c h w -> b c h) w")',
+        'rearrange(x, "b c ((h) w) -> b c h w")',
+        'rearrange(x, "b (c d) h w -> b c d h w")',
+        'rearrange(x, "b (c d) h w -> b c d h w", c=4)',
+        'rearrange(x, "b c h w -> b c w h", z=3)',
+        'rearrange(x, "b c h w -> b c w h", c=5)',
+        'rearrange(x, "b (...) -> b ...")',
+        'rearrange(x, "b c h w z ... -> b c h w z ...")',
+        'rearrange(x, "b 2 h w -> b h w")',
+        'reduce(x, "b c -> b c d", mean)',
+        'reduce(x, "b c h w -> b q", mean)',
+        'rearrange(x, "b c h w -> b c % w h")',
+        'rearrange(x, "b 1 h w -> b h w")',
+        'rearrange(x, "... b ... -> b ...")',
+        'reduce(x, "b c h w -> b c", argmax)',
+    ],
+)
 def test_refused(text: str) -> None:
     assert codes(model(f"output y = {text}", "x: [2, 6, 4, 5]")) == ["AX0325"]
 

@@ -145,21 +145,24 @@ def test_training_is_false_in_an_entry() -> None:
     np.testing.assert_array_equal(entry_value(text, "e", z=X), X)
 
 
-@pytest.mark.parametrize(("written", "code"), [
-    ("entry e(z: [R, 4]) -> [R, 2]:\n    return z |> Dense(2)", "AX0220"),
-    ("entry e(z: [R, 4]) -> [R, 4]:\n    other = copy(net)\n    return other(z)", "AX0220"),
-    ("entry e(z: [R, 4]) -> [R, 4]:\n    param w: [4] = 0\n    return z * w", "AX0212"),
-    ("entry e(z: [R, 4]) -> [R, 4]:\n    return z + x", "AX0201"),
-    ("entry e(z: [R, 4]) -> [R, 4]:\n    return z + y", "AX0201"),
-    ("entry e(z: [R, 4]) -> [R, 5]:\n    return z", "AX0304"),
-    ("entry e(z: [R, 4]) -> ([R, 4], [R]):\n    return z", "AX0307"),
-    ("entry e(z: [R, 4], k: int) -> [R, 4]:\n    return z", "AX0209"),
-    ("entry e(z: [...S, 4]) -> [...S, 4]:\n    return z", "AX0209"),
-    ("entry e(z: [R, 4] = 0) -> [R, 4]:\n    return z", "AX0209"),
-    ("entry e(seed: [R]) -> [R]:\n    return seed", "AX0205"),
-    ("entry e(z: [R]) -> [R]:\n    return z\nentry e(z: [R]) -> [R]:\n    return z", "AX0205"),
-    ("entry e(z: [R]) -> [R]:\n    z = z + 1", "AX0210"),
-])
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("entry e(z: [R, 4]) -> [R, 2]:\n    return z |> Dense(2)", "AX0220"),
+        ("entry e(z: [R, 4]) -> [R, 4]:\n    other = copy(net)\n    return other(z)", "AX0220"),
+        ("entry e(z: [R, 4]) -> [R, 4]:\n    param w: [4] = 0\n    return z * w", "AX0212"),
+        ("entry e(z: [R, 4]) -> [R, 4]:\n    return z + x", "AX0201"),
+        ("entry e(z: [R, 4]) -> [R, 4]:\n    return z + y", "AX0201"),
+        ("entry e(z: [R, 4]) -> [R, 5]:\n    return z", "AX0304"),
+        ("entry e(z: [R, 4]) -> ([R, 4], [R]):\n    return z", "AX0307"),
+        ("entry e(z: [R, 4], k: int) -> [R, 4]:\n    return z", "AX0209"),
+        ("entry e(z: [...S, 4]) -> [...S, 4]:\n    return z", "AX0209"),
+        ("entry e(z: [R, 4] = 0) -> [R, 4]:\n    return z", "AX0209"),
+        ("entry e(seed: [R]) -> [R]:\n    return seed", "AX0205"),
+        ("entry e(z: [R]) -> [R]:\n    return z\nentry e(z: [R]) -> [R]:\n    return z", "AX0205"),
+        ("entry e(z: [R]) -> [R]:\n    z = z + 1", "AX0210"),
+    ],
+)
 def test_refused(written: str, code: str) -> None:
     assert codes(model("net = Dense(4)\noutput y = net(x)\n" + written)) == [code]
 

@@ -47,8 +47,11 @@ def test_message(case: Case, golden: Golden, tmp_path: Path) -> None:
 
 
 def test_every_code_of_the_compiler_has_a_page() -> None:
-    used = {code for path in Path(archonnx.compiler.__path__[0]).rglob("*.py")
-            for code in FAMILIES.findall(path.read_text("utf-8"))}
+    used = {
+        code
+        for path in Path(archonnx.compiler.__path__[0]).rglob("*.py")
+        for code in FAMILIES.findall(path.read_text("utf-8"))
+    }
     pages = "".join(path.read_text("utf-8") for path in GOLDEN.glob(PATTERN))
     shown = set(re.findall(r"^## (AX\d{4}) ", pages, re.MULTILINE))
     assert sorted(used - shown) == []

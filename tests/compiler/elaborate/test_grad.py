@@ -45,37 +45,49 @@ def slopes(f: Callable[[Array], float], x: Array, h: float = 1e-6) -> Array:
 # ---------------------------------------------------------------- of tensors
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("grad(sum(x * x), x)", 2 * X),
-    ("grad(sum(sin(x)), x)", np.cos(X)),
-    ("grad(mean(x ** 3), x)", 3 * X**2 / 12),
-    ("x + grad(sum(x), x)", X + 1),
-    ("x + grad(x[0, 1], x)", X + np.eye(12)[1].reshape(3, 4)),
-    ("grad(sum(exp(x) * stop_gradient(x)), x)", np.exp(X) * X),
-    ("grad(x * x, x, weight=x)", 2 * X**2),
-    ("grad(sum(x * x, axis=1), x, weight=ones([B]))", 2 * X),
-    ("grad(sin(x), x, weight=zeros([B, 4]) + 2)", 2 * np.cos(X)),
-    ("grad(sum(grad(sum(x ** 4), x)), x)", 12 * X**2),
-    ("grad(sum(grad(sum(grad(sum(x ** 4), x)), x)), x)", 24 * X),
-    ("grad(sum(grad(sum(grad(sum(sin(x)), x)), x)), x)", -np.cos(X)),
-    ("grad(sum(grad(sum(exp(2 * x)), x) ** 2), x)", 16 * np.exp(4 * X)),
-    ("grad(grad(sum(x ** 3), x), x, weight=x)", 6 * X**2),
-    ("grad(sum(x) ** 2, x)", np.full_like(X, 2 * X.sum())),
-    ("grad(max(x), x)", (X.max() == X).astype(float)),
-    ("grad(f64(sum(f32(x * x))), x)", 2 * X),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("grad(sum(x * x), x)", 2 * X),
+        ("grad(sum(sin(x)), x)", np.cos(X)),
+        ("grad(mean(x ** 3), x)", 3 * X**2 / 12),
+        ("x + grad(sum(x), x)", X + 1),
+        ("x + grad(x[0, 1], x)", X + np.eye(12)[1].reshape(3, 4)),
+        ("grad(sum(exp(x) * stop_gradient(x)), x)", np.exp(X) * X),
+        ("grad(x * x, x, weight=x)", 2 * X**2),
+        ("grad(sum(x * x, axis=1), x, weight=ones([B]))", 2 * X),
+        ("grad(sin(x), x, weight=zeros([B, 4]) + 2)", 2 * np.cos(X)),
+        ("grad(sum(grad(sum(x ** 4), x)), x)", 12 * X**2),
+        ("grad(sum(grad(sum(grad(sum(x ** 4), x)), x)), x)", 24 * X),
+        ("grad(sum(grad(sum(grad(sum(sin(x)), x)), x)), x)", -np.cos(X)),
+        ("grad(sum(grad(sum(exp(2 * x)), x) ** 2), x)", 16 * np.exp(4 * X)),
+        ("grad(grad(sum(x ** 3), x), x, weight=x)", 6 * X**2),
+        ("grad(sum(x) ** 2, x)", np.full_like(X, 2 * X.sum())),
+        ("grad(max(x), x)", (X.max() == X).astype(float)),
+        ("grad(f64(sum(f32(x * x))), x)", 2 * X),
+    ],
+)
 def test_closed_forms(text: str, expected: Array) -> None:
     np.testing.assert_allclose(value(text), expected, rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("text", [
-    "sum(tanh(x @ transpose(x)))", "sum(softmax(x) * x)", "sum(logsumexp(x, axis=1) ** 2)", "sum(x / (1 + x * x))",
-    "prod(x)",
-    "sum(cumsum(x, axis=1) * sin(x))", "mean(gelu(x) * sigmoid(x))", 'sum(einsum("b i, c i -> b c", x, x) ** 2)',
-    "sum(layer_norm(x, ones([4]), zeros([4])) ** 3)",
-    'sum(rearrange(x, "b (c d) -> (b c) d", d=2) ** 3)', "sum(concat([x, x * x], axis=0)[1:5] ** 2)",
-    "sum(sqrt(1 + abs(x)) * x[::-1])",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum(tanh(x @ transpose(x)))",
+        "sum(softmax(x) * x)",
+        "sum(logsumexp(x, axis=1) ** 2)",
+        "sum(x / (1 + x * x))",
+        "prod(x)",
+        "sum(cumsum(x, axis=1) * sin(x))",
+        "mean(gelu(x) * sigmoid(x))",
+        'sum(einsum("b i, c i -> b c", x, x) ** 2)',
+        "sum(layer_norm(x, ones([4]), zeros([4])) ** 3)",
+        'sum(rearrange(x, "b (c d) -> (b c) d", d=2) ** 3)',
+        "sum(concat([x, x * x], axis=0)[1:5] ** 2)",
+        "sum(sqrt(1 + abs(x)) * x[::-1])",
+    ],
+)
 def test_first_and_second_order_by_finite_differences(text: str) -> None:
     def f(x: Array) -> float:
         return float(expression(text, "x: [3, 4]", float_type=DType.f64, x=x))
@@ -206,8 +218,9 @@ def test_an_inner_step_is_differentiated_to_the_second_order() -> None:
     gradients = loss_and_gradients(of, "meta", {"net.W": w, "x": X, "y": y, "u": u, "v": v})
     np.testing.assert_allclose(gradients["net.W"], expected, rtol=1e-5, atol=1e-8)
     measured = measures(of, {"net.W": w}, x=X, y=y, u=u, v=v)
-    np.testing.assert_allclose([measured["meta"], measured["error"]],
-                               [((u @ at - v[:, None]) ** 2).mean() for at in (fast, w)], rtol=1e-5)
+    np.testing.assert_allclose(
+        [measured["meta"], measured["error"]], [((u @ at - v[:, None]) ** 2).mean() for at in (fast, w)], rtol=1e-5
+    )
 
 
 def test_first_order_maml_stops_the_gradient() -> None:
@@ -226,8 +239,11 @@ DRAW = "net = Dense(4)\np = softmax(net(x))\nk: i64[B] ~ categorical(p)\n"
 
 
 def test_a_gradient_through_a_discrete_draw_is_refused_with_the_ways_out() -> None:
-    (finding,) = findings(model(DRAW + "loss l = mean(f32(k) * sum(p, axis=1))\noutput y = p",
-                                after="\ntrain:\n    minimize l with sgd\n"))
+    (finding,) = findings(
+        model(
+            DRAW + "loss l = mean(f32(k) * sum(p, axis=1))\noutput y = p", after="\ntrain:\n    minimize l with sgd\n"
+        )
+    )
     assert finding.code == "AX0401" and "discrete draw" in finding.headline
     assert all(word in (finding.help or "") for word in ("stop_gradient", "straight_through", "log_prob"))
     (finding,) = findings(model(DRAW + "output y = grad(sum(f32(k)), p)"))
@@ -253,20 +269,23 @@ def test_straight_through_lends_a_draw_its_gradient() -> None:
     assert set(np.unique(output(of, x=X))) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize(("text", "code"), [
-    ("grad(x, x)", "AX0402"),
-    ("grad(sum(x, axis=0), x)", "AX0402"),
-    ("grad(x * x, x, weight=ones([4]))", "AX0408"),
-    ("grad(sum(stop_gradient(x)), x)", "AX0409"),
-    ("grad(sum(ones([2])), x)", "AX0409"),
-    ("grad(sum(f32(argmax(x, axis=1))), x)", "AX0409"),
-    ("grad(sum(i64(x)), x)", "AX0402"),
-    ("grad(sum(x), argmax(x, axis=1))", "AX0403"),
-    ("grad(sum(x), 3)", "AX0306"),
-    ("grad(sum(x), relu)", "AX0306"),
-    ("grad(sum(x), [])", "AX0306"),
-    ("grad(sum(x))", "AX0203"),
-    ("grad(sum(x), net)", "AX0316"),
-])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("grad(x, x)", "AX0402"),
+        ("grad(sum(x, axis=0), x)", "AX0402"),
+        ("grad(x * x, x, weight=ones([4]))", "AX0408"),
+        ("grad(sum(stop_gradient(x)), x)", "AX0409"),
+        ("grad(sum(ones([2])), x)", "AX0409"),
+        ("grad(sum(f32(argmax(x, axis=1))), x)", "AX0409"),
+        ("grad(sum(i64(x)), x)", "AX0402"),
+        ("grad(sum(x), argmax(x, axis=1))", "AX0403"),
+        ("grad(sum(x), 3)", "AX0306"),
+        ("grad(sum(x), relu)", "AX0306"),
+        ("grad(sum(x), [])", "AX0306"),
+        ("grad(sum(x))", "AX0203"),
+        ("grad(sum(x), net)", "AX0316"),
+    ],
+)
 def test_refused(text: str, code: str) -> None:
     assert codes(model(f"net = Dense(2)\nz = {text}\noutput y = x")) == [code]

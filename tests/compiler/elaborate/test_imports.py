@@ -94,8 +94,15 @@ def test_optimizers_and_schedules(tmp_path: Path) -> None:
 def test_one_file_by_two_ways_is_one(tmp_path: Path) -> None:
     both = 'from "a.arch" import one\nfrom "b.arch" import two\nfrom "./deep/../deep/scales.arch" import scale'
     part = 'from "deep/scales.arch" import scale\nfn {}(x: [...S]) -> [...S]:\n    return scale(x)\n'
-    of = built(write(tmp_path, main_arch=spec(both, "one(x) + two(x) + scale(x)"), a_arch=part.format("one"),
-                     b_arch=part.format("two"), deep__scales_arch=SCALES))
+    of = built(
+        write(
+            tmp_path,
+            main_arch=spec(both, "one(x) + two(x) + scale(x)"),
+            a_arch=part.format("one"),
+            b_arch=part.format("two"),
+            deep__scales_arch=SCALES,
+        )
+    )
     np.testing.assert_allclose(output(of, x=X), 9 * X, rtol=1e-6)
 
 
@@ -119,29 +126,39 @@ def test_a_yaml_file_is_imported_and_imports(tmp_path: Path) -> None:
     np.testing.assert_allclose(output(of, x=X), 6 * X, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("imports", "code", "says"), [
-    ('from "s.arch" import scal', "AX0201", "declares no `scal`"),
-    ('from "s.arch" import softmax', "AX0201", "declares no `softmax`"),
-    ('from "none.arch" import a', "AX0601", "No such file"),
-    ('from "deep" import a', "AX0223", "is no spec"),
-    ('from "notes.txt" import a', "AX0223", "is no spec"),
-    ('from "../s.arch" import scale', "AX0223", "outside the folder"),
-    ('from "/etc/s.arch" import scale', "AX0223", "outside the folder"),
-    ('from "deep/../../s.arch" import scale', "AX0223", "outside the folder"),
-    ('from "link.arch" import scale', "AX0223", "outside the folder"),
-    ('from "latin.arch" import scale', "AX0601", "UTF-8"),
-    ('from "circle.arch" import a', "AX0224", "circle.arch -> round.arch -> circle.arch"),
-    ('from "self.arch" import a', "AX0224", "self.arch -> self.arch"),
-    ('from "s.arch" import scale\nfn scale(x: [B]) -> [B]:\n    return x', "AX0205", "declared in this file"),
-    ('from "s.arch" import scale, scale', "AX0205", "`scale`"),
-    ('from "folder.arch" import a', "AX0601", "directory"),
-])
+@pytest.mark.parametrize(
+    ("imports", "code", "says"),
+    [
+        ('from "s.arch" import scal', "AX0201", "declares no `scal`"),
+        ('from "s.arch" import softmax', "AX0201", "declares no `softmax`"),
+        ('from "none.arch" import a', "AX0601", "No such file"),
+        ('from "deep" import a', "AX0223", "is no spec"),
+        ('from "notes.txt" import a', "AX0223", "is no spec"),
+        ('from "../s.arch" import scale', "AX0223", "outside the folder"),
+        ('from "/etc/s.arch" import scale', "AX0223", "outside the folder"),
+        ('from "deep/../../s.arch" import scale', "AX0223", "outside the folder"),
+        ('from "link.arch" import scale', "AX0223", "outside the folder"),
+        ('from "latin.arch" import scale', "AX0601", "UTF-8"),
+        ('from "circle.arch" import a', "AX0224", "circle.arch -> round.arch -> circle.arch"),
+        ('from "self.arch" import a', "AX0224", "self.arch -> self.arch"),
+        ('from "s.arch" import scale\nfn scale(x: [B]) -> [B]:\n    return x', "AX0205", "declared in this file"),
+        ('from "s.arch" import scale, scale', "AX0205", "`scale`"),
+        ('from "folder.arch" import a', "AX0601", "directory"),
+    ],
+)
 def test_refused(imports: str, code: str, says: str, tmp_path: Path) -> None:
     inside = tmp_path / "inside"
-    path = write(inside, main_arch=spec(imports, "x"), s_arch=SCALES, deep__s_arch=SCALES, notes_txt="a",
-                 latin_arch=b"# \xe9\n", circle_arch='from "round.arch" import b\nfn a():\n    return 1\n',
-                 self_arch='from "self.arch" import b\nfn a():\n    return 1\n',
-                 round_arch='from "circle.arch" import a\nfn b():\n    return 1\n')
+    path = write(
+        inside,
+        main_arch=spec(imports, "x"),
+        s_arch=SCALES,
+        deep__s_arch=SCALES,
+        notes_txt="a",
+        latin_arch=b"# \xe9\n",
+        circle_arch='from "round.arch" import b\nfn a():\n    return 1\n',
+        self_arch='from "self.arch" import b\nfn a():\n    return 1\n',
+        round_arch='from "circle.arch" import a\nfn b():\n    return 1\n',
+    )
     (tmp_path / "s.arch").write_text(SCALES)
     (inside / "link.arch").symlink_to(tmp_path / "s.arch")
     (inside / "folder.arch").mkdir()

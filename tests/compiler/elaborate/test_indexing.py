@@ -29,13 +29,49 @@ def in_numpy(x: Array, subscripts: str, **names: Any) -> Array:
     return np.asarray(x[tuple(one(part.strip()) for part in subscripts.split(","))])
 
 
-@pytest.mark.parametrize("subscripts", [
-    "0", "-1", "3", "0, 1", "0, -1, 2", "1:3", ":2", "2:", ":", "-2:", ":-1", "1:-1", "::2", "::-1", "3:0:-1", "1::2",
-    ":, 1",
-    ":, 1:", ":, :, -1", "none", "none, 0", ":, none", "..., 0", "..., none", "...", "0, ...", "0, ..., 1", "..., 1:3",
-    "none, ..., none",
-    ":, 0, none, 1:4:2", "none, none, :, none, 1", "5:", "2:1", ":100", "-100:2", "3:-3", "::-2, ::2, ::3", "-1:-3:-1",
-])
+@pytest.mark.parametrize(
+    "subscripts",
+    [
+        "0",
+        "-1",
+        "3",
+        "0, 1",
+        "0, -1, 2",
+        "1:3",
+        ":2",
+        "2:",
+        ":",
+        "-2:",
+        ":-1",
+        "1:-1",
+        "::2",
+        "::-1",
+        "3:0:-1",
+        "1::2",
+        ":, 1",
+        ":, 1:",
+        ":, :, -1",
+        "none",
+        "none, 0",
+        ":, none",
+        "..., 0",
+        "..., none",
+        "...",
+        "0, ...",
+        "0, ..., 1",
+        "..., 1:3",
+        "none, ..., none",
+        ":, 0, none, 1:4:2",
+        "none, none, :, none, 1",
+        "5:",
+        "2:1",
+        ":100",
+        "-100:2",
+        "3:-3",
+        "::-2, ::2, ::3",
+        "-1:-3:-1",
+    ],
+)
 def test_ints_slices_and_new_axes(subscripts: str) -> None:
     np.testing.assert_array_equal(expression(f"x[{subscripts}]", "x: [4, 3, 5]", x=X), in_numpy(X, subscripts))
 
@@ -66,11 +102,31 @@ def test_random_subscripts(subscripts: str) -> None:
 I0, I1, I2 = np.array(-2), np.array([2, -1, 0, 2]), np.array([[0, 1], [-1, -3], [2, 2]])
 
 
-@pytest.mark.parametrize("subscripts", [
-    "i", "j", "k", ":, i", ":, j", ":, k", "..., j", "..., i", ":, :, k", "j, 1:", "none, j", "j, none", "1:, j",
-    ":, j, ::2", "0, j",
-    "0, i", "i, i, i", "..., k, none", "k, 0, :", "none, k, ..., 1:3",
-])
+@pytest.mark.parametrize(
+    "subscripts",
+    [
+        "i",
+        "j",
+        "k",
+        ":, i",
+        ":, j",
+        ":, k",
+        "..., j",
+        "..., i",
+        ":, :, k",
+        "j, 1:",
+        "none, j",
+        "j, none",
+        "1:, j",
+        ":, j, ::2",
+        "0, j",
+        "0, i",
+        "i, i, i",
+        "..., k, none",
+        "k, 0, :",
+        "none, k, ..., 1:3",
+    ],
+)
 def test_integer_tensors_gather(subscripts: str) -> None:
     x = numbers(4, 4, 4)
     actual = expression(f"x[{subscripts}]", "x: [4, 4, 4]; i: i64[]; j: i64[n]; k: i64[m, 2]", x=x, i=I0, j=I1, k=I2)
@@ -104,16 +160,24 @@ def test_a_window_from_a_tensor_on() -> None:
 
 def test_symbolic_dims() -> None:
     for text, expected in {
-        "x[-1]": X[-1], "x[0]": X[0], "x[:, B - 4]": X[:, 0], "x[:B]": X, "x[::-1]": X[::-1],
-        "x[:: 3]": X[::3], "x[none, ..., :2]": X[None, ..., :2], "x[B - B]": X[0],
+        "x[-1]": X[-1],
+        "x[0]": X[0],
+        "x[:, B - 4]": X[:, 0],
+        "x[:B]": X,
+        "x[::-1]": X[::-1],
+        "x[:: 3]": X[::3],
+        "x[none, ..., :2]": X[None, ..., :2],
+        "x[B - B]": X[0],
     }.items():
         np.testing.assert_array_equal(expression(text, "x: [B, 3, 5]", x=X), expected, err_msg=text)
 
 
 def test_slices_of_symbolic_axes_in_an_exported_entry() -> None:
-    text = model("output y = x\nentry tail(z: [R, 4], n: dim) -> [R - n, 4]:\n    assert n <= R\n    return z[n:]\n"
-                 "entry at(z: [R, 4], i: i64[]) -> [2]:\n    return z[i, 1:3]\n"
-                 "entry last(z: [R, 4]) -> [4]:\n    return z[-1]")
+    text = model(
+        "output y = x\nentry tail(z: [R, 4], n: dim) -> [R - n, 4]:\n    assert n <= R\n    return z[n:]\n"
+        "entry at(z: [R, 4], i: i64[]) -> [2]:\n    return z[i, 1:3]\n"
+        "entry last(z: [R, 4]) -> [4]:\n    return z[-1]"
+    )
     z = numbers(5, 4)
     for n in (0, 2, 5):
         np.testing.assert_array_equal(entry_value(text, "tail", z=z, n=n), z[n:])
@@ -135,17 +199,30 @@ def test_gathering_and_slicing_have_gradients() -> None:
     np.testing.assert_array_equal(loss_and_gradients(of, "b", {"w": w, "x": x, "k": k})["w"], expected)
 
 
-@pytest.mark.parametrize(("text", "inputs", "code"), [
-    ("x[4]", "x: [4]", "AX0318"), ("x[-5]", "x: [4]", "AX0318"), ("x[0, 0]", "x: [4]", "AX0318"),
-    ("x[..., ...]", "x: [4]", "AX0318"),
-    ("x[1.5]", "x: [4]", "AX0318"), ("x[true]", "x: [4]", "AX0318"), ('x["a"]', "x: [4]", "AX0318"),
-    ("x[::0]", "x: [4]", "AX0318"),
-    ("x[x > 0]", "x: [4]", "AX0318"), ("x[x]", "x: [4]", "AX0318"), ("x[k, k]", "x: [4, 4]; k: i64[n]", "AX0318"),
-    ("x[:1.5]", "x: [4]", "AX0318"), ("x[i:i+2:2]", "x: [4]; i: i64[]", "AX0317"),
-    ("x[i:]", "x: [4]; i: i64[]", "AX0317"),
-    ("x[i:j]", "x: [4]; i: i64[]; j: i64[]", "AX0317"), ("x[i:i+j]", "x: [4]; i: i64[]; j: i64[]", "AX0317"),
-    ("x[:N]", "x: [B]; y: [N]", "AX0317"), ("x[:3]", "x: [B]", "AX0317"), ("x[[0, 1]]", "x: [4]", "AX0318"),
-])
+@pytest.mark.parametrize(
+    ("text", "inputs", "code"),
+    [
+        ("x[4]", "x: [4]", "AX0318"),
+        ("x[-5]", "x: [4]", "AX0318"),
+        ("x[0, 0]", "x: [4]", "AX0318"),
+        ("x[..., ...]", "x: [4]", "AX0318"),
+        ("x[1.5]", "x: [4]", "AX0318"),
+        ("x[true]", "x: [4]", "AX0318"),
+        ('x["a"]', "x: [4]", "AX0318"),
+        ("x[::0]", "x: [4]", "AX0318"),
+        ("x[x > 0]", "x: [4]", "AX0318"),
+        ("x[x]", "x: [4]", "AX0318"),
+        ("x[k, k]", "x: [4, 4]; k: i64[n]", "AX0318"),
+        ("x[:1.5]", "x: [4]", "AX0318"),
+        ("x[i:i+2:2]", "x: [4]; i: i64[]", "AX0317"),
+        ("x[i:]", "x: [4]; i: i64[]", "AX0317"),
+        ("x[i:j]", "x: [4]; i: i64[]; j: i64[]", "AX0317"),
+        ("x[i:i+j]", "x: [4]; i: i64[]; j: i64[]", "AX0317"),
+        ("x[:N]", "x: [B]; y: [N]", "AX0317"),
+        ("x[:3]", "x: [B]", "AX0317"),
+        ("x[[0, 1]]", "x: [4]", "AX0318"),
+    ],
+)
 def test_refused(text: str, inputs: str, code: str) -> None:
     assert codes(model(f"output result = {text}", inputs)) == [code]
 
@@ -164,7 +241,8 @@ def test_put_writes_a_slice(axis: int, at: int) -> None:
     update = numbers(*(2 if i == axis % 3 else n for i, n in enumerate(SHAPE)), seed=1)
     expected = X.copy()
     expected[tuple(slice(at, at + 2) if i == axis % 3 else slice(None) for i in range(3))][...] = update[
-        tuple(slice(0, SHAPE[axis] - at) if i == axis % 3 else slice(None) for i in range(3))]
+        tuple(slice(0, SHAPE[axis] - at) if i == axis % 3 else slice(None) for i in range(3))
+    ]
     inputs = f"x: [4, 3, 5]; u: [{', '.join(map(str, update.shape))}]; i: i64[]"
     np.testing.assert_array_equal(expression(f"put(x, i, u, axis={axis})", inputs, x=X, u=update, i=at), expected)
     np.testing.assert_array_equal(expression(f"put(x, {at}, u, axis={axis})", inputs, x=X, u=update, i=0), expected)
@@ -185,8 +263,9 @@ def test_what_put_would_write_outside_is_left_out(at: int, rows: int, count: int
 def test_put_has_gradients() -> None:
     body = "param w: [4, 2] = 1\nparam u: [2, 2] = 1\nloss l = sum(put(w, 1, u, axis=0) * x)"
     x = numbers(4, 2)
-    gradients = loss_and_gradients(program(model(body, "x: [4, 2]")), "l",
-                                   {"w": np.ones((4, 2)), "u": np.ones((2, 2)), "x": x})
+    gradients = loss_and_gradients(
+        program(model(body, "x: [4, 2]")), "l", {"w": np.ones((4, 2)), "u": np.ones((2, 2)), "x": x}
+    )
     expected = x.copy()
     expected[1:3] = 0
     np.testing.assert_array_equal(gradients["w"], expected)

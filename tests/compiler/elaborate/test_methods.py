@@ -48,16 +48,19 @@ def test_a_method_sees_hyperparameters_module_dims_and_setup_names() -> None:
     assert result["b"] == 15
 
 
-@pytest.mark.parametrize("body", [
-    "net = Linear(5)\ny = net(x)\noutput z = net.there_and_back(x)",
-    "net = Linear(5)\nz = net.there_and_back(x)\noutput y = net(x) @ ones([5, 4]) * 0 + z",
-    "net = Linear(5)\noutput z = net.there_and_back(x)",
-    "net = Linear(5)\noutput z = net.back(net(x))",
-    "net = Linear(5)\noutput z = x |> net |> net.back",
-    "net = Outer(5)\noutput z = net(x)",
-    "net = Outer(5)\noutput z = net.again(x)",
-    "nets = [Linear(5) for _ in range(1)]\noutput z = nets[0].there_and_back(x)",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "net = Linear(5)\ny = net(x)\noutput z = net.there_and_back(x)",
+        "net = Linear(5)\nz = net.there_and_back(x)\noutput y = net(x) @ ones([5, 4]) * 0 + z",
+        "net = Linear(5)\noutput z = net.there_and_back(x)",
+        "net = Linear(5)\noutput z = net.back(net(x))",
+        "net = Linear(5)\noutput z = x |> net |> net.back",
+        "net = Outer(5)\noutput z = net(x)",
+        "net = Outer(5)\noutput z = net.again(x)",
+        "nets = [Linear(5) for _ in range(1)]\noutput z = nets[0].there_and_back(x)",
+    ],
+)
 def test_methods_before_and_after_application_through_each_other(body: str) -> None:
     of = program(linear(body))
     ((path, w),) = initial(of).items()
@@ -99,17 +102,22 @@ def test_methods_of_a_model_may_be_called_before_they_are_written() -> None:
     np.testing.assert_allclose(output(model(body), x=X), 6 * X)
 
 
-@pytest.mark.parametrize(("body", "code"), [
-    ("net = Linear(5)\noutput y = net.bck(net(x))", "AX0206"),
-    ("net = Linear(5)\noutput y = net.back(net(x), 1)", "AX0205"),
-    ("net = Linear(5)\noutput y = net.back()", "AX0203"),
-    ("net = Linear(5)\ny = net(x)\noutput z = net.back(x)", "AX0304"),
-    ("fn f(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)", "AX0216"),
-    ("fn f(x: [B, 4]) -> [B, 4]:\n    return g(x)\nfn g(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)",
-     "AX0216"),
-    ("fn f(x: [B, 4]) -> [B, 2]:\n    return x |> Dense(2)\noutput y = f(x)", "AX0220"),
-    ("fn f(x: [B, 4]) -> [B, 4]:\n    param w: [4] = 1\n    return x * w\noutput y = f(x)", "AX0212"),
-])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("net = Linear(5)\noutput y = net.bck(net(x))", "AX0206"),
+        ("net = Linear(5)\noutput y = net.back(net(x), 1)", "AX0205"),
+        ("net = Linear(5)\noutput y = net.back()", "AX0203"),
+        ("net = Linear(5)\ny = net(x)\noutput z = net.back(x)", "AX0304"),
+        ("fn f(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)", "AX0216"),
+        (
+            "fn f(x: [B, 4]) -> [B, 4]:\n    return g(x)\nfn g(x: [B, 4]) -> [B, 4]:\n    return f(x)\noutput y = f(x)",
+            "AX0216",
+        ),
+        ("fn f(x: [B, 4]) -> [B, 2]:\n    return x |> Dense(2)\noutput y = f(x)", "AX0220"),
+        ("fn f(x: [B, 4]) -> [B, 4]:\n    param w: [4] = 1\n    return x * w\noutput y = f(x)", "AX0212"),
+    ],
+)
 def test_refused(body: str, code: str) -> None:
     assert codes(linear(body)) == [code]
 
@@ -133,27 +141,33 @@ fn passed(x: [B, n]) -> (first: [B], second: [B]):
 """
 
 
-@pytest.mark.parametrize("body", [
-    "a, b = halves(x)\noutput y = b - a",
-    "a, b = unnamed(x)\noutput y = b - a",
-    "both = halves(x)\noutput y = both.high - both.low",
-    "output y = halves(x).high - halves(x).low",
-    "both = passed(x)\noutput y = both.second - both.first",
-    "a, b = x |> halves\noutput y = b - a",
-    "a, b = [r for r in [halves(x)]][0]\noutput y = b - a",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a, b = halves(x)\noutput y = b - a",
+        "a, b = unnamed(x)\noutput y = b - a",
+        "both = halves(x)\noutput y = both.high - both.low",
+        "output y = halves(x).high - halves(x).low",
+        "both = passed(x)\noutput y = both.second - both.first",
+        "a, b = x |> halves\noutput y = b - a",
+        "a, b = [r for r in [halves(x)]][0]\noutput y = b - a",
+    ],
+)
 def test_several_results_are_unpacked_or_read_by_name(body: str) -> None:
     np.testing.assert_allclose(output(model(body, before=PAIR), x=X), X.max(1) - X.min(1), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("body", "code"), [
-    ("a, b, c = halves(x)\noutput y = a", "AX0207"),
-    ("output y = halves(x).hgh", "AX0206"),
-    ("output y = unnamed(x).high", "AX0206"),
-    ("output y = passed(x).high", "AX0206"),
-    ("output y = halves(x) + 1", "AX0306"),
-    ("output y = halves(x)", "AX0306"),
-])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("a, b, c = halves(x)\noutput y = a", "AX0207"),
+        ("output y = halves(x).hgh", "AX0206"),
+        ("output y = unnamed(x).high", "AX0206"),
+        ("output y = passed(x).high", "AX0206"),
+        ("output y = halves(x) + 1", "AX0306"),
+        ("output y = halves(x)", "AX0306"),
+    ],
+)
 def test_several_results_are_no_tensor(body: str, code: str) -> None:
     assert codes(model(body, before=PAIR)) == [code]
 

@@ -18,14 +18,19 @@ CONSTRUCTS = {
     "scan": model("scan v in x along 1, h = zeros([B]) -> hs along 1:\n    h = h + v\n    emit h\noutput y = hs"),
     "scan reversed": model("scan reversed v in x along 1, h = zeros([B]):\n    h = h + v\noutput y = h"),
     "scan over a range": model("scan i in range(4), h = x:\n    h = h * f32(i)\noutput y = h"),
-    "loop": model("output y = x\nentry e(n: dim) -> []:\n"
-                  "    loop i in range(n), h = 0.0:\n        h = h + 1\n    return h"),
+    "loop": model(
+        "output y = x\nentry e(n: dim) -> []:\n    loop i in range(n), h = 0.0:\n        h = h + 1\n    return h"
+    ),
     "nested block": model("block Inner()(x: [B, n]) -> [B, n]:\n    return x\noutput y = x |> Inner"),
     "nested fn": model("fn inner(z: [B, n]) -> [B, n]:\n    return z\noutput y = inner(x)"),
-    "fn in a fn": model("output y = f(x)", "x: [B]", "fn f(x: [B]) -> [B]:\n    fn g(y: [B]) -> [B]:\n"
-                                                     "        return y\n    return g(x)\n"),
-    "own gradient": model("output y = f(x)", "x: [B]", "fn f(x: [...S]) -> [...S]:\n    return x\n"
-                                                       "backward(dy):\n    return -dy\n"),
+    "fn in a fn": model(
+        "output y = f(x)",
+        "x: [B]",
+        "fn f(x: [B]) -> [B]:\n    fn g(y: [B]) -> [B]:\n        return y\n    return g(x)\n",
+    ),
+    "own gradient": model(
+        "output y = f(x)", "x: [B]", "fn f(x: [...S]) -> [...S]:\n    return x\nbackward(dy):\n    return -dy\n"
+    ),
     "entry": model("output y = x\nentry e(z: [n, 4]) -> [n]:\n    return sum(z, axis=1)"),
     "dim of an entry": model("output y = x\nentry e(n: dim) -> [n]:\n    return zeros([n])"),
     "assert": model('assert B > 1, "one example is not enough"\noutput y = x'),
@@ -46,8 +51,9 @@ CONSTRUCTS = {
     "onnx": model('teacher = onnx("teacher.onnx")\noutput y = teacher(x)'),
     "orthogonal": model("param w: [4, 4] ~ orthogonal()\noutput y = x @ w"),
     "sparse": model("param w: [4, 4] ~ sparse(0.1, 0.9)\noutput y = x @ w"),
-    "minimize over": model("net = Dense(1)\nloss objective = mean(net(x))",
-                           after="train:\n    minimize objective over net with adam\n"),
+    "minimize over": model(
+        "net = Dense(1)\nloss objective = mean(net(x))", after="train:\n    minimize objective over net with adam\n"
+    ),
     "repeat": model(LOSS, after="train:\n    repeat 2:\n        minimize objective with adam\n"),
     "every": model(LOSS, after="train:\n    every 2:\n        minimize objective with adam\n"),
     "together": model(LOSS, after="train:\n    together:\n        minimize objective with adam\n"),
@@ -56,8 +62,11 @@ CONSTRUCTS = {
     "for around programs": model(LOSS, after="for k in range(2):\n    train:\n        minimize objective with adam\n"),
     "several data": model(LOSS, after='train:\n    data other = npz("a.npz")\n    minimize objective with adam\n'),
     "feed whole": model(LOSS, after="train:\n    feed whole x = data.x\n    minimize objective with adam\n"),
-    "search": model(LOSS, after="train:\n    minimize objective with adam\nsearch:\n"
-                                "    lr = loguniform(1e-4, 1e-1)\n    maximize valid.objective\n    trials = 4\n"),
+    "search": model(
+        LOSS,
+        after="train:\n    minimize objective with adam\nsearch:\n"
+        "    lr = loguniform(1e-4, 1e-1)\n    maximize valid.objective\n    trials = 4\n",
+    ),
 }
 
 

@@ -24,8 +24,10 @@ def slopes(p: Parameters) -> Parameters:
     return {"w": 2 * (residual[:, None] * X).mean(0), "b": 2 * residual.mean()}
 
 
-def trajectory(rule: Callable[[float, Any, Any, dict[str, Any]], tuple[Any, dict[str, Any]]],
-               gradients: Callable[[Parameters], Parameters] = slopes) -> Iterator[Parameters]:
+def trajectory(
+    rule: Callable[[float, Any, Any, dict[str, Any]], tuple[Any, dict[str, Any]]],
+    gradients: Callable[[Parameters], Parameters] = slopes,
+) -> Iterator[Parameters]:
     """Parameters after each step of a rule (t, p, g, state) -> (p, state)."""
     p: Parameters = {name: np.float64(value) for name, value in START.items()}
     states: dict[str, dict[str, Any]] = {name: {"name": name} for name in p}
@@ -44,8 +46,14 @@ def sgd(lr: float, momentum: float = 0.0, nesterov: bool = False) -> Any:
     return rule
 
 
-def adam(lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0,
-         rate: Callable[[float], float] = lambda t: 1.0) -> Any:
+def adam(
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    rate: Callable[[float], float] = lambda t: 1.0,
+) -> Any:
     def rule(t: float, p: Any, g: Any, state: dict[str, Any]) -> Any:
         m = beta1 * state.get("m", 0.0) + (1 - beta1) * g
         v = beta2 * state.get("v", 0.0) + (1 - beta2) * g**2
@@ -80,7 +88,8 @@ def warmup_cosine(peak: float, warmup: int, total: int) -> Callable[[float], flo
 ])  # fmt: skip
 def test_steps_by_hand(written: str, rule: Any) -> None:
     text = model(BODY, "x: [B, 3]", after=f"\ntrain:\n    minimize objective with {written}\n").replace(
-        "    param w", "    target y: [B]\n    param w", 1)
+        "    param w", "    target y: [B]\n    param w", 1
+    )
     history = run_steps(train_step(program(text)), START, {"x": X, "y": Y}, STEPS)
     for actual, expected in zip(history, trajectory(rule), strict=True):
         for name in START:
@@ -132,8 +141,14 @@ def test_an_optimizer_of_ones_own() -> None:
         "    step = sign(beta * m + (1 - beta) * g)\n    m = beta * m + (1 - beta) * g\n    count = count + 1\n"
         "    return p - lr * step / f32(count)\n"
     )
-    of = program(model("param w: [2] = 0\nloss objective = sum(w) * mean(x)", "x: [B]", before,
-                       "\ntrain:\n    minimize objective with lion\n"))
+    of = program(
+        model(
+            "param w: [2] = 0\nloss objective = sum(w) * mean(x)",
+            "x: [B]",
+            before,
+            "\ntrain:\n    minimize objective with lion\n",
+        )
+    )
     history = run_steps(train_step(of), initial(of), {"x": np.ones(2, np.float32)}, 2)
     np.testing.assert_allclose(history[-1]["w"], -0.1 * (1 / 6 + 1 / 7) * np.ones(2), rtol=1e-5)
 

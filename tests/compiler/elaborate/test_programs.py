@@ -73,10 +73,18 @@ class Loop:
 # ---------------------------------------------------------------- over, together, several statements
 
 
-@pytest.mark.parametrize(("over", "moves"), [
-    ("", "ab"), ("over a", "a"), ("over b", "b"), ("over a, b", "ab"), ("over [a, b]", "ab"), ("over self", "ab"),
-    ("over a.W", "a"),
-])
+@pytest.mark.parametrize(
+    ("over", "moves"),
+    [
+        ("", "ab"),
+        ("over a", "a"),
+        ("over b", "b"),
+        ("over a, b", "ab"),
+        ("over [a, b]", "ab"),
+        ("over self", "ab"),
+        ("over a.W", "a"),
+    ],
+)
 def test_over_says_what_moves_and_gradients_pass_through_the_rest(over: str, moves: str) -> None:
     ours, loop = trainer(f"minimize first {over} with sgd(lr=0.05)"), Loop()
     for _, batch in zip(range(4), batches(), strict=False):
@@ -262,26 +270,29 @@ def test_a_model_argument_is_in_scope_in_its_programs() -> None:
 # ---------------------------------------------------------------- what is refused
 
 
-@pytest.mark.parametrize(("train", "code"), [
-    ("minimize first over x with sgd", "AX0306"),
-    ("minimize first over 3 with sgd", "AX0306"),
-    ("minimize first over c with sgd", "AX0201"),
-    ("minimize first over other with sgd", "AX0405"),
-    ("minimize p with sgd", "AX0218"),
-    ("update p = x", "AX0221"),
-    ("update a = 2", "AX0306"),
-    ("update a = other", "AX0304"),
-    ("update a.W = zeros([3, 1])", "AX0307"),
-    ("repeat 0:\n    minimize first with sgd", "AX0306"),
-    ("every 1.5:\n    minimize first with sgd", "AX0306"),
-    ("repeat 2:\n    epochs = 3", "AX0212"),
-    ("together:\n    update a = b", "AX0212"),
-    ("together:\n    minimize first with sgd\n    minimize second with sgd", "AX0222"),
-    ("freeze = [3]\nminimize first with sgd", "AX0306"),
-    ("freeze = [a, b, other]\nminimize first with sgd", "AX0405"),
-    ("freeze = [c]\nminimize first with sgd", "AX0201"),
-    ("minimize first with sgd(lr=falling)", "AX0201"),
-])
+@pytest.mark.parametrize(
+    ("train", "code"),
+    [
+        ("minimize first over x with sgd", "AX0306"),
+        ("minimize first over 3 with sgd", "AX0306"),
+        ("minimize first over c with sgd", "AX0201"),
+        ("minimize first over other with sgd", "AX0405"),
+        ("minimize p with sgd", "AX0218"),
+        ("update p = x", "AX0221"),
+        ("update a = 2", "AX0306"),
+        ("update a = other", "AX0304"),
+        ("update a.W = zeros([3, 1])", "AX0307"),
+        ("repeat 0:\n    minimize first with sgd", "AX0306"),
+        ("every 1.5:\n    minimize first with sgd", "AX0306"),
+        ("repeat 2:\n    epochs = 3", "AX0212"),
+        ("together:\n    update a = b", "AX0212"),
+        ("together:\n    minimize first with sgd\n    minimize second with sgd", "AX0222"),
+        ("freeze = [3]\nminimize first with sgd", "AX0306"),
+        ("freeze = [a, b, other]\nminimize first with sgd", "AX0405"),
+        ("freeze = [c]\nminimize first with sgd", "AX0201"),
+        ("minimize first with sgd(lr=falling)", "AX0201"),
+    ],
+)
 def test_refused(train: str, code: str) -> None:
     after = "\ntrain:\n" + "".join(f"    {line}\n" for line in train.split("\n"))
     body = BODY + "other = Dense(3, bias=false)\nz = other(x)\n"

@@ -62,22 +62,25 @@ def value(text: str, inputs: str = "x: [B, 4]", **given: Any) -> Array:
     return expression(text, inputs, FNS, **({"x": X} | given))
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("reverse_gradient(x)", X),
-    ("grad(sum(reverse_gradient(x) * x), x)", X - X),
-    ("grad(sum(reverse_gradient(x, 3.0) * 2), x) + 0 * x", np.full_like(X, -6)),
-    ("grad(sum(reverse_gradient(x, weight=0.5) ** 2), x)", -X),
-    ("square_and_cube(x).cube", X**3),
-    ("grad(sum(square_and_cube(x).square), x) + 0 * x", np.full_like(X, 10)),
-    ("grad(sum(square_and_cube(x).cube), x) + 0 * x", np.full_like(X, 100)),
-    ("grad(sum(square_and_cube(x).square * 2 + square_and_cube(x).cube * x), x)", 20 + 100 * X + X**3),
-    ("hard_sign(x)", np.where(X > 0, 1, -1)),
-    ("grad(sum(hard_sign(x) * x), x)", np.where(abs(X) <= 1, X, 0) + np.where(X > 0, 1, -1)),
-    ("grad(sum(clipped(x) * x), x)", np.clip(X, -0.5, 0.5) + X),
-    ("grad(sum(clipped(x, 0.1) * x), x)", np.clip(X, -0.1, 0.1) + X),
-    ("grad(sum(grad(sum(cubed(x)), x)), x)", 6 * X),
-    ("grad(sum(helped(x) * x), x)", X**2 + 2 + X),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("reverse_gradient(x)", X),
+        ("grad(sum(reverse_gradient(x) * x), x)", X - X),
+        ("grad(sum(reverse_gradient(x, 3.0) * 2), x) + 0 * x", np.full_like(X, -6)),
+        ("grad(sum(reverse_gradient(x, weight=0.5) ** 2), x)", -X),
+        ("square_and_cube(x).cube", X**3),
+        ("grad(sum(square_and_cube(x).square), x) + 0 * x", np.full_like(X, 10)),
+        ("grad(sum(square_and_cube(x).cube), x) + 0 * x", np.full_like(X, 100)),
+        ("grad(sum(square_and_cube(x).square * 2 + square_and_cube(x).cube * x), x)", 20 + 100 * X + X**3),
+        ("hard_sign(x)", np.where(X > 0, 1, -1)),
+        ("grad(sum(hard_sign(x) * x), x)", np.where(abs(X) <= 1, X, 0) + np.where(X > 0, 1, -1)),
+        ("grad(sum(clipped(x) * x), x)", np.clip(X, -0.5, 0.5) + X),
+        ("grad(sum(clipped(x, 0.1) * x), x)", np.clip(X, -0.1, 0.1) + X),
+        ("grad(sum(grad(sum(cubed(x)), x)), x)", 6 * X),
+        ("grad(sum(helped(x) * x), x)", X**2 + 2 + X),
+    ],
+)
 def test_the_stated_derivative_is_the_one(text: str, expected: Array) -> None:
     np.testing.assert_allclose(value(text), expected, rtol=1e-5, atol=1e-6)
 
@@ -96,8 +99,10 @@ def test_static_and_integer_arguments_have_no_cotangent() -> None:
 
 
 def test_values_are_exported_and_the_stated_gradient_too() -> None:
-    text = model("output y = reverse_gradient(x)\nentry slope(z: [R, 4]) -> [R, 4]:\n"
-                 "    return grad(sum(hard_sign(z) * z), z)", before=FNS)
+    text = model(
+        "output y = reverse_gradient(x)\nentry slope(z: [R, 4]) -> [R, 4]:\n    return grad(sum(hard_sign(z) * z), z)",
+        before=FNS,
+    )
     np.testing.assert_allclose(entry_value(text, "slope", z=X), np.where(abs(X) <= 1, X, 0) + np.where(X > 0, 1, -1))
 
 
@@ -110,16 +115,19 @@ def test_in_a_method_and_through_a_partial() -> None:
     np.testing.assert_allclose(output(text, x=X), -3 * X, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("fn", "code"), [
-    ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a, b):\n    return a\n", "AX0404"),
-    ("fn f(x: [B]) -> ([B], [B]):\n    return x, x\nbackward(a):\n    return a\n", "AX0404"),
-    ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return a, a\n", "AX0404"),
-    ("fn f(x: [B], y: [B] = 0) -> [B]:\n    return x\nbackward(a):\n    return a\n", "AX0404"),
-    ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return 1.0\n", "AX0404"),
-    ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return sum(a)\n", "AX0410"),
-    ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return b\n", "AX0201"),
-    ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    b = a\n", "AX0404"),
-])
+@pytest.mark.parametrize(
+    ("fn", "code"),
+    [
+        ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a, b):\n    return a\n", "AX0404"),
+        ("fn f(x: [B]) -> ([B], [B]):\n    return x, x\nbackward(a):\n    return a\n", "AX0404"),
+        ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return a, a\n", "AX0404"),
+        ("fn f(x: [B], y: [B] = 0) -> [B]:\n    return x\nbackward(a):\n    return a\n", "AX0404"),
+        ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return 1.0\n", "AX0404"),
+        ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return sum(a)\n", "AX0410"),
+        ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return b\n", "AX0201"),
+        ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    b = a\n", "AX0404"),
+    ],
+)
 def test_refused(fn: str, code: str) -> None:
     body = "z = f(x)\noutput y = x" if ", [B])" in fn else "output y = grad(sum(f(x) * x), x)"
     assert codes(model(body, "x: [B]", fn)) == [code]

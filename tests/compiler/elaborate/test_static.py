@@ -157,8 +157,10 @@ def test_wrong_words() -> None:
 def test_several_results_by_position_and_by_name() -> None:
     before = "fn parts(x: [B, n]) -> (sum: [B], rest: [B, n]):\n    return sum(x, axis=1), x - 1\n"
     expected = X - 1 + X.sum(1)[:, None]
-    for body in ("a, b = parts(x)\noutput y = b + unsqueeze(a, axis=1)",
-                 "r = parts(x)\noutput y = r.rest + unsqueeze(r.sum, axis=1)"):
+    for body in (
+        "a, b = parts(x)\noutput y = b + unsqueeze(a, axis=1)",
+        "r = parts(x)\noutput y = r.rest + unsqueeze(r.sum, axis=1)",
+    ):
         np.testing.assert_allclose(run(body, before), expected, rtol=1e-5)
 
 

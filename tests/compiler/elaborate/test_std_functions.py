@@ -38,8 +38,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh(x)": np.tanh,
     "softplus(x)": softplus,
     "gelu(x)": lambda x: x * 0.5 * (1 + erf(x / math.sqrt(2))),
-    "gelu(x, approximate=true)":
-        lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "gelu(x, approximate=true)": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "softmax(x)": lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),
     "softmax(x, axis=0)": lambda x: np.exp(x) / np.exp(x).sum(0),
     "log_softmax(x)": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
@@ -64,8 +63,14 @@ def test_activations(call: str) -> None:
     np.testing.assert_allclose(expression(call, x=X), ACTIVATIONS[call](X.astype(np.float64)), rtol=1e-5, atol=2e-6)
 
 
-def check_gradient(call: str, before: str, value: Array, fields: dict[str, Any] | None = None, inputs: str = "u: [1]",
-                   shape: str | None = None) -> None:
+def check_gradient(
+    call: str,
+    before: str,
+    value: Array,
+    fields: dict[str, Any] | None = None,
+    inputs: str = "u: [1]",
+    shape: str | None = None,
+) -> None:
     """The gradient of ``sum(weights * call)`` with respect to ``w``, along a random direction, in float64."""
     shape = shape or ", ".join(map(str, value.shape))
     text = model(f"param w: [{shape}] = 0\nr = {call}\nloss objective = sum(r * cos(r)) + 0 * sum(u)", inputs, before)

@@ -62,8 +62,11 @@ def test_dropout_in_use_is_the_identity() -> None:
 
 def pairs(padding: str, kernel: list[int], dilation: list[int]) -> list[tuple[int, int]]:
     spans = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    return {"valid": [(0, 0) for _ in spans], "same": [(s // 2, s - s // 2) for s in spans],
-            "full": [(s, s) for s in spans]}[padding]
+    return {
+        "valid": [(0, 0) for _ in spans],
+        "same": [(s // 2, s - s // 2) for s in spans],
+        "full": [(s, s) for s in spans],
+    }[padding]
 
 
 def windows(x: Array, kernel: list[int], stride: list[int], padding: str, dilation: list[int], fill: float) -> Array:
@@ -135,6 +138,9 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
     here = Path(__file__).parent
     tested = "".join(path.read_text("utf-8") for path in [*here.glob("test_std_*.py"), here / "test_optimizers.py"])
     helpers = {"per_axis", "padding_pairs", "output_size"}  # of Conv and MaxPool
-    names = {item.name for path in sorted((SPECS / "std").glob("*.arch"))
-             for item in outline(Source(path.name, path.read_text("utf-8")))}
+    names = {
+        item.name
+        for path in sorted((SPECS / "std").glob("*.arch"))
+        for item in outline(Source(path.name, path.read_text("utf-8")))
+    }
     assert sorted(name for name in names - helpers if f"{name}(" not in tested and f'"{name}"' not in tested) == []

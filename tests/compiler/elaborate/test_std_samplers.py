@@ -87,8 +87,10 @@ def test_kernels_of_convolutions_are_scaled_by_their_fans() -> None:
 
 def draws(text: str, kind: str = "") -> Array:
     """Many draws of a distribution."""
-    return output(program(model(f"z: {kind}[B, 300] ~ {text}\noutput y = f32(z) + 0 * x", "x: [B, 300]")),
-                  x=np.zeros((200, 300), np.float32)).astype(np.float64)
+    return output(
+        program(model(f"z: {kind}[B, 300] ~ {text}\noutput y = f32(z) + 0 * x", "x: [B, 300]")),
+        x=np.zeros((200, 300), np.float32),
+    ).astype(np.float64)
 
 
 def test_bernoulli() -> None:

@@ -17,8 +17,13 @@ Expression = tuple[Dim, Meaning]
 """A dim in canonical form, and what was written, as a function of the sizes."""
 
 PYTHON: Mapping[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
-    "//": lambda a, b: a // b, "%": lambda a, b: a % b, "min": min, "max": max,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "min": min,
+    "max": max,
 }
 DIMS: Mapping[str, Callable[[Dim, Dim], Dim]] = {"+": Dim.__add__, "-": Dim.__sub__, "*": Dim.__mul__, **ATOMS}
 
@@ -99,46 +104,57 @@ def test_text_reads_back_as_the_same_dim(expression: Expression) -> None:
 B, H, W = map(Dim.of, NAMES)
 
 
-@pytest.mark.parametrize(("left", "right"), [
-    (2 * (B + 3) - B, B + 6),
-    ((B + 1) * (B - 1), B * B - 1),
-    (4 * B // 2, 2 * B),
-    (B * H // H, B),
-    ((2 * B + 3) // 2, B + 1),
-    ((H - 3) // 2 + 1, (H - 1) // 2),
-    (5 * H // 2, 2 * H + H // 2),
-    (H // 2 // 2, H // 4),
-    (((H - 1) // 2 - 1) // 2, (H - 3) // 4),
-    ((B * 6 + H) % 3, H % 3),
-    (B.maximum(B + 1), B + 1),
-    (H.minimum(W), W.minimum(H)),
-    (B.maximum(0), B),
-], ids=str)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (2 * (B + 3) - B, B + 6),
+        ((B + 1) * (B - 1), B * B - 1),
+        (4 * B // 2, 2 * B),
+        (B * H // H, B),
+        ((2 * B + 3) // 2, B + 1),
+        ((H - 3) // 2 + 1, (H - 1) // 2),
+        (5 * H // 2, 2 * H + H // 2),
+        (H // 2 // 2, H // 4),
+        (((H - 1) // 2 - 1) // 2, (H - 3) // 4),
+        ((B * 6 + H) % 3, H % 3),
+        (B.maximum(B + 1), B + 1),
+        (H.minimum(W), W.minimum(H)),
+        (B.maximum(0), B),
+    ],
+    ids=str,
+)
 def test_equal_dims_have_one_form(left: Dim, right: Dim) -> None:
     assert left == right
     assert same(left, right) is True
 
 
-@pytest.mark.parametrize(("left", "right", "answer"), [
-    (B, B + 1, False),
-    (B + H + 1, B, False),
-    (B, H, None),
-    (2 * B, B, None),
-    (H // 2 + 1, Dim.of(0), False),
-    (H % 2, Dim.of(-1), False),
-], ids=str)
+@pytest.mark.parametrize(
+    ("left", "right", "answer"),
+    [
+        (B, B + 1, False),
+        (B + H + 1, B, False),
+        (B, H, None),
+        (2 * B, B, None),
+        (H // 2 + 1, Dim.of(0), False),
+        (H % 2, Dim.of(-1), False),
+    ],
+    ids=str,
+)
 def test_same_says_no_or_cannot_tell(left: Dim, right: Dim, answer: bool | None) -> None:
     assert same(left, right) is answer
     assert same(right, left) is answer
 
 
-@pytest.mark.parametrize(("dim", "text"), [
-    ((H - 3) // 2 + 1, "(H + 1) // 2 - 1"),
-    (-(H // 2), "-(H // 2)"),
-    (H // (2 * W), "H // (2 * W)"),
-    (3 * H.minimum(W) - B * B, "-B ** 2 + 3 * min(H, W)"),
-    (Dim.of(0), "0"),
-])
+@pytest.mark.parametrize(
+    ("dim", "text"),
+    [
+        ((H - 3) // 2 + 1, "(H + 1) // 2 - 1"),
+        (-(H // 2), "-(H // 2)"),
+        (H // (2 * W), "H // (2 * W)"),
+        (3 * H.minimum(W) - B * B, "-B ** 2 + 3 * min(H, W)"),
+        (Dim.of(0), "0"),
+    ],
+)
 def test_text(dim: Dim, text: str) -> None:
     assert str(dim) == text
 

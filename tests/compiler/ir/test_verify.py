@@ -24,13 +24,16 @@ def test_a_good_graph_passes() -> None:
     verify(parse_graph(GOOD))
 
 
-@pytest.mark.parametrize(("old", "new", "what"), [
-    ("%0: f32[B, 4] = add", "%0: f32[B, 5] = add", r"`add`: has type f32\[B, 5\], but its inputs give f32\[B, 4\]"),
-    ("%1: f32[B] =", "%1: f64[B] =", r"`reduce_sum`: has type f64\[B\], but its inputs give f32\[B\]"),
-    ("input y: f32[B, 4]", "input y: f32[B, 5]", "`\\+` needs one shape"),
-    ("[1]) %0", "[1]) %0, x", "`reduce_sum`: .*argument"),
-    ("axes=[1]", "axes=[2]", "no axis 2"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("%0: f32[B, 4] = add", "%0: f32[B, 5] = add", r"`add`: has type f32\[B, 5\], but its inputs give f32\[B, 4\]"),
+        ("%1: f32[B] =", "%1: f64[B] =", r"`reduce_sum`: has type f64\[B\], but its inputs give f32\[B\]"),
+        ("input y: f32[B, 4]", "input y: f32[B, 5]", "`\\+` needs one shape"),
+        ("[1]) %0", "[1]) %0, x", "`reduce_sum`: .*argument"),
+        ("axes=[1]", "axes=[2]", "no axis 2"),
+    ],
+)
 def test_types_are_inferred_again(old: str, new: str, what: str) -> None:
     assert old in GOOD
     with pytest.raises(InternalError, match=what) as caught:

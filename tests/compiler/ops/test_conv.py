@@ -127,7 +127,9 @@ def test_the_gradients_are_the_adjoints(setting: Setting) -> None:
     """<dy, conv(x, w)> = <conv_input_grad(dy, w), x> = <conv_weight_grad(x, dy), w>, exactly, as all is bilinear."""
     x, w = setting.arrays(np.float64)
     graph = graph_of(
-        lambda x, w, dy: setting.op.vjp(dy, dy, x, w), x=type_of(x), w=type_of(w, len(w)),
+        lambda x, w, dy: setting.op.vjp(dy, dy, x, w),
+        x=type_of(x),
+        w=type_of(w, len(w)),
         dy=setting.op.infer(type_of(x), type_of(w, len(w))),
     )
     y = by_loops(setting, x, w)
@@ -180,7 +182,8 @@ def test_transposed_convolution_reaches_each_size() -> None:
     for extra in (0, 1):
         graph = graph_of(
             lambda x, w, extra=extra: conv_transpose(x, w, strides=2, pads=1, output_pads=extra),
-            x=TensorType.of("f32", "B", 4, 5, 6), w=TensorType.of("f32", 4, 3, 3, 3),
+            x=TensorType.of("f32", "B", 4, 5, 6),
+            w=TensorType.of("f32", 4, 3, 3, 3),
         )
         assert graph.outputs["0"].type == TensorType.of("f32", "B", 3, 9 + extra, 11 + extra)
         rng = np.random.default_rng(2)
@@ -192,13 +195,28 @@ def test_transposed_convolution_reaches_each_size() -> None:
         np.testing.assert_allclose(y, also, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("x", "w", "groups", "code", "headline"), [
-    (("B", 3, 8, 8), (4, 2, 3, 3), 1, "AX0302", "takes 2 input channels by its weight f32[4, 2, 3, 3], and is given 3"),
-    (("B", "C", 8, 8), (4, 2, 3, 3), 1, "AX0305", "cannot tell whether C equals 2"),
-    (("B", 3, 8), (4, 3, 3, 3), 1, "AX0321", "needs [N, C] and 2 axes more, not f32[B, 3, 8]"),
-    (("B", 4, 8, 8), (3, 2, 3, 3), 2, "AX0322", "3 output channels do not come out even in 2 groups"),
-    (("B", 3, 2, 8), (4, 3, 3, 3), 1, "AX0322", "has a window of 3, and axis 2 of f32[B, 3, 2, 8] is 2 with its pads"),
-])
+@pytest.mark.parametrize(
+    ("x", "w", "groups", "code", "headline"),
+    [
+        (
+            ("B", 3, 8, 8),
+            (4, 2, 3, 3),
+            1,
+            "AX0302",
+            "takes 2 input channels by its weight f32[4, 2, 3, 3], and is given 3",
+        ),
+        (("B", "C", 8, 8), (4, 2, 3, 3), 1, "AX0305", "cannot tell whether C equals 2"),
+        (("B", 3, 8), (4, 3, 3, 3), 1, "AX0321", "needs [N, C] and 2 axes more, not f32[B, 3, 8]"),
+        (("B", 4, 8, 8), (3, 2, 3, 3), 2, "AX0322", "3 output channels do not come out even in 2 groups"),
+        (
+            ("B", 3, 2, 8),
+            (4, 3, 3, 3),
+            1,
+            "AX0322",
+            "has a window of 3, and axis 2 of f32[B, 3, 2, 8] is 2 with its pads",
+        ),
+    ],
+)
 def test_what_does_not_fit(x: Any, w: Any, groups: int, code: str, headline: str) -> None:
     with pytest.raises(TypeProblem) as problem:
         Conv((1, 1), (1, 1), (0, 0, 0, 0), groups).infer(TensorType.of("f32", *x), TensorType.of("f32", *w))

@@ -23,22 +23,25 @@ def of_sum(function: Callable[..., Value]) -> Callable[..., Value]:
     return lambda *x: reduce.reduce_sum(function(*x))
 
 
-@pytest.mark.parametrize(("function", "at", "expected"), [
-    (functions.relu, [-1.0, 0.0, 1.0], [0, 0, 1]),
-    (elementwise.absolute, [-1.0, 0.0, 1.0], [-1, 0, 1]),
-    (elementwise.sign, [-1.0, 0.5], [0, 0]),
-    (elementwise.floor, [-1.5, 0.5], [0, 0]),
-    (stop_gradient, [1.0, 2.0], [0, 0]),
-    (lambda x: x**2, [0.0, -3.0], [0, -6]),
-    (lambda x: x**0, [0.0, -3.0], [0, 0]),
-    (lambda x: functions.power(2.0, x), [0.0, 1.0], [np.log(2), 2 * np.log(2)]),
-    (functions.sigmoid, [-800.0, 800.0], [0, 0]),
-    (functions.softplus, [-800.0, 800.0], [0, 1]),
-    (lambda x: reduce.reduce_max(x), [3.0, 1.0, 3.0], [0.5, 0, 0.5]),
-    (lambda x: reduce.reduce_prod(x), [0.0, 2.0, 3.0], [6, 0, 0]),
-    (lambda x: reduce.reduce_prod(x), [0.0, 0.0, 3.0], [0, 0, 0]),
-    (lambda x: reduce.reduce_logsumexp(x), [1000.0, 1000.0], [0.5, 0.5]),
-])
+@pytest.mark.parametrize(
+    ("function", "at", "expected"),
+    [
+        (functions.relu, [-1.0, 0.0, 1.0], [0, 0, 1]),
+        (elementwise.absolute, [-1.0, 0.0, 1.0], [-1, 0, 1]),
+        (elementwise.sign, [-1.0, 0.5], [0, 0]),
+        (elementwise.floor, [-1.5, 0.5], [0, 0]),
+        (stop_gradient, [1.0, 2.0], [0, 0]),
+        (lambda x: x**2, [0.0, -3.0], [0, -6]),
+        (lambda x: x**0, [0.0, -3.0], [0, 0]),
+        (lambda x: functions.power(2.0, x), [0.0, 1.0], [np.log(2), 2 * np.log(2)]),
+        (functions.sigmoid, [-800.0, 800.0], [0, 0]),
+        (functions.softplus, [-800.0, 800.0], [0, 1]),
+        (lambda x: reduce.reduce_max(x), [3.0, 1.0, 3.0], [0.5, 0, 0.5]),
+        (lambda x: reduce.reduce_prod(x), [0.0, 2.0, 3.0], [6, 0, 0]),
+        (lambda x: reduce.reduce_prod(x), [0.0, 0.0, 3.0], [0, 0, 0]),
+        (lambda x: reduce.reduce_logsumexp(x), [1000.0, 1000.0], [0.5, 0.5]),
+    ],
+)
 def test_gradient_at(function: Callable[[Value], Value], at: list[float], expected: list[float]) -> None:
     (dx,) = slope(of_sum(function), np.array(at))
     np.testing.assert_allclose(dx, expected, atol=1e-12)
@@ -63,9 +66,14 @@ def test_second_derivative_of_a_square_at_zero() -> None:
     assert interpret(builder.graph("g", {"x": x}, {"y": second}), {"x": 0.0})["y"] == 2
 
 
-@pytest.mark.parametrize(("function", "exact"), [
-    (functions.expm1, np.expm1), (functions.log1p, np.log1p), (functions.softplus, lambda x: np.log1p(np.exp(x))),
-])
+@pytest.mark.parametrize(
+    ("function", "exact"),
+    [
+        (functions.expm1, np.expm1),
+        (functions.log1p, np.log1p),
+        (functions.softplus, lambda x: np.log1p(np.exp(x))),
+    ],
+)
 def test_precise_for_small_arguments(function: Any, exact: Any) -> None:
     """The ONNX form in f32 against f64, relative to the value."""
     import onnxruntime as ort
@@ -109,11 +117,15 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: -value("u64", 3), "`neg` is not defined for u64: it takes signed tensors"),
     (lambda: value("bool", 3) + value("bool", 3), "`add` is not defined for bool: it takes number tensors"),
     (lambda: value("f32", 3) + value("i64", 3), "`add` needs one dtype: f32 and i64"),
-    (lambda: compare.logical_and(value("f32", 3), value("f32", 3)),
-     "`logical_and` is not defined for f32: it takes bool tensors"),
+    (
+        lambda: compare.logical_and(value("f32", 3), value("f32", 3)),
+        "`logical_and` is not defined for f32: it takes bool tensors",
+    ),
     (lambda: elementwise.where(value("f32", 3), 1.0, 0.0), "the condition of `where` is bool, not f32"),
-    (lambda: elementwise.where(value("bool", 3), value("f32", 3), value("i64", 3)),
-     "`where` needs one dtype to choose from: f32 and i64"),
+    (
+        lambda: elementwise.where(value("bool", 3), value("f32", 3), value("i64", 3)),
+        "`where` needs one dtype to choose from: f32 and i64",
+    ),
     (lambda: reduce.reduce_mean(value("i64", 3)), "`reduce_mean` is not defined for i64: it takes float tensors"),
     (lambda: functions.gelu(value("f32", 3), "sigmoid"), "`gelu` is approximated by none or tanh, not by sigmoid"),
 ]

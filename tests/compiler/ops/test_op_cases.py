@@ -100,10 +100,16 @@ def check_slope(graph: Graph, size: int, feeds: Mapping[str, Array], names: Sequ
     assert slope == pytest.approx((up - down) / (2 * STEP), rel=1e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize(("case", "size", "order"), [
-    pytest.param(case, size, order, id=f"{case} B={size} order={order}")
-    for case in CASES if case.gradient for size in case.sizes for order in ((1, 2) if case.smooth else (1,))
-])
+@pytest.mark.parametrize(
+    ("case", "size", "order"),
+    [
+        pytest.param(case, size, order, id=f"{case} B={size} order={order}")
+        for case in CASES
+        if case.gradient
+        for size in case.sizes
+        for order in ((1, 2) if case.smooth else (1,))
+    ],
+)
 def test_gradient_agrees_with_central_differences(case: Case, size: int, order: int) -> None:
     builder, generator = Builder(), np.random.default_rng(1)
     inputs, outputs = apply(case, builder, precise=True)

@@ -61,7 +61,8 @@ def test_onnxruntime_draws_the_same_bits(shape: Any, seed: int) -> None:
     def build(seed: Any, step: Any, p: Any, x: Any) -> Any:
         dims, inner = [Dim.of(n) for n in shape], fold_in(step, seed)
         return (
-            random_uniform(dims, seed, step, 11), random_uniform(dims, seed, inner, 11, DType.f64),
+            random_uniform(dims, seed, step, 11),
+            random_uniform(dims, seed, inner, 11, DType.f64),
             random_bernoulli(dims, seed, step, p, 11),
         )
 

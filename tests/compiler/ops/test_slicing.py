@@ -28,10 +28,18 @@ def test_slices_are_pythons() -> None:
         np.testing.assert_array_equal(result, x[start:end:step], err_msg=f"[{start}:{end}:{step}]")
 
 
-@pytest.mark.parametrize(("start", "end", "step", "length"), [
-    (1, None, 1, B - 1), (None, -1, 1, B - 1), (-3, None, 1, Dim.of(3)), (1, -1, 1, B - 2),
-    (None, None, 2, (B + 1) // 2), (None, None, -1, B), (None, B - 4, 1, B - 4),
-])
+@pytest.mark.parametrize(
+    ("start", "end", "step", "length"),
+    [
+        (1, None, 1, B - 1),
+        (None, -1, 1, B - 1),
+        (-3, None, 1, Dim.of(3)),
+        (1, -1, 1, B - 2),
+        (None, None, 2, (B + 1) // 2),
+        (None, None, -1, B),
+        (None, B - 4, 1, B - 4),
+    ],
+)
 def test_slices_of_symbolic_axes(start: int | None, end: int | Dim | None, step: int, length: Dim) -> None:
     with Builder().active():
         assert slice_axis(value("f32", "B"), 0, start, end, step).shape == (length,)
@@ -93,20 +101,31 @@ REFUSED: list[tuple[Callable[[], object], str, str]] = [
     (lambda: take_at(value("f32", 3), 0, -4), "AX0322", "index -4 is outside axis 0, of size 3"),
     (lambda: slice_axis(value("f32", 3), 0, step=0), "AX0322", "the step of a slice is not 0"),
     (lambda: slice_axis(value("f32"), 0), "AX0320", "`slice` has no axis 0 to work along: a scalar has no axes"),
-    (lambda: reduce_sum(value("f32", 2, 3), 2), "AX0320",
-     "`sum` has no axis 2 to work along: axes run from -2 to 1"),
+    (lambda: reduce_sum(value("f32", 2, 3), 2), "AX0320", "`sum` has no axis 2 to work along: axes run from -2 to 1"),
     (lambda: reduce_max(value("f32", 2, 3), [1, -1]), "AX0320", "`max` is given an axis twice: [1, 1]"),
-    (lambda: transpose(value("f32", 2, 3), [0, 0]), "AX0320",
-     "an order of axes names each axis of f32[2, 3] once: [0, 0] does not"),
+    (
+        lambda: transpose(value("f32", 2, 3), [0, 0]),
+        "AX0320",
+        "an order of axes names each axis of f32[2, 3] once: [0, 0] does not",
+    ),
     (lambda: squeeze(value("f32", 2, 3), 0), "AX0322", "`squeeze` drops axes of size 1, and axis 0 of f32[2, 3] is 2"),
-    (lambda: concat([value("f32", 2, 3), value("f32", 2, 3, 1)], 0), "AX0321",
-     "`concat` needs one rank: f32[2, 3] and f32[2, 3, 1]"),
-    (lambda: concat([value("f32", 2, 3), value("f32", 2, 4)], 0), "AX0302",
-     "`concat` along axis 0 needs equal dims elsewhere: axis 1 is 3 and 4"),
+    (
+        lambda: concat([value("f32", 2, 3), value("f32", 2, 3, 1)], 0),
+        "AX0321",
+        "`concat` needs one rank: f32[2, 3] and f32[2, 3, 1]",
+    ),
+    (
+        lambda: concat([value("f32", 2, 3), value("f32", 2, 4)], 0),
+        "AX0302",
+        "`concat` along axis 0 needs equal dims elsewhere: axis 1 is 3 and 4",
+    ),
     (lambda: concat([value("f32", "B"), value("i64", "B")], 0), "AX0303", "`concat` needs one dtype: f32 and i64"),
     (lambda: pad(value("f32", 3), [-1], [0]), "AX0322", "`pad` adds elements, and a size is negative"),
-    (lambda: reshape(value("f32", 3, 4), [5, 2]), "AX0324",
-     "cannot reshape f32[3, 4] to [5, 2]: 12 elements against 10"),
+    (
+        lambda: reshape(value("f32", 3, 4), [5, 2]),
+        "AX0324",
+        "cannot reshape f32[3, 4] to [5, 2]: 12 elements against 10",
+    ),
     (lambda: reshape(value("f32", "n"), ["m"]), "AX0305", "cannot tell whether f32[n] has as many elements as [m]"),
     (lambda: gather(value("f32", 3), value("f32", 2), 0), "AX0303", "`gather` takes indices of i32 or i64, not f32"),
 ]

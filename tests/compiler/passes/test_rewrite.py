@@ -40,7 +40,9 @@ def neg_to_sign(site: Site) -> Value | None:
 def test_a_replacement_is_offered_to_the_rules_and_keeps_the_origin() -> None:
     step = Rewrite((abs_to_neg, neg_to_sign))
     text = print_graph(step.run(parse_graph(GRAPH)))
-    assert text == """\
+    assert (
+        text
+        == """\
 graph g
 input x: f32[B]
 %0: f32[B] = sign x  # `abs` at net.arch:1:1
@@ -49,6 +51,7 @@ input x: f32[B]
 output y = %2
 output z = %1
 """
+    )
     assert step.fired == {"abs_to_neg": 1, "neg_to_sign": 2}
 
 
