@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from archonnx.compiler.ir.dims import Dim
@@ -74,9 +75,11 @@ def _kind(annotation: str) -> str:
 @cache
 def builtins() -> Mapping[str, Any]:
     """All builtin functions, the dtypes and the constants, by name."""
-    from . import functions
+    for family in ("functions", "functions_reduce", "functions_static"):
+        import_module(f"{__package__}.{family}")  # enters its own
+    from .functions import add_elementwise
 
-    functions.add_elementwise(_functions)
+    add_elementwise(_functions)
     return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,15 @@ from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops import conv as conv_ops
 from archonnx.compiler.ops import einsum as einsum_ops
-from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, reduce, shape, slicing
+from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, shape, slicing
 from archonnx.compiler.ops.base import registry
-from archonnx.grammar.source import Span
 
-from . import algebra, einops
-from .builtins import Axes, Fn, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
+from . import einops
+from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
 from .frame import Frame, site_number
-from .static import ITEMS, LIMIT
+from .static import ITEMS
 from .tensors import as_tensor, promoted
-from .values import Builtin, BuiltinParameter, Results, describe, static_dim
+from .values import Builtin, BuiltinParameter, Results, describe
 
 UNARY = (
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
@@ -76,122 +74,6 @@ def gelu(frame: Frame, x: Tensor, *, approximate: bool = False) -> Value:
     from archonnx.compiler.ops.functions import gelu as op
 
     return op(x, "tanh" if approximate else "none")
-
-
-# ---------------------------------------------------------------- reductions
-
-
-@builtin
-def max_(frame: Frame, x: Any, y: Operand | None = None, *, axis: Axes | None = None, keep: bool = False) -> Any:
-    """The larger of two, element by element; or with one argument, the largest along axes (all, if none is given)."""
-    return _extreme(frame, "max", x, y, axis, keep)
-
-
-@builtin
-def min_(frame: Frame, x: Any, y: Operand | None = None, *, axis: Axes | None = None, keep: bool = False) -> Any:
-    """The smaller of two, element by element; or with one argument, the smallest along axes (all, if none is given)."""
-    return _extreme(frame, "min", x, y, axis, keep)
-
-
-def _extreme(frame: Frame, name: str, x: Any, y: Any, axis: Axes | None, keep: bool) -> Any:
-    if y is None:
-        if isinstance(x, list) and x and axis is None:
-            return _fold(name, x)
-        tensor = as_tensor(frame, x)
-        return (reduce.reduce_max if name == "max" else reduce.reduce_min)(tensor, axis, keep)
-    if not isinstance(x, Value) and not isinstance(y, Value):
-        return _fold(name, [x, y])
-    require(
-        isinstance(x, Value | int | float | Dim), "AX0306", f"`{name}` takes tensors and numbers, not {describe(x)}"
-    )
-    a, b = promoted(frame, name, x, y)
-    return frame.build.builder.elementwise("maximum" if name == "max" else "minimum", a, b)
-
-
-COMBINE: Mapping[str, Callable[[Dim, Dim], Dim]] = {
-    "max": Dim.maximum, "min": Dim.minimum, "sum": Dim.__add__, "prod": Dim.__mul__,
-}  # fmt: skip
-
-
-FOLDS: Mapping[str, Callable[[list[Any]], int | float]] = {"max": max, "min": min, "sum": sum, "prod": math.prod}
-
-
-def _fold(name: str, items: list[Any]) -> Any:
-    """A static ``max``, ``min``, ``sum`` or ``prod`` of numbers and dims."""
-    for item in items:
-        require(
-            isinstance(item, int | float | Dim), "AX0306", f"`{name}` of a list takes numbers, not {describe(item)}"
-        )
-    if any(isinstance(item, Dim) for item in items):
-        require(not any(isinstance(item, float) for item in items), "AX0306", f"`{name}` cannot mix dims and floats")
-        combine = COMBINE[name]
-        result = Dim.of(items[0])
-        for item in items[1:]:
-            result = combine(result, Dim.of(item))
-        return static_dim(result)
-    number = FOLDS[name](items)
-    fits = abs(number) < LIMIT if isinstance(number, int) else not math.isnan(number)
-    require(fits, "AX0311", f"the {name} of this list is out of range")
-    return number
-
-
-@builtin
-def sum_(frame: Frame, x: Any, *, axis: Axes | None = None, keep: bool = False) -> Any:
-    """The sum along axes (all, if none is given); of a list of numbers, a number."""
-    return _fold("sum", [0, *x]) if _static_list(x, axis) else reduce.reduce_sum(as_tensor(frame, x), axis, keep)
-
-
-@builtin
-def prod(frame: Frame, x: Any, *, axis: Axes | None = None, keep: bool = False) -> Any:
-    """The product along axes (all, if none is given); of a list of numbers, a number."""
-    return _fold("prod", [1, *x]) if _static_list(x, axis) else reduce.reduce_prod(as_tensor(frame, x), axis, keep)
-
-
-def _static_list(x: Any, axis: Axes | None) -> bool:
-    return isinstance(x, list) and axis is None and not any(isinstance(item, list | Value) for item in x)
-
-
-@builtin
-def mean(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
-    """The mean along axes (all, if none is given)."""
-    floats = x if x.type.dtype.is_float else elementwise.cast(x, frame.build.float_type)
-    return reduce.reduce_mean(floats, axis, keep)
-
-
-@builtin
-def logsumexp(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
-    """``log(sum(exp(x)))`` along axes, without overflow."""
-    return reduce.reduce_logsumexp(x, axis, keep)
-
-
-@builtin
-def any_(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
-    """Whether any element along axes is true."""
-    return reduce.reduce_any(x, axis, keep)
-
-
-@builtin
-def all_(frame: Frame, x: Tensor, *, axis: Axes | None = None, keep: bool = False) -> Value:
-    """Whether all elements along axes are true."""
-    return reduce.reduce_all(x, axis, keep)
-
-
-@builtin
-def argmax(frame: Frame, x: Tensor, *, axis: int = -1, keep: bool = False) -> Value:
-    """Index of the largest element along an axis, the first one where several are equal."""
-    return reduce.argmax(x, axis_of(x, axis), keep)
-
-
-@builtin
-def argmin(frame: Frame, x: Tensor, *, axis: int = -1, keep: bool = False) -> Value:
-    """Index of the smallest element along an axis, the first one where several are equal."""
-    return reduce.argmin(x, axis_of(x, axis), keep)
-
-
-@builtin
-def cumsum(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
-    """Running sums along an axis."""
-    return reduce.cumsum(x, axis_of(x, axis))
 
 
 # ---------------------------------------------------------------- making tensors
@@ -467,141 +349,3 @@ def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     seed, step = frame.build.randomness()
     chance = frame.build.builder.constant(p, DType.f32)
     return random.random_bernoulli(_sizes(shape), seed, step, chance, site_number(frame.enter("mask")))
-
-
-# ---------------------------------------------------------------- gradients and modules
-
-
-@builtin
-def grad(frame: Frame, y: Tensor, x: Any, *, weight: Tensor | None = None) -> Any:
-    """The gradient of the scalar ``y`` (or of ``sum(weight * y)``) with respect to a tensor or a module."""
-    from .differentiation import differentiate
-
-    return differentiate(frame, y, x, weight, _here(frame))
-
-
-@builtin
-def frozen(frame: Frame, m: Any) -> Any:
-    """A module that is used but not trained: no gradient reaches its parameters, ``training`` is false inside."""
-    return algebra.freeze(_group(m, "frozen"))
-
-
-@builtin
-def map_(frame: Frame, f: Fn, m: Any, n: Any = None) -> Any:
-    """A module whose parameters are ``f(p)``, or ``f(p, q)`` of two modules."""
-    from .calls import call_values
-
-    groups = [_group(m, "map")] if n is None else [_group(m, "map"), _group(n, "map")]
-    return algebra.map_groups(frame, lambda *p: call_values(frame, f, p, _here(frame)), groups, _here(frame))
-
-
-@builtin
-def vec(frame: Frame, m: Any) -> Value:
-    """All parameters of a module, or a tensor, as one vector."""
-    return algebra.vector(frame, m if isinstance(m, Value) else _group(m, "vec"), _here(frame))
-
-
-@builtin
-def unvec(frame: Frame, v: Tensor, m: Any) -> Any:
-    """A module like ``m`` with parameters cut from a vector, in the order of ``vec``."""
-    return algebra.unvector(frame, v, _group(m, "unvec"), _here(frame))
-
-
-@builtin
-def parameters(frame: Frame, m: Any) -> list[Any]:
-    """The tensors of a module as a list; a tensor is its own."""
-    if isinstance(m, Value):
-        return [m]
-    if isinstance(m, list):
-        return [tensor for item in m for tensor in parameters(frame, item)]
-    items = [_group(m, "parameters")]
-    return [
-        algebra.tensor_of(frame, item, slot) for item in items for slot in algebra.slots_of(frame, item, _here(frame))
-    ]
-
-
-def _group(value: Any, name: str) -> Any:
-    require(algebra.is_group(value), "AX0306", f"`{name}` takes a module or a list of modules, not {describe(value)}")
-    return value
-
-
-def _here(frame: Frame) -> Span:
-    """The call under evaluation."""
-    span = frame.build.builder.origin.span
-    assert span is not None
-    return span
-
-
-# ---------------------------------------------------------------- static values
-
-
-@builtin
-def range_(frame: Frame, start: int, stop: int | None = None, step: int = 1) -> list[int]:
-    """Ints from start (0 if left out) up to stop, which is not included."""
-    require(step != 0, "AX0311", "the step of `range` is 0")
-    first, last = (0, start) if stop is None else (start, stop)
-    count = max(0, -((first - last) // step) if step > 0 else -((last - first) // -step))
-    require(count <= 100_000, "AX0215", f"a range of {count:,} is unrolled at compile time: too long")
-    return list(range(first, last, step))
-
-
-@builtin
-def len_(frame: Frame, x: Any) -> int:
-    """Number of items of a list, or of rows of a tensor."""
-    if isinstance(x, Value):
-        require(x.rank > 0, "AX0308", "a scalar tensor has no length")
-        length = static_dim(x.shape[0])
-        require(isinstance(length, int), "AX0309", f"the length {length} is known only when the model runs")
-        return int(str(length))
-    require(isinstance(x, list | dict | str), "AX0306", f"{describe(x)} has no length")
-    return len(x)
-
-
-@builtin
-def reversed_(frame: Frame, x: list[Any]) -> list[Any]:
-    """A list from its end to its start."""
-    return x[::-1]
-
-
-@builtin
-def enumerate_(frame: Frame, x: list[Any]) -> list[Any]:
-    """Pairs of position and item."""
-    return [[i, item] for i, item in enumerate(x)]
-
-
-@builtin
-def zip_(frame: Frame, a: list[Any], b: list[Any]) -> list[Any]:
-    """Pairs of items of two lists of one length."""
-    require(len(a) == len(b), "AX0304", f"`zip` joins lists of one length, not of {len(a)} and {len(b)}")
-    return [[x, y] for x, y in zip(a, b, strict=True)]
-
-
-@builtin
-def is_list(frame: Frame, x: Any) -> bool:
-    """Whether a static value is a list."""
-    return isinstance(x, list)
-
-
-@builtin
-def is_tensor(frame: Frame, x: Any) -> bool:
-    """Whether a value is a tensor, not a static number."""
-    return isinstance(x, Value)
-
-
-@builtin
-def float_(frame: Frame, x: float) -> float:
-    """A static number as a float."""
-    return x
-
-
-@builtin
-def int_(frame: Frame, x: float) -> int:
-    """A static number as an int, towards zero."""
-    require(math.isfinite(x), "AX0311", f"{x:g} is no int")
-    return int(x)
-
-
-@builtin
-def shape_of(frame: Frame, x: Tensor) -> list[Any]:
-    """The dims of a tensor, as a list."""
-    return [static_dim(d) for d in x.shape]
