@@ -17,7 +17,7 @@ from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
 from .autodiff import NotDifferentiable, reaching_gradient
-from .elaborate import calls
+from .elaborate import bodies
 from .elaborate.differentiation import gradient_help
 from .elaborate.expressions import evaluate
 from .elaborate.frame import Build, Frame
@@ -248,8 +248,8 @@ def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t
             declaration.name_span,
         )
     given = {q.name: Given(span, value=v) for q, v in zip(declaration.inputs, (p, g, t), strict=True)}
-    calls.bind_arguments(frame, frame, what, declaration.inputs, given, span)
-    new = calls.run_body(frame, what, declaration.body, declaration.result, span)
+    bodies.bind_arguments(frame, frame, what, declaration.inputs, given, span)
+    new = bodies.run_body(frame, what, declaration.body, declaration.result, span)
     notes = [f"for parameter `{slot.path}`, in the `minimize` at {span}"]
     if not isinstance(new, Value) or new.type != p.type:
         fail(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.compiler.elaborate import calls, frame, imports, model, static
+from archonnx.compiler.elaborate import bodies, frame, imports, model, static
 from archonnx.grammar import ast, dsl, layout, words
 from archonnx.grammar.catalogue import catalogue
 from archonnx.grammar.diagnostics import SpecError
@@ -88,7 +88,7 @@ def test_limits_are_those_of_the_code() -> None:
         "nesting of expressions": dsl.MAX_DEPTH,
         "nesting of brackets": layout.MAX_BRACKETS,
         "nesting of bodies": layout.MAX_INDENTATION,
-        "calls inside calls": calls.DEPTH,
+        "calls inside calls": bodies.DEPTH,
         "static evaluations of one build": frame.BUDGET,
         "items of a `range`": 100_000,
         "imported files": imports.MAX_FILES,

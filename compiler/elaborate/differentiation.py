@@ -16,7 +16,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
-from . import calls, statements
+from . import bodies, statements
 from .algebra import derived_like, slots_of, tensor_of
 from .frame import Build, Frame
 from .values import Derived, Module, Results, describe
@@ -132,7 +132,7 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         note=f"the backward of {what}",
         called_at=span,
     )
-    result = calls.run_body(inner, what, declaration.body, declaration.result, span)
+    result = bodies.run_body(inner, what, declaration.body, declaration.result, span)
     results = list(result.items) if isinstance(result, Results) else [result]
     if len(clause.parameters) != len(results):
         fail(

@@ -14,7 +14,7 @@ from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 
-from . import calls
+from . import bodies, calls
 from .asserts import Substitute
 from .frame import Build, Frame
 from .methods import add_setup
@@ -34,7 +34,7 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> tu
     """
     if entry.name in RESERVED:
         report.error("AX0205", f"`{entry.name}` is taken: every model has a graph of this name", entry.name_span)
-        raise calls.silenced()
+        raise bodies.silenced()
     substitutions: dict[str, Dim] = {}
     assumed: list[Assumption] = []
     while True:
@@ -67,8 +67,8 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> Graph:
         except SpecError as error:
             for diagnostic in error.diagnostics:
                 report.add(diagnostic)
-            raise calls.silenced() from None
-        result = calls.run_body(frame, what, entry.body, entry.result, entry.name_span)
+            raise bodies.silenced() from None
+        result = bodies.run_body(frame, what, entry.body, entry.result, entry.name_span)
         work.facts = facts_in_force()
     graph = work.graph(entry.name, _outputs(entry, result))
     return _all_inputs(graph, build, entry)

@@ -97,6 +97,10 @@ class Build:
                 help="a static `for` is unrolled: keep its range small",
             )
 
+    def give_up(self) -> None:
+        """End the build: going on would meet the same mistake again and again."""
+        self.spent = BUDGET + 1
+
     def assume(self, op: str, left: Dim, right: Dim) -> None:
         """Use an inequality from here on."""
         gaps = {

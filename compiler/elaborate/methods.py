@@ -9,7 +9,7 @@ from typing import Any
 from archonnx.grammar import ast
 from archonnx.grammar.source import Span
 
-from . import calls, statements
+from . import bodies, calls, statements
 from .dependence import application_statements, methods, module_dims
 from .frame import Frame
 from .signatures import Given, assign_arguments
@@ -24,19 +24,19 @@ def call_method(
     assert module.block is not None
     what = f"method `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.parameters], arguments, piped)
-    inner = calls.enter(frame, module.block.scope, module, span, what, f"{module.key}.{declaration.name}")
+    inner = bodies.enter(frame, module.block.scope, module, span, what, f"{module.key}.{declaration.name}")
     inner.kind, inner.sealed = "method", True
     calls.enter_module(inner, module)
     known = ready(module)  # before the arguments, which may apply the module
     if known:
         add_setup(inner, module, span)
-    calls.bind_arguments(frame, inner, what, declaration.parameters, given, span)
+    bodies.bind_arguments(frame, inner, what, declaration.parameters, given, span)
     if not known:
         calls.fix_module_dims(inner, module)
         bound = dict(inner.locals)
         add_setup(inner, module, span)
         inner.locals.update({p.name: bound[p.name] for p in declaration.parameters})
-    return calls.run_body(inner, what, declaration.body, declaration.result, span)
+    return bodies.run_body(inner, what, declaration.body, declaration.result, span)
 
 
 def ready(module: Module) -> bool:
@@ -54,7 +54,7 @@ def add_setup(inner: Frame, module: Module, span: Span) -> None:
     statements.run(setup, declaration.body)
     for name, value in setup.locals.items():
         inner.locals[name] = value
-        calls.keep_static(inner, name, value, span)
+        bodies.keep_static(inner, name, value, span)
     inner.fixed |= setup.fixed
 
 

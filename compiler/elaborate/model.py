@@ -19,7 +19,7 @@ from archonnx.grammar.source import Span
 
 from . import statements
 from .asserts import Substitute
-from .calls import bind_arguments, not_built
+from .bodies import bind_arguments, not_built
 from .expressions import evaluate, provenance
 from .frame import Build, Frame, Scope
 from .methods import bind_methods

@@ -17,7 +17,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from . import calls
+from . import bodies, calls
 from .expressions import evaluate, iterate, unpack
 from .feeds import check_feeds, feed_fields
 from .frame import Frame, Scope
@@ -181,7 +181,7 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
             if statement.whole:
-                calls.not_built("`feed whole`", statement.span)
+                bodies.not_built("`feed whole`", statement.span)
             if statement.name in block.feeds:
                 fail(
                     "AX0205",
@@ -192,13 +192,13 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 )
             block.feeds[statement.name] = statement
         case ast.Data():
-            calls.not_built("several data sources", statement.span)
+            bodies.not_built("several data sources", statement.span)
         case ast.For() | ast.If():
-            calls.not_built("`for` and `if` in a `train` block", statement.span)
+            bodies.not_built("`for` and `if` in a `train` block", statement.span)
         case _:
             kind = type(statement)
             if kind in NOT_BUILT:
-                calls.not_built(NOT_BUILT[kind], statement.span)
+                bodies.not_built(NOT_BUILT[kind], statement.span)
             fail(
                 "AX0212",
                 f"`{kind.__name__.lower()}` does not stand in a `train` block",
@@ -249,7 +249,7 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
         fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
     kind = expr.callee.id
     if kind in PLANNED_SOURCES:
-        calls.not_built(f"the data source `{kind}`", expr.callee.span)
+        bodies.not_built(f"the data source `{kind}`", expr.callee.span)
     if kind == "generate":
         return _generated(frame, expr)
     positional = [evaluate(frame, a.value) for a in expr.arguments if a.name is None]

@@ -17,7 +17,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, SpecError, fail
 from archonnx.grammar.source import Span
 
-from . import calls
+from . import bodies, calls
 from .asserts import check_assert
 from .dependence import walk
 from .expressions import evaluate, iterate, problems, provenance, truth, unpack
@@ -49,7 +49,7 @@ def run(frame: Frame, suite: ast.Suite) -> Returned | None:
             for name in bound_names(statement):
                 frame.locals[name] = POISON
             if frame.build.spent > BUDGET or ends_body(statement):
-                raise calls.silenced() from None
+                raise bodies.silenced() from None
             continue
         if returned is not None:
             return returned
@@ -305,7 +305,7 @@ HOME = {
 def _misplaced(frame: Frame, statement: ast.Stmt) -> None:
     kind = type(statement)
     if kind in NOT_BUILT:
-        calls.not_built(NOT_BUILT[kind], getattr(statement, "name_span", first_line(statement.span)))
+        bodies.not_built(NOT_BUILT[kind], getattr(statement, "name_span", first_line(statement.span)))
     word = kind.__name__.lower()
     fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {frame.kind}", statement.span)
 

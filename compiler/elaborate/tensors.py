@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,6 +76,8 @@ def natural_dtype(numbers: list[bool | int | float], model_float: DType) -> DTyp
 
 def _check_fits(number: bool | int | float, dtype: DType) -> None:
     if not dtype.is_integer:
+        if dtype.is_float and math.isfinite(number) and abs(number) > float(np.finfo(dtype.numpy.name).max):
+            raise TypeProblem("AX0311", f"{number:g} is too large for {dtype}", operands=())
         return
     if isinstance(number, float):
         raise TypeProblem(
