@@ -169,6 +169,46 @@ class TrainProgram:
     plan: Plan = ()
     """In which order a pass runs them."""
     span: Span | None = None
+    whole: frozenset[str] = frozenset()
+    """Fields that every batch gets as they are: their first axis counts no examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of these values."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A number from ``low`` to ``high``, both included; ``log`` draws it evenly on a logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """A ``search`` block: what is varied, and which figure is to become large (or small).
+
+    Attributes:
+        arguments: what the model's arguments are drawn from, by name.
+        settings: likewise for the settings of the train programs.
+        goal: a part and a loss or metric, as in ``valid.accuracy``.
+        maximise: whether it should be large.
+        trials: how many trainings there are at most.
+        span: where the block stands.
+    """
+
+    arguments: Mapping[str, Choice | Between]
+    settings: Mapping[str, Choice | Between]
+    goal: str
+    maximise: bool
+    trials: int
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +233,4 @@ class ModelProgram:
     assumptions: tuple[Assumption, ...] = ()
     entry_assumptions: Mapping[str, tuple[Assumption, ...]] = field(default_factory=dict)
     """By entry: the dims of an entry are its own."""
+    search: SearchSpace | None = None

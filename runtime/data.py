@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -204,11 +204,20 @@ def endless_order(indices: Indices, seed: int, epoch: int, size: int, *, shuffle
 
 
 class Examples:
-    """A model's fields over all examples. Fields whose first axis does not count examples are given whole."""
+    """A model's fields over all examples. Fields whose first axis does not count examples are given whole.
 
-    def __init__(self, fields: Mapping[str, Array], types: Mapping[str, TensorType]) -> None:
-        symbol = batch_symbol(types)
-        by_row = {name for name in fields if types[name].rank and types[name].shape[0].symbol == symbol is not None}
+    Args:
+        fields: arrays by name.
+        types: their types.
+        whole: fields that are given whole whatever their type says.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Array], types: Mapping[str, TensorType], whole: Collection[str] = ()
+    ) -> None:
+        cut = {name: types[name] for name in fields if name not in whole}
+        symbol = batch_symbol(cut)
+        by_row = {name for name, type_ in cut.items() if type_.rank and type_.shape[0].symbol == symbol is not None}
         self._rows = {name: np.ascontiguousarray(fields[name]) for name in fields if name in by_row}
         self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
         self.count = example_count(self._rows) if self._rows else 1

@@ -101,8 +101,9 @@ def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings,
         )
     fields = load_source(program.source, base, settings.seed)
     fed = program.feed(fields)
-    examples = Examples(fed, {name: model.fields[name].type for name in fed})
-    return Prepared(examples, split(examples.count, settings.split, {**fields, **fed}, program.span))
+    examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
+    by_example = {name: array for name, array in fed.items() if name not in program.whole}
+    return Prepared(examples, split(examples.count, settings.split, {**fields, **by_example}, program.span))
 
 
 def run_programs(

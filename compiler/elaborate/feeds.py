@@ -31,6 +31,27 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> No
                 part(statement.span, name),
                 help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}",
             )
+    _check_whole(block, trained, report)
+
+
+def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
+    """A batch is smaller than the set, so a field that is given whole may not share the dim that counts examples."""
+    whole = {name: s for name, s in block.feeds.items() if s.whole and name in trained.fields}
+    counted = {
+        symbol: f
+        for name, f in trained.fields.items()
+        if name not in whole and f.type.rank and (symbol := f.type.shape[0].symbol) is not None
+    }
+    for name, statement in whole.items():
+        type_ = trained.fields[name].type
+        for symbol in sorted(type_.symbols() & counted.keys()):
+            report.error(
+                "AX0708",
+                f"`{name}: {type_}` is fed whole, and {symbol} counts the examples of a batch in "
+                f"`{counted[symbol].name}: {counted[symbol].type}`",
+                part(statement.span, name),
+                help="give one of the dims another name",
+            )
 
 
 def feed_fields(scope: Scope, block: ProgramBlock, trained: Elaboration, data: Mapping[str, Array]) -> dict[str, Array]:

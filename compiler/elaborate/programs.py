@@ -127,7 +127,8 @@ def _elaborate_program(
 
     build(trained, 1, 1)  # a mistake in a `minimize` is found before any data is read
     name = f"{declaration.name}{suffix}".removeprefix(".")
-    return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span)
+    whole = frozenset(name for name, statement in block.feeds.items() if statement.whole)
+    return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span, whole)
 
 
 # ---------------------------------------------------------------- reading the block
@@ -180,8 +181,6 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             block.spans[f"{name}:key"] = statement.targets[0].span
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
-            if statement.whole:
-                bodies.not_built("`feed whole`", statement.span)
             if statement.name in block.feeds:
                 fail(
                     "AX0205",
