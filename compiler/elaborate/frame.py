@@ -31,7 +31,7 @@ BUDGET = 300_000
 
 
 PLANNED = frozenset({
-    "jacobian", "hessian", "onnx", "cumprod", "sort", "top_k", "orthogonal", "sparse", "solve", "gymnasium", "parquet",
+    "onnx", "cumprod", "sort", "top_k", "solve", "gymnasium", "parquet",
     "images", "text", "roc_auc", "r2_score", "average_pool", "batch_norm", "resize",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""

@@ -14,7 +14,7 @@ from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.elementwise import cast
 from archonnx.compiler.ops.shape import broadcast_to, stop_gradient
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, SpecError, fail
+from archonnx.grammar.diagnostics import Diagnostic, Label, SpecError, fail, make_error
 from archonnx.grammar.source import Span
 
 from . import bodies, calls
@@ -43,8 +43,8 @@ def run(frame: Frame, suite: ast.Suite) -> Returned | None:
             continue
         try:
             returned = execute(frame, statement)
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
+        except (SpecError, TypeProblem) as error:
+            for diagnostic in findings(error, statement):
                 frame.build.report.add_at_place(frame.explain(diagnostic))
             for name in bound_names(statement):
                 frame.locals[name] = POISON
@@ -54,6 +54,14 @@ def run(frame: Frame, suite: ast.Suite) -> Returned | None:
         if returned is not None:
             return returned
     return None
+
+
+def findings(error: SpecError | TypeProblem, statement: ast.Stmt) -> list[Diagnostic]:
+    """What went wrong in a statement; a problem that no expression has placed is the statement's own."""
+    if isinstance(error, SpecError):
+        return error.diagnostics
+    place = first_line(statement.span)
+    return [make_error(error.code, error.headline, place, notes=error.notes, help=error.help)]
 
 
 def ends_body(statement: ast.Stmt) -> bool:
@@ -231,7 +239,7 @@ def sample(frame: Frame, wanted: TensorType, distribution: ast.Expr, declared_at
 
     sampler = calls.evaluate_callable(frame, distribution)
     span = distribution.span
-    with frame.at(span, f"`{span.text}`"):
+    with frame.at(span, f"`{span.text}`"), problems(frame, span, [], []):
         value = calls.call_values(frame, sampler, [[static_dim(d) for d in wanted.shape]], span)
         if isinstance(value, int | float) and not isinstance(value, bool):
             with problems(frame, span, [distribution], [value]):
@@ -290,7 +298,6 @@ NOT_BUILT = {
     ast.Fn: "a fn inside a fn or entry",
     ast.Block: "a block inside a block or model",
     ast.Emit: "`emit`",
-    ast.Search: "`search`",
 }
 """Statements that parse and wait for their turn."""
 HOME = {
@@ -298,7 +305,7 @@ HOME = {
     ast.Loss: "a model", ast.Metric: "a model", ast.Entry: "a model", ast.State: "an optimizer",
     ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
     ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
-    ast.Together: "a `train` block",
+    ast.Together: "a `train` block", ast.Search: "the file",
 }  # fmt: skip
 
 

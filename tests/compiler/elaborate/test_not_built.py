@@ -42,7 +42,7 @@ CONSTRUCTS = {
     "item of a list": model("a = [x, x]\na[1] = 2 * x\noutput y = a[1]"),
     "put": model("output y = put(x, 0, x[:, :1], axis=1)"),
     "grad": model("output y = grad(sum(x * x), x)"),
-    "jacobian": model("output y = jacobian(sum(x, axis=0), x)"),
+    "jacobian": model("v = x[0]\noutput y = jacobian(2 * v, v)"),
     "frozen": model("net = Dense(4)\noutput y = frozen(net)(x)"),
     "copy": model("net = Dense(4)\ny = net(x)\nother = copy(net)\noutput z = other(x) + y"),
     "derived module": model("net = Dense(4)\ny = net(x)\noutput z = (net * 2)(x)"),
