@@ -64,7 +64,8 @@ def _checked(
             help=f'convert it: `.astype("{type_.dtype.numpy}")`' if array.dtype.kind in "fiub" else None,
         )
     elif array.ndim != type_.rank:
-        report.error("AX0608", f"the {what} {shown}: {type_.rank} axes are needed, not {array.ndim}", None)
+        needed = "1 axis is" if type_.rank == 1 else f"{type_.rank} axes are"
+        report.error("AX0608", f"the {what} {shown}: {needed} needed, not {array.ndim}", None)
     else:
         _check_sizes(name, array, type_, sizes, shown, what, report)
     return array.astype(type_.dtype.numpy, copy=False) if array.dtype.kind in "fiub" else array

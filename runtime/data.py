@@ -114,8 +114,13 @@ def _npz(path: Path, span: Span | None) -> Fields:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        fail("AX0604", f"{path.name} is no .npz file of plain arrays", span, notes=[str(error)])
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError):
+        fail(
+            "AX0604",
+            f"{path.name} is no .npz file of plain arrays",
+            span,
+            help=f'write it with `numpy.savez("{path.name}", x=..., y=...)`; arrays of Python objects are not read',
+        )
 
 
 # ---------------------------------------------------------------- parts
@@ -174,6 +179,7 @@ def _stratified(sizes: Mapping[str, int], how: Split, fields: Mapping[str, Array
             help=did_you_mean(how.stratify, fields) or f"fields: {', '.join(fields)}",
         )
     labels = fields[how.stratify]
+    _check_classes(labels, sizes, how.stratify, span)
     rest = np.arange(len(labels))
     chosen: dict[str, Indices] = {}
     for name, size in sizes.items():
@@ -185,6 +191,21 @@ def _stratified(sizes: Mapping[str, int], how: Split, fields: Mapping[str, Array
         except ValueError as error:
             fail("AX0606", f"cannot stratify by `{how.stratify}`: {error}", span)
     return Parts(**{name: np.random.default_rng(how.seed).permutation(part) for name, part in chosen.items()})
+
+
+def _check_classes(labels: Array, sizes: Mapping[str, int], name: str, span: Span | None) -> None:
+    """SpecError unless every class has an example for every part, and every part room for every class."""
+    classes, counts = np.unique(labels, return_counts=True)
+    parts = {part: size for part, size in sizes.items() if size}
+    fewest = int(counts.min(initial=len(labels)))
+    if fewest < len(parts):
+        has = "1 example" if fewest == 1 else f"{fewest} examples"
+        why = f"{classes[counts.argmin()]} has {has}, and the parts are {', '.join(parts)}"
+        fail("AX0606", f"cannot stratify by `{name}`: {why}", span)
+    for part, size in parts.items():
+        if size < len(classes):
+            why = f"there are {len(classes)} classes, and the {part} part has {size} of the examples"
+            fail("AX0606", f"cannot stratify by `{name}`: {why}", span)
 
 
 # ---------------------------------------------------------------- batches

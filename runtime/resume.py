@@ -86,7 +86,9 @@ class SavedState:
         try:
             self._tensors, metadata = load_with_metadata(path)
             self._record = json.loads(metadata[METADATA_KEY])
-        except (KeyError, ValueError, SpecError) as error:
+        except SpecError as error:
+            fail("AX0618", error.diagnostics[0].headline, None)
+        except (KeyError, ValueError) as error:
             fail("AX0618", f"{path} is damaged: {error}", None)
         if self._record["format"] != FORMAT:
             fail("AX0618", f"{path} was written by another version of archonnx", None)

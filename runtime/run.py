@@ -86,7 +86,8 @@ def check_free(out: Path) -> None:
         )
     ancestor = next(parent for parent in out.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        fail("AX0616", f"cannot write in {ancestor}", None)
+        reason = "you may not write there" if ancestor.is_dir() else "it is no folder"
+        fail("AX0616", f"cannot write in {ancestor}: {reason}", None)
 
 
 def save_run(
@@ -352,7 +353,7 @@ class Run:
         if not len(indices):
             fail(
                 "AX0606",
-                f"the split of {self.name} has no {on} part",
+                f"{self.path} was split without a {on} part",
                 None,
                 help=f"parts: {', '.join(self.record['metrics'])}",
             )

@@ -78,9 +78,10 @@ def _explained(error: Exception, device: Device, origins: Mapping[str, str], gra
     origin = origins.get((named[1] or named[2]) if named else "")
     labels: tuple[Label, ...] = ()
     if origin is not None and graph is not None:
-        place = next((node.origin for node in graph.nodes if str(node.origin) == origin), None)
-        if place is not None and place.span is not None:
-            labels = (Label(place.span, place.role or "here", primary=True),)
+        found = {node.origin for node in graph.nodes if str(node.origin) == origin}
+        places = {at.place for at in found} if len({at.place for at in found}) == 1 else {at.span for at in found}
+        role = next((at.role for at in found if at.role), "here")
+        labels = tuple(Label(place, role, primary=True) for place in places if place is not None)
     headline = f"onnxruntime cannot run this on {device.name}: {_cleaned(str(error))}"
     return Diagnostic("AX0612", headline, labels, (f"in the {origin}",) if origin is not None else ())
 
@@ -110,6 +111,7 @@ def _cleaned(message: str) -> str:
     """An onnxruntime message without the places in its own source."""
     text = re.sub(r"\s+", " ", message)
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"^(Error in execution: )?Non-zero status code returned while running .*?Status Message: ", "", text)
     return re.sub(r"/\S+\.(?:cc|h|cu):\d+ (?:[^:]*::)*[\w~<>, ]*\([^)]*\)(?: const)? ?", "", text).strip()
 
 

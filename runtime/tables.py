@@ -101,7 +101,8 @@ def _rows(path: Path, delimiter: str, span: Span | None) -> tuple[list[str], lis
                 if not row:
                     continue
                 if len(row) != len(names):
-                    what = f"{path.name}:{reader.line_num}: {len(row)} cells where the header names {len(names)}"
+                    cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+                    what = f"{path.name}:{reader.line_num}: {cells} where the header names {len(names)}"
                     report.error("AX0603", what, span)
                 rows.append(row)
                 lines.append(reader.line_num)
@@ -123,7 +124,12 @@ def _check_names(path: Path, names: Sequence[str], report: Report, span: Span | 
         if names.count(name) > 1:
             report.error("AX0603", f"{path.name}:1: the column `{name}` is there {names.count(name)} times", span)
     if all(_number(name) is not None for name in names):
-        report.error("AX0603", f"{path.name}:1: the first line holds numbers, not the names of the columns", span)
+        report.error(
+            "AX0603",
+            f"{path.name}:1: the first line holds numbers, not the names of the columns",
+            span,
+            help="put a line of names above it",
+        )
 
 
 def _numbers(cells: Sequence[str]) -> Array | None:

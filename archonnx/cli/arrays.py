@@ -38,8 +38,13 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Array]:
         return {name: columns[next(iter(columns))]} if equals and len(columns) == 1 else columns
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        fail("AX0604", f"{path} is no NumPy file of plain arrays", None, notes=[str(error)])
+    except (ValueError, OSError, EOFError):
+        fail(
+            "AX0604",
+            f"{path} is no NumPy file of plain arrays",
+            None,
+            help="write it with `numpy.save` or `numpy.savez`; arrays of Python objects are not read",
+        )
     if isinstance(loaded, np.ndarray):
         return {name if equals else next(iter(types)): loaded}
     return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}

@@ -1,4 +1,4 @@
-"""Golden pages of what is found when a model is exported, opened and run: the whole of what people read."""
+"""Golden pages of what is found when a model is trained, exported, opened and run: all findings as people read them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.render import render_report
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 
-PAGE = "diagnostics/onnx.md"
+PAGES = {"onnx": "AX05", "run": "AX06"}
+"""The families of codes, by the pages that show them."""
+SCRIPTS = ("run.py", "run.sh")
+FOLDER = "FOLDER"
+"""What pages have in place of the folder in which a case is run."""
 
 
 def typed(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +34,20 @@ def typed(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert end.code in (None, 0, 1)
 
 
-@golden_cases(PAGE)
+def findings(shown: str) -> str:
+    """What was printed, from the first finding on: the progress of a training before it has times in it."""
+    first = re.search(r"^(error|warning)\[", shown, re.MULTILINE)
+    return shown[first.start() :] if first else shown
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_code_has_a_case(page: str) -> None:
+    titles = re.findall(r"^## (AX\d{4} \S+)", (GOLDEN / f"diagnostics/{page}.md").read_text("utf-8"), re.MULTILINE)
+    family = [entry for code, entry in catalogue().items() if code.startswith(PAGES[page])]
+    assert set(titles) == {f"{entry.code} {entry.slug}" for entry in family}
+
+
+@golden_cases("diagnostics/onnx.md", "diagnostics/run.md")
 def test_message(
     case: Case,
     golden: Golden,
@@ -39,7 +56,9 @@ def test_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "onnx.arch").write_text(case.source, encoding="utf-8")
+    for name, text in case.sources.items():
+        if name not in SCRIPTS:
+            (tmp_path / name).write_text(text, encoding="utf-8")
     if (script := case.sources.get("run.py")) is not None:
         monkeypatch.setattr("archonnx.compiler.onnx_export.LARGE", 10**9)  # put back when the test ends
         with pytest.raises(SpecError) as caught:
@@ -49,11 +68,6 @@ def test_message(
         for line in case.sources["run.sh"].splitlines():
             capsys.readouterr()
             typed(line, monkeypatch)
-        shown = capsys.readouterr().err
-    assert re.findall(r"\[(AX\d{4})\]", shown) == [case.title.split()[0]], "one finding, of the code in the title"
-    golden(case, shown)
-
-
-def test_every_code_of_onnx_has_a_case() -> None:
-    shown = set(re.findall(r"^## (AX\d{4}) ", (GOLDEN / PAGE).read_text("utf-8"), re.MULTILINE))
-    assert shown == {code for code in catalogue() if code.startswith("AX05")}
+        shown = findings(capsys.readouterr().err)
+    assert set(re.findall(r"\[(AX\d{4})\]", shown)) == {case.title.split()[0]}, "findings of the code in the title"
+    golden(case, shown.replace(str(tmp_path), FOLDER))

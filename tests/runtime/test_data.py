@@ -107,7 +107,7 @@ def test_columns_are_fields_and_numeric_ones_make_the_matrix(tmp_path: Path) -> 
     [
         ("", "t.csv is empty"),
         ("a,b\n", "a header and no rows"),
-        ("a,b\n1,2\n3\n4,5,6\n", "t.csv:3: 1 cells where the header names 2"),
+        ("a,b\n1,2\n3\n4,5,6\n", "t.csv:3: 1 cell where the header names 2"),
         ("a,b\n1,2\n3\n4,5,6\n", "t.csv:4: 3 cells where the header names 2"),
         ("a,b\n1,\n2,3\nnan,4\n", "`b` has no value in line 2"),
         ("a,b\n1,\n2,3\nnan,4\n", "`a` has no value in line 4"),

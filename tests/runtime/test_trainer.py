@@ -36,7 +36,7 @@ def test_parameters_can_be_read_and_assigned_and_follow_the_seed() -> None:
     copy = ours.parameters["w"]
     copy[0] = 100  # what was read is a copy
     assert ours.parameters["w"][0] == 1
-    with pytest.raises(SpecError, match="1 axes are needed, not 2"):
+    with pytest.raises(SpecError, match="1 axis is needed, not 2"):
         ours.parameters["w"] = np.zeros((3, 1), np.float32)
     with pytest.raises(SpecError, match="no parameter `W`") as caught:
         ours.parameters["W"] = np.zeros(3, np.float32)

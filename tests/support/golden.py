@@ -63,8 +63,8 @@ def _case(path: Path, title: str, text: str) -> Case:
     return Case(path, title, sources, expected[0])
 
 
-def golden_cases(pattern: str) -> pytest.MarkDecorator:
+def golden_cases(*patterns: str) -> pytest.MarkDecorator:
     """Parametrise a test's ``case`` with the cases of all pages that match, such as ``syntax/*.md``."""
-    cases = [case for path in sorted(GOLDEN.glob(pattern)) for case in read_cases(path)]
-    assert cases, f"no golden cases match {pattern}"
+    cases = [case for pattern in patterns for path in sorted(GOLDEN.glob(pattern)) for case in read_cases(path)]
+    assert cases, f"no golden cases match {patterns}"
     return pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.path.stem}-{case.title}") for case in cases])
