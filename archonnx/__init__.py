@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archonnx.api import Compiled, ParameterInfo, Trainer, compile, load, train
+    from archonnx.api import Compiled, ParameterInfo, Trainer, compile, load, search, train
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.runtime.run import Run
 
-__all__ = ["Compiled", "ParameterInfo", "Run", "SpecError", "Trainer", "compile", "load", "train"]
+__all__ = ["Compiled", "ParameterInfo", "Run", "SpecError", "Trainer", "compile", "load", "search", "train"]
 
 _HOMES = {"SpecError": "archonnx.grammar.diagnostics", "Run": "archonnx.runtime.run"}
 

@@ -30,6 +30,8 @@ from archonnx.runtime.training import program_named, run_programs
 if TYPE_CHECKING:
     import onnx
 
+    from archonnx.runtime.search import Trial
+
 SpecLike = str | Path | Spec
 
 
@@ -250,6 +252,39 @@ def train(
         keep=checkpoints.keep,
     )
     return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
+
+
+def search(
+    spec: SpecLike,
+    out: str | Path | None = None,
+    *,
+    trials: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    threads: int | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> Run:
+    """Train a spec with many arguments, as its ``search`` block says, and keep the best training as a run.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave; arguments that are given there are not varied.
+        out: the directory to make (``runs/NAME-N`` unless given).
+        trials: how many trainings at most, in place of what the spec says.
+        settings: replace settings of the spec, which are then not varied.
+        device: ``auto`` takes a GPU if there is one.
+        threads: CPU threads.
+        on_trial: is told of every trial when it is done.
+    """
+    from archonnx.runtime.search import best_trial
+
+    loaded = _spec(spec)
+    destination = Path(out) if out is not None else free_directory(loaded.name)
+    check_free(destination)
+    found = best_trial(
+        loaded, trials=trials, changes=settings or {}, options=Options(device, threads), on_trial=on_trial
+    )
+    request = Request(found.spec.arguments, found.changes, None)
+    return save_run(destination, found.spec, found.model, found.trained, request=request)
 
 
 def _continued(before: Request, now: Request) -> Request:

@@ -27,7 +27,7 @@ from .elaborate.imports import Importer
 from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
 from .elaborate.programs import elaborate_programs
-from .elaborate.statements import NOT_BUILT
+from .elaborate.search import elaborate_search
 from .ir.graph import Graph
 from .ir.types import DType
 from .program import Assumption, ModelProgram
@@ -121,7 +121,6 @@ def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
 def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
-    _refuse_unbuilt(spec.file, report)
     folder = spec.path.parent if spec.path is not None else None
     scope = Importer(folder, parse_source).scope_of(spec.file, folder, report)
     model = _model(spec)
@@ -130,6 +129,7 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
     judged, trained = elaborated.judged, elaborated.trained
     programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report)
     report.finish()
+    search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
     entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
     return ModelProgram(
@@ -145,6 +145,7 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
         entries={name: graph for name, (graph, _) in entries.items()},
         assumptions=tuple(dict.fromkeys((*judged.build.assumptions, *trained.build.assumptions))),
         entry_assumptions={name: assumed for name, (_, assumed) in entries.items()},
+        search=search,
     )
 
 
@@ -157,12 +158,6 @@ def _entries(judged: Elaboration, report: Report) -> dict[str, tuple[Graph, tupl
             continue  # in the report
     report.finish()
     return entries
-
-
-def _refuse_unbuilt(file: ast.File, report: Report) -> None:
-    for declaration in file.declarations:
-        if isinstance(declaration, ast.Search):
-            report.error("AX0001", f"not built yet: {NOT_BUILT[ast.Search]}", declaration.span)
 
 
 def _model(spec: Spec) -> ast.Model:

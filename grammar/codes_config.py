@@ -77,4 +77,32 @@ CODES: tuple[Code, ...] = (
         "A program may start with the parameters that an earlier one of the same file ended with.",
         "Use the name of a program that stands above.",
     ),
+    Code(
+        "AX0710",
+        "search-of-nothing",
+        "a search varies what is neither an argument of the model nor a setting",
+        "A search draws values for the arguments of the model, and for `epochs`, `batch_size`, `shuffle` and `seed` of "
+        "its train programs. Everything else is reached by an argument: `model M(lr: float = 1e-3)` and "
+        "`adam(lr=lr)`.",
+        "Use one of the names listed, or make an argument of it.",
+        "search:\n    widht = choice(16, 32)\n    maximize valid.accuracy\n",
+    ),
+    Code(
+        "AX0711",
+        "bad-distribution",
+        "a search cannot draw from this",
+        "Values come from `choice(a, b, ...)`, `uniform(low, high)`, `loguniform(low, high)` with positive bounds, or "
+        "`intrange(low, high)` with integers, both bounds included. What takes integers is drawn from integers.",
+        "Write one of these, with the lower bound first.",
+        "search:\n    lr = loguniform(0, 0.1)\n    maximize valid.accuracy\n",
+    ),
+    Code(
+        "AX0712",
+        "bad-search",
+        "a search does not say what is sought",
+        "A search has one goal: a loss or metric on the train or the valid part. (The test part is for the end.) "
+        "`maximize -valid.objective` makes a loss small.",
+        "Add `maximize valid.NAME`, once, and give the split a valid part.",
+        "search:\n    width = choice(16, 32)\n    maximize valid.acuracy\n",
+    ),
 )

@@ -147,4 +147,19 @@ CODES: tuple[Code, ...] = (
         "spec, its arguments or its programs are others than those that were trained.",
         "Give the spec and the arguments of that training, or start a new one.",
     ),
+    Code(
+        "AX0619",
+        "package-missing",
+        "an optional package is not installed",
+        "Some of what archonnx does needs a package that most people can do without: searching needs Optuna.",
+        "Install it with the extra that the message names.",
+    ),
+    Code(
+        "AX0620",
+        "no-search",
+        "there is nothing to search, or nothing was found",
+        "A search needs a `search:` block in the spec, a train program, and at least one trial in which the training "
+        "did not diverge.",
+        "Add the block, or narrow its space to values with which the model can be trained.",
+    ),
 )

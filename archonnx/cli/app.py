@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import call, check, convert, evaluate, explain, export, fmt, new, predict, train
+from . import call, check, convert, evaluate, explain, export, fmt, new, predict, search, train
 
 app = typer.Typer(
     name="archonnx",
@@ -48,6 +48,7 @@ def _common(
 
 app.command("check")(check.check)
 app.command("train")(train.train)
+app.command("search")(search.search)
 app.command("predict")(predict.predict)
 app.command("call")(call.call)
 app.command("eval")(evaluate.evaluate)

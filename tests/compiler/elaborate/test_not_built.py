@@ -65,7 +65,7 @@ CONSTRUCTS = {
     "search": model(
         LOSS,
         after="train:\n    minimize objective with adam\nsearch:\n"
-        "    lr = loguniform(1e-4, 1e-1)\n    maximize valid.objective\n    trials = 4\n",
+        "    epochs = intrange(1, 5)\n    maximize valid.objective\n    trials = 4\n",
     ),
 }
 

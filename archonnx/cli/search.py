@@ -1,0 +1,96 @@
+"""``archonnx search``: train a spec with many arguments, keep the best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Arguments, Device, DeviceOption, key_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archonnx.runtime.search import Trial
+
+
+def search(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="How many trainings at most; replaces what the spec says.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The directory to make; runs/NAME-N unless given.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting; it is not varied then. Repeatable."),
+    ] = None,
+    arg: Arguments = None,
+    device: Device = DeviceOption.auto,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
+) -> None:
+    """Train a spec as its `search:` block says, and keep the best training as a run.
+
+    Every trial draws arguments and trains anew. Arguments given by `--arg` are not varied.
+    Needs Optuna: `pip install 'archonnx[search]'`.
+
+        archonnx search model.arch --trials 20 --out runs/best
+        archonnx search model.arch --arg width=64 --set epochs=5
+    """
+    arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
+    from archonnx import api
+
+    from .output import metrics_table, say
+
+    done: list[Trial] = []
+
+    def on_trial(trial: Trial) -> None:
+        done.append(trial)
+        say(f"trial {trial.number}: {_shown(trial)}{' *' if trial.best else ''}")
+
+    run = api.search(
+        api.load(spec, **arguments),
+        out,
+        trials=trials,
+        settings=changes,
+        device=device.value,
+        threads=threads,
+        on_trial=on_trial,
+    )
+    typer.echo(_table(done))
+    best = next(trial for trial in reversed(done) if trial.best)
+    typer.echo(f"\nbest: {_drawn(best)}\n")
+    typer.echo(metrics_table(run.metrics))
+    say(f"\nrun: {run.path}")
+
+
+def _shown(trial: Trial) -> str:
+    return f"{_drawn(trial)}: {_value(trial)}"
+
+
+def _drawn(trial: Trial) -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in {**trial.arguments, **trial.settings}.items())
+
+
+def _value(trial: Trial) -> str:
+    from .output import figure
+
+    return figure(trial.value) if trial.value is not None else "diverged"
+
+
+def _text(value: Any) -> str:
+    """A value as ``--arg`` takes it; a drawn number with the digits that matter."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _table(trials: Sequence[Trial]) -> str:
+    """A row for each trial: what was drawn, and what came of it."""
+    from .output import table
+
+    names = [*trials[0].arguments, *trials[0].settings]
+    rows = [[str(t.number), *(_text({**t.arguments, **t.settings}[name]) for name in names), _value(t)] for t in trials]
+    return table([["trial", *names, "goal"], *rows])
