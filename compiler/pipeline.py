@@ -132,6 +132,8 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
     search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
     entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
+    for metric in judged.set_metrics.values():
+        values |= metric.arguments
     return ModelProgram(
         name=model.name,
         fields=judged.fields,
@@ -139,12 +141,13 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
         infer=judged.graph("infer", {name: value for name, (value, _) in judged.outputs.items()}),
         evaluate=judged.graph("evaluate", values),
         losses=tuple(judged.losses),
-        metrics=tuple(judged.metrics),
+        metrics=(*judged.metrics, *judged.set_metrics),
         gradients=lambda loss: gradient_graph(trained, loss),
         programs=programs,
         entries={name: graph for name, (graph, _) in entries.items()},
         assumptions=tuple(dict.fromkeys((*judged.build.assumptions, *trained.build.assumptions))),
         entry_assumptions={name: assumed for name, (_, assumed) in entries.items()},
+        set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
         search=search,
     )
 

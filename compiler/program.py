@@ -212,10 +212,22 @@ class SearchSpace:
 
 
 @dataclass(frozen=True, slots=True)
+class SetMetric:
+    """``metric NAME over set``: a function of ``SET_FUNCTIONS``, computed once over the examples of a part.
+
+    ``arguments`` are the outputs of the graph ``evaluate`` that are gathered for it: prediction and target.
+    """
+
+    function: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelProgram:
     """A model, elaborated.
 
-    ``infer`` computes the outputs from the inputs they use; ``evaluate`` the losses and metrics (not ``training``);
+    ``infer`` computes the outputs from the inputs they use; ``evaluate`` the losses and metrics (not ``training``),
+    and the arguments of those over a set;
     ``gradients(loss)`` the gradient of a loss with respect to each trainable parameter, by path, in training mode.
     Every graph takes parameters as inputs, by path.
     """
@@ -233,4 +245,6 @@ class ModelProgram:
     assumptions: tuple[Assumption, ...] = ()
     entry_assumptions: Mapping[str, tuple[Assumption, ...]] = field(default_factory=dict)
     """By entry: the dims of an entry are its own."""
+    set_metrics: Mapping[str, SetMetric] = field(default_factory=dict)
+    """Those of ``metrics`` that are computed over a set."""
     search: SearchSpace | None = None

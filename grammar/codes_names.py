@@ -209,4 +209,23 @@ CODES = (
         "Move what both need into a third file.",
         'from "self.arch" import Block\nmodel M():\n    input x: [B]\n    output y = x\n',
     ),
+    Code(
+        "AX0225",
+        "not-over-a-set",
+        "`metric ... over set` is no function of a set",
+        "Such a metric is one call of a function that is computed once over all examples of a part, such as "
+        "`roc_auc(score, label)`. Its arguments may be any expressions; around it there are none.",
+        "Use one of the functions the message names; a mean over examples is a plain `metric`.",
+        "model M():\n    input x: [B, 4]\n    target t: i64[B]\n    output y = sum(x, axis=1)\n"
+        "    metric auc over set = roc_acu(y, t)\n",
+    ),
+    Code(
+        "AX0226",
+        "function-of-a-set",
+        "a function of a whole set is used in an expression",
+        "Functions such as `roc_auc` need all examples of a part, and an expression sees one batch.",
+        "Declare `metric NAME over set = roc_auc(score, label)`.",
+        "model M():\n    input x: [B, 4]\n    target t: i64[B]\n    output y = sum(x, axis=1)\n"
+        "    metric auc = roc_auc(y, t)\n",
+    ),
 )

@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import fail
 from .data import Examples, Indices, Parts, endless_order, epoch_order
 from .interrupt import Interrupt, deferred_interrupt
 from .monitor import Monitor
+from .set_metrics import Gathered
 from .trainer import Trainer
 
 Reason = Literal["finished", "early stopping", "interrupted"]
@@ -273,12 +274,13 @@ def measure(
     indices: Indices,
     settings: TrainSettings,
 ) -> dict[str, float]:
-    """Losses and metrics on a part, batch by batch, averaged by example."""
+    """Losses and metrics on a part, batch by batch, averaged by example; metrics over a set once, at the end."""
     totals: dict[str, float] = {}
+    gathered = Gathered(trainer.model.set_metrics)
     for rows, batch in examples.batches(indices, settings.batch_size):
-        for name, value in trainer.evaluate(batch).items():
+        for name, value in gathered.add(trainer.measures(batch)).items():
             totals[name] = totals.get(name, 0.0) + value * rows
-    return {name: total / len(indices) for name, total in totals.items()}
+    return {name: total / len(indices) for name, total in totals.items()} | gathered.values()
 
 
 def _diverged(losses: Mapping[str, float], where: str) -> None:

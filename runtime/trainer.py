@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import did_you_mean, fail
 from .assumptions import check_arrays, of_graph
 from .batch import check_dim_arguments, checked, dim_arguments, in_batches
 from .session import Options, Session, call, choose_device, open_graph
+from .set_metrics import Gathered
 from .step import StepRunner
 
 GRADIENT = "grad/"
@@ -132,9 +133,13 @@ class Trainer:
         return {name.removeprefix(GRADIENT): array for name, array in results.items() if name.startswith(GRADIENT)}
 
     def evaluate(self, batch: Mapping[str, Any]) -> dict[str, float]:
-        """Losses and metrics on a batch, by name, not in training mode."""
-        results = self._function("evaluate", lambda: self.model.evaluate)(batch)
-        return {name: float(value) for name, value in results.items()}
+        """Losses and metrics on a batch, by name, not in training mode; to those over a set the batch is the set."""
+        gathered = Gathered(self.model.set_metrics)
+        return gathered.add(self.measures(batch)) | gathered.values()
+
+    def measures(self, batch: Mapping[str, Any]) -> dict[str, Array]:
+        """Losses and metrics on a batch, and what those over a set are computed of."""
+        return self._function("evaluate", lambda: self.model.evaluate)(batch)
 
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The model's outputs for any number of rows."""

@@ -15,6 +15,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
+from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
@@ -32,7 +33,7 @@ BUDGET = 300_000
 
 PLANNED = frozenset({
     "onnx", "cumprod", "sort", "top_k", "solve", "gymnasium", "parquet",
-    "images", "text", "roc_auc", "r2_score", "average_pool", "batch_norm", "resize",
+    "images", "text", "average_pool", "batch_norm", "resize",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 
@@ -217,6 +218,13 @@ class Frame:
         if value is None:
             if name in PLANNED:
                 fail("AX0001", f"not built yet: `{name}`", node.span)
+            if name in SET_FUNCTIONS:
+                fail(
+                    "AX0226",
+                    f"`{name}` is a function of a whole set of examples, not of the tensors of a batch",
+                    node.span,
+                    help=f"declare `metric NAME over set = {name}({', '.join(ARGUMENTS)})`",
+                )
             known = [*self.locals, *self.scope.names()]
             fail("AX0201", f"unknown name `{name}`", node.span, "not defined here", help=did_you_mean(name, known))
         return value

@@ -19,10 +19,11 @@ from archonnx.grammar.source import Span
 
 from . import statements
 from .asserts import Substitute
-from .bodies import bind_arguments, not_built
+from .bodies import bind_arguments
 from .expressions import evaluate, provenance
 from .frame import Build, Frame, Scope
 from .methods import bind_methods
+from .over_set import OverSet, over_set
 from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
 from .values import ModelType, Module, Slot, describe, static_dim
 
@@ -39,6 +40,7 @@ class Elaboration:
     outputs: dict[str, tuple[Value, Span]] = field(default_factory=dict)
     losses: dict[str, tuple[Value, Span]] = field(default_factory=dict)
     metrics: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    set_metrics: dict[str, OverSet] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     entries: dict[str, ast.Entry] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
@@ -245,7 +247,9 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
 
     def metric(frame: Frame, statement: ast.Metric) -> None:
         if statement.over is not None:
-            not_built("`metric ... over set`", statement.span)
+            _check_name(elaboration, statement.name, statement)
+            elaboration.set_metrics[statement.name] = over_set(frame, statement)
+            return
         value = _scalar(evaluate(frame, statement.value), statement, "a metric")
         _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)
 
@@ -324,11 +328,19 @@ def _keep(
 ) -> None:
     if not isinstance(value, Value):
         fail("AX0306", f"an output is a tensor, not {describe(value)}", statement.value.span)
-    taken = {
+    _check_name(elaboration, name, statement)
+    group[name] = (value, statement.value.span)
+    frame.bind(name, value, statement.span)
+
+
+def _check_name(elaboration: Elaboration, name: str, statement: ast.Output | ast.Loss | ast.Metric) -> None:
+    taken: dict[str, Span | None] = {
         n: span
         for part in (elaboration.outputs, elaboration.losses, elaboration.metrics)
         for n, (_, span) in part.items()
-    } | {n: f.origin.span for n, f in elaboration.fields.items()}
+    }
+    taken |= {n: metric.span for n, metric in elaboration.set_metrics.items()}
+    taken |= {n: f.origin.span for n, f in elaboration.fields.items()}
     if name in taken:
         first = taken[name]
         fail(
@@ -337,8 +349,6 @@ def _keep(
             statement.span,
             others=[Label(first, "first here")] if first is not None else (),
         )
-    group[name] = (value, statement.value.span)
-    frame.bind(name, value, statement.span)
 
 
 def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> None:
@@ -355,7 +365,7 @@ def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> N
                 others=[Label(_span(target), "declared as a target")],
                 help=f"declare it `input {targets[target]}: ...` if it is given",
             )
-    if not judged.outputs and not judged.losses and not judged.metrics:
+    if not (judged.outputs or judged.losses or judged.metrics or judged.set_metrics):
         report.error(
             "AX0214",
             f"model `{model.name}` has no output and no loss",

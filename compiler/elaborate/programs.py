@@ -306,7 +306,7 @@ def _check_monitor(block: ProgramBlock, settings: TrainSettings, trained: Elabor
         return
     monitor = settings.early_stopping.monitor
     known = [f"train.{name}" for name in trained.losses]
-    known += [f"valid.{name}" for name in (*trained.losses, *trained.metrics)]
+    known += [f"valid.{name}" for name in (*trained.losses, *trained.metrics, *trained.set_metrics)]
     if monitor not in known:
         span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
         report.error(

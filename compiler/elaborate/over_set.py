@@ -1,0 +1,109 @@
+"""Elaborating ``metric NAME over set = FUNCTION(prediction, target)``: which function, of which tensors.
+
+What this module does not do: compute the metric. It is no tensor, but a number known at the end of a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.program import SetMetric
+from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .expressions import evaluate, provenance
+from .frame import Frame
+from .signatures import assign_arguments
+from .values import describe
+
+
+@dataclass(frozen=True, slots=True)
+class OverSet:
+    """A metric over a set, and the tensors that are gathered for it, by the names of graph outputs."""
+
+    metric: SetMetric
+    arguments: Mapping[str, Value]
+    span: Span
+
+
+def over_set(frame: Frame, statement: ast.Metric) -> OverSet:
+    """What a ``metric ... over set`` declares; a diagnostic unless it is one of the functions, of fitting tensors."""
+    if statement.over != "set":
+        fail("AX0225", f"a metric is `over set`, not over `{statement.over}`", statement.span)
+    function, call = _function(statement.value)
+    given = assign_arguments(f"`{function}`", ARGUMENTS, call.arguments, ())
+    arguments: dict[str, tuple[Value, ast.Expr]] = {}
+    for name in ARGUMENTS:
+        expr = given[name].expr if name in given else None
+        if expr is None:
+            fail("AX0203", f"`{function}` needs `{name}`", call.span, help=f"`{function}({', '.join(ARGUMENTS)})`")
+        arguments[name] = _tensor(frame, function, name, expr), expr
+    _check(function, *arguments.values())
+    outputs = {f"{statement.name}/{name}": value for name, (value, _) in arguments.items()}
+    return OverSet(SetMetric(function, tuple(outputs)), outputs, statement.value.span)
+
+
+def _function(expr: ast.Expr) -> tuple[str, ast.Call]:
+    known = ", ".join(SET_FUNCTIONS)
+    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
+        fail(
+            "AX0225",
+            "a metric over a set is one call of a function of the set",
+            expr.span,
+            help="as in `metric auc over set = roc_auc(score, label)`; what it is called with may be any expressions",
+            notes=[f"functions of a set: {known}"],
+        )
+    name = expr.callee.id
+    if name not in SET_FUNCTIONS:
+        fail(
+            "AX0225",
+            f"`{name}` is no function of a set",
+            expr.callee.span,
+            help=did_you_mean(name, SET_FUNCTIONS) or f"functions of a set: {known}",
+        )
+    return name, expr
+
+
+def _tensor(frame: Frame, function: str, name: str, expr: ast.Expr) -> Value:
+    value = evaluate(frame, expr)
+    if not isinstance(value, Value):
+        fail("AX0328", f"the {name} of `{function}` is a tensor, not {describe(value)}", expr.span)
+    if not value.rank or value.shape[0].symbol is None:
+        fail(
+            "AX0328",
+            f"the {name} of `{function}` has a value for each example, and this is {value.type}",
+            expr.span,
+            provenance(value),
+            help="its first axis counts the examples, as in `[B]` or `[B, 1]`",
+        )
+    return value
+
+
+def _check(function: str, prediction: tuple[Value, ast.Expr], target: tuple[Value, ast.Expr]) -> None:
+    """The two have one shape, and name classes where classes are needed."""
+    wanted = SET_FUNCTIONS[function]
+    for kind, name, (value, expr) in zip(
+        (wanted.prediction, wanted.target), ARGUMENTS, (prediction, target), strict=True
+    ):
+        if kind == "classes" and value.type.dtype.is_float:
+            fail(
+                "AX0328",
+                f"the {name} of `{function}` names classes by integers or bools, and this is {value.type}",
+                expr.span,
+                provenance(value),
+                help="decide first: `logits > 0` of two classes, `argmax(logits, axis=1)` of several",
+            )
+    (one, _), (other, expr) = prediction, target
+    if one.rank != other.rank or not all(map(same, one.shape, other.shape)):
+        fail(
+            "AX0328",
+            f"`{function}` compares tensors of one shape, and these are {one.type} and {other.type}",
+            expr.span,
+            provenance(other),
+            help="drop an axis of size 1 with `[:, 0]`",
+        )
