@@ -169,7 +169,27 @@ class CsvSource(Settings):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
 
 
-SOURCES: Mapping[str, type[Settings]] = {"sklearn": SklearnSource, "npz": NpzSource, "csv": CsvSource}
+class ParquetSource(Settings):
+    """``parquet("wine.parquet", target="quality")``: fields as those of ``csv``."""
+
+    path: str
+    target: str | None = None
+
+
+class ImagesSource(Settings):
+    """``images("pets", size=[32, 32])``: ``image`` and ``label`` from a folder whose subfolders are the classes."""
+
+    path: str
+    size: Annotated[list[PositiveCount], Field(min_length=2, max_length=2)] | None = None
+
+
+SOURCES: Mapping[str, type[Settings]] = {
+    "sklearn": SklearnSource,
+    "npz": NpzSource,
+    "csv": CsvSource,
+    "parquet": ParquetSource,
+    "images": ImagesSource,
+}
 """Kinds of sources with fixed arguments. (``generate`` takes those of the function it is given.)"""
 
 

@@ -26,10 +26,10 @@ CODES: tuple[Code, ...] = (
     Code(
         "AX0603",
         "malformed-table",
-        "a CSV file is not a clean table",
-        "The first line names the columns, every other line has as many cells, and no cell is empty. A column holds "
-        "numbers, or texts (which become numbered classes); a text among numbers is taken for a slip. Nothing is "
-        "guessed or filled in.",
+        "a CSV or Parquet file is not a clean table",
+        "The first line of a CSV file names the columns, every other line has as many cells, and no cell is empty. A "
+        "column holds numbers, or texts (which become numbered classes); a text among numbers is taken for a slip. "
+        "Nothing is guessed or filled in.",
         "Correct the lines that are named. Rows with missing values can be dropped before the file is used.",
     ),
     Code(
@@ -151,7 +151,8 @@ CODES: tuple[Code, ...] = (
         "AX0619",
         "package-missing",
         "an optional package is not installed",
-        "Some of what archonnx does needs a package that most people can do without: searching needs Optuna.",
+        "Some of what archonnx does needs a package that most people can do without: searching needs Optuna, "
+        "Parquet files pyarrow, and folders of images Pillow.",
         "Install it with the extra that the message names.",
     ),
     Code(

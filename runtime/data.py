@@ -24,6 +24,8 @@ from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .batch import batch_symbol
+from .images import read_images
+from .parquet import read_parquet
 from .tables import read_csv, table_fields
 
 Indices = npt.NDArray[np.int64]
@@ -50,6 +52,11 @@ def load_source(source: DataSource, base: Path, seed: int = 0) -> Fields:
     elif source.kind == "csv":
         table = read_csv(_inside(arguments["path"], base, span), arguments.get("delimiter", ","), span)
         fields = table_fields(table, arguments.get("target"), span)
+    elif source.kind == "parquet":
+        table = read_parquet(_inside(arguments["path"], base, span), span)
+        fields = table_fields(table, arguments.get("target"), span)
+    elif source.kind == "images":
+        fields = read_images(_inside(arguments["path"], base, span, folder=True), arguments.get("size"), span)
     else:
         fail("AX0705", f"there is no data source `{source.kind}`", span)
     count = example_count(fields, span)
@@ -74,7 +81,7 @@ def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
     return next(iter(lengths.values()))
 
 
-def _inside(name: str, base: Path, span: Span | None) -> Path:
+def _inside(name: str, base: Path, span: Span | None, *, folder: bool = False) -> Path:
     path = (base / name).resolve()
     if not path.is_relative_to(base.resolve()):
         fail(
@@ -83,11 +90,11 @@ def _inside(name: str, base: Path, span: Span | None) -> Path:
             span,
             help="copy it beside the spec, and give its path from there",
         )
-    if not path.is_file():
+    if not (path.is_dir() if folder else path.is_file()):
         here = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
         fail(
             "AX0601",
-            f"there is no file `{name}` beside the spec",
+            f"there is no {'folder' if folder else 'file'} `{name}` beside the spec",
             span,
             help=did_you_mean(path.name, here),
             notes=[f"looked for {path}"],

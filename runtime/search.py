@@ -17,6 +17,7 @@ from archonnx.compiler.pipeline import Spec, elaborate
 from archonnx.compiler.program import Between, Choice, ModelProgram, SearchSpace
 from archonnx.grammar.diagnostics import SpecError, fail
 
+from .extras import missing
 from .session import Options
 from .training import Trained, run_programs
 
@@ -155,7 +156,7 @@ def _study(space: SearchSpace) -> optuna.Study:
     try:
         import optuna
     except ImportError:
-        fail("AX0619", "searching needs Optuna", space.span, help="`pip install 'archonnx[search]'`")
+        missing("searching", "Optuna", "search", space.span)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=SEED)
     study = optuna.create_study(sampler=sampler, direction="maximize" if space.maximise else "minimize")

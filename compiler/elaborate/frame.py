@@ -32,8 +32,8 @@ BUDGET = 300_000
 
 
 PLANNED = frozenset({
-    "onnx", "cumprod", "sort", "top_k", "solve", "gymnasium", "parquet",
-    "images", "text", "average_pool", "batch_norm", "resize",
+    "onnx", "cumprod", "sort", "top_k", "solve", "gymnasium",
+    "text", "average_pool", "batch_norm", "resize",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 

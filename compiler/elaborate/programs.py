@@ -27,7 +27,7 @@ from .program_block import ProgramBlock, program_frame
 from .statements import NOT_BUILT
 from .values import Function, Results, describe
 
-PLANNED_SOURCES = ("parquet", "images", "text", "gymnasium")
+PLANNED_SOURCES = ("text", "gymnasium")
 
 
 def elaborate_programs(
