@@ -16,7 +16,7 @@ import numpy as np
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.pipeline import Spec, elaborate
 from archonnx.compiler.pipeline import load as _load
-from archonnx.compiler.program import OPSET, STEP, ModelProgram
+from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.batch import batch_symbol
 from archonnx.runtime.fit import Observer
@@ -120,7 +120,9 @@ def compile(
     chosen = program_named(model, program) if program is not None else next(reversed(model.programs), None)
     statements = chosen.steps(steps, steps_per_epoch) if chosen is not None else ()
     for index, statement in enumerate(statements):
-        graphs["train_step" if index == 0 else f"train_step.{index}"] = _sized(model, statement.graph, batch_size)
+        graphs["train_step" if index == 0 else f"train_step.{index}"] = _sized(
+            model, chosen, statement.graph, batch_size
+        )
     judged = {"infer", "evaluate", *model.entries}
     return Compiled(
         model.name,
@@ -132,12 +134,13 @@ def compile(
     )
 
 
-def _sized(model: ModelProgram, graph: Graph, batch_size: int | None) -> Graph:
+def _sized(model: ModelProgram, program: TrainProgram | None, graph: Graph, batch_size: int | None) -> Graph:
     from archonnx.compiler.ir.bind import bind
 
     if batch_size is None:
         return graph
-    symbol = batch_symbol({name: field.type for name, field in model.fields.items()})
+    whole = program.whole if program is not None else frozenset()
+    symbol = batch_symbol({name: field.type for name, field in model.fields.items() if name not in whole})
     if symbol is None:
         fail(
             "AX0506",

@@ -37,18 +37,18 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> No
 def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
     """A batch is smaller than the set, so a field that is given whole may not share the dim that counts examples."""
     whole = {name: s for name, s in block.feeds.items() if s.whole and name in trained.fields}
-    counted = {
-        symbol: f
-        for name, f in trained.fields.items()
-        if name not in whole and f.type.rank and (symbol := f.type.shape[0].symbol) is not None
-    }
+    cut = (f for name, f in trained.fields.items() if name not in whole and f.type.rank)
+    counting = next((f for f in cut if f.type.shape[0].symbol is not None), None)
+    if counting is None:
+        return
+    symbol = str(counting.type.shape[0])
     for name, statement in whole.items():
         type_ = trained.fields[name].type
-        for symbol in sorted(type_.symbols() & counted.keys()):
+        if symbol in type_.symbols():
             report.error(
                 "AX0708",
                 f"`{name}: {type_}` is fed whole, and {symbol} counts the examples of a batch in "
-                f"`{counted[symbol].name}: {counted[symbol].type}`",
+                f"`{counting.name}: {counting.type}`",
                 part(statement.span, name),
                 help="give one of the dims another name",
             )

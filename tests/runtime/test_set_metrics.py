@@ -19,7 +19,7 @@ from archonnx.runtime.fit import measure
 from archonnx.runtime.session import Options
 from archonnx.runtime.set_metrics import set_metric
 from archonnx.runtime.trainer import Trainer
-from tests.support.elaborated import program
+from tests.support.elaborated import codes, program
 
 CPU = Options(device="cpu", threads=1)
 BINARY = ("precision", "recall", "f1_score")
@@ -103,6 +103,12 @@ def test_they_are_watched_and_written_with_the_others(tmp_path: Path) -> None:
     assert run.metrics["valid"]["auc"] == pytest.approx(max(history))
     assert run.evaluate("test") == pytest.approx(run.metrics["test"])
     assert ">auc</text>" in (run.path / "curve.svg").read_text()
+
+
+def test_a_search_may_maximize_one() -> None:
+    search = "\nsearch:\n    lr = loguniform(1e-4, 1e-1)\n    maximize valid.GOAL\n    trials = 2\n"
+    text = MODEL.replace("Judged()", "Judged(lr: float = 0.1)") + TRAIN + search
+    assert codes(text.replace("GOAL", "auc")) == [] != codes(text.replace("GOAL", "acu"))
 
 
 def test_what_is_not_defined_is_nan_and_other_classes_are_refused() -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import archonnx
+from archonnx.compiler.pipeline import parse_spec
+from archonnx.grammar.source import Source
 from archonnx.runtime.session import Options
 from archonnx.runtime.trainer import initial_value
 from archonnx.runtime.training import Trained, prepare, run_programs
@@ -74,5 +77,19 @@ def test_a_whole_field_does_not_share_the_dim_that_counts_examples() -> None:
     )
     found = findings(wrong)
     assert [f.code for f in found] == ["AX0708", "AX0708"]
-    assert all("B counts the examples of a batch in `y" in f.headline for f in found)
+    assert all("B counts the examples of a batch in `nodes" in f.headline for f in found)
     assert [f.span.text for f in found if f.span] == ["A", "features"]
+
+
+def test_a_batch_size_is_that_of_what_is_cut() -> None:
+    whole_first = (
+        GRAPH.replace("BATCH", "2")
+        .replace("    input nodes: i64[B]\n", "")
+        .replace("    target y: [B]\n", "    input nodes: i64[B]\n    target y: [B]\n")
+    )
+    compiled = archonnx.compile(parse_spec(Source("graph.arch", whole_first)), batch_size=5)
+    shapes = {
+        value.name: [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim]
+        for value in compiled.graphs["train_step"].graph.input
+    }
+    assert (shapes["nodes"], shapes["A"], shapes["features"]) == ([5], ["N", "N"], ["N", 3])
