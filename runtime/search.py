@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.pipeline import Spec, elaborate
 from archonnx.compiler.program import Between, Choice, ModelProgram, SearchSpace
-from archonnx.grammar.diagnostics import SpecError, fail
+from archonnx.grammar.diagnostics import Report, SpecError, fail
 
 from .extras import missing
 from .session import Options
@@ -95,7 +95,7 @@ def best_trial(
         if result is not None and result.trained[-1].outcome.reason == "interrupted":
             break
     if found is None:
-        fail("AX0620", "every trial diverged: no training ended with a finite goal", space.span)
+        fail("AX0620", "no training ended with a finite goal", space.span)
     return found
 
 
@@ -110,6 +110,7 @@ def _space(spec: Spec, changes: Mapping[str, Any], trials: int | None) -> Search
             None,
             help="add one with `NAME = choice(...)` and `maximize valid.NAME`",
         )
+    _check_part(model, space, changes)
     if trials is not None and trials < 1:
         fail("AX0620", f"a search needs at least one trial, not {trials}", None)
     return replace(
@@ -118,6 +119,20 @@ def _space(spec: Spec, changes: Mapping[str, Any], trials: int | None) -> Search
         settings={name: drawn for name, drawn in space.settings.items() if name not in changes},
         trials=trials or space.trials,
     )
+
+
+def _check_part(model: ModelProgram, space: SearchSpace, changes: Mapping[str, Any]) -> None:
+    """SpecError, before anything is trained, if the last program has no such part of the data."""
+    part, _, _ = space.goal.partition(".")
+    for program in model.programs[-1:]:
+        split = program.settings.changed(changes, Report()).split  # a change that is wrong is told when it is trained
+        if not split.parts[part]:
+            fail(
+                "AX0712",
+                f"`{space.goal}` needs a {part} part, and the split has none",
+                space.span,
+                help="give it one, as in `split = {train: 0.8, valid: 0.2}`",
+            )
 
 
 def _train(spec: Spec, changes: Mapping[str, Any], base: Path, options: Options | None) -> Found | None:
@@ -136,16 +151,8 @@ def _value(found: Found | None, space: SearchSpace) -> float | None:
     if found is None:
         return None
     part, _, name = space.goal.partition(".")
-    measured = found.trained[-1].metrics
-    if part not in measured:
-        fail(
-            "AX0712",
-            f"`{space.goal}` needs a {part} part, and the split has none",
-            space.span,
-            help="give it one, as in `split = {train: 0.8, valid: 0.2}`",
-        )
-    value = measured[part][name]
-    return value if math.isfinite(value) else None
+    value = found.trained[-1].metrics.get(part, {}).get(name)  # of an interrupted one, the last program may be missing
+    return value if value is not None and math.isfinite(value) else None
 
 
 # ---------------------------------------------------------------- points of the space

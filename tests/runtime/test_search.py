@@ -87,6 +87,15 @@ def test_settings_are_varied_too(tmp_path: Path) -> None:
     assert len(run.history) == 4
 
 
+def test_a_goal_may_be_a_metric_over_the_set(tmp_path: Path) -> None:
+    path = written(tmp_path, "    shift = choice(5.0, 1.0)\n    maximize train.fit\n")
+    text = path.read_text("utf-8").replace(
+        "\ntrain:", "    metric fit over set = r2_score(squeeze(x, axis=-1) + shift, squeeze(x, axis=-1))\n\ntrain:"
+    )
+    path.write_text(text.replace("return ones([n, 1])", "x: [n, 1] ~ normal(0, 1)\n    return x"), "utf-8")
+    assert searched(path)[0].spec.arguments == {"shift": 1.0}, "the smaller error"
+
+
 def test_given_arguments_are_not_varied(tmp_path: Path) -> None:
     text = "    shift = choice(1.0, 3.0)\n    sign = choice(-1, 1)\n    maximize -valid.far\n"
     found, trials = searched(written(tmp_path, text), shift=7.0)
