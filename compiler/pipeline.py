@@ -28,6 +28,7 @@ from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
 from .elaborate.programs import elaborate_programs
 from .elaborate.search import elaborate_search
+from .ir.builder import Builder
 from .ir.graph import Graph
 from .ir.types import DType
 from .program import Assumption, ModelProgram
@@ -127,9 +128,10 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
     report.finish()
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
     judged, trained = elaborated.judged, elaborated.trained
-    programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report)
-    report.finish()
-    search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
+    with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen
+        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report)
+        report.finish()
+        search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
     entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
     for metric in judged.set_metrics.values():

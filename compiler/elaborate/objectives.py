@@ -69,9 +69,10 @@ def _built_steps(
 
 
 def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str) -> Objective:
-    optimizer = evaluate(frame, statement.optimizer)
-    if isinstance(optimizer, OptimizerType):
-        optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
+    with frame.build.builder.active():
+        optimizer = evaluate(frame, statement.optimizer)
+        if isinstance(optimizer, OptimizerType):
+            optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
     if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
         fail(
             "AX0306",
@@ -85,7 +86,7 @@ def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name
 
 def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
     """The parameters of the modules after ``over``."""
-    frame = _modelprogram_frame(frame, trained)
+    frame = _model_frame(frame, trained)
     slots = []
     for item in over.items if isinstance(over, ast.Tuple) else (over,):
         target = evaluate(frame, item)
@@ -96,7 +97,7 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
     return [slot for slot in dict.fromkeys(slots) if slot.trainable]
 
 
-def _modelprogram_frame(frame: Frame, trained: Elaboration) -> Frame:
+def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
     """The names of the model, on top of the program's."""
     names = {name: value for name, value in trained.names.items() if value is not POISON}
     return Frame(
@@ -115,7 +116,7 @@ def _update(scope: Scope, trained: Elaboration, statement: ast.Update, name: str
     """``update PARAM_OR_MODULE = expr`` in a program."""
     work = working_copy(trained)
     build = work.build
-    frame = _modelprogram_frame(program_frame(scope, build.report, trained, {}), work)
+    frame = _model_frame(program_frame(scope, build.report, trained, {}), work)
     with build.builder.active(), assuming(work.facts):
         target = evaluate(frame, statement.target)
         slot = _slot(work, target)
@@ -149,7 +150,7 @@ def _group_values(frame: Frame, target: Any, value: Any, statement: ast.Update) 
 
 def frozen_modules(scope: Scope, trained: Elaboration, expr: ast.Expr, report: Report) -> list[Module]:
     """The modules after ``freeze =``."""
-    frame = _modelprogram_frame(program_frame(scope, report, trained, {}), trained)
+    frame = _model_frame(program_frame(scope, report, trained, {}), trained)
     value = evaluate(frame, expr)
     items = value if isinstance(value, list) else [value]
     modules = []
