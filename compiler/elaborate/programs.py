@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -144,51 +144,21 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
         case ast.Together():
             return _add(block, _minimizes(statement))
         case ast.Repeat() | ast.Every():
-            count = evaluate(frame, statement.count)
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
-            body: Plan = ()
-            for inner in statement.body:
-                if not isinstance(inner, ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every):
-                    fail(
-                        "AX0212",
-                        "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`",
-                        inner.span,
-                    )
-                body += _read(frame, block, inner)
-            return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
+            return _rounds(frame, block, statement)
         case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
             block.freeze = value
         case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
             if block.source is not None:
-                fail(
-                    "AX0205",
-                    "`data` is given twice",
-                    statement.span,
-                    "again here",
-                    others=[Label(block.source.span, "first here")],
-                )
+                _twice("`data` is given twice", statement, block.source.span)
             block.source = _source(frame, value)
         case ast.Assign(targets=(ast.Name(id=name),), values=(value,)):
             if name in block.settings:
-                fail(
-                    "AX0205",
-                    f"`{name}` is set twice",
-                    statement.span,
-                    "again here",
-                    others=[Label(block.spans[name], "first here")],
-                )
+                _twice(f"`{name}` is set twice", statement, block.spans[name])
             block.spans[f"{name}:key"] = statement.targets[0].span
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
             if statement.name in block.feeds:
-                fail(
-                    "AX0205",
-                    f"`{statement.name}` is fed twice",
-                    statement.span,
-                    "again here",
-                    others=[Label(block.feeds[statement.name].span, "first here")],
-                )
+                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].span)
             block.feeds[statement.name] = statement
         case ast.Data():
             bodies.not_built("several data sources", statement.span)
@@ -205,6 +175,24 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`",
             )
     return ()
+
+
+def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
+    fail("AX0205", headline, statement.span, "again here", others=[Label(first, "first here")])
+
+
+def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every) -> Plan:
+    """``repeat n:`` and ``every n:``, and the statements inside."""
+    count = evaluate(frame, statement.count)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
+    body: Plan = ()
+    for inner in statement.body:
+        if not isinstance(inner, ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every):
+            headline = "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
+            fail("AX0212", headline, inner.span)
+        body += _read(frame, block, inner)
+    return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
 
 
 def _add(block: ProgramBlock, statement: tuple[ast.Minimize, ...] | ast.Update) -> Plan:
