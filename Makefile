@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 MAPPED := grammar compiler runtime specs
 
-.PHONY: help setup check types test proof bench docs tables clean
+.PHONY: help setup check format types test proof bench docs tables clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,10 @@ check: setup types  ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
 	MYPYPATH=.types $(BIN)/mypy --strict -p archonnx $(MAPPED:%=-p archonnx.%) -p benchmarks
+
+format: setup  ## format the sources, and mend what ruff can mend
+	$(BIN)/ruff check --fix -q .
+	$(BIN)/ruff format -q .
 
 types:  # mypy sees no import hooks: a tree of links that looks like the installed package
 	@rm -rf .types && mkdir -p .types/archonnx
