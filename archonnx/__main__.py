@@ -1,5 +1,5 @@
 """``python -m archonnx``."""
 
-from archonnx.cli import main
+from archonnx.cli import console
 
-main()
+console()

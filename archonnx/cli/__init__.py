@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
 
 WRONG, BUG, INTERRUPTED = 1, 70, 130
 
@@ -49,13 +48,25 @@ def _run(arguments: list[str]) -> None:
         app(arguments)
 
 
-def _check(specs: list[str]) -> NoReturn:
-    """A check, and nothing that it could do without: no threads, no collection of garbage, no tidying up at the end."""
-    gc.disable()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads on import
+def _check(specs: list[str]) -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads on import; a check needs none
     from .checking import check_specs
 
-    good = check_specs(specs, {})
+    if not check_specs(specs, {}):
+        sys.exit(WRONG)
+
+
+def console() -> None:
+    """The command of a terminal: ``main``, and for a check nothing that a process about to end could do without."""
+    if sys.argv[1:2] != ["check"]:
+        main()
+        return
+    gc.disable()
+    try:
+        main()
+        status: int | str | None = 0
+    except SystemExit as stop:
+        status = stop.code
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0 if good else WRONG)
+    os._exit(status if isinstance(status, int) else WRONG if status else 0)

@@ -36,7 +36,7 @@ def imported(program: str) -> set[str]:
 
 
 def command(*arguments: str) -> str:
-    return f"import os, sys; os._exit = lambda status: None; sys.argv = {['archonnx', *arguments]}\nfrom archonnx.cli import main\nmain()"
+    return f"import sys; sys.argv = {['archonnx', *arguments]}\nfrom archonnx.cli import main\nmain()"
 
 
 def test_a_check_imports_nothing_that_is_slow_and_not_needed() -> None:
