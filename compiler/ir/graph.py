@@ -105,14 +105,6 @@ class Graph(Record, eq=False):
         """The node that makes each value."""
         return {output: node for node in self.nodes for output in node.outputs}
 
-    def consumers(self) -> dict[Value, list[Node]]:
-        """The nodes that read each value, each node once."""
-        readers: dict[Value, list[Node]] = {}
-        for node in self.nodes:
-            for value in dict.fromkeys(node.inputs):
-                readers.setdefault(value, []).append(node)
-        return readers
-
     def values(self) -> Iterator[Value]:
         """All values: inputs, then results in order."""
         yield from self.inputs.values()
