@@ -1,0 +1,61 @@
+"""Measure the facts of the catalogue. Without arguments all rows, which writes docs/catalogue.md; else those named."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from benchmarks import page
+
+from .facts import Measured, Row, rows
+
+INTRODUCTION = """\
+What the zoo can say, and what each of its systems shows. Beside a system stands the section of the lecture notes that
+describes it. A figure is what the command measured when it wrote this page; a fact that did not hold would say **no**.
+The tests measure all facts as well, but for those that take long."""
+
+
+def section(row: Row, measured: list[tuple[str, Measured]]) -> list[str]:
+    """The part of the page on one row."""
+    specs = ", ".join(f"`{name}`" for name in row.specs)
+    lines = [f"## {row.number} {row.title}", f"Source: {row.source}." + (f" Specs: {specs}." if specs else "")]
+    table = [[claim, result.value, "yes" if result.holds else "**no**"] for claim, result in measured]
+    return [*lines, page.table(["fact", "measured", "holds"], table)]
+
+
+def measure(row: Row) -> list[tuple[str, Measured]]:
+    """Measure all facts of a row, and print them as they come."""
+    measured = []
+    for fact in row.facts:
+        begin = time.perf_counter()
+        result = fact.measure()
+        took = time.perf_counter() - begin
+        verdict = "holds" if result.holds else "FAILS"
+        print(f"{row.number}  {fact.claim}: {result.value}: {verdict}, {took:.1f} s", flush=True)
+        measured.append((fact.claim, result))
+    return measured
+
+
+def main(numbers: list[str]) -> int:
+    """Measure; 1 if a fact does not hold, 2 if there is no such row."""
+    known = list(rows())
+    unknown = set(numbers) - {row.number for row in known}
+    if unknown:
+        print(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.number for row in known)}")
+        return 2
+    chosen = [row for row in known if not numbers or row.number in numbers]
+    results = [(row, measure(row)) for row in chosen]
+    if not numbers:
+        parts = [part for row, measured in results for part in section(row, measured)]
+        packages = ("numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
+        heading = [
+            "# The catalogue",
+            "Written by `python -m benchmarks.catalogue`, which is part of `make proof`.",
+            INTRODUCTION,
+        ]
+        print(page.write("catalogue.md", [*heading, *parts, page.circumstances(packages)]))
+    return 0 if all(result.holds for _, measured in results for _, result in measured) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
