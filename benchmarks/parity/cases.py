@@ -76,7 +76,7 @@ def _embedding(w: Weights, x: Tensor, training: bool) -> Tensor:
 def convolution(dims: int, path: str = "conv", **options: int | str) -> Network:
     """A convolution with bias and then tanh."""
     convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[dims]
-    return lambda w, x, training: torch.tanh(convolve(x, w[f"{path}.W"], w[f"{path}.b"], **options))  # type: ignore[operator]
+    return lambda w, x, training: torch.tanh(convolve(x, w[f"{path}.W"], w[f"{path}.b"], **options))
 
 
 def after_convolution(rest: Callable[[Weights, Tensor, bool], Tensor]) -> Network:
