@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 from . import ast, yaml_train
 from .diagnostics import Report, fail
@@ -32,6 +33,7 @@ from .yaml_layers import Chain, start
 from .yaml_nodes import Mapping as MappingNode
 from .yaml_nodes import Node, Scalar, Sequence, compose
 from .yaml_sections import Findings, ReportFullError, attempt, attempt_each, docstring, known_keys, section
+from .yaml_signatures import Entries, hyperparameters, inputs, needed_result, result
 from .yaml_text import body, declarations, expression, key_string, name, type_
 
 MODEL_KEYS = (
@@ -55,11 +57,7 @@ FILE_KEYS = ("imports", "fns", "blocks", "optimizers", "schedules", "declaration
 _BODY_KEYS = ("asserts", "params", "buffers", "body", "layers", "methods", "return")
 _FN_KEYS = ("doc", "inputs", "returns", *_BODY_KEYS)
 _BLOCK_KEYS = ("doc", "args", "inputs", "returns", *_BODY_KEYS)
-STATIC_TYPES = frozenset(
-    {"int", "float", "bool", "string", "list", "dict", "dim", "dtype", "fn", "block", "module", "schedule"}
-)
-
-_Entries = Mapping[str, tuple[Scalar, Node]]
+_TwoLists: TypeAlias = type[ast.Block] | type[ast.Optimizer] | type[ast.Schedule]
 _Build = Callable[[Report, Scalar, Node], ast.Stmt]
 
 
@@ -90,7 +88,7 @@ def parse_yaml(source: Source) -> ast.File:
     return ast.File(tuple(found), span=Span(source, 0, len(source.text)))
 
 
-def _declarations(key: Scalar, value: Node, entries: _Entries, report: Report) -> ast.Suite:
+def _declarations(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Suite:
     """The declarations of one section of a file."""
     match key.text:
         case "model":
@@ -100,7 +98,7 @@ def _declarations(key: Scalar, value: Node, entries: _Entries, report: Report) -
         case "fns":
             return section(value, report, partial(_fn, report))
         case "blocks" | "optimizers" | "schedules":
-            return section(value, report, partial(_TWO_LISTS[key.text], report))
+            return section(value, report, partial(_two_lists, *_TWO_LISTS[key.text], report))
         case "declarations":
             return declarations(value)
         case "train":
@@ -118,7 +116,7 @@ def _import(key: Scalar, node: Node) -> ast.Import:
 # ---------------------------------------------------------------- declarations
 
 
-def _model(key: Scalar, value: Node, entries: _Entries, report: Report) -> ast.Model:
+def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Model:
     title = name(value)
     sections = {word: entry for word, entry in entries.items() if word in MODEL_KEYS}
     suite = _entries(sections, _FIELDS, report)
@@ -137,7 +135,7 @@ def _model(key: Scalar, value: Node, entries: _Entries, report: Report) -> ast.M
         )
     return ast.Model(
         title.id,
-        _args(sections, report),
+        hyperparameters(sections, report),
         tuple(suite),
         _doc(sections, report),
         span=key.span.to(value.span),
@@ -149,8 +147,8 @@ def _fn(report: Report, key: Scalar, node: Node) -> ast.Fn:
     entries = known_keys(node, _FN_KEYS, "a fn", report)
     return ast.Fn(
         name(key).id,
-        _inputs(entries, report),
-        _result(entries, report),
+        inputs(entries, report),
+        result(entries, report),
         _whole_body(key, entries, report),
         None,
         _doc(entries, report),
@@ -163,8 +161,8 @@ def _entry(report: Report, key: Scalar, node: Node) -> ast.Entry:
     entries = known_keys(node, _FN_KEYS, "an entry", report)
     return ast.Entry(
         name(key).id,
-        _inputs(entries, report),
-        _needed_result(key, entries, report),
+        inputs(entries, report),
+        needed_result(key, entries, report),
         _whole_body(key, entries, report),
         _doc(entries, report),
         span=key.span.to(node.span),
@@ -172,13 +170,15 @@ def _entry(report: Report, key: Scalar, node: Node) -> ast.Entry:
     )
 
 
-def _block(report: Report, key: Scalar, node: Node) -> ast.Block:
-    entries = known_keys(node, _BLOCK_KEYS, "a block", report)
-    return ast.Block(
+def _two_lists(kind: _TwoLists, what: str, report: Report, key: Scalar, node: Node) -> ast.Stmt:
+    """What has hyperparameters and inputs; the result of a schedule is a scalar unless it says otherwise."""
+    entries = known_keys(node, _BLOCK_KEYS, what, report)
+    declared = result(entries, report) if kind is ast.Schedule else needed_result(key, entries, report)
+    return kind(
         name(key).id,
-        _args(entries, report),
-        _inputs(entries, report),
-        _needed_result(key, entries, report),
+        hyperparameters(entries, report),
+        inputs(entries, report),
+        declared,  # type: ignore[arg-type]  # None in a schedule alone
         _whole_body(key, entries, report),
         _doc(entries, report),
         span=key.span.to(node.span),
@@ -186,49 +186,21 @@ def _block(report: Report, key: Scalar, node: Node) -> ast.Block:
     )
 
 
-def _optimizer(report: Report, key: Scalar, node: Node) -> ast.Optimizer:
-    entries = known_keys(node, _BLOCK_KEYS, "an optimizer", report)
-    return ast.Optimizer(
-        name(key).id,
-        _args(entries, report),
-        _inputs(entries, report),
-        _needed_result(key, entries, report),
-        _whole_body(key, entries, report),
-        _doc(entries, report),
-        span=key.span.to(node.span),
-        name_span=key.span,
-    )
-
-
-def _schedule(report: Report, key: Scalar, node: Node) -> ast.Schedule:
-    entries = known_keys(node, _BLOCK_KEYS, "a schedule", report)
-    return ast.Schedule(
-        name(key).id,
-        _args(entries, report),
-        _inputs(entries, report),
-        _result(entries, report),
-        _whole_body(key, entries, report),
-        _doc(entries, report),
-        span=key.span.to(node.span),
-        name_span=key.span,
-    )
-
-
-_TWO_LISTS: dict[str, Callable[[Report, Scalar, Node], ast.Stmt]] = {
-    "blocks": _block,
-    "optimizers": _optimizer,
-    "schedules": _schedule,
+_TWO_LISTS: dict[str, tuple[_TwoLists, str]] = {
+    "blocks": (ast.Block, "a block"),
+    "optimizers": (ast.Optimizer, "an optimizer"),
+    "schedules": (ast.Schedule, "a schedule"),
 }
 
 
-def _doc(entries: _Entries, report: Report) -> ast.Doc | None:
+def _doc(entries: Entries, report: Report) -> ast.Doc | None:
     return attempt(report, lambda: docstring(entries["doc"][1])) if "doc" in entries else None
 
 
 # ---------------------------------------------------------------- bodies
 
 
-def _whole_body(key: Scalar, entries: _Entries, report: Report) -> ast.Suite:
+def _whole_body(key: Scalar, entries: Entries, report: Report) -> ast.Suite:
     """The body of what returns something: the value of ``layers`` is returned unless ``return`` says otherwise."""
     suite, chain = _body(entries, report)
     if "return" in entries:
@@ -250,7 +222,7 @@ def _whole_body(key: Scalar, entries: _Entries, report: Report) -> ast.Suite:
     return tuple(suite)
 
 
-def _body(entries: _Entries, report: Report) -> tuple[list[ast.Stmt], Chain | None]:
+def _body(entries: Entries, report: Report) -> tuple[list[ast.Stmt], Chain | None]:
     """The statements up to the results, in the order that ``MODEL_KEYS`` names, and the chain of the layers."""
     suite: list[ast.Stmt] = []
     chain: Chain | None = None
@@ -268,7 +240,7 @@ def _body(entries: _Entries, report: Report) -> tuple[list[ast.Stmt], Chain | No
     return suite, chain
 
 
-def _first_value(entries: _Entries) -> ast.Expr | None:
+def _first_value(entries: Entries) -> ast.Expr | None:
     """What the layers start from: the input, if there is one and no more."""
     if "inputs" not in entries or not isinstance(entries["inputs"][1], MappingNode):
         return None
@@ -276,7 +248,7 @@ def _first_value(entries: _Entries) -> ast.Expr | None:
     return ast.Name(items[0][0].text, span=items[0][0].span) if len(items) == 1 else None
 
 
-def _entries(entries: _Entries, builders: Mapping[str, _Build], report: Report) -> list[ast.Stmt]:
+def _entries(entries: Entries, builders: Mapping[str, _Build], report: Report) -> list[ast.Stmt]:
     """The statements of several sections, each entry of which is one."""
     suite: list[ast.Stmt] = []
     for key, build in builders.items():
@@ -370,88 +342,3 @@ def _metric(report: Report, key: Scalar, node: Node) -> ast.Metric:
 _FIELDS: dict[str, _Build] = {"inputs": _input, "targets": _target}
 _STORED: dict[str, _Build] = {"params": _param, "buffers": _buffer}
 _RESULTS: dict[str, _Build] = {"outputs": _output, "losses": _loss, "metrics": _metric, "entries": _entry}
-
-
-# ---------------------------------------------------------------- signatures
-
-
-def _args(entries: _Entries, report: Report) -> tuple[ast.Parameter, ...]:
-    """Hyperparameters, or the arguments of a model."""
-    if "args" not in entries:
-        return ()
-    return attempt(report, lambda: section(entries["args"][1], report, partial(_parameter, _default, report))) or ()
-
-
-def _inputs(entries: _Entries, report: Report) -> tuple[ast.Parameter, ...]:
-    """Inputs, or the parameters of a fn: a scalar is a type."""
-    if "inputs" not in entries:
-        return ()
-    return attempt(report, lambda: section(entries["inputs"][1], report, partial(_parameter, _typed, report))) or ()
-
-
-def _parameter(
-    build: Callable[[Scalar, Node], ast.Parameter],
-    report: Report,
-    key: Scalar,
-    node: Node,
-) -> ast.Parameter:
-    if not isinstance(node, MappingNode):
-        return build(key, node)
-    entries = known_keys(node, ("type", "default"), "a parameter", report)
-    declared = type_(entries["type"][1]) if "type" in entries else None
-    default = expression(entries["default"][1]) if "default" in entries else None
-    return ast.Parameter(name(key).id, declared, default, span=key.span.to(node.span))
-
-
-def _typed(key: Scalar, node: Node) -> ast.Parameter:
-    return ast.Parameter(name(key).id, type_(node), None, span=key.span.to(node.span))
-
-
-def _default(key: Scalar, node: Node) -> ast.Parameter:
-    span = key.span.to(node.span)
-    value = expression(node)
-    if isinstance(node, Scalar) and _is_static_type(value):
-        return ast.Parameter(name(key).id, type_(node), None, span=span)
-    word = literal_type(value)
-    declared = None if word is None else ast.Type(word, None, span=value.span)
-    return ast.Parameter(name(key).id, declared, value, span=span)
-
-
-def _is_static_type(value: ast.Expr) -> bool:
-    if isinstance(value, ast.Index):
-        return value.value in (ast.Name("list", span=value.span), ast.Name("choice", span=value.span))
-    return isinstance(value, ast.Name) and value.id in STATIC_TYPES
-
-
-def literal_type(value: ast.Expr) -> str | None:
-    """The static type of a literal."""
-    if isinstance(value, ast.Unary) and isinstance(value.operand, ast.Number):
-        value = value.operand
-    if isinstance(value, ast.Number):
-        return type(value.value).__name__
-    if isinstance(value, ast.Constant) and value.value is not None:
-        return "bool"
-    return "string" if isinstance(value, ast.String) else None
-
-
-def _needed_result(key: Scalar, entries: _Entries, report: Report) -> ast.Result:
-    if "returns" not in entries:
-        report.error(
-            "AX0128", f"`{key.text}` does not say what it returns", key.span, help='add `returns`, such as `"[B, n]"`'
-        )
-    return _result(entries, report) or ast.Result((), True, span=key.span)
-
-
-def _result(entries: _Entries, report: Report) -> ast.Result | None:
-    """What ``returns`` says."""
-    return attempt(report, lambda: _results(entries["returns"][1], report)) if "returns" in entries else None
-
-
-def _results(node: Node, report: Report) -> ast.Result:
-    """One type, or a mapping from the names of several results to their types."""
-    if isinstance(node, MappingNode):
-        fields = section(
-            node, report, lambda key, value: ast.ResultField(name(key).id, type_(value), span=key.span.to(value.span))
-        )
-        return ast.Result(fields, True, span=node.span)
-    return ast.Result((ast.ResultField(None, type_(node), span=node.span),), False, span=node.span)

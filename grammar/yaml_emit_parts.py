@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import ast
 from .format import format_node
-from .yaml import STATIC_TYPES, literal_type
+from .yaml_signatures import STATIC_TYPES, literal_type
 from .yaml_write import Rows, Section, Value
 
 
