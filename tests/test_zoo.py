@@ -1,0 +1,54 @@
+"""Every spec of the zoo: short, told in its docstring, the same after ``fmt`` and in YAML; it trains and exports."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import archonnx
+from archonnx.compiler.pipeline import elaborate
+from archonnx.grammar import ast
+from archonnx.grammar.dsl import parse
+from archonnx.grammar.format import format_file
+from archonnx.grammar.source import Source
+from archonnx.grammar.spec import read_tree
+from archonnx.grammar.yaml import parse_yaml
+from archonnx.grammar.yaml_emit import to_yaml
+from tests.support.dump import dump
+
+ZOO = sorted((Path(__file__).parents[1] / "specs/zoo").glob("*/*.arch"))
+MAX_LINES = 80
+MAX_TRAINED = 200_000
+"""Numbers in the parameters of the nets that are trained here, for an epoch."""
+
+
+def source(path: Path) -> Source:
+    return Source(path.name, path.read_text("utf-8"))
+
+
+@pytest.fixture(params=ZOO, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+def test_form(path: Path):
+    text = source(path).text
+    assert text.count("\n") <= MAX_LINES
+    tree = read_tree(source(path))
+    assert dump(parse(Source(path.name, format_file(source(path))))) == dump(tree)
+    models = [item for item in tree.declarations if isinstance(item, ast.Model)]
+    assert models and all(model.doc is not None for model in models)
+    assert dump(parse_yaml(Source("spec.yaml", to_yaml(tree)))) == dump(tree)
+
+
+def test_it_trains_and_exports(path: Path, tmp_path: Path):
+    spec = archonnx.load(path)
+    model = elaborate(spec)
+    if (
+        sum(int(np.prod(parameter.shape)) for parameter in model.parameters.values()) > MAX_TRAINED
+        or not model.programs
+    ):
+        return  # elaborated, so that all is checked; row 2.2 of the catalogue compiles the large ones
+    run = archonnx.train(spec, tmp_path / "run", settings={"epochs": 1})
+    assert run.history and all(np.isfinite(value) for value in run.metrics["train"].values())
+    assert (tmp_path / "run/model.onnx").exists() == bool(model.entries or model.infer.outputs)
