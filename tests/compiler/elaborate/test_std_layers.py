@@ -44,15 +44,6 @@ def test_embedding() -> None:
     np.testing.assert_array_equal(output(of, {"net.W": w}, k=k), w[k])
 
 
-def test_layer_norm() -> None:
-    of = program(model("net = LayerNorm(eps=0.1)\noutput y = net(x)"))
-    assert not any(p.decay for p in of.parameters.values())
-    scale, shift = numbers(4, seed=1), numbers(4, seed=2)
-    expected = (X - X.mean(-1, keepdims=True)) / np.sqrt(X.var(-1, keepdims=True) + 0.1) * scale + shift
-    actual = output(of, {"net.scale": scale, "net.shift": shift}, x=X)
-    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
-
-
 def test_dropout_in_use_is_the_identity() -> None:
     np.testing.assert_array_equal(output(model("output y = Dropout(0.9)(x)"), x=X), X)
 
@@ -137,7 +128,7 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
     """Its name stands in one of these test files, where it is run against NumPy (directly or through what uses it)."""
     here = Path(__file__).parent
     tested = "".join(path.read_text("utf-8") for path in [*here.glob("test_std_*.py"), here / "test_optimizers.py"])
-    helpers = {"per_axis", "padding_pairs", "output_size"}  # of Conv and MaxPool
+    helpers = {"per_axis", "padding_pairs", "output_size", "per_channel"}  # of convolutions, pools and norms
     names = {
         item.name
         for path in sorted((SPECS / "std").glob("*.arch"))
