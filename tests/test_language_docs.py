@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.compiler.elaborate import bodies, frame, imports, model, static
+from archonnx.compiler.elaborate import bodies, frame, imports, model, programs, static
 from archonnx.grammar import ast, dsl, layout, words
 from archonnx.grammar.catalogue import catalogue
 from archonnx.grammar.diagnostics import SpecError
@@ -93,6 +93,7 @@ def test_limits_are_those_of_the_code() -> None:
         "items of a `range`": 100_000,
         "imported files": imports.MAX_FILES,
         "items of a list, all levels together": static.ITEMS,
+        "statements that train in a program, and programs of a file": programs.STATEMENTS,
         "elements of a tensor, symbolic dims left out": model.LARGEST,
     }
 

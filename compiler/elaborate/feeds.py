@@ -28,7 +28,7 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> No
             report.error(
                 "AX0706",
                 f"the model has no input or target `{name}`",
-                part(statement.span, name),
+                part(statement.node.span, name),
                 help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}",
             )
     _check_whole(block, trained, report)
@@ -36,7 +36,7 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> No
 
 def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
     """A batch is smaller than the set, so a field that is given whole may not share the dim that counts examples."""
-    whole = {name: s for name, s in block.feeds.items() if s.whole and name in trained.fields}
+    whole = {name: s.node for name, s in block.feeds.items() if s.node.whole and name in trained.fields}
     cut = (f for name, f in trained.fields.items() if name not in whole and f.type.rank)
     counting = next((f for f in cut if f.type.shape[0].symbol is not None), None)
     if counting is None:
@@ -60,9 +60,10 @@ def feed_fields(scope: Scope, block: ProgramBlock, trained: Elaboration, data: M
     result: dict[str, Array] = {}
     sizes: dict[str, tuple[int, str]] = {}
     for name, wanted in trained.fields.items():
+        bound = block.feeds.get(name)
         try:
             array = _fed(scope, block, trained, data, name)
-            result[name] = _fitted(array, wanted, block.feeds.get(name), block.declaration, sizes)
+            result[name] = _fitted(array, wanted, bound.node if bound else None, block.declaration, sizes)
         except SpecError as error:
             for diagnostic in error.diagnostics:
                 report.add(diagnostic)
@@ -71,8 +72,8 @@ def feed_fields(scope: Scope, block: ProgramBlock, trained: Elaboration, data: M
 
 
 def _fed(scope: Scope, block: ProgramBlock, trained: Elaboration, data: Mapping[str, Array], name: str) -> Array:
-    statement = block.feeds.get(name)
-    if statement is None:
+    bound = block.feeds.get(name)
+    if bound is None:
         if name not in data:
             fail(
                 "AX0707",
@@ -81,8 +82,8 @@ def _fed(scope: Scope, block: ProgramBlock, trained: Elaboration, data: Mapping[
                 help=f"add `feed {name} = ...`; the data has {', '.join(data)}",
             )
         return data[name]
-    report = Report()
-    frame = program_frame(scope, report, trained, block.loop)
+    statement, report = bound.node, Report()
+    frame = program_frame(scope, report, trained, bound.names)
     inputs: dict[str, Value] = {}
     for key, array in data.items():
         if array.dtype.kind in "biuf":

@@ -18,7 +18,7 @@ from .algebra import is_group, slots_of, tensor_of
 from .expressions import evaluate, problems
 from .frame import POISON, Frame, Scope
 from .model import Elaboration
-from .program_block import ProgramBlock, program_frame
+from .program_block import Bound, ProgramBlock, program_frame
 from .statements import check_type
 from .tensors import as_tensor
 from .values import Configured, Module, OptimizerType, Slot, describe
@@ -51,17 +51,19 @@ def _built_steps(
     known: Mapping[str, Any],
 ) -> tuple[TrainStep, ...]:
     report = trained.build.report
-    minimized = [_loss_name(m, trained) for s in block.statements if isinstance(s, tuple) for m in s]
+    minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
     others = [name for name in trained.losses if name not in minimized]
     steps: list[TrainStep] = []
     for number, statement in enumerate(block.statements):
-        if isinstance(statement, ast.Update):
+        if isinstance(statement, Bound):
             steps.append(_update(scope, trained, statement, f"update.{number}"))
             report.finish()
             continue
         names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
-        frame = program_frame(scope, report, trained, known)
-        objectives = [_objective(frame, trained, m, name) for m, name in zip(statement, names, strict=True)]
+        objectives = [
+            _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name)
+            for m, name in zip(statement, names, strict=True)
+        ]
         also = others if not any(step.minimized for step in steps) else ()
         steps.append(build_step(forward, objectives, also=also, clip_norm=settings.clip_norm))
         report.finish()
@@ -112,11 +114,11 @@ def _slot(trained: Elaboration, value: Any) -> Slot | None:
     return next((slot for slot, tensor in trained.build.parameters.items() if tensor is value), None)
 
 
-def _update(scope: Scope, trained: Elaboration, statement: ast.Update, name: str) -> TrainStep:
+def _update(scope: Scope, trained: Elaboration, bound: Bound[ast.Update], name: str) -> TrainStep:
     """``update PARAM_OR_MODULE = expr`` in a program."""
-    work = working_copy(trained)
+    work, statement = working_copy(trained), bound.node
     build = work.build
-    frame = _model_frame(program_frame(scope, build.report, trained, {}), work)
+    frame = _model_frame(program_frame(scope, build.report, trained, bound.names), work)
     with build.builder.active(), assuming(work.facts):
         target = evaluate(frame, statement.target)
         slot = _slot(work, target)
@@ -148,9 +150,10 @@ def _group_values(frame: Frame, target: Any, value: Any, statement: ast.Update) 
     return dict(zip(slots, tensors, strict=True))
 
 
-def frozen_modules(scope: Scope, trained: Elaboration, expr: ast.Expr, report: Report) -> list[Module]:
+def frozen_modules(scope: Scope, trained: Elaboration, bound: Bound[ast.Expr], report: Report) -> list[Module]:
     """The modules after ``freeze =``."""
-    frame = _model_frame(program_frame(scope, report, trained, {}), trained)
+    expr = bound.node
+    frame = _model_frame(program_frame(scope, report, trained, bound.names), trained)
     value = evaluate(frame, expr)
     items = value if isinstance(value, list) else [value]
     modules = []

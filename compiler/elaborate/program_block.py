@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from archonnx.compiler.program import DataSource, Plan
 from archonnx.grammar import ast
@@ -15,6 +15,16 @@ from .frame import Build, Frame, Scope
 from .model import Elaboration
 from .values import Module
 
+Syntax = TypeVar("Syntax", bound=ast.Node)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Generic[Syntax]):
+    """A piece of a ``train`` block that is evaluated later, and what the variables of the loops around it stood for."""
+
+    node: Syntax
+    names: Mapping[str, Any]
+
 
 @dataclass
 class ProgramBlock:
@@ -22,14 +32,19 @@ class ProgramBlock:
 
     declaration: ast.Train
     loop: Mapping[str, Any]
+    """Variables of the ``for``s around the block, and of those around the statement that is being read."""
     settings: dict[str, Any] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     source: DataSource | None = None
-    feeds: dict[str, ast.Feed] = field(default_factory=dict)
-    freeze: ast.Expr | None = None
-    statements: list[tuple[ast.Minimize, ...] | ast.Update] = field(default_factory=list)
-    """What trains, flat: each is one step."""
+    feeds: dict[str, Bound[ast.Feed]] = field(default_factory=dict)
+    freeze: Bound[ast.Expr] | None = None
+    statements: list[tuple[Bound[ast.Minimize], ...] | Bound[ast.Update]] = field(default_factory=list)
+    """What trains, flat, loops unrolled: each is one step."""
     plan: Plan = ()
+
+    def bound(self, node: Syntax) -> Bound[Syntax]:
+        """A piece of the block, to be evaluated later."""
+        return Bound(node, self.loop)
 
 
 def part(span: Span, word: str) -> Span:

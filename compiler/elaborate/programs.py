@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,44 +19,52 @@ from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean,
 from archonnx.grammar.source import Span
 
 from . import bodies, calls
-from .expressions import evaluate, iterate, unpack
+from .expressions import evaluate, iterate, truth, unpack
 from .feeds import check_feeds, feed_fields
-from .frame import Frame, Scope
+from .frame import BUDGET, Frame, Scope
 from .model import ElaboratedModel, Elaboration
 from .objectives import build_steps, frozen_modules
-from .program_block import ProgramBlock, program_frame
+from .program_block import Bound, ProgramBlock, program_frame
 from .statements import NOT_BUILT
 from .values import Function, Results, describe
 
 PLANNED_SOURCES = ("text", "gymnasium")
+STATEMENTS = 1_000
+"""Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
+TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
+"""What may stand in ``repeat`` and ``every``."""
 
 
 def elaborate_programs(
-    scope: Scope,
-    declarations: Sequence[ast.Stmt],
-    model: str,
-    elaborated: ElaboratedModel,
-    report: Report,
-    known: Mapping[str, Any] | None = None,
-    suffix: str = "",
+    scope: Scope, declarations: Sequence[ast.Stmt], model: str, elaborated: ElaboratedModel, report: Report
 ) -> tuple[TrainProgram, ...]:
     """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
     programs: list[TrainProgram] = []
-    for declaration in declarations:
-        if isinstance(declaration, ast.Train) and declaration.model in (None, model):
-            program = _elaborate_program(scope, declaration, elaborated, report, known or {}, suffix)
-            programs.append(program)
-        elif isinstance(declaration, ast.For):
-            frame = program_frame(scope, report, elaborated.trained, known or {})
-            for number, item in enumerate(iterate(frame, declaration.iterable)):
-                unpack(frame, [target.id for target in declaration.targets], item, declaration.span)
-                inner = {**(known or {}), **{t.id: frame.locals[t.id] for t in declaration.targets}}
-                programs += elaborate_programs(
-                    scope, declaration.body, model, elaborated, report, inner, f"{suffix}.{number}"
-                )
-    if not suffix:
-        _check_order(programs, report)
+    frame = program_frame(scope, report, elaborated.trained, {})
+    for declaration, names, suffix in _unrolled_programs(frame, declarations, {}, ""):
+        if declaration.model in (None, model):
+            if len(programs) == STATEMENTS:
+                fail("AX0215", f"this file unrolls to more than {STATEMENTS:,} programs", declaration.name_span)
+            programs.append(_elaborate_program(scope, declaration, elaborated, report, names, suffix))
+    _check_order(programs, report)
     return tuple(programs)
+
+
+def _unrolled_programs(
+    frame: Frame, declarations: Sequence[ast.Stmt], names: Mapping[str, Any], suffix: str
+) -> Iterator[tuple[ast.Train, Mapping[str, Any], str]]:
+    """Each ``train`` block with the variables of the ``for``s around it, and the numbers of their turns."""
+    for declaration in declarations:
+        if isinstance(declaration, ast.Train):
+            yield declaration, names, suffix
+        elif isinstance(declaration, ast.For):
+            around, targets = frame.locals, [target.id for target in declaration.targets]
+            for number, item in enumerate(iterate(frame, declaration.iterable)):
+                frame.locals = dict(around)
+                unpack(frame, targets, item, declaration.span)
+                inner = {**names, **{name: frame.locals[name] for name in targets}}
+                yield from _unrolled_programs(frame, declaration.body, inner, f"{suffix}.{number}")
+            frame.locals = around
 
 
 def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
@@ -98,12 +107,9 @@ def _elaborate_program(
     trained = elaborated.trained
     block = ProgramBlock(declaration, loop)
     frame = program_frame(scope, Report(), trained, loop)
-    for statement in declaration.body:
-        try:
-            block.plan += _read(frame, block, statement)
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
-                report.add(diagnostic)
+    with suppress(SpecError):  # it is in the frame's report
+        for statement in declaration.body:
+            block.plan += _noted(frame, block, statement)
     for diagnostic in frame.build.report.diagnostics:
         report.add(diagnostic)
     if block.freeze is not None and not report.failed:
@@ -127,26 +133,43 @@ def _elaborate_program(
 
     build(trained, 1, 1)  # a mistake in a `minimize` is found before any data is read
     name = f"{declaration.name}{suffix}".removeprefix(".")
-    whole = frozenset(name for name, statement in block.feeds.items() if statement.whole)
+    whole = frozenset(name for name, feed_ in block.feeds.items() if feed_.node.whole)
     return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span, whole)
 
 
 # ---------------------------------------------------------------- reading the block
 
 
+def _noted(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
+    """Take note of a statement; what is wrong with it goes into the report of the frame, and the next one is read."""
+    around, loop = frame.locals, block.loop
+    frame.build.spend(statement.span)
+    try:
+        return _read(frame, block, statement)
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            frame.build.report.add_at_place(diagnostic)
+        if frame.build.spent > BUDGET or len(block.statements) >= STATEMENTS:
+            raise bodies.silenced() from None
+        frame.locals, block.loop = around, loop
+        return ()
+
+
 def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
     """Take note of a statement; what it adds to the plan of a pass."""
     match statement:
         case ast.Minimize():
-            return _add(block, (statement,))
+            return _add(block, (block.bound(statement),), statement.span)
         case ast.Update():
-            return _add(block, statement)
+            return _add(block, block.bound(statement), statement.span)
         case ast.Together():
-            return _add(block, _minimizes(statement))
+            return _add(block, _minimizes(frame, block, statement.body), statement.span)
         case ast.Repeat() | ast.Every():
             return _rounds(frame, block, statement)
+        case ast.For() | ast.If():
+            return sum((_noted(frame, block, inner) for inner in _unrolled(frame, block, statement)), start=())
         case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
-            block.freeze = value
+            block.freeze = block.bound(value)
         case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
             if block.source is not None:
                 _twice("`data` is given twice", statement, block.source.span)
@@ -158,12 +181,10 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
             if statement.name in block.feeds:
-                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].span)
-            block.feeds[statement.name] = statement
+                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].node.span)
+            block.feeds[statement.name] = block.bound(statement)
         case ast.Data():
             bodies.not_built("several data sources", statement.span)
-        case ast.For() | ast.If():
-            bodies.not_built("`for` and `if` in a `train` block", statement.span)
         case _:
             kind = type(statement)
             if kind in NOT_BUILT:
@@ -187,24 +208,54 @@ def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
     body: Plan = ()
-    for inner in statement.body:
-        if not isinstance(inner, ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every):
+    for inner in _flat(frame, block, statement.body):
+        if not isinstance(inner, TRAINING):
             headline = "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
             fail("AX0212", headline, inner.span)
         body += _read(frame, block, inner)
     return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
 
 
-def _add(block: ProgramBlock, statement: tuple[ast.Minimize, ...] | ast.Update) -> Plan:
+def _flat(frame: Frame, block: ProgramBlock, suite: Iterable[ast.Stmt]) -> Iterator[ast.Stmt]:
+    """The statements of a body, its loops unrolled and its conditions decided."""
+    for statement in suite:
+        if isinstance(statement, ast.For | ast.If):
+            yield from _flat(frame, block, _unrolled(frame, block, statement))
+        else:
+            yield statement
+
+
+def _unrolled(frame: Frame, block: ProgramBlock, statement: ast.For | ast.If) -> Iterator[ast.Stmt]:
+    """The statements inside that are meant, one after the other; while one is read, the loop's variables are bound."""
+    if isinstance(statement, ast.If):
+        taken = next((body for condition, body in statement.branches if truth(frame, condition)), statement.otherwise)
+        yield from taken
+        return
+    names = [target.id for target in statement.targets]
+    around, loop = frame.locals, block.loop
+    for item in iterate(frame, statement.iterable):
+        frame.locals = dict(around)
+        unpack(frame, names, item, statement.span)
+        block.loop = {**loop, **{name: frame.locals[name] for name in names}}
+        yield from statement.body
+    frame.locals, block.loop = around, loop
+
+
+def _add(block: ProgramBlock, statement: tuple[Bound[ast.Minimize], ...] | Bound[ast.Update], span: Span) -> Plan:
+    if len(block.statements) == STATEMENTS:
+        fail("AX0215", f"this program unrolls to more than {STATEMENTS:,} statements", span)
     block.statements.append(statement)
     return (Do(len(block.statements) - 1),)
 
 
-def _minimizes(together: ast.Together) -> tuple[ast.Minimize, ...]:
-    for inner in together.body:
+def _minimizes(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> tuple[Bound[ast.Minimize], ...]:
+    """The statements of a ``together``."""
+    found = []
+    for inner in _flat(frame, block, suite):
         if not isinstance(inner, ast.Minimize):
             fail("AX0212", "in `together` stand `minimize` statements", inner.span)
-    return tuple(inner for inner in together.body if isinstance(inner, ast.Minimize))
+        found.append(block.bound(inner))
+    return tuple(found)
 
 
 def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) -> Any:
@@ -217,6 +268,8 @@ def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) ->
         word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)
     ):
         return word
+    if name == "start_from" and (member := _member(frame, expr)) is not None:
+        return member
     value = evaluate(frame, expr)
     if not isinstance(value, int | float | str | list | None):
         fail("AX0306", f"a setting is a number, a word or a list, not {describe(value)}", expr.span)
@@ -229,6 +282,17 @@ def _dotted(expr: ast.Expr) -> str | None:
     if isinstance(expr, ast.Attribute) and (outer := _dotted(expr.value)) is not None:
         return f"{outer}.{expr.name}"
     return None
+
+
+def _member(frame: Frame, expr: ast.Expr) -> str | None:
+    """``member[k - 1]``: the name of an earlier program that a ``for`` numbered, ``member.0``."""
+    if not isinstance(expr, ast.Index) or len(expr.subscripts) != 1:
+        return None
+    outer = _dotted(expr.value) or _member(frame, expr.value)
+    number = evaluate(frame, expr.subscripts[0])
+    if outer is None or outer in frame.locals or isinstance(number, bool) or not isinstance(number, int):
+        return None
+    return f"{outer}.{number}"
 
 
 def _source(frame: Frame, expr: ast.Expr) -> DataSource:

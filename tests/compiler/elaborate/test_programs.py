@@ -267,6 +267,82 @@ def test_a_model_argument_is_in_scope_in_its_programs() -> None:
     loop.agrees(ours)
 
 
+# ---------------------------------------------------------------- loops and conditions inside a program
+
+
+def test_a_loop_of_statements_is_unrolled_each_with_its_rate() -> None:
+    train = "for rate, twice in [(0.05, true), (0.02, false)]:\n    minimize first with sgd(lr=rate)\n"
+    train += "    if twice:\n        minimize second over b with sgd(lr=rate / 2)\n    else:\n"
+    train += "        update a = (1 - rate) * a\n"
+    ours, loop = trainer(train), Loop()
+    for _, batch in zip(range(3), batches(), strict=False):
+        ours.step(batch)
+        loop.sgd(loop.gradients("first", batch), 0.05)
+        loop.sgd(loop.gradients("second", batch), 0.025, "b")
+        loop.sgd(loop.gradients("first", batch), 0.02)
+        loop.w["a"] = 0.98 * loop.w["a"]
+    loop.agrees(ours)
+
+
+def test_loops_stand_in_repeat_and_in_together() -> None:
+    """`over [a, b][k]` names a module by the loop's variable; statements of a `together` see one another's start."""
+    train = "repeat 2:\n    for k in range(2):\n        every k + 1:\n"
+    train += "            minimize first over [a, b][k] with sgd(lr=0.05)\n"
+    train += "together:\n    for k in range(2):\n        minimize second over [a, b][k] with sgd(lr=0.01 * (k + 1))\n"
+    ours, loop = trainer(train), Loop()
+    stream, again = batches(), batches()
+    for number in range(4):
+        ours.step(next(stream), lambda: next(stream))
+        batch = first = next(again)
+        for turn in range(2):
+            batch = batch if turn == 0 else next(again)
+            loop.sgd(loop.gradients("first", batch), 0.05, "a")
+            if (number + 1) % 2 == 0:
+                loop.sgd(loop.gradients("first", batch), 0.05, "b")
+        g = loop.gradients("second", first)
+        loop.sgd(g, 0.01, "a")
+        loop.sgd(g, 0.02, "b")
+    loop.agrees(ours)
+
+
+def test_settings_and_feeds_stand_in_conditions_and_loops() -> None:
+    text = f"model M(quick: bool = true):\n    input x: [B, 2]\n    input y: [B, 1]\n{POINTS}"
+    text = (
+        text.replace("\nfn", "    loss first = mse(Dense(1)(x), y)\n\nfn")
+        + "\ntrain:\n    data = generate(points, n=24)\n"
+    )
+    text += "    if quick:\n        epochs = 2\n        batch_size = all\n    else:\n        epochs = 9\n"
+    text += "    for k in range(3):\n        if k == 2:\n            feed y = k * data.y\n    minimize first with sgd\n"
+    (quick,), (slow,) = program(text).programs, program(text, quick=False).programs
+    assert (quick.settings.epochs, quick.settings.batch_size) == (2, "all")
+    assert (slow.settings.epochs, slow.settings.batch_size) == (9, 32)
+    y = np.ones((4, 1), np.float32)
+    np.testing.assert_array_equal(quick.feed({"x": np.ones((4, 2), np.float32), "y": y})["y"], 2 * y)
+
+
+def test_each_program_of_a_loop_may_start_from_the_one_before() -> None:
+    """Three short programs are one long one, where nothing is shuffled and the optimizer has no state."""
+    data = DATA.replace("split = {train: 0.5, valid: 0.5}\n", "shuffle = false\n")
+    after = f"\nfor k in range(3):\n    train part:\n        {data}        epochs = 2\n"
+    after += "        if k > 0:\n            start_from = part[k - 1]\n        minimize first with sgd(lr=0.1)\n"
+    of = program(model(BODY, "x: [B, 2]; y: [B, 1]", START + POINTS, after))
+    parts = run_programs(of, Path(), options=CPU)
+    long = f"\ntrain:\n        {data}        epochs = 6\n        minimize first with sgd(lr=0.1)\n"
+    (whole,) = run_programs(program(model(BODY, "x: [B, 2]; y: [B, 1]", START + POINTS, long)), Path(), options=CPU)
+    for path, array in whole.trainer.parameters.items():
+        np.testing.assert_array_equal(array, parts[2].trainer.parameters[path])
+        assert not np.array_equal(array, parts[1].trainer.parameters[path])
+
+
+def test_unrolling_is_bounded() -> None:
+    train = "for i in range(1001):\n    minimize first with sgd"
+    after = "\ntrain:\n" + "".join(f"    {line}\n" for line in train.split("\n"))
+    (finding,) = findings(model(BODY, "x: [B, 2]; y: [B, 1]", START, after))
+    assert finding.code == "AX0215" and "1,000 statements" in finding.headline
+    deep = "\ntrain:\n    for i in range(90000):\n        for j in range(90000):\n            epochs = 2\n"
+    assert "AX0215" in codes(model(BODY, "x: [B, 2]; y: [B, 1]", START, deep))
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -291,6 +367,16 @@ def test_a_model_argument_is_in_scope_in_its_programs() -> None:
         ("freeze = [a, b, other]\nminimize first with sgd", "AX0405"),
         ("freeze = [c]\nminimize first with sgd", "AX0201"),
         ("minimize first with sgd(lr=falling)", "AX0201"),
+        ("for k in range(2):\n    epochs = k + 1\nminimize first with sgd", "AX0205"),
+        ("for k in x:\n    minimize first with sgd", "AX0201"),
+        ("for k in 3:\n    minimize first with sgd", "AX0306"),
+        ("for j, k in [1, 2]:\n    minimize first with sgd", "AX0207"),
+        ("if falling:\n    minimize first with sgd", "AX0201"),
+        ("for k in range(2):\n    minimize first over [a][k] with sgd", "AX0312"),
+        ("minimize first with sgd(lr=k)\nfor k in range(2):\n    minimize first with sgd(lr=k)", "AX0201"),
+        ("repeat 2:\n    for k in range(2):\n        epochs = 3", "AX0212"),
+        ("together:\n    for k in range(2):\n        update a = b", "AX0212"),
+        ("start_from = part[0]\nminimize first with sgd", "AX0709"),
     ],
 )
 def test_refused(train: str, code: str) -> None:
