@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from archonnx.compiler.ir.graph import Graph
-from archonnx.compiler.pipeline import Spec, elaborate
+from archonnx.compiler.pipeline import Spec, elaborate, float_type
 from archonnx.compiler.pipeline import load as _load
 from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.batch import batch_symbol
 from archonnx.runtime.fit import Observer
-from archonnx.runtime.resume import Checkpoints, Request, SavedState
+from archonnx.runtime.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
 from archonnx.runtime.run import Run, check_free, save_run
 from archonnx.runtime.session import DeviceName, Options
 from archonnx.runtime.trainer import EVALUATION_STEP
@@ -35,14 +35,21 @@ if TYPE_CHECKING:
 SpecLike = str | Path | Spec
 
 
-def load(spec: str | Path, **arguments: Any) -> Spec:
-    """Read a spec: a file, or a name from the zoo. ``arguments`` are those of its model; SpecError if it is wrong.
+def load(spec: str | Path, *, dtype: Literal["f32", "f64"] = "f32", **arguments: Any) -> Spec:
+    """Read a spec: a file, or a name from the zoo; SpecError if it is wrong.
+
+    Args:
+        spec: a file, or a name from the zoo.
+        dtype: the model's float type, which a dtype left out in the spec stands for.
+        arguments: those of its model.
 
     Examples:
         >>> load("digits_cnn", width=64).name
         'digits_cnn'
+        >>> compile(load("digits_cnn", dtype="f64")).parameters["dense.W"].dtype
+        'f64'
     """
-    return _load(spec, **arguments)
+    return _load(spec, dtype=dtype, **arguments)
 
 
 # ---------------------------------------------------------------- compile
@@ -233,11 +240,11 @@ def train(
     """
     loaded = _spec(spec)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
-    request = Request(loaded.arguments, changes, program)
+    request = Request(loaded.arguments, changes, program, _dtype(loaded))
     saved = SavedState(Path(resume)) if resume is not None else None
     if saved is not None:
         request = _continued(saved.request, request)
-        loaded = replace(loaded, arguments=request.arguments)
+        loaded = replace(loaded, arguments=request.arguments, float_type=float_type(request.dtype))
     destination = Path(out) if out is not None else Path(resume) if resume is not None else free_directory(loaded.name)
     in_place = resume is not None and destination.resolve() == Path(resume).resolve()
     if not in_place:
@@ -286,7 +293,7 @@ def search(
     found = best_trial(
         loaded, trials=trials, changes=settings or {}, options=Options(device, threads), on_trial=on_trial
     )
-    request = Request(found.spec.arguments, found.changes, None)
+    request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
     return save_run(destination, found.spec, found.model, found.trained, request=request)
 
 
@@ -296,7 +303,12 @@ def _continued(before: Request, now: Request) -> Request:
         {**before.arguments, **now.arguments},
         {**before.changes, **now.changes},
         now.only if now.only is not None else before.only,
+        now.dtype if now.dtype != DEFAULT_DTYPE else before.dtype,
     )
+
+
+def _dtype(spec: Spec) -> str:
+    return str(spec.float_type)
 
 
 def free_directory(name: str) -> Path:

@@ -37,6 +37,13 @@ from .train_step import gradient_graph
 
 RECURSION = 10_000
 """Python frames for nested calls of a spec; how deep specs may nest is bounded elsewhere, and gives a diagnostic."""
+FLOAT_TYPES = {"f32": DType.f32, "f64": DType.f64}
+"""What the float type of a model may be."""
+TOO_NARROW = {
+    "f16": "what a step computes leaves its range: the eps of an optimizer, 1e-8, is 0 in it",
+    "bf16": "it has 8 bits of precision, NumPy has no such type, and the CPU has no kernels for it",
+}
+"""Why other floats are none of these; a spec may still declare tensors of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class Spec:
     file: ast.File
     path: Path | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    float_type: DType = DType.f32
+    """What a dtype left out stands for."""
 
 
 def zoo() -> dict[str, Path]:
@@ -55,22 +64,42 @@ def zoo() -> dict[str, Path]:
     return {path.stem: path for path in sorted((SPECS / "zoo").rglob("*")) if path.suffix in SUFFIXES}
 
 
-def load(spec: str | Path, /, **arguments: Any) -> Spec:
+def float_type(name: str) -> DType:
+    """The float type of this name; SpecError if a model cannot have it."""
+    if name in TOO_NARROW:
+        fail(
+            "AX0621",
+            f"{name} cannot be the float type of a model: {TOO_NARROW[name]}",
+            None,
+            help=f"declare it where it is wanted, as in `x: {name}[B, 8]`",
+        )
+    if name not in FLOAT_TYPES:
+        known = did_you_mean(name, FLOAT_TYPES) or f"it is one of {', '.join(FLOAT_TYPES)}"
+        fail("AX0621", f"`{name}` cannot be the float type of a model", None, help=known)
+    return FLOAT_TYPES[name]
+
+
+def load(spec: str | Path, /, *, dtype: str = "f32", **arguments: Any) -> Spec:
     """Read a spec.
 
     Args:
         spec: a path, or the name of a spec of the zoo.
+        dtype: the model's float type, which a dtype left out stands for: ``"f32"`` or ``"f64"``.
         arguments: arguments of the model, in place of its defaults.
 
     Raises:
         SpecError: there is no such file, or its syntax is wrong.
     """
+    return replace(_loaded(spec), arguments=arguments, float_type=float_type(dtype))
+
+
+def _loaded(spec: str | Path) -> Spec:
     path = Path(spec)
     known = zoo()
     if path.suffix in SUFFIXES or path.is_file():
-        return parse_spec(_read(path, str(path)), path=path, **arguments)
+        return parse_spec(_read(path, str(path)), path=path)
     if (found := known.get(str(spec))) is not None:
-        return parse_spec(_read(found, found.relative_to(SPECS).as_posix()), path=found, **arguments)
+        return parse_spec(_read(found, found.relative_to(SPECS).as_posix()), path=found)
     fail(
         "AX0601",
         f"there is no file and no spec of the zoo called `{spec}`",
@@ -103,18 +132,23 @@ def _read(path: Path, name: str) -> Source:
         fail("AX0601", f"cannot read {path}: {reason}", None)
 
 
-def elaborate(spec: Spec, *, float_type: DType = DType.f32) -> ModelProgram:
+def elaborate(spec: Spec, *, float_type: DType | None = None) -> ModelProgram:
     """Names, shapes, parameters, losses and training steps of a spec, all checked.
+
+    Args:
+        spec: what was read.
+        float_type: in place of the float type that the spec was read with.
 
     Raises:
         SpecError: with everything found wrong, and suggestions that were tried.
     """
+    chosen = float_type or spec.float_type
     try:
-        return _elaborate(spec, float_type)
+        return _elaborate(spec, chosen)
     except SpecError as error:
 
         def again(source: Source) -> ModelProgram:
-            return _elaborate(replace(spec, source=source, file=parse_source(source)), float_type)
+            return _elaborate(replace(spec, source=source, file=parse_source(source)), chosen)
 
         raise SpecError(checked_suggestions(spec.source, error.report, again)) from None
 

@@ -100,7 +100,7 @@ def missing_kernels(graph: Graph, *, portable: bool = False, severity: str = "er
                     node,
                     "AX0503",
                     f"onnxruntime has no `{node.op_type}` of f64 on the CPU",
-                    "declare f32, or run on a GPU: `--device cuda`",
+                    "compute it in f32, the float type unless told otherwise, or run on a GPU: `--device cuda`",
                     severity,
                 )
             )

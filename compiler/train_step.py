@@ -31,6 +31,7 @@ from .ir.dims import assuming
 from .ir.graph import Graph, Value, needed
 from .ir.origin import Origin
 from .ir.types import Array, DType, TensorType
+from .ops.elementwise import cast
 from .ops.reduce import reduce_sum
 from .ops.shape import full
 from .program import NEXT, TrainStep
@@ -179,11 +180,12 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
 
 def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:
     """Gradients scaled by ``min(1, limit / norm)``, their joint Euclidean norm (Pascanu et al. 2013)."""
-    squares = [reduce_sum(g * g) for g in gradients]
+    widest = max((g.type.dtype for g in gradients), key=lambda dtype: dtype.numpy.itemsize)
+    squares = [cast(reduce_sum(g * g), widest) for g in gradients]
     builder = current_builder()
     norm = builder.elementwise("sqrt", sum(squares[1:], start=squares[0]))
     scale = limit / builder.elementwise("maximum", norm, limit)
-    return [g * scale for g in gradients]
+    return [g * cast(scale, g.type.dtype) for g in gradients]
 
 
 def working_copy(trained: Elaboration) -> Elaboration:
@@ -215,7 +217,12 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
 
 
 def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
-    """Evaluate the optimizer's body for one parameter."""
+    """Evaluate the optimizer's body for one parameter, in its dtype: a dtype left out there is the parameter's."""
+    with step.work.build.floats(slot.type.dtype):
+        _run_optimizer(step, objective, slot, g, t)
+
+
+def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
     optimizer, span, build = objective.optimizer, objective.span, step.work.build
     assert isinstance(optimizer.of, OptimizerType)
     declaration = optimizer.of.declaration

@@ -163,4 +163,13 @@ CODES: tuple[Code, ...] = (
         "did not diverge.",
         "Add the block, or narrow its space to values with which the model can be trained.",
     ),
+    Code(
+        "AX0621",
+        "bad-float-type",
+        "a model cannot have this float type",
+        "A model's float type, which a dtype left out stands for, is f32 or f64. In f16 and bf16 optimizers and losses "
+        "leave the range or the precision of the type: Adam's eps, 1e-8, is 0 in f16. A spec may declare single "
+        "tensors of them. A run keeps the float type in which it was trained.",
+        "Leave `--dtype` out, or give f64.",
+    ),
 )

@@ -25,15 +25,18 @@ from .training import State, Trained, label
 STATE_FILE = "state.safetensors"
 METADATA_KEY = "archonnx.state"
 FORMAT = 1
+DEFAULT_DTYPE = "f32"
+"""The float type of a model of which nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: arguments of the model, settings replaced, and the program alone that was to run."""
+    """What was asked for: arguments of the model, settings replaced, the program alone that was to run, the floats."""
 
     arguments: Mapping[str, Any]
     changes: Mapping[str, Any]
     only: str | None
+    dtype: str = DEFAULT_DTYPE
 
 
 def save_state(folder: Path, state: State, request: Request) -> None:
@@ -48,6 +51,7 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "arguments": dict(request.arguments),
         "changes": dict(request.changes),
         "only": request.only,
+        "dtype": request.dtype,
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
         "numbers": snapshot.numbers,
@@ -97,7 +101,7 @@ class SavedState:
     def request(self) -> Request:
         """What was asked for when it was trained."""
         record = self._record
-        return Request(record["arguments"], record["changes"], record["only"])
+        return Request(record["arguments"], record["changes"], record["only"], record.get("dtype", DEFAULT_DTYPE))
 
     def of(self, model: ModelProgram, options: Options) -> State:
         """The state of the model's programs; SpecError if it has others."""

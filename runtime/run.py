@@ -40,7 +40,7 @@ from .checkpoint import load_parameters, save_parameters, write_atomically, writ
 from .curve import Row, training_curve
 from .exported import ExportedModel
 from .fit import Epoch
-from .resume import STATE_FILE, Request, save_state
+from .resume import DEFAULT_DTYPE, STATE_FILE, Request, save_state
 from .session import Options
 from .trainer import EVALUATION_STEP, Trainer, arguments_of, fail_entry
 from .training import State, Trained, label
@@ -221,6 +221,7 @@ def _record(spec: Spec, model: ModelProgram, trained: Sequence[Trained], spec_fi
         "spec": spec_file,
         "path": str(spec.path.resolve()) if spec.path is not None else None,
         "arguments": dict(spec.arguments),
+        "dtype": str(spec.float_type),
         "program": last.program.name,
         "settings": programs[-1]["settings"],
         "seed": last.settings.seed,
@@ -277,6 +278,12 @@ class Run:
     def arguments(self) -> dict[str, Any]:
         """The arguments given to the model."""
         return dict(self.record["arguments"])
+
+    @property
+    def dtype(self) -> str:
+        """The model's float type: ``"f32"`` or ``"f64"``."""
+        dtype: str = self.record.get("dtype", DEFAULT_DTYPE)
+        return dtype
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -390,9 +397,9 @@ class Run:
 
     def spec(self) -> Spec:
         """The spec as it was trained, with its arguments."""
-        from archonnx.compiler.pipeline import load
+        from archonnx.compiler.pipeline import float_type, load
 
-        return load(self._spec_path(), **self.arguments)
+        return changed(load(self._spec_path()), arguments=self.arguments, float_type=float_type(self.dtype))
 
     def _elaborated(self) -> ModelProgram:
         from archonnx.compiler.pipeline import elaborate

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Arguments, key_values
+from .options import Arguments, FloatType, key_values
 
 
 class Format(StrEnum):
@@ -22,6 +22,7 @@ class Format(StrEnum):
 def check(
     specs: Annotated[list[str] | None, typer.Argument(metavar="SPEC...", help="Files, or names from the zoo.")] = None,
     arg: Arguments = None,
+    dtype: FloatType = None,
     format: Annotated[Format, typer.Option("--format", help="`full` for people, the others for tools.")] = Format.full,
 ) -> None:
     """Check specs: syntax, names, shapes, gradients, settings.
@@ -41,5 +42,5 @@ def check(
         return
     from .checking import check_specs
 
-    if not check_specs(specs, arguments, format.value):
+    if not check_specs(specs, arguments, format.value, dtype):
         raise typer.Exit(1)

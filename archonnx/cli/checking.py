@@ -6,21 +6,25 @@ It stands apart from the verb's options, so that a plain check need not wait for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Report, SpecError
 
 Style = Literal["full", "concise", "json", "github"]
 
 
-def check_specs(specs: Sequence[str], arguments: Mapping[str, Any], style: Style = "full") -> bool:
+def check_specs(
+    specs: Sequence[str], arguments: Mapping[str, Any], style: Style = "full", dtype: str | None = None
+) -> bool:
     """Print what is found in each spec (a line where all is well, for people); whether nothing is wrong."""
     good = True
     for name in specs:
         try:
-            model = elaborate(load(name, **arguments))
+            spec = replace(load(name), arguments=arguments)
+            model = elaborate(spec, float_type=None if dtype is None else float_type(dtype))
         except SpecError as error:
             good = False
             _show(error.report, style)

@@ -10,7 +10,7 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from .options import Arguments, key_values
+from .options import Arguments, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +37,7 @@ def export(
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Fix it in `train_step`.")] = None,
     opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,
     arg: Arguments = None,
+    dtype: FloatType = None,
 ) -> None:
     """Write a model as ONNX: opset 21, any batch size.
 
@@ -48,7 +49,7 @@ def export(
     """
     from archonnx.runtime.checkpoint import write_model
 
-    model = _model(what, graph, target.value, batch_size, opset, key_values(arg, "--arg"))
+    model = _model(what, graph, target.value, batch_size, opset, key_values(arg, "--arg"), dtype)
     size = write_model(output, model)
     typer.echo(f"{output}: {len(model.graph.node)} nodes, {size / 1e6:.2f} MB")
 
@@ -60,6 +61,7 @@ def _model(
     batch_size: int | None,
     opset: int,
     arguments: dict[str, object],
+    dtype: str | None,
 ) -> onnx.ModelProto:
     from archonnx import api
     from archonnx.compiler.pipeline import elaborate
@@ -75,7 +77,9 @@ def _model(
             help="leave `--batch-size` out",
         )
     run = Run(what) if (Path(what) / "run.json").is_file() else None
-    spec = run.spec() if run is not None else api.load(what, **arguments)
+    if run is not None and dtype not in (None, run.dtype):
+        fail("AX0621", f"{what} was trained in {run.dtype}, and is exported in it", None, help="leave `--dtype` out")
+    spec = run.spec() if run is not None else read_spec(what, arguments, dtype)
     model = elaborate(spec)
     if graph == "infer" or graph in model.entries:
         weights = (

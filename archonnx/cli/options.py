@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from archonnx.compiler.pipeline import Spec
 
 
 class DeviceOption(StrEnum):
@@ -21,7 +24,21 @@ Arguments = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="An argument of the model, as in `--arg width=64`. Repeatable."),
 ]
+FloatType = Annotated[
+    str | None,
+    typer.Option("--dtype", metavar="f32|f64", help="The model's float type, which a dtype left out stands for."),
+]
 Device = Annotated[DeviceOption, typer.Option("--device", help="Where to run; `auto` takes a GPU if there is one.")]
+
+
+def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None) -> Spec:
+    """A spec with the arguments and the float type of the command line."""
+    from dataclasses import replace
+
+    from archonnx.compiler.pipeline import float_type, load
+
+    spec = replace(load(name), arguments=dict(arguments))
+    return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 
 
 def key_values(texts: Sequence[str] | None, option: str) -> dict[str, Any]:

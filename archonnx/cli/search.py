@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Arguments, Device, DeviceOption, key_values
+from .options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ def search(
         typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting; it is not varied then. Repeatable."),
     ] = None,
     arg: Arguments = None,
+    dtype: FloatType = None,
     device: Device = DeviceOption.auto,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
 ) -> None:
@@ -51,7 +52,7 @@ def search(
         say(f"trial {trial.number}: {_shown(trial)}{' *' if trial.best else ''}")
 
     run = api.search(
-        api.load(spec, **arguments),
+        read_spec(spec, arguments, dtype),
         out,
         trials=trials,
         settings=changes,

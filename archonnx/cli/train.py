@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Arguments, Device, DeviceOption, key_values
+from .options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
     from archonnx.runtime.run import Run
@@ -32,6 +32,7 @@ def train(
         Path | None, typer.Option("--resume", metavar="RUN", help="Continue this run, with its arguments and settings.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
+    dtype: FloatType = None,
     device: Device = DeviceOption.auto,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
 ) -> None:
@@ -53,7 +54,7 @@ def train(
 
     with progress(sys.stderr) as observer:
         run = api.train(
-            api.load(spec, **arguments),
+            read_spec(spec, arguments, dtype),
             out,
             settings=changes,
             seed=seed,

@@ -328,6 +328,7 @@ def _call_schedule(
     piped: Sequence[Given],
     span: Span,
 ) -> Any:
+    """What a schedule gives at ``t``: computed in the model's float, handed on in the float of the optimizer."""
     if isinstance(callee, ConstantSchedule):
         assign_arguments("a schedule", ["t"], arguments, piped)
         return callee.value
@@ -337,9 +338,15 @@ def _call_schedule(
     what = describe(callee)
     given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
     inner = enter(frame, callee.of.scope, frame.owner, span, what, declaration.name)
+    inner.kind = "schedule"
     inner.locals = dict(callee.arguments)
-    bind_arguments(frame, inner, what, declaration.inputs, given, span)
-    return run_body(inner, what, declaration.body, declaration.result, span)
+    with frame.build.floats(frame.build.model_float):
+        bind_arguments(frame, inner, what, declaration.inputs, given, span)
+        result = run_body(inner, what, declaration.body, declaration.result, span)
+    if isinstance(result, Value) and result.type.dtype.is_float:
+        with frame.at(span, what):
+            return cast(result, frame.build.float_type)
+    return result
 
 
 def _call_dtype(

@@ -65,6 +65,7 @@ class Build:
     root: Module
     training: bool = False
     float_type: DType = DType.f32
+    """What a dtype left out stands for: the model's float, and inside an optimizer that of its parameter."""
     builder: Builder = field(default_factory=Builder)
     parameters: dict[Slot, Value] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
@@ -86,6 +87,18 @@ class Build:
     """Modules that a program freezes."""
     frozen_slots: bool = False
     """Set once the parameters are known: a later build may not make new ones."""
+
+    def __post_init__(self) -> None:
+        self.model_float = self.float_type
+
+    @contextmanager
+    def floats(self, dtype: DType) -> Iterator[None]:
+        """Let a dtype left out be this one."""
+        outer, self.float_type = self.float_type, dtype
+        try:
+            yield
+        finally:
+            self.float_type = outer
 
     def spend(self, span: Span, cost: int = 1) -> None:
         """Count static work; a diagnostic once the budget is spent."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ops import elementwise
 from archonnx.grammar.source import Span
 
 from . import algebra
-from .builtins import Fn, Tensor, builtin, require
+from .builtins import Fn, Operand, Tensor, builtin, require
 from .frame import Frame
+from .tensors import as_tensor
 from .values import describe, static_dim
 
 
@@ -131,9 +134,10 @@ def is_tensor(frame: Frame, x: Any) -> bool:
 
 
 @builtin
-def float_(frame: Frame, x: float) -> float:
-    """A static number as a float."""
-    return x
+def float_(frame: Frame, x: Operand) -> Value | float:
+    """A static number as a float; a tensor, or the size of a dim, in the model's float type."""
+    require(not isinstance(x, bool), "AX0306", "`float` takes a number or a tensor, not a bool")
+    return elementwise.cast(as_tensor(frame, x), frame.build.float_type) if isinstance(x, Value | Dim) else float(x)
 
 
 @builtin

@@ -97,3 +97,42 @@ def test_a_program_is_chosen_by_its_name(tmp_path: Path) -> None:
         assert ("train_step.1" in graphs) == ("b" in moved)
     with pytest.raises(archonnx.SpecError, match="did you mean `two`"):
         archonnx.Trainer(path, program="tow")
+
+
+SLOW = """model Line():
+    input  x: [B, 1]
+    target y: [B, 1]
+    output guess: [B, 1] = x |> Dense(1)
+    loss objective = mse(guess, y)
+    metric near = mean(float(abs(guess - y) < 0.1))
+
+fn points() -> (x: [64, 1], y: [64, 1]):
+    x: [64, 1] ~ normal(0, 1)
+    return x, 3 * x + 1
+
+train:
+    data = generate(points)
+    split = {train: 0.5, valid: 0.25, test: 0.25}
+    batch_size = 8
+    epochs = 2
+    minimize objective with adam(lr=warmup_cosine(0.1, 2, steps))
+"""
+
+
+def test_a_run_keeps_its_float_type(tmp_path: Path) -> None:
+    """In f64, to the end: parameters, what is resumed, what is measured anew, the exported model."""
+    (tmp_path / "line.arch").write_text(SLOW)
+    spec = archonnx.load(tmp_path / "line.arch", dtype="f64")
+    run = archonnx.train(spec, tmp_path / "run", device="cpu")
+    assert run.dtype == "f64" and {array.dtype for array in run.parameters.values()} == {np.dtype(np.float64)}
+    assert archonnx.Run(run.path).evaluate("valid") == run.metrics["valid"]
+    assert run.predict({"x": np.ones((2, 1))})["guess"].dtype == np.float64
+    longer = archonnx.train(tmp_path / "line.arch", resume=run.path, settings={"epochs": 4}, device="cpu")
+    assert longer.dtype == "f64" and longer.parameters["dense.W"].dtype == np.float64
+    assert len(longer.history) == 4
+
+
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "float64"])
+def test_a_float_type_that_cannot_be_trained_is_refused(dtype: str) -> None:
+    with pytest.raises(archonnx.SpecError, match="AX0621"):
+        archonnx.load("xor", dtype=dtype)
