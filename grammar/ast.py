@@ -147,11 +147,12 @@ class Attribute(Expr):
 class Type(Node):
     """``f32[B, 784]`` (name and dims), ``[B]`` (dims alone), ``int`` (name alone), ``list[int]``, ``choice[a, b]``.
 
-    Dims are expressions; ``Dots`` stands for any number of them.
+    Dims are expressions; ``Dots`` stands for any number of them. ``alternatives`` are what else a parameter may be.
     """
 
     name: str | None
     dims: tuple[Expr, ...] | None
+    alternatives: tuple[Type, ...] = ()
 
 
 class Parameter(Node):

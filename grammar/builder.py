@@ -80,6 +80,10 @@ class Builder:
         node: ast.Type = children[0]
         return node
 
+    def union(self, children: Children) -> ast.Type:
+        first, *others = [child for child in children if isinstance(child, ast.Type)]
+        return ast.Type(first.name, first.dims, tuple(others), span=self._span(children)) if others else first
+
     # ------------------------------------------------------------ declarations
 
     def import_(self, children: Children) -> ast.Import:

@@ -69,8 +69,9 @@ CODES = (
         "AX0208",
         "unknown-word",
         "a word is not among the choices",
-        "A `choice[...]` parameter takes one of its words, written bare.",
-        "The headline lists the words.",
+        "A `choice[...]` parameter takes one of its words, written bare. A parameter of several types, as in "
+        "`choice[valid, same] | int`, takes a word or a value of another of them.",
+        "The headline lists what can stand there.",
         "model M():\n    input x: [B, 1, 8, 8]\n    output y = x |> Conv(4, padding=equal)\n",
     ),
     Code(

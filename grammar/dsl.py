@@ -26,6 +26,8 @@ from .tables import make_parser
 
 MAX_CHARACTERS = 2**20
 MAX_DEPTH = 100
+INLINE = ("expression", "annotation", "union")
+"""Rules in whose texts newlines are free."""
 MAX_ERRORS = 20
 
 
@@ -87,6 +89,12 @@ def parse_type(source: Source, start: int = 0, end: int | None = None) -> ast.Ty
     return tree
 
 
+def parse_union(source: Source, start: int = 0, end: int | None = None) -> ast.Type:
+    """The tree of a parameter's type, which may have alternatives: ``choice[valid, same] | int``."""
+    tree: ast.Type = _parse("union", _part(source, start, end))
+    return tree
+
+
 def _part(source: Source, start: int, end: int | None) -> Span:
     return Span(source, start, len(source.text) if end is None else end)
 
@@ -117,7 +125,7 @@ def _parse(rule: str, span: Span, *, relative: bool = False) -> Any:
     report = Report()
     with parser.lock:
         parser.builder.begin(span.source, report)
-        parser.layout.begin(span, free=rule in ("expression", "annotation"), relative=relative)
+        parser.layout.begin(span, free=rule in INLINE, relative=relative)
         try:
             tree = parser.machine.parse(TextSlice(span.source.text, span.start, span.end), start=rule)
         except UnexpectedInput as error:
@@ -126,7 +134,7 @@ def _parse(rule: str, span: Span, *, relative: bool = False) -> Any:
             report.add(error.diagnostics[0])
         longest = parser.layout.longest
     report.finish()
-    if longest > MAX_DEPTH or rule in ("expression", "annotation"):
+    if longest > MAX_DEPTH or rule in INLINE:
         _check_depth(tree)
     return tree
 

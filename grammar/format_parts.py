@@ -261,11 +261,11 @@ class PartFormatter:
     # ------------------------------------------------------------ types and signatures
 
     def type(self, node: ast.Type) -> Doc:
-        """``f32[B, n]``, ``[n]``, ``int``."""
+        """``f32[B, n]``, ``[n]``, ``int``, ``choice[a, b] | int``."""
         name = node.name or ""
-        if node.dims is None:
-            return name
-        return concat(name, self.brackets("[", self._items(node.dims), "]", node.span.end))
+        end = node.alternatives[0].span.start if node.alternatives else node.span.end
+        dims = "" if node.dims is None else self.brackets("[", self._items(node.dims), "]", end)
+        return concat(name, dims, *(part for other in node.alternatives for part in (" | ", self.type(other))))
 
     def _parameter(self, node: ast.Parameter) -> Doc:
         if node.type is None:

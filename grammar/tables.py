@@ -21,7 +21,7 @@ from .layout import Layout
 
 GRAMMAR = Path(__file__).with_name("archonnx.lark")
 TABLES = Path(__file__).with_name("archonnx.tables")
-STARTS = ("file", "declaration", "body", "expression", "annotation")
+STARTS = ("file", "declaration", "body", "expression", "annotation", "union")
 
 
 def make_parser(builder: object, layout: PostLex) -> lark.Lark:

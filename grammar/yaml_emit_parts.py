@@ -54,7 +54,8 @@ def _with_type(parameter: ast.Parameter) -> Value:
 def _with_default(parameter: ast.Parameter) -> Value:
     declared, default = parameter.type, parameter.default
     if default is None:
-        static = declared is not None and declared.name in STATIC_TYPES and declared.dims is None
+        plain = declared is not None and declared == ast.Type(declared.name, None, span=declared.span)
+        static = declared is not None and declared.name in STATIC_TYPES and plain
         return format_node(declared) if declared is not None and static else _in_full(parameter)
     word = literal_type(default)
     said = None if word is None else ast.Type(word, None, span=default.span)

@@ -14,7 +14,7 @@ from .diagnostics import Report
 from .yaml_nodes import Mapping as MappingNode
 from .yaml_nodes import Node, Scalar
 from .yaml_sections import attempt, known_keys, section
-from .yaml_text import expression, name, type_
+from .yaml_text import expression, name, parameter_type, type_
 
 STATIC_TYPES = frozenset(
     {"int", "float", "bool", "string", "list", "dict", "dim", "dtype", "fn", "block", "module", "schedule"}
@@ -47,13 +47,13 @@ def _parameter(
     if not isinstance(node, MappingNode):
         return build(key, node)
     entries = known_keys(node, ("type", "default"), "a parameter", report)
-    declared = type_(entries["type"][1]) if "type" in entries else None
+    declared = parameter_type(entries["type"][1]) if "type" in entries else None
     default = expression(entries["default"][1]) if "default" in entries else None
     return ast.Parameter(name(key).id, declared, default, span=key.span.to(node.span))
 
 
 def _typed(key: Scalar, node: Node) -> ast.Parameter:
-    return ast.Parameter(name(key).id, type_(node), None, span=key.span.to(node.span))
+    return ast.Parameter(name(key).id, parameter_type(node), None, span=key.span.to(node.span))
 
 
 def _default(key: Scalar, node: Node) -> ast.Parameter:

@@ -49,11 +49,16 @@ def literal_text(node: Node) -> ast.Expr:
     return ast.String(node.text, span=node.span)
 
 
-def type_(node: Node) -> ast.Type:
+def type_(node: Node, parser: Parser[ast.Type] = dsl.parse_type) -> ast.Type:
     """A type: ``"f32[B, 3]"``, and ``[B, 3]`` without quotes, too."""
     if isinstance(node, Sequence) and node.flow:
-        return dsl.parse_type(node.span.source, node.span.start, node.span.end)
-    return _read(scalar(node, "a type"), dsl.parse_type)
+        return parser(node.span.source, node.span.start, node.span.end)
+    return _read(scalar(node, "a type"), parser)
+
+
+def parameter_type(node: Node) -> ast.Type:
+    """The type of a parameter, which may have alternatives: ``"choice[valid, same] | int"``."""
+    return type_(node, dsl.parse_union)
 
 
 def body(node: Node) -> ast.Suite:

@@ -313,9 +313,17 @@ def convolve(
 
 
 @builtin
-def pool_max(frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], dilation: Ints) -> Value:
+def max_pool(frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], dilation: Ints) -> Value:
     """The largest element of each window over the spatial axes of ``x: [B, c, ...S]``."""
     return pool.max_pool(x, kernel, strides=stride, pads=_flat_pads(pads), dilations=dilation)
+
+
+@builtin
+def average_pool(
+    frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], count_include_pad: bool = False
+) -> Value:
+    """The mean of each window over the spatial axes of ``x: [B, c, ...S]``; pads are pairs [begin, end]."""
+    return pool.average_pool(x, kernel, strides=stride, pads=_flat_pads(pads), count_include_pad=count_include_pad)
 
 
 def _flat_pads(pads: list[Any]) -> list[int]:

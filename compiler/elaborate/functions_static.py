@@ -14,7 +14,7 @@ from . import algebra
 from .builtins import Fn, Operand, Tensor, builtin, require
 from .frame import Frame
 from .tensors import as_tensor
-from .values import describe, static_dim
+from .values import Choice, describe, static_dim
 
 
 @builtin
@@ -125,6 +125,12 @@ def zip_(frame: Frame, a: list[Any], b: list[Any]) -> list[Any]:
 def is_list(frame: Frame, x: Any) -> bool:
     """Whether a static value is a list."""
     return isinstance(x, list)
+
+
+@builtin
+def is_word(frame: Frame, x: Any) -> bool:
+    """Whether a static value is a word of a ``choice[...]``, where a parameter takes other types as well."""
+    return isinstance(x, Choice)
 
 
 @builtin

@@ -195,8 +195,10 @@ def _between(kind: str, values: Sequence[Any], expr: ast.Call) -> Between:
 def _check_type(block: _Block, name: str, drawn: Choice | Between, span: Span) -> None:
     """What takes integers is drawn from integers; settings are tried at once."""
     parameter = block.parameters.get(name)
-    declared = parameter.type.name if parameter is not None and parameter.type is not None else None
-    integers = declared == "int" if parameter is not None else name in INTEGERS
+    declared = parameter.type if parameter is not None else None
+    integers = name in INTEGERS
+    if parameter is not None:
+        integers = declared is not None and declared.name == "int" and not declared.alternatives
     if integers and isinstance(drawn, Between) and not drawn.integer:
         fail("AX0711", f"`{name}` is an int", span, help="draw it with `intrange(low, high)` or `choice(...)`")
     if parameter is None:

@@ -100,8 +100,10 @@ def is_tensor_type(type_: ast.Type | None) -> bool:
 
 def evaluate_argument(frame: Frame, parameter: ast.Parameter, given: Given, hint: str | None = None) -> Any:
     """An argument as its parameter wants it: words for a choice, partial calls for a fn."""
-    from . import calls
+    from . import calls, unions
 
+    if parameter.type is not None and parameter.type.alternatives:
+        return unions.argument(frame, parameter, given)
     kind = parameter.type.name if parameter.type is not None and not is_tensor_type(parameter.type) else None
     if given.expr is None:
         value = given.value
@@ -179,11 +181,11 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
         known = did_you_mean(kind, [*STATIC_KINDS, *DTYPES])
         tensor = f"a scalar tensor is `{kind}[]`" if kind in DTYPES else None
         fail("AX0209", f"`{kind}` is not a type of a parameter", type_.span, help=tensor or known)
-    elif _is_kind(kind, value):
+    elif is_kind(kind, value):
         if kind == "list" and type_.dims:
             item_kind = type_.dims[0].span.text.partition("[")[0]
             for item in value:
-                if not _is_kind(item_kind, item):
+                if not is_kind(item_kind, item):
                     fail("AX0306", f"`{parameter.name}` is a list of {item_kind}: this has {describe(item)}", span)
         return value
     article = "an" if kind[:1] in "aeiou" else "a"
@@ -195,7 +197,8 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
     )
 
 
-def _is_kind(kind: str, value: Any) -> bool:
+def is_kind(kind: str, value: Any) -> bool:
+    """Whether a static value is what a parameter of this word takes."""
     match kind:
         case "int":
             return isinstance(value, int) and not isinstance(value, bool)

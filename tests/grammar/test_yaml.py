@@ -82,6 +82,7 @@ SECTIONS = {
         'model M(a: int = 1, b: float = 0.5, c: bool = true, d: string = "x", e=relu, f: fn, g: int, h, i=[1, 2], '
         "j: float = 1e-3, k: int = -2):\n    BODY"
     ),
+    "args: {a: {type: 'choice[x, y] | int', default: 2}, b: {type: int | list}}": "model M(a: choice[x, y] | int = 2, b: int | list):\n    BODY",
     "args: {a: {type: 'choice[x, y]', default: x}, b: 'list[int]', c: none, d: {default: int}}": "model M(a: choice[x, y] = x, b: list[int], c=none, d=int):\n    BODY",
     "inputs: {x: [B, 3], y: f32, z: '[...S, n // 2]'}": "model M():\n    input x: [B, 3]\n    input y: f32\n    input z: [...S, n // 2]\n    BODY",
     "params:\n  W: {type: '[n, m]', init: glorot(), decay: false}\n  b: {type: [n], value: 0}": "model M():\n    param W: [n, m] ~ glorot(), decay=false\n    param b: [n] = 0\n    BODY",

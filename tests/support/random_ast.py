@@ -120,7 +120,8 @@ small = st.recursive(leaves, _grow, max_leaves=3)
 # ---------------------------------------------------------------- types and signatures
 
 types = node(ast.Type, maybe(names), some(small | node(ast.Dots, maybe(names)))) | node(ast.Type, names, st.none())
-parameters = some(node(ast.Parameter, names, maybe(types), maybe(small)))
+unions = types | node(ast.Type, names, st.none(), some(types, 1))
+parameters = some(node(ast.Parameter, names, maybe(unions), maybe(small)))
 fields = node(ast.ResultField, maybe(names), types)
 results = node(ast.Result, some(node(ast.ResultField, st.none(), types), 1, 1), st.just(False))
 results |= node(ast.Result, some(fields, 1), st.just(True))

@@ -143,6 +143,47 @@ def test_choice_words(text: str, expected: int) -> None:
     np.testing.assert_allclose(expression(f"x * 0 + {text}", before=CHOICES, x=X), np.full_like(X, expected))
 
 
+UNION = """
+fn kind(x: choice[small, none] | int | list[float] = small):
+    return "word" if is_word(x) else "list" if is_list(x) else "other"
+fn forward(x: choice[none, small, large] | int | list):
+    return kind(x)
+"""
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("kind()", "word"),
+    ("kind(small)", "word"),
+    ('kind("small")', "word"),
+    ("kind(none)", "word"),
+    ("kind(2)", "other"),
+    ("kind(x=1 + 1)", "other"),
+    ("kind([1, 2.5])", "list"),
+    ("forward(small)", "word"),
+    ("forward(none)", "word"),
+    ("forward([])", "list"),
+    ("kind([kind(k) for k in [1]])", "AX0208"),
+    ("kind(2.5)", "AX0208"),
+    ("kind(true)", "AX0208"),
+    ("kind(smal)", "AX0208"),
+    ("kind(i64)", "AX0208"),
+    ("forward(large)", "AX0208"),
+])  # fmt: skip
+def test_a_parameter_of_several_types(text: str, expected: str) -> None:
+    if expected.startswith("AX"):
+        assert codes(model(f"output y = x * len({text})", before=UNION)) == [expected]
+    else:
+        run(f'assert {text} == "{expected}"\noutput y = x', UNION)
+
+
+@pytest.mark.parametrize(
+    "declared", ["int | tensor", "int | [B]", "int | f32", "fn | int", "list | choice[a] | module"]
+)
+def test_what_cannot_be_one_of_several_types(declared: str) -> None:
+    before = f"fn f(k: {declared} = 1):\n    return k\n"
+    assert codes(model("output y = x * f(2)", before=before)) == ["AX0209"]
+
+
 def test_choice_words_are_bare_even_where_they_are_names() -> None:
     np.testing.assert_allclose(run("small = 5\nlarge = 7\noutput y = x * 0 + size(small)", CHOICES), np.ones_like(X))
 
