@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from archonnx.api import Compiled, ParameterInfo, Trainer, compile, load, search, train
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.runtime.run import Run
+    from archonnx.summary import show
 
-__all__ = ["Compiled", "ParameterInfo", "Run", "SpecError", "Trainer", "compile", "load", "search", "train"]
+__all__ = ["Compiled", "ParameterInfo", "Run", "SpecError", "Trainer", "compile", "load", "search", "show", "train"]
 
-_HOMES = {"SpecError": "archonnx.grammar.diagnostics", "Run": "archonnx.runtime.run"}
+_HOMES = {"SpecError": "archonnx.grammar.diagnostics", "Run": "archonnx.runtime.run", "show": "archonnx.summary"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ The last three stand elsewhere and are not imported here, since checking a spec 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,11 @@ from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
 from .elaborate.programs import elaborate_programs
 from .elaborate.search import elaborate_search
+from .elaborate.values import BlockType, Module
 from .ir.builder import Builder
 from .ir.graph import Graph
 from .ir.types import DType
-from .program import Assumption, ModelProgram
+from .program import Application, Assumption, ModelProgram
 from .suggestions import checked_suggestions
 from .train_step import gradient_graph
 
@@ -185,7 +186,17 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
         entry_assumptions={name: assumed for name, (_, assumed) in entries.items()},
         set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
         search=search,
+        modules=dict(_blocks(judged.build.root)),
+        applications=tuple(Application(module.path, results) for module, results in judged.build.applied),
     )
+
+
+def _blocks(module: Module) -> Iterator[tuple[str, str]]:
+    """The path and the block of every module inside this one."""
+    for child in module.children.values():
+        assert isinstance(child.block, BlockType)
+        yield child.path, child.block.declaration.name
+        yield from _blocks(child)
 
 
 def _entries(judged: Elaboration, report: Report) -> dict[str, tuple[Graph, tuple[Assumption, ...]]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.grammar.source import Span
 
 from .ir.dims import Dim
-from .ir.graph import Graph
+from .ir.graph import Graph, Value
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, TensorType
 
@@ -223,6 +223,14 @@ class SetMetric:
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """A module was applied, and gave these tensors (of ``infer``, ``evaluate`` or an entry)."""
+
+    path: str
+    results: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelProgram:
     """A model, elaborated.
 
@@ -248,3 +256,6 @@ class ModelProgram:
     set_metrics: Mapping[str, SetMetric] = field(default_factory=dict)
     """Those of ``metrics`` that are computed over a set."""
     search: SearchSpace | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
+    """The name of every module's block, by path; owners come before what they own."""
+    applications: tuple[Application, ...] = ()

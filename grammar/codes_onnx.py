@@ -97,4 +97,13 @@ CODES: tuple[Code, ...] = (
         "Add `output NAME = ...`, or export another graph: `--graph evaluate`.",
         "model M():\n    input x: [B, 3]\n    loss l = mean(x |> Dense(1))\n",
     ),
+    Code(
+        "AX0512",
+        "sizes-cannot-be-counted",
+        "a size that was given for counting does not fit",
+        "`archonnx show` counts operations as formulas in the dims that are open, and `--dims` gives sizes to some of "
+        "them. The name is no open dim of this graph, the size is no positive integer or too small for some layer, or "
+        "the formulas grow too long without a size.",
+        "Give the sizes that the message names, as in `--dims B=1,T=100`.",
+    ),
 )

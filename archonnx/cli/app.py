@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import call, check, convert, evaluate, explain, export, fmt, new, predict, search, train
+from . import call, check, convert, evaluate, explain, export, fmt, new, predict, search, show, train
 
 app = typer.Typer(
     name="archonnx",
@@ -38,6 +38,7 @@ def _common(
     A first session:
 
         archonnx check digits_cnn
+        archonnx show digits_cnn
         archonnx train digits_cnn --out runs/digits
         archonnx eval runs/digits
         archonnx export runs/digits -o digits.onnx
@@ -47,6 +48,7 @@ def _common(
 
 
 app.command("check")(check.check)
+app.command("show")(show.show)
 app.command("train")(train.train)
 app.command("search")(search.search)
 app.command("predict")(predict.predict)

@@ -38,13 +38,13 @@ def show_bug(error: Exception) -> None:
     say("With --debug, the traceback is shown.")
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows in columns: the first to the left, the others to the right."""
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Rows in columns: the first ones to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
-        first, *others = zip(row, widths, strict=True)
-        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        pairs = enumerate(zip(row, widths, strict=True))
+        cells = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in pairs]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 

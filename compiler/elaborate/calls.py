@@ -30,6 +30,7 @@ from .values import (
     Module,
     OptimizerType,
     Partial,
+    Results,
     ScheduleType,
     describe,
 )
@@ -270,7 +271,10 @@ def apply_module(
     fixed = [f"{name} = {size}" for name, (size, _) in module.dims.items()]
     if fixed:
         inner.note = f"{what} with {', '.join(fixed)}"
-    return run_body(inner, what, declaration.body, declaration.result, span)
+    result = run_body(inner, what, declaration.body, declaration.result, span)
+    items = result.items if isinstance(result, Results) else (result,)
+    frame.build.applied.append((module, tuple(item for item in items if isinstance(item, Value))))
+    return result
 
 
 def enter_module(inner: Frame, module: Module) -> None:

@@ -43,6 +43,7 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> tu
             judged.build.root,
             float_type=judged.build.float_type,
             builder=Builder(),
+            applied=judged.build.applied,
             frozen_slots=True,
             substitutions=substitutions,
         )

@@ -76,6 +76,8 @@ class Build:
     """How many parameters there were when `self` was first used: later ones belong to it, too."""
     overrides: list[Derived] = field(default_factory=list)
     """Derived modules under application, innermost last: they say what a parameter is inside."""
+    applied: list[tuple[Module, tuple[Value, ...]]] = field(default_factory=list)
+    """Every application of a module, with the tensors it gave."""
     updates: dict[Slot, Value] = field(default_factory=dict)
     """Buffers as `update` left them."""
     updating: dict[Slot, list[Frame]] = field(default_factory=dict)

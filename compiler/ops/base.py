@@ -12,7 +12,7 @@ from enum import Flag, auto
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.dims import ZERO, Dim
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.grammar.record import Record, fields, replace
 
@@ -81,6 +81,20 @@ class OnnxOp(Record):
     domain: str = ""
 
 
+class Arithmetic(Record):
+    """How many multiplications (divisions are some) and additions (subtractions are some) a formula has.
+
+    A sum of n terms has n - 1 additions. Comparisons, changes of sign and functions (``exp``, ``tanh``, ``pow``, draws)
+    are neither. What padding adds is counted; how a kernel saves work is not.
+    """
+
+    multiplications: Dim = ZERO
+    additions: Dim = ZERO
+
+    def __add__(self, other: Arithmetic) -> Arithmetic:
+        return Arithmetic(self.multiplications + other.multiplications, self.additions + other.additions)
+
+
 class Op(Record):
     """Base of all ops. Ops are records, so they hash, compare and print by their attributes."""
 
@@ -119,6 +133,10 @@ class Op(Record):
         if len(results) == 1:
             return emit.node(self.onnx.type, *inputs, domain=self.onnx.domain, **attributes)
         return emit.nodes(self.onnx.type, *inputs, outputs=len(results), domain=self.onnx.domain, **attributes)
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """The multiplications and additions of its formula, given the types of its inputs and results."""
+        return Arithmetic()
 
     def symbols(self) -> set[str]:
         """Names of dims among the attributes."""

@@ -15,8 +15,9 @@ from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, ZERO, Dim, at_most, product
 from archonnx.compiler.ir.types import TensorType
 
-from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_equal, check_float
+from .linalg import sums_of_products
 from .window import Window, spread
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ class Conv(Convolution):
         )
         return x.with_shape((x.shape[0], w.shape[0], *window.places(x.shape[2:])))
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return sums_of_products(results[0], product(inputs[1].shape[1:]))
+
     def evaluate(self, x: Any, w: Any) -> Any:
         window = self.window(w.shape[2:])
         places = [d.evaluate({}) for d in window.places([Dim.of(n) for n in x.shape[2:]])]
@@ -130,6 +134,11 @@ class ConvInputGrad(Convolution):
         window.check(self.name, x)
         self.check_places(window, self.size, dy, 0)
         return x
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """Each element of ``dy`` times all of its kernels; what meets is added."""
+        products = inputs[0].size * product(inputs[1].shape[1:])
+        return Arithmetic(products, (products - results[0].size).maximum(ZERO))
 
     def evaluate(self, dy: Any, w: Any) -> Any:
         window = self.window(w.shape[2:])
@@ -206,6 +215,10 @@ class ConvWeightGrad(Convolution):
         if x.shape[1] % self.groups != ZERO:
             raise TypeProblem("AX0322", f"{x.shape[1]} channels do not come out even in {self.groups} groups")
         return x.with_shape((dy.shape[1], x.shape[1] // self.groups, *map(Dim.of, self.kernel)))
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """Each element of a kernel is a sum over the examples and the places of the window."""
+        return sums_of_products(results[0], product((inputs[1].shape[0], *inputs[1].shape[2:])))
 
     def evaluate(self, x: Any, dy: Any) -> Any:
         window = self.window(self.kernel)

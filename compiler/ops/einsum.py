@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.dims import Dim, product, same
 from archonnx.compiler.ir.types import TensorType
 
-from .base import OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, OnnxOp, Op, TypeProblem, register
 from .elementwise import check_dtypes
 from .linalg import matrix_product
 from .shape import broadcast_to, eye, transpose, unsqueeze
@@ -47,6 +47,12 @@ class Einsum(Op):
         terms, result = self.terms
         sizes = _sizes(terms, inputs)
         return inputs[0].with_shape(tuple(sizes[letter] for letter in result))
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """Each element of the result as one sum over all other axes; products of pairs in turn may need fewer."""
+        terms, _ = self.terms
+        places = product(list(_sizes(terms, inputs).values()))
+        return Arithmetic(places * (len(inputs) - 1), places - results[0].size)
 
     def evaluate(self, *inputs: Any) -> Any:
         return np.einsum(self.equation, *inputs)

@@ -14,7 +14,7 @@ import numpy as np
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, OnnxOp, Op, Trait, TypeProblem, register
+from .base import Arithmetic, Emitter, OnnxOp, Op, Trait, TypeProblem, register
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
@@ -38,6 +38,13 @@ class Elementwise(Op):
     accepts: ClassVar[str] = "number"
     """``number``, ``signed``, ``float``, ``bool`` or ``any``."""
     result_dtype: ClassVar[DType | None] = None
+    multiplications: ClassVar[int] = 0
+    additions: ClassVar[int] = 0
+    """For one element."""
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        size = results[0].size
+        return Arithmetic(size * self.multiplications, size * self.additions)
 
     @property
     def symbol(self) -> str:
@@ -107,6 +114,7 @@ class ZeroGradient(Elementwise):
 class Add(Elementwise):
     """``a + b``."""
 
+    additions = 1
     traits = COMMUTATIVE
     onnx = OnnxOp("Add", since=14)
 
@@ -121,6 +129,7 @@ class Add(Elementwise):
 class Sub(Elementwise):
     """``a - b``."""
 
+    additions = 1
     onnx = OnnxOp("Sub", since=14)
 
     def evaluate(self, a: Any, b: Any) -> Any:
@@ -134,6 +143,7 @@ class Sub(Elementwise):
 class Mul(Elementwise):
     """``a * b``."""
 
+    multiplications = 1
     traits = COMMUTATIVE
     onnx = OnnxOp("Mul", since=14)
 
@@ -148,6 +158,7 @@ class Mul(Elementwise):
 class Div(Elementwise):
     """``a / b`` of floats. Backward: ``da = dy / b``, ``db = -da * y``."""
 
+    multiplications = 1
     accepts = "float"
     onnx = OnnxOp("Div", since=14)
 
@@ -180,6 +191,7 @@ class FloorDiv(ZeroGradient):
     ONNX's Div of integers drops the fraction, so that the remainder is taken off first where signs may differ.
     """
 
+    multiplications = 1
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.floor(np.divide(a, b)) if np.asarray(a).dtype.kind == "f" else np.floor_divide(a, b)
 
@@ -202,6 +214,7 @@ class Mod(Elementwise):
     ONNX's Mod of floats has the sign of ``a``; ``b`` is added where the signs differ.
     """
 
+    multiplications, additions = 2, 1
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.mod(a, b)
 

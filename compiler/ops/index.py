@@ -15,7 +15,7 @@ from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .compare import equal, logical_and
 from .elementwise import maximum, minimum, where
 from .shape import broadcast_to, dim_value, iota, move_axis, normal_axis, transpose, unsqueeze, zeros_like
@@ -69,6 +69,9 @@ class ScatterAdd(Op):
         _check_updates(self.name, x, updates, (*indices.shape, *x.shape[1:]))
         return x
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(additions=inputs[2].size)
+
     def evaluate(self, x: Any, indices: Any, updates: Any) -> Any:
         result = np.array(x)
         np.add.at(result, indices, updates)
@@ -115,6 +118,9 @@ class ScatterElementsAdd(Op):
         _check_lines(self.name, self.axis, x, indices)
         _check_updates(self.name, x, updates, indices.shape)
         return x
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(additions=inputs[2].size)
 
     def evaluate(self, x: Any, indices: Any, updates: Any) -> Any:
         result = np.array(x)

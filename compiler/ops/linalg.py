@@ -11,7 +11,7 @@ from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
 from archonnx.compiler.ir.dims import Dim, same
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .elementwise import check_dtypes
 from .shape import broadcast_to, flatten, squeeze, unsqueeze
 
@@ -43,6 +43,10 @@ class MatMul(Op):
         if a.rank > 2 and b.rank > 2 and a.shape[:-2] != b.shape[:-2]:
             raise TypeProblem("AX0302", f"a matrix product needs equal batch dims: {a} and {b}", operands=(1, 0))
         return a.with_shape((*(a.shape[:-2] or b.shape[:-2]), i, j))
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        terms = inputs[0].shape[-2 if self.transpose_a else -1]
+        return sums_of_products(results[0], terms)
 
     def evaluate(self, a: Any, b: Any) -> Any:
         left = np.swapaxes(a, -1, -2) if self.transpose_a else a
@@ -82,6 +86,11 @@ class MatMul(Op):
         if self.transpose_b:
             b = emit.node("Transpose", b, perm=_last_two_swapped(right.rank))
         return emit.node("MatMul", a, b)
+
+
+def sums_of_products(result: TensorType, terms: Dim) -> Arithmetic:
+    """The arithmetic of a tensor, each of whose elements is a sum of so many products."""
+    return Arithmetic(result.size * terms, result.size * (terms - 1))
 
 
 def check_inner(left: Dim, right: Dim) -> None:

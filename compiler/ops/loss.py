@@ -10,7 +10,7 @@ import numpy as np
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .checks import check_equal, check_float
 from .index import scatter_elements_add
 from .norm import softmax
@@ -41,6 +41,10 @@ class CrossEntropy(Op):
         for left, right in zip(logits.shape, label.shape, strict=False):
             check_equal(left, right, headline, operands=(1, 0), help=help)
         return TensorType(logits.dtype, logits.shape[:-1])
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """For C classes, a sum of C terms and a difference."""
+        return Arithmetic(additions=inputs[0].size)
 
     def evaluate(self, logits: Any, label: Any) -> Any:
         shifted = logits - np.max(logits, axis=-1, keepdims=True)

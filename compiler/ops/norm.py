@@ -14,10 +14,10 @@ from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, product
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_equal, check_float
 from .functions import exp
-from .reduce import reduce_mean, reduce_sum
+from .reduce import lines, reduce_mean, reduce_sum
 from .shape import broadcast_to, dim_value, normal_axis
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Softmax(AlongAxis):
 
     onnx = OnnxOp("Softmax", since=13)
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """A sum and a quotient for each element."""
+        return Arithmetic(inputs[0].size, inputs[0].size - lines(inputs[0], self.axis))
+
     def evaluate(self, x: Any) -> Any:
         weights = np.exp(x - np.max(x, axis=self.axis, keepdims=True))
         return weights / np.sum(weights, axis=self.axis, keepdims=True)
@@ -54,6 +58,10 @@ class LogSoftmax(AlongAxis):
     """``x - log(sum(exp(x)))`` along one axis. Backward: ``dx = dy - exp(y) * sum(dy)``."""
 
     onnx = OnnxOp("LogSoftmax", since=13)
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """A sum, and a difference for each element."""
+        return Arithmetic(additions=2 * inputs[0].size - lines(inputs[0], self.axis))
 
     def evaluate(self, x: Any) -> Any:
         shifted = x - np.max(x, axis=self.axis, keepdims=True)
@@ -90,6 +98,11 @@ class LayerNorm(Op):
                 check_equal(left, right, headline, operands=(position, 0))
         statistic = x.with_shape((*x.shape[:axis], *(ONE for _ in normalised)))
         return x.with_shape(x.shape), statistic, statistic
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """For n elements: two means, n differences, n squares, epsilon, an inverse, and three steps for each of n."""
+        size, rows = inputs[0].size, results[1].size
+        return Arithmetic(3 * size + 3 * rows, 4 * size - rows)
 
     def evaluate(self, x: Any, scale: Any, bias: Any) -> Any:
         axes = tuple(range(self.axis, x.ndim))

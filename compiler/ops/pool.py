@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import Dim, product
+from archonnx.compiler.ir.dims import ZERO, Dim, product
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_equal, check_float
 from .conv import emit_transposed
 from .window import Window, spread
@@ -252,6 +252,10 @@ class AveragePool(AveragePooling):
         _check_pads("average_pool", self.window)
         return x.with_shape((*x.shape[:2], *self.window.places(x.shape[2:])))
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """The sum of a window, and a division."""
+        return Arithmetic(results[0].size, results[0].size * (prod(self.kernel) - 1))
+
     def evaluate(self, x: Any) -> Any:
         window, places = self.window, _places(self.window, x)
         padded = window.padded(x)
@@ -279,6 +283,11 @@ class AveragePoolGrad(AveragePooling):
         for left, right in zip(self.window.places(self.size), dy.shape[2:], strict=True):
             check_equal(left, right, f"`{self.name}` needs {left} places, and {dy} has {right}")
         return dx
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """A division, and an addition for each element of a window that another window has reached."""
+        reached = inputs[0].size * prod(self.kernel)
+        return Arithmetic(inputs[0].size, (reached - results[0].size).maximum(ZERO))
 
     def evaluate(self, dy: Any) -> Any:
         window, sizes = self.window, [d.evaluate({}) for d in self.size]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ONE, product
+from archonnx.compiler.ir.dims import ONE, Dim, product
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .compare import equal
 from .elementwise import cast, check_dtypes, where
 from .functions import exp
@@ -60,6 +60,9 @@ class ReduceSum(Reduction):
 
     onnx_type = "ReduceSum"
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(additions=inputs[0].size - results[0].size)
+
     def evaluate(self, x: Any) -> Any:
         return np.sum(x, axis=self.axes, keepdims=self.keep, dtype=np.asarray(x).dtype)
 
@@ -73,6 +76,9 @@ class ReduceMean(Reduction):
 
     accepts = "float"
     onnx_type = "ReduceMean"
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(results[0].size, inputs[0].size - results[0].size)
 
     def evaluate(self, x: Any) -> Any:
         return np.mean(x, axis=self.axes, keepdims=self.keep)
@@ -121,6 +127,9 @@ class ReduceProd(Reduction):
 
     onnx_type = "ReduceProd"
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(inputs[0].size - results[0].size)
+
     def evaluate(self, x: Any) -> Any:
         return np.prod(x, axis=self.axes, keepdims=self.keep, dtype=np.asarray(x).dtype)
 
@@ -138,6 +147,9 @@ class ReduceLogSumExp(Reduction):
 
     accepts = "float"
     onnx_type = "ReduceLogSumExp"
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(additions=inputs[0].size - results[0].size)
 
     def evaluate(self, x: Any) -> Any:
         largest = np.max(x, axis=self.axes, keepdims=True)
@@ -231,6 +243,9 @@ class CumSum(Op):
         check_dtypes(self.name, "number", x)
         return x
 
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        return Arithmetic(additions=inputs[0].size - lines(inputs[0], self.axis))
+
     def evaluate(self, x: Any) -> Any:
         ordered = np.flip(x, self.axis) if self.reverse else x
         sums = np.cumsum(ordered, axis=self.axis, dtype=x.dtype)
@@ -246,6 +261,11 @@ class CumSum(Op):
     ) -> str:
         axis = emit.constant(self.axis)
         return emit.node("CumSum", inputs[0], axis, exclusive=self.exclusive, reverse=self.reverse)
+
+
+def lines(x: TensorType, axis: int) -> Dim:
+    """How many lines of elements there are along an axis."""
+    return product([dim for position, dim in enumerate(x.shape) if position != axis])
 
 
 Axes = int | Sequence[int] | None

@@ -1,0 +1,93 @@
+"""``archonnx show``: what a model is made of, counted by module."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Arguments, key_values
+
+if TYPE_CHECKING:
+    from archonnx.summary import Summary
+
+
+class ShowFormat(StrEnum):
+    """How the table is written."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+
+
+def show(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
+    arg: Arguments = None,
+    dims: Annotated[
+        list[str] | None,
+        typer.Option("--dims", metavar="NAME=SIZE,...", help="Sizes of open dims, as in `--dims B=32,T=100`."),
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=0, help="Show modules down to this depth; 1 shows the outermost.")
+    ] = None,
+    graph: Annotated[
+        str | None, typer.Option("--graph", help="Whose operations are counted: `infer`, `evaluate` or an entry.")
+    ] = None,
+    format_: Annotated[ShowFormat, typer.Option("--format", help="`text`, `json` or `csv`.")] = ShowFormat.text,
+) -> None:
+    """Count parameters, multiplications, additions and bytes, module by module.
+
+    A row has the figures of its module with all inside; `itself` is what a model does between its modules. Counts are
+    those of the formulas in the spec, before any optimisation: a sum of n terms has n - 1 additions, divisions count
+    as multiplications and subtractions as additions, comparisons and functions (`relu`, `exp`) as neither. They are
+    for one example unless `--dims` says otherwise; dims that stay open stand in the counts.
+
+        archonnx show digits_cnn
+        archonnx show digits_cnn --arg width=64 --dims B=32
+        archonnx show model.arch --graph sample --depth 1 --format csv
+    """
+    from archonnx.summary import dumps
+    from archonnx.summary import show as count
+
+    summary = count(spec, graph, dims=sizes(dims), **key_values(arg, "--arg"))
+    if format_ is ShowFormat.json:
+        typer.echo(dumps(summary, depth))
+    elif format_ is ShowFormat.csv:
+        typer.echo(summary.as_csv(depth), nl=False)
+    elif sys.stdout.isatty():
+        _draw(summary, depth)
+    else:
+        typer.echo(summary.text(depth))
+
+
+def sizes(texts: list[str] | None) -> dict[str, int]:
+    """``["B=32,T=10"]`` as a dict. A usage error where a size is no integer."""
+    found = key_values([part for text in texts or () for part in text.split(",")], "--dims")
+    for name, size in found.items():
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise typer.BadParameter(f"`{name}={size}` gives no integer", param_hint="--dims")
+    return found
+
+
+def _draw(summary: Summary, depth: int | None) -> None:
+    """The table on a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from archonnx.summary import LEFT
+
+    head, *body, total = summary.cells(depth)
+    drawn = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    for i, (name, figure) in enumerate(zip(head, total, strict=True)):
+        drawn.add_column(name, figure, justify="left" if i < LEFT else "right", no_wrap=True)
+    for row in body:
+        drawn.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    console.width = max(console.width, console.measure(drawn).maximum)  # digits are not cut off
+    console.print(summary.heading)
+    console.print(drawn)
+    for note in summary.notes:
+        console.print(note)
