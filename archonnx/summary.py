@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ class Summary:
 
     def cells(self, depth: int | None = None) -> list[list[str]]:
         """The table as texts: a heading, a row for each module down to ``depth``, and the total."""
-        counted = {
+        counted: dict[str, Callable[[Counts], str]] = {
             "parameters": lambda c: f"{c.parameters:,}",
             "buffers": lambda c: f"{c.buffers:,}",
             "multiplications": lambda c: number(c.multiplications),

@@ -192,7 +192,8 @@ def _check_dims(model: ModelProgram, graph: Graph, name: str, sizes: Mapping[str
             fail("AX0617", f"{assumption.message} ({chosen})", assumption.span)
     fixed = {symbol: Dim.of(size) for symbol, size in sizes.items()}
     for value in graph.values() if sizes else ():
-        if any((size := dim.substitute(fixed).constant) is not None and size < 0 for dim in value.shape):
+        bounds = [dim.substitute(fixed).constant for dim in value.shape]
+        if any(bound is not None and bound < 0 for bound in bounds):
             shown = value.type.substitute(fixed)
             fail("AX0512", f"with {chosen}, this tensor would be {shown}", value.origin.place, help="take larger sizes")
 
@@ -279,5 +280,3 @@ def _rows(path: str, modules: Mapping[str, _Module], depth: int) -> Iterator[Row
         yield from _rows(part, modules, depth + 1)
     if modules[path].own != Counts() and (modules[path].parts or not path):
         yield Row(path, ITSELF, "", depth, 0, (), modules[path].own)
-
-

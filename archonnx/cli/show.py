@@ -86,7 +86,8 @@ def _draw(summary: Summary, depth: int | None) -> None:
     for row in body:
         drawn.add_row(*row)
     console = Console(markup=False, highlight=False)
-    console.width = max(console.width, console.measure(drawn).maximum)  # digits are not cut off
+    natural = console.measure(drawn, options=console.options.update(max_width=10_000)).maximum
+    console.width = max(console.width, natural)  # digits are not cut off
     console.print(summary.heading)
     console.print(drawn)
     for note in summary.notes:

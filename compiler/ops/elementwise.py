@@ -192,6 +192,7 @@ class FloorDiv(ZeroGradient):
     """
 
     multiplications = 1
+
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.floor(np.divide(a, b)) if np.asarray(a).dtype.kind == "f" else np.floor_divide(a, b)
 
@@ -215,6 +216,7 @@ class Mod(Elementwise):
     """
 
     multiplications, additions = 2, 1
+
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.mod(a, b)
 

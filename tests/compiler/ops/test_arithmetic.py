@@ -156,9 +156,7 @@ def typed(op: Op, shapes: list[tuple[int, ...]]) -> list[TensorType]:
 
 
 @pytest.mark.parametrize(("op", "shapes", "formula"), CASES, ids=[str(case[0]) for case in CASES])
-def test_counts_are_those_of_the_formula(
-    op: Op, shapes: list[tuple[int, ...]], formula: Callable[..., None]
-) -> None:
+def test_counts_are_those_of_the_formula(op: Op, shapes: list[tuple[int, ...]], formula: Callable[..., None]) -> None:
     tally: Counter[str] = Counter()
     arrays = [np.array([Number(tally) for _ in range(int(np.prod(s)))], dtype=object).reshape(s) for s in shapes]
     formula(*arrays)

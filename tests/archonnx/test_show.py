@@ -1,0 +1,88 @@
+"""``archonnx show`` and ``archonnx.show``: the table, its other forms, and mistakes in what is asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import archonnx
+from archonnx.cli.app import app
+from archonnx.compiler.ir.dims import Dim
+from archonnx.summary import number
+from benchmarks.catalogue.counting import EXERCISES, Exercise, answer
+
+TABLE = """\
+DigitsMLP, graph `infer`, for one example (B = 1)
+
+module   block    output       parameters  multiplications  additions  parameter bytes  activation bytes
+--------------------------------------------------------------------------------------------------------
+dense.0  Dense    f32[B, 128]       8,320            8,192      8,192           33,280             1,024
+dropout  Dropout  f32[B, 128]           0                0          0                0                 0
+dense.1  Dense    f32[B, 128]      16,512           16,384     16,384           66,048             1,024
+dense.2  Dense    f32[B, 10]        1,290            1,280      1,280            5,160                80
+itself                                  0               10          9                0             1,064
+--------------------------------------------------------------------------------------------------------
+total             f32[B, 10]       26,122           25,866     25,865          104,488             3,192
+"""
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["show", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_table_of_a_perceptron() -> None:
+    assert run("digits_mlp") == TABLE
+    assert str(archonnx.show("digits_mlp")) == TABLE.rstrip()
+
+
+def test_json_and_csv_hold_the_same_figures() -> None:
+    record = json.loads(run("digits_cnn", "--dims", "B=4", "--format", "json"))
+    lines = list(csv.DictReader(io.StringIO(run("digits_cnn", "--dims", "B=4", "--format", "csv"))))
+    assert record["dims"] == {"B": 4}
+    assert [int(line["multiplications"]) for line in lines] == [
+        row["multiplications"] for row in (*record["rows"], record["total"])
+    ]
+    assert record["total"]["parameters"] == sum(row["parameters"] for row in record["rows"])
+
+
+def test_depth_leaves_rows_out_and_no_figures() -> None:
+    whole = archonnx.show("digits_cnn")
+    assert whole.cells(0) == [whole.cells()[0], whole.cells()[-1]]
+    assert whole.cells(1) == whole.cells()
+
+
+def test_arguments_reach_the_model() -> None:
+    assert archonnx.show("digits_mlp", width=7).total.parameters == 64 * 7 + 7 + 7 * 7 + 7 + 7 * 10 + 10
+    assert json.loads(run("digits_mlp", "--arg", "width=7", "--format", "json"))["total"]["parameters"] == 591
+
+
+def test_formulas_are_written_for_people() -> None:
+    t = Dim.of("T")
+    assert number(1234567 * t * t + 5 * t + 10000) == "5 T + 1,234,567 T^2 + 10,000"
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
+def test_counting_exercises(exercise: Exercise) -> None:
+    assert answer(exercise) == exercise.printed
+    if exercise.with_bias is not None:
+        assert answer(exercise, bias=True) == exercise.with_bias
+
+
+@pytest.mark.parametrize("sizes", ["B", "B=x", "B=1.5", "B=true"])
+def test_sizes_that_are_no_integers_are_a_usage_error(sizes: str) -> None:
+    result = CliRunner().invoke(app, ["show", "digits_mlp", "--dims", sizes])
+    assert result.exit_code == 2
+
+
+def test_a_model_without_outputs_is_counted_as_it_is_judged() -> None:
+    from archonnx.compiler.pipeline import parse_spec
+    from archonnx.grammar.source import Source
+
+    spec = parse_spec(Source("m.arch", "model M():\n    input x: [B, 3]\n    loss l = mean(x |> Dense(1))\n"))
+    assert archonnx.show(spec).graph == "evaluate"
