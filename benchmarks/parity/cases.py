@@ -84,6 +84,40 @@ def after_convolution(rest: Callable[[Weights, Tensor, bool], Tensor]) -> Networ
     return lambda w, x, training: rest(w, F.conv2d(x, w["conv.W"], w["conv.b"], padding=1), training)
 
 
+def pooled(pool: Callable[[Tensor], Tensor]) -> Network:
+    """A pool after the convolution."""
+    return after_convolution(lambda w, y, training: pool(y))
+
+
+def _batch_norm(w: Weights, y: Tensor, training: bool) -> Tensor:
+    mean, variance, scale, shift = (
+        w[f"batch_norm.{name}"] for name in ("running_mean", "running_variance", "scale", "shift")
+    )
+    return F.relu(F.batch_norm(y, mean, variance, scale, shift, training, momentum=0.1, eps=1e-5))
+
+
+def _separable(w: Weights, x: Tensor, training: bool) -> Tensor:
+    y = F.conv2d(x, w["separable_conv.depthwise.conv.W"], padding=1, groups=3)
+    return torch.tanh(F.conv2d(y, w["separable_conv.pointwise.W"], w["separable_conv.pointwise.b"]))
+
+
+def _causal(w: Weights, x: Tensor, training: bool) -> Tensor:
+    return torch.tanh(F.conv1d(F.pad(x, (4, 0)), w["conv.W"], w["conv.b"], dilation=2))
+
+
+def _circular(w: Weights, x: Tensor, training: bool) -> Tensor:
+    return torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), w["conv.W"], w["conv.b"]))
+
+
+def normalised(name: str, norm: Callable[[Tensor, Tensor | None, Tensor | None], Tensor]) -> Network:
+    """A normalisation with scale and shift after the convolution, then relu."""
+    return after_convolution(lambda w, y, _: F.relu(norm(y, w.get(f"{name}.scale"), w.get(f"{name}.shift"))))
+
+
+def _channel_norm(y: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
+    return F.layer_norm(y.movedim(1, -1), (4,), scale, shift, eps=1e-6).movedim(-1, 1)
+
+
 def _attention(w: Weights, x: Tensor, training: bool) -> Tensor:
     q, k, v = (linear(w, f"dense.{i}", x) for i in range(3))
     return F.scaled_dot_product_attention(q, k, v)
@@ -109,16 +143,27 @@ CASES = (
     Case("Conv, 2-D, 2 groups", "x |> Conv(6, kernel=3, groups=2) |> tanh", (4, 8, 8), convolution(2, groups=2)),
     Case("Conv, 2-D, depthwise", "x |> Conv(3, kernel=3, groups=3) |> tanh", IMAGE, convolution(2, groups=3)),
     Case("Conv, 3-D", "x |> Conv(3, kernel=2) |> tanh", (2, 4, 5, 4), convolution(3)),
-    Case("MaxPool", f"{CONV} |> MaxPool(2)", IMAGE, after_convolution(lambda w, y, _: F.max_pool2d(y, 2))),
-    Case(
-        "MaxPool, overlapping", f"{CONV} |> MaxPool(3, stride=2)", IMAGE,
-        after_convolution(lambda w, y, _: F.max_pool2d(y, 3, 2)),
-    ),
-    Case(
-        "LayerNorm", "x |> Dense(16) |> LayerNorm |> relu", (12,),
-        lambda w, x, _: F.relu(
-            F.layer_norm(linear(w, "dense", x), (16,), w["layer_norm.scale"], w["layer_norm.shift"])
-        ),
-    ),
+    Case("Conv, 1-D, causal, dilation 2", "x |> Conv(4, kernel=3, padding=causal, dilation=2) |> tanh", (2, 12),
+         _causal),
+    Case("Conv, 2-D, circular", "x |> Conv(4, kernel=3, padding=circular) |> tanh", IMAGE, _circular),
+    Case("SeparableConv", "x |> SeparableConv(5, padding=same) |> tanh", IMAGE, _separable),
+    Case("MaxPool", f"{CONV} |> MaxPool(2)", IMAGE, pooled(lambda y: F.max_pool2d(y, 2))),
+    Case("MaxPool, overlapping", f"{CONV} |> MaxPool(3, stride=2, padding=1)", IMAGE,
+         pooled(lambda y: F.max_pool2d(y, 3, 2, 1))),
+    Case("AveragePool", f"{CONV} |> AveragePool(2)", IMAGE, pooled(lambda y: F.avg_pool2d(y, 2))),
+    Case("AveragePool, overlapping", f"{CONV} |> AveragePool(3, stride=2, padding=1)", IMAGE,
+         pooled(lambda y: F.avg_pool2d(y, 3, 2, 1, count_include_pad=False))),
+    Case("GlobalAveragePool", f"{CONV} |> GlobalAveragePool", IMAGE, pooled(lambda y: y.mean((2, 3)))),
+    Case("GlobalMaxPool", f"{CONV} |> GlobalMaxPool", IMAGE, pooled(lambda y: y.amax((2, 3)))),
+    Case("BatchNorm", f"{CONV} |> BatchNorm |> relu", IMAGE, after_convolution(_batch_norm)),
+    Case("GroupNorm", f"{CONV} |> GroupNorm(2) |> relu", IMAGE,
+         normalised("group_norm", lambda y, scale, shift: F.group_norm(y, 2, scale, shift))),
+    Case("InstanceNorm", f"{CONV} |> InstanceNorm |> relu", IMAGE,
+         normalised("instance_norm", lambda y, scale, shift: F.instance_norm(y))),
+    Case("ChannelNorm", f"{CONV} |> ChannelNorm |> relu", IMAGE, normalised("channel_norm", _channel_norm)),
+    Case("LayerNorm", "x |> Dense(16) |> LayerNorm |> relu", (12,), lambda w, x, _: F.relu(
+        F.layer_norm(linear(w, "dense", x), (16,), w["layer_norm.scale"], w["layer_norm.shift"]))),
+    Case("RMSNorm", "x |> Dense(16) |> RMSNorm |> relu", (12,), lambda w, x, _: F.relu(
+        F.rms_norm(linear(w, "dense", x), (16,), w["rms_norm.scale"], eps=1e-6))),
     Case("scaled dot-product attention", "attend(Dense(6)(x), Dense(6)(x), Dense(4)(x))", (7, 5), _attention),
 )  # fmt: skip
