@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archonnx.grammar.source import Span
@@ -89,6 +90,11 @@ class Parameter:
         shape = self.type.static_shape
         assert shape is not None
         return shape
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +265,8 @@ class ModelProgram:
     modules: Mapping[str, str] = field(default_factory=dict)
     """The name of every module's block, by path; owners come before what they own."""
     applications: tuple[Application, ...] = ()
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers its parameters hold; buffers, such as running statistics, are none."""
+        return sum(parameter.size for parameter in self.parameters.values() if not parameter.buffer)

@@ -35,8 +35,10 @@ def check_specs(
 
 
 def _summary(model: ModelProgram) -> str:
-    numbers = sum(parameter.type.size.constant or 0 for parameter in model.parameters.values())
-    parts = [f"{len(model.parameters)} parameters with {numbers:,} numbers"]
+    buffers = [parameter for parameter in model.parameters.values() if parameter.buffer]
+    parts = [f"{len(model.parameters) - len(buffers)} parameters with {model.parameter_count:,} numbers"]
+    if buffers:
+        parts.append(f"{len(buffers)} buffers with {sum(buffer.size for buffer in buffers):,}")
     parts += [
         f"{kind} {', '.join(names)}"
         for kind, names in (

@@ -109,6 +109,9 @@ def test_good_specs_are_summed_up_in_a_line(folder: Path) -> None:
     result = archonnx("check", "line.arch", cwd=folder)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == "line.arch: ok (Line: 2 parameters with 4 numbers; outputs line; losses objective)\n"
+    (folder / "norm.arch").write_text("model M():\n    input x: [B, 3]\n    output y = x |> Dense(2) |> BatchNorm\n")
+    with_buffers = archonnx("check", "norm.arch", cwd=folder).stdout
+    assert "4 parameters with 12 numbers; 2 buffers with 4;" in with_buffers
 
 
 def test_without_a_spec_check_lists_the_zoo_and_near_names_are_proposed(folder: Path) -> None:
