@@ -67,4 +67,6 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         for path in sorted((SPECS / "std").glob("*.arch"))
         for item in outline(Source(path.name, path.read_text("utf-8")))
     }
-    assert sorted(name for name in names - through_others if f"{name}(" not in tested and f'"{name}"' not in tested) == []
+    assert (
+        sorted(name for name in names - through_others if f"{name}(" not in tested and f'"{name}"' not in tested) == []
+    )
