@@ -16,6 +16,7 @@ from .facts import Measured, Row
 
 COUNTS = {
     "lenet5": 61_706,
+    "alexnet": 61_100_840,
     "vgg16": 138_357_544,
     "inception_v1": 6_998_552,
     "resnet18": 11_689_512,
@@ -23,6 +24,7 @@ COUNTS = {
     "resnet50": 25_557_032,
     "resnet101": 44_549_160,
     "resnet152": 60_192_808,
+    "densenet121": 7_978_856,
     "mobilenet_v2": 3_504_872,
     "convnext_tiny": 28_589_128,
 }
