@@ -15,7 +15,8 @@ from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
-from archonnx.grammar.source import Span
+from archonnx.grammar.dsl import parse_expression
+from archonnx.grammar.source import Source, Span
 
 from . import statements
 from .asserts import Substitute
@@ -174,7 +175,8 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
     what = f"model `{model.name}`"
     names = [p.name for p in model.parameters]
     span = model.name_span
-    given = {name: Given(span, value=value) for name, value in arguments.items()}
+    kinds = {p.name: p.type.name for p in model.parameters if p.type is not None}
+    given = {name: _argument(name, kinds.get(name), value, span) for name, value in arguments.items()}
     try:
         if unknown := [name for name in given if name not in names]:
             assign_arguments(what, names, [ast.Argument(ast.Name(n, span=span), n, span=span) for n in unknown], [])
@@ -191,6 +193,14 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
         for diagnostic in error.diagnostics:
             build.report.add(diagnostic)
     return elaboration
+
+
+def _argument(name: str, kind: str | None, value: Any, span: Span) -> Given:
+    """An argument given from outside. A fn or schedule has no value there: its text is read as an expression."""
+    if kind not in ("fn", "schedule") or not isinstance(value, str):
+        return Given(span, value=value)
+    expr = parse_expression(Source(f"argument {name}", value))
+    return Given(expr.span, expr)
 
 
 def _bind_dims(frame: Frame, model: ast.Model) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from archonnx.compiler.elaborate.library import SPECS
 from archonnx.grammar.outline import outline
 from archonnx.grammar.source import Source
-from tests.support.elaborated import initial, model, numbers, output, program
+from tests.support.elaborated import initial, loss_and_gradients, model, numbers, output, outputs, program
 
 X = numbers(3, 4)
 
@@ -70,3 +70,12 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
     assert (
         sorted(name for name in names - through_others if f"{name}(" not in tested and f'"{name}"' not in tested) == []
     )
+
+
+def test_prelu_learns_its_slope() -> None:
+    """At -2 with cotangent 1 the slope's gradient is x, summed over what is negative."""
+    of = program(model("output y = x |> PRelu(0.1)\nloss objective = sum(y)"))
+    x = np.array([[-2.0, -1.0, 0.0, 3.0]], np.float32)
+    np.testing.assert_allclose(outputs(of, x=x)["y"], [[-0.2, -0.1, 0.0, 3.0]], rtol=1e-6)
+    gradients = loss_and_gradients(of, "objective", {"x": x, **initial(of)})
+    assert gradients["p_relu.a"] == np.float32(-3.0)
