@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -34,6 +34,11 @@ def final(spec: str, part: str, figure: str, **options: Any) -> float:
     return float(train(spec, **options)[-1].metrics[part][figure])
 
 
-def over_seeds(measure: Callable[[int], float]) -> float:
-    """The mean of a figure over the seeds."""
-    return fmean(measure(seed) for seed in SEEDS)
+def each(spec: str, part: str, figure: str, **options: Any) -> list[float]:
+    """The same with every seed."""
+    return [final(spec, part, figure, seed=seed, **options) for seed in SEEDS]
+
+
+def mean(spec: str, part: str, figure: str, **options: Any) -> float:
+    """The same, averaged over the seeds."""
+    return fmean(each(spec, part, figure, **options))
