@@ -281,15 +281,24 @@ def one_hot(frame: Frame, labels: Tensor, classes: int) -> Value:
 
 
 @builtin
-def softmax(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
-    """``exp(x) / sum(exp(x))`` along an axis."""
-    return norm.softmax(x, axis_of(x, axis))
+def softmax(frame: Frame, x: Tensor, *, axis: int = -1, temperature: Operand = 1.0) -> Value:
+    """``exp(x / temperature) / sum(exp(x / temperature))`` along an axis."""
+    return norm.softmax(_cooled(frame, x, temperature), axis_of(x, axis))
 
 
 @builtin
-def log_softmax(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
+def log_softmax(frame: Frame, x: Tensor, *, axis: int = -1, temperature: Operand = 1.0) -> Value:
     """The logarithm of ``softmax``, without underflow."""
-    return norm.log_softmax(x, axis_of(x, axis))
+    return norm.log_softmax(_cooled(frame, x, temperature), axis_of(x, axis))
+
+
+def _cooled(frame: Frame, x: Value, temperature: Any) -> Value:
+    if isinstance(temperature, int | float):
+        require(temperature > 0, "AX0311", f"a temperature is above 0, not {temperature}")
+        if temperature == 1:
+            return x
+    one, other = promoted(frame, "softmax", x, temperature)
+    return one / other
 
 
 @builtin

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from archonnx.compiler.ir.types import DType
+from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
 from tests.support.elaborated import codes, findings, initial, model, numbers, program, run_steps, train_step
 
 X, Y = numbers(6, 3), numbers(6, seed=1)
@@ -24,76 +25,33 @@ def slopes(p: Parameters) -> Parameters:
     return {"w": 2 * (residual[:, None] * X).mean(0), "b": 2 * residual.mean()}
 
 
-def trajectory(
-    rule: Callable[[float, Any, Any, dict[str, Any]], tuple[Any, dict[str, Any]]],
-    gradients: Callable[[Parameters], Parameters] = slopes,
-) -> Iterator[Parameters]:
-    """Parameters after each step of a rule (t, p, g, state) -> (p, state)."""
-    p: Parameters = {name: np.float64(value) for name, value in START.items()}
-    states: dict[str, dict[str, Any]] = {name: {"name": name} for name in p}
-    for t in range(1, STEPS + 1):
-        g = gradients(p)
-        for name in p:
-            p[name], states[name] = rule(t, p[name], g[name], states[name])
-        yield dict(p)
+def history(written: str, steps: int, settings: str = "", float_type: DType = DType.f32) -> list[Parameters]:
+    """Parameters after each step of an optimizer."""
+    after = f"\ntrain:\n    {settings}\n    minimize objective with {written}\n"
+    of = program(model("target y: [B]\n" + BODY, "x: [B, 3]", after=after), float_type=float_type)
+    dtype = float_type.numpy
+    given = {name: np.asarray(value, dtype) for name, value in {**START, "x": X, "y": Y}.items()}
+    return run_steps(train_step(of), {name: given[name] for name in START}, given, steps)
 
 
-def sgd(lr: float, momentum: float = 0.0, nesterov: bool = False) -> Any:
-    def rule(t: float, p: Any, g: Any, state: dict[str, Any]) -> Any:
-        v = momentum * state.get("v", 0.0) + g
-        return p - lr * (g + momentum * v if nesterov else v), {"v": v}
-
-    return rule
-
-
-def adam(
-    lr: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    rate: Callable[[float], float] = lambda t: 1.0,
-) -> Any:
-    def rule(t: float, p: Any, g: Any, state: dict[str, Any]) -> Any:
-        m = beta1 * state.get("m", 0.0) + (1 - beta1) * g
-        v = beta2 * state.get("v", 0.0) + (1 - beta2) * g**2
-        decayed = p * (1 - lr * rate(t) * weight_decay * (state["name"] == "w"))
-        step = lr * rate(t) * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
-        return decayed - step, {**state, "m": m, "v": v}
-
-    return rule
-
-
-def warmup_cosine(peak: float, warmup: int, total: int) -> Callable[[float], float]:
-    def rate(t: float) -> float:
-        if t < warmup:
-            return peak * t / warmup
-        return peak * 0.5 * (1 + np.cos(np.pi * (t - warmup) / (total - warmup)))
-
-    return rate
-
-
-@pytest.mark.parametrize(("written", "rule"), [
-    ("sgd(lr=0.1)", sgd(0.1)),
-    ("sgd", sgd(0.01)),
-    ("sgd(0.1, momentum=0.9)", sgd(0.1, 0.9)),
-    ("sgd(lr=0.1, momentum=0.9, nesterov=true)", sgd(0.1, 0.9, True)),
-    ("adam", adam(1e-3)),
-    ("adam(lr=0.05)", adam(0.05)),
-    ("adam(0.05, 0.8, 0.95, eps=0.1)", adam(0.05, 0.8, 0.95, 0.1)),
-    ("adamw(lr=0.05, weight_decay=0.5)", adam(0.05, weight_decay=0.5)),
-    ("adam(lr=warmup_cosine(0.1, 2, 5))", adam(1.0, rate=warmup_cosine(0.1, 2, 5))),
-    ("adamw(lr=warmup_cosine(0.1, warmup=2, total=5), weight_decay=0.5)",
-     adam(1.0, weight_decay=0.5, rate=warmup_cosine(0.1, 2, 5))),
-])  # fmt: skip
-def test_steps_by_hand(written: str, rule: Any) -> None:
-    text = model(BODY, "x: [B, 3]", after=f"\ntrain:\n    minimize objective with {written}\n").replace(
-        "    param w", "    target y: [B]\n    param w", 1
-    )
-    history = run_steps(train_step(program(text)), START, {"x": X, "y": Y}, STEPS)
-    for actual, expected in zip(history, trajectory(rule), strict=True):
+@pytest.mark.parametrize("written", OPTIMIZERS)
+def test_steps_by_hand(written: str) -> None:
+    expected = list(trajectory(OPTIMIZERS[written], START, slopes, 12))
+    for actual, wanted in zip(history(written, 12, float_type=DType.f64), expected, strict=True):
         for name in START:
-            np.testing.assert_allclose(actual[name], expected[name], rtol=2e-4, atol=2e-6)
+            np.testing.assert_allclose(actual[name], wanted[name], rtol=1e-9, atol=1e-12)
+    for actual, wanted in zip(history(written, STEPS), expected, strict=False):
+        for name in START:
+            np.testing.assert_allclose(actual[name], wanted[name], rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("written", SCHEDULES)
+def test_rates_by_hand(written: str) -> None:
+    after = f"\ntrain:\n    minimize objective with sgd(lr={written})\n"
+    of = program(model("param w: [] = 0\nloss objective = w * mean(x)", "x: [B]", after=after))
+    steps = run_steps(train_step(of), {"w": np.float32(0)}, {"x": np.ones(3, np.float32)}, 12)
+    rates = -np.diff([0.0, *(state["w"] for state in steps)])
+    np.testing.assert_allclose(rates, [SCHEDULES[written](t) for t in range(1, 13)], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("limit", [0.05, 1e3])
@@ -106,7 +64,7 @@ def test_clip_norm_scales_all_gradients_together(limit: float) -> None:
     after = f"\ntrain:\n    clip_norm = {limit}\n    minimize objective with sgd(lr=1.0)\n"
     of = program(model("target y: [B]\n" + BODY, "x: [B, 3]", after=after))
     history = run_steps(train_step(of), START, {"x": X, "y": Y}, STEPS)
-    for actual, expected in zip(history, trajectory(sgd(1.0), clipped), strict=True):
+    for actual, expected in zip(history, trajectory(sgd(1.0), START, clipped, STEPS), strict=True):
         np.testing.assert_allclose(actual["w"], expected["w"], rtol=2e-3, atol=2e-5)
 
 

@@ -8,44 +8,28 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from tests.support.elaborated import expression, initial, model, output, program
+from benchmarks.oracles.initialisers import INITIALISERS, SHAPE
+from tests.support.elaborated import codes, expression, initial, model, output, program
 
-COUNT = 200 * 300
+COUNT = math.prod(SHAPE)
 TOLERANCE = 4 / np.sqrt(COUNT)
 """Four standard errors of a mean of unit variance (a few more of a variance)."""
-TRUNCATED = 1 - 4 * np.exp(-2) / np.sqrt(2 * np.pi) / 0.9544997361036416
-"""Variance of the normal distribution within two standard deviations."""
 
 
-def sample(init: str, shape: str = "200, 300") -> Array:
+def sample(init: str, shape: str = ", ".join(map(str, SHAPE))) -> Array:
     """Initial values of a parameter."""
     of = program(model(f"param w: [{shape}] ~ {init}\noutput y = sum(x) + sum(w)", "x: [B]"))
     return initial(of)["w"].astype(np.float64)
 
 
-@pytest.mark.parametrize(("init", "mean", "variance", "bound"), [
-    ("uniform()", 0.5, 1 / 12, None),
-    ("uniform(-2, 4)", 1, 3, None),
-    ("normal()", 0, 1, None),
-    ("normal(0, 0.02)", 0, 0.02**2, None),
-    ("normal(mean=3, std=2)", 3, 4, None),
-    ("truncated_normal()", 0, TRUNCATED, 2),
-    ("truncated_normal(0, 0.1)", 0, 0.01 * TRUNCATED, 0.2),
-    ("gumbel()", 0.57721566, np.pi**2 / 6, None),
-    ("glorot_uniform()", 0, 2 / 500, np.sqrt(6 / 500)),
-    ("glorot_uniform(gain=2)", 0, 8 / 500, 2 * np.sqrt(6 / 500)),
-    ("glorot_normal()", 0, 2 / 500, None),
-    ("he_uniform()", 0, 2 / 200, np.sqrt(6 / 200)),
-    ("he_normal()", 0, 2 / 200, None),
-    ("lecun_normal()", 0, 1 / 200, None),
-])  # fmt: skip
-def test_moments(init: str, mean: float, variance: float, bound: float | None) -> None:
-    values = sample(init)
-    deviation = np.sqrt(variance)
-    assert abs(values.mean() - mean) < TOLERANCE * deviation
-    assert abs(values.var() / variance - 1) < 3 * TOLERANCE
-    if bound is not None:
-        assert abs(values).max() <= bound * (1 + 1e-6) and abs(values).max() > 0.99 * bound
+@pytest.mark.parametrize("init", INITIALISERS)
+def test_moments(init: str) -> None:
+    values, expected = sample(init), INITIALISERS[init]
+    deviation = np.sqrt(expected.variance)
+    assert abs(values.mean() - expected.mean) < TOLERANCE * deviation
+    assert abs(values.var() / expected.variance - 1) < 3 * TOLERANCE
+    if expected.bound is not None:
+        assert 0.99 * expected.bound < abs(values).max() <= expected.bound * (1 + 1e-6)
 
 
 @pytest.mark.parametrize(("init", "beyond"), [("normal(0, 1)", 0.0), ("truncated_normal(0, 1)", 0.0455002638963584)])
@@ -62,9 +46,16 @@ def test_normal_draws_are_normal(init: str, beyond: float) -> None:
     ("ones", np.ones((3, 3))),
     ("constant(0.5)", np.full((3, 3), 0.5)),
     ("identity", np.eye(3)),
+    ("identity(gain=0.5)", 0.5 * np.eye(3)),
 ])  # fmt: skip
 def test_constants(init: str, expected: Array) -> None:
     np.testing.assert_array_equal(sample(init, "3, 3"), expected)
+
+
+def test_an_identity_may_have_more_rows_or_columns() -> None:
+    np.testing.assert_array_equal(sample("identity", "3, 5"), np.eye(3, 5))
+    np.testing.assert_array_equal(sample("identity", "5, 3"), np.eye(5, 3))
+    assert codes(model("param w: [2, 2, 2] ~ identity()\noutput y = sum(x) + sum(w)", "x: [B]")) == ["AX0319"]
 
 
 @pytest.mark.parametrize(("shape", "fan_in", "fan_out"), [
