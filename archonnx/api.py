@@ -251,16 +251,17 @@ def train(
         check_free(destination)
     model, options = elaborate(loaded), Options(device, threads)
     checkpoints = Checkpoints(destination, request)
-    trained = run_programs(
-        model,
-        loaded.path.parent if loaded.path is not None else Path.cwd(),
-        changes=request.changes,
-        options=options,
-        observer=observer,
-        only=request.only,
-        state=saved.of(model, options) if saved is not None else None,
-        keep=checkpoints.keep,
-    )
+    with checkpoints.told():
+        trained = run_programs(
+            model,
+            loaded.path.parent if loaded.path is not None else Path.cwd(),
+            changes=request.changes,
+            options=options,
+            observer=observer,
+            only=request.only,
+            state=saved.of(model, options) if saved is not None else None,
+            keep=checkpoints.keep,
+        )
     return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
 
 

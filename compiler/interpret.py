@@ -29,9 +29,10 @@ def interpret(graph: Graph, inputs: Mapping[str, Any], dims: Mapping[str, int] |
                 sizes.setdefault(symbol, size)
         values[value] = array
     known = {name: Dim.of(size) for name, size in sizes.items()}
-    for node in graph.nodes:
-        result = node.op.substitute(known).evaluate(*(values[v] for v in node.inputs))
-        results = result if len(node.outputs) > 1 else (result,)
-        for output, array in zip(node.outputs, results, strict=True):
-            values[output] = np.asarray(array, dtype=output.type.dtype.numpy)
+    with np.errstate(all="ignore"):  # as in onnxruntime, what is not finite makes no noise
+        for node in graph.nodes:
+            result = node.op.substitute(known).evaluate(*(values[v] for v in node.inputs))
+            results = result if len(node.outputs) > 1 else (result,)
+            for output, array in zip(node.outputs, results, strict=True):
+                values[output] = np.asarray(array, dtype=output.type.dtype.numpy)
     return {name: values[value] for name, value in graph.outputs.items()}

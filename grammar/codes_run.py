@@ -80,10 +80,15 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "AX0610",
-        "loss-diverged",
-        "a loss became infinite or no number",
-        "Training stops at the first loss that is not finite: everything after it would be lost anyway.",
-        "Lower the learning rate, set `clip_norm = 1.0`, scale the inputs, or look for a logarithm or a division at 0.",
+        "not-finite",
+        "a loss or a parameter became infinite or no number",
+        "Training stops at the first loss that is not finite: everything after it would be lost anyway. The step at "
+        "fault is run once more with every result visible, and the place is shown at which a result is not finite "
+        "although what it was made of is. That may be in a gradient: the square root of 0 is 0, and its derivative is "
+        "not finite. Infinities that the spec itself writes, as in a mask, are not blamed.",
+        "Follow the help; where nothing is at a singular point, and numbers just grew too large, lower the learning "
+        "rate, set `clip_norm = 1.0`, or scale the data.",
+        "model M():\n    input x: [B, 3]\n    loss l = mean(log(relu(x |> Dense(1))))\n",
     ),
     Code(
         "AX0611",

@@ -10,18 +10,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
 
 from .data import Examples, Indices, Parts, endless_order, epoch_order
 from .interrupt import Interrupt, deferred_interrupt
 from .monitor import Monitor
+from .nonfinite import Fault, Guard, diverged, explain
 from .set_metrics import Gathered
 from .trainer import Trainer
 
+KEEP_SECONDS = 10.0
+"""How far back the state is, at most, from which a fault is searched for, if keeping it costs little."""
+KEEP_SHARE = 0.01
+"""The most of the time that keeping it may take."""
 Reason = Literal["finished", "early stopping", "interrupted"]
 
 
@@ -139,9 +144,13 @@ class Loop:
         self._position = _Position()
         self._history: list[Epoch] = []
         self._before = 0.0
+        self._order = parts.train
         self._started = time.perf_counter()
         if snapshot is not None:
             self._resume(snapshot)
+        trained = [path for path, p in trainer.model.parameters.items() if p.trainable and not p.buffer]
+        self._guard = Guard(trainer.runner, trained)
+        self._kept = _Kept(self)
 
     def run(self, after_epoch: Callable[[Loop], None] | None = None) -> Outcome:
         """Train until the epochs are over, early stopping says so, or somebody interrupts."""
@@ -153,6 +162,8 @@ class Loop:
             try:
                 while len(self._history) < settings.epochs and not self._exhausted:
                     self._epoch(interrupt)
+                    if len(self._history) == settings.epochs and not self._guard.sound():
+                        self._stop("the end")
                     self._observer.epoch(self._history[-1])
                     if after_epoch is not None:
                         after_epoch(self)
@@ -203,16 +214,17 @@ class Loop:
     def _epoch(self, interrupt: Interrupt) -> None:
         started = time.perf_counter()
         number, position, train = len(self._history) + 1, self._position, self._parts.train
-        order = epoch_order(train, self._settings.seed, number) if self._settings.shuffle else train
+        order = self._order = epoch_order(train, self._settings.seed, number) if self._settings.shuffle else train
         fresh = self._fresh(number)
         step = self._trainer.runner.step
         for rows, batch in self._examples.batches(order[position.passes * self._size :], self._size):
             interrupt.check()
+            self._kept.refresh()
             position.whole = False
             losses = step(batch, fresh)
-            position.add(losses, rows)
             if not math.isfinite(sum(losses.values())):
-                _diverged(losses, f"epoch {number}, step {position.passes}")
+                self._stop(f"epoch {number}, step {position.passes + 1}")
+            position.add(losses, rows)
             self._observer.step(number, position.passes, losses)
         interrupt.check()
         averages = {name: total / count for name, (total, count) in position.sums.items()}
@@ -235,8 +247,68 @@ class Loop:
 
         return draw
 
+    # ------------------------------------------------------------ what is not finite
+
+    def _stop(self, where: str) -> NoReturn:
+        """SpecError with the place at which something first became infinite or no number.
+
+        The last statement is looked at first. If it was given what is spoilt already, the passes since the last kept
+        state are run again, with an eye on every parameter: the same data and draws give the same numbers.
+        """
+        found = self._fault(self._guard.last)
+        loop = self
+        if found is None and self._kept.snapshot is not None:
+            loop = Loop(self._trainer, self._examples, self._parts, self._settings, Observer(), self._kept.snapshot)
+            found = loop._fault(loop._again)
+        if found is None:
+            raise SpecError(Report([diverged(self._trainer.model.losses, where)]))
+        raise SpecError(Report([loop._explained(found)]))
+
+    def _fault(self, search: Callable[[], None]) -> Fault | None:
+        try:
+            search()
+        except Fault as fault:
+            return fault
+        return None
+
+    def _again(self) -> None:
+        """Run up to the fault."""
+        runner, self._kept.snapshot = self._trainer.runner, None
+        runner.inspect = self._guard.inspect
+        try:
+            while len(self._history) < self._settings.epochs:
+                self._epoch(Interrupt())
+        except SpecError:  # a loss was not finite and its statement seemed well: there is nothing to be told
+            return
+        finally:
+            runner.inspect = None
+
+    def _explained(self, fault: Fault) -> Diagnostic:
+        done, runner = self._position.passes, self._trainer.runner
+        rows = self._order[done * self._size : (done + 1) * self._size].tolist() if runner.in_order else None
+        where = f"epoch {len(self._history) + 1}, step {done + 1}"
+        return explain(runner, fault, where, rows, self._trainer.options)
+
     def _measure(self, indices: Indices) -> dict[str, float]:
         return measure(self._trainer, self._examples, indices, self._settings)
+
+
+class _Kept:
+    """A state to which a search for a fault can go back, renewed now and then; keeping it costs a hundredth at most."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._next = 0.0
+        self.snapshot: Snapshot | None = None
+
+    def refresh(self) -> None:
+        """Keep the state, if it is time."""
+        started = time.monotonic()
+        if started < self._next:
+            return
+        self.snapshot = self._loop.snapshot()
+        now = time.monotonic()
+        self._next = now + max(KEEP_SECONDS, (now - started) / KEEP_SHARE)
 
 
 def fit(
@@ -281,14 +353,3 @@ def measure(
         for name, value in gathered.add(trainer.measures(batch)).items():
             totals[name] = totals.get(name, 0.0) + value * rows
     return {name: total / len(indices) for name, total in totals.items()} | gathered.values()
-
-
-def _diverged(losses: Mapping[str, float], where: str) -> None:
-    for name, value in losses.items():
-        if not math.isfinite(value):
-            fail(
-                "AX0610",
-                f"the loss `{name}` became {value} at {where}",
-                None,
-                help="lower the learning rate, set `clip_norm = 1.0`, or look for a log or a division at 0",
-            )

@@ -8,14 +8,16 @@ go on training (``training`` does).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
-from archonnx.grammar.diagnostics import SpecError, fail
+from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.grammar.record import replace
 
 from .checkpoint import load_with_metadata, save_parameters
 from .fit import Snapshot
@@ -69,6 +71,17 @@ class Checkpoints:
     def __init__(self, folder: Path, request: Request) -> None:
         self._folder, self._request = folder, request
         self.written = False
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Of a training that stops since something is no longer finite, the diagnostic also tells what is left."""
+        try:
+            yield
+        except SpecError as error:
+            note = f"the state before is kept in {self._folder}: `--resume {self._folder}` goes on from there"
+            saved = note if self.written else "nothing was saved"
+            found = [replace(d, notes=(*d.notes, saved)) if d.code == "AX0610" else d for d in error.diagnostics]
+            raise SpecError(Report(found)) from None
 
     def keep(self, state: State) -> None:
         """Write a state in place of the one before."""

@@ -120,14 +120,20 @@ def _cleaned(message: str) -> str:
 
 def open_graph(graph: Graph, dims: Mapping[str, int], options: Options) -> Session:
     """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
-    from archonnx.compiler.onnx_export import export
     from archonnx.compiler.passes.manager import optimise
     from archonnx.compiler.portability import missing_kernels
 
     bound = optimise(bind(graph, dims) if dims else graph)
     if choose_device(options.device).name == "cpu":
         missing_kernels(bound).finish()
-    return open_session(export(bound, target="ort", check=False), options, bound)
+    return open_exported(bound, options)
+
+
+def open_exported(graph: Graph, options: Options) -> Session:
+    """A session for a graph as it is."""
+    from archonnx.compiler.onnx_export import export
+
+    return open_session(export(graph, target="ort", check=False), options, graph)
 
 
 def open_session(model: onnx.ModelProto | Path, options: Options, graph: Graph | None = None) -> Session:

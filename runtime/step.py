@@ -66,12 +66,15 @@ def _key(index: int, name: str, parameters: Container[str]) -> str:
 
 
 @dataclass(slots=True)
-class _Statement:
+class Statement:
     """One statement compiled for one batch shape. Bindings are made once for each combination of sides met."""
 
+    index: int
     session: Session
     bindings: dict[int, onnxruntime.IOBinding]
     bind: Callable[[int], onnxruntime.IOBinding]
+    inputs: Callable[[int], dict[str, onnxruntime.OrtValue]]
+    """What it reads, by name, on these sides."""
     touched: int
     changed: int
     losses: Mapping[str, Array]
@@ -83,7 +86,7 @@ class _Pass:
     """All statements compiled for one batch shape, with the buffers of the batch and of the losses."""
 
     fields: tuple[tuple[str, Buffer], ...]
-    statements: tuple[_Statement, ...]
+    statements: tuple[Statement, ...]
     losses: tuple[tuple[str, Array], ...]
     """Each loss as a view of the memory to which the last statement that reports it writes it."""
 
@@ -101,6 +104,8 @@ class StepRunner:
     Attributes:
         executed: how many statements have run: the ``step`` of graphs that draw.
         passes: how many passes have begun, on which ``every`` counts.
+        last: the statement that ran last.
+        inspect: called after each statement, where somebody looks for a fault.
     """
 
     def __init__(
@@ -118,6 +123,8 @@ class StepRunner:
         self.state = TrainState(self.steps, parameters, device)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = 0
+        self.last: Statement | None = None
+        self.inspect: Callable[[Statement], None] | None = None
         in_order: Plan = tuple(Do(index) for index in range(len(self.steps)))
         self._plan = None if plan in ((), in_order) else plan
         self._assumptions = tuple(assumptions)
@@ -152,7 +159,7 @@ class StepRunner:
             buffer.write(array)
         return compiled
 
-    def execute(self, statement: _Statement) -> None:
+    def execute(self, statement: Statement) -> None:
         """Run a statement on the batch that was loaded last."""
         state = self.state
         sides = state.sides & statement.touched
@@ -163,6 +170,30 @@ class StepRunner:
         statement.session.run(binding)
         state.sides ^= statement.changed
         self.executed += 1
+        self.last = statement
+        if self.inspect is not None:
+            self.inspect(statement)
+
+    def undo(self, statement: Statement) -> None:
+        """Take back the statement that ran last: what it read is still there."""
+        self.state.sides ^= statement.changed
+        self.executed -= 1
+
+    def redo(self, statement: Statement) -> None:
+        """Put back what ``undo`` took back."""
+        self.state.sides ^= statement.changed
+        self.executed += 1
+
+    def inputs(self, statement: Statement) -> dict[str, Array]:
+        """Copies of what a statement would read now, on the batch that was loaded last."""
+        self._step.host[...] = self.executed
+        values = statement.inputs(self.state.sides & statement.touched)
+        return {name: np.array(value.numpy()) for name, value in values.items()}
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a pass runs each statement once, on one batch."""
+        return self._plan is None
 
     def parameters(self) -> dict[str, Array]:
         """Copies of all parameters, by path."""
@@ -219,7 +250,7 @@ class StepRunner:
         dims: Mapping[str, int],
         fields: Mapping[str, Buffer],
         losses: Mapping[str, Buffer],
-    ) -> _Statement:
+    ) -> Statement:
         step, state = self.steps[index], self.state
         session = open_graph(step.graph, dims, self._options)
         keys = {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
@@ -227,16 +258,19 @@ class StepRunner:
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}
 
+        def inputs(sides: int) -> dict[str, onnxruntime.OrtValue]:
+            return {**fixed, **{name: state.current(key, sides).value for name, key in keys.items()}}
+
         def bind(sides: int) -> onnxruntime.IOBinding:
-            inputs = {name: state.current(key, sides).value for name, key in keys.items()}
             outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
             outputs |= {name: buffer.value for name, buffer in losses.items()}
-            return bound(session, {**fixed, **inputs}, outputs)
+            return bound(session, inputs(sides), outputs)
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
         changed = sum({bits[name] for name in step.carried})
-        return _Statement(session, {}, bind, touched, changed, {name: b.host for name, b in losses.items()})
+        reported = {name: buffer.host for name, buffer in losses.items()}
+        return Statement(index, session, {}, bind, inputs, touched, changed, reported)
 
 
 class _PlannedPass:

@@ -106,6 +106,9 @@ class Op(Record):
     not_differentiable: ClassVar[str | None] = None
     """Why asking for a gradient through the op is an error (a zero gradient is None in ``vjp``'s result)."""
 
+    remedy: ClassVar[str | None] = None
+    """How a spec keeps the result finite, where finite inputs can make it infinite or no number."""
+
     def infer(self, *inputs: Any) -> TensorType | tuple[TensorType, ...]:
         """Types of the results; TypeProblem if the inputs do not fit."""
         raise TypeError(f"{type(self).__name__} has no shape rule")

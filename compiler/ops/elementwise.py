@@ -159,6 +159,7 @@ class Div(Elementwise):
     """``a / b`` of floats. Backward: ``da = dy / b``, ``db = -da * y``."""
 
     multiplications = 1
+    remedy = "keep the divisor away from 0: `a / (b + 1e-7)`"
     accepts = "float"
     onnx = OnnxOp("Div", since=14)
 

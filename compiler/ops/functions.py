@@ -51,6 +51,7 @@ class Pow(Elementwise):
     """
 
     onnx = OnnxOp("Pow", since=15)
+    remedy = "a negative number has no fractional power, and 0 no negative one: keep the base above 0"
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.power(a, b)
@@ -65,6 +66,7 @@ class Sqrt(Function):
     """The square root."""
 
     onnx = OnnxOp("Sqrt", since=13)
+    remedy = "keep its argument from falling below 0: `sqrt(max(x, 0.0))`"
     function = np.sqrt
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -76,6 +78,7 @@ class Exp(Function):
     """``e ** x``."""
 
     onnx = OnnxOp("Exp", since=13)
+    remedy = "bound its argument, `exp(min(x, 80.0))`, or subtract its largest element first, as `softmax` does"
     function = np.exp
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -87,6 +90,7 @@ class Log(Function):
     """The natural logarithm."""
 
     onnx = OnnxOp("Log", since=13)
+    remedy = "keep its argument above 0, `log(x + 1e-7)`; of a probability, take a loss of logits: `bce_logits`"
     function = np.log
 
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
