@@ -132,7 +132,6 @@ CONV = "x |> Conv(4, kernel=3, padding=same)"
 
 CASES = (
     Case("Dense, relu, tanh", "x |> Dense(16) |> relu |> Dense(8) |> tanh", (12,), _mlp),
-    Case("Dense, by Adam", "x |> Dense(16) |> relu |> Dense(8) |> tanh", (12,), _mlp, optimizer="adam(lr=1e-3)"),
     Case("residual", "x + relu(Dense(12)(relu(x))) + Dense(12)(x)", (12,), _residual),
     Case("Embedding", "x |> Embedding(11, 6)", (4,), _embedding, integers=11),
     Case("Conv, 1-D, valid", "x |> Conv(4, kernel=3) |> tanh", (2, 12), convolution(1)),
@@ -167,3 +166,8 @@ CASES = (
         F.rms_norm(linear(w, "dense", x), (16,), w["rms_norm.scale"], eps=1e-6))),
     Case("scaled dot-product attention", "attend(Dense(6)(x), Dense(6)(x), Dense(4)(x))", (7, 5), _attention),
 )  # fmt: skip
+
+
+def optimized(optimizer: str) -> Case:
+    """A small net trained by an optimizer."""
+    return Case(f"`{optimizer}`", "x |> Dense(16) |> relu |> Dense(8) |> tanh", (12,), _mlp, optimizer=optimizer)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,23 @@ STEPS, BATCH = 10, 16
 SMALL = 0.01
 """Differences are relative to at least this: the bias of attention's keys has gradient 0 and holds rounding errors."""
 
-OPTIMIZERS = {
-    "sgd(lr=0.05, momentum=0.9)": lambda weights: torch.optim.SGD(weights, lr=0.05, momentum=0.9),
-    "adam(lr=1e-3)": lambda weights: torch.optim.Adam(weights, lr=1e-3),
+OPTIMIZERS: dict[str, Callable[[list[torch.Tensor]], torch.optim.Optimizer]] = {
+    "sgd(lr=0.05, momentum=0.9)": partial(torch.optim.SGD, lr=0.05, momentum=0.9),
+    "sgd(lr=0.05, momentum=0.9, nesterov=true)": partial(torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True),
+    "sgd(lr=0.05, weight_decay=0.1)": partial(torch.optim.SGD, lr=0.05, weight_decay=0.1),
+    "adagrad(lr=0.05)": partial(torch.optim.Adagrad, lr=0.05),
+    "rmsprop(lr=1e-3, rho=0.99)": partial(torch.optim.RMSprop, lr=1e-3, alpha=0.99),
+    "rmsprop(lr=1e-3, rho=0.99, momentum=0.5, centred=true)": partial(
+        torch.optim.RMSprop, lr=1e-3, alpha=0.99, momentum=0.5, centered=True
+    ),
+    "adadelta(lr=1)": partial(torch.optim.Adadelta, lr=1.0),
+    "adam(lr=1e-3)": partial(torch.optim.Adam, lr=1e-3),
+    "adam(lr=1e-3, amsgrad=true)": partial(torch.optim.Adam, lr=1e-3, amsgrad=True),
+    "adamw(lr=1e-3, weight_decay=0.1)": partial(torch.optim.AdamW, lr=1e-3, weight_decay=0.1),
+    "radam(lr=1e-3)": partial(torch.optim.RAdam, lr=1e-3),
+    "adamax(lr=1e-3)": partial(torch.optim.Adamax, lr=1e-3),
 }
+"""The optimizers of specs, each with its counterpart."""
 
 
 @dataclass(frozen=True, slots=True)
