@@ -14,6 +14,7 @@ FAMILIES = (
     "shape",
     "slicing",
     "index",
+    "sort",
     "conv",
     "pool",
     "norm",
