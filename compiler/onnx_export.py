@@ -243,6 +243,12 @@ def _check(model: onnx.ModelProto, name: str) -> None:
 
     try:
         onnx.checker.check_model(model)
-        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        try:
+            onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        except onnx.shape_inference.InferenceError as problem:
+            if "Invalid rank for" not in str(problem):
+                raise
+            # onnx 1.23 takes unsqueezed vectors of floats for shapes, and refuses to add [4, 1] and [1, 5].
+            onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise InternalError(f"the ONNX model of `{name}` is not valid", details=str(problem)) from problem

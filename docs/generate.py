@@ -76,7 +76,13 @@ def _library_file(path: Path) -> Iterator[str]:
         doc: ast.Doc | None = getattr(declaration, "doc", None)
         yield f"### {declaration.name}"
         yield f"```\n{_header(declaration)}\n```"
-        yield dedent(doc.text).strip() if doc is not None else ""
+        yield _with_examples(dedent(doc.text).strip()) if doc is not None else ""
+
+
+def _with_examples(text: str) -> str:
+    """A docstring whose lines ``>>> EXPRESSION  # VALUE`` stand in a block of code. The tests compute them."""
+    lines = re.compile(r"(?:^ *>>> .*\n?)+", re.MULTILINE)
+    return lines.sub(lambda found: f"```\n{found[0].replace('>>> ', '').strip()}\n```", text)
 
 
 def _header(declaration: ast.Declaration) -> str:

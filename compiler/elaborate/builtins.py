@@ -75,7 +75,7 @@ def _kind(annotation: str) -> str:
 @cache
 def builtins() -> Mapping[str, Any]:
     """All builtin functions, the dtypes and the constants, by name."""
-    for family in ("functions", "functions_reduce", "functions_static"):
+    for family in ("functions", "functions_index", "functions_reduce", "functions_static"):
         import_module(f"{__package__}.{family}")  # enters its own
     from .functions import add_elementwise
 

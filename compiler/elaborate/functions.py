@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.dims import Dim, at_most
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ops import compare, elementwise, loss, norm, pool, random, shape, slicing
 from archonnx.compiler.ops import conv as conv_ops
 from archonnx.compiler.ops import einsum as einsum_ops
-from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, shape, slicing
 from archonnx.compiler.ops.base import registry
 
 from . import einops
@@ -69,6 +69,18 @@ def where(frame: Frame, condition: Tensor, a: Operand, b: Operand) -> Value:
 
 
 @builtin
+def isnan(frame: Frame, x: Tensor) -> Value:
+    """Whether an element is not a number."""
+    return compare.is_nan(x)
+
+
+@builtin
+def isinf(frame: Frame, x: Tensor) -> Value:
+    """Whether an element is infinite, of either sign."""
+    return compare.is_inf(x)
+
+
+@builtin
 def gelu(frame: Frame, x: Tensor, *, approximate: bool = False) -> Value:
     """``x`` times the normal distribution function of ``x``; ``approximate`` uses tanh (Hendrycks and Gimpel 2016)."""
     from archonnx.compiler.ops.functions import gelu as op
@@ -115,15 +127,34 @@ def _sizes(dims: Shape) -> list[Dim]:
 
 
 @builtin
+def zeros_like(frame: Frame, x: Tensor) -> Value:
+    """Zeros of the shape and dtype of ``x``."""
+    return shape.zeros_like(x)
+
+
+@builtin
+def ones_like(frame: Frame, x: Tensor) -> Value:
+    """Ones of the shape and dtype of ``x``."""
+    return shape.full(x.shape, 1, x.type.dtype)
+
+
+@builtin
 def eye(frame: Frame, n: Size) -> Value:
     """The identity matrix of n rows."""
     return shape.eye(_sizes([n])[0], frame.build.float_type)
 
 
 @builtin
-def arange(frame: Frame, n: Size) -> Value:
-    """``0, 1, ..., n - 1`` as i64."""
-    return shape.iota(_sizes([n])[0])
+def arange(frame: Frame, start: Size, stop: Size | None = None, step: int = 1) -> Value:
+    """Integers from ``start`` (0 if one argument is given) up to ``stop``, which is not included, as i64."""
+    require(step != 0, "AX0311", "the step of `arange` is 0")
+    first, last = (Dim.of(0), Dim.of(start)) if stop is None else (Dim.of(start), Dim.of(stop))
+    if stop is None and step == 1:
+        return shape.iota(_sizes([start])[0])
+    span = last - first if step > 0 else first - last
+    count = (span + (abs(step) - 1)) // abs(step)
+    places = shape.iota(count if at_most(Dim.of(0), count) else count.maximum(0))
+    return places * step + shape.dim_value(first) if step != 1 else places + shape.dim_value(first)
 
 
 @builtin
@@ -224,16 +255,6 @@ def pad(frame: Frame, x: Tensor, pads: list[Any], *, value: float = 0.0) -> Valu
 
 
 @builtin
-def put(frame: Frame, x: Tensor, at: Tensor, update: Tensor, *, axis: int) -> Value:
-    """``x`` with ``update`` written from position ``at`` (an integer scalar) of an axis on.
-
-    ``update`` has as many positions there as it writes; what would lie outside ``x`` is left out.
-    """
-    require(update.rank == x.rank, "AX0321", f"`put` writes a tensor of {x.rank} axes, not of {update.rank}")
-    return index.put_slice(x, at, update, axis_of(x, axis))
-
-
-@builtin
 def squeeze(frame: Frame, x: Tensor, *, axis: Axes) -> Value:
     """Without axes of size 1."""
     return shape.squeeze(x, axis)
@@ -254,30 +275,33 @@ def broadcast(frame: Frame, x: Tensor, shape: Shape) -> Value:
 
 
 @builtin
+def broadcast_tensors(frame: Frame, a: Operand, b: Operand) -> Results:
+    """Two tensors or numbers as tensors of one dtype, repeated to one shape by NumPy's rule."""
+    return Results(frame.build.builder.broadcast(*promoted(frame, "broadcast_tensors", a, b)), (None, None))
+
+
+@builtin
 def stop_gradient(frame: Frame, x: Tensor) -> Value:
     """The same value; no gradient passes."""
     return shape.stop_gradient(x)
 
 
-# ---------------------------------------------------------------- linear algebra, lookups, neural ops
+# ---------------------------------------------------------------- linear algebra, neural ops
 
 
 @builtin
-def einsum(frame: Frame, equation: str, a: Tensor, b: Tensor | None = None, c: Tensor | None = None) -> Value:
-    """Einstein summation: ``einsum("b i, i o -> b o", x, W)``."""
-    return einsum_ops.einsum(equation, *(t for t in (a, b, c) if t is not None))
-
-
-@builtin
-def gather(frame: Frame, x: Tensor, indices: Tensor, *, axis: int = 0) -> Value:
-    """Slices of ``x`` along an axis at integer positions; out of range is an error when the model runs."""
-    return index.gather(x, indices, axis_of(x, axis))
-
-
-@builtin
-def one_hot(frame: Frame, labels: Tensor, classes: int) -> Value:
-    """1 at the label's place in a new last axis, else 0."""
-    return index.one_hot(labels, classes, frame.build.float_type)
+def einsum(
+    frame: Frame,
+    equation: str,
+    a: Tensor,
+    b: Tensor | None = None,
+    c: Tensor | None = None,
+    d: Tensor | None = None,
+    e: Tensor | None = None,
+    f: Tensor | None = None,
+) -> Value:
+    """Einstein summation of up to six tensors: ``einsum("b i, i o -> b o", x, W)``."""
+    return einsum_ops.einsum(equation, *(t for t in (a, b, c, d, e, f) if t is not None))
 
 
 @builtin

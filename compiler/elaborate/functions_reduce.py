@@ -125,6 +125,6 @@ def argmin(frame: Frame, x: Tensor, *, axis: int = -1, keep: bool = False) -> Va
 
 
 @builtin
-def cumsum(frame: Frame, x: Tensor, *, axis: int = -1) -> Value:
-    """Running sums along an axis."""
-    return reduce.cumsum(x, axis_of(x, axis))
+def cumsum(frame: Frame, x: Tensor, *, axis: int = -1, exclusive: bool = False, reverse: bool = False) -> Value:
+    """Running sums along an axis; ``exclusive`` leaves out the element itself, ``reverse`` runs from the end."""
+    return reduce.cumsum(x, axis_of(x, axis), exclusive, reverse)

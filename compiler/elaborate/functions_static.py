@@ -11,7 +11,7 @@ from archonnx.compiler.ops import elementwise
 from archonnx.grammar.source import Span
 
 from . import algebra
-from .builtins import Fn, Operand, Tensor, builtin, require
+from .builtins import Fn, Operand, Tensor, axis_of, builtin, require
 from .frame import Frame
 from .tensors import as_tensor
 from .values import Choice, describe, static_dim
@@ -134,6 +134,12 @@ def is_word(frame: Frame, x: Any) -> bool:
 
 
 @builtin
+def is_int(frame: Frame, x: Any) -> bool:
+    """Whether a value is a known int, not a symbolic dim or anything else."""
+    return isinstance(x, int) and not isinstance(x, bool)
+
+
+@builtin
 def is_tensor(frame: Frame, x: Any) -> bool:
     """Whether a value is a tensor, not a static number."""
     return isinstance(x, Value)
@@ -151,6 +157,12 @@ def int_(frame: Frame, x: float) -> int:
     """A static number as an int, towards zero."""
     require(math.isfinite(x), "AX0311", f"{x:g} is no int")
     return int(x)
+
+
+@builtin
+def axis_of_(frame: Frame, x: Tensor, axis: int) -> int:
+    """An axis of a tensor counted from the front: -1 is the last."""
+    return axis_of(x, axis)
 
 
 @builtin

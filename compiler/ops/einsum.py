@@ -125,7 +125,8 @@ def _product_flags(left: str, right: str, result: str) -> tuple[bool, bool] | No
 def einsum(equation: str, *operands: Value) -> Value:
     """A sum of products over named axes: ``einsum("b t d, d h -> b t h", x, w)``.
 
-    A name that is not on the right is summed over; a name twice in one term is a diagonal.
+    A name that is not on the right is summed over; a name twice in one term is a diagonal. Without an arrow the
+    result has, as in NumPy, the names that stand once, in the order of the alphabet, behind the axes under ``...``.
     """
     factors, result = _parse(equation, operands)
     names = list(dict.fromkeys(name for term in factors for name in term))
@@ -146,15 +147,20 @@ def einsum(equation: str, *operands: Value) -> Value:
 def _parse(equation: str, operands: Sequence[Value]) -> tuple[list[list[str]], list[str]]:
     """Axis names of each factor and of the result, the axes under ``...`` named ``...0`` and so on from the right."""
     left, arrow, right = equation.partition("->")
-    if not arrow:
-        raise TypeProblem("AX0323", "`einsum` needs `->` and the axes of the result", help='"i k, k j -> i j"')
     terms = left.split(",")
     if len(terms) != len(operands):
         raise TypeProblem("AX0323", f"`einsum` names the axes of {len(terms)} tensors and is given {len(operands)}")
     factors = [_factor(term, x, position) for position, (term, x) in enumerate(zip(terms, operands, strict=True))]
     dots = max((name for term in factors for name in term if name.startswith("...")), key=_dot, default=None)
     count = 0 if dots is None else _dot(dots) + 1
-    return factors, list(_expanded(right.split(), count))
+    return factors, list(_expanded(right.split() if arrow else _implied(left), count))
+
+
+def _implied(terms: str) -> list[str]:
+    """The axes of a result that is not written."""
+    names = terms.replace(",", " ").split()
+    single = sorted(name for name in set(names) if name != "..." and names.count(name) == 1)
+    return ["...", *single] if "..." in names else single
 
 
 def _factor(term: str, x: Value, position: int) -> list[str]:

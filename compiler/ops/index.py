@@ -172,8 +172,12 @@ class OneHot(Op):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
         indices = inputs[0] if types[0].dtype is DType.i64 else emit.node("Cast", inputs[0], to=DType.i64)
+        if not types[0].rank:  # ONNX's OneHot takes no scalar
+            indices = emit.node("Unsqueeze", indices, emit.constant([0]))
         # Of the floats, onnxruntime's CPU kernel knows f32 alone.
         hot = emit.node("OneHot", indices, emit.dims([self.depth]), emit.constant([0, 1], DType.f32), axis=-1)
+        if not types[0].rank:
+            hot = emit.node("Squeeze", hot, emit.constant([0]))
         return hot if self.dtype is DType.f32 else emit.node("Cast", hot, to=self.dtype)
 
 

@@ -208,3 +208,21 @@ def test_a_thousand_nodes_have_unique_names() -> None:
     names = [output for node in graph.node for output in node.output]
     assert len(names) == len(set(names)) == 1000
     assert [node.name for node in graph.node] == names
+
+
+def test_sums_and_products_of_a_column_and_a_row_are_valid() -> None:
+    """onnx's propagation of shapes as data (1.23) stumbles over them."""
+    graph = parse_graph(
+        """graph outer
+input v: f32[4]
+input w: f32[5]
+%0: f32[4, 1] = unsqueeze(axes=[1]) v
+%1: f32[1, 5] = unsqueeze(axes=[0]) w
+%2: f32[4, 5] = broadcast(shape=[4, 5]) %0
+%3: f32[4, 5] = broadcast(shape=[4, 5]) %1
+%4: f32[4, 5] = mul %2, %3
+output y = %4
+"""
+    )
+    v, w = np.arange(4, dtype=np.float32), np.arange(5, dtype=np.float32)
+    np.testing.assert_array_equal(run_onnx(export(graph), {"v": v, "w": w})["y"], np.outer(v, w))

@@ -24,5 +24,6 @@ CASES = (
     Case(index.ScatterElementsAdd(0), (arg("f32", 5, "B"), arg("i32", 7, "B", low=0, high=5), arg("f32", 7, "B"))),
     Case(index.OneHot(Dim.of(4)), (arg("i64", "B", 3, low=-6, high=7),), gradient=False),
     Case(index.OneHot(Dim.of("B"), DType.f64), (arg("i32", "B", low=0, high=2),), gradient=False),
+    Case(index.OneHot(Dim.of(4)), (arg("i64", low=0, high=4),), gradient=False, label="a scalar"),
     Case(index.OneHot(Dim.of(4), DType.bool), (arg("i64", "B", low=0, high=4),), gradient=False),
 )
