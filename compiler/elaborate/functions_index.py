@@ -13,7 +13,7 @@ from .values import Results
 
 @builtin
 def sort(frame: Frame, x: Tensor, *, axis: int = -1, descending: bool = False) -> Value:
-    """The elements along an axis from the smallest to the largest, or the other way; gradients go where they came from."""
+    """The elements along an axis from the smallest to the largest, or the other way."""
     return sort_ops.sort(x, axis_of(x, axis), descending)[0]
 
 
@@ -25,7 +25,7 @@ def argsort(frame: Frame, x: Tensor, *, axis: int = -1, descending: bool = False
 
 @builtin
 def top_k(frame: Frame, x: Tensor, k: Size, *, axis: int = -1, largest: bool = True) -> Results:
-    """The ``k`` largest or smallest elements along an axis, best first: ``values`` and ``indices``; ties as in ``argsort``."""
+    """The ``k`` largest or smallest elements along an axis, best first: ``values`` and ``indices``."""
     return Results(sort_ops.top_k(x, k, axis_of(x, axis), largest), ("values", "indices"))
 
 

@@ -99,7 +99,9 @@ BINARY: dict[str, Callable[..., Array]] = {
 }
 
 
-@pytest.mark.parametrize("call", [*SMOOTH, "degrees(x) / 60", "hypot(x, 1 - x)", "atan2(x, 1 - x)", "logaddexp(x, 2 * x)"])
+@pytest.mark.parametrize(
+    "call", [*SMOOTH, "degrees(x) / 60", "hypot(x, 1 - x)", "atan2(x, 1 - x)", "logaddexp(x, 2 * x)"]
+)
 def test_gradients_of_first_and_second_order(call: str) -> None:
     """Of g = sum(r cos r) and of sum(sin(dg/dx)), along a random direction; a straight call is bent by the cosine."""
     x = UNARY[call][1] if call in UNARY else X
@@ -183,7 +185,7 @@ def test_gradients_at_edges(call: str) -> None:
 
 def test_the_second_derivative_of_sinc_at_zero() -> None:
     second = expression("grad(sum(grad(sum(sinc(x)), x)), x)", "x: [1]", float_type=DType.f64, x=np.zeros(1))
-    np.testing.assert_allclose(second, -np.pi**2 / 3, rtol=1e-12)
+    np.testing.assert_allclose(second, -(np.pi**2) / 3, rtol=1e-12)
 
 
 def test_the_second_derivative_of_logaddexp_where_both_are_equal() -> None:
@@ -230,6 +232,13 @@ def test_two_arguments_broadcast_and_may_be_numbers(call: str) -> None:
     check(call.replace("y)", "2)"), "x: [B, 4]", function(X, np.float32(2)), x=X)
     gradient = expression(f"grad(sum({call} + 0 * y), y)", "x: [3, 4]; y: [1, 4]", x=X, y=y)
     assert gradient.shape == (1, 4)
+
+
+def test_truth_of_several() -> None:
+    fields = {"x": X, "y": X + np.float32(1e-7)}
+    check("allclose(x, y)", "x: [B, 4]; y: [B, 4]", True, **fields)
+    check("allclose(x, y, rtol=0, atol=0)", "x: [B, 4]; y: [B, 4]", False, **fields)
+    check("logical_xor(x > 0, y > 1)", "x: [B, 4]; y: [B, 4]", (X > 0) ^ (X > 1), **fields)
 
 
 def test_searchsorted() -> None:
