@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from archonnx.compiler.ir.dims import Dim
@@ -30,7 +30,7 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
     """
     frame.build.spend(expr.span)
     try:
-        return _evaluate(frame, expr, hint)
+        return _FORMS.get(type(expr), _misplaced)(frame, expr, hint)
     except TypeProblem as problem:  # of a part that has no expression of its own
         fail(problem.code, problem.headline, expr.span, notes=problem.notes, help=problem.help)
     except OverflowError:
@@ -39,41 +39,39 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
         fail("AX0216", "this nests too deep", expr.span)
 
 
-def _evaluate(frame: Frame, expr: ast.Expr, hint: str | None) -> Any:
-    match expr:
-        case ast.Number() | ast.String() | ast.Constant():
-            return expr.value
-        case ast.Name():
-            return frame.resolve(expr)
-        case ast.Call():
-            from .calls import evaluate_call
+def _literal(frame: Frame, expr: ast.Number | ast.String | ast.Constant, hint: str | None) -> Any:
+    return expr.value
 
-            return evaluate_call(frame, expr, hint)
-        case ast.Binary():
-            return _binary(frame, expr)
-        case ast.Unary():
-            return _unary(frame, expr)
-        case ast.Pipe():
-            from .calls import evaluate_pipe
 
-            return evaluate_pipe(frame, expr)
-        case ast.Conditional():
-            chosen = expr.then if truth(frame, expr.condition) else expr.otherwise
-            return evaluate(frame, chosen, hint)
-        case ast.List():
-            return bounded(_list(frame, expr, hint), expr.span)
-        case ast.Comprehension():
-            return _comprehension(frame, expr, hint)
-        case ast.Dict():
-            return {
-                key.value: evaluate(frame, item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items
-            }
-        case ast.Tuple():
-            return Results(tuple(evaluate(frame, item) for item in expr.items), (None,) * len(expr.items))
-        case ast.Attribute():
-            return _attribute(frame, expr)
-        case ast.Index():
-            return _index(frame, expr)
+def _name(frame: Frame, expr: ast.Name, hint: str | None) -> Any:
+    return frame.resolve(expr)
+
+
+def _call(frame: Frame, expr: ast.Call, hint: str | None) -> Any:
+    from .calls import evaluate_call
+
+    return evaluate_call(frame, expr, hint)
+
+
+def _pipe(frame: Frame, expr: ast.Pipe, hint: str | None) -> Any:
+    from .calls import evaluate_pipe
+
+    return evaluate_pipe(frame, expr)
+
+
+def _conditional(frame: Frame, expr: ast.Conditional, hint: str | None) -> Any:
+    return evaluate(frame, expr.then if truth(frame, expr.condition) else expr.otherwise, hint)
+
+
+def _dict(frame: Frame, expr: ast.Dict, hint: str | None) -> dict[str, Any]:
+    return {key.value: evaluate(frame, item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items}
+
+
+def _tuple(frame: Frame, expr: ast.Tuple, hint: str | None) -> Results:
+    return Results(tuple(evaluate(frame, item) for item in expr.items), (None,) * len(expr.items))
+
+
+def _misplaced(frame: Frame, expr: ast.Expr, hint: str | None) -> Any:
     return fail("AX0306", "this cannot stand here", expr.span)
 
 
@@ -84,7 +82,7 @@ def _list(frame: Frame, expr: ast.List, hint: str | None) -> list[Any]:
             items += spread(frame, item)
         else:
             items.append(evaluate(frame, item, f"{hint}.{len(items)}" if hint else None))
-    return items
+    return bounded(items, expr.span)
 
 
 def spread(frame: Frame, dots: ast.Dots) -> list[Any]:
@@ -125,7 +123,7 @@ def truth(frame: Frame, condition: ast.Expr) -> bool:
 # ---------------------------------------------------------------- operators
 
 
-def _unary(frame: Frame, expr: ast.Unary) -> Any:
+def _unary(frame: Frame, expr: ast.Unary, hint: str | None) -> Any:
     value = evaluate(frame, expr.operand)
     if isinstance(value, Value):
         with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.span, [expr.operand], [value]):
@@ -143,7 +141,7 @@ def _unary(frame: Frame, expr: ast.Unary) -> Any:
     return fail("AX0306", f"`{expr.op}` is not defined for {describe(value)}", expr.span)
 
 
-def _binary(frame: Frame, expr: ast.Binary) -> Any:
+def _binary(frame: Frame, expr: ast.Binary, hint: str | None) -> Any:
     left = evaluate(frame, expr.left)
     if expr.op in ("and", "or") and not isinstance(left, Value):
         decided = truth_of(frame, left, expr.left)
@@ -268,7 +266,7 @@ def unpack(frame: Frame, names: list[str], item: Any, span: Span) -> None:
     frame.locals.update(zip(names, items, strict=True))
 
 
-def _attribute(frame: Frame, expr: ast.Attribute) -> Any:
+def _attribute(frame: Frame, expr: ast.Attribute, hint: str | None) -> Any:
     value = evaluate(frame, expr.value)
     name, span = expr.name, expr.name_span
     if isinstance(value, Results):
@@ -340,7 +338,7 @@ def derived_attribute(frame: Frame, module: Derived, name: str, span: Span) -> A
     return Method(value.declaration, value.module, module) if isinstance(value, Method) else value
 
 
-def _index(frame: Frame, expr: ast.Index) -> Any:
+def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
     value = evaluate(frame, expr.value)
     if isinstance(value, Value):
         return _tensor_index(frame, expr, value)
@@ -380,6 +378,26 @@ def _tensor_index(frame: Frame, expr: ast.Index, value: Value) -> Value:
     from .indexing import index_tensor
 
     return index_tensor(frame, expr, value)
+
+
+_FORMS: dict[type[ast.Expr], Callable[[Frame, Any, str | None], Any]] = {
+    ast.Number: _literal,
+    ast.String: _literal,
+    ast.Constant: _literal,
+    ast.Name: _name,
+    ast.Call: _call,
+    ast.Pipe: _pipe,
+    ast.Unary: _unary,
+    ast.Binary: _binary,
+    ast.Conditional: _conditional,
+    ast.List: _list,
+    ast.Comprehension: _comprehension,
+    ast.Dict: _dict,
+    ast.Tuple: _tuple,
+    ast.Attribute: _attribute,
+    ast.Index: _index,
+}
+"""How each form is evaluated: a table, since expressions are evaluated by the ten thousand."""
 
 
 # ---------------------------------------------------------------- problems of ops, at spans

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
@@ -86,6 +87,8 @@ class Build:
     assumptions: list[Assumption] = field(default_factory=list)
     frozen: frozenset[Module] = frozenset()
     """Modules that a program freezes."""
+    sites: dict[int, str] = field(default_factory=dict)
+    """Where draws are made, by the numbers of their sites."""
     frozen_slots: bool = False
     """Set once the parameters are known: a later build may not make new ones."""
 
@@ -253,6 +256,13 @@ class Frame:
         """The site of something that happens here for the nth time."""
         return f"{self.site}/{label}#{self.ordinal(label)}"
 
+    def draw_site(self, label: str) -> int:
+        """The number of the site of a draw that is made here."""
+        site = self.enter(label)
+        number = site_number(site)
+        self.build.sites[number] = site
+        return number
+
     def bind(self, name: str, value: Any, span: Span) -> None:
         """Give a name a value; parameters and modules keep theirs."""
         if name in self.fixed and self.locals.get(name) is not value:
@@ -264,21 +274,17 @@ class Frame:
             )
         self.locals[name] = value
 
-    @contextmanager
-    def at(self, span: Span, what: str) -> Iterator[None]:
+    def at(self, span: Span, what: str) -> AbstractContextManager[None]:
         """Nodes made inside come from this place."""
-        use, used = self._use() if is_library(span) else (None, "")
-        with self.build.builder.at(Origin(what, span, owner=self.owner, use=use, used=used)):
-            yield
+        use, used = self._use if is_library(span) else (None, "")
+        return self.build.builder.at(Origin(what, span, owner=self.owner, use=use, used=used))
 
+    @cached_property
     def _use(self) -> tuple[Span | None, str]:
         """Where the spec called into the library, and what it called."""
-        frame: Frame | None = self
-        while frame is not None:
-            if frame.called_at is not None and not is_library(frame.called_at):
-                return frame.called_at, frame.note.partition(" with ")[0].partition(" ")[2]
-            frame = frame.caller
-        return None, ""
+        if self.called_at is not None and not is_library(self.called_at):
+            return self.called_at, self.note.partition(" with ")[0].partition(" ")[2]
+        return self.caller._use if self.caller is not None else (None, "")
 
     def explain(self, diagnostic: Diagnostic) -> Diagnostic:
         """Add how we got here. In library code the primary label moves to the user's call."""

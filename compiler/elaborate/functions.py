@@ -21,7 +21,7 @@ from archonnx.compiler.ops.base import registry
 
 from . import einops
 from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
-from .frame import Frame, site_number
+from .frame import Frame
 from .static import ITEMS
 from .tensors import as_tensor, promoted
 from .values import Builtin, BuiltinParameter, Results, describe
@@ -375,7 +375,7 @@ def random_uniform(frame: Frame, shape: Shape) -> Value:
     """Draws from the open interval (0, 1): what all other distributions are made of."""
     seed, step = frame.build.randomness()
     dtype = frame.build.float_type if frame.build.float_type is DType.f64 else DType.f32
-    return random.random_uniform(_sizes(shape), seed, step, site_number(frame.enter("uniform")), dtype)
+    return random.random_uniform(_sizes(shape), seed, step, frame.draw_site("uniform"), dtype)
 
 
 @builtin
@@ -389,4 +389,4 @@ def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     """True with probability ``p``, as bool; a third of the cost of comparing uniform draws."""
     seed, step = frame.build.randomness()
     chance = frame.build.builder.constant(p, DType.f32)
-    return random.random_bernoulli(_sizes(shape), seed, step, chance, site_number(frame.enter("mask")))
+    return random.random_bernoulli(_sizes(shape), seed, step, chance, frame.draw_site("mask"))

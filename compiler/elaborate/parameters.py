@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ops.random import Draw
 from archonnx.compiler.program import SEED, STEP
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
+from archonnx.grammar.record import replace
 
-from .frame import Build, Frame
+from .frame import Build, Frame, site_number
 from .signatures import tensor_type
 from .values import Slot
 
@@ -55,7 +58,7 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
         slot = _make_slot(frame, statement, type_)
         owner.slots[name] = slot
         frame.build.root.made.append(slot)
-        slot.initial("")  # an error in the initial value belongs here, not to a later stage
+        slot.initial("")  # an error in the initial value belongs here, not to a later stage; the path is not known yet
     elif slot.type != type_:
         fail(
             "AX0304",
@@ -92,21 +95,36 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
     locals_then, statics_then = dict(frame.locals), dict(frame.statics)
     build, scope, owner = frame.build, frame.scope, frame.owner
 
+    @cache
+    def unplaced() -> tuple[Graph, Mapping[int, str]]:
+        sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
+        inner = Frame(sub, scope, owner, locals=dict(locals_then), statics=statics_then, kind=frame.kind, sealed=True)
+        return initial_graph(inner, statement, type_, build.builder), sub.sites
+
     def initial(path: str) -> Graph:
         original = owner.copied_path()
         if original is not None:  # a copy starts where its original does
             path = ".".join(part for part in (original, statement.name) if part)
-        sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
-        inner = Frame(
-            sub, scope, owner, site=path, locals=dict(locals_then), statics=statics_then, kind=frame.kind, sealed=True
-        )
-        return initial_graph(inner, statement, type_, build.builder)
+        return placed(*unplaced(), path)
 
     buffer = isinstance(statement, ast.Buffer)
     trainable = options.get("trainable", True) and not buffer and owner.copied_path() is None
     return Slot(
         statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial, frame.indices
     )
+
+
+def placed(graph: Graph, sites: Mapping[int, str], path: str) -> Graph:
+    """The graph with its draws at sites below this path; ``sites`` tells where they are without one."""
+    if not sites:
+        return graph
+    nodes = (
+        replace(node, op=replace(node.op, site=site_number(path + sites[node.op.site])))
+        if isinstance(node.op, Draw)
+        else node
+        for node in graph.nodes
+    )
+    return replace(graph, nodes=tuple(nodes))
 
 
 def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
@@ -125,7 +143,8 @@ def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: Tensor
             value = declared(frame, statement.type, evaluate(frame, statement.value), statement.value)
     known = {v for node in builder.nodes for v in node.outputs}
     outside = [v for node in builder.nodes for v in node.inputs if v not in known] + [value] * (value not in known)
-    builder.nodes[:0] = needed(around.nodes, outside)
+    if outside:
+        builder.nodes[:0] = needed(around.nodes, outside)
     seed = {name: v for name, v in frame.build.inputs.items() if name == SEED}
     _check_closed(builder, value, seed, statement)
     return builder.graph(f"initial value of {statement.name}", seed, {"value": value})

@@ -30,6 +30,21 @@ def current_builder() -> Builder:
     return _current.get()
 
 
+class At:
+    """An origin that is in force inside a ``with``; a class, since it is entered for every node."""
+
+    __slots__ = ("builder", "origin", "outer")
+
+    def __init__(self, builder: Builder, origin: Origin) -> None:
+        self.builder, self.origin = builder, origin
+
+    def __enter__(self) -> None:
+        self.outer, self.builder.origin = self.builder.origin, self.origin
+
+    def __exit__(self, *error: object) -> None:
+        self.builder.origin = self.outer
+
+
 class Builder:
     """Collects nodes. ``origin`` is given to every node added while it is in force."""
 
@@ -47,14 +62,9 @@ class Builder:
         finally:
             _current.reset(token)
 
-    @contextmanager
-    def at(self, origin: Origin) -> Iterator[None]:
+    def at(self, origin: Origin) -> At:
         """Give nodes added inside this origin."""
-        outer, self.origin = self.origin, origin
-        try:
-            yield
-        finally:
-            self.origin = outer
+        return At(self, origin)
 
     def add(self, op: Op, *inputs: Value, name: str = "") -> Value:
         """Add a node of one result; TypeProblem if the inputs do not fit."""
@@ -112,6 +122,9 @@ def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
     """NumPy's rule on dims: aligned at the last axis, equal or 1. TypeProblem where that fails or cannot be told."""
     from archonnx.compiler.ops.base import TypeProblem
 
+    first = shapes[0]
+    if all(shape == first for shape in shapes):
+        return first
     rank = max(len(shape) for shape in shapes)
     result: list[Dim] = []
     for axis in range(-rank, 0):
