@@ -50,8 +50,16 @@ _functions: dict[str, Builtin] = {}
 def builtin(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: enter a function under its name (without a trailing underscore); the first parameter is the frame."""
     name = function.__name__.rstrip("_")
-    _functions[name] = Builtin(name, _parameters(function), function, inspect.getdoc(function) or "")
+    _functions[name] = described(name, _parameters(function), function, inspect.getdoc(function) or "")
     return function
+
+
+def described(name: str, parameters: tuple[BuiltinParameter, ...], call: Callable[..., Any], doc: str) -> Builtin:
+    """A builtin of these parameters."""
+    named = [p for p in parameters if p.kind != SIZES]
+    positional = sum(1 for p in named if not p.keyword_only)
+    names = tuple(p.name for p in named)
+    return Builtin(name, parameters, call, doc, names, positional, sized=len(named) < len(parameters))
 
 
 def _parameters(function: Any) -> tuple[BuiltinParameter, ...]:
@@ -87,14 +95,12 @@ def call_builtin(
     frame: Frame, function: Builtin, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
 ) -> Any:
     """Call a builtin with arguments as written."""
-    names = [p.name for p in function.parameters if p.kind != SIZES]
     sizes: dict[str, Any] = {}
-    if len(names) < len(function.parameters):
-        extra = [a for a in arguments if a.name is not None and a.name not in names]
+    if function.sized:
+        extra = [a for a in arguments if a.name is not None and a.name not in function.names]
         sizes = {str(a.name): _size(frame, a) for a in extra}
         arguments = [a for a in arguments if a not in extra]
-    positional = sum(1 for p in function.parameters if not p.keyword_only and p.kind != SIZES)
-    given = assign_arguments(f"fn `{function.name}`", names, arguments, piped, positional)
+    given = assign_arguments(f"fn `{function.name}`", function.names, arguments, piped, function.positional)
     if sizes:
         given["sizes"] = Given(span, value=sizes)
     return call_assigned(frame, function, given, span)
@@ -113,19 +119,18 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
     operands: list[ast.Expr] = []
     tensors: list[Any] = []
     for parameter in function.parameters:
-        if parameter.name not in given:
+        argument = given.get(parameter.name)
+        if argument is None:
             if parameter.required:
                 fail("AX0203", f"fn `{function.name}` needs `{parameter.name}`", span, "missing here")
             values[parameter.name] = parameter.default
             continue
-        argument = given[parameter.name]
         value = _argument(frame, parameter, argument)
         values[parameter.name] = value
         if isinstance(value, Value):
             operands.append(argument.expr or ast.Name("", span=argument.span))
             tensors.append(value)
-    focus = {name: argument.span for name, argument in given.items() if argument.expr is not None}
-    with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors, focus):
+    with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors, given):
         return function.call(frame, **values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
@@ -19,6 +19,12 @@ from .static import bounded, static_binary
 from .tensors import tensor_binary
 from .values import Choice, Derived, Method, Module, Results, describe, static_dim
 
+if TYPE_CHECKING:
+    from .signatures import Given
+
+Form: TypeAlias = Callable[[Frame, Any, "str | None"], Any]
+"""Evaluates one form of expressions; the last argument is the name that a module made there shall bear."""
+
 
 def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
     """The value of an expression.
@@ -30,7 +36,8 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
     """
     frame.build.spend(expr.span)
     try:
-        return _FORMS.get(type(expr), _misplaced)(frame, expr, hint)
+        form: Form = _FORMS.get(type(expr), _misplaced)
+        return form(frame, expr, hint)
     except TypeProblem as problem:  # of a part that has no expression of its own
         fail(problem.code, problem.headline, expr.span, notes=problem.notes, help=problem.help)
     except OverflowError:
@@ -380,7 +387,7 @@ def _tensor_index(frame: Frame, expr: ast.Index, value: Value) -> Value:
     return index_tensor(frame, expr, value)
 
 
-_FORMS: dict[type[ast.Expr], Callable[[Frame, Any, str | None], Any]] = {
+_FORMS: dict[type[ast.Expr], Form] = {
     ast.Number: _literal,
     ast.String: _literal,
     ast.Constant: _literal,
@@ -422,7 +429,7 @@ class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
         span: Span,
         operands: list[ast.Expr],
         values: list[Any],
-        arguments: Mapping[str, Span] | None = None,
+        arguments: Mapping[str, Given] | None = None,
     ) -> None:
         self.frame, self.span, self.operands, self.values = frame, span, operands, values
         self.arguments = arguments or {}
@@ -438,7 +445,8 @@ class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
             if position < len(self.operands):
                 value = self.values[position]
                 labels.append(Label(self.operands[position].span, provenance(value)))
-        blamed = next((self.arguments[n] for n in self.BLAME.get(error.code, ()) if n in self.arguments), None)
+        written = {name: given.span for name, given in self.arguments.items() if given.expr is not None}
+        blamed = next((written[n] for n in self.BLAME.get(error.code, ()) if n in written), None)
         if blamed is not None:
             fail(error.code, error.headline, blamed, "", notes=error.notes, help=error.help, others=labels)
         single = len(error.operands) == 1 and len(labels) == 1

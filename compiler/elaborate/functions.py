@@ -20,7 +20,7 @@ from archonnx.compiler.ops import einsum as einsum_ops
 from archonnx.compiler.ops.base import registry
 
 from . import einops
-from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, require
+from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, described, require
 from .frame import Frame
 from .static import ITEMS
 from .tensors import as_tensor, promoted
@@ -52,7 +52,7 @@ def _unary(name: str) -> Builtin:
         require(math.isfinite(result), "AX0311", f"`{name}` of {x} is not a finite number")
         return int(result) if name in ("abs", "sign", "floor", "ceil", "round") and isinstance(x, int) else result
 
-    return Builtin(name, (BuiltinParameter("x", "operand", None, True, False),), call, inspect.getdoc(op) or "")
+    return described(name, (BuiltinParameter("x", "operand", None, True, False),), call, inspect.getdoc(op) or "")
 
 
 @builtin

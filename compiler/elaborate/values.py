@@ -98,12 +98,19 @@ class ConstantSchedule(Record):
 
 
 class Builtin(Record):
-    """A function of the language that is written in Python. ``parameters`` are (name, kind, default) in order."""
+    """A function of the language that is written in Python.
+
+    ``names`` are those of its parameters, of which the first ``positional`` may be given by position; ``sized`` ones
+    take any further keywords as sizes of axes.
+    """
 
     name: str
     parameters: tuple[BuiltinParameter, ...]
     call: Callable[..., Any]
     doc: str
+    names: tuple[str, ...]
+    positional: int
+    sized: bool = False
 
 
 class BuiltinParameter(Record):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import graph as graphs
 from .dims import ONE, Dim, same
 from .origin import UNKNOWN, Origin
 from .types import DType
@@ -68,17 +69,14 @@ class Builder:
 
     def add(self, op: Op, *inputs: Value, name: str = "") -> Value:
         """Add a node of one result; TypeProblem if the inputs do not fit."""
-        (output,) = self.add_many(op, *inputs, name=name)
-        return output
+        return self.add_many(op, *inputs, name=name)[0]
 
     def add_many(self, op: Op, *inputs: Value, name: str = "") -> tuple[Value, ...]:
         """Add a node; its results in order."""
-        from .graph import Node, Value
-
-        inferred = op.infer(*(value.type for value in inputs))
+        inferred = op.infer(*[value.type for value in inputs])
         types = inferred if isinstance(inferred, tuple) else (inferred,)
-        outputs = tuple(Value(type_, name, self.origin) for type_ in types)
-        self.nodes.append(Node(op, inputs, outputs, self.origin))
+        outputs = tuple([graphs.Value(type_, name, self.origin) for type_ in types])
+        self.nodes.append(graphs.Node(op, inputs, outputs, self.origin))
         return outputs
 
     def constant(self, array: Any, dtype: DType | None = None) -> Value:
@@ -103,19 +101,15 @@ class Builder:
         """Operands brought to one shape by NumPy's rule, as explicit Broadcast nodes; TypeProblem if none fits."""
         from archonnx.compiler.ops.shape import Broadcast
 
-        from .graph import Value
-
-        tensors = [operand for operand in operands if isinstance(operand, Value)]
+        tensors = [operand for operand in operands if isinstance(operand, graphs.Value)]
         dtype = tensors[0].type.dtype
-        values = [o if isinstance(o, Value) else self.constant(o, dtype) for o in operands]
+        values = [o if isinstance(o, graphs.Value) else self.constant(o, dtype) for o in operands]
         shape = broadcast_shapes([value.shape for value in values])
         return tuple(v if v.shape == shape else self.add(Broadcast(shape), v) for v in values)
 
     def graph(self, name: str, inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Graph:
         """The finished graph of what these outputs need."""
-        from .graph import Graph, needed
-
-        return Graph(name, dict(inputs), tuple(needed(self.nodes, outputs.values())), dict(outputs))
+        return graphs.Graph(name, dict(inputs), tuple(graphs.needed(self.nodes, outputs.values())), dict(outputs))
 
 
 def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
