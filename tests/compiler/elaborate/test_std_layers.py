@@ -60,11 +60,9 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
     tested = set(re.findall(r"\w+", " ".join(texts)))
     through_others = {
         "ConvNorm",
-<<<<<<< HEAD
         "batch_norm",
         "dropped",
         "noisy",
-=======
         "atan2_pair",
         "count_over",
         "delayed",
@@ -75,17 +73,13 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "logaddexp_pair",
         "multiply",
         "on_diagonal",
->>>>>>> 4bb4ecb (Examples in docstrings of the library are computed by the tests)
         "output_size",
         "padding_pairs",
         "per_axis",
         "per_channel",
         "pooling_pairs",
-<<<<<<< HEAD
         "root",
-=======
         "running",
->>>>>>> 4bb4ecb (Examples in docstrings of the library are computed by the tests)
         "shortcut",
         "solve_columns",
         "start_vector",
