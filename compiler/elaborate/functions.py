@@ -17,6 +17,10 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops import compare, elementwise, loss, norm, pool, random, shape, slicing
 from archonnx.compiler.ops import conv as conv_ops
 from archonnx.compiler.ops import einsum as einsum_ops
+<<<<<<< HEAD
+=======
+from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, resize, shape, slicing
+>>>>>>> 6deb5d1 (Transposed, unshared and resized: ConvTranspose, LocallyConnected, resize, Upsample, unpooling, Lp and adaptive pools)
 from archonnx.compiler.ops.base import registry
 
 from . import einops
@@ -346,6 +350,27 @@ def convolve(
 
 
 @builtin
+def convolve_transposed(
+    frame: Frame,
+    x: Tensor,
+    weight: Tensor,
+    *,
+    stride: Ints,
+    pads: list[Any],
+    output_padding: Ints,
+    dilation: Ints,
+    groups: int,
+) -> Value:
+    """What ``convolve`` with ``w: [c, out / groups, ...k]`` has as gradient, for ``x: [B, c, ...S]`` as its cotangent.
+
+    ``output_padding`` elements more at each end that ``convolve`` would not have reached.
+    """
+    return conv_ops.conv_transpose(
+        x, weight, stride, dilations=dilation, pads=_flat_pads(pads), output_pads=output_padding, groups=groups
+    )
+
+
+@builtin
 def max_pool(frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], dilation: Ints) -> Value:
     """The largest element of each window over the spatial axes of ``x: [B, c, ...S]``."""
     return pool.max_pool(x, kernel, strides=stride, pads=_flat_pads(pads), dilations=dilation)
@@ -357,6 +382,18 @@ def average_pool(
 ) -> Value:
     """The mean of each window over the spatial axes of ``x: [B, c, ...S]``; pads are pairs [begin, end]."""
     return pool.average_pool(x, kernel, strides=stride, pads=_flat_pads(pads), count_include_pad=count_include_pad)
+
+
+@builtin
+def resize_linear(frame: Frame, x: Tensor, size: Shape, *, coordinates: Any = "half_pixel") -> Value:
+    """``x: [B, c, ...S]`` interpolated along each spatial axis; coordinates are those of ``resize``."""
+    return resize.resize_linear(x, _sizes(size), str(coordinates))
+
+
+@builtin
+def resize_nearest(frame: Frame, x: Tensor, size: Shape, *, coordinates: Any = "half_pixel") -> Value:
+    """``x: [B, c, ...S]`` with the nearest element at each place; coordinates are those of ``resize``."""
+    return resize.resize_nearest(x, _sizes(size), str(coordinates))
 
 
 def _flat_pads(pads: list[Any]) -> list[int]:

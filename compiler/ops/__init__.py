@@ -17,6 +17,7 @@ FAMILIES = (
     "sort",
     "conv",
     "pool",
+    "resize",
     "norm",
     "loss",
     "random",

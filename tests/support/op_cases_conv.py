@@ -36,5 +36,17 @@ CASES = (
         tolerance=1e-4,
         label="symbolic and wide: a product for each element of the kernel",
     ),
+    Case(
+        ConvWeightGrad((2, 1), (1, 1), (0, 0, 0, 0), 2, (1, 1)),
+        (X, arg("f32", "B", 6, 3, 5)),
+        tolerance=1e-4,
+        label="one element: a product for each example",
+    ),
+    Case(
+        ConvWeightGrad((1,), (1,), (0, 0), 1, (1,)),
+        (arg("f32", "B", 8, 2), arg("f32", "B", 6, 2)),
+        tolerance=1e-4,
+        label="one element and few places: one product",
+    ),
     Case(ConvWeightGrad(*PLAIN, 1, (3, 3)), (arg("f32", "B", 1, 6, 5), arg("f32", "B", 3, 6, 5)), tolerance=1e-4),
 )

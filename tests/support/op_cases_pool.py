@@ -32,5 +32,6 @@ CASES = (
     Case(AveragePoolGrad(*MEAN_TILES, size=SIZE), (arg("f32", "B", 2, 2, 2),)),
     Case(AveragePoolGrad(*MEAN_SKEWED, size=SIZE), (arg("f32", "B", 2, 3, 6),)),
     Case(AveragePoolGrad(*MEAN_SKEWED, True, SIZE), (arg("f32", "B", 2, 3, 6),)),
+    Case(AveragePoolGrad((3, 2), (1, 1), (1, 0, 2, 1), size=SIZE), (arg("f32", "B", 2, 6, 6),), label="stride 1"),
     Case(AveragePoolGrad((2,), (1,), (1, 1), size=(Dim.of("B"),)), (arg("f32", 3, 2, Dim.of("B") + 1),)),
 )

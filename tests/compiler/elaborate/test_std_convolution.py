@@ -9,7 +9,7 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import SpecError
-from tests.support.elaborated import model, numbers, output, outputs, program
+from tests.support.elaborated import initial, model, numbers, output, outputs, program
 
 
 def pairs(padding: str | list[tuple[int, int]], kernel: list[int], dilation: list[int]) -> list[tuple[int, int]]:
@@ -172,6 +172,94 @@ def test_depthwise_and_separable_convolution() -> None:
     np.testing.assert_allclose(output(of, p, x=x), mixed, rtol=1e-4, atol=1e-4)
 
 
+# ---------------------------------------------------------------- transposed and unshared
+
+
+def spread_out(x: Array, w: Array, stride: int, dilation: int, ends: tuple[int, int], more: int, groups: int) -> Array:
+    """Each element times the kernel, added where it falls: x [B, c, *S], w [c, out / groups, *k]."""
+    rank = w.ndim - 2
+    extents = [dilation * (k - 1) + 1 for k in w.shape[2:]]
+    full = [(n - 1) * stride + e + more for n, e in zip(x.shape[2:], extents, strict=True)]
+    y = np.zeros((x.shape[0], groups * w.shape[1], *full), x.dtype)
+    inner, outer = x.shape[1] // groups, w.shape[1]
+    for at in np.ndindex(*x.shape[2:]):
+        cut = tuple(slice(p * stride, p * stride + e, dilation) for p, e in zip(at, extents, strict=True))
+        for g in range(groups):
+            part = np.tensordot(
+                x[(slice(None), slice(g * inner, (g + 1) * inner), *at)], w[g * inner : (g + 1) * inner], 1
+            )
+            y[(slice(None), slice(g * outer, (g + 1) * outer), *cut)] += part
+    crop = tuple(slice(ends[0], n - ends[1]) for n in full)
+    return y[(slice(None), slice(None), *crop)] if rank else y
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(("arguments", "kernel", "stride", "dilation", "ends", "more", "groups"), [
+    ("3", 3, 1, 1, (0, 0), 0, 1),
+    ("3, stride=2, padding=1, output_padding=1", 3, 2, 1, (1, 1), 1, 1),
+    ("2, stride=3, output_padding=2, groups=2", 2, 3, 1, (0, 0), 2, 2),
+    ("3, stride=2, dilation=2, padding=2", 3, 2, 2, (2, 2), 0, 1),
+    ("4, stride=2, padding=same", 4, 2, 1, (1, 1), 0, 1),
+    ("3, stride=2, padding=same", 3, 2, 1, (0, 1), 0, 1),
+    ("1, stride=2, padding=same", 1, 2, 1, (0, 0), 1, 1),
+])  # fmt: skip
+def test_transposed_convolution(
+    rank: int, arguments: str, kernel: int, stride: int, dilation: int, ends: tuple[int, int], more: int, groups: int
+) -> None:
+    sizes = [4, 3, 2][:rank]
+    dims = ", ".join(map(str, sizes))
+    of = program(model(f"net = ConvTranspose(6, {arguments})\noutput y = net(x)", f"x: [B, 4, {dims}]"))
+    x, w, b = numbers(2, 4, *sizes), numbers(4, 6 // groups, *[kernel] * rank, seed=1), numbers(6, seed=2)
+    expected = spread_out(x, w, stride, dilation, ends, more, groups) + b.reshape(-1, *[1] * rank)
+    assert str(of.infer.outputs["y"].type) == f"f32[B, {', '.join(map(str, expected.shape[1:]))}]"
+    np.testing.assert_allclose(output(of, {"net.W": w, "net.b": b}, x=x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_transposed_convolution_undoes_the_size_of_a_convolution() -> None:
+    body = "output y: [B, 1, 2 * H, 2 * W] = x |> Conv(3, 3, 2, padding=1) |> ConvTranspose(1, 4, 2, same)\noutput m = marks"
+    of = program(model(body, "marks: [H, W]; x: [B, 1, 2 * H, 2 * W]"))
+    assert outputs(of, x=numbers(2, 1, 6, 8), marks=numbers(3, 4))["y"].shape == (2, 1, 6, 8)
+
+
+@pytest.mark.parametrize(("dims", "arguments", "kernel", "stride", "padding"), [
+    ([7], "3, stride=2", [3], [2], [(0, 0)]),
+    ([5, 4], "[3, 2], padding=[1, 0]", [3, 2], [1, 1], [(1, 1), (0, 0)]),
+    ([3, 4, 3], "2, stride=[1, 2, 1]", [2, 2, 2], [1, 2, 1], [(0, 0)] * 3),
+])  # fmt: skip
+def test_locally_connected(
+    dims: list[int], arguments: str, kernel: list[int], stride: list[int], padding: list[tuple[int, int]]
+) -> None:
+    of = program(model(f"net = LocallyConnected(5, {arguments})\noutput y = net(x)", f"x: [B, 2, {str(dims)[1:-1]}]"))
+    x = numbers(3, 2, *dims)
+    cut = windows(x, kernel, stride, padding, [1] * len(dims), 0.0)
+    places = cut.shape[2 : 2 + len(dims)]
+    count, window = int(np.prod(places)), int(np.prod(kernel))
+    w, b = numbers(count, 2 * window, 5, seed=1), numbers(5, *places, seed=2)
+    assert {path: p.shape for path, p in of.parameters.items()} == {"net.W": w.shape, "net.b": b.shape}
+    patches = cut.reshape(3, 2, count, window)
+    expected = np.einsum("bcpk,pckf->bfp", patches, w.reshape(count, 2, window, 5)).reshape(3, 5, *places) + b
+    np.testing.assert_allclose(output(of, {"net.W": w, "net.b": b}, x=x), expected, rtol=1e-4, atol=1e-5)
+    limit = np.sqrt(6 / (2 * window + 5))
+    drawn = initial(of)["net.W"]
+    assert 0.8 * limit < abs(drawn).max() <= limit
+
+
+def test_shared_weights_make_a_convolution_of_an_unshared_layer() -> None:
+    of = program(model("net = LocallyConnected(3, bias=false)\noutput y = net(x)", "x: [B, 2, 5, 5]"))
+    x, w = numbers(2, 2, 5, 5), numbers(3, 2, 3, 3, seed=1)
+    shared = np.broadcast_to(w.reshape(3, 18).T, (9, 18, 3))
+    expected = convolved(windows(x, [3, 3], [1, 1], "valid", [1, 1], 0.0), w)
+    np.testing.assert_allclose(output(of, {"net.W": shared}, x=x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_unfold() -> None:
+    x = numbers(2, 3, 6, 5)
+    text = "output y = unfold(x, kernel=[2, 3], stride=[2, 1], dilation=[2, 1], pads=[[0, 1], [1, 0]])"
+    cut = windows(x, [2, 3], [2, 1], [(0, 1), (1, 0)], [2, 1], 0.0)
+    expected = np.moveaxis(cut.reshape(*cut.shape[:4], 6), -1, 2)
+    np.testing.assert_array_equal(output(model(text, "x: [B, 3, 6, 5]"), x=x), expected)
+
+
 # ---------------------------------------------------------------- pools
 
 
@@ -216,3 +304,61 @@ def test_global_pools() -> None:
         of = program(model(f"output y: [B, 3] = x |> {name}\noutput z = {name}(keep=true)(x)", "x: [B, 3, H, W]"))
         np.testing.assert_allclose(outputs(of, x=x)["y"], reduced, rtol=1e-5, atol=1e-6)
         assert str(of.infer.outputs["z"].type) == "f32[B, 3, 1, 1]"
+
+
+@pytest.mark.parametrize(("p", "arguments", "kernel", "stride", "padding"), [
+    (1, "", 2, 2, "valid"),
+    (2.5, "3, stride=2, padding=1", 3, 2, [(1, 1), (1, 1)]),
+])  # fmt: skip
+def test_lp_pool(p: float, arguments: str, kernel: int, stride: int, padding: str | list[tuple[int, int]]) -> None:
+    x = numbers(2, 2, 7, 6)
+    cut = windows(x, [kernel] * 2, [stride] * 2, padding, [1, 1], 0.0)
+    actual = output(model(f"output y = LpPool({p}, {arguments})(x)", "x: [B, 2, 7, 6]"), x=x)
+    np.testing.assert_allclose(actual, (abs(cut) ** p).sum((-2, -1)) ** (1 / p), rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_an_lp_pool_is_finite_where_all_is_zero() -> None:
+    body = "output slope = grad(sum(LpPool()(x)), x)"
+    x = np.zeros((1, 1, 2, 4), np.float32)
+    x[..., 2:] = [[3, 0], [0, 4]]
+    np.testing.assert_allclose(
+        output(model(body, "x: [B, 1, 2, 4]"), x=x)[0, 0, :, 2:], [[0.6, 0], [0, 0.8]], rtol=1e-5
+    )
+    assert not output(model(body, "x: [B, 1, 2, 4]"), x=x)[0, 0, :, :2].any()
+
+
+def test_adaptive_average_pool() -> None:
+    x = numbers(2, 3, 7, 5)
+    expected = np.empty((2, 3, 3, 5), np.float32)
+    for i in range(3):
+        expected[:, :, i] = x[:, :, i * 7 // 3 : -((i + 1) * -7 // 3)].mean(2)
+    for fields in ("x: [B, 3, 7, 5]", "x: [B, 3, H, W]"):
+        text = model("output y: [B, 3, 3, 5] = x |> AdaptiveAveragePool([3, 5])", fields)
+        np.testing.assert_allclose(output(text, x=x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_max_unpooling_puts_elements_where_the_largest_stood() -> None:
+    x, u = numbers(1, 1, 4, 4), np.arange(1, 5, dtype=np.float32).reshape(1, 1, 2, 2)
+    expected = np.zeros_like(x)
+    for i, j in np.ndindex(2, 2):
+        tile = x[0, 0, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        a, b = np.unravel_index(tile.argmax(), (2, 2))
+        expected[0, 0, 2 * i + a, 2 * j + b] = u[0, 0, i, j]
+    of = program(
+        model(
+            "output y = max_unpool(u, x)\noutput g = grad(sum(max_unpool(u, x) * x), u)",
+            "x: [B, 1, 4, 4]; u: [B, 1, 2, 2]",
+        )
+    )
+    actual = outputs(of, x=x, u=u)
+    np.testing.assert_array_equal(actual["y"], expected)
+    np.testing.assert_array_equal(actual["g"], windows(x, [2, 2], [2, 2], "valid", [1, 1], 0.0).max((-2, -1)))
+
+
+def test_average_unpooling_is_undone_by_average_pooling() -> None:
+    u = numbers(2, 3, 2, 3)
+    of = program(
+        model("y = average_unpool(x, [2, 3])\noutput y = y\noutput z = y |> AveragePool([2, 3])", "x: [B, 3, 2, 3]")
+    )
+    np.testing.assert_array_equal(outputs(of, x=u)["y"], u.repeat(2, 2).repeat(3, 3))
+    np.testing.assert_allclose(outputs(of, x=u)["z"], u, rtol=1e-6)

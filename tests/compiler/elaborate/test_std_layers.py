@@ -61,7 +61,9 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
     through_others = {
         "ConvNorm",
         "batch_norm",
+        "cut",
         "dropped",
+        "glorot_unshared",
         "noisy",
         "atan2_pair",
         "count_over",
@@ -80,10 +82,16 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "per_channel",
         "pooling_pairs",
         "root",
+<<<<<<< HEAD
         "running",
         "shortcut",
         "solve_columns",
         "start_vector",
+=======
+        "scaled",
+        "shortcut",
+        "transposed_pairs",
+>>>>>>> 6deb5d1 (Transposed, unshared and resized: ConvTranspose, LocallyConnected, resize, Upsample, unpooling, Lp and adaptive pools)
         "wrap",
     }
     names = {
