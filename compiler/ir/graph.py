@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.grammar.record import Record
 
-from .builder import current_builder
+from . import builder as building
 from .dims import Dim
 from .origin import UNKNOWN, Origin
 from .types import TensorType
@@ -37,46 +37,46 @@ class Value(Record, eq=False):
         return self.type.rank
 
     def __add__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("add", self, other)
+        return building.current_builder().elementwise("add", self, other)
 
     def __radd__(self, other: float) -> Value:
-        return current_builder().elementwise("add", other, self)
+        return building.current_builder().elementwise("add", other, self)
 
     def __sub__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("sub", self, other)
+        return building.current_builder().elementwise("sub", self, other)
 
     def __rsub__(self, other: float) -> Value:
-        return current_builder().elementwise("sub", other, self)
+        return building.current_builder().elementwise("sub", other, self)
 
     def __mul__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("mul", self, other)
+        return building.current_builder().elementwise("mul", self, other)
 
     def __rmul__(self, other: float) -> Value:
-        return current_builder().elementwise("mul", other, self)
+        return building.current_builder().elementwise("mul", other, self)
 
     def __truediv__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("div", self, other)
+        return building.current_builder().elementwise("div", self, other)
 
     def __rtruediv__(self, other: float) -> Value:
-        return current_builder().elementwise("div", other, self)
+        return building.current_builder().elementwise("div", other, self)
 
     def __pow__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("pow", self, other)
+        return building.current_builder().elementwise("pow", self, other)
 
     def __neg__(self) -> Value:
-        return current_builder().elementwise("neg", self)
+        return building.current_builder().elementwise("neg", self)
 
     def __gt__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("greater", self, other)
+        return building.current_builder().elementwise("greater", self, other)
 
     def __lt__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("less", self, other)
+        return building.current_builder().elementwise("less", self, other)
 
     def __ge__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("greater_equal", self, other)
+        return building.current_builder().elementwise("greater_equal", self, other)
 
     def __le__(self, other: Value | float) -> Value:
-        return current_builder().elementwise("less_equal", self, other)
+        return building.current_builder().elementwise("less_equal", self, other)
 
     def __repr__(self) -> str:
         return f"<{self.name or 'value'}: {self.type}>"
