@@ -33,12 +33,7 @@ BUDGET = 300_000
 
 
 PLANNED = frozenset({
-<<<<<<< HEAD
-    "onnx", "gymnasium", "text", "resize",
-=======
-    "onnx", "cumprod", "sort", "top_k", "solve", "gymnasium",
-    "text",
->>>>>>> 6deb5d1 (Transposed, unshared and resized: ConvTranspose, LocallyConnected, resize, Upsample, unpooling, Lp and adaptive pools)
+    "onnx", "gymnasium", "text",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 

@@ -14,13 +14,9 @@ import numpy as np
 from archonnx.compiler.ir.dims import Dim, at_most
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops import compare, elementwise, loss, norm, pool, random, shape, slicing
+from archonnx.compiler.ops import compare, elementwise, loss, norm, pool, random, resize, shape, slicing
 from archonnx.compiler.ops import conv as conv_ops
 from archonnx.compiler.ops import einsum as einsum_ops
-<<<<<<< HEAD
-=======
-from archonnx.compiler.ops import elementwise, index, loss, norm, pool, random, resize, shape, slicing
->>>>>>> 6deb5d1 (Transposed, unshared and resized: ConvTranspose, LocallyConnected, resize, Upsample, unpooling, Lp and adaptive pools)
 from archonnx.compiler.ops.base import registry
 
 from . import einops

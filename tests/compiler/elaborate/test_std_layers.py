@@ -82,16 +82,12 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "per_channel",
         "pooling_pairs",
         "root",
-<<<<<<< HEAD
         "running",
+        "scaled",
         "shortcut",
         "solve_columns",
         "start_vector",
-=======
-        "scaled",
-        "shortcut",
         "transposed_pairs",
->>>>>>> 6deb5d1 (Transposed, unshared and resized: ConvTranspose, LocallyConnected, resize, Upsample, unpooling, Lp and adaptive pools)
         "wrap",
     }
     names = {
