@@ -72,7 +72,6 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "fmod_pair",
         "gap",
         "hypot_pair",
-        "length",
         "logaddexp_pair",
         "multiply",
         "on_diagonal",
