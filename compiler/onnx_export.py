@@ -135,11 +135,40 @@ def split_weights(model: onnx.ModelProto, location: str) -> Iterator[bytes] | No
         padding = -len(data) % _PAGE
         pieces += [data, bytes(padding)]
         tensor.ClearField("raw_data")
-        tensor.data_location = tensor.EXTERNAL
-        places = {"location": location, "offset": str(offset), "length": str(len(data))}
-        tensor.external_data.extend(_entries(places))
+        _place(tensor, location, offset, len(data))
         offset += len(data) + padding
     return iter(pieces)
+
+
+def refer_to_weights(model: onnx.ModelProto, location: str, places: Mapping[str, tuple[int, int]]) -> None:
+    """Turn those inputs of a model that are weights into initializers that lie in a file beside it.
+
+    Args:
+        model: is changed.
+        location: the name of the file.
+        places: where in it each weight begins and ends, by name, in bytes.
+    """
+    import onnx
+
+    graph = model.graph
+    rest = []
+    for value in graph.input:
+        if value.name not in places:
+            rest.append(value)
+            continue
+        type_ = value.type.tensor_type
+        tensor = onnx.TensorProto(name=value.name, data_type=type_.elem_type)
+        tensor.dims.extend(dim.dim_value for dim in type_.shape.dim)
+        begin, end = places[value.name]
+        _place(tensor, location, begin, end - begin)
+        graph.initializer.append(tensor)
+    del graph.input[:]
+    graph.input.extend(rest)
+
+
+def _place(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> None:
+    tensor.data_location = tensor.EXTERNAL
+    tensor.external_data.extend(_entries({"location": location, "offset": str(offset), "length": str(length)}))
 
 
 def _graph_proto(graph: Graph, lowered: Lowered) -> onnx.GraphProto:

@@ -5,8 +5,12 @@ What this module does not do: decide where things go (``run`` does).
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Mapping
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,40 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(out: Path, own: Collection[str] | None = None) -> Iterator[Path]:
+    """A new folder to be filled, which takes the place of ``out`` at the end; if something fails, nothing has changed.
+
+    Args:
+        out: the folder; one that is there is replaced.
+        own: what belongs to it: other files of a folder that is replaced are kept (none unless given).
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        fail("AX0616", f"cannot write in {out.parent}: {error.strerror}", None)
+    try:
+        yield part
+        part.chmod(0o755)
+        _install(part, out, own)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _install(part: Path, out: Path, own: Collection[str] | None) -> None:
+    if not out.exists():
+        part.rename(out)
+        return
+    for path in out.iterdir():
+        if own is not None and path.name not in own:
+            path.rename(part / path.name)
+    old = part.with_name(f"{part.name}.old")
+    out.rename(old)
+    part.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_model(path: Path, model: onnx.ModelProto) -> int:
     """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
     from archonnx.compiler.onnx_export import split_weights
@@ -59,6 +97,19 @@ def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mappi
 
     content = save({name: np.asarray(array, order="C") for name, array in parameters.items()}, dict(metadata or {}))
     write_atomically(path, content)
+
+
+def stored_places(path: Path) -> dict[str, tuple[int, int]]:
+    """Where the parameters that ``save_parameters`` wrote lie in the file, in bytes: begin and end by path."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    begin = 8 + size
+    return {
+        name: (begin + entry["data_offsets"][0], begin + entry["data_offsets"][1])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
 
 
 def load_parameters(path: Path) -> dict[str, Array]:

@@ -18,8 +18,6 @@ import json
 import math
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
 from datetime import UTC, datetime
@@ -36,7 +34,7 @@ from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import fail
 
 from .assumptions import as_metadata, of_graph
-from .checkpoint import load_parameters, save_parameters, write_atomically, write_model
+from .checkpoint import load_parameters, save_parameters, whole_folder, write_atomically, write_model
 from .curve import Row, training_curve
 from .exported import ExportedModel
 from .fit import Epoch
@@ -112,32 +110,9 @@ def save_run(
     if not replace:
         check_free(out)
     asked = request or Request(spec.arguments, {}, None)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        fail("AX0616", f"cannot write in {out.parent}: {error.strerror}", None)
-    try:
+    with whole_folder(out, OWN) as part:
         _fill(part, spec, model, trained, asked)
-        part.chmod(0o755)
-        _install(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return Run(out, trained[-1].trainer.options)
-
-
-def _install(part: Path, out: Path) -> None:
-    """Let a finished directory take its place; files of an older one that are not its own are kept."""
-    if not out.exists():
-        part.rename(out)
-        return
-    for path in out.iterdir():
-        if path.name not in OWN:
-            path.rename(part / path.name)
-    old = part.with_name(f"{part.name}.old")
-    out.rename(old)
-    part.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], request: Request) -> None:

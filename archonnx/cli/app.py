@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import call, check, convert, evaluate, explain, export, fmt, new, predict, search, show, train
+from . import call, check, compile, convert, evaluate, explain, export, fmt, new, predict, search, show, train
 
 app = typer.Typer(
     name="archonnx",
@@ -54,6 +54,7 @@ app.command("search")(search.search)
 app.command("predict")(predict.predict)
 app.command("call")(call.call)
 app.command("eval")(evaluate.evaluate)
+app.command("compile")(compile.compile_)
 app.command("export")(export.export)
 app.command("new")(new.new)
 app.command("fmt")(fmt.fmt)

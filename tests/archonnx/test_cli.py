@@ -122,7 +122,7 @@ def test_without_a_spec_check_lists_the_zoo_and_near_names_are_proposed(folder: 
 def test_the_version_the_pages_of_codes_and_the_help(folder: Path) -> None:
     assert archonnx("--version", cwd=folder).stdout.startswith("archonnx 0.")
     assert archonnx("explain", "ax0614", cwd=folder).stdout.startswith("AX0614 run-exists (error)")
-    for verb in ("check", "train", "predict", "call", "eval", "export", "explain"):
+    for verb in ("check", "train", "predict", "call", "eval", "compile", "export", "explain"):
         assert f"archonnx {verb} " in archonnx(verb, "--help", cwd=folder).stdout
 
 
