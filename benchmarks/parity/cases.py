@@ -109,6 +109,17 @@ def _circular(w: Weights, x: Tensor, training: bool) -> Tensor:
     return torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), w["conv.W"], w["conv.b"]))
 
 
+def _unshared(w: Weights, x: Tensor, training: bool) -> Tensor:
+    patches = F.unfold(x, 3)
+    y = torch.einsum("bip,pif->bfp", patches, w["locally_connected.W"])
+    return torch.tanh(y.reshape(-1, 2, 6, 6) + w["locally_connected.b"])
+
+
+def _transposed(w: Weights, x: Tensor, training: bool) -> Tensor:
+    y = F.conv_transpose2d(x, w["conv_transpose.W"], w["conv_transpose.b"], stride=2, padding=1, output_padding=1)
+    return torch.tanh(y)
+
+
 def normalised(name: str, norm: Callable[[Tensor, Tensor | None, Tensor | None], Tensor]) -> Network:
     """A normalisation with scale and shift after the convolution, then relu."""
     return after_convolution(lambda w, y, _: F.relu(norm(y, w.get(f"{name}.scale"), w.get(f"{name}.shift"))))
@@ -134,6 +145,7 @@ CASES = (
     Case("Dense, relu, tanh", "x |> Dense(16) |> relu |> Dense(8) |> tanh", (12,), _mlp),
     Case("residual", "x + relu(Dense(12)(relu(x))) + Dense(12)(x)", (12,), _residual),
     Case("Embedding", "x |> Embedding(11, 6)", (4,), _embedding, integers=11),
+    Case("PRelu", "x |> Dense(16) |> PRelu", (12,), lambda w, x, _: F.prelu(linear(w, "dense", x), w["p_relu.slope"])),
     Case("Conv, 1-D, valid", "x |> Conv(4, kernel=3) |> tanh", (2, 12), convolution(1)),
     Case("Conv, 2-D, same", f"{CONV} |> tanh", IMAGE, convolution(2, padding=1)),
     Case("Conv, 2-D, full", "x |> Conv(4, kernel=3, padding=full) |> tanh", IMAGE, convolution(2, padding=2)),
@@ -146,12 +158,22 @@ CASES = (
          _causal),
     Case("Conv, 2-D, circular", "x |> Conv(4, kernel=3, padding=circular) |> tanh", IMAGE, _circular),
     Case("SeparableConv", "x |> SeparableConv(5, padding=same) |> tanh", IMAGE, _separable),
+    Case("LocallyConnected", "x |> LocallyConnected(2) |> tanh", IMAGE, _unshared),
+    Case("ConvTranspose, stride 2", "x |> ConvTranspose(4, stride=2, padding=1, output_padding=1) |> tanh", IMAGE,
+         _transposed),
+    Case("Upsample, nearest", f"{CONV} |> Upsample(2)", IMAGE,
+         pooled(lambda y: F.interpolate(y, scale_factor=2, mode="nearest"))),
+    Case("Upsample, bilinear", f"{CONV} |> Upsample(2, mode=linear)", IMAGE,
+         pooled(lambda y: F.interpolate(y, scale_factor=2, mode="bilinear"))),
     Case("MaxPool", f"{CONV} |> MaxPool(2)", IMAGE, pooled(lambda y: F.max_pool2d(y, 2))),
     Case("MaxPool, overlapping", f"{CONV} |> MaxPool(3, stride=2, padding=1)", IMAGE,
          pooled(lambda y: F.max_pool2d(y, 3, 2, 1))),
     Case("AveragePool", f"{CONV} |> AveragePool(2)", IMAGE, pooled(lambda y: F.avg_pool2d(y, 2))),
     Case("AveragePool, overlapping", f"{CONV} |> AveragePool(3, stride=2, padding=1)", IMAGE,
          pooled(lambda y: F.avg_pool2d(y, 3, 2, 1, count_include_pad=False))),
+    Case("LpPool", f"{CONV} |> LpPool(2)", IMAGE, pooled(lambda y: F.avg_pool2d(y * y, 2).mul(4).sqrt())),
+    Case("AdaptiveAveragePool", f"{CONV} |> AdaptiveAveragePool(3)", IMAGE,
+         pooled(lambda y: F.adaptive_avg_pool2d(y, 3))),
     Case("GlobalAveragePool", f"{CONV} |> GlobalAveragePool", IMAGE, pooled(lambda y: y.mean((2, 3)))),
     Case("GlobalMaxPool", f"{CONV} |> GlobalMaxPool", IMAGE, pooled(lambda y: y.amax((2, 3)))),
     Case("BatchNorm", f"{CONV} |> BatchNorm |> relu", IMAGE, after_convolution(_batch_norm)),
