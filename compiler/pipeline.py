@@ -178,7 +178,7 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
         infer=judged.graph("infer", {name: value for name, (value, _) in judged.outputs.items()}),
         evaluate=judged.graph("evaluate", values),
         losses=tuple(judged.losses),
-        metrics=(*judged.metrics, *judged.set_metrics),
+        metrics=judged.measured,
         gradients=lambda loss: gradient_graph(trained, loss),
         programs=programs,
         entries={name: graph for name, (graph, _) in entries.items()},

@@ -17,6 +17,7 @@ from .ir.dims import Dim
 from .ir.graph import Graph, Value
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, TensorType
+from .set_metrics import SET_FUNCTIONS
 
 if TYPE_CHECKING:
     from .settings import TrainSettings
@@ -221,11 +222,13 @@ class SearchSpace:
 class SetMetric:
     """``metric NAME over set``: a function of ``SET_FUNCTIONS``, computed once over the examples of a part.
 
-    ``arguments`` are the outputs of the graph ``evaluate`` that are gathered for it: prediction and target.
+    ``arguments`` are the outputs of the graph ``evaluate`` that are gathered for it, prediction and target;
+    ``options`` what the function was told besides.
     """
 
     function: str
     arguments: tuple[str, ...]
+    options: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,11 +263,16 @@ class ModelProgram:
     entry_assumptions: Mapping[str, tuple[Assumption, ...]] = field(default_factory=dict)
     """By entry: the dims of an entry are its own."""
     set_metrics: Mapping[str, SetMetric] = field(default_factory=dict)
-    """Those of ``metrics`` that are computed over a set."""
+    """Those of ``metrics`` that are computed over a set, and tables, which are no metrics since they are no numbers."""
     search: SearchSpace | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
     """The name of every module's block, by path; owners come before what they own."""
     applications: tuple[Application, ...] = ()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Those over a set that are tables, not numbers."""
+        return tuple(name for name, over in self.set_metrics.items() if SET_FUNCTIONS[over.function].table)
 
     @property
     def parameter_count(self) -> int:

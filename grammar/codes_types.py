@@ -231,8 +231,8 @@ CODES = (
         "AX0328",
         "set-metric-arguments",
         "the arguments of a metric over a set do not fit",
-        "A metric over a set compares a prediction with a target. Both are tensors of one shape, whose first axis counts "
-        "the examples; where classes are compared, they are integers or bools.",
+        "A metric over a set compares a prediction with a target. Both are tensors whose first axis counts the examples, "
+        "of one shape, unless the prediction has a column for each class; classes are integers or bools.",
         "Drop an axis of size 1 with `[:, 0]`; decide for a class with `logits > 0` or `argmax(logits, axis=1)`.",
         "model M():\n    input x: [B, 4]\n    target t: i64[B]\n    output y = sum(x, axis=1, keep=true)\n"
         "    metric auc over set = roc_auc(y, t)\n",

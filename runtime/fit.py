@@ -20,7 +20,7 @@ from .data import Examples, Indices, Parts, endless_order, epoch_order
 from .interrupt import Interrupt, deferred_interrupt
 from .monitor import Monitor
 from .nonfinite import Fault, Guard, diverged, explain
-from .set_metrics import Gathered
+from .set_metrics import Confusion, Gathered
 from .trainer import Trainer
 
 KEEP_SECONDS = 10.0
@@ -347,9 +347,22 @@ def measure(
     settings: TrainSettings,
 ) -> dict[str, float]:
     """Losses and metrics on a part, batch by batch, averaged by example; metrics over a set once, at the end."""
+    totals, gathered = _measured(trainer, examples, indices, settings)
+    return {name: total / len(indices) for name, total in totals.items()} | gathered.values()
+
+
+def tables(trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> dict[str, Confusion]:
+    """The tables over a part, by name; nothing is run where the model has none."""
+    return {} if not trainer.model.tables else _measured(trainer, examples, indices, settings)[1].tables()
+
+
+def _measured(
+    trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings
+) -> tuple[dict[str, float], Gathered]:
+    """Sums of the losses and metrics over examples, and what those over the set are computed of."""
     totals: dict[str, float] = {}
     gathered = Gathered(trainer.model.set_metrics)
     for rows, batch in examples.batches(indices, settings.batch_size):
         for name, value in gathered.add(trainer.measures(batch)).items():
             totals[name] = totals.get(name, 0.0) + value * rows
-    return {name: total / len(indices) for name, total in totals.items()} | gathered.values()
+    return totals, gathered

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.compiler.settings import EarlyStopping
 from archonnx.grammar.diagnostics import did_you_mean, fail
 
@@ -53,7 +54,9 @@ class Monitor:
                 help="give it one: `split = {train: 0.8, valid: 0.2}`",
             )
         name = settings.monitor.partition(".")[2]
-        return Monitor(settings, settings.mode or ("min" if name in losses else "max"))
+        over_set = trainer.model.set_metrics.get(name)
+        small = name in losses or (over_set is not None and SET_FUNCTIONS[over_set.function].better == "smaller")
+        return Monitor(settings, settings.mode or ("min" if small else "max"))
 
     def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
         """Take note of an epoch; whether it is the best so far. A value that was not measured is no improvement."""

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
     from archonnx.compiler.pipeline import Spec
 
+    from .data import Examples, Indices
+    from .set_metrics import Confusion
+
 FORMAT = 2
 """Of ``run.json``."""
 OWN = frozenset(
@@ -326,6 +329,17 @@ class Run:
     def evaluate(self, on: PartName = "test") -> dict[str, float]:
         """Losses and metrics on a part of the data it was trained with, measured anew."""
         from .fit import measure
+
+        return measure(*self._part(on))
+
+    def tables(self, on: PartName = "test") -> dict[str, Confusion]:
+        """The tables of the model, such as its confusion matrix, on a part of the data, by name."""
+        from .fit import tables
+
+        return tables(*self._part(on))
+
+    def _part(self, on: PartName) -> tuple[Trainer, Examples, Indices, TrainSettings]:
+        """What is needed to measure on a part."""
         from .training import prepare
 
         trainer, program = self._trainer()
@@ -339,7 +353,7 @@ class Run:
                 None,
                 help=f"parts: {', '.join(self.record['metrics'])}",
             )
-        return measure(trainer, data.examples, indices, settings)
+        return trainer, data.examples, indices, settings
 
     def export(
         self,
@@ -356,7 +370,7 @@ class Run:
 
             write_model(destination, onnx.load(self.model_path))
         else:
-            model = self._elaborated()
+            model = self._elaborated
             write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
         return destination
 
@@ -376,6 +390,7 @@ class Run:
 
         return changed(load(self._spec_path()), arguments=self.arguments, float_type=float_type(self.dtype))
 
+    @cached_property
     def _elaborated(self) -> ModelProgram:
         from archonnx.compiler.pipeline import elaborate
 
@@ -389,7 +404,7 @@ class Run:
         return original if unchanged else copy
 
     def _trainer(self) -> tuple[Trainer, TrainProgram]:
-        model = self._elaborated()
+        model = self._elaborated
         program = next(p for p in model.programs if p.name == self.record["program"])
         evaluated = changed(model, programs=())
         return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters), program

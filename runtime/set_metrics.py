@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import SetMetric
-from archonnx.compiler.set_metrics import SET_FUNCTIONS
+from archonnx.compiler.set_metrics import SET_FUNCTIONS, SetFunction
 from archonnx.grammar.diagnostics import fail
 
 
@@ -31,49 +33,120 @@ class Gathered:
         return {name: float(value) for name, value in results.items() if name not in self._arrays}
 
     def values(self) -> dict[str, float]:
-        """The metrics over all batches, by name."""
-        return {name: self._value(name, metric) for name, metric in self._metrics.items()}
+        """The metrics over all batches, by name; without the tables."""
+        return {
+            name: set_metric(metric.function, *self._gathered(metric), metric.options, name=name)
+            for name, metric in self._metrics.items()
+            if not SET_FUNCTIONS[metric.function].table
+        }
 
-    def _value(self, name: str, metric: SetMetric) -> float:
+    def tables(self) -> dict[str, Confusion]:
+        """The tables over all batches, by name."""
+        return {
+            name: confusion(*self._gathered(metric), metric.options)
+            for name, metric in self._metrics.items()
+            if SET_FUNCTIONS[metric.function].table
+        }
+
+    def _gathered(self, metric: SetMetric) -> tuple[Array, Array]:
         prediction, target = (np.concatenate(self._arrays[argument]) for argument in metric.arguments)
-        return set_metric(metric.function, prediction, target, name)
+        return prediction, target
 
 
-def set_metric(function: str, prediction: Array, target: Array, name: str = "") -> float:
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often each class (a row) was taken for each (a column): counts, or shares of them.
+
+    Attributes:
+        classes: all that occur, in order.
+        counts: a row and a column for each.
+    """
+
+    classes: tuple[int, ...]
+    counts: Array
+
+
+def confusion(prediction: Array, target: Array, options: Mapping[str, Any]) -> Confusion:
+    """The confusion matrix of two arrays of classes."""
+    from sklearn.metrics import confusion_matrix
+
+    truth, given = target.astype(np.int64).reshape(-1), prediction.astype(np.int64).reshape(-1)
+    classes = np.unique([*np.unique(truth), *np.unique(given)])
+    keywords = SET_FUNCTIONS["confusion_matrix"].keywords(options)
+    return Confusion(tuple(map(int, classes)), confusion_matrix(truth, given, labels=classes, **keywords))
+
+
+def set_metric(
+    function: str, prediction: Array, target: Array, options: Mapping[str, Any] | None = None, *, name: str = ""
+) -> float:
     """A function of a set; NaN where it is not defined, as for numbers that are not finite or labels all alike.
 
     Args:
-        function: a name of ``SET_FUNCTIONS``.
+        function: a name of ``SET_FUNCTIONS``, of a number.
         prediction: scores, values or classes.
-        target: of the same shape.
+        target: of the same shape, or without the prediction's last axis, which then has a column for each class.
+        options: the function's, by name.
         name: what the metric is called in messages.
     """
     from sklearn import metrics
 
-    how = SET_FUNCTIONS[function]
-    if how.target == "binary":
+    how, options = SET_FUNCTIONS[function], options or {}
+    columns = prediction.ndim == target.ndim + 1
+    if how.is_binary(options, columns):
         _check_binary(function, name, target, *([prediction] if how.prediction == "classes" else []))
     if not (np.isfinite(prediction).all() and np.isfinite(target).all()):
         return math.nan
-    shape = (len(target), -1) if how.target == "numbers" else (-1,)  # columns are averaged; classes counted
-    dtype = np.float64 if how.target == "numbers" else np.int64
-    given = prediction if how.prediction == "numbers" else prediction.astype(np.int64)
-    truth, given = target.astype(dtype).reshape(shape), given.reshape(shape)
+    if columns:
+        truth, given, keywords = _with_columns(function, name, prediction, target)
+    else:
+        truth, given, keywords = _alike(how, prediction, target)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is not defined is NaN, or 0 by convention
         try:
-            return float(getattr(metrics, how.computed_by)(truth, given, **how.options))
+            value = float(getattr(metrics, how.computed_by)(truth, given, **how.keywords(options), **keywords))
         except ValueError:  # of labels all alike, in older versions
             return math.nan
+    return math.exp(value) if how.exponential else value
+
+
+def _alike(how: SetFunction, prediction: Array, target: Array) -> tuple[Array, Array, dict[str, Any]]:
+    """Truth, prediction and keywords for arrays of one shape."""
+    shape = (len(target), -1) if how.target == "numbers" else (-1,)  # columns are averaged; classes counted
+    dtype = np.float64 if how.target == "numbers" else np.int64
+    given = prediction.astype(np.int64 if how.prediction == "classes" else np.float64)
+    labels = {"labels": [0, 1]} if how.computed_by == "log_loss" else {}
+    return target.astype(dtype).reshape(shape), given.reshape(shape), labels
+
+
+def _with_columns(function: str, name: str, prediction: Array, target: Array) -> tuple[Array, Array, dict[str, Any]]:
+    """Truth, prediction and keywords for a prediction that has a column for each class."""
+    classes = prediction.shape[-1]
+    given, truth = prediction.astype(np.float64).reshape(-1, classes), target.astype(np.int64).reshape(-1)
+    beyond = truth[(truth < 0) | (truth >= classes)]
+    if beyond.size:
+        fail("AX0608", f"`{function}` of the metric `{name}` has {classes} classes, and there is a {beyond[0]}", None)
+    if function == "average_precision":
+        return np.eye(classes, dtype=np.int64)[truth], given, {}
+    sums = given.sum(axis=1, keepdims=True)
+    if (given < 0).any() or abs(sums - 1).max() > 1e-3:
+        fail(
+            "AX0608",
+            f"`{function}` of the metric `{name}` takes probabilities, whose sum is 1, and a row has {sums.flat[0]:g}",
+            None,
+            help="`softmax(logits)` gives them",
+        )
+    return truth, given / sums, {"labels": list(range(classes))}
 
 
 def _check_binary(function: str, name: str, *arrays: Array) -> None:
+    options = SET_FUNCTIONS[function].options
     for array in arrays:
         other = array[(array != 0) & (array != 1)]
         if other.size:
+            averaged = f"`{function}(..., average=macro)` averages over classes"
             fail(
                 "AX0608",
                 f"`{function}` of the metric `{name}` takes classes 0 and 1, and there is a {other.flat[0]}",
                 None,
-                help="of more than two classes there are `macro_f1`, `balanced_accuracy`, `matthews_corrcoef`",
+                help=averaged if "average" in options else "of more classes there is `log_loss`",
             )

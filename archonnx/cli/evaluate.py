@@ -24,7 +24,7 @@ def evaluate(
     on: Annotated[Part, typer.Option("--on", help="The part of the data to measure on.")] = Part.test,
     device: Device = DeviceOption.auto,
 ) -> None:
-    """Measure a trained model on a part of its data: every loss and metric.
+    """Measure a trained model on a part of its data: every loss, metric and table.
 
     archonnx eval runs/digits_cnn-1
     archonnx eval runs/digits_cnn-1 --on valid
@@ -32,7 +32,10 @@ def evaluate(
     from archonnx.runtime.run import Run
     from archonnx.runtime.session import Options
 
-    from .output import metrics_table
+    from .output import confusion_table, metrics_table
 
     opened = Run(run, Options(device.value))
     typer.echo(metrics_table({on.value: opened.evaluate(on.value)}))
+    for name, confusion in opened.tables(on.value).items():
+        typer.echo(f"\n{name}: a row for each class, a column for what it was taken for")
+        typer.echo(confusion_table(confusion))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from archonnx.grammar.diagnostics import Report
+
+if TYPE_CHECKING:
+    from archonnx.runtime.set_metrics import Confusion
 
 
 def coloured(stream: TextIO) -> bool:
@@ -61,3 +64,11 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
         [part, *(figure(values[name]) if name in values else "" for name in names)] for part, values in metrics.items()
     ]
     return table([["", *names], *rows])
+
+
+def confusion_table(confusion: Confusion) -> str:
+    """Counts, or shares in percent, with the classes at the side and above."""
+    counts = confusion.counts
+    shown = [[f"{n}" if counts.dtype.kind == "i" else f"{100 * n:.1f}%" for n in row] for row in counts.tolist()]
+    classes = [str(name) for name in confusion.classes]
+    return table([["", *classes], *([name, *row] for name, row in zip(classes, shown, strict=True))])

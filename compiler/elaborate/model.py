@@ -13,6 +13,7 @@ from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
+from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
 from archonnx.grammar.dsl import parse_expression
@@ -49,6 +50,12 @@ class Elaboration:
     facts: tuple[Dim, ...] = ()
     updated_by: dict[str, frozenset[Slot]] = field(default_factory=dict)
     """For each loss the buffers that training with it updates."""
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The metrics that are numbers: tables over a set are none."""
+        numbers = (n for n, over in self.set_metrics.items() if not SET_FUNCTIONS[over.metric.function].table)
+        return (*self.metrics, *numbers)
 
     def graph(self, name: str, outputs: Mapping[str, Value], builder: Builder | None = None) -> Graph:
         """The graph of what these outputs need: fields, seed and step, then parameters by path."""

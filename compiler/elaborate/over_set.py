@@ -18,7 +18,7 @@ from archonnx.grammar.source import Span
 
 from .expressions import evaluate, provenance
 from .frame import Frame
-from .signatures import assign_arguments
+from .signatures import Given, assign_arguments, bare_word
 from .values import describe
 
 
@@ -36,16 +36,38 @@ def over_set(frame: Frame, statement: ast.Metric) -> OverSet:
     if statement.over != "set":
         fail("AX0225", f"a metric is `over set`, not over `{statement.over}`", statement.span)
     function, call = _function(statement.value)
-    given = assign_arguments(f"`{function}`", ARGUMENTS, call.arguments, ())
+    options = SET_FUNCTIONS[function].options
+    given = assign_arguments(f"`{function}`", (*ARGUMENTS, *options), call.arguments, (), len(ARGUMENTS))
     arguments: dict[str, tuple[Value, ast.Expr]] = {}
     for name in ARGUMENTS:
         expr = given[name].expr if name in given else None
         if expr is None:
             fail("AX0203", f"`{function}` needs `{name}`", call.span, help=f"`{function}({', '.join(ARGUMENTS)})`")
         arguments[name] = _tensor(frame, function, name, expr), expr
-    _check(function, *arguments.values())
     outputs = {f"{statement.name}/{name}": value for name, (value, _) in arguments.items()}
-    return OverSet(SetMetric(function, tuple(outputs)), outputs, statement.value.span)
+    told = {name: _option(frame, function, name, given[name]) for name in options if name in given}
+    _check(function, told, *arguments.values())
+    return OverSet(SetMetric(function, tuple(outputs), told), outputs, statement.value.span)
+
+
+def _option(frame: Frame, function: str, name: str, given: Given) -> str | float:
+    """An option: a bare word of those it has, or a number."""
+    words, expr = SET_FUNCTIONS[function].options[name].words, given.expr
+    assert expr is not None, "what is piped is no option"
+    if words is None:
+        value = evaluate(frame, expr)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            fail("AX0306", f"`{name}` of `{function}` is a number above 0, not {describe(value)}", given.span)
+        return float(value)
+    word = bare_word(expr)
+    if word is None or word not in words:
+        fail(
+            "AX0208",
+            f"`{name}` is one of {', '.join(words)}: not `{expr.span.text}`",
+            given.span,
+            help=did_you_mean(word, words) if word else None,
+        )
+    return word
 
 
 def _function(expr: ast.Expr) -> tuple[str, ast.Call]:
@@ -84,26 +106,41 @@ def _tensor(frame: Frame, function: str, name: str, expr: ast.Expr) -> Value:
     return value
 
 
-def _check(function: str, prediction: tuple[Value, ast.Expr], target: tuple[Value, ast.Expr]) -> None:
-    """The two have one shape, and name classes where classes are needed."""
+def _check(function: str, options: Mapping[str, str | float], *arguments: tuple[Value, ast.Expr]) -> None:
+    """The two fit each other and the function: classes where classes are needed, columns where there may be some."""
     wanted = SET_FUNCTIONS[function]
-    for kind, name, (value, expr) in zip(
-        (wanted.prediction, wanted.target), ARGUMENTS, (prediction, target), strict=True
-    ):
-        if kind == "classes" and value.type.dtype.is_float:
-            fail(
-                "AX0328",
-                f"the {name} of `{function}` names classes by integers or bools, and this is {value.type}",
-                expr.span,
-                provenance(value),
-                help="decide first: `logits > 0` of two classes, `argmax(logits, axis=1)` of several",
-            )
-    (one, _), (other, expr) = prediction, target
-    if one.rank != other.rank or not all(map(same, one.shape, other.shape)):
+    (one, at), (other, expr) = arguments
+    columns = wanted.columns != "never" and one.rank == other.rank + 1 and one.shape[-1].constant != 1
+    if columns and not wanted.is_binary(options, columns):
+        _needs_classes(function, "target", other, expr)
+    for kind, name, (value, where) in zip((wanted.prediction, wanted.target), ARGUMENTS, arguments, strict=True):
+        if kind == "classes":
+            _needs_classes(function, name, value, where)
+    shape = one.shape[:-1] if columns else one.shape
+    if wanted.columns == "always" and not columns:
+        fail(
+            "AX0328",
+            f"`{function}` takes a column for each class, and these are {one.type} and {other.type}",
+            at.span,
+            provenance(one),
+            help="as `softmax(logits)` is, where the labels are `i64[B]`",
+        )
+    if len(shape) != other.rank or not all(map(same, shape, other.shape)):
         fail(
             "AX0328",
             f"`{function}` compares tensors of one shape, and these are {one.type} and {other.type}",
             expr.span,
             provenance(other),
             help="drop an axis of size 1 with `[:, 0]`",
+        )
+
+
+def _needs_classes(function: str, name: str, value: Value, expr: ast.Expr) -> None:
+    if value.type.dtype.is_float:
+        fail(
+            "AX0328",
+            f"the {name} of `{function}` names classes by integers or bools, and this is {value.type}",
+            expr.span,
+            provenance(value),
+            help="decide first: `logits > 0` of two classes, `argmax(logits, axis=1)` of several",
         )

@@ -358,7 +358,7 @@ def _check_monitor(block: ProgramBlock, settings: TrainSettings, trained: Elabor
         return
     monitor = settings.early_stopping.monitor
     known = [f"train.{name}" for name in trained.losses]
-    known += [f"valid.{name}" for name in (*trained.losses, *trained.metrics, *trained.set_metrics)]
+    known += [f"valid.{name}" for name in (*trained.losses, *trained.measured)]
     if monitor not in known:
         span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
         report.error(

@@ -67,7 +67,7 @@ def elaborate_search(
         program_frame(scope, report, elaborated.trained, {}),
         {parameter.name: parameter for parameter in model.parameters},
         programs,
-        [f"{part}.{name}" for part in PARTS for name in (*judged.losses, *judged.metrics, *judged.set_metrics)],
+        [f"{part}.{name}" for part in PARTS for name in (*judged.losses, *judged.measured)],
     )
     for statement in first.body:
         try:

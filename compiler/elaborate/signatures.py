@@ -120,11 +120,9 @@ def evaluate_argument(frame: Frame, parameter: ast.Parameter, given: Given, hint
 def _choice(frame: Frame, parameter: ast.Parameter, expr: ast.Expr) -> Choice | None:
     assert parameter.type is not None
     words = choice_words(parameter.type)
-    text = expr.id if isinstance(expr, ast.Name) else expr.value if isinstance(expr, ast.String) else None
-    if isinstance(expr, ast.Constant) and expr.value is None:
-        if "none" not in words and isinstance(parameter.default, ast.Constant):
-            return None
-        text = "none"
+    text = bare_word(expr)
+    if text == "none" and "none" not in words and isinstance(parameter.default, ast.Constant):
+        return None
     if text not in words:
         value = evaluate(frame, expr) if isinstance(expr, ast.Name) and expr.id in frame.locals else None
         if isinstance(value, Choice) and value.word in words:
@@ -136,6 +134,13 @@ def _choice(frame: Frame, parameter: ast.Parameter, expr: ast.Expr) -> Choice | 
             help=did_you_mean(text, words) if text else None,
         )
     return Choice(text, words)
+
+
+def bare_word(expr: ast.Expr) -> str | None:
+    """The word of a choice that is written here, if one is: bare, or as a string."""
+    if isinstance(expr, ast.Constant) and expr.value is None:
+        return "none"
+    return expr.id if isinstance(expr, ast.Name) else expr.value if isinstance(expr, ast.String) else None
 
 
 def choice_words(type_: ast.Type) -> tuple[str, ...]:

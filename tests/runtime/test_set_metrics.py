@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,21 @@ import pytest
 from sklearn import metrics
 
 import archonnx
+from archonnx.cli.output import confusion_table
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.data import Examples
-from archonnx.runtime.fit import measure
+from archonnx.runtime.fit import measure, tables
 from archonnx.runtime.session import Options
 from archonnx.runtime.set_metrics import set_metric
 from archonnx.runtime.trainer import Trainer
+from benchmarks.oracles.activations import sigmoid, softmax
 from tests.support.elaborated import codes, program
 
 CPU = Options(device="cpu", threads=1)
-BINARY = ("precision", "recall", "f1_score")
-MANY = ("macro_f1", "balanced_accuracy", "matthews_corrcoef", "cohen_kappa")
 MODEL = """model Judged():
     input x: [B, 3]
     target label: i64[B]
@@ -31,15 +33,92 @@ MODEL = """model Judged():
     target y: [B, 2]
     logits = Dense(4)(x)
     output guess = logits
+    probs = softmax(logits)
+    hard = logits[:, 0] > 0
+    chosen = argmax(logits, axis=1)
     loss objective = cross_entropy(logits, kind)
     metric hits = accuracy(logits, kind)
     metric auc over set = roc_auc(logits[:, 0], label)
     metric ap over set = average_precision(target=label, prediction=sigmoid(logits[:, 0]))
-    metric r2 over set = r2_score(logits[:, :2], y)
     metric itself over set = r2_score(y, y)
 """
-MODEL += "".join(f"    metric m_{name} over set = {name}(logits[:, 0] > 0, label)\n" for name in BINARY)
-MODEL += "".join(f"    metric m_{name} over set = {name}(argmax(logits, axis=1), kind)\n" for name in MANY)
+Compute = Callable[[Array, Array, Array, Array], float]
+BINARY: dict[str, Compute] = {
+    f"{name}(hard, label{option})": (
+        lambda label, kind, y, logits, f=f, keywords=keywords: f(label, logits[:, 0] > 0, **keywords)
+    )
+    for name, f in {
+        "precision": metrics.precision_score,
+        "recall": metrics.recall_score,
+        "f1_score": metrics.f1_score,
+        "jaccard": metrics.jaccard_score,
+    }.items()
+    for option, keywords in {"": {}, ", average=binary": {}, ", average=macro": {"average": "macro"}}.items()
+}
+"""Functions of two classes."""
+AVERAGED: dict[str, Compute] = {
+    f"{name}(chosen, kind, average={average})": (
+        lambda label, kind, y, logits, f=f, average=average: f(kind, logits.argmax(1), average=average)
+    )
+    for name, f in {
+        "precision": metrics.precision_score,
+        "recall": metrics.recall_score,
+        "f1_score": metrics.f1_score,
+        "jaccard": metrics.jaccard_score,
+    }.items()
+    for average in ("macro", "micro", "weighted")
+}
+"""The same of four classes."""
+OTHERS: dict[str, Compute] = {
+    "f_beta(hard, label, beta=2)": lambda label, kind, y, logits: metrics.fbeta_score(label, logits[:, 0] > 0, beta=2),
+    "f_beta(chosen, kind, average=macro, beta=0.5)": lambda label, kind, y, logits: metrics.fbeta_score(
+        kind, logits.argmax(1), beta=0.5, average="macro"
+    ),
+    "balanced_accuracy(chosen, kind)": lambda label, kind, y, logits: metrics.balanced_accuracy_score(
+        kind, logits.argmax(1)
+    ),
+    "matthews_corrcoef(chosen, kind)": lambda label, kind, y, logits: metrics.matthews_corrcoef(kind, logits.argmax(1)),
+    "cohen_kappa(chosen, kind)": lambda label, kind, y, logits: metrics.cohen_kappa_score(kind, logits.argmax(1)),
+    "roc_auc(probs, kind)": lambda label, kind, y, logits: metrics.roc_auc_score(
+        kind, softmax(logits), multi_class="ovr"
+    ),
+    "roc_auc(probs, kind, average=weighted)": lambda label, kind, y, logits: metrics.roc_auc_score(
+        kind, softmax(logits), multi_class="ovr", average="weighted"
+    ),
+    "roc_auc(probs, kind, against=each)": lambda label, kind, y, logits: metrics.roc_auc_score(
+        kind, softmax(logits), multi_class="ovo"
+    ),
+    "average_precision(probs, kind)": lambda label, kind, y, logits: metrics.average_precision_score(
+        kind, softmax(logits)
+    ),
+    "average_precision(logits, kind, average=micro)": lambda label, kind, y, logits: metrics.average_precision_score(
+        kind, logits, average="micro"
+    ),
+    "log_loss(sigmoid(logits[:, 0]), label)": lambda label, kind, y, logits: metrics.log_loss(
+        label, sigmoid(logits[:, 0])
+    ),
+    "log_loss(probs, kind)": lambda label, kind, y, logits: metrics.log_loss(kind, softmax(logits)),
+    "perplexity(probs, kind)": lambda label, kind, y, logits: float(
+        np.exp(-np.mean(np.log(softmax(logits)[range(len(kind)), kind])))
+    ),
+    "brier_score(sigmoid(logits[:, 0]), label)": lambda label, kind, y, logits: float(
+        np.mean((sigmoid(logits[:, 0]) - label) ** 2)
+    ),
+    "r2_score(logits[:, :2], y)": lambda label, kind, y, logits: metrics.r2_score(y, logits[:, :2]),
+    "explained_variance(logits[:, 0], y[:, 0])": lambda label, kind, y, logits: metrics.explained_variance_score(
+        y[:, 0], logits[:, 0]
+    ),
+    "rmse(logits[:, 0], y[:, 0])": lambda label, kind, y, logits: float(
+        np.sqrt(np.mean((y[:, 0] - logits[:, 0]) ** 2))
+    ),
+    "median_absolute_error(logits[:, 0], y[:, 0])": lambda label, kind, y, logits: float(
+        np.median(abs(y[:, 0] - logits[:, 0]))
+    ),
+}
+CASES = BINARY | AVERAGED | OTHERS
+MODEL += "".join(f"    metric m{i} over set = {call}\n" for i, call in enumerate(CASES))
+MODEL += "    metric confusion over set = confusion_matrix(chosen, kind)\n"
+MODEL += "    metric shares over set = confusion_matrix(hard, label, shares=rows)\n"
 TRAIN = """
 train:
     data = generate(points, n=60)
@@ -73,26 +152,22 @@ def test_every_function_is_that_of_scikit_learn_over_the_whole_set(size: int) ->
     settings = of.programs[0].settings.model_copy(update={"batch_size": size})
     examples = Examples(data, {name: field.type for name, field in of.fields.items()})
     got = measure(trainer, examples, np.random.default_rng(1).permutation(40), settings)
-    logits, label, kind = trainer.predict({"x": data["x"]})["guess"], data["label"], data["kind"]
-    hard, chosen = logits[:, 0] > 0, logits.argmax(axis=1)
-    expected = {
+    logits, label, kind, y = trainer.predict({"x": data["x"]})["guess"], data["label"], data["kind"], data["y"]
+    expected = {f"m{i}": compute(label, kind, y, logits) for i, compute in enumerate(CASES.values())} | {
         "auc": metrics.roc_auc_score(label, logits[:, 0]),
         "ap": metrics.average_precision_score(label, logits[:, 0]),
-        "r2": metrics.r2_score(data["y"], logits[:, :2]),
         "itself": 1.0,
-        "m_precision": metrics.precision_score(label, hard),
-        "m_recall": metrics.recall_score(label, hard),
-        "m_f1_score": metrics.f1_score(label, hard),
-        "m_macro_f1": metrics.f1_score(kind, chosen, average="macro"),
-        "m_balanced_accuracy": metrics.balanced_accuracy_score(kind, chosen),
-        "m_matthews_corrcoef": metrics.matthews_corrcoef(kind, chosen),
-        "m_cohen_kappa": metrics.cohen_kappa_score(kind, chosen),
-        "hits": np.mean(chosen == kind),
+        "hits": np.mean(logits.argmax(1) == kind),
     }
     assert {metric.function for metric in of.set_metrics.values()} == set(SET_FUNCTIONS)
     assert set(got) == {"objective", *expected} == {*of.losses, *of.metrics}
     for name, value in expected.items():
         assert got[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    both = tables(trainer, examples, np.arange(40), settings)
+    assert both["confusion"].classes == (0, 1, 2, 3)
+    np.testing.assert_array_equal(both["confusion"].counts, metrics.confusion_matrix(kind, logits.argmax(1)))
+    shares = metrics.confusion_matrix(label, logits[:, 0] > 0, normalize="true")
+    np.testing.assert_allclose(both["shares"].counts, shares)
     assert trainer.evaluate(data) == pytest.approx(got, rel=1e-4, abs=1e-6)  # the batch is the set
 
 
@@ -117,4 +192,60 @@ def test_what_is_not_defined_is_nan_and_other_classes_are_refused() -> None:
     assert set_metric("roc_auc", np.array([[0.1], [0.9]]), np.array([[0.0], [1.0]], np.float32)) == 1
     for prediction, target in (([0, 1, 1], [0, 1, 2]), ([0, 3, 1], [0, 1, 1])):
         with pytest.raises(SpecError, match="`f1_score` of the metric `f` takes classes 0 and 1, and there is a"):
-            set_metric("f1_score", np.array(prediction), np.array(target), "f")
+            set_metric("f1_score", np.array(prediction), np.array(target), name="f")
+    with pytest.raises(SpecError, match="has 2 classes, and there is a 2"):
+        set_metric("roc_auc", np.full((3, 2), 0.5), np.array([0, 1, 2]))
+    with pytest.raises(SpecError, match="takes probabilities, whose sum is 1, and a row has 3"):
+        set_metric("log_loss", np.array([[1.0, 2.0], [0.5, 0.5]]), np.array([0, 1]), name="l")
+
+
+def test_classes_that_do_not_occur_are_counted_or_undefined() -> None:
+    probabilities, kind = np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]]), np.array([0, 1])
+    expected = -np.log(0.7)
+    assert set_metric("log_loss", probabilities, kind) == pytest.approx(expected)
+    assert set_metric("perplexity", probabilities, kind) == pytest.approx(1 / 0.7)
+    assert math.isnan(set_metric("roc_auc", probabilities, kind))
+    assert set_metric("average_precision", probabilities, kind, {"average": "micro"}) > 0.5
+
+
+@pytest.mark.parametrize(("call", "code"), [
+    ("f1_score(chosen, kind, average=mean)", "AX0208"),
+    ("f1_score(chosen, kind, macro)", "AX0205"),
+    ("f1_score(chosen, kind, beta=2)", "AX0202"),
+    ("f_beta(chosen, kind, beta=0)", "AX0306"),
+    ("f_beta(chosen, kind, beta=x)", "AX0306"),
+    ("roc_auc(probs, y[:, 0])", "AX0328"),
+    ("r2_score(probs, y[:, 0])", "AX0328"),
+    ("perplexity(probs[:, 0], kind)", "AX0328"),
+    ("perplexity(probs, y[:, 0])", "AX0328"),
+    ("brier_score(probs, kind)", "AX0328"),
+])  # fmt: skip
+def test_refused(call: str, code: str) -> None:
+    assert codes(MODEL + f"    metric wrong over set = {call}\n") == [code]
+
+
+def test_a_table_is_watched_by_nothing() -> None:
+    assert codes(MODEL + TRAIN.replace("valid.auc", "valid.confusion")) == ["AX0703"]
+
+
+@pytest.mark.parametrize(
+    ("function", "sign"), [("rmse(logits[:, 0], y[:, 0])", 1), ("r2_score(logits[:, 0], y[:, 0])", -1)]
+)
+def test_early_stopping_knows_which_way_is_better(tmp_path: Path, function: str, sign: int) -> None:
+    text = MODEL.replace("roc_auc(logits[:, 0], label)", function) + TRAIN
+    run = archonnx.train(parse_spec(Source("judged.arch", text)), tmp_path / "run", device="cpu")
+    history = [sign * line["valid"]["auc"] for line in run.history]
+    assert run.record["programs"][0]["best_epoch"] == int(np.argmin(history)) + 1
+    assert len(set(history)) == len(history)
+
+
+def test_tables_are_shown_with_their_classes(tmp_path: Path) -> None:
+    run = archonnx.train(parse_spec(Source("judged.arch", MODEL + TRAIN)), tmp_path / "run", device="cpu")
+    confusion, shares = run.tables("test").values()
+    assert confusion.counts.sum() == 10
+    rows = confusion_table(confusion).splitlines()
+    assert rows[0].split() == [str(c) for c in confusion.classes]
+    assert [row.split() for row in rows[1:]] == [
+        [str(c), *map(str, counts)] for c, counts in zip(confusion.classes, confusion.counts, strict=True)
+    ]
+    assert confusion_table(shares).count("%") == 4
