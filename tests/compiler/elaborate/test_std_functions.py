@@ -25,7 +25,6 @@ INPUTS = "x: [B, 4]; t: [B, 4]; k: i64[B]"
     ("top_k_accuracy(x, k, 1)", (X.argmax(-1) == LABEL).mean()),
     ("top_k_accuracy(x, k, k=2)", metrics.top_k_accuracy_score(LABEL, X, k=2, labels=range(4))),
     ("top_k_accuracy(x, k, k=3)", metrics.top_k_accuracy_score(LABEL, X, k=3, labels=range(4))),
-    ("length(x)", np.linalg.norm(X, axis=-1)),
     ("normalise(x)", X / np.linalg.norm(X, axis=-1, keepdims=True)),
     ("distance(x, t)", np.linalg.norm(X - T, axis=-1)),
     ("pairwise_distances(x, t)", metrics.pairwise_distances(X, T)),
