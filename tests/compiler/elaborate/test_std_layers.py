@@ -62,6 +62,8 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "ConvNorm",
         "batch_norm",
         "cut",
+        "moved",
+        "near",
         "dropped",
         "glorot_unshared",
         "noisy",
