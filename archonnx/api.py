@@ -223,6 +223,7 @@ def train(
     device: DeviceName = "auto",
     threads: int | None = None,
     observer: Observer | None = None,
+    watch: Literal["grads"] | None = None,
 ) -> Run:
     """Train a spec as its ``train`` blocks say, and write a run directory.
 
@@ -237,7 +238,10 @@ def train(
         device: ``auto`` takes a GPU if there is one.
         threads: CPU threads.
         observer: is told what happens.
+        watch: ``grads`` adds the norms of gradients, parameters and updates to every epoch of the history.
     """
+    if watch not in (None, "grads"):
+        fail("AX0609", f"`{watch}` cannot be watched", None, help="`grads` can")
     loaded = _spec(spec)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     request = Request(loaded.arguments, changes, program, _dtype(loaded))
@@ -261,6 +265,7 @@ def train(
             only=request.only,
             state=saved.of(model, options) if saved is not None else None,
             keep=checkpoints.keep,
+            watch=watch is not None,
         )
     return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
 

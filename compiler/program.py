@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from archonnx.grammar.source import Span
 
@@ -28,6 +28,9 @@ OPSET = 21
 """At 22 and later CUDA loses MaxPool and others; onnx's own default is refused by onnxruntime."""
 PRODUCER = "archonnx"
 """What exported models say of who made them."""
+WATCH = "watch/squares"
+"""Output of a training step that is watched: f64[3, P], for each of its ``watched`` parameters the sums of squares of
+its gradient (before any clipping), of the parameter, and of what the step adds to it."""
 NEXT = "next/"
 """A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
 
@@ -117,6 +120,8 @@ class TrainStep:
     losses: tuple[str, ...]
     initial: Mapping[str, Array]
     """Starting values of the carried tensors that are no parameters (optimizer state)."""
+    watched: tuple[str, ...] = ()
+    """Paths of the parameters of which the output ``WATCH`` tells."""
 
     @property
     def draws(self) -> bool:
@@ -162,6 +167,16 @@ class DataSource:
     graph: Graph | None = None
 
 
+class StepBuilder(Protocol):
+    """Builds the statements of a train program."""
+
+    def __call__(self, total: int | None, per_epoch: int | None, watch: bool = False) -> tuple[TrainStep, ...]:
+        """The statements for so many passes, and so many in an epoch; None where no schedule needs the number.
+
+        Where they are watched, the graphs of those that minimise also give ``WATCH``.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class TrainProgram:
     """A ``train`` block."""
@@ -171,8 +186,8 @@ class TrainProgram:
     source: DataSource | None
     feed: Callable[[Mapping[str, Array]], dict[str, Array]]
     """Maps the fields of the loaded data to the model's fields (cast, shapes checked); SpecError if they do not fit."""
-    steps: Callable[[int | None, int | None], tuple[TrainStep, ...]]
-    """``steps(total, per_epoch)`` builds the statements, in order; None where no schedule needs the number."""
+    steps: StepBuilder
+    """Builds the statements, in order."""
     plan: Plan = ()
     """In which order a pass runs them."""
     span: Span | None = None

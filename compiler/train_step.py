@@ -27,14 +27,15 @@ from .elaborate.statements import declared
 from .elaborate.values import Configured, OptimizerType, Slot, describe
 from .interpret import interpret
 from .ir.builder import Builder, current_builder
-from .ir.dims import assuming
+from .ir.dims import ONE, Dim, assuming
 from .ir.graph import Graph, Value, needed
 from .ir.origin import Origin
 from .ir.types import Array, DType, TensorType
 from .ops.elementwise import cast
 from .ops.reduce import reduce_sum
-from .ops.shape import full
-from .program import NEXT, TrainStep
+from .ops.shape import full, reshape
+from .ops.slicing import concat
+from .program import NEXT, WATCH, TrainStep
 
 GRADIENT = "grad/"
 """Output names of a gradient graph: ``grad/PATH``."""
@@ -75,6 +76,8 @@ class _Step:
     inputs: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, Value] = field(default_factory=dict)
     changed: dict[Slot, Objective] = field(default_factory=dict)
+    gradients: dict[Slot, Value] = field(default_factory=dict)
+    """Of the parameters that are watched."""
 
     def carry(self, name: str, type_: TensorType, initial: Array) -> Value:
         """A new carried tensor, as it comes in."""
@@ -83,6 +86,10 @@ class _Step:
         self.inputs[name] = value
         self.initial[name] = np.asarray(initial, dtype=type_.dtype.numpy)
         return value
+
+    def after(self, slot: Slot) -> Value:
+        """A parameter as the step leaves it."""
+        return self.outputs[NEXT + slot.path]
 
     def finish(self, minimized: tuple[str, ...], also: Sequence[str]) -> TrainStep:
         """The step as the runtime takes it."""
@@ -99,7 +106,9 @@ class _Step:
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
         graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, graph.outputs, graph.facts)
         fields = tuple(name for name in work.fields if name in graph.inputs)
-        return TrainStep(self.name, minimized, graph, fields, updated | self.carried, constants, losses, self.initial)
+        watched = tuple(slot.path for slot in self.gradients) if WATCH in self.outputs else ()
+        carried = updated | self.carried
+        return TrainStep(self.name, minimized, graph, fields, carried, constants, losses, self.initial, watched)
 
 
 def simplified(trained: Elaboration) -> Elaboration:
@@ -121,7 +130,12 @@ def simplified(trained: Elaboration) -> Elaboration:
 
 
 def build_step(
-    trained: Elaboration, objectives: Sequence[Objective], *, also: Sequence[str] = (), clip_norm: float | None = None
+    trained: Elaboration,
+    objectives: Sequence[Objective],
+    *,
+    also: Sequence[str] = (),
+    clip_norm: float | None = None,
+    watch: bool = False,
 ) -> TrainStep:
     """The step of one ``minimize``, or of several that share a forward pass.
 
@@ -130,6 +144,7 @@ def build_step(
         objectives: what is minimised; no parameter may change twice.
         also: losses that are reported along with it.
         clip_norm: scales the gradients of each objective so that their joint norm is at most this.
+        watch: whether it also tells of the size of gradients and updates.
     """
     step = _Step(objectives[0].name, working_copy(trained))
     with step.work.build.builder.active(), assuming(step.work.facts):
@@ -138,6 +153,8 @@ def build_step(
         updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
         for slot in dict.fromkeys(slot for group in updated for slot in group):
             step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
+        if watch:
+            step.outputs[WATCH] = _squares(step)
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
 
 
@@ -169,6 +186,7 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
                     help="say which changes what: `over ...`",
                 )
             step.changed[slot] = objective
+        step.gradients |= reached
         gradients = list(reached.values())
         if clip_norm is not None:
             gradients = clip_by_norm(gradients, clip_norm)
@@ -176,6 +194,17 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
             _update_parameter(step, objective, slot, g, t)
+
+
+def _squares(step: _Step) -> Value:
+    """What ``WATCH`` is: in f64, since the squares of vanishing gradients vanish in f32."""
+    with current_builder().at(Origin("`--watch grads`")):
+        rows: list[list[Value]] = [[], [], []]
+        for slot, g in step.gradients.items():
+            before, after = (cast(v, DType.f64) for v in (step.work.build.parameters[slot], step.after(slot)))
+            for row, x in zip(rows, (cast(g, DType.f64), before, after - before), strict=True):
+                row.append(reshape(reduce_sum(x * x), [ONE]))
+        return concat([reshape(concat(row, 0), [ONE, Dim.of(len(row))]) for row in rows], 0)
 
 
 def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:

@@ -22,6 +22,7 @@ from .monitor import Monitor
 from .nonfinite import Fault, Guard, diverged, explain
 from .set_metrics import Confusion, Gathered
 from .trainer import Trainer
+from .watch import Norms
 
 KEEP_SECONDS = 10.0
 """How far back the state is, at most, from which a fault is searched for, if keeping it costs little."""
@@ -40,6 +41,8 @@ class Epoch:
     seconds: float
     best: bool = False
     """Whether the monitored value is the best so far."""
+    norms: Mapping[str, Norms] = field(default_factory=dict)
+    """Where gradients are watched, those of each parameter by path."""
 
     def as_json(self) -> dict[str, Any]:
         """A line of ``history.jsonl``."""
@@ -49,12 +52,14 @@ class Epoch:
             "valid": dict(self.valid),
             "seconds": round(self.seconds, 6),
             "best": self.best,
+            **({"watch": {path: norms.as_json() for path, norms in self.norms.items()}} if self.norms else {}),
         }
 
     @staticmethod
     def from_json(line: Mapping[str, Any]) -> Epoch:
         """What ``as_json`` gave."""
-        return Epoch(line["epoch"], line["train"], line["valid"], line["seconds"], line["best"])
+        norms = {path: Norms(**values) for path, values in line.get("watch", {}).items()}
+        return Epoch(line["epoch"], line["train"], line["valid"], line["seconds"], line["best"], norms)
 
 
 class Observer:
@@ -232,7 +237,8 @@ class Loop:
         best = self._monitor is not None and self._monitor.see(
             number, {"train": averages, "valid": valid}, self._trainer
         )
-        self._history.append(Epoch(number, averages, valid, time.perf_counter() - started, best))
+        norms = self._trainer.runner.watch.take()
+        self._history.append(Epoch(number, averages, valid, time.perf_counter() - started, best, norms))
         self._position = _Position()
 
     def _fresh(self, epoch: int) -> Callable[[], Mapping[str, Array]]:

@@ -17,7 +17,7 @@ import numpy as np
 from archonnx.compiler.ir.graph import Graph, Node, Value
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ops.base import Trait
-from archonnx.compiler.program import NEXT
+from archonnx.compiler.program import NEXT, WATCH
 from archonnx.grammar.diagnostics import Diagnostic, Label, SpecError
 from archonnx.grammar.source import Span
 
@@ -103,7 +103,7 @@ def find_source(graph: Graph, inputs: Mapping[str, Array], options: Options) -> 
     """Run a graph with everything visible; None if all is well (on other kernels it may be)."""
     arrays = _all_values(graph, inputs, options)
     spoilt = _spoilt(graph, arrays)
-    outputs = [name for name, value in graph.outputs.items() if value in spoilt]
+    outputs = [name for name, value in graph.outputs.items() if value in spoilt and name != WATCH]
     if not outputs:
         return None
     victim = next((name for name in outputs if not name.startswith(NEXT)), outputs[0])
@@ -287,7 +287,7 @@ def _ranges(operands: Sequence[Array]) -> str:
     if not floats:
         return ""
     ends = [(figure(array.min()), figure(array.max())) for array in floats]
-    ranges = [f"from {low} to {high}" if low != high else low for low, high in ends]
+    ranges = list(dict.fromkeys(f"from {low} to {high}" if low != high else low for low, high in ends))
     return f"its input is {ranges[0]}" if len(ranges) == 1 else f"its inputs are {', '.join(ranges)}"
 
 

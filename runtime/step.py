@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.program import NEXT, SEED, STEP, Assumption, Do, Every, Plan, Repeat, TrainStep
+from archonnx.compiler.program import NEXT, SEED, STEP, WATCH, Assumption, Do, Every, Plan, Repeat, TrainStep
 
 from .assumptions import bound_dims, check_assumptions
 from .session import Buffer, Options, Session, bound, open_graph
+from .watch import Watch
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -79,6 +80,8 @@ class Statement:
     changed: int
     losses: Mapping[str, Array]
     """Each loss that it reports, as a view of the memory to which it writes it."""
+    squares: Array | None
+    """Likewise what it tells of gradients, if it is watched."""
 
 
 @dataclass(slots=True)
@@ -105,6 +108,7 @@ class StepRunner:
         executed: how many statements have run: the ``step`` of graphs that draw.
         passes: how many passes have begun, on which ``every`` counts.
         last: the statement that ran last.
+        watch: the norms of gradients and updates, where statements tell of them.
         inspect: called after each statement, where somebody looks for a fault.
     """
 
@@ -124,6 +128,7 @@ class StepRunner:
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = 0
         self.last: Statement | None = None
+        self.watch = Watch([step.watched for step in self.steps])
         self.inspect: Callable[[Statement], None] | None = None
         in_order: Plan = tuple(Do(index) for index in range(len(self.steps)))
         self._plan = None if plan in ((), in_order) else plan
@@ -171,6 +176,8 @@ class StepRunner:
         state.sides ^= statement.changed
         self.executed += 1
         self.last = statement
+        if statement.squares is not None:
+            self.watch.add(statement.index, statement.squares)
         if self.inspect is not None:
             self.inspect(statement)
 
@@ -253,6 +260,7 @@ class StepRunner:
     ) -> Statement:
         step, state = self.steps[index], self.state
         session = open_graph(step.graph, dims, self._options)
+        squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         keys = {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
@@ -264,13 +272,15 @@ class StepRunner:
         def bind(sides: int) -> onnxruntime.IOBinding:
             outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
             outputs |= {name: buffer.value for name, buffer in losses.items()}
+            outputs |= {WATCH: squares.value} if squares is not None else {}
             return bound(session, inputs(sides), outputs)
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
         changed = sum({bits[name] for name in step.carried})
         reported = {name: buffer.host for name, buffer in losses.items()}
-        return Statement(index, session, {}, bind, inputs, touched, changed, reported)
+        told = squares.host if squares is not None else None
+        return Statement(index, session, {}, bind, inputs, touched, changed, reported, told)
 
 
 class _PlannedPass:

@@ -46,6 +46,7 @@ class Trainer:
         total: number of passes, for schedules that need it.
         per_epoch: number of passes in an epoch, for schedules that need it.
         parameters: starting values by path, instead of the initial ones.
+        watch: whether the norms of gradients and updates are kept (``runner.watch``).
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Trainer:
         total: int | None = None,
         per_epoch: int | None = None,
         parameters: Mapping[str, Array] | None = None,
+        watch: bool = False,
     ) -> None:
         self.model = model
         self.seed, self.batch_size = seed, batch_size
@@ -66,7 +68,7 @@ class Trainer:
         self.device = choose_device(self.options.device)
         if program is None and model.programs:
             program = model.programs[-1]
-        steps = program.steps(total, per_epoch) if program is not None else ()
+        steps = program.steps(total, per_epoch, watch) if program is not None else ()
         given = parameters or {}
         starting = {
             path: given[path] if path in given else initial_value(parameter, seed)

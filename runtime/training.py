@@ -116,6 +116,7 @@ def run_programs(
     only: str | None = None,
     state: State | None = None,
     keep: Callable[[State], None] | None = None,
+    watch: bool = False,
 ) -> list[Trained]:
     """Run every train program in order.
 
@@ -128,15 +129,16 @@ def run_programs(
         only: run this program, and those from which it starts.
         state: where to go on.
         keep: is given the state every now and then, to be written down.
+        watch: whether every epoch tells of the norms of gradients and updates.
     """
     programs = _chosen(model, only)
     settings = [_settings(program, changes or {}) for program in programs]
     done = _done(programs, state)
-    watch = observer or Observer()
+    told = observer or Observer()
     for number in range(len(done), len(programs)):
         program = programs[number]
-        watch.program(label(program), number + 1, len(programs))
-        runner = _Runner(model, program, settings[number], base, options or Options(), watch)
+        told.program(label(program), number + 1, len(programs))
+        runner = _Runner(model, program, settings[number], base, options or Options(), told, watch)
         snapshot = state.snapshot if state is not None and state.program is program else None
         done.append(runner.run(done, snapshot, keep))
         if done[-1].outcome.reason == "interrupted":
@@ -209,6 +211,7 @@ class _Runner:
     base: Path
     options: Options
     observer: Observer
+    watch: bool
 
     def run(
         self,
@@ -231,6 +234,7 @@ class _Runner:
             total=settings.epochs * per_epoch,
             per_epoch=per_epoch,
             parameters=start,
+            watch=self.watch,
         )
         if snapshot is not None:
             _check_fits(snapshot, trainer)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archonnx.runtime.fit import Epoch, Observer, Outcome
+from archonnx.runtime.watch import Norms, shortened
 
-from .output import figure
+from .output import figure, table
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -81,6 +82,8 @@ class Lines(Observer):
         if record.best:
             self._shown_best = record.number
         self._write(epoch_line(record, self._epochs))
+        for line in norms_table(record.norms) if record.norms else ():
+            self._write(f"  {line}")
 
 
 class Bar(Lines):
@@ -122,6 +125,15 @@ def epoch_line(record: Epoch, epochs: int) -> str:
     measured = {"train": record.train, "valid": record.valid}
     parts = [f"{part} {_values(values)}" for part, values in measured.items() if values]
     return "  ".join([number, *parts, _duration(record.seconds), *(["*"] if record.best else [])])
+
+
+def norms_table(norms: Mapping[str, Norms]) -> list[str]:
+    """A line a parameter: the norms of its gradient and of itself, and how far a step moves it in proportion."""
+    rows = [["parameter", "gradient", "norm", "update / norm"]]
+    for path, of in shortened(norms).items():
+        ratio = f"{of.update / of.parameter:.1e}" if of.parameter else "-"
+        rows.append([path, f"{of.gradient:.2e}", f"{of.parameter:.2e}", ratio] if path else ["...", "", "", ""])
+    return table(rows).splitlines()
 
 
 def _duration(seconds: float) -> str:

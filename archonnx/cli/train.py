@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,12 @@ from .options import Arguments, Device, DeviceOption, FloatType, key_values, rea
 
 if TYPE_CHECKING:
     from archonnx.runtime.run import Run
+
+
+class Watch(StrEnum):
+    """What can be watched."""
+
+    grads = "grads"
 
 
 def train(
@@ -33,6 +40,9 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
     dtype: FloatType = None,
+    watch: Annotated[
+        Watch | None, typer.Option("--watch", help="`grads`: print the norms of gradients and updates every epoch.")
+    ] = None,
     device: Device = DeviceOption.auto,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
 ) -> None:
@@ -46,6 +56,12 @@ def train(
         archonnx train digits_cnn --arg width=64 --set epochs=5 --set split.test=0.2 --set split.train=0.7
         archonnx train model.arch --out runs/mine --seed 1 --device cpu
         archonnx train model.arch --resume runs/mine
+
+    With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
+    its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
+    not). The run's history keeps the figures.
+
+        archonnx train deep_sigmoid --watch grads --set epochs=3
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import api
@@ -63,6 +79,7 @@ def train(
             device=device.value,
             threads=threads,
             observer=observer,
+            watch=watch.value if watch is not None else None,
         )
     _summarise(run)
 

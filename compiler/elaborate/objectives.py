@@ -31,11 +31,13 @@ def build_steps(
     forward: Elaboration,
     settings: TrainSettings,
     known: Mapping[str, Any],
+    *,
+    watch: bool = False,
 ) -> tuple[TrainStep, ...]:
     """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
     report = trained.build.report
     try:
-        return _built_steps(scope, block, trained, forward, settings, known)
+        return _built_steps(scope, block, trained, forward, settings, known, watch)
     except SpecError as error:
         for diagnostic in error.diagnostics:
             report.add(diagnostic)
@@ -49,6 +51,7 @@ def _built_steps(
     forward: Elaboration,
     settings: TrainSettings,
     known: Mapping[str, Any],
+    watch: bool,
 ) -> tuple[TrainStep, ...]:
     report = trained.build.report
     minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
@@ -65,7 +68,7 @@ def _built_steps(
             for m, name in zip(statement, names, strict=True)
         ]
         also = others if not any(step.minimized for step in steps) else ()
-        steps.append(build_step(forward, objectives, also=also, clip_norm=settings.clip_norm))
+        steps.append(build_step(forward, objectives, also=also, clip_norm=settings.clip_norm, watch=watch))
         report.finish()
     return tuple(steps)
 

@@ -124,12 +124,14 @@ def _elaborate_program(
     def feed(data: Mapping[str, Array]) -> dict[str, Array]:
         return feed_fields(scope, block, trained, data)
 
-    def build(forward: Elaboration, total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
+    def build(
+        forward: Elaboration, total: int | None, per_epoch: int | None, watch: bool = False
+    ) -> tuple[TrainStep, ...]:
         known = {**loop} | {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
-        return build_steps(scope, block, trained, forward, settings, known)
+        return build_steps(scope, block, trained, forward, settings, known, watch=watch)
 
-    def steps(total: int | None, per_epoch: int | None) -> tuple[TrainStep, ...]:
-        return build(simplified(trained), total, per_epoch)
+    def steps(total: int | None, per_epoch: int | None, watch: bool = False) -> tuple[TrainStep, ...]:
+        return build(simplified(trained), total, per_epoch, watch)
 
     build(trained, 1, 1)  # a mistake in a `minimize` is found before any data is read
     name = f"{declaration.name}{suffix}".removeprefix(".")

@@ -149,7 +149,7 @@ def linear_regression(
         settings=TrainSettings.model_validate(settings or {}),
         source=_source(data or examples()),
         feed=lambda loaded: {name: loaded[name] for name in types},
-        steps=lambda total, per_epoch: statements,
+        steps=lambda total, per_epoch, watch=False: statements,
     )
     return ModelProgram(
         name="Linear",

@@ -1,0 +1,101 @@
+"""The size of gradients and updates over an epoch, parameter by parameter: ``--watch grads``.
+
+What this module does not do: compute them (the training step does, in its graph), or print.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+
+ROWS = 20
+"""So many parameters, or modules, are shown; what is more is put together or left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """Euclidean norms over the steps of an epoch: roots of the mean squares, so that those of a module add up.
+
+    Attributes:
+        gradient: of the loss's gradient, before any clipping.
+        parameter: of the parameter, before the step.
+        update: of what a step adds to it.
+    """
+
+    gradient: float
+    parameter: float
+    update: float
+
+    def as_json(self) -> dict[str, Any]:
+        """By name."""
+        return asdict(self)
+
+
+class Watch:
+    """Gathers what the steps of an epoch tell. A resumed epoch tells of the steps since then."""
+
+    def __init__(self, paths: Sequence[tuple[str, ...]]) -> None:
+        self._paths = paths
+        self._sums: dict[int, Any] = {}
+        self._counts: dict[int, int] = {}
+
+    def add(self, index: int, squares: Array) -> None:
+        """Take note of a statement's sums of squares: gradient, parameter, update."""
+        known = self._sums.get(index)
+        self._sums[index] = np.array(squares) if known is None else known + squares
+        self._counts[index] = self._counts.get(index, 0) + 1
+
+    def take(self) -> dict[str, Norms]:
+        """The norms since the last time, by path. Of a parameter that several statements change, the last one's."""
+        found: dict[str, Norms] = {}
+        for index, sums in self._sums.items():
+            for path, column in zip(self._paths[index], np.sqrt(sums / self._counts[index]).T, strict=True):
+                found[path] = Norms(*map(float, column))
+        self._sums, self._counts = {}, {}
+        return found
+
+
+def shortened(norms: Mapping[str, Norms]) -> dict[str, Norms]:
+    """At most some ``ROWS`` rows: modules as a whole where parameters are too many.
+
+    Where even the outermost modules are too many, those with the smallest and the largest gradients are left, and an
+    empty path stands for the others.
+    """
+    depth = max((path.count(".") for path in norms), default=0)
+    shown = dict(norms)
+    while len(shown) > ROWS and depth > 0:
+        shown = _grouped(norms, depth)
+        depth -= 1
+    if len(shown) <= ROWS:
+        return shown
+    ranked = sorted(shown, key=lambda path: shown[path].gradient)
+    left = {*ranked[: ROWS // 2], *ranked[-ROWS // 2 :]}
+    result: dict[str, Norms] = {}
+    for path, of in shown.items():
+        if path in left:
+            result[path] = of
+        elif result and "" not in result:
+            result[""] = of
+    return result
+
+
+def _grouped(norms: Mapping[str, Norms], depth: int) -> dict[str, Norms]:
+    """Joint norms of the parameters whose paths begin alike."""
+    groups: dict[str, list[Norms]] = {}
+    for path, of in norms.items():
+        groups.setdefault(".".join(path.split(".")[:depth]), []).append(of)
+    return {name: _joint(group) for name, group in groups.items()}
+
+
+def _joint(group: Sequence[Norms]) -> Norms:
+    return Norms(
+        math.hypot(*(norms.gradient for norms in group)),
+        math.hypot(*(norms.parameter for norms in group)),
+        math.hypot(*(norms.update for norms in group)),
+    )
