@@ -79,7 +79,7 @@ def train(
             device=device.value,
             threads=threads,
             observer=observer,
-            watch=watch.value if watch is not None else None,
+            watch="grads" if watch is Watch.grads else None,
         )
     _summarise(run)
 

@@ -34,7 +34,7 @@ def add(row: Row) -> None:
         grows = all(before < after for before, after in pairwise(norms))
         return Measured(f"{norms[0]:.1e} of {norms[-1]:.1e}", grows and norms[0] < 1e-6 * norms[-1])
 
-    @row.fact("12 relu layers with He's initialisation: the first layer's gradient is within a factor of 10 of the last")
+    @row.fact("12 relu layers with He's initialisation: the first layer's gradient is within a factor 10 of the last")
     def kept() -> Measured:
         norms = gradients(activation="relu", init="he_normal")
         return Measured(f"{norms[0]:.2f} of {norms[-1]:.2f}", 0.1 < norms[0] / norms[-1] < 10)

@@ -16,10 +16,10 @@ from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim, exact_quotient, product
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .checks import check_float
 from .index import gather
-from .linalg import matrix_product
+from .linalg import matrix_product, sums_of_products
 from .pool import average_pool, emit_repeated
 from .shape import dim_value, iota, reshape
 
@@ -92,6 +92,10 @@ class Interpolate(Op):
             if size.constant == 0:
                 raise TypeProblem("AX0322", f"`interpolate` between no elements, or to none: axis {axis} of {x}")
         return x.with_shape((*x.shape[:2], *self.size))
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        """Each element is a weighted sum of the corners of a cell."""
+        return sums_of_products(results[0], Dim.of(2 ** len(self.size)))
 
     def evaluate(self, x: Any) -> Any:
         for axis, size in enumerate(self.size, 2):

@@ -132,7 +132,9 @@ def test_a_run_keeps_the_norms_of_every_epoch(tmp_path: Path) -> None:
     assert shown[first + 2].split()[:2] == ["dense.0.W", f"{gradient:.2e}"]
     unwatched = archonnx.train(file, tmp_path / "other")
     assert all("watch" not in line for line in unwatched.history)
-    assert [line["train"] for line in unwatched.history] == [line["train"] for line in history], "watching changes nothing"
+    assert [line["train"] for line in unwatched.history] == [line["train"] for line in history], (
+        "watching changes nothing"
+    )
 
 
 def test_what_cannot_be_watched_is_told(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from archonnx.compiler.ops.loss import CrossEntropy
 from archonnx.compiler.ops.norm import LayerNorm, LogSoftmax, Softmax
 from archonnx.compiler.ops.pool import AveragePool, MaxPool
 from archonnx.compiler.ops.reduce import CumSum, ReduceMax, ReduceMean, ReduceProd, ReduceSum
+from archonnx.compiler.ops.resize import Interpolate
 
 
 class Number:
@@ -145,6 +146,8 @@ CASES: list[tuple[Op, list[tuple[int, ...]], Callable[..., None]]] = [
      lambda x, dy: [total(v * v for v in dy[:, 0].flat) for _ in range(4 * 3 * 2 * 3)]),
     (AveragePool((2, 2), (2, 2), (0, 0, 0, 0)), [(1, 2, 4, 4)],
      lambda x: [total(x[0, 0, :2, :2].flat) / 4 for _ in range(8)]),
+    (Interpolate((Dim.of(6), Dim.of(9))), [(1, 2, 3, 3)],
+     lambda x: [total(v * v for v in x[0, 0, :2, :2].flat) for _ in range(2 * 6 * 9)]),
     (MaxPool((2, 2), (2, 2), (0, 0, 0, 0), (1, 1)), [(1, 2, 4, 4)], lambda x: None),
 ]  # fmt: skip
 
