@@ -13,14 +13,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archonnx.api import Compiled, ParameterInfo, Trainer, compile, load, search, train
+    from archonnx.api import Compiled, ParameterInfo, Trainer, compile, gradcheck, load, search, trace, train
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.runtime.run import Run
+    from archonnx.runtime.tracing import Trace
     from archonnx.summary import show
 
-__all__ = ["Compiled", "ParameterInfo", "Run", "SpecError", "Trainer", "compile", "load", "search", "show", "train"]
+__all__ = [
+    "Compiled",
+    "ParameterInfo",
+    "Run",
+    "SpecError",
+    "Trace",
+    "Trainer",
+    "compile",
+    "gradcheck",
+    "load",
+    "search",
+    "show",
+    "trace",
+    "train",
+]
 
-_HOMES = {"SpecError": "archonnx.grammar.diagnostics", "Run": "archonnx.runtime.run", "show": "archonnx.summary"}
+_HOMES = {
+    "SpecError": "archonnx.grammar.diagnostics",
+    "Run": "archonnx.runtime.run",
+    "Trace": "archonnx.runtime.tracing",
+    "show": "archonnx.summary",
+}
 
 
 def __getattr__(name: str) -> Any:

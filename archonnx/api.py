@@ -30,7 +30,9 @@ from archonnx.runtime.training import program_named, run_programs
 if TYPE_CHECKING:
     import onnx
 
+    from archonnx.runtime.gradcheck import GradientCheck
     from archonnx.runtime.search import Trial
+    from archonnx.runtime.tracing import Trace
 
 SpecLike = str | Path | Spec
 
@@ -301,6 +303,84 @@ def search(
     )
     request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
     return save_run(destination, found.spec, found.model, found.trained, request=request)
+
+
+# ---------------------------------------------------------------- look inside
+
+
+def trace(
+    spec: SpecLike,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    graph: str | None = None,
+    loss: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: DeviceName = "auto",
+) -> Trace:
+    """Every tensor that a spec names, by name: its value, and the gradient of the loss for it.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave.
+        inputs: arrays (or nested lists) for its inputs and targets; the first example of its data unless given.
+        graph: ``loss`` (as training sees it), ``infer`` (as the model is used), or an entry; the first that there is.
+        loss: which loss, where there are several; the first one unless given.
+        parameters: by path; the initial ones unless given.
+        seed: of the initial parameters and of draws.
+        device: ``auto`` takes a GPU if there is one.
+
+    Examples:
+        >>> traced = trace("backprop_relu_two_units")
+        >>> traced["h2"].value, traced["W1"].gradient.tolist()
+        (array(0., dtype=float32), [[-0.125, -0.0625], [0.0, 0.0]])
+    """
+    from archonnx.runtime.tracing import trace_model
+
+    loaded = _spec(spec)
+    model = elaborate(loaded)
+    chosen = graph or ("loss" if model.losses else "infer")
+    given = inputs if inputs is not None else _examples(loaded, model, 1)
+    return trace_model(model, given, graph=chosen, loss=loss, parameters=parameters, seed=seed, options=Options(device))
+
+
+def gradcheck(
+    spec: SpecLike,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    dtype: Literal["f32", "f64"] = "f64",
+    loss: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    directions: int = 2,
+    seed: int = 0,
+) -> GradientCheck:
+    """Compare the gradients of every loss with central differences, for every parameter and every float input.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave.
+        inputs: arrays by field; the first examples of its data unless given, or drawn ones where it has none.
+        dtype: the float type in which it is computed.
+        loss: this one alone.
+        parameters: by path; the initial ones unless given.
+        directions: random directions along which each gradient is compared.
+        seed: of initial parameters, draws, drawn inputs and directions.
+
+    Examples:
+        >>> gradcheck("xor").ok
+        True
+    """
+    from archonnx.runtime.gradcheck import check_gradients
+
+    loaded = replace(_spec(spec), float_type=float_type(dtype))
+    model = elaborate(loaded)
+    given = inputs if inputs is not None else _examples(loaded, model, 4) or None
+    return check_gradients(model, given, loss=loss, parameters=parameters, directions=directions, seed=seed)
+
+
+def _examples(spec: Spec, model: ModelProgram, count: int) -> Mapping[str, Any]:
+    from archonnx.runtime.tracing import examples_of
+
+    found = examples_of(model, spec.path.parent if spec.path is not None else Path.cwd(), count)
+    return found[0] if found is not None else {}
 
 
 def _continued(before: Request, now: Request) -> Request:

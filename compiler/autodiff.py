@@ -63,7 +63,7 @@ def reaching_gradient(
             if active.isdisjoint(node.outputs) or not any(out in cotangents for out in node.outputs):
                 continue
             with builder.at(node.origin.derived("gradient of")):
-                for value, cotangent in _pull_back(node, cotangents, active):
+                for value, cotangent in pull_back(node, cotangents, active):
                     known = cotangents.get(value)
                     cotangents[value] = cotangent if known is None else known + cotangent
         return [cotangents.get(value) for value in wrt]
@@ -92,7 +92,7 @@ def _refuse_discrete(nodes: Sequence[Node], active: set[Value], y: Value) -> Non
         raise NotDifferentiable(tainted[y], DISCRETE)
 
 
-def _pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]) -> list[tuple[Value, Value]]:
+def pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]) -> list[tuple[Value, Value]]:
     """The contributions of one node to the cotangents of its inputs."""
     if node.op.not_differentiable is not None:
         raise NotDifferentiable(node, node.op.not_differentiable)

@@ -12,27 +12,46 @@ from .ir.graph import Graph, Value
 from .ir.types import Array
 
 
-def interpret(graph: Graph, inputs: Mapping[str, Any], dims: Mapping[str, int] | None = None) -> dict[str, Array]:
+def interpret(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    dims: Mapping[str, int] | None = None,
+    known: Mapping[Value, Array] | None = None,
+) -> dict[str, Array]:
     """Results of a graph by name.
 
     Args:
         graph: what to run.
         inputs: an array for every input of the graph.
         dims: sizes of symbolic dims that no input's shape tells.
+        known: values that are as they are said to be here, whatever would make them.
     """
+    values = evaluate(graph, inputs, dims, known)
+    return {name: values[value] for name, value in graph.outputs.items()}
+
+
+def evaluate(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    dims: Mapping[str, int] | None = None,
+    known: Mapping[Value, Array] | None = None,
+) -> dict[Value, Array]:
+    """Every value of a graph; the arguments are those of ``interpret``."""
     sizes = dict(dims or {})
-    values: dict[Value, Any] = {}
+    values: dict[Value, Any] = dict(known or {})
     for name, value in graph.inputs.items():
         array = np.asarray(inputs[name], dtype=value.type.dtype.numpy)
         for dim, size in zip(value.shape, array.shape, strict=True):
             if (symbol := dim.symbol) is not None:
                 sizes.setdefault(symbol, size)
-        values[value] = array
-    known = {name: Dim.of(size) for name, size in sizes.items()}
+        values.setdefault(value, array)
+    fixed = {name: Dim.of(size) for name, size in sizes.items()}
     with np.errstate(all="ignore"):  # as in onnxruntime, what is not finite makes no noise
         for node in graph.nodes:
-            result = node.op.substitute(known).evaluate(*(values[v] for v in node.inputs))
+            if all(output in values for output in node.outputs):
+                continue
+            result = node.op.substitute(fixed).evaluate(*(values[v] for v in node.inputs))
             results = result if len(node.outputs) > 1 else (result,)
             for output, array in zip(node.outputs, results, strict=True):
-                values[output] = np.asarray(array, dtype=output.type.dtype.numpy)
-    return {name: values[value] for name, value in graph.outputs.items()}
+                values.setdefault(output, np.asarray(array, dtype=output.type.dtype.numpy))
+    return values

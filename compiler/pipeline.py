@@ -22,7 +22,7 @@ from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_tree
 
-from .elaborate.entries import elaborate_entry
+from .elaborate.entries import ElaboratedEntry, elaborate_entry
 from .elaborate.imports import Importer
 from .elaborate.library import SPECS
 from .elaborate.model import Elaboration, elaborate_model
@@ -30,10 +30,10 @@ from .elaborate.programs import elaborate_programs
 from .elaborate.search import elaborate_search
 from .elaborate.values import BlockType, Module
 from .ir.builder import Builder
-from .ir.graph import Graph
 from .ir.types import DType
-from .program import Application, Assumption, ModelProgram
+from .program import Application, ModelProgram
 from .suggestions import checked_suggestions
+from .trace import trace_loss, trace_outputs
 from .train_step import gradient_graph
 
 RECURSION = 10_000
@@ -181,13 +181,16 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
         metrics=judged.measured,
         gradients=lambda loss: gradient_graph(trained, loss),
         programs=programs,
-        entries={name: graph for name, (graph, _) in entries.items()},
+        entries={name: entry.graph for name, entry in entries.items()},
         assumptions=tuple(dict.fromkeys((*judged.build.assumptions, *trained.build.assumptions))),
-        entry_assumptions={name: assumed for name, (_, assumed) in entries.items()},
+        entry_assumptions={name: entry.assumptions for name, entry in entries.items()},
         set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
         search=search,
         modules=dict(_blocks(judged.build.root)),
         applications=tuple(Application(module.path, results) for module, results in judged.build.applied),
+        float_type=float_type,
+        trace_loss=lambda loss: trace_loss(trained, loss),
+        trace_outputs=lambda entry: trace_outputs(judged if entry is None else entries[entry].work, entry or "infer"),
     )
 
 
@@ -199,7 +202,7 @@ def _blocks(module: Module) -> Iterator[tuple[str, str]]:
         yield from _blocks(child)
 
 
-def _entries(judged: Elaboration, report: Report) -> dict[str, tuple[Graph, tuple[Assumption, ...]]]:
+def _entries(judged: Elaboration, report: Report) -> dict[str, ElaboratedEntry]:
     entries = {}
     for name, declaration in judged.entries.items():
         try:

@@ -16,11 +16,12 @@ from archonnx.grammar.source import Span
 from .ir.dims import Dim
 from .ir.graph import Graph, Value
 from .ir.origin import UNKNOWN, Origin
-from .ir.types import Array, TensorType
+from .ir.types import Array, DType, TensorType
 from .set_metrics import SET_FUNCTIONS
 
 if TYPE_CHECKING:
     from .settings import TrainSettings
+    from .trace import TraceGraph
 
 SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
@@ -283,6 +284,13 @@ class ModelProgram:
     modules: Mapping[str, str] = field(default_factory=dict)
     """The name of every module's block, by path; owners come before what they own."""
     applications: tuple[Application, ...] = ()
+
+    float_type: DType = DType.f32
+    """What a dtype left out stood for."""
+    trace_loss: Callable[[str], TraceGraph] | None = None
+    """All tensors of the spec on the way to a loss, with its gradients for them."""
+    trace_outputs: Callable[[str | None], TraceGraph] | None = None
+    """All tensors on the way to the outputs, or to the results of an entry."""
 
     @property
     def tables(self) -> tuple[str, ...]:

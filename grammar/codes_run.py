@@ -177,4 +177,14 @@ CODES: tuple[Code, ...] = (
         "tensors of them. A run keeps the float type in which it was trained.",
         "Leave `--dtype` out, or give f64.",
     ),
+    Code(
+        "AX0622",
+        "gradient-disagrees",
+        "a gradient is not the derivative of what is computed",
+        "`archonnx gradcheck` compares gradients with central differences. Where they disagree, each op is checked by "
+        "itself, and the first that is wrong is named: as a rule a fn whose `backward` states another derivative than "
+        "its body has. A surrogate gradient (straight-through, reversed) disagrees by intention.",
+        "Correct the `backward`: it maps the cotangent of each result to that of each float argument.",
+        "fn cubed(x: [...S]) -> [...S]:\n    return x ** 3\nbackward(dy):\n    return dy * 2 * x ** 2\n",
+    ),
 )

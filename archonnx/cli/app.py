@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from . import call, check, compile, convert, evaluate, explain, export, fmt, new, predict, search, show, train
+from . import (
+    call,
+    check,
+    compile,
+    convert,
+    evaluate,
+    explain,
+    export,
+    fmt,
+    gradcheck,
+    new,
+    predict,
+    search,
+    show,
+    trace,
+    train,
+)
 
 app = typer.Typer(
     name="archonnx",
@@ -55,6 +71,8 @@ app.command("predict")(predict.predict)
 app.command("call")(call.call)
 app.command("eval")(evaluate.evaluate)
 app.command("compile")(compile.compile_)
+app.command("trace")(trace.trace)
+app.command("gradcheck")(gradcheck.gradcheck)
 app.command("export")(export.export)
 app.command("new")(new.new)
 app.command("fmt")(fmt.fmt)

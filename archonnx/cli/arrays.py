@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir.types import Array, TensorType
 
 
+ARRAY_FILES = (".npy", ".npz", ".csv")
+
+
 def write_arrays(results: Mapping[str, Array], out: Path | None) -> None:
     """Write results to a file, as its name says, or as CSV to stdout."""
     import sys
@@ -24,13 +27,16 @@ def write_arrays(results: Mapping[str, Array], out: Path | None) -> None:
     print(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")
 
 
-def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Array]:
+def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
+    """Arrays by name, as ``--input`` gives them: ``FILE``, ``NAME=FILE``, or ``NAME=[[1, 2]]``, in JSON."""
     import numpy as np
 
     from archonnx.grammar.diagnostics import fail
 
     name, equals, file = text.partition("=")
     path = Path(file if equals else text)
+    if equals and path.suffix not in ARRAY_FILES:
+        return {name: _literal(name, path, file)}
     if not path.is_file():
         fail("AX0601", f"there is no file {path}", None)
     if path.suffix == ".csv":
@@ -48,6 +54,40 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Array]:
     if isinstance(loaded, np.ndarray):
         return {name if equals else next(iter(types)): loaded}
     return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}
+
+
+def _literal(name: str, path: Path, text: str) -> Any:
+    """Numbers, ``true`` and ``false`` in nested lists, from a JSON file or written as they are."""
+    import json
+
+    from archonnx.grammar.diagnostics import fail
+
+    from_file = path.suffix == ".json"
+    if from_file and not path.is_file():
+        fail("AX0601", f"there is no file {path}", None)
+    what = str(path) if from_file else f"`{text}`"
+    try:
+        value = json.loads(path.read_text("utf-8") if from_file else text)
+    except (ValueError, RecursionError) as error:
+        reason = "it nests too deep" if isinstance(error, RecursionError) else str(error)
+        fail(
+            "AX0604",
+            f"{what}, given for `{name}`, is neither a file nor numbers in JSON: {reason}",
+            None,
+            help=f"write nested lists, as in `--input '{name}=[[1, 2], [3, 4]]'`, or a file: `{name}=FILE.npy`",
+        )
+    if not _is_numbers(value):
+        fail(
+            "AX0604",
+            f"{what}, given for `{name}`, is not made of numbers, true and false in lists",
+            None,
+            help=f"`--input '{name}=[[1, 2], [3, 4]]'`",
+        )
+    return value
+
+
+def _is_numbers(value: Any) -> bool:
+    return all(map(_is_numbers, value)) if isinstance(value, list) else isinstance(value, int | float)
 
 
 def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:

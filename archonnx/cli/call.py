@@ -27,8 +27,9 @@ def call(
         typer.Option(
             "--input",
             "-i",
-            metavar="FILE|NAME=FILE",
-            help="An .npz or .csv file with arguments by name, or one .npy file for each. Repeatable.",
+            metavar="FILE|NAME=FILE|NAME=LITERAL",
+            help="An .npz or .csv file with arguments by name, one .npy or .json file for each, or "
+            "numbers: `x=[[1, 2]]`. Repeatable.",
         ),
     ] = None,
     out: Annotated[

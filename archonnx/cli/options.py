@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,22 @@ Arguments = Annotated[
 FloatType = Annotated[
     str | None,
     typer.Option("--dtype", metavar="f32|f64", help="The model's float type, which a dtype left out stands for."),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME=LITERAL|NAME=FILE|FILE",
+        help="An input or target: `x=[[1, 2]]`, or a .npy or .json file; an .npz or .csv file has several. Repeatable.",
+    ),
+]
+ParametersFrom = Annotated[
+    Path | None,
+    typer.Option("--parameters", metavar="RUN|FILE", help="Trained ones: a run directory, or a .safetensors file."),
+]
+SpecOrRun = Annotated[
+    str, typer.Argument(metavar="SPEC|RUN", help="A file, a name from the zoo, or a run, with its parameters.")
 ]
 Device = Annotated[DeviceOption, typer.Option("--device", help="Where to run; `auto` takes a GPU if there is one.")]
 

@@ -17,8 +17,9 @@ def predict(
         typer.Option(
             "--input",
             "-i",
-            metavar="FILE|NAME=FILE",
-            help="An .npz or .csv file with the inputs by name, or one .npy file for each. Repeatable.",
+            metavar="FILE|NAME=FILE|NAME=LITERAL",
+            help="An .npz or .csv file with the inputs by name, one .npy or .json file for each, or "
+            "numbers: `x=[[1, 2]]`. Repeatable.",
         ),
     ],
     out: Annotated[

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.proof import CLAIMS, figures
 
+from . import backprop
 from .facts import Measured, Row
 from .training import each, mean, train
 
@@ -85,3 +86,6 @@ def linear_layers() -> Measured:
     expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     gap = np.abs(np.log(trainer.predict({"image": x})["probs"]) - expected).max()
     return Measured(f"{gap:.1e}", bool(gap < 1e-4))
+
+
+backprop.add(ROW)

@@ -273,6 +273,9 @@ def apply_module(
         inner.note = f"{what} with {', '.join(fixed)}"
     result = run_body(inner, what, declaration.body, declaration.result, span)
     items = result.items if isinstance(result, Results) else (result,)
+    names = [name or str(n) for n, name in enumerate(result.names)] if isinstance(result, Results) else [""]
+    for name, item in zip(names, items, strict=True):
+        frame.note_tensors(name, item, span, module)
     frame.build.applied.append((module, tuple(item for item in items if isinstance(item, Value))))
     return result
 

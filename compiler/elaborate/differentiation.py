@@ -170,5 +170,6 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
 
     op = StatedGradient(len(results), backward)
-    outputs = inner.build.builder.add_many(op, *results, *tensors)
+    with inner.at(clause.span, f"the `backward` of {what}"):
+        outputs = inner.build.builder.add_many(op, *results, *tensors)
     return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]

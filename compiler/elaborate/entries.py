@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
@@ -10,7 +11,7 @@ from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.program import SEED, STEP, Assumption
+from archonnx.compiler.program import SEED, STEP, Assumption, Field
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 
@@ -26,8 +27,17 @@ RESERVED = ("infer", "evaluate", "gradients", "train_step")
 """Names of graphs that every model has."""
 
 
-def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> tuple[Graph, tuple[Assumption, ...]]:
-    """The graph of an entry, and what it assumes: tensors and ``dim`` arguments are inputs, results outputs.
+@dataclass(frozen=True)
+class ElaboratedEntry:
+    """An entry: its graph, what it assumes, and the build from which the graph was taken."""
+
+    graph: Graph
+    assumptions: tuple[Assumption, ...]
+    work: Elaboration
+
+
+def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> ElaboratedEntry:
+    """An entry: tensors and ``dim`` arguments are inputs of its graph, results outputs.
 
     Raises:
         SpecError: silently; what was found is in the report.
@@ -48,13 +58,14 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> tu
             substitutions=substitutions,
         )
         try:
-            return _elaborate(judged, entry, build), (*assumed, *build.assumptions)
+            graph, work = _elaborate(judged, entry, build)
+            return ElaboratedEntry(graph, (*assumed, *build.assumptions), work)
         except Substitute as found:
             substitutions = found.added_to(substitutions)
             assumed.append(found.assumption)
 
 
-def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> Graph:
+def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Graph, Elaboration]:
     root, report = build.root, build.report
     assert root.block is not None
     what = f"entry `{entry.name}`"
@@ -64,18 +75,21 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> Graph:
         calls.enter_module(frame, root)
         add_setup(frame, root, entry.name_span)
         try:
-            _declare_inputs(frame, entry)
+            _declare_inputs(frame, entry, work)
         except SpecError as error:
             for diagnostic in error.diagnostics:
                 report.add(diagnostic)
             raise bodies.silenced() from None
         result = bodies.run_body(frame, what, entry.body, entry.result, entry.name_span)
         work.facts = facts_in_force()
-    graph = work.graph(entry.name, _outputs(entry, result))
-    return _all_inputs(graph, build, entry)
+    outputs = _outputs(entry, result)
+    for (name, value), declared in zip(outputs.items(), entry.result.fields, strict=True):
+        work.outputs[name] = value, declared.span
+        frame.note_tensors(name, value, declared.span)
+    return _all_inputs(work.graph(entry.name, outputs), build, entry), work
 
 
-def _declare_inputs(frame: Frame, entry: ast.Entry) -> None:
+def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
     """Each argument is a graph input; free names of dims are symbols, ``dim`` arguments i64[] inputs."""
     for parameter in entry.parameters:
         if parameter.type is not None and parameter.type.name == "dim" and parameter.type.dims is None:
@@ -98,8 +112,11 @@ def _declare_inputs(frame: Frame, entry: ast.Entry) -> None:
             if isinstance(dim, ast.Name) and dim.id not in frame.statics:
                 _bind_symbol(frame, dim.id, dim)
         known = tensor_type(frame, type_)
-        value = Value(known, name, Origin(f"argument `{name}`", parameter.span))
+        origin = Origin(f"argument `{name}`", parameter.span)
+        value = Value(known, name, origin)
         frame.build.inputs[name] = frame.locals[name] = value
+        work.fields[name] = Field(name, known, origin=origin)
+        frame.note_tensors(name, value, parameter.span)
 
 
 def _bind_symbol(frame: Frame, name: str, node: ast.Node) -> None:

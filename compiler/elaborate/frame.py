@@ -57,6 +57,20 @@ class Scope:
             yield from self.outer.names()
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A name that a statement gave to a tensor; or what a ``module`` gave, by the name of the result if it has one.
+
+    ``span`` is where the name, or the application, is written; ``frame`` is the body in which it is.
+    """
+
+    name: str
+    value: Value
+    span: Span
+    frame: Frame
+    module: Module | None = None
+
+
 @dataclass
 class Build:
     """One elaboration of a model: a graph under construction, in training mode or not."""
@@ -85,6 +99,8 @@ class Build:
     substitutions: dict[str, Dim] = field(default_factory=dict)
     """Names of dims that an `assert` equates with something."""
     assumptions: list[Assumption] = field(default_factory=list)
+    bindings: list[Binding] = field(default_factory=list)
+    """What the spec calls its tensors, in program order: for people who look at them, and for nothing else."""
     frozen: frozenset[Module] = frozenset()
     """Modules that a program freezes."""
     sites: dict[int, str] = field(default_factory=dict)
@@ -273,6 +289,15 @@ class Frame:
                 help="use another name for the new value",
             )
         self.locals[name] = value
+        self.note_tensors(name, value, span)
+
+    def note_tensors(self, name: str, value: Any, span: Span, module: Module | None = None) -> None:
+        """Remember what the spec calls a tensor, or the tensors of a list."""
+        if isinstance(value, Value):
+            self.build.bindings.append(Binding(name, value, span, self, module))
+        elif isinstance(value, list):
+            for position, item in enumerate(value):
+                self.note_tensors(f"{name}[{position}]", item, span, module)
 
     def at(self, span: Span, what: str) -> AbstractContextManager[None]:
         """Nodes made inside come from this place."""

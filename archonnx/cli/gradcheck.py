@@ -1,0 +1,63 @@
+"""``archonnx gradcheck``: compiled gradients beside central differences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import Arguments, Inputs, ParametersFrom, SpecOrRun, key_values
+
+
+def gradcheck(
+    spec: SpecOrRun,
+    inputs: Inputs = None,
+    loss: Annotated[str | None, typer.Option("--loss", metavar="NAME", help="This loss alone.")] = None,
+    directions: Annotated[
+        int, typer.Option("--directions", min=1, help="Random directions along which each gradient is compared.")
+    ] = 2,
+    parameters: ParametersFrom = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of initial parameters, draws, drawn inputs and directions.")
+    ] = 0,
+    examples: Annotated[
+        int, typer.Option("--examples", min=1, help="Examples of the spec's data; for use without `--input`.")
+    ] = 4,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="f64|f32", help="In which it is computed; f32 tells large errors alone.")
+    ] = "f64",
+    arg: Arguments = None,
+) -> None:
+    """Compare the gradients of every loss with central differences, for every parameter and every float input.
+
+    It is for specs that state a gradient of their own (`backward`): where one is wrong, its line is named, and the exit
+    status is 1. All is computed in NumPy, in float64, with the draws of one seed. Where the loss has a kink, as `relu`
+    has at 0, the comparison is made a little to the side. Inputs are the first examples of the spec's data, or drawn
+    where it has none; integers must then be given.
+
+        archonnx gradcheck model.arch
+        archonnx gradcheck digits_mlp --directions 5 --seed 1
+        archonnx gradcheck model.arch --input 'x=[[1, 0.5]]' --input 'label=[2]'
+    """
+    from archonnx.grammar.diagnostics import Report
+    from archonnx.runtime.gradcheck import check_gradients
+    from archonnx.runtime.tracing import traced_graph
+
+    from .inspected import Inspected
+    from .output import show_report
+
+    model = Inspected.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
+    given, origin = model.inputs(inputs, traced_graph(model.program, "loss", loss), "loss", examples)
+    result = check_gradients(
+        model.program,
+        given or None,
+        loss=loss,
+        parameters=model.parameters,
+        directions=directions,
+        seed=seed,
+    )
+    typer.echo(f"{result.model}: gradients beside central differences in {result.dtype}")
+    typer.echo(f"inputs: {origin if given else f'drawn, seed {seed}'}\nparameters: {model.origin}\n\n{result}")
+    if not result.ok:
+        show_report(Report(result.findings))
+        raise typer.Exit(1)

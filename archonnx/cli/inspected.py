@@ -1,0 +1,91 @@
+"""A model under inspection by ``trace`` and ``gradcheck``: its program, its parameters, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .arrays import read_arrays
+from .options import read_spec
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir.types import Array
+    from archonnx.compiler.program import ModelProgram
+    from archonnx.compiler.trace import TraceGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A model.
+
+    Attributes:
+        program: elaborated.
+        parameters: by path; None for the initial ones.
+        origin: what the parameters are, for people.
+        base: the folder in which its data files are.
+    """
+
+    program: ModelProgram
+    parameters: Mapping[str, Array] | None
+    origin: str
+    base: Path
+
+    @staticmethod
+    def open(
+        what: str, arguments: Mapping[str, Any], dtype: str | None, parameters: Path | None, seed: int
+    ) -> Inspected:
+        """A spec, or the spec and the parameters of a run."""
+        from dataclasses import replace
+
+        from archonnx.compiler.pipeline import elaborate, float_type
+        from archonnx.runtime.run import Run
+
+        if not (Path(what) / "run.json").is_file():
+            spec = read_spec(what, arguments, dtype)
+            values, origin = _parameters(parameters, seed)
+        else:
+            run = Run(what)
+            spec = run.spec()
+            spec = replace(spec, float_type=float_type(dtype)) if dtype is not None else spec
+            values, origin = _parameters(parameters or Path(what), seed)
+        base = spec.path.parent if spec.path is not None else Path.cwd()
+        program = elaborate(spec)
+        if values is not None:
+            values = {path: _as_declared(program, path, array) for path, array in values.items()}
+        return Inspected(program, values, origin, base)
+
+    def inputs(
+        self, texts: Sequence[str] | None, traced: TraceGraph, graph: str, examples: int
+    ) -> tuple[dict[str, Any], str]:
+        """What is given on the command line; without that, the first examples of the data, if there are any."""
+        from archonnx.runtime.tracing import examples_of, field_types
+
+        types = field_types(traced, self.program)
+        if not texts and types and graph not in self.program.entries:
+            found = examples_of(self.program, self.base, examples)
+            if found is not None:
+                return found
+        given: dict[str, Any] = {}
+        for text in texts or ():
+            given |= read_arrays(text, types)
+        return given, "as given" if texts else "none"
+
+
+def _parameters(source: Path | None, seed: int) -> tuple[dict[str, Array] | None, str]:
+    from archonnx.runtime.checkpoint import load_parameters
+    from archonnx.runtime.run import Run
+
+    if source is None:
+        return None, f"initial, seed {seed}"
+    if source.suffix == ".safetensors":
+        return load_parameters(source), str(source)
+    return Run(source).parameters, f"of {source}"
+
+
+def _as_declared(program: ModelProgram, path: str, array: Array) -> Array:
+    """A float parameter in the float type under inspection, which need not be that of the training."""
+    declared = program.parameters.get(path)
+    floats = declared is not None and declared.type.dtype.is_float and array.dtype.kind == "f"
+    return array.astype(declared.type.dtype.numpy) if declared is not None and floats else array

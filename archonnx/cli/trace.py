@@ -1,0 +1,96 @@
+"""``archonnx trace``: every tensor of a spec, with its value and the gradient of the loss for it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from .options import Arguments, Device, DeviceOption, FloatType, Inputs, ParametersFrom, SpecOrRun, key_values
+
+
+class Format(StrEnum):
+    """How a trace is printed."""
+
+    text = "text"
+    json = "json"
+
+
+def trace(
+    spec: SpecOrRun,
+    inputs: Inputs = None,
+    graph: Annotated[
+        str, typer.Option("--graph", help="`loss` (as training sees it), `infer` (as it is used), or an entry.")
+    ] = "",
+    loss: Annotated[str | None, typer.Option("--loss", metavar="NAME", help="Which loss; else the first.")] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Show what blocks and fns compute inside, too.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="PATTERN", help="Names to show, as in `h*`. Repeatable.")
+    ] = None,
+    parameters: ParametersFrom = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the initial parameters and of draws.")] = 0,
+    examples: Annotated[
+        int, typer.Option("--examples", min=1, help="Examples of the spec's data; for use without `--input`.")
+    ] = 1,
+    dtype: FloatType = None,
+    arg: Arguments = None,
+    format: Annotated[Format, typer.Option("--format", help="`text` for people, `json` for tools.")] = Format.text,
+    elements: Annotated[
+        int, typer.Option("--elements", min=0, help="Numbers of a tensor shown whole; of others: min, max, mean.")
+    ] = 32,
+    precision: Annotated[int, typer.Option("--precision", min=1, max=17, help="Significant digits.")] = 6,
+    width: Annotated[int | None, typer.Option("--width", min=40, help="Columns; else the terminal's, or 100.")] = None,
+    device: Device = DeviceOption.auto,
+) -> None:
+    """Show every tensor that a spec names: its value, and the gradient of the loss with respect to it.
+
+    Line by line of the model, with the names of the spec: inputs, parameters by path, what modules give, losses. A name
+    that is given anew counts: `x#1`, `x#2`. Without `--input`, the first example of the spec's data is taken.
+
+    It runs what training runs, in onnxruntime: forward, loss and gradients in one graph (`training` is true, and
+    dropout drops). What needs operators that the CPU lacks for f64 runs in NumPy. A note says which it was.
+
+        archonnx trace backprop_relu_two_units
+        archonnx trace model.arch --input 'x=[[1, 0.5]]' --input y=[1] --dtype f64
+        archonnx trace digits_mlp --examples 4 --only 'dense*' --only logits
+        archonnx trace runs/digits_mlp-1 --input digits.npz --graph infer --deep
+    """
+    from archonnx.runtime.session import Options
+    from archonnx.runtime.trace_text import Layout, as_json, as_text
+    from archonnx.runtime.tracing import checked_inputs, trace_model, traced_graph
+
+    from .inspected import Inspected
+    from .output import coloured
+
+    model = Inspected.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
+    chosen = graph or ("loss" if model.program.losses else "infer")
+    traced = traced_graph(model.program, chosen, loss)
+    given, origin = model.inputs(inputs, traced, chosen, examples)
+    checked_inputs(traced, model.program, given, chosen)
+    result = trace_model(
+        model.program,
+        given,
+        graph=chosen,
+        loss=loss,
+        parameters=model.parameters,
+        seed=seed,
+        options=Options(device.value),
+    )
+    color = coloured(sys.stdout)
+    layout = Layout(deep, tuple(only or ()), elements, precision, width or _columns(), color)
+    if format is Format.json:
+        import json
+
+        typer.echo(json.dumps({"inputs": origin, "parameters": model.origin, **as_json(result, layout)}))
+        return
+    about = f"loss {result.loss} and its gradients" if result.loss is not None else f"`{chosen}`"
+    typer.echo(f"{result.model}: {about} in {result.dtype}, by {result.engine}")
+    typer.echo(f"inputs: {origin}\nparameters: {model.origin}\n\n{as_text(result, layout)}")
+
+
+def _columns() -> int:
+    import shutil
+
+    return max(shutil.get_terminal_size((100, 24)).columns, 60) if sys.stdout.isatty() else 100
