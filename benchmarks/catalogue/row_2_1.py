@@ -17,10 +17,16 @@ from archonnx.runtime.session import Options
 from archonnx.runtime.trainer import Trainer
 from benchmarks.proof import CLAIMS, figures
 
+from . import counting
 from .facts import Measured, Row
 from .windows import Setting, expected
 
-ROW = Row("2.1", "Convolution, pooling, resizing", "001 Convolution; 002 5; 003 7, 15.7", ("digits_cnn", "hospital"))
+ROW = Row(
+    "2.1",
+    "Convolution, pooling, resizing",
+    "001 Convolution; 002 5; 003 7, 15.7",
+    ("digits_cnn", "hospital", "convolution_counts"),
+)
 LAYERS = ("Conv", "Conv", "DepthwiseConv", "ConvTranspose", "MaxPool", "AveragePool")
 SETTINGS, TOGETHER = 200, 25
 CHANNELS = 4
@@ -123,6 +129,9 @@ def same_padding() -> Measured:
 
 
 # ---------------------------------------------------------------- worked examples
+
+
+counting.add(ROW)
 
 
 @ROW.fact("the hospital: a plan of 3, 2, 1 doses and 1 to 5 patients need 3, 8, 14, 20, 26, 14, 5; the plan is learned")

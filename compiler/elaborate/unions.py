@@ -28,7 +28,8 @@ def argument(frame: Frame, parameter: ast.Parameter, given: Given) -> Any:
     word, span = _word(given.expr), given.expr.span if given.expr is not None else given.span
     if word in words:
         return Choice(word, words)
-    if isinstance(given.expr, ast.Name) and frame.lookup(given.expr.id) is None and given.expr.id not in frame.locals:
+    unknown = isinstance(given.expr, ast.Name) and given.expr.id not in frame.locals
+    if words and isinstance(given.expr, ast.Name) and unknown and frame.lookup(given.expr.id) is None:
         _refuse(parameter, types, span, f"`{given.expr.id}`", did_you_mean(given.expr.id, words))
     value = given.value if given.expr is None else evaluate(frame, given.expr)
     return coerce_union(parameter, value, span)
@@ -90,5 +91,7 @@ def _refuse(
             of = f" of {type_.dims[0].span.text}" if type_.dims else ""
             wanted.append(f"{article} {type_.name}{of}")
     declared = [Label(types[0].span, "declared here")] if not is_library(types[0].span) else []
-    text = f"`{parameter.name}` is {', '.join(wanted[:-1])} or {wanted[-1]}: not {given}"
-    return fail("AX0208", text, span, help=help_text, others=declared)
+    text = f"{', '.join(wanted[:-1])} or {wanted[-1]}"
+    if any(type_.name == "choice" for type_ in types):
+        return fail("AX0208", f"`{parameter.name}` is {text}: not {given}", span, help=help_text, others=declared)
+    return fail("AX0306", f"`{parameter.name}` takes {text}, not {given}", span, help=help_text, others=declared)
