@@ -3,27 +3,24 @@ gradient of that against central differences along a random direction, at two si
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from archonnx.compiler.autodiff import gradient
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.ops.base import registry
-from archonnx.compiler.ops.reduce import reduce_sum
 from tests.support.op_cases import Case, cases
+from tests.support.op_slopes import Slopes
 
 CASES = cases()
 SIZED = [pytest.param(case, size, id=f"{case} B={size}") for case in CASES for size in case.sizes]
-STEP = 1e-5
 
 
 def test_every_op_has_a_case() -> None:
@@ -39,8 +36,8 @@ def _retyped(type_: TensorType, precise: bool) -> TensorType:
     return type_.with_dtype(DType.f64) if precise and type_.dtype.is_float else type_
 
 
-def apply(case: Case, builder: Builder, precise: bool = False) -> tuple[list[Value], tuple[Value, ...]]:
-    inputs = [Value(_retyped(a.type, precise), f"x{i}") for i, a in enumerate(case.inputs)]
+def apply(case: Case, builder: Builder) -> tuple[list[Value], tuple[Value, ...]]:
+    inputs = [Value(a.type, f"x{i}") for i, a in enumerate(case.inputs)]
     return inputs, builder.add_many(case.op, *inputs)
 
 
@@ -81,25 +78,6 @@ def test_onnx_form_agrees_with_numpy(case: Case, target: Any, bound: bool) -> No
             np.testing.assert_allclose(array, expected[name], rtol=case.tolerance, atol=case.tolerance)
 
 
-def weighted_sum(builder: Builder, values: Sequence[Value], prefix: str) -> tuple[Value, dict[str, Value]]:
-    """The sum of all elements times weights, which are new inputs."""
-    weights = {f"{prefix}{i}": Value(value.type, f"{prefix}{i}") for i, value in enumerate(values)}
-    with builder.active():
-        terms = [reduce_sum(v * w) for v, w in zip(values, weights.values(), strict=True)]
-        return reduce(lambda a, b: a + b, terms), weights
-
-
-def check_slope(graph: Graph, size: int, feeds: Mapping[str, Array], names: Sequence[str]) -> None:
-    """The change of output ``value`` along a random direction of some inputs, against their outputs ``gradient/``."""
-    generator = np.random.default_rng(2)
-    direction = {name: generator.standard_normal(feeds[name].shape) for name in names}
-    ends = [{**feeds, **{n: feeds[n] + sign * STEP * d for n, d in direction.items()}} for sign in (1, -1)]
-    up, down = (interpret(graph, end, {"B": size})["value"].item() for end in ends)
-    gradients = interpret(graph, feeds, {"B": size})
-    slope = sum(float(np.sum(gradients[f"gradient/{name}"] * d)) for name, d in direction.items())
-    assert slope == pytest.approx((up - down) / (2 * STEP), rel=1e-6, abs=1e-7)
-
-
 @pytest.mark.parametrize(
     ("case", "size", "order"),
     [
@@ -111,20 +89,5 @@ def check_slope(graph: Graph, size: int, feeds: Mapping[str, Array], names: Sequ
     ],
 )
 def test_gradient_agrees_with_central_differences(case: Case, size: int, order: int) -> None:
-    builder, generator = Builder(), np.random.default_rng(1)
-    inputs, outputs = apply(case, builder, precise=True)
-    feeds = named(draw(case, size, precise=True), "x")
-    moving = {name: value for name, value in named(inputs, "x").items() if value.type.dtype.is_float}
-    value, weights = weighted_sum(builder, [y for y in outputs if y.type.dtype.is_float], "w")
-    gradients = gradient(builder, value, list(moving.values()))
-    if order == 2:
-        value, more = weighted_sum(builder, gradients, "v")
-        gradients = gradient(builder, value, list(moving.values()))
-        weights |= more
-    for name, weight in weights.items():
-        shape = weight.type.substitute({"B": Dim.of(size)}).static_shape
-        feeds[name] = generator.standard_normal(shape)
-    results = {"value": value} | {f"gradient/{name}": g for name, g in zip(moving, gradients, strict=True)}
-    for name, g in zip(moving, gradients, strict=True):
-        assert g.type == moving[name].type
-    check_slope(builder.graph("slope", named(inputs, "x") | weights, results), size, feeds, list(moving))
+    types = [_retyped(a.type, precise=True) for a in case.inputs]
+    Slopes(case.op, types, draw(case, size, precise=True), order, sizes={"B": size}).check()
