@@ -83,7 +83,7 @@ def missing_kernels(graph: Graph, *, portable: bool = False, severity: str = "er
     report = Report()
     if _dtypes(graph).isdisjoint((DType.f64, DType.bf16)):
         return report
-    for node, dtype in _typed(lower(graph, portable=portable), graph):
+    for node, dtype in typed(lower(graph, portable=portable), graph):
         if dtype is DType.bf16 and not report.diagnostics:
             report.add(
                 _at(
@@ -117,7 +117,7 @@ def _dtypes(graph: Graph) -> set[DType]:
     return {value.type.dtype for value in values}
 
 
-def _typed(lowered: Lowered, graph: Graph) -> Iterator[tuple[OnnxNode, DType]]:
+def typed(lowered: Lowered, graph: Graph) -> Iterator[tuple[OnnxNode, DType]]:
     """Nodes with the dtype of what they compute with. Names without a type of their own have that of their source."""
     known = {name: value.type.dtype for name, value in graph.inputs.items()}
     known |= {name: tensor.dtype for name, tensor in lowered.constants.items()}
