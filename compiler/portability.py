@@ -2,7 +2,8 @@
 
 The tables were measured with onnxruntime 1.31 on every case of tests/support/op_cases.py, and a test measures them
 again. They say what stock onnxruntime lacks on the CPU, so that a diagnostic can show the line of the spec before a
-session fails without one. What this module does not do: know CUDA's kernels, which cover these dtypes.
+session fails without one, and what CUDA leaves to the CPU, for the reference pages. What this module does not do:
+refuse a node that CUDA lacks, since it runs on the CPU.
 """
 
 from __future__ import annotations
@@ -41,6 +42,22 @@ WITHOUT_F64 = frozenset(
     }
 )
 """Operators that the CPU has for f32 and f16 alone."""
+WITHOUT_CUDA = {
+    "Acos": "f32",
+    "Acosh": "f32",
+    "Asin": "f32",
+    "Asinh": "f32",
+    "Atan": "f32",
+    "Atanh": "f32",
+    "Cosh": "f32",
+    "MatMul": "i64",
+    "Pad": "i64",
+    "ReduceProd": "i64",
+    "Sinh": "f32",
+    "Tan": "f32",
+}
+"""Operators that CUDA leaves to the CPU, with the dtypes of the cases in which it does. On a GPU such a node runs on
+the CPU, and its tensors are copied there and back. ``python -m benchmarks.cuda_kernels`` measures the table."""
 TARGETS = {"portable": "ai.onnx operators alone", "ort": "onnxruntime's own, too"}
 
 
@@ -94,7 +111,7 @@ def missing_kernels(graph: Graph, *, portable: bool = False, severity: str = "er
                     severity,
                 )
             )
-        elif dtype is DType.f64 and _lacks_f64(node):
+        elif dtype is DType.f64 and lacks_f64(node):
             report.add(
                 _at(
                     node,
@@ -107,7 +124,7 @@ def missing_kernels(graph: Graph, *, portable: bool = False, severity: str = "er
     return report
 
 
-def _lacks_f64(node: OnnxNode) -> bool:
+def lacks_f64(node: OnnxNode) -> bool:
     """Gelu has no kernel of its own, and only its exact form unfolds to an operator that lacks f64."""
     return node.op_type in WITHOUT_F64 and node.attributes.get("approximate") != "tanh"
 

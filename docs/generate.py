@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -17,11 +18,7 @@ from archonnx.compiler.elaborate.frame import PLANNED
 from archonnx.compiler.elaborate.library import library
 from archonnx.compiler.elaborate.statements import NOT_BUILT
 from archonnx.compiler.elaborate.values import Builtin
-from archonnx.compiler.ir.bind import bind
-from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.text import print_graph
-from archonnx.compiler.lowering import lower
 from archonnx.compiler.ops import FAMILIES
 from archonnx.compiler.ops.base import registry
 from archonnx.compiler.passes.manager import optimise
@@ -29,6 +26,7 @@ from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar import ast
 from archonnx.grammar.dsl import parse
 from archonnx.grammar.source import Source
+from docs.op_facts import COLUMNS, facts
 from tests.support.op_cases import Case, cases
 
 ROOT = Path(__file__).parents[1]
@@ -118,49 +116,26 @@ def operations() -> str:
         f"in `compiler/ops/`, which holds its shape rule, meaning, gradient and ONNX form. {NOTE}",
         "The ONNX form is that of an example with known sizes, in ai.onnx operators alone; `--target ort` may use "
         "fewer. A gradient of zero stops quietly; one that is refused is a diagnostic.",
+        "The other columns follow from the cases of each op, which the tests run. *value*: compared with onnxruntime "
+        "on the CPU. *gradient*, *second order*: computed, and compared with finite differences in float64, at the cases "
+        "and at random shapes; zero is what they say, too. *symbolic dims*: shapes are proved with names for sizes. "
+        "*CPU*: the float types with kernels; where one lacks, a spec is refused (AX0503). *CUDA*: whether onnxruntime "
+        "places every node of every case, at opset 21, on the GPU; what it leaves to the CPU runs there.",
     ]
-    first: dict[str, Case] = {}
+    of: dict[str, list[Case]] = defaultdict(list)
     for case in cases():
-        first.setdefault(case.op.name, case)
+        of[case.op.name].append(case)
     families: dict[str, list[str]] = {family: [] for family in FAMILIES}
     for name, op in registry().items():
-        row = (f"`{name}`", _one_line(op.__doc__ or ""), onnx_form(first[name]), gradient_kind(first[name]))
+        row = (f"`{name}`", _one_line(op.__doc__ or ""), *facts(of[name]))
         cells = " | ".join(cell.replace("|", "\\|") for cell in row)
         families[op.__module__.rpartition(".")[2]].append(f"| {cells} |")
+    columns = ("op", "what it computes", *COLUMNS)
+    head = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for family, rows in families.items():
         parts += [f"## {family.capitalize()}", f"[`compiler/ops/{family}.py`](../compiler/ops/{family}.py)"]
-        parts.append("\n".join(["| op | what it computes | ONNX | gradient |", "| --- | --- | --- | --- |", *rows]))
+        parts.append("\n".join([*head, *rows]))
     return "\n\n".join(parts) + "\n"
-
-
-def _apply(case: Case) -> tuple[Builder, list[Value], tuple[Value, ...]]:
-    builder = Builder()
-    inputs = [Value(argument.type, f"x{i}") for i, argument in enumerate(case.inputs)]
-    return builder, inputs, builder.add_many(case.op, *inputs)
-
-
-def onnx_form(case: Case) -> str:
-    """The operators that an op becomes, in order, each once."""
-    builder, inputs, outputs = _apply(case)
-    named = {f"x{i}": value for i, value in enumerate(inputs)}
-    graph = builder.graph("case", named, {f"y{i}": value for i, value in enumerate(outputs)})
-    types = dict.fromkeys(node.op_type for node in lower(bind(graph, {"B": case.sizes[0]}), portable=True).nodes)
-    return ", ".join(f"`{kind}`" for kind in types if kind != "Identity") or "nothing of its own"
-
-
-def gradient_kind(case: Case) -> str:
-    """Whether an op has a gradient, in words."""
-    if case.op.not_differentiable is not None:
-        return f"refused, since {case.op.not_differentiable}"
-    builder, inputs, outputs = _apply(case)
-    floats = [value for value in inputs if value.type.dtype.is_float]
-    if not floats or not any(value.type.dtype.is_float for value in outputs):
-        return "zero"
-    with builder.active():
-        cotangents = tuple(Value(value.type, "dy") for value in outputs)
-        single = len(outputs) == 1
-        parts = case.op.vjp(*(cotangents[0], outputs[0]) if single else (cotangents, outputs), *inputs)
-    return "yes" if any(part is not None for part in parts) else "zero"
 
 
 # ---------------------------------------------------------------- sections of written pages

@@ -21,10 +21,11 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.compiler.portability import OPSETS, SINCE, WITHOUT_F64, missing_kernels
+from archonnx.compiler.portability import OPSETS, SINCE, WITHOUT_CUDA, WITHOUT_F64, missing_kernels
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.checkpoint import write_model
+from benchmarks import cuda_kernels
 from tests.support.op_cases import Case, cases
 
 
@@ -89,6 +90,14 @@ def measured() -> dict[str, bool]:
 
 def test_the_table_says_what_the_cpu_lacks_for_f64() -> None:
     assert {op for op, there in measured().items() if not there} == WITHOUT_F64
+
+
+def test_the_table_says_what_cuda_leaves_to_the_cpu() -> None:
+    library = cuda_kernels.provider()
+    if library is None:
+        pytest.skip("needs gcc, nm and an onnxruntime with CUDA (but no GPU)")
+    table = {(operator, dtype) for operator, dtypes in WITHOUT_CUDA.items() for dtype in dtypes.split()}
+    assert cuda_kernels.measured(library) == table
 
 
 CASES = cases()

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ops.base import registry
+from docs.op_facts import gradient_of
+from tests.support.op_cases import cases
 from tests.support.op_slopes import Slopes
 from tests.support.op_trials import FAMILIES, Trial, trials
 
@@ -22,6 +24,11 @@ NO_SLOPE = {name for name, family in FAMILY.items() if family in ("compare", "ra
 
 def test_every_op_belongs_to_a_family_with_a_strategy() -> None:
     assert [name for name, family in FAMILY.items() if family not in FAMILIES] == []
+
+
+def test_no_gradient_is_claimed_without_a_check() -> None:
+    claimed = {name for name in registry() if gradient_of([c for c in cases() if c.op.name == name]) == "yes"}
+    assert claimed & NO_SLOPE == set()
 
 
 def types_of(trial: Trial) -> tuple[list[TensorType], list[TensorType]]:
