@@ -117,7 +117,7 @@ def operations() -> str:
         "The ONNX form is that of an example with known sizes, in ai.onnx operators alone; `--target ort` may use "
         "fewer. A gradient of zero stops quietly; one that is refused is a diagnostic.",
         "The other columns follow from the cases of each op, which the tests run. *value*: compared with onnxruntime "
-        "on the CPU. *gradient*, *second order*: computed, and compared with finite differences in float64, at the cases "
+        "on the CPU. *gradient*, *second order*: computed, and compared with differences in float64, at the cases "
         "and at random shapes; zero is what they say, too. *symbolic dims*: shapes are proved with names for sizes. "
         "*CPU*: the float types with kernels; where one lacks, a spec is refused (AX0503). *CUDA*: whether onnxruntime "
         "places every node of every case, at opset 21, on the GPU; what it leaves to the CPU runs there.",
