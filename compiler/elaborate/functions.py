@@ -383,13 +383,19 @@ def average_pool(
 @builtin
 def resize_linear(frame: Frame, x: Tensor, size: Shape, *, coordinates: Any = "half_pixel") -> Value:
     """``x: [B, c, ...S]`` interpolated along each spatial axis; coordinates are those of ``resize``."""
-    return resize.resize_linear(x, _sizes(size), str(coordinates))
+    return resize.resize_linear(x, _sizes(size), _coordinates(coordinates))
 
 
 @builtin
 def resize_nearest(frame: Frame, x: Tensor, size: Shape, *, coordinates: Any = "half_pixel") -> Value:
     """``x: [B, c, ...S]`` with the nearest element at each place; coordinates are those of ``resize``."""
-    return resize.resize_nearest(x, _sizes(size), str(coordinates))
+    return resize.resize_nearest(x, _sizes(size), _coordinates(coordinates))
+
+
+def _coordinates(word: Any) -> str:
+    known = resize.COORDINATES
+    require(str(word) in known, "AX0208", f"`coordinates` is one of {', '.join(known)}: not {describe(word)}")
+    return str(word)
 
 
 def _flat_pads(pads: list[Any]) -> list[int]:

@@ -363,11 +363,18 @@ def conv_transpose(
     """
     n = w.rank - 2
     like = Convolution(spread(strides, n), spread(dilations, n), spread(pads, 2 * n), groups)
+    more = spread(output_pads, n)
+    if x.rank != w.rank or not (len(like.strides) == len(like.dilations) == len(more) == n == len(like.pads) / 2):
+        raise TypeProblem(
+            "AX0322",
+            f"a transposed convolution with {w.type} needs an input, strides, dilations, pads and output pads for {n} "
+            f"axes, and its input is {x.type}",
+        )
     window = like.check_weight(w.type)
     size = [
         (places - 1) * stride + extent + extra - begin - end
         for places, stride, extent, extra, begin, end in zip(
-            x.shape[2:], window.strides, window.extents, spread(output_pads, n), window.begins, window.ends, strict=True
+            x.shape[2:], window.strides, window.extents, more, window.begins, window.ends, strict=True
         )
     ]
     return _input_grad(like, x, w, size)

@@ -166,6 +166,7 @@ def resize_nearest(x: Value, size: Sequence[Dim], coordinates: str) -> Value:
     As in ONNX: rounded down, where coordinates are asymmetric; else to the nearer one, and halves down. Positions are
     computed of integers, so that they are exact.
     """
+    _check_axes("resize_nearest", x.type, len(size))
     factors = [_factor(n, m) for n, m in zip(x.shape[2:], size, strict=True)]
     if coordinates != "align_corners" and None not in factors:
         return repeat(x, [factor for factor in factors if factor is not None])

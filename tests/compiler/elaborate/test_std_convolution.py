@@ -9,7 +9,7 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import SpecError
-from tests.support.elaborated import initial, model, numbers, output, outputs, program
+from tests.support.elaborated import codes, initial, model, numbers, output, outputs, program
 
 
 def pairs(padding: str | list[tuple[int, int]], kernel: list[int], dilation: list[int]) -> list[tuple[int, int]]:
@@ -142,6 +142,8 @@ def test_a_circular_convolution_commutes_with_rolling() -> None:
     ("Conv(4, padding=[1])", "AX0319", "a list of paddings has one for each of 2 axes"),
     ("Conv(4, padding=[[1, 2, 3], 1])", "AX0306", "padding is a pair of ints [begin, end] for each spatial axis"),
     ("Conv(4, padding=-1)", "AX0306", "padding is a pair of ints [begin, end] for each spatial axis"),
+    ("ConvTranspose(4, output_padding=[0])", "AX0319", "one output padding for each axis"),
+    ("ConvTranspose(4, stride=2, output_padding=2)", "AX0319", "an output padding is below the stride: 2 and 2"),
     ("Conv(4, groups=3)", "AX0319", "4 input channels do not come out even in 3 groups"),
     ("Conv(6, groups=4)", "AX0319", "6 filters do not come out even in 4 groups"),
     ("MaxPool(2, padding=2)", "AX0322", "`max_pool` needs pads smaller than its window"),
@@ -216,6 +218,16 @@ def test_transposed_convolution(
     expected = spread_out(x, w, stride, dilation, ends, more, groups) + b.reshape(-1, *[1] * rank)
     assert str(of.infer.outputs["y"].type) == f"f32[B, {', '.join(map(str, expected.shape[1:]))}]"
     np.testing.assert_allclose(output(of, {"net.W": w, "net.b": b}, x=x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pads", ["[[0, 0]]", "[[0, 0], [0, 0], [0, 0]]"])
+def test_a_transposed_convolution_of_other_axes_is_refused(pads: str) -> None:
+    call = f"convolve_transposed(x, ones([4, 2, 3, 3]), stride=[1, 1], pads={pads}, dilation=[1, 1], groups=1"
+    assert codes(model(f"output y = {call}, output_padding=[0, 0])", "x: [B, 4, 6, 6]")) == ["AX0322"]
+    call = (
+        "convolve_transposed(x, ones([4, 2, 3]), stride=1, pads=[[0, 0]], dilation=1, groups=1, output_padding=[0, 1])"
+    )
+    assert codes(model(f"output y = {call}", "x: [B, 4, 9]")) == ["AX0322"]
 
 
 def test_a_transposed_convolution_undoes_the_size_of_a_convolution() -> None:

@@ -48,6 +48,8 @@ def test_pixel_shuffle() -> None:
 
 @pytest.mark.parametrize(("call", "code"), [
     ("resize(x, [4])", "AX0319"),
+    ("resize_nearest(x, [4])", "AX0321"),
+    ('resize_linear(x, [4, 4], coordinates="middle")', "AX0208"),
     ("resize(x, [0, 4])", "AX0322"),
     ("resize(x, [4, 4], cubic)", "AX0208"),
     ("x |> Upsample(0.1)", "AX0322"),
