@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Arguments, key_values
+from .options import Arguments, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
+    from archonnx.compiler.pipeline import Spec
     from archonnx.summary import Summary
 
 
@@ -23,7 +25,7 @@ class ShowFormat(StrEnum):
 
 
 def show(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
+    spec: Annotated[str, typer.Argument(metavar="SPEC|RUN", help="A file, a name from the zoo, or a run.")],
     arg: Arguments = None,
     dims: Annotated[
         list[str] | None,
@@ -35,6 +37,7 @@ def show(
     graph: Annotated[
         str | None, typer.Option("--graph", help="Whose operations are counted: `infer`, `evaluate` or an entry.")
     ] = None,
+    dtype: FloatType = None,
     format_: Annotated[ShowFormat, typer.Option("--format", help="`text`, `json` or `csv`.")] = ShowFormat.text,
 ) -> None:
     """Count parameters, multiplications, additions and bytes, module by module.
@@ -51,7 +54,7 @@ def show(
     from archonnx.summary import dumps
     from archonnx.summary import show as count
 
-    summary = count(spec, graph, dims=sizes(dims), **key_values(arg, "--arg"))
+    summary = count(_spec(spec, key_values(arg, "--arg"), dtype), graph, dims=sizes(dims))
     if format_ is ShowFormat.json:
         typer.echo(dumps(summary, depth))
     elif format_ is ShowFormat.csv:
@@ -60,6 +63,20 @@ def show(
         _draw(summary, depth)
     else:
         typer.echo(summary.text(depth))
+
+
+def _spec(what: str, arguments: dict[str, object], dtype: str | None) -> Spec:
+    """A spec as it is asked for; that of a run as it was trained, but for what is asked otherwise."""
+    if not (Path(what) / "run.json").is_file():
+        return read_spec(what, arguments, dtype)
+    from dataclasses import replace
+
+    from archonnx.compiler.pipeline import float_type
+    from archonnx.runtime.run import Run
+
+    spec = Run(what).spec()
+    floats = spec.float_type if dtype is None else float_type(dtype)
+    return replace(spec, arguments={**spec.arguments, **arguments}, float_type=floats)
 
 
 def sizes(texts: list[str] | None) -> dict[str, int]:

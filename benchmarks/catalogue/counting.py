@@ -33,6 +33,20 @@ EXERCISES = (
 )
 
 
+PUBLISHED = {
+    "alexnet": 0.714, "resnet18": 1.814, "resnet50": 4.089, "vgg16": 15.470, "mobilenet_v2": 0.301,
+    "densenet121": 2.834, "convnext_tiny": 4.456,
+}  # fmt: skip
+"""Billions of multiplications for an image of 224x224, as torchvision's pages of these models state them: those of
+convolutions and dense layers, each with its addition counted as one operation."""
+
+
+def products(spec: str) -> float:
+    """Billions of multiplications in the convolutions and dense layers of a spec, by ``archonnx show``."""
+    rows = archonnx.show(spec).rows
+    return sum(row.counts.multiplications.evaluate({}) for row in rows if row.block in ("Conv", "Dense")) / 1e9
+
+
 def answer(exercise: Exercise, *, bias: bool = False) -> int:
     """What ``archonnx show convolution_counts`` says in the row ``layer``."""
     rows = archonnx.show("convolution_counts", bias=bias, **exercise.arguments).rows
@@ -48,6 +62,11 @@ def add(row: Row) -> None:
     def without_bias() -> Measured:
         found = [answer(exercise) for exercise in EXERCISES]
         return Measured(", ".join(map(str, found)), found == [exercise.printed for exercise in EXERCISES])
+
+    @row.fact("multiplications of seven published nets, in billions, are those that torchvision states", slow=True)
+    def published() -> Measured:
+        found = {name: round(products(name), 3) for name in PUBLISHED}
+        return Measured(", ".join(f"{name} {value:.3f}" for name, value in found.items()), found == PUBLISHED)
 
     @row.fact("with bias the parameters of 15.7.4, 5, 7 and 11 are 40, 170, 160 and 130")
     def with_bias() -> Measured:

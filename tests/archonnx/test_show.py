@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,7 @@ import archonnx
 from archonnx.cli.app import app
 from archonnx.compiler.ir.dims import Dim
 from archonnx.summary import number
-from benchmarks.catalogue.counting import EXERCISES, Exercise, answer
+from benchmarks.catalogue.counting import EXERCISES, PUBLISHED, Exercise, answer, products
 
 TABLE = """\
 DigitsMLP, graph `infer`, for one example (B = 1)
@@ -72,6 +73,21 @@ def test_counting_exercises(exercise: Exercise) -> None:
     assert answer(exercise) == exercise.printed
     if exercise.with_bias is not None:
         assert answer(exercise, bias=True) == exercise.with_bias
+
+
+@pytest.mark.parametrize("net", ["alexnet", "resnet18", "vgg16"])
+def test_multiplications_of_published_nets(net: str) -> None:
+    assert round(products(net), 3) == PUBLISHED[net]
+
+
+def test_a_run_is_shown_as_it_was_trained(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    spec = archonnx.load("function_fit", dtype="f64", width=5)
+    archonnx.train(spec, out, settings={"epochs": 1}, device="cpu")
+    record = json.loads(run(str(out), "--format", "json"))["total"]
+    assert (record["parameters"], record["parameter_bytes"]) == (16, 8 * 16)
+    record = json.loads(run(str(out), "--format", "json", "--arg", "width=6", "--dtype", "f32"))["total"]
+    assert (record["parameters"], record["parameter_bytes"]) == (19, 4 * 19)
 
 
 @pytest.mark.parametrize("sizes", ["B", "B=x", "B=1.5", "B=true"])
