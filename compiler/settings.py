@@ -87,7 +87,7 @@ class EarlyStopping(Settings):
 class TrainSettings(Settings):
     """Settings of a ``train`` block."""
 
-    COMPILED: ClassVar[frozenset[str]] = frozenset({"clip_norm", "start_from"})
+    COMPILED: ClassVar[frozenset[str]] = frozenset({"clip_norm", "clip_value", "start_from"})
     """Settings that shape the graphs or the order of programs: given in the spec, not at the command line."""
 
     epochs: PositiveCount = 10
@@ -98,6 +98,8 @@ class TrainSettings(Settings):
     early_stopping: EarlyStopping | None = None
     clip_norm: Annotated[Number, Field(gt=0)] | None = None
     """Scale the gradients of a step down to this norm."""
+    clip_value: Annotated[Number, Field(gt=0)] | None = None
+    """Hold each element of the gradients between this and its opposite."""
     start_from: str | None = None
     """The earlier program whose parameters this one starts with; fresh ones otherwise."""
 

@@ -52,6 +52,20 @@ class Objective:
     slots: Sequence[Slot] | None = None
 
 
+@dataclass(frozen=True)
+class Clip:
+    """Bounds on the gradients of a step (003 6.2.4): of each element, then of their joint norm."""
+
+    value: float | None = None
+    norm: float | None = None
+
+    def apply(self, gradients: Sequence[Value]) -> Sequence[Value]:
+        """The gradients within the bounds."""
+        if self.value is not None:
+            gradients = clip_by_value(gradients, self.value)
+        return gradients if self.norm is None else clip_by_norm(gradients, self.norm)
+
+
 def gradient_graph(trained: Elaboration, loss: str) -> Graph:
     """The graph of the gradient of a loss with respect to each trainable parameter."""
     work = working_copy(trained)
@@ -134,7 +148,7 @@ def build_step(
     objectives: Sequence[Objective],
     *,
     also: Sequence[str] = (),
-    clip_norm: float | None = None,
+    clip: Clip | None = None,
     watch: bool = False,
 ) -> TrainStep:
     """The step of one ``minimize``, or of several that share a forward pass.
@@ -143,13 +157,13 @@ def build_step(
         trained: the model in training mode.
         objectives: what is minimised; no parameter may change twice.
         also: losses that are reported along with it.
-        clip_norm: scales the gradients of each objective so that their joint norm is at most this.
+        clip: bounds the gradients of each objective.
         watch: whether it also tells of the size of gradients and updates.
     """
     step = _Step(objectives[0].name, working_copy(trained))
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
-            _minimize(step, objective, clip_norm)
+            _minimize(step, objective, clip or Clip())
         updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
         for slot in dict.fromkeys(slot for group in updated for slot in group):
             step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
@@ -168,7 +182,7 @@ def build_update(name: str, values: Mapping[Slot, Value], work: Elaboration) -> 
     return step.finish((), ())
 
 
-def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> None:
+def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
     work, span = step.work, objective.span
     slots = _trainable(work) if objective.slots is None else [s for s in objective.slots if s in work.build.parameters]
     with work.build.builder.at(Origin("`minimize`", span)):
@@ -187,9 +201,7 @@ def _minimize(step: _Step, objective: Objective, clip_norm: float | None) -> Non
                 )
             step.changed[slot] = objective
         step.gradients |= reached
-        gradients = list(reached.values())
-        if clip_norm is not None:
-            gradients = clip_by_norm(gradients, clip_norm)
+        gradients = clip.apply(list(reached.values()))
         t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), np.zeros((), np.int64)) + 1
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
@@ -205,6 +217,13 @@ def _squares(step: _Step) -> Value:
             for row, x in zip(rows, (cast(g, DType.f64), before, after - before), strict=True):
                 row.append(reshape(reduce_sum(x * x), [ONE]))
         return concat([reshape(concat(row, 0), [ONE, Dim.of(len(row))]) for row in rows], 0)
+
+
+def clip_by_value(gradients: Sequence[Value], limit: float) -> list[Value]:
+    """Gradients whose elements are held between ``-limit`` and ``limit`` (Mikolov 2012)."""
+    builder = current_builder()
+    lowered = (builder.elementwise("minimum", g, limit) for g in gradients)
+    return [builder.elementwise("maximum", g, -limit) for g in lowered]
 
 
 def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:

@@ -9,7 +9,7 @@ from archonnx.compiler.ir.dims import assuming
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.program import TrainStep
 from archonnx.compiler.settings import TrainSettings
-from archonnx.compiler.train_step import Objective, build_step, build_update, working_copy
+from archonnx.compiler.train_step import Clip, Objective, build_step, build_update, working_copy
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
@@ -56,6 +56,7 @@ def _built_steps(
     report = trained.build.report
     minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
     others = [name for name in trained.losses if name not in minimized]
+    clip = Clip(settings.clip_value, settings.clip_norm)
     steps: list[TrainStep] = []
     for number, statement in enumerate(block.statements):
         if isinstance(statement, Bound):
@@ -68,7 +69,7 @@ def _built_steps(
             for m, name in zip(statement, names, strict=True)
         ]
         also = others if not any(step.minimized for step in steps) else ()
-        steps.append(build_step(forward, objectives, also=also, clip_norm=settings.clip_norm, watch=watch))
+        steps.append(build_step(forward, objectives, also=also, clip=clip, watch=watch))
         report.finish()
     return tuple(steps)
 

@@ -9,7 +9,7 @@ import pytest
 
 from archonnx.compiler.ir.types import DType
 from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
-from tests.support.elaborated import codes, findings, initial, model, numbers, program, run_steps, train_step
+from tests.support.elaborated import codes, findings, initial, model, numbers, outputs, program, run_steps, train_step
 
 X, Y = numbers(6, 3), numbers(6, seed=1)
 START = {"w": numbers(3, seed=2), "b": np.float32(0.3)}
@@ -65,6 +65,19 @@ def test_clip_norm_scales_all_gradients_together(limit: float) -> None:
     of = program(model("target y: [B]\n" + BODY, "x: [B, 3]", after=after))
     history = run_steps(train_step(of), START, {"x": X, "y": Y}, STEPS)
     for actual, expected in zip(history, trajectory(sgd(1.0), START, clipped, STEPS), strict=True):
+        np.testing.assert_allclose(actual["w"], expected["w"], rtol=2e-3, atol=2e-5)
+
+
+def test_clip_value_bounds_each_element_before_the_norm() -> None:
+    def clipped(p: Parameters) -> Parameters:
+        g = {name: np.clip(v, -3.0, 3.0) for name, v in slopes(p).items()}
+        norm = np.sqrt(sum(np.sum(v**2) for v in g.values()))
+        return {name: v * min(1, 4 / norm) for name, v in g.items()}
+
+    first = slopes({name: np.float64(value) for name, value in START.items()})
+    assert abs(first["w"]).max() > 3 > abs(first["w"]).min(), "some are beyond, some not"
+    steps = history("sgd(lr=0.1)", STEPS, "clip_norm = 4\n    clip_value = 3")
+    for actual, expected in zip(steps, trajectory(sgd(0.1), START, clipped, STEPS), strict=True):
         np.testing.assert_allclose(actual["w"], expected["w"], rtol=2e-3, atol=2e-5)
 
 
@@ -136,3 +149,36 @@ def test_mistakes_of_a_train_block_are_told_together() -> None:
     train = "    epoch = 3\n    batch_size = 0\n    feed z = data.z\n    data = cvs(1)\n"
     text = model("param w: [] = 1\nloss objective = w * mean(x)", "x: [B]", after=f"\ntrain:\n{train}")
     assert sorted(f.code for f in findings(text)) == ["AX0701", "AX0702", "AX0705", "AX0706"]
+
+
+# ---------------------------------------------------------------- Newton's method
+
+
+def newton(text: str, parameters: Parameters, fields: Parameters) -> Parameters:
+    """Parameters after one step of ``update net = newton_step(...)`` in float64."""
+    (state,) = run_steps(train_step(program(text, float_type=DType.f64)), parameters, fields, 1)
+    return state
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.5])
+def test_a_newton_step_by_hand(damping: float) -> None:
+    """Logistic regression: H = X^T diag(q (1 - q)) X / n, with a column of ones for the bias."""
+    after = f"\ntrain:\n    update net = newton_step(objective, net, {damping})\n"
+    text = model("target y: [B, 1]\nnet = Dense(1)\nloss objective = bce_logits(net(x), y)", "x: [B, 3]", after=after)
+    x, y = X.astype(np.float64), (Y[:, None] > 0).astype(np.float64)
+    start = np.array([0.1, -0.2, 0.3, 0.05])
+    got = newton(text, {"net.W": start[:3, None], "net.b": start[3:]}, {"x": x, "y": y})
+    ones = np.hstack([x, np.ones((6, 1))])
+    q = 1 / (1 + np.exp(-ones @ start))
+    slope = ones.T @ (q - y[:, 0]) / 6
+    curvature = ones.T @ ((q * (1 - q))[:, None] * ones) / 6 + damping * np.eye(4)
+    expected = start - np.linalg.solve(curvature, slope)
+    np.testing.assert_allclose(np.append(got["net.W"], got["net.b"]), expected, rtol=1e-9)
+
+
+def test_the_hessian_of_a_module_is_that_of_its_parameters() -> None:
+    body = "net = MLP([2, 1], activation=tanh)\ny = net(x)\nh = module_hessian(sum(y * y), net)\n"
+    body += "output symmetric = h - transpose(h)\noutput last = h[-1, -1]"
+    results = outputs(model(body, "x: [6, 3]"), x=X)
+    np.testing.assert_allclose(results["symmetric"], np.zeros((11, 11)), atol=1e-4)
+    np.testing.assert_allclose(results["last"], 2 * 6)  # the last bias: sum (w h + b)^2
