@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import DType
+from benchmarks.oracles.onnx_training import OPERATORS
 from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
 from tests.support.elaborated import codes, findings, initial, model, numbers, outputs, program, run_steps, train_step
 
@@ -43,6 +44,15 @@ def test_steps_by_hand(written: str) -> None:
     for actual, wanted in zip(history(written, STEPS), expected, strict=False):
         for name in START:
             np.testing.assert_allclose(actual[name], wanted[name], rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("written", OPERATORS)
+def test_steps_of_onnx(written: str) -> None:
+    """ONNX's training operators, by its reference implementation."""
+    expected = trajectory(OPERATORS[written], START, slopes, 12)
+    for actual, wanted in zip(history(written, 12, float_type=DType.f64), expected, strict=True):
+        for name in START:
+            np.testing.assert_allclose(actual[name], wanted[name], rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("written", SCHEDULES)
