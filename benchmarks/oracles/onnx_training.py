@@ -57,7 +57,7 @@ def momentum(lr: float, alpha: float, mode: str) -> Rule:
 
 
 def adam(lr: float, beta1: float, beta2: float, eps: float) -> Rule:
-    """It corrects the bias of the quotient, not of the moments, so that its epsilon is scaled: eps sqrt(1 - beta2^t)."""
+    """It corrects the bias of the quotient, not of the moments; its epsilon is thus eps sqrt(1 - beta2^t)."""
 
     def rule(t: int, p: Array, g: Array, state: State, decay: bool) -> Array:
         inputs = (lr, t, p, g, state.get("v", np.zeros_like(p)), state.get("h", np.zeros_like(p)))
