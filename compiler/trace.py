@@ -134,9 +134,18 @@ def _graph(
     given = {*work.build.inputs.values(), *work.build.parameters.values()}
     made = dict.fromkeys(traced.value for traced in names if traced.value not in given)
     keys = {value: f"value.{number}" for number, value in enumerate(made)}
-    graph = work.graph(title, {key: value for value, key in keys.items()} | dict(gradients))
+    graph = _with_sizes(work, work.graph(title, {key: value for value, key in keys.items()} | dict(gradients)))
     shown = [traced for traced in names if traced.value in keys or traced.value in graph.inputs.values()]
     return TraceGraph(graph, tuple(shown), keys, loss, refused)
+
+
+def _with_sizes(work: Elaboration, graph: Graph) -> Graph:
+    """The graph with the arguments of an entry that give sizes (``n: dim``), even where only shapes use them."""
+    used = set().union(
+        *(value.type.symbols() for value in graph.values()), *(node.op.symbols() for node in graph.nodes)
+    )
+    sizes = {name: value for name, value in work.build.inputs.items() if name in used}
+    return Graph(graph.name, {**sizes, **graph.inputs}, graph.nodes, graph.outputs, graph.facts)
 
 
 # ---------------------------------------------------------------- names
@@ -148,7 +157,7 @@ def _within(work: Elaboration, named: Elaboration, outputs: Sequence[Value]) -> 
     fields = {work.build.inputs[name] for name in work.fields if name in work.build.inputs}
     absent = (fields if work.fields else set()) - used
     known = {*work.build.inputs.values(), *work.build.parameters.values()} - absent
-    symbols = set().union(*(value.type.symbols() for value in known))
+    symbols = set().union(*(value.type.symbols() for value in known)) | set(work.build.inputs)
     for node in work.build.builder.nodes:
         if known.issuperset(node.inputs) and node.op.symbols() <= symbols:
             known.update(node.outputs)

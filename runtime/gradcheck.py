@@ -243,8 +243,16 @@ class _Check:
         return float(interpret(self.forward, inputs, self._sizes, point.held)["loss"])
 
     def culprit(self) -> Diagnostic:
-        """The first op, in program order, whose own derivative disagrees with differences."""
-        values = evaluate(self.forward, self.point.inputs, self._sizes)
+        """The first op, in program order, whose own derivative disagrees with differences: beside the point, since the
+        point may lie at a kink, or else at it."""
+        beside = _moved(self.point.inputs, self.names, np.random.default_rng(self._seed))
+        for inputs in (beside, self.point.inputs):
+            if (node := self._first_wrong(evaluate(self.forward, inputs, self._sizes))) is not None:
+                return _blame(node)
+        headline = f"the gradient of `{self._traced.loss}` is wrong, though each op of it is right by itself"
+        return Diagnostic("AX0622", headline, help="please report it, with this spec")
+
+    def _first_wrong(self, values: Mapping[Value, Array]) -> Node | None:
         floats = {self.forward.inputs[name] for name in self.names}
         for number, node in enumerate(self.forward.nodes):
             moved = [value for value in dict.fromkeys(_arguments(node)) if value in floats]
@@ -252,9 +260,8 @@ class _Check:
                 continue
             floats.update(out for out in node.outputs if out.type.dtype.is_float)
             if not self._agrees(node, moved, values, np.random.default_rng([self._seed, number])):
-                return _blame(node)
-        headline = f"the gradient of `{self._traced.loss}` is wrong, though each op of it is right by itself"
-        return Diagnostic("AX0622", headline, help="please report it, with this spec")
+                return node
+        return None
 
     def _agrees(
         self, node: Node, moved: Sequence[Value], values: Mapping[Value, Array], rng: np.random.Generator

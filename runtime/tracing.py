@@ -217,7 +217,7 @@ def checked_inputs(
     types = field_types(traced, model)
     entry = graph in model.entries
     what = "argument" if entry else "field"
-    spare = () if entry else model.fields.keys() - types.keys()
+    spare = (model.entries[graph].inputs.keys() if entry else model.fields.keys()) - types.keys()
     wanted = {name: array for name, array in given.items() if name not in spare}
     if missing := [name for name in types if name not in wanted]:
         report = Report()
@@ -228,7 +228,7 @@ def checked_inputs(
             help_text = f"give all of them, for example: `{example}`" if name == missing[-1] else None
             report.error("AX0607", f"the {what} `{name}: {types[name]}` is not given", None, help=help_text)
         report.finish()
-    arrays = checked(wanted, types)
+    arrays = checked(wanted, types, what)
     check_dim_arguments(dim_arguments(types, {}), arrays, types)
     assumed = model.entry_assumptions.get(graph, ()) if entry else of_graph(traced.graph, model.assumptions)
     check_arrays(assumed, types, arrays)
