@@ -330,7 +330,7 @@ def trace(
         device: ``auto`` takes a GPU if there is one.
 
     Examples:
-        >>> traced = trace("backprop_relu_two_units")
+        >>> traced = trace("backprop_relu_one_weight")
         >>> traced["h2"].value, traced["W1"].gradient.tolist()
         (array(0., dtype=float32), [[-0.125, -0.0625], [0.0, 0.0]])
     """

@@ -50,9 +50,9 @@ def trace(
     that is given anew counts: `x#1`, `x#2`. Without `--input`, the first example of the spec's data is taken.
 
     It runs what training runs, in onnxruntime: forward, loss and gradients in one graph (`training` is true, and
-    dropout drops). What needs operators that the CPU lacks for f64 runs in NumPy. A note says which it was.
+    dropout drops). What needs operators that the CPU lacks for f64 runs in NumPy. The first line says which it was.
 
-        archonnx trace backprop_relu_two_units
+        archonnx trace backprop_relu_one_weight
         archonnx trace model.arch --input 'x=[[1, 0.5]]' --input y=[1] --dtype f64
         archonnx trace digits_mlp --examples 4 --only 'dense*' --only logits
         archonnx trace runs/digits_mlp-1 --input digits.npz --graph infer --deep
