@@ -63,7 +63,7 @@ def test_a_schedule_gives_a_float() -> None:
 @pytest.mark.parametrize("name", zoo())
 def test_the_zoo_can_be_trained_in_f64(name: str) -> None:
     of = elaborate(load(name, dtype="f64"))
-    graphs = [step.graph for train in of.programs for step in train.steps(8, 4)]
+    graphs = [of.infer, of.evaluate, *(step.graph for train in of.programs for step in train.steps(8, 4))]
     chances = {v for graph in graphs for node in graph.nodes if node.op.name == "random_bernoulli" for v in node.inputs}
     types = {value.type.dtype for graph in graphs for value in graph.values() if value not in chances}
     assert DType.f64 in types and not {DType.f32, DType.f16} & types
