@@ -80,7 +80,7 @@ def divergence() -> Measured:
     model = elaborate(parse_spec(Source("fact.arch", text)), float_type=DType.f64)
     a, b = np.random.default_rng(0).normal(size=(2, 1000, 5))
     found = Trainer(model, options=Options("cpu")).predict({"a": a, "b": b})
-    least, gap = found["divergence"].min(), abs(found["divergence"] - found["excess"]).max()
+    least, gap = found["divergence"].min(), np.abs(np.subtract(found["divergence"], found["excess"])).max()
     equal = abs(found["itself"]).max()
     holds = least > 0 and equal < 1e-12 and gap < 1e-12 and found["quotient"].min() > 0.1
     return Measured(f"least {least:.3f}, of equals {equal:.0e}, gap {gap:.0e}", bool(holds))

@@ -57,7 +57,7 @@ def symmetry() -> Measured:
     for epochs in (1, 4, 10):
         done = train("symmetry", settings={"epochs": epochs})[-1]
         w = done.trainer.parameters["first.W"]
-        apart = max(apart, float(abs(w - w[:, :1]).max()))
+        apart = max(apart, float(np.abs(np.subtract(w, w[:, :1])).max()))
     moved = float(abs(w).max())
     equal = done.metrics["train"]["accuracy"]
     other = train("symmetry", init="glorot_uniform")[-1].metrics["train"]["accuracy"]
