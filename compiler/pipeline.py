@@ -19,6 +19,7 @@ from typing import Any
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_tree
 
@@ -151,7 +152,21 @@ def elaborate(spec: Spec, *, float_type: DType | None = None) -> ModelProgram:
         def again(source: Source) -> ModelProgram:
             return _elaborate(replace(spec, source=source, file=parse_source(source)), chosen)
 
-        raise SpecError(checked_suggestions(spec.source, error.report, again)) from None
+        report = checked_suggestions(spec.source, error.report, again)
+        if chosen is not DType.f32:
+            _tell_of_float_type(spec, chosen, report)
+        raise SpecError(report) from None
+
+
+def _tell_of_float_type(spec: Spec, chosen: DType, report: Report) -> None:
+    """Say it where a spec is right in f32: it names that type where it means the model's."""
+    try:
+        _elaborate(spec, DType.f32)
+    except SpecError:
+        return
+    first = report.diagnostics[0]
+    note = f"the spec is right with the float type f32, and was read with {chosen}: `float(x)` casts to either"
+    report.diagnostics[0] = replace_record(first, notes=(*first.notes, note))
 
 
 def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:

@@ -33,7 +33,7 @@ from .tracing import checked_inputs, example_input, field_types, parameter_value
 from .trainer import EVALUATION_STEP
 
 Floats = npt.NDArray[np.float64]
-Verdict = Literal["ok", "wrong", "kink", "no effect"]
+Verdict = Literal["ok", "wrong", "kink", "no effect", "not differentiable"]
 TRIES = 3
 """Points at which a direction is tried before it counts as lying at a kink."""
 ROWS = 3
@@ -71,7 +71,8 @@ class Checked:
         analytic: the compiled gradient along the direction.
         numeric: the central difference along it.
         error: the relative error.
-        verdict: ``ok``, ``wrong``, ``kink`` (no derivative at any point tried), or ``no effect`` on the loss.
+        verdict: ``ok``, ``wrong``, ``kink`` (no derivative at any point tried), ``no effect`` on the loss, or ``not
+            differentiable`` (an input that reaches the loss through a discrete draw, say).
         moved: whether it was compared beside the point, which lies at a kink.
     """
 
@@ -179,6 +180,13 @@ class _Check:
         self._tolerance = TOLERANCES[_narrowest(whole, self.names, self._loss)]
         self._sizes = bound_dims({name: (whole.inputs[name].type, array.shape) for name, array in inputs.items()})
         self.point = self._at(inputs)
+        if not np.isfinite(self.point.loss):
+            fail(
+                "AX0622",
+                f"loss `{traced.loss}` is {self.point.loss} here, so that there is nothing to compare",
+                None,
+                help="give inputs at which it is finite: `--input NAME=...`",
+            )
 
     def _part(self, outputs: Mapping[str, Value]) -> Graph:
         whole = self._traced.graph
@@ -195,6 +203,9 @@ class _Check:
 
     def compare(self, name: str, directions: int) -> Checked:
         """The gradient for one tensor; where the point lies at a kink, beside it."""
+        if self._traced.refused and name not in self.point.gradients:
+            shape = np.shape(self.point.inputs[name])
+            return Checked(name, shape, np.nan, np.nan, np.nan, "not differentiable")
         rng = np.random.default_rng([self._seed, self.names.index(name)])
         point, moved = self.point, False
         for _ in range(TRIES):

@@ -17,19 +17,20 @@ def as_text(check: GradientCheck) -> str:
 
 def _row(one: Checked) -> list[str]:
     figures = [f"{one.analytic:.8g}", f"{one.numeric:.8g}", f"{one.error:.1e}"]
-    if one.verdict == "no effect":
-        figures = ["0", "0", ""]
+    if one.verdict in ("no effect", "not differentiable"):
+        figures = ["", "", ""]
     verdict = one.verdict + (" (beside a kink)" if one.moved else "")
     return [one.name, str(list(one.shape)), *figures, verdict]
 
 
 def _outcome(check: GradientCheck) -> str:
-    every = [one for group in check.checked.values() for one in group]
-    wrong = sum(one.verdict == "wrong" for one in every)
-    kinks = sum(one.verdict == "kink" for one in every)
-    said = f"{wrong} of {len(every)} gradients {'is' if wrong == 1 else 'are'} wrong" if wrong else ""
-    said = said or (f"{len(every)} gradients agree" if not kinks else f"{len(every) - kinks} gradients agree")
-    return said + (f"; {kinks} could not be compared: the loss has a kink wherever it was tried" if kinks else "")
+    every = [one.verdict for group in check.checked.values() for one in group]
+    compared = sum(verdict in ("ok", "wrong", "no effect") for verdict in every)
+    wrong, kinks = every.count("wrong"), every.count("kink")
+    parts = [f"{wrong} of {len(every)} gradients {'is' if wrong == 1 else 'are'} wrong"] if wrong else []
+    parts += [f"{compared} gradient{'s agree' if compared != 1 else ' agrees'}"] if not wrong else []
+    parts += [f"{kinks} could not be compared: the loss has a kink wherever it was tried"] if kinks else []
+    return "; ".join(parts)
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -130,3 +130,17 @@ def test_integers_must_be_given() -> None:
 def test_f32_tells_large_errors_alone() -> None:
     assert checked(cubes(), float_type=DType.f32).ok
     assert not checked(cubes("2"), float_type=DType.f32).ok
+
+
+def test_an_input_behind_a_discrete_draw_is_not_compared() -> None:
+    text = model("param w: [] = 2\nz: bool[B] ~ bernoulli(sigmoid(p))\nloss J = mean(float(z) * w)", "p: [B]")
+    check = checked(text)
+    assert check.ok and verdicts(check) == {"p": "not differentiable", "w": "ok"}
+    assert str(check).endswith("1 gradient agrees")
+
+
+def test_a_loss_that_is_not_finite_is_told() -> None:
+    text = model("param w: [] = 1\nloss J = mean(log(x)) * w", "x: [B]")
+    with pytest.raises(SpecError, match="loss `J` is nan here"):
+        checked(text)
+    assert checked(text, {"x": [1.0, 2.0]}).ok

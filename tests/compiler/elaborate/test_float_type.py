@@ -12,7 +12,8 @@ from archonnx.compiler.elaborate.library import SPECS
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, load, zoo
-from tests.support.elaborated import codes, initial, model, program, train_step
+from archonnx.grammar.diagnostics import SpecError
+from tests.support.elaborated import codes, findings, initial, model, program, train_step
 
 OPTIMIZERS = ("sgd(lr=own(0.1), momentum=0.9)", "adam()", "adamw(lr=warmup_cosine(1e-2, 2, 9))", "sgd(lr=whole(0.5))")
 SCHEDULES = """
@@ -85,3 +86,12 @@ def test_float_casts_to_the_model_s_float() -> None:
     for float_type in (DType.f32, DType.f64):
         assert str(program(text, float_type=float_type).infer.outputs["y"].type) == f"{float_type}[B]"
     assert codes(model("output y = x + float(true)", "x: [B]")) == ["AX0306"]
+
+
+def test_a_spec_that_names_f32_says_so_when_it_is_read_in_f64() -> None:
+    text = model("param w: [] = 1\nloss J = mean(f32(x > 0) * w)", "x: [B]")
+    assert not findings(text)
+    with pytest.raises(SpecError) as caught:
+        program(text, float_type=DType.f64)
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "AX0303" and "right with the float type f32" in finding.notes[-1]
