@@ -20,7 +20,7 @@ from archonnx.compiler.autodiff import NotDifferentiable, pull_back
 from archonnx.compiler.interpret import evaluate, interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Node, Value, needed
-from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.passes.manager import optimise
@@ -29,15 +29,14 @@ from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import Diagnostic, Label, fail
 
 from .assumptions import bound_dims
-from .tracing import checked_inputs, example_input, field_types, parameter_values, traced_graph
+from .drawn_inputs import drawn_inputs
+from .tracing import checked_inputs, parameter_values, traced_graph
 from .trainer import EVALUATION_STEP
 
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["ok", "wrong", "kink", "no effect", "not differentiable"]
 TRIES = 3
 """Points at which a direction is tried before it counts as lying at a kink."""
-ROWS = 3
-"""Size of the dim that counts examples where inputs are drawn; other dims are larger, each by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,53 +350,3 @@ def _narrowest(graph: Graph, names: Sequence[str], loss: Value) -> DType:
     """The least precise float type of what is compared."""
     types = {graph.inputs[name].type.dtype for name in names} | {loss.type.dtype}
     return DType.f64 if types == {DType.f64} else DType.f32
-
-
-# ---------------------------------------------------------------- inputs
-
-
-def drawn_inputs(traced: TraceGraph, model: ModelProgram, seed: int) -> dict[str, Array]:
-    """Normal floats and random bools for what a loss takes. Integers are not drawn: nothing says how large they may be.
-
-    Dims are small and all different, so that what agrees only by chance is not taken for right.
-    """
-    types = field_types(traced, model)
-    integers = [name for name, type_ in types.items() if type_.dtype.is_integer]
-    if integers:
-        example = " ".join(f"--input {example_input(name, type_)}" for name, type_ in types.items())
-        names = ", ".join(f"`{name}`" for name in integers)
-        fail(
-            "AX0607",
-            f"{names} holds integers, and nothing says which: the inputs cannot be drawn",
-            None,
-            help=f"give all inputs, for example: `{example}`",
-        )
-    sizes = _sizes(types, model)
-    rng = np.random.default_rng([seed, 1])
-    return {name: _drawn(type_, sizes, rng) for name, type_ in types.items()}
-
-
-def _drawn(type_: TensorType, sizes: Mapping[str, int], rng: np.random.Generator) -> Array:
-    shape = tuple(dim.evaluate(sizes) for dim in type_.shape)
-    if type_.dtype is DType.bool:
-        return rng.random(shape) < 0.5
-    return rng.normal(size=shape).astype(type_.dtype.numpy)
-
-
-def _sizes(types: Mapping[str, TensorType], model: ModelProgram) -> dict[str, int]:
-    """Sizes of the symbolic dims for which all that the model asserts holds, if any of a few does."""
-    names = list(
-        dict.fromkeys(name for type_ in types.values() for dim in type_.shape for name in sorted(dim.symbols()))
-    )
-    for sizes in _candidates(names):
-        speaking = [a for a in model.assumptions if a.symbols() <= sizes.keys()]
-        if all(assumption.holds(sizes) for assumption in speaking):
-            return sizes
-    return next(_candidates(names))  # the message of the assertion that fails says more than we could
-
-
-def _candidates(names: Sequence[str]) -> Iterator[dict[str, int]]:
-    yield {name: ROWS + number for number, name in enumerate(names)}
-    rng = np.random.default_rng(0)
-    for _ in range(2000):
-        yield {name: int(size) for name, size in zip(names, rng.integers(1, 13, len(names)), strict=True)}
