@@ -33,6 +33,10 @@ FATAL = 4
 """onnxruntime's log level at which it says nothing by itself: what goes wrong comes as an exception."""
 
 
+REDUNDANT = ["CommonSubexpressionElimination"]
+"""Optimisers of onnxruntime that find nothing in our graphs, in a time that grows with the square of their length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Where and how models run. ``threads`` is the number of CPU threads (onnxruntime's choice if None)."""
@@ -150,7 +154,12 @@ def open_session(model: onnx.ModelProto | Path, options: Options, graph: Graph |
     content = str(model) if isinstance(model, Path) else model.SerializeToString()
     origins = {} if isinstance(model, Path) else _origins(model)
     try:
-        handle = ort.InferenceSession(content, settings, providers=_providers(device, options))
+        handle = ort.InferenceSession(
+            content,
+            settings,
+            providers=_providers(device, options),
+            disabled_optimizers=[] if isinstance(model, Path) else REDUNDANT,
+        )
     except Exception as error:  # onnxruntime's exceptions have no base of their own
         found = _unreadable(error, model) if isinstance(model, Path) else None
         raise SpecError(Report([found or _explained(error, device, origins, graph)])) from error

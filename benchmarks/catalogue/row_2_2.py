@@ -27,6 +27,7 @@ COUNTS = {
     "densenet121": 7_978_856,
     "mobilenet_v2": 3_504_872,
     "convnext_tiny": 28_589_128,
+    "unet": 31_030_658,
 }
 """Parameters of each network; running statistics are none."""
 ROW = Row("2.2", "Published convolutional networks", "002 4; 003 7; 004 14, 21", tuple(COUNTS))
@@ -50,7 +51,7 @@ def _infers(name: str) -> Measured:
     image = np.random.default_rng(0).random(shape or (), np.float32)
     trainer = Trainer(model, options=Options(device="cpu"), batch_size=1)
     (values,) = trainer.predict({"image": image}).values()
-    sums = values.sum(axis=1)
+    sums = values.sum(axis=-1)
     good = bool(np.isfinite(values).all() and np.abs(sums - 1).max() < 1e-4)
     return Measured(f"{' x '.join(map(str, values.shape))}", good)
 
