@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.runtime.session import Options
@@ -57,8 +60,93 @@ def _infers(name: str) -> Measured:
 
 
 for name, count in COUNTS.items():
-    ROW.fact(f"{name} has {count:,} parameters")(partial(_count, name, count))
+    ROW.fact(f"{name} has {count:,} parameters", slow=count > 40_000_000)(partial(_count, name, count))
 for name in COUNTS:
     ROW.fact(f"{name} gives probabilities for an image of the paper's size", slow=name != "lenet5")(
         partial(_infers, name)
     )
+
+
+@ROW.fact("U-Net tells the classes of the inner 388 x 388 of 572 x 572 pixels")
+def unet_size() -> Measured:
+    """As the compiler proves it."""
+    shape = elaborated("unet").infer.outputs["probs"].type.shape
+    return Measured(" x ".join(map(str, shape)), [str(d) for d in shape] == ["B", "388", "388", "2"])
+
+
+# ---------------------------------------------------------------- against NumPy
+
+
+def _convolved(x: Array, w: Array, stride: int = 1, margin: int = 0) -> Array:
+    x = np.pad(x, [(0, 0), (0, 0), (margin, margin), (margin, margin)])
+    windows = sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    return np.moveaxis(np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))), -1, 1)
+
+
+def _largest(x: Array, window: int, stride: int, margin: int = 0) -> Array:
+    x = np.pad(x, [(0, 0), (0, 0), (margin, margin), (margin, margin)], constant_values=-np.inf)
+    return sliding_window_view(x, (window, window), (2, 3))[:, :, ::stride, ::stride].max((-1, -2))
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def _softmax(x: Array) -> Array:
+    weights = np.exp(x - x.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def _lenet(p: Mapping[str, Array], x: Array) -> Array:
+    for i, margin in enumerate((2, 0)):
+        y = _convolved(x, p[f"conv.{i}.W"], margin=margin) + p[f"conv.{i}.b"][:, None, None]
+        x = _largest(_relu(y), 2, 2)
+    x = x.reshape(len(x), -1)
+    for i in range(3):
+        x = x @ p[f"dense.{i}.W"] + p[f"dense.{i}.b"]
+        x = _relu(x) if i < 2 else x
+    return _softmax(x)
+
+
+def _resnet18(p: Mapping[str, Array], x: Array) -> Array:
+    def conv_norm(path: str, x: Array, stride: int = 1) -> Array:
+        w = p[f"res_net.{path}.conv.W"]
+        y = _convolved(x, w, stride, w.shape[-1] // 2)
+        names = ("running_mean", "running_variance", "scale", "shift")
+        mean, variance, scale, shift = (p[f"res_net.{path}.batch_norm.{name}"][:, None, None] for name in names)
+        return (y - mean) / np.sqrt(variance + 1e-5) * scale + shift
+
+    x = _largest(_relu(conv_norm("conv_norm", x, 2)), 3, 2, 1)
+    for block in range(8):
+        path, stride = f"basic_block.{block}", 2 if block in (2, 4, 6) else 1
+        y = conv_norm(f"{path}.conv_norm.1", _relu(conv_norm(f"{path}.conv_norm.0", x, stride)))
+        x = _relu(y + (conv_norm(f"{path}.conv_norm.2", x, stride) if stride > 1 else x))
+    return _softmax(x.mean((2, 3)) @ p["dense.W"] + p["dense.b"])
+
+
+Net = Callable[[Mapping[str, Array], Array], Array]
+
+
+def _gap(name: str, net: Net, shape: Sequence[int], **arguments: int) -> Measured:
+    """The largest difference from NumPy in f64, relative to the largest probability; running statistics are drawn."""
+    rng = np.random.default_rng(0)
+    trainer = Trainer(elaborate(load(name, **arguments)), options=Options(device="cpu"), batch_size=shape[0])
+    for path in trainer.parameters:
+        if "running" in path or path.endswith((".b", ".shift")):
+            trainer.parameters[path] = rng.uniform(0.5, 1.5, trainer.parameters[path].shape).astype(np.float32)
+    x = rng.normal(size=shape).astype(np.float32)
+    expected = net({path: trainer.parameters[path].astype(np.float64) for path in trainer.parameters}, x)
+    gap = np.abs(trainer.predict({"image": x})["probs"] - expected).max() / expected.max()
+    return Measured(f"{gap:.0e}", bool(gap < 1e-4))
+
+
+@ROW.fact("LeNet-5 computes what NumPy computes: relative gap below 1e-4")
+def lenet_values() -> Measured:
+    """On noise, with biases drawn."""
+    return _gap("lenet5", _lenet, (2, 1, 28, 28))
+
+
+@ROW.fact("ResNet-18 computes what NumPy computes: relative gap below 1e-4", slow=True)
+def resnet_values() -> Measured:
+    """At its full width on images of 64 x 64."""
+    return _gap("resnet18", _resnet18, (2, 3, 64, 64), size=64)
