@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.runtime.session import Options
@@ -76,16 +77,21 @@ def unet_size() -> Measured:
 
 # ---------------------------------------------------------------- against NumPy
 
+Array: TypeAlias = npt.NDArray[np.float64]
+Net = Callable[[Mapping[str, Array], Array], Array]
+
 
 def _convolved(x: Array, w: Array, stride: int = 1, margin: int = 0) -> Array:
     x = np.pad(x, [(0, 0), (0, 0), (margin, margin), (margin, margin)])
     windows = sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    return np.moveaxis(np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))), -1, 1)
+    y: Array = np.moveaxis(np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))), -1, 1)
+    return y
 
 
 def _largest(x: Array, window: int, stride: int, margin: int = 0) -> Array:
     x = np.pad(x, [(0, 0), (0, 0), (margin, margin), (margin, margin)], constant_values=-np.inf)
-    return sliding_window_view(x, (window, window), (2, 3))[:, :, ::stride, ::stride].max((-1, -2))
+    y: Array = sliding_window_view(x, (window, window), (2, 3))[:, :, ::stride, ::stride].max((-1, -2))
+    return y
 
 
 def _relu(x: Array) -> Array:
@@ -93,8 +99,9 @@ def _relu(x: Array) -> Array:
 
 
 def _softmax(x: Array) -> Array:
-    weights = np.exp(x - x.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True)
+    weights: Array = np.exp(x - x.max(-1, keepdims=True))
+    shares: Array = weights / weights.sum(-1, keepdims=True)
+    return shares
 
 
 def _lenet(p: Mapping[str, Array], x: Array) -> Array:
@@ -114,7 +121,7 @@ def _resnet18(p: Mapping[str, Array], x: Array) -> Array:
         y = _convolved(x, w, stride, w.shape[-1] // 2)
         names = ("running_mean", "running_variance", "scale", "shift")
         mean, variance, scale, shift = (p[f"res_net.{path}.batch_norm.{name}"][:, None, None] for name in names)
-        return (y - mean) / np.sqrt(variance + 1e-5) * scale + shift
+        return np.add((y - mean) / np.sqrt(variance + 1e-5) * scale, shift)
 
     x = _largest(_relu(conv_norm("conv_norm", x, 2)), 3, 2, 1)
     for block in range(8):
@@ -124,19 +131,17 @@ def _resnet18(p: Mapping[str, Array], x: Array) -> Array:
     return _softmax(x.mean((2, 3)) @ p["dense.W"] + p["dense.b"])
 
 
-Net = Callable[[Mapping[str, Array], Array], Array]
-
-
-def _gap(name: str, net: Net, shape: Sequence[int], **arguments: int) -> Measured:
+def _gap(name: str, net: Net, shape: Sequence[int], **arguments: Any) -> Measured:
     """The largest difference from NumPy in f64, relative to the largest probability; running statistics are drawn."""
     rng = np.random.default_rng(0)
     trainer = Trainer(elaborate(load(name, **arguments)), options=Options(device="cpu"), batch_size=shape[0])
     for path in trainer.parameters:
         if "running" in path or path.endswith((".b", ".shift")):
             trainer.parameters[path] = rng.uniform(0.5, 1.5, trainer.parameters[path].shape).astype(np.float32)
-    x = rng.normal(size=shape).astype(np.float32)
+    x = rng.normal(size=shape)
     expected = net({path: trainer.parameters[path].astype(np.float64) for path in trainer.parameters}, x)
-    gap = np.abs(trainer.predict({"image": x})["probs"] - expected).max() / expected.max()
+    actual = trainer.predict({"image": x.astype(np.float32)})["probs"].astype(np.float64)
+    gap = np.abs(actual - expected).max() / expected.max()
     return Measured(f"{gap:.0e}", bool(gap < 1e-4))
 
 

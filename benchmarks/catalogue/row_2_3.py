@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 import archonnx
 from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, parse_spec, zoo
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.source import Source
@@ -29,7 +31,8 @@ def accuracies(residual: bool, gain: float | None = None) -> tuple[float, ...]:
     """Test accuracy of 50 layers of width 64 after 20 epochs, by seed: of the split, the weights and the batches."""
     reached = []
     for seed in SEEDS:
-        spec = archonnx.load("residual_mlp", residual=residual, **({} if gain is None else {"gain": gain}))
+        arguments: dict[str, Any] = {"residual": residual} | ({} if gain is None else {"gain": gain})
+        spec = archonnx.load("residual_mlp", **arguments)
         with tempfile.TemporaryDirectory() as folder:
             run = archonnx.train(spec, Path(folder) / "run", seed=seed, settings={"split.seed": seed})
         reached.append(run.metrics["test"]["accuracy"])
@@ -77,14 +80,18 @@ model Layer():
     return elaborate(parse_spec(Source("layer.arch", text)), float_type=DType.f64)
 
 
+Array: TypeAlias = npt.NDArray[np.float64]
+
+
 def _jacobians(model: ModelProgram) -> tuple[Array, Array, Array, dict[str, Array]]:
     """Of the layer, of f with the same weights, of the layer by finite differences; and the weights."""
-    weights = {path: interpret(p.initial, {"seed": 0})["value"] for path, p in model.parameters.items()}
+    parameters = model.parameters.items()
+    weights = {path: interpret(p.initial, {"seed": 0})["value"].astype(np.float64) for path, p in parameters}
     of_f = "layer.dense" if "layer.dense.W" in weights else "layer.dense.0"
     weights |= {f"inner.dense.{name}": weights[f"{of_f}.{name}"] for name in ("W", "b")}
 
     def at(h: Array) -> dict[str, Array]:
-        return interpret(model.infer, {"h": h, **weights})
+        return {name: v.astype(np.float64) for name, v in interpret(model.infer, {"h": h, **weights}).items()}
 
     h, step = np.random.default_rng(0).normal(size=model.fields["h"].type.static_shape), 1e-6
     moves = [step * row for row in np.eye(len(h))]
