@@ -16,9 +16,10 @@ from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim, product, same
 from archonnx.compiler.ir.types import TensorType
 
-from .base import Arithmetic, OnnxOp, Op, TypeProblem, register
+from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .elementwise import check_dtypes
 from .linalg import matrix_product
+from .narrow import narrowed, widened
 from .shape import broadcast_to, eye, transpose, unsqueeze
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ class Einsum(Op):
     not the factor's own.
     """
 
-    onnx = OnnxOp("Einsum", since=12)
     equation: str = ""
 
     @property
@@ -56,6 +56,12 @@ class Einsum(Op):
 
     def evaluate(self, *inputs: Any) -> Any:
         return np.einsum(self.equation, *inputs)
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        dtype = types[0].dtype
+        return narrowed(emit, emit.node("Einsum", *widened(emit, inputs, dtype), equation=self.equation), dtype)
 
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         terms, result = self.terms

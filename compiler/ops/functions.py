@@ -18,6 +18,7 @@ from archonnx.compiler.ir.types import TensorType
 from .base import Emitter, OnnxOp, TypeProblem, register
 from .compare import equal, greater
 from .elementwise import Elementwise, heaviside, where
+from .narrow import narrowed, widened
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
@@ -59,6 +60,12 @@ class Pow(Elementwise):
     def vjp(self, dy: Value, y: Value, a: Value, b: Value) -> tuple[Value | None, ...]:
         power = where(equal(b, 0.0), 0.0, b - 1)
         return dy * b * a**power, dy * y * log(where(greater(a, 0.0), a, 1.0))
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        dtype = types[0].dtype
+        return narrowed(emit, emit.node("Pow", *widened(emit, inputs, dtype)), dtype)
 
 
 @register

@@ -13,6 +13,7 @@ from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .elementwise import check_dtypes
+from .narrow import NARROW, narrowed, widened
 from .shape import broadcast_to, flatten, squeeze, unsqueeze
 
 if TYPE_CHECKING:
@@ -71,8 +72,12 @@ class MatMul(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        a, b = inputs
         left, right = types
+        if left.dtype in NARROW:
+            wide = [type_.with_dtype(DType.i32) for type_ in types]
+            product = self.lower(emit, widened(emit, inputs, left.dtype), wide, results)
+            return narrowed(emit, product, left.dtype)
+        a, b = inputs
         if not (self.transpose_a or self.transpose_b):
             return emit.node("MatMul", a, b)
         if left.rank == right.rank == 2 and left.dtype.is_float:

@@ -18,6 +18,7 @@ from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .compare import equal
 from .elementwise import cast, check_dtypes, where
 from .functions import exp
+from .narrow import narrowed, widened
 from .shape import broadcast_to, dim_value, eye, move_axis, normal_axes, normal_axis, unsqueeze
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Reduction(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        return emit.node(self.onnx_type, inputs[0], emit.constant(self.axes), keepdims=self.keep)
+        dtype = types[0].dtype
+        (x,) = widened(emit, inputs, dtype)
+        return narrowed(emit, emit.node(self.onnx_type, x, emit.constant(self.axes), keepdims=self.keep), dtype)
 
 
 def _folded(x: TensorType, axes: Sequence[int], keep: bool) -> tuple[Any, ...]:
@@ -259,8 +262,9 @@ class CumSum(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        axis = emit.constant(self.axis)
-        return emit.node("CumSum", inputs[0], axis, exclusive=self.exclusive, reverse=self.reverse)
+        dtype, axis = types[0].dtype, emit.constant(self.axis)
+        (x,) = widened(emit, inputs, dtype)
+        return narrowed(emit, emit.node("CumSum", x, axis, exclusive=self.exclusive, reverse=self.reverse), dtype)
 
 
 def lines(x: TensorType, axis: int) -> Dim:

@@ -18,13 +18,12 @@ from archonnx.compiler.ir.types import DType, TensorType
 from .base import Emitter, Op, TypeProblem, register
 from .elementwise import check_dtypes
 from .index import scatter_elements_add
+from .narrow import NARROW, narrowed, widened
 from .shape import normal_axis, zeros_like
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Value
 
-NARROW = frozenset({DType.i8, DType.u8})
-"""Sorted as i32, since CUDA's kernel does not know them."""
 SORTABLE = NARROW | {DType.f16, DType.f32, DType.f64, DType.i32, DType.i64}
 
 
@@ -70,13 +69,12 @@ class TopK(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> list[str]:
-        (x,), dtype = inputs, types[0].dtype
-        if dtype in NARROW:
-            x = emit.node("Cast", x, to=DType.i32)
+        dtype = types[0].dtype
+        (x,) = widened(emit, inputs, dtype)  # CUDA's kernel does not know narrow ones
         values, places = emit.nodes(
             "TopK", x, emit.dims([self.k]), outputs=2, axis=self.axis, largest=self.largest, sorted=True
         )
-        return [emit.node("Cast", values, to=dtype) if dtype in NARROW else values, places]
+        return [narrowed(emit, values, dtype), places]
 
 
 def top_k(x: Value, k: Dim | int, axis: int, largest: bool = True) -> tuple[Value, Value]:

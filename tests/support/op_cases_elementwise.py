@@ -76,6 +76,7 @@ CASES = (
     Case(functions.Pow(), (AWAY, X)),
     Case(functions.Pow(), (X, arg("f32", "B", 3, values=(2.0, 3.0, 4.0))), gradient=False),
     Case(functions.Pow(), (INT, arg("i64", "B", 3, low=0, high=5)), gradient=False),
+    Case(functions.Pow(), (arg("u8", "B", low=0, high=9), arg("u8", "B", low=0, high=3)), gradient=False),
     smooth(functions.Sqrt(), low=0.3),
     smooth(functions.Exp()),
     smooth(functions.Log(), low=0.3),

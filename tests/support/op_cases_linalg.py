@@ -29,6 +29,8 @@ CASES = (
     *(Case(MatMul(*flags), (arg("f32", "B", "B"), arg("f32", "B", "B"))) for flags in FLAGS),
     Case(MatMul(), (arg("i64", "B", 3, low=-9, high=9), arg("i64", 3, 2, low=-9, high=9)), gradient=False),
     Case(MatMul(False, True), (arg("i64", "B", 3, low=-9, high=9), arg("i64", 2, 3, low=-9, high=9)), gradient=False),
+    Case(MatMul(True, False), (arg("u8", 3, "B", low=0, high=99), arg("u8", 3, 2, low=0, high=99)), gradient=False),
+    Case(Einsum("ab,b->b"), (arg("i8", "B", 3, low=-9, high=9), arg("i8", 3, low=-9, high=9)), gradient=False),
     Case(Einsum("ab,cb,cd->da"), (arg("f32", "B", 2), arg("f32", 3, 2), arg("f32", 3, 4))),
     Case(Einsum("abc,cd->ad"), (arg("f32", "B", 2, 3), arg("f32", 3, 2))),
     Case(Einsum("ab->"), (arg("f32", "B", 3),)),
