@@ -42,6 +42,14 @@ def test_the_table_of_a_perceptron() -> None:
     assert str(archonnx.show("digits_mlp")) == TABLE.rstrip()
 
 
+def test_the_page_on_tools_shows_what_is_printed() -> None:
+    page = (Path(__file__).parents[2] / "docs/tools.md").read_text("utf-8")
+    golden = (Path(__file__).parents[1] / "golden/diagnostics/run.md").read_text("utf-8")
+    assert run("digits_cnn") in page
+    (message,) = [text for text in page.split("```text\n") if text.startswith("error[AX0610]")]
+    assert message.partition("```")[0].rstrip() in golden
+
+
 def test_json_and_csv_hold_the_same_figures() -> None:
     record = json.loads(run("digits_cnn", "--dims", "B=4", "--format", "json"))
     lines = list(csv.DictReader(io.StringIO(run("digits_cnn", "--dims", "B=4", "--format", "csv"))))
