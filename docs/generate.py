@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -42,20 +42,68 @@ def markdown(docstring: str) -> str:
 # ---------------------------------------------------------------- the standard library
 
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Building nets": (
+        "layers", "activations", "attention", "convolution", "pooling", "resizing", "normalisation", "networks",
+    ),
+    "Training them": (
+        "losses", "regularisers", "augmentation", "metrics", "optimizers", "schedules", "initialisers", "distributions",
+    ),
+    "Computing": ("elementwise", "reductions", "tensors", "vectors", "linalg", "derivatives"),
+}  # fmt: skip
+"""Files of the library by what they are for, in the order of the page; others come last."""
+
+
 def standard_library() -> str:
     """Every declaration of specs/std, and every function that is written in Python."""
+    files = {path.stem: path for path in sorted(STD.glob("*.arch"))}
+    grouped = {group: [name for name in names if name in files] for group, names in GROUPS.items()}
+    grouped["Others"] = [name for name in files if not any(name in names for names in GROUPS.values())]
+    order = [name for names in grouped.values() for name in names]
+    functions = sorted((f for f in builtins().values() if isinstance(f, Builtin)), key=_name)
     parts = [
         "# The standard library",
         f"What a spec may use without importing it. {NOTE}",
         "A block's first list of parameters makes a module, its second applies it: `x |> Dense(10)`. A spec may "
-        "declare a name anew; its own declaration then counts. The source of each file is its best explanation.",
+        "declare a name anew; its own declaration then counts. The source of each file is its best explanation; papers "
+        "are named by author and year, lecture notes by document and section, as in 003 6.5.2. Lines with `#` are "
+        "examples, which the tests compute.",
+        _contents(grouped, files),
+        *(part for name in order for part in _library_file(files[name])),
+        "## Functions of the language",
+        "Known to the compiler, each with a gradient where it has one.",
+        "\n".join(f"- `{_builtin_signature(f)}`: {_one_line(f.doc)}" for f in functions),
     ]
-    for path in sorted(STD.glob("*.arch")):
-        parts += _library_file(path)
-    functions = (f for f in builtins().values() if isinstance(f, Builtin))
-    parts += ["## Functions of the language", "Known to the compiler, each with a gradient where it has one."]
-    parts.append("\n".join(f"- `{_builtin_signature(f)}`: {_one_line(f.doc)}" for f in sorted(functions, key=_name)))
     return "\n\n".join(parts) + "\n"
+
+
+def _contents(grouped: Mapping[str, Sequence[str]], files: Mapping[str, Path]) -> str:
+    """A table of the files and what they declare, with links."""
+    rows, seen = ["| | | |", "| --- | --- | --- |"], Counter[str]()
+    for group, names in grouped.items():
+        for name in names:
+            title = _title(name)
+            section = _anchor(title, seen)
+            links = ", ".join(f"[`{d.name}`]({_anchor(d.name, seen)})" for d in _declarations(files[name]))
+            rows.append(f"| {group if name == names[0] else ''} | [{title}]({section}) | {links} |")
+    rows.append(f"| The language | [Functions of the language]({_anchor('Functions of the language', seen)}) | |")
+    return "\n".join(rows)
+
+
+def _anchor(heading: str, seen: Counter[str]) -> str:
+    """Where a heading is found on the page: those of one name, but for case, are numbered."""
+    slug = heading.lower().replace(" ", "-")
+    seen[slug] += 1
+    return f"#{slug}" if seen[slug] == 1 else f"#{slug}-{seen[slug] - 1}"
+
+
+def _title(name: str) -> str:
+    return {"linalg": "Linear algebra"}.get(name, name.replace("_", " ").capitalize())
+
+
+def _declarations(path: Path) -> list[ast.Declaration]:
+    found = parse(Source(path.name, path.read_text(encoding="utf-8"))).declarations
+    return [declaration for declaration in found if isinstance(declaration, ast.Declaration)]
 
 
 def _name(function: Builtin) -> str:
@@ -63,14 +111,12 @@ def _name(function: Builtin) -> str:
 
 
 def _library_file(path: Path) -> Iterator[str]:
-    source = Source(path.name, path.read_text(encoding="utf-8"))
-    introduction = re.match(r"(?:# .*\n)+", source.text)
-    yield f"## {path.stem.replace('_', ' ').capitalize()}"
+    introduction = re.match(r"(?:# .*\n)+", path.read_text(encoding="utf-8"))
+    yield f"## {_title(path.stem)}"
     yield f"[`specs/std/{path.name}`](../specs/std/{path.name})."
     if introduction is not None:
         yield introduction[0].replace("# ", "").strip()
-    for declaration in parse(source).declarations:
-        assert isinstance(declaration, ast.Declaration)
+    for declaration in _declarations(path):
         doc: ast.Doc | None = getattr(declaration, "doc", None)
         yield f"### {declaration.name}"
         yield f"```\n{_header(declaration)}\n```"

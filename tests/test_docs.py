@@ -98,6 +98,15 @@ def test_links_lead_to_files(path: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_within_a_page_lead_to_headings(path: Path) -> None:
+    page = FENCE.sub("", path.read_text(encoding="utf-8"))
+    slugs = [re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in re.findall(r"^#+ (.*)$", page, re.MULTILINE)]
+    numbered = {f"{s}-{n}" if n else s for i, s in enumerate(slugs) for n in [slugs[:i].count(s)]}
+    links = re.findall(r"\]\(#([^)\s]+)\)", page)
+    assert sorted(set(links) - numbered) == []
+
+
 def test_everything_that_comes_with_archonnx_has_a_docstring() -> None:
     without = [
         f"{path.name}: {declaration.name}"
