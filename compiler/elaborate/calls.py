@@ -27,6 +27,7 @@ from .values import (
     Derived,
     Function,
     Method,
+    ModelType,
     Module,
     OptimizerType,
     Partial,
@@ -154,10 +155,19 @@ def call_function(
     declaration = function.declaration
     what = f"fn `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.parameters], arguments, piped)
-    inner = enter(frame, function.scope, frame.owner, span, what, declaration.name)
-    inner.makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
+    inner = _enter_function(frame, function, what, span)
     bind_arguments(frame, inner, what, declaration.parameters, given, span)
     return _run_function(inner, what, declaration, span)
+
+
+def _enter_function(frame: Frame, function: Function, what: str, span: Span) -> Frame:
+    """A frame for the body of a ``fn``, with what it sees of the body around it."""
+    inner = enter(frame, function.scope, frame.owner, span, what, function.declaration.name)
+    inner.makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
+    if function.around is not None:
+        inner.locals.update(function.around.names)
+        inner.statics.update(function.around.dims)
+    return inner
 
 
 def _run_function(inner: Frame, what: str, declaration: ast.Fn, span: Span) -> Any:
@@ -211,9 +221,7 @@ def _call_partial(
         return call_assigned(frame, callee.function, merged, span)
     declaration = callee.function.declaration
     what = f"fn `{declaration.name}`"
-    makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
-    inner = enter(frame, callee.function.scope, frame.owner, span, what, declaration.name)
-    inner.makes = makes
+    inner = _enter_function(frame, callee.function, what, span)
     bind_arguments(frame, inner, what, declaration.parameters, merged, span)
     return _run_function(inner, what, declaration, span)
 
@@ -243,14 +251,15 @@ def make_module(
         owner.children[key] = module
     what = f"block `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
-    inner = Frame(frame.build, block.scope, module)
+    inner = Frame(frame.build, block.scope, module, caller=frame)
+    surround(inner, block, span)
     frame.owner = module  # a module made inside an argument belongs to this one, under the parameter's name
     try:
         with nesting(frame, what, span):
             bind_arguments(frame, inner, what, declaration.hyperparameters, given, span, hints=True)
     finally:
         frame.owner = owner
-    module.arguments = inner.locals
+    module.arguments = {p.name: inner.locals[p.name] for p in declaration.hyperparameters}
     return module
 
 
@@ -281,16 +290,30 @@ def apply_module(
 
 
 def enter_module(inner: Frame, module: Module) -> None:
-    """Give a frame a module's hyperparameters, the dims that are fixed, and its methods."""
-    from .methods import bind_methods
+    """Give a frame a module's hyperparameters, the dims that are fixed, and its methods and blocks."""
+    from .methods import bind_nested
 
+    assert module.block is not None
+    surround(inner, module.block, inner.called_at or module.made_at)
     inner.locals.update(module.arguments)
     for name, value in module.arguments.items():
         keep_static(inner, name, value, module.made_at)
     for name, (size, where) in module.dims.items():
         inner.statics[name] = (size, where)
         inner.locals[name] = size
-    bind_methods(inner, module)
+    bind_nested(inner, module)
+
+
+def surround(inner: Frame, block: BlockType | ModelType, span: Span) -> None:
+    """Give a frame what a block sees of the block or model in which it is declared: what a method sees of it."""
+    if not isinstance(block, BlockType) or block.around is None:
+        return
+    from .methods import setup_of
+
+    setup = setup_of(inner, block.around)
+    for name, value in setup.locals.items():
+        inner.locals[name] = value
+        keep_static(inner, name, value, span)
 
 
 def fix_module_dims(inner: Frame, module: Module) -> None:

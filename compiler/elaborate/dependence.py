@@ -13,7 +13,7 @@ from typing import Any
 from archonnx.grammar import ast
 from archonnx.grammar.record import fields
 
-from .values import BlockType
+from .values import BlockType, ModelType
 
 _known: dict[int, tuple[ast.Block, frozenset[str]]] = {}
 
@@ -33,13 +33,14 @@ def _find(block: BlockType) -> frozenset[str]:
     signatures = [declaration.inputs, *(method.parameters for method in methods(declaration).values())]
     signature = {n.id for ps in signatures for p in ps for n in walk(p.type) if isinstance(n, ast.Name)}
     signature -= {p.name for p in declaration.hyperparameters}
+    local = _local_blocks(block)
     reaching: set[str] = set()
     assignments: list[tuple[set[str], set[str]]] = []
     for node in walk(declaration.body):
         match node:
             case ast.Param() | ast.Buffer():
                 reaching |= names_in(node.type) | names_in(node.value)
-            case ast.Call(callee=ast.Name(id=name)) if isinstance(block.scope.find(name), BlockType):
+            case ast.Call(callee=ast.Name(id=name)) if name in local or isinstance(block.scope.find(name), BlockType):
                 reaching |= names_in(node.arguments)
             case ast.Assign():
                 assignments.append((names_in(node.targets), names_in(node.values)))
@@ -62,6 +63,18 @@ def methods(declaration: ast.Block | ast.Model) -> dict[str, ast.Fn]:
     return {node.name: node for node in declaration.body if isinstance(node, ast.Fn)}
 
 
+def blocks(declaration: ast.Block | ast.Model) -> dict[str, ast.Block]:
+    """The blocks declared in a block or model, by name."""
+    return {node.name: node for node in declaration.body if isinstance(node, ast.Block)}
+
+
+def _local_blocks(block: BlockType | ModelType) -> set[str]:
+    """Names of the blocks that are declared in a block and in the bodies around it."""
+    names = set(blocks(block.declaration))
+    around = block.around.block if isinstance(block, BlockType) and block.around is not None else None
+    return names | _local_blocks(around) if around is not None else names
+
+
 _applied: dict[int, tuple[ast.Node, frozenset[int]]] = {}
 
 
@@ -77,7 +90,7 @@ def application_statements(declaration: ast.Block | ast.Model) -> frozenset[int]
             marker.varying -= {p.name for p in declaration.hyperparameters} | _module_dims_of(declaration)
         else:
             marker.fixed = {p.name for p in declaration.parameters}
-        marker.suite(declaration.body, False)
+        marker.body(declaration.body)
         found = (declaration, frozenset(marker.marked))
         _applied[id(declaration)] = found
     return found[1]
@@ -97,13 +110,17 @@ class _Marker:
         """Arguments of a model: they are no dims of its inputs."""
         self.marked: set[int] = set()
 
+    def body(self, body: ast.Suite) -> None:
+        """All statements but the fns and blocks that stand directly in the body: they are bound before it runs."""
+        self.suite(tuple(s for s in body if not isinstance(s, ast.Fn | ast.Block)), False)
+
     def suite(self, body: ast.Suite, applied: bool) -> None:
         for statement in body:
             self.statement(statement, applied)
 
     def statement(self, statement: ast.Stmt, applied: bool) -> None:
         match statement:
-            case ast.Param() | ast.Buffer() | ast.Fn():
+            case ast.Param() | ast.Buffer():
                 return
             case ast.Assign():
                 targets = {t.id for t in statement.targets if isinstance(t, ast.Name)}

@@ -96,6 +96,8 @@ class Build:
     """Buffers as `update` left them."""
     updating: dict[Slot, list[Frame]] = field(default_factory=dict)
     """The applications in which that happened."""
+    preparing: dict[Module, Frame] = field(default_factory=dict)
+    """Modules whose setup is running."""
     substitutions: dict[str, Dim] = field(default_factory=dict)
     """Names of dims that an `assert` equates with something."""
     assumptions: list[Assumption] = field(default_factory=list)

@@ -15,6 +15,7 @@ from archonnx.grammar.outline import Outlined, outline
 from archonnx.grammar.source import Source
 
 from .builtins import builtins
+from .dependence import walk
 from .frame import Scope
 from .values import BlockType, Function, OptimizerType, ScheduleType
 
@@ -76,7 +77,9 @@ def declare(file: ast.File, scope: Scope, declared: dict[str, Any], report: Repo
             )
             continue
         first[declaration.name] = declaration
-        check_signature(declaration, report)
+        for nested in walk(declaration):
+            if isinstance(nested, ast.Declaration):
+                check_signature(nested, report)
         if kind in KINDS:
             declared[declaration.name] = KINDS[kind](declaration, scope)
 

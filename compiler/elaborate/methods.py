@@ -10,7 +10,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.source import Span
 
 from . import bodies, calls, statements
-from .dependence import application_statements, methods, module_dims
+from .dependence import application_statements, blocks, methods, module_dims
 from .frame import Frame
 from .signatures import Given, assign_arguments
 from .values import BlockType, Method, Module
@@ -46,20 +46,34 @@ def ready(module: Module) -> bool:
 
 def add_setup(inner: Frame, module: Module, span: Span) -> None:
     """Give a frame the names that the module's setup statements bind."""
-    assert module.block is not None
-    declaration = module.block.declaration
-    setup = Frame(inner.build, module.block.scope, module, site=inner.site, caller=inner, kind="block")
-    calls.enter_module(setup, module)
-    setup.skip = application_statements(declaration)
-    statements.run(setup, declaration.body)
+    setup = setup_of(inner, module)
     for name, value in setup.locals.items():
         inner.locals[name] = value
         bodies.keep_static(inner, name, value, span)
     inner.fixed |= setup.fixed
 
 
-def bind_methods(frame: Frame, module: Module) -> None:
-    """Methods may be called anywhere in the body."""
+def setup_of(inner: Frame, module: Module) -> Frame:
+    """A frame in which the module's setup has run; where it is running, what it has bound so far."""
     assert module.block is not None
-    for name, declaration in methods(module.block.declaration).items():
-        frame.locals[name] = Method(declaration, module)
+    if (running := inner.build.preparing.get(module)) is not None:
+        return running
+    declaration = module.block.declaration
+    setup = Frame(inner.build, module.block.scope, module, site=inner.site, caller=inner, kind="block")
+    calls.enter_module(setup, module)
+    setup.skip = application_statements(declaration)
+    inner.build.preparing[module] = setup
+    try:
+        statements.run(setup, declaration.body)
+    finally:
+        del inner.build.preparing[module]
+    return setup
+
+
+def bind_nested(frame: Frame, module: Module) -> None:
+    """Methods may be called anywhere in the body, and blocks that are declared in it be used."""
+    assert module.block is not None
+    for name, method in methods(module.block.declaration).items():
+        frame.locals[name] = Method(method, module)
+    for name, block in blocks(module.block.declaration).items():
+        frame.locals[name] = BlockType(block, module.block.scope, module)

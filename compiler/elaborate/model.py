@@ -24,7 +24,7 @@ from .asserts import Substitute
 from .bodies import bind_arguments
 from .expressions import evaluate, provenance
 from .frame import Build, Frame, Scope
-from .methods import bind_methods
+from .methods import bind_nested
 from .over_set import OverSet, over_set
 from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
 from .values import ModelType, Module, Slot, describe, static_dim
@@ -178,7 +178,7 @@ def _judge(
 def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Build) -> Elaboration:
     elaboration = Elaboration(build)
     frame = Frame(build, scope, build.root, kind="model", special=_statements(elaboration), locals={"self": build.root})
-    bind_methods(frame, build.root)
+    bind_nested(frame, build.root)
     what = f"model `{model.name}`"
     names = [p.name for p in model.parameters]
     span = model.name_span

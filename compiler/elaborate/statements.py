@@ -25,7 +25,7 @@ from .frame import BUDGET, POISON, Frame
 from .parameters import declare_parameter
 from .signatures import tensor_type
 from .tensors import as_tensor
-from .values import Module, Results, describe
+from .values import Around, Function, Module, Results, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,17 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
             check_assert(frame, statement)
         case ast.Update():
             update_buffer(frame, statement)
-        case ast.Fn() if frame.kind in ("block", "model"):
-            pass  # methods are bound before the body runs: they may be called anywhere in it
+        case ast.Fn(backward=ast.Backward()):
+            fail(
+                "AX0212",
+                "`backward` belongs to a fn of the file: one inside another body sees more than its arguments",
+                statement.backward.span,
+                help="move the fn out, and give it what it needs as arguments",
+            )
+        case ast.Fn() | ast.Block() if _bound_before(frame, statement):
+            pass  # methods and blocks are bound before the body runs: they may be used anywhere in it
+        case ast.Fn():
+            _local_fn(frame, statement)
         case ast.ExprStmt():
             fail(
                 "AX0211",
@@ -119,6 +128,20 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
             else:
                 special(frame, statement)
     return None
+
+
+def _bound_before(frame: Frame, statement: ast.Fn | ast.Block) -> bool:
+    """Whether it stands directly in the body of a block or model."""
+    declaration = frame.owner.block.declaration if frame.owner.block is not None else None
+    return frame.kind in ("block", "model") and any(statement is node for node in getattr(declaration, "body", ()))
+
+
+def _local_fn(frame: Frame, statement: ast.Fn) -> None:
+    """A fn in another body: it sees itself, and what is bound above it as it is now."""
+    names = dict(frame.locals)
+    around = Around(names, dict(frame.statics))
+    frame.bind(statement.name, Function(statement, frame.scope, around), statement.name_span)
+    names[statement.name] = frame.locals[statement.name]
 
 
 def _assign(frame: Frame, statement: ast.Assign) -> None:
@@ -295,8 +318,6 @@ def _return(frame: Frame, statement: ast.Return) -> Returned:
 NOT_BUILT = {
     ast.Scan: "`scan`",
     ast.Loop: "`loop`",
-    ast.Fn: "a fn inside a fn or entry",
-    ast.Block: "a block inside a block or model",
     ast.Emit: "`emit`",
 }
 """Statements that parse and wait for their turn."""
@@ -305,7 +326,7 @@ HOME = {
     ast.Loss: "a model", ast.Metric: "a model", ast.Entry: "a model", ast.State: "an optimizer",
     ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
     ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
-    ast.Together: "a `train` block", ast.Search: "the file",
+    ast.Together: "a `train` block", ast.Search: "the file", ast.Block: "the file, a block or a model",
 }  # fmt: skip
 
 

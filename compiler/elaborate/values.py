@@ -41,11 +41,19 @@ class Results(Record):
     names: tuple[str | None, ...]
 
 
+class Around(Record, eq=False):
+    """What a ``fn`` inside another body sees of it: names bound above it, and dims that have a meaning there."""
+
+    names: Mapping[str, Any]
+    dims: Mapping[str, tuple[Any, Span]]
+
+
 class Function(Record):
-    """A ``fn``, with the scope in which it was written."""
+    """A ``fn``, with the scope in which it was written, and with what is around it inside another body."""
 
     declaration: ast.Fn
     scope: Scope
+    around: Around | None = None
 
 
 class Method(Record):
@@ -57,10 +65,11 @@ class Method(Record):
 
 
 class BlockType(Record):
-    """A ``block``: calling it makes a module."""
+    """A ``block``: calling it makes a module. One that is declared in another body has that body's module around."""
 
     declaration: ast.Block
     scope: Scope
+    around: Module | None = None
 
 
 class ModelType(Record):
