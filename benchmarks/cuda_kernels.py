@@ -108,7 +108,8 @@ def measured(library: Path) -> set[tuple[str, str]]:
         make_stand_ins(library, Path(folder))
         environment = {**os.environ, "LD_LIBRARY_PATH": folder}
         command = [sys.executable, "-c", "from benchmarks.cuda_kernels import open_all; open_all()"]
-        log = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
+        root = Path(__file__).parents[1]
+        log = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, errors="replace")
     assert log.returncode == 0, log.stderr[-2000:]
     assert "placed on [CUDAExecutionProvider]" in log.stderr, "the CUDA provider was not loaded"
     table, found = cases(), set()
