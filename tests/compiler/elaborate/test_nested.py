@@ -225,7 +225,10 @@ output y = frozen(g)(x)
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ("fn f(y: [B]) -> [B]:\n    block C()(z: [B]) -> [B]:\n        return z\n    return y\noutput y = f(x[:, 0])", "AX0212"),
+        (
+            "fn f(y: [B]) -> [B]:\n    block C()(z: [B]) -> [B]:\n        return z\n    return y\noutput y = f(x[:, 0])",
+            "AX0212",
+        ),
         ("if true:\n    block C()(z: [B]) -> [B]:\n        return z\noutput y = x", "AX0212"),
         ("fn f(y: [...S]) -> [...S]:\n    return y\nbackward(dy):\n    return dy\noutput y = f(x)", "AX0212"),
         ("fn f(y: [...S], y: int) -> [...S]:\n    return y\noutput y = x", "AX0205"),
