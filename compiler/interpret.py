@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .ir.dims import Dim
-from .ir.graph import Graph, Value
+from .ir.graph import Graph, Node, Value
 from .ir.types import Array
 
 
@@ -26,7 +26,7 @@ def interpret(
         dims: sizes of symbolic dims that no input's shape tells.
         known: values that are as they are said to be here, whatever would make them.
     """
-    values = evaluate(graph, inputs, dims, known)
+    values = _evaluate(graph, inputs, dims, known, _last_uses(graph))
     return {name: values[value] for name, value in graph.outputs.items()}
 
 
@@ -37,6 +37,28 @@ def evaluate(
     known: Mapping[Value, Array] | None = None,
 ) -> dict[Value, Array]:
     """Every value of a graph; the arguments are those of ``interpret``."""
+    return _evaluate(graph, inputs, dims, known, {})
+
+
+def _last_uses(graph: Graph) -> dict[Node, list[Value]]:
+    """The values that no node after this one reads, and that are no outputs: memory that is used again is warm."""
+    seen = set(graph.outputs.values())
+    last: dict[Node, list[Value]] = {}
+    for node in reversed(graph.nodes):
+        fresh = {*node.inputs, *node.outputs} - seen
+        if fresh:
+            last[node] = list(fresh)
+            seen |= fresh
+    return last
+
+
+def _evaluate(
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    dims: Mapping[str, int] | None,
+    known: Mapping[Value, Array] | None,
+    last: Mapping[Node, list[Value]],
+) -> dict[Value, Array]:
     sizes = dict(dims or {})
     values: dict[Value, Any] = dict(known or {})
     for name, value in graph.inputs.items():
@@ -49,9 +71,11 @@ def evaluate(
     with np.errstate(all="ignore"):  # as in onnxruntime, what is not finite makes no noise
         for node in graph.nodes:
             if all(output in values for output in node.outputs):
-                continue
+                continue  # known; what it reads may not be
             result = node.op.substitute(fixed).evaluate(*(values[v] for v in node.inputs))
             results = result if len(node.outputs) > 1 else (result,)
             for output, array in zip(node.outputs, results, strict=True):
                 values.setdefault(output, np.asarray(array, dtype=output.type.dtype.numpy))
+            for value in last.get(node, ()):
+                del values[value]
     return values

@@ -23,19 +23,25 @@ if TYPE_CHECKING:
     import onnx
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file, whole or in pieces, so that a reader, or a crash, meets either the old file or the new one."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to be written, which takes the place of ``path`` at the end: until then all see the old one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         fail("AX0616", f"cannot write {path}: {error.strerror}", None)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, whole or in pieces, in place of the old one."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines([content] if isinstance(content, bytes) else content)
 
 
 @contextmanager
@@ -92,11 +98,16 @@ def write_model(path: Path, model: onnx.ModelProto) -> int:
 
 
 def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
-    """Write parameters by path."""
-    from safetensors.numpy import save
+    """Write parameters by path, whole or not at all."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
-    content = save({name: np.asarray(array, order="C") for name, array in parameters.items()}, dict(metadata or {}))
-    write_atomically(path, content)
+    arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
+    with replacing(path) as temporary:
+        try:
+            save_file(arrays, temporary, dict(metadata or {}))
+        except SafetensorError as error:
+            fail("AX0616", f"cannot write {path}: {error}", None)
 
 
 def stored_places(path: Path) -> dict[str, tuple[int, int]]:

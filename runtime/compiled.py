@@ -29,7 +29,7 @@ from archonnx.grammar.diagnostics import fail
 from .assumptions import as_metadata, of_graph
 from .batch import batch_symbol
 from .checkpoint import save_parameters, stored_places, whole_folder, write_atomically
-from .trainer import EVALUATION_STEP, initial_value
+from .trainer import EVALUATION_STEP, initial_values
 
 if TYPE_CHECKING:
     from archonnx.compiler.passes.manager import Pass
@@ -128,7 +128,7 @@ def compile_to(
     check_free(out)
     with whole_folder(out) as part:
         jobs = list(_jobs(model, options))
-        values = {path: initial_value(parameter, options.seed) for path, parameter in model.parameters.items()}
+        values = initial_values(model.parameters, options.seed)
         values |= {name: array for job in jobs for name, array in job.state.items() if _filling(array) is None}
         save_parameters(part / WEIGHTS, values, {"archonnx": model.name})
         stored = stored_places(part / WEIGHTS)

@@ -26,7 +26,7 @@ from archonnx.grammar.source import Span
 from .assumptions import bound_dims, check_arrays, of_graph
 from .batch import check_dim_arguments, checked, dim_arguments
 from .session import Options, call, choose_device, open_graph
-from .trainer import EVALUATION_STEP, initial_value
+from .trainer import EVALUATION_STEP, initial_values
 from .training import prepare
 
 LITERAL = 12
@@ -197,7 +197,7 @@ def _run(
 def parameter_values(model: ModelProgram, given: Mapping[str, Array] | None, seed: int) -> dict[str, Array]:
     """Parameters by path: the given ones, checked, or the initial ones."""
     if given is None:
-        return {path: initial_value(parameter, seed) for path, parameter in model.parameters.items()}
+        return initial_values(model.parameters, seed)
     return checked(given, {path: parameter.type for path, parameter in model.parameters.items()}, "parameter")
 
 

@@ -5,6 +5,7 @@ What this module does not do: read data, or repeat steps until something is good
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -22,6 +23,8 @@ from .session import Options, Session, call, choose_device, open_graph
 from .set_metrics import Gathered
 from .step import StepRunner
 
+MANY = 1_000_000
+"""So many numbers to draw are worth the start of threads."""
 GRADIENT = "grad/"
 """The gradient of a parameter is the graph output ``grad/PATH``."""
 EVALUATION_STEP = 0
@@ -32,6 +35,17 @@ def initial_value(parameter: Parameter, seed: int) -> Array:
     """A parameter's starting value, which depends on the seed and its path alone."""
     graph = parameter.initial
     return interpret(graph, {SEED: np.int64(seed)} if SEED in graph.inputs else {})["value"]
+
+
+def initial_values(parameters: Mapping[str, Parameter], seed: int) -> dict[str, Array]:
+    """The starting values of parameters, by path; many numbers are drawn in parallel, as NumPy lets go of the lock."""
+    if sum(parameter.size for parameter in parameters.values()) < MANY:
+        return {path: initial_value(parameter, seed) for path, parameter in parameters.items()}
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        values = pool.map(lambda parameter: initial_value(parameter, seed), parameters.values())
+        return dict(zip(parameters, values, strict=True))
 
 
 class Trainer:
@@ -70,10 +84,9 @@ class Trainer:
             program = model.programs[-1]
         steps = program.steps(total, per_epoch, watch) if program is not None else ()
         given = parameters or {}
-        starting = {
-            path: given[path] if path in given else initial_value(parameter, seed)
-            for path, parameter in model.parameters.items()
-        }
+        drawn = {path: parameter for path, parameter in model.parameters.items() if path not in given}
+        values = {**given, **initial_values(drawn, seed)}
+        starting = {path: values[path] for path in model.parameters}
         self.runner = StepRunner(
             steps,
             starting,

@@ -10,6 +10,8 @@ import os
 import sys
 
 WRONG, BUG, INTERRUPTED = 1, 70, 130
+BRIEF = {"check", "compile"}
+"""Verbs that make many objects and keep them to the end: there is no garbage to be looked for."""
 
 
 def main() -> None:
@@ -57,8 +59,8 @@ def _check(specs: list[str]) -> None:
 
 
 def console() -> None:
-    """The command of a terminal: ``main``, and for a check nothing that a process about to end could do without."""
-    if sys.argv[1:2] != ["check"]:
+    """The command of a terminal: ``main``, and for brief verbs nothing that a process about to end could do without."""
+    if "".join(sys.argv[1:2]) not in BRIEF:
         main()
         return
     gc.disable()

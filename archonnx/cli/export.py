@@ -67,7 +67,7 @@ def _model(
     from archonnx.compiler.pipeline import elaborate
     from archonnx.grammar.diagnostics import did_you_mean, fail
     from archonnx.runtime.run import Run, inference_model
-    from archonnx.runtime.trainer import initial_value
+    from archonnx.runtime.trainer import initial_values
 
     if batch_size is not None and not graph.startswith("train_step"):
         fail(
@@ -82,11 +82,7 @@ def _model(
     spec = run.spec() if run is not None else read_spec(what, arguments, dtype)
     model = elaborate(spec)
     if graph == "infer" or graph in model.entries:
-        weights = (
-            run.parameters
-            if run is not None
-            else {path: initial_value(parameter, 0) for path, parameter in model.parameters.items()}
-        )
+        weights = run.parameters if run is not None else initial_values(model.parameters, 0)
         _warn(model.infer if graph == "infer" else model.entries[graph])
         return inference_model(model, weights, entry=None if graph == "infer" else graph, target=target, opset=opset)
     graphs = api.compile(spec, batch_size, target=target, opset=opset).graphs

@@ -100,8 +100,9 @@ class Draw(Op):
         key = (int(seed) * SEED_STEP + int(step) * STEP_STEP) % WORD
         words = _hashed(_counters(columns, rows, self.site) + np.uint64(key)).astype(dtype.numpy)
         odd = words[columns:, None] + dtype.numpy.type(1) + words[:columns]
-        square = odd * odd
-        return (square * square).reshape(-1)[:count].reshape(shape)
+        for _ in range(2):
+            np.multiply(odd, odd, out=odd)
+        return odd.reshape(-1)[:count].reshape(shape)
 
     def emit_words(self, emit: Emitter, seed: str, step: str, dtype: DType) -> str:
         """The same in ONNX. What concerns seed and step alone is equal at every site, and shared by the runtime."""
@@ -177,8 +178,10 @@ class RandomUniform(Draw):
         return self.dtype.numpy.type((1 - 2.0 ** (1 - bits)) / WORD)
 
     def evaluate(self, seed: Any, step: Any) -> Any:
-        words = self.numpy_words(seed, step, DType.i64)
-        return words.astype(self.dtype.numpy) * self._scale + self.dtype.numpy.type(0.5)
+        draws = self.numpy_words(seed, step, DType.i64).astype(self.dtype.numpy)
+        draws *= self._scale
+        draws += self.dtype.numpy.type(0.5)
+        return draws
 
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return None, None
