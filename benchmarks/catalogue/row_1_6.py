@@ -24,9 +24,9 @@ ROW = Row(
 )
 
 
-def drawn(initialisers: Iterable[str]) -> dict[str, Any]:
+def drawn(initialisers: Iterable[str], shape: tuple[int, int] = SHAPE) -> dict[str, Any]:
     """A matrix from each initialiser, as a trainer starts with it."""
-    rows, columns = SHAPE
+    rows, columns = shape
     lines = [f"    param w{i}: [{rows}, {columns}] ~ {init}" for i, init in enumerate(initialisers)]
     total = " + ".join(f"sum(w{i})" for i in range(len(lines)))
     text = "model Drawn():\n    input x: [B]\n" + "\n".join(lines) + f"\n    output y = x + {total}\n"
@@ -45,7 +45,7 @@ def variances() -> Measured:
 @ROW.fact("orthogonal: W W^T is the identity, to 1e-5")
 def orthogonality() -> Measured:
     """More columns than rows: the rows are orthonormal."""
-    w = drawn(["orthogonal()"])["orthogonal()"]
+    w = drawn(["orthogonal()"], (30, 50))["orthogonal()"]
     gap = float(abs(w @ w.T - np.eye(len(w))).max())
     return Measured(f"{gap:.0e}", gap <= 1e-5)
 

@@ -61,6 +61,5 @@ INITIALISERS: dict[str, Moments] = {
         0, 6 / (_INPUTS + _UNITS), 2 * math.sqrt(6 / (_INPUTS + _UNITS) / TRUNCATED)
     ),
     "orthogonal()": Moments(0, 1 / _UNITS),
-    "orthogonal(2)": Moments(0, 4 / _UNITS),
     "sparse(0.1)": Moments(0, 0.1),
 }

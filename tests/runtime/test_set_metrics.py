@@ -42,6 +42,8 @@ MODEL = """model Judged():
     metric ap over set = average_precision(target=label, prediction=sigmoid(logits[:, 0]))
     metric itself over set = r2_score(y, y)
 """
+PLAIN = MODEL
+"""With a few metrics only: quicker to train."""
 Compute = Callable[[Array, Array, Array, Array], float]
 BINARY: dict[str, Compute] = {
     f"{name}(hard, label{option})": (
@@ -172,7 +174,7 @@ def test_every_function_is_that_of_scikit_learn_over_the_whole_set(size: int) ->
 
 
 def test_they_are_watched_and_written_with_the_others(tmp_path: Path) -> None:
-    run = archonnx.train(parse_spec(Source("judged.arch", MODEL + TRAIN)), tmp_path / "run", device="cpu")
+    run = archonnx.train(parse_spec(Source("judged.arch", PLAIN + TRAIN)), tmp_path / "run", device="cpu")
     history = [line["valid"]["auc"] for line in run.history]
     assert run.record["programs"][0]["best_epoch"] == int(np.argmax(history)) + 1
     assert run.metrics["valid"]["auc"] == pytest.approx(max(history))
@@ -232,7 +234,7 @@ def test_a_table_is_watched_by_nothing() -> None:
     ("function", "sign"), [("rmse(logits[:, 0], y[:, 0])", 1), ("r2_score(logits[:, 0], y[:, 0])", -1)]
 )
 def test_early_stopping_knows_which_way_is_better(tmp_path: Path, function: str, sign: int) -> None:
-    text = MODEL.replace("roc_auc(logits[:, 0], label)", function) + TRAIN
+    text = PLAIN.replace("roc_auc(logits[:, 0], label)", function) + TRAIN
     run = archonnx.train(parse_spec(Source("judged.arch", text)), tmp_path / "run", device="cpu")
     history = [sign * line["valid"]["auc"] for line in run.history]
     assert run.record["programs"][0]["best_epoch"] == int(np.argmin(history)) + 1
@@ -240,7 +242,9 @@ def test_early_stopping_knows_which_way_is_better(tmp_path: Path, function: str,
 
 
 def test_tables_are_shown_with_their_classes(tmp_path: Path) -> None:
-    run = archonnx.train(parse_spec(Source("judged.arch", MODEL + TRAIN)), tmp_path / "run", device="cpu")
+    model = PLAIN + "    metric confusion over set = confusion_matrix(chosen, kind)\n"
+    model += "    metric shares over set = confusion_matrix(hard, label, shares=rows)\n"
+    run = archonnx.train(parse_spec(Source("judged.arch", model + TRAIN)), tmp_path / "run", device="cpu")
     confusion, shares = run.tables("test").values()
     assert confusion.counts.sum() == 10
     rows = confusion_table(confusion).splitlines()
