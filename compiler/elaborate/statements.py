@@ -103,11 +103,11 @@ def execute(frame: Frame, statement: ast.Stmt) -> Returned | None:
             check_assert(frame, statement)
         case ast.Update():
             update_buffer(frame, statement)
-        case ast.Fn(backward=ast.Backward()):
+        case ast.Fn(backward=ast.Backward() as stated):
             fail(
                 "AX0212",
                 "`backward` belongs to a fn of the file: one inside another body sees more than its arguments",
-                statement.backward.span,
+                stated.span,
                 help="move the fn out, and give it what it needs as arguments",
             )
         case ast.Fn() | ast.Block() if _bound_before(frame, statement):

@@ -261,6 +261,10 @@ def test_all_mistakes_are_told_at_once() -> None:
 # ---------------------------------------------------------------- round trips
 
 
+CHAINS = {"digits_cnn", "digits_mlp", "breast_cancer_logistic", "diabetes_linear", "lenet5", "xor"}
+"""Specs of the zoo that need no text of the language in YAML: their models are chains of layers."""
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_specs_go_to_yaml_and_back(path: Path) -> None:
     file = parse(Source(path.name, path.read_text(encoding="utf-8")))
