@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,11 +43,11 @@ def _shown(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.3f}" for value in values)
 
 
-@ROW.fact("50 residual layers of width 64 reach 0.97 on digits after 20 epochs of Adam, mean of three seeds", slow=True)
+@ROW.fact("50 residual layers of width 64 reach 0.97 on digits after 20 epochs of Adam, with each of three seeds", slow=True)
 def residual() -> Measured:
-    """By seed, and the mean."""
+    """The worst seed counts."""
     reached = accuracies(True)
-    return Measured(f"{_shown(reached)}; mean {fmean(reached):.3f}", fmean(reached) >= 0.97)
+    return Measured(_shown(reached), min(reached) >= 0.97)
 
 
 @ROW.fact("the same layers without the identity, trained alike, stay at or below 0.60", slow=True)
