@@ -243,7 +243,7 @@ def train(
         watch: ``grads`` adds the norms of gradients, parameters and updates to every epoch of the history.
     """
     if watch not in (None, "grads"):
-        fail("AX0609", f"`{watch}` cannot be watched", None, help="`grads` can")
+        fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
     loaded = _spec(spec)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     request = Request(loaded.arguments, changes, program, _dtype(loaded))

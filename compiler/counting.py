@@ -184,8 +184,8 @@ def _check_dims(model: ModelProgram, graph: Graph, name: str, sizes: Mapping[str
         if symbol not in known:
             listed = f"open dims: {', '.join(sorted(known))}" if known else "all its sizes are known"
             fail("AX0512", f"`{name}` has no dim `{symbol}`", None, help=did_you_mean(symbol, known) or listed)
-        if size < 1:
-            fail("AX0512", f"a size is a positive integer, not {symbol} = {size}", None)
+        if not isinstance(size, int) or size < 1:
+            fail("AX0512", f"a size is a positive integer, not {symbol} = {size!r}", None)
     chosen = ", ".join(f"{symbol} = {size}" for symbol, size in sizes.items())
     for assumption in (*model.assumptions, *model.entry_assumptions.get(name, ())):
         if assumption.symbols() <= sizes.keys() and not assumption.holds(sizes):
@@ -251,11 +251,13 @@ def _add_up(path: str, modules: Mapping[str, _Module]) -> Counts:
 
 
 def _example(model: ModelProgram, graph: Graph, total: Counts, sizes: Mapping[str, int]) -> str | None:
-    """The dim that counts examples, if it has no size yet and all figures are linear in it."""
+    """The dim that counts examples: on first axes alone, without a size yet, and with all figures linear in it."""
     types = [*(v.type for v in graph.outputs.values()), *(f.type for f in model.fields.values())]
     symbol = next((s for t in types if t.rank and (s := t.shape[0].symbol) is not None), None)
     figures = (total.multiplications, total.additions, total.activation_bytes)
-    if symbol is None or symbol in sizes or not all(_linear(figure, symbol) for figure in figures):
+    if symbol is None or symbol in sizes or any(symbol in dim.symbols() for t in types for dim in t.shape[1:]):
+        return None
+    if not all(_linear(figure, symbol) for figure in figures):
         return None
     return symbol
 

@@ -33,7 +33,7 @@ class TracedName:
 
     Attributes:
         name: as the spec calls it: inside blocks after the path of the module, inside fns after their names. A name
-            that is given anew counts: ``x#1``, ``x#2``.
+            that is given anew counts: ``x#1``, ``x#2``. A parameter bears its path in any case.
         kind: input, target, param, buffer, output, loss, metric, module (what one gave) or value.
         value: in the graph.
         span: where the name is given, which may be in the library.
@@ -162,15 +162,19 @@ def _within(work: Elaboration, named: Elaboration, outputs: Sequence[Value]) -> 
         if known.issuperset(node.inputs) and node.op.symbols() <= symbols:
             known.update(node.outputs)
     kept = dict.fromkeys((_name(b), b.value) for b in named.build.bindings if b.value in known)
-    repeats = Counter(name for name, _ in kept)
+    parameters = set(named.build.parameters.values())
+    repeats = Counter(name for name, value in kept if value not in parameters)
+    paths = {name for name, value in kept if value in parameters}
     turns: Counter[str] = Counter()
     for binding in named.build.bindings:
         name = _name(binding)
         if (name, binding.value) not in kept:
             continue
         del kept[name, binding.value]  # it is told once
-        turns[name] += 1
-        shown = f"{name}#{turns[name]}" if repeats[name] > 1 else name
+        shown = name
+        if binding.value not in parameters and (repeats[name] > 1 or name in paths):
+            turns[name] += 1
+            shown = f"{name}#{turns[name]}"
         yield _traced(binding, shown, name, named)
 
 

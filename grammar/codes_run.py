@@ -86,8 +86,9 @@ CODES: tuple[Code, ...] = (
         "fault is run once more with every result visible, and the place is shown at which a result is not finite "
         "although what it was made of is. That may be in a gradient: the square root of 0 is 0, and its derivative is "
         "not finite. Infinities that the spec itself writes, as in a mask, are not blamed.",
-        "Follow the help; where nothing is at a singular point, and numbers just grew too large, lower the learning "
-        "rate, set `clip_norm = 1.0`, or scale the data.",
+        "Follow the help. Where nothing is at a singular point and parameters have grown too large, lower the learning "
+        "rate, or set `clip_norm = 1.0`; where numbers grow from layer to layer in the first steps, scale the data and "
+        "the initial weights, or normalise between layers.",
         "model M():\n    input x: [B, 3]\n    loss l = mean(log(relu(x |> Dense(1))))\n",
     ),
     Code(

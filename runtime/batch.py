@@ -29,7 +29,7 @@ def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str
                 "AX0607",
                 f"there is no {what} `{name}`",
                 None,
-                help=did_you_mean(name, types) or f"known: {', '.join(types)}",
+                help=did_you_mean(name, types) or (f"known: {', '.join(types)}" if types else "there are none"),
             )
     for name in types:
         if name not in given:
@@ -113,9 +113,14 @@ def _check_composite_sizes(
                 )
 
 
-def dim_arguments(types: Mapping[str, TensorType], outputs: Mapping[str, TensorType]) -> set[str]:
-    """Inputs that give a size, as ``n`` of ``sample(n: dim) -> [n, 3]``: they bear the name of a dim."""
-    return types.keys() & set().union(*(type_.symbols() for type_ in (*types.values(), *outputs.values())))
+def dim_arguments(types: Mapping[str, TensorType], made: Iterable[TensorType]) -> set[str]:
+    """Inputs that give a size, as ``n`` of ``sample(n: dim) -> [n, 3]``: they bear the name of a dim.
+
+    Args:
+        types: of the inputs.
+        made: types of what is computed of them; of all that is known: a dim may be summed away before the outputs.
+    """
+    return types.keys() & set().union(*(type_.symbols() for type_ in (*types.values(), *made)))
 
 
 def check_dim_arguments(names: Iterable[str], arrays: Mapping[str, Array], types: Mapping[str, TensorType]) -> None:

@@ -59,7 +59,7 @@ class ExportedModel:
     def _checked(self, given: Mapping[str, Any]) -> dict[str, Array]:
         fields = self.fields
         arrays = checked(given, fields)
-        check_dim_arguments(dim_arguments(fields, self.outputs), arrays, fields)
+        check_dim_arguments(dim_arguments(fields, self.outputs.values()), arrays, fields)
         check_arrays(self.assumptions, fields, arrays)
         return arrays
 

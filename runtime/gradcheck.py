@@ -134,6 +134,8 @@ def check_gradients(
         directions: along how many random directions each gradient is compared.
         seed: of the initial parameters, of draws, of drawn inputs, and of the directions.
     """
+    if directions < 1:
+        fail("AX0702", f"gradients are compared along 1 direction or more, not {directions}", None)
     result = GradientCheck(model.name, str(model.float_type), directions)
     for name in (loss,) if loss is not None else model.losses or (None,):
         traced = traced_graph(model, "loss", name)

@@ -30,6 +30,9 @@ LARGE = 1e10
 """An operand beyond this overflowed step by step; a function at its singular point has a small one."""
 MASKED = "infinities meet here, as where a mask leaves nothing of a row: take a large number, -1e9, in their place"
 SLOWER = "lower the learning rate, set `clip_norm = 1.0`, or scale the data"
+SMALLER = "scale the data, or keep values in range from layer to layer: initial weights by `he_normal`, a `LayerNorm`"
+GROWN = 1e3
+"""A parameter beyond this has grown in training; without one, an overflow comes of the model and its data."""
 
 
 class Fault(Exception):  # noqa: N818 - becomes a diagnostic
@@ -224,7 +227,7 @@ def _made(source: Source, node: Node, where: str, largest: str | None) -> Diagno
         f"training stopped at {where}: {role}{said}",
         _labels(origin.use, origin.span, origin.used, _ranges(source.operands)),
         tuple(notes),
-        _help(node, overflow) if _finite(source.operands) else MASKED,
+        _help(node, overflow, largest is not None) if _finite(source.operands) else MASKED,
     )
 
 
@@ -304,12 +307,12 @@ def _largest(graph: Graph, inputs: Mapping[str, Array]) -> str | None:
     carried = [name for name in graph.inputs if NEXT + name in graph.outputs]
     sizes = {name: float(np.abs(inputs[name]).max()) for name in carried if inputs[name].size}
     name = max(sizes, key=lambda key: sizes[key] if math.isfinite(sizes[key]) else 0.0, default=None)
-    return f"`{name}` has grown to {figure(sizes[name])}" if name is not None and sizes[name] > 1e3 else None
+    return f"`{name}` has grown to {figure(sizes[name])}" if name is not None and sizes[name] > GROWN else None
 
 
-def _help(node: Node, overflow: bool) -> str | None:
+def _help(node: Node, overflow: bool, grown: bool) -> str | None:
     if overflow:
-        return SLOWER
+        return SLOWER if grown else SMALLER
     if node.origin.role:
         return f"add a small number to the argument of {node.origin.what}, so that its derivative stays finite"
     return node.op.remedy or SLOWER

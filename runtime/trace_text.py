@@ -21,6 +21,8 @@ from .tracing import Row, Trace
 BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
 GAP = 4
 """Columns between a value and its gradient."""
+INDENT = 3
+"""Columns between the margin and a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def as_text(trace: Trace, layout: Layout | None = None) -> str:
     for place, text, members in blocks:
         lines.append(f"{_dim(f'{place:>{margin}} |', how)} {text}")
         for row in members:
-            lines += [f"{_dim(empty, how)}   {line}".rstrip() for line in _cells(trace, row, how, column)]
+            cells = _cells(trace, row, how, column, how.width - len(empty) - INDENT)
+            lines += [f"{_dim(empty, how)}{'':{INDENT}}{line}".rstrip() for line in cells]
     return "\n".join(lines)
 
 
@@ -109,12 +112,12 @@ def _column(trace: Trace, rows: Iterable[Row], how: Layout, margin: int) -> int:
     return max((width for width in widths if width <= room), default=0) + GAP
 
 
-def _cells(trace: Trace, row: Row, how: Layout, column: int) -> list[str]:
+def _cells(trace: Trace, row: Row, how: Layout, column: int, room: int) -> list[str]:
     left, right = _left(row, how), _right(trace, row, how)
     first = left[0].replace(row.name, _bold(row.name, how), 1)
     if not right:
         return [first, *left[1:]]
-    if max(map(len, left)) > column - GAP:  # too wide to have anything beside it
+    if max(map(len, left)) > column - GAP or column + max(map(len, right)) > room:  # too wide to stand side by side
         return [first, *left[1:], *(f"  {line}" for line in right)]
     height = max(len(left), len(right))
     left, right = left + [""] * (height - len(left)), right + [""] * (height - len(right))

@@ -148,7 +148,7 @@ def traced_graph(model: ModelProgram, graph: str = "loss", loss: str | None = No
     assert model.trace_loss is not None and model.trace_outputs is not None
     if graph == "loss":
         if not model.losses:
-            outputs = "; `--graph infer` traces its outputs" if model.infer.outputs else ""
+            outputs = "; `archonnx trace --graph infer` shows its outputs" if model.infer.outputs else ""
             fail("AX0607", f"{model.name} has no loss", None, help=f"add `loss NAME = ...`{outputs}")
         if loss is not None and loss not in model.losses:
             known = did_you_mean(loss, model.losses) or f"known: {', '.join(model.losses)}"
@@ -229,7 +229,7 @@ def checked_inputs(
             report.error("AX0607", f"the {what} `{name}: {types[name]}` is not given", None, help=help_text)
         report.finish()
     arrays = checked(wanted, types, what)
-    check_dim_arguments(dim_arguments(types, {}), arrays, types)
+    check_dim_arguments(dim_arguments(types, (value.type for value in traced.graph.values())), arrays, types)
     assumed = model.entry_assumptions.get(graph, ()) if entry else of_graph(traced.graph, model.assumptions)
     check_arrays(assumed, types, arrays)
     return arrays

@@ -257,7 +257,7 @@ class Function:
         special = {SEED, STEP, *self._parameters}
         self.types = {name: value.type for name, value in graph.inputs.items() if name not in special}
         self._outputs = {name: value.type for name, value in graph.outputs.items()}
-        self._sizes = dim_arguments(self.types, self._outputs)
+        self._sizes = dim_arguments(self.types, (value.type for value in graph.values()))
         self._draws = SEED in graph.inputs, STEP in graph.inputs
         self._graph = graph
         self._session: Session | None = None

@@ -16,6 +16,8 @@ from archonnx.compiler.ir.types import Array
 
 ROWS = 20
 """So many parameters, or modules, are shown; what is more is put together or left out."""
+FEW = 5
+"""Fewer modules than this are not put in the place of all that is inside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,14 @@ class Watch:
 def shortened(norms: Mapping[str, Norms]) -> dict[str, Norms]:
     """At most some ``ROWS`` rows: modules as a whole where parameters are too many.
 
-    Where even the outermost modules are too many, those with the smallest and the largest gradients are left, and an
-    empty path stands for the others.
+    Where modules are too many as well, those with the smallest and the largest gradients are left, and an empty path
+    stands for the others. So it is, too, where the modules around them would be so few that they told nothing: fifty
+    layers in a list are no single row.
     """
     depth = max((path.count(".") for path in norms), default=0)
     shown = dict(norms)
-    while len(shown) > ROWS and depth > 0:
-        shown = _grouped(norms, depth)
+    while len(shown) > ROWS and depth > 0 and len(outer := _grouped(norms, depth)) >= FEW:
+        shown = outer
         depth -= 1
     if len(shown) <= ROWS:
         return shown

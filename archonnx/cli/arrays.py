@@ -38,7 +38,8 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
     if equals and path.suffix not in ARRAY_FILES:
         return {name: _literal(name, path, file)}
     if not path.is_file():
-        fail("AX0601", f"there is no file {path}", None)
+        numbers = None if equals or path.suffix else f"numbers are given as `--input '{text}=[1, 2]'`"
+        fail("AX0601", f"there is no file {path}", None, help=numbers)
     if path.suffix == ".csv":
         columns = _columns(path, types)
         return {name: columns[next(iter(columns))]} if equals and len(columns) == 1 else columns
@@ -52,7 +53,7 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
             help="write it with `numpy.save` or `numpy.savez`; arrays of Python objects are not read",
         )
     if isinstance(loaded, np.ndarray):
-        return {name if equals else next(iter(types)): loaded}
+        return {name if equals else next(iter(types), path.stem): loaded}
     return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}
 
 

@@ -57,7 +57,8 @@ def gradcheck(
         seed=seed,
     )
     typer.echo(f"{result.model}: gradients beside central differences in {result.dtype}")
-    typer.echo(f"inputs: {origin if given else f'drawn, seed {seed}'}\nparameters: {model.origin}\n\n{result}")
+    drawn = f"drawn, seed {seed}" if model.program.fields else "none"
+    typer.echo(f"inputs: {origin if given else drawn}\nparameters: {model.origin}\n\n{result}")
     if not result.ok:
         show_report(Report(result.findings))
         raise typer.Exit(1)

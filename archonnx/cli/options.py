@@ -34,8 +34,9 @@ Inputs = Annotated[
     typer.Option(
         "--input",
         "-i",
-        metavar="NAME=LITERAL|NAME=FILE|FILE",
-        help="An input or target: `x=[[1, 2]]`, or a .npy or .json file; an .npz or .csv file has several. Repeatable.",
+        metavar="NAME=VALUE",
+        help="An input or target: `x=[[1, 2]]`, or `x=FILE` with a .npy or .json file; or a FILE alone, .npz or .csv, "
+        "that has several. Repeatable.",
     ),
 ]
 ParametersFrom = Annotated[

@@ -53,8 +53,8 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def figure(value: float) -> str:
-    """A loss or metric, as people compare them: four decimals, or three digits where those would be zeros."""
-    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
+    """A loss or metric, as people compare them: four decimals, or three digits where it is very small or large."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.2e}"
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:

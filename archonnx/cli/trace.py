@@ -85,9 +85,10 @@ def trace(
 
         typer.echo(json.dumps({"inputs": origin, "parameters": model.origin, **as_json(result, layout)}))
         return
+    text = as_text(result, layout)
     about = f"loss {result.loss} and its gradients" if result.loss is not None else f"`{chosen}`"
     typer.echo(f"{result.model}: {about} in {result.dtype}, by {result.engine}")
-    typer.echo(f"inputs: {origin}\nparameters: {model.origin}\n\n{as_text(result, layout)}")
+    typer.echo(f"inputs: {origin}\nparameters: {model.origin}\n\n{text}")
 
 
 def _columns() -> int:

@@ -90,11 +90,9 @@ def _summarise(run: Run) -> None:
     programs = run.record["programs"]
     for program in programs:
         name = f"{program['name']}: " if len(programs) > 1 else ""
+        epochs = "1 epoch" if program["epochs"] == 1 else f"{program['epochs']} epochs"
         best = f", parameters of epoch {program['best_epoch']}" if program["best_epoch"] is not None else ""
-        say(
-            f"{name}{program['stopped']} after {program['epochs']} epochs in {program['seconds']:.1f} s on "
-            f"{run.record['device']}{best}"
-        )
+        say(f"{name}{program['stopped']} after {epochs} in {program['seconds']:.1f} s on {run.record['device']}{best}")
     typer.echo(metrics_table(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
     if (run.path / "model.onnx").exists():

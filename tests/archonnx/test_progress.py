@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from archonnx.cli.output import figure
 from archonnx.cli.progress import LINES, Lines, progress
 from archonnx.runtime.fit import Epoch, Observer, Outcome
 
@@ -58,6 +59,11 @@ def test_a_line_says_how_it_stands() -> None:
     assert lines[0] == "program pretrain (1 of 2)"
     assert lines[2] == "epoch 2/3  train objective 0.5000  valid accuracy 0.5000  0.25 s  *"
     assert lines[-1] == "epoch 3/3  train objective 1.25e-05  12.3 ms"
+
+
+def test_figures_of_any_size_stay_short() -> None:
+    values = (0.0, 1.25e-5, 0.5, -1234.5, 7.012e25, float("nan"), float("-inf"))
+    assert list(map(figure, values)) == ["0.0000", "1.25e-05", "0.5000", "-1234.5000", "7.01e+25", "nan", "-inf"]
 
 
 def test_a_terminal_shows_a_bar_beneath_the_lines() -> None:

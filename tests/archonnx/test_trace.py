@@ -143,6 +143,26 @@ def test_bad_inputs_are_told(typed: Any, arguments: list[str], said: str) -> Non
     assert status == 1 and said in err and "Traceback" not in err and out == ""
 
 
+def test_nothing_is_printed_before_a_name_is_known(typed: Any) -> None:
+    status, out, err = typed("trace", "line.arch", "--input", "x=[[1, 2]]", "--input", "y=[[0]]", "--only", "zzz")
+    assert status == 1 and "no tensor of" in err and out == ""
+
+
+def test_a_model_without_inputs(typed: Any, tmp_path: Path) -> None:
+    (tmp_path / "bowl.arch").write_text("model Bowl():\n    param w: [2] = 1\n    loss l = sum(w * w)\n")
+    assert "inputs: none" in typed("trace", "bowl.arch")[1]
+    assert "inputs: none" in typed("gradcheck", "bowl.arch")[1]
+    np.save(tmp_path / "x.npy", np.ones(2))
+    for given in ("x.npy", "x=3"):
+        status, out, err = typed("trace", "bowl.arch", "--input", given)
+        assert status == 1 and "there is no field `x`" in err and "there are none" in err and out == ""
+
+
+def test_a_name_without_its_numbers_is_told_how_to_give_them(typed: Any) -> None:
+    status, _, err = typed("trace", "line.arch", "--input", "x")
+    assert status == 1 and "there is no file x" in err and "--input 'x=[1, 2]'" in err
+
+
 def test_gradcheck_has_an_exit_status(typed: Any, tmp_path: Path) -> None:
     status, out, err = typed("gradcheck", "line.arch", "--directions", "1")
     assert status == 0 and err == "" and "loss near = " in out and "loss far = " in out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from archonnx.compiler.counting import ITSELF, Count, count
@@ -98,6 +100,12 @@ def test_an_entry_counts_per_example_of_its_own() -> None:
     assert found.unread == found.total.parameters == 144
 
 
+def test_a_size_that_is_not_only_of_the_first_axis_counts_no_examples() -> None:
+    entry = "    entry grid(n: dim) -> [n, n]:\n        return broadcast(linspace(0, 1, n), [n, n])\n"
+    found = counted("model M():\n    input x: [B]\n    output y = 2 * x\n" + entry, "grid")
+    assert found.example is None and found.dims == {}
+
+
 def test_what_is_not_trained_and_what_is_a_buffer_are_told_apart() -> None:
     text = (
         "model M():\n    input x: [B, 3]\n    param a: [3] = 1, trainable=false\n    param b: [3] = 1\n"
@@ -111,12 +119,13 @@ def test_what_is_not_trained_and_what_is_a_buffer_are_told_apart() -> None:
     ("graph", "dims", "code", "words"),
     [
         ("infer", {"T": 0}, "AX0512", "positive"),
+        ("infer", {"T": "x"}, "AX0512", "positive"),
         ("infer", {"S": 2}, "AX0512", "no dim `S`"),
         ("smaple", {}, "AX0501", "no graph `smaple`"),
         ("infer", {"T": 1}, "AX0617", "two frames"),
     ],
 )
-def test_what_cannot_be_counted_is_told(graph: str, dims: dict[str, int], code: str, words: str) -> None:
+def test_what_cannot_be_counted_is_told(graph: str, dims: dict[str, Any], code: str, words: str) -> None:
     text = NESTED.replace("    shared =", '    assert T >= 2, "two frames are needed"\n    shared =')
     with pytest.raises(SpecError) as caught:
         counted(text, graph, **dims)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archonnx
 from archonnx.compiler.ir.types import DType
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.gradcheck import GradientCheck, check_gradients
@@ -137,6 +138,11 @@ def test_an_input_behind_a_discrete_draw_is_not_compared() -> None:
     check = checked(text)
     assert check.ok and verdicts(check) == {"p": "not differentiable", "w": "ok"}
     assert str(check).endswith("1 gradient agrees")
+
+
+def test_there_is_a_direction_to_compare_along() -> None:
+    with pytest.raises(SpecError, match=r"AX0702.*1 direction or more, not 0"):
+        archonnx.gradcheck("xor", directions=0)
 
 
 def test_a_loss_that_is_not_finite_is_told() -> None:

@@ -102,6 +102,16 @@ def test_a_step_too_long_diverges_and_the_help_is_about_its_length() -> None:
     assert any(note.startswith("`w` has grown to ") for note in found.notes)
 
 
+def test_what_overflows_before_anything_has_grown_is_no_matter_of_the_learning_rate() -> None:
+    """A net so deep that its first forward pass overflows: a smaller step changes nothing of that."""
+    body = "z = x @ w\n    for i in range(60):\n        z = z |> Dense(8, init=normal(0, 3.0))"
+    text = SPEC.format(loss="mse(z[:, :1], y)", data=PLAIN, start="1", program=SGD, extra="", batch=2)
+    with pytest.raises(SpecError) as caught:
+        archonnx.train(parse_spec(Source("m.arch", text.replace("z = x @ w", body))), Path("never-written"))
+    (found,) = caught.value.diagnostics
+    assert found.help is not None and "he_normal" in found.help and "learning rate" not in found.help
+
+
 def test_the_last_step_of_a_training_is_looked_at_too() -> None:
     """No later loss would tell."""
     data = "[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]"

@@ -124,6 +124,16 @@ def test_names_inside_blocks_and_fns_tell_the_way() -> None:
     assert lines["twice.W"] == lines["twice.u#1"] == 13 and lines["twice.u#2"] == 14
 
 
+def test_a_parameter_bears_its_path_where_its_name_stands_for_something_else_before() -> None:
+    block = (
+        "block Scaled()(x: [B, n]) -> [B, n]:\n    scale = ones([n])\n    param scale: [n] = 2\n    return x * scale\n"
+    )
+    trace = traced(model("loss J = mean(x |> Scaled)", "x: [B, 3]", before=block), x=np.ones((1, 3)))
+    close(trace["scaled.scale"].value, [2, 2, 2])
+    close(trace["scaled.scale#1"].value, [1, 1, 1])
+    assert "scaled.scale" in list(trace)
+
+
 def test_what_is_discrete_for_an_input_is_told() -> None:
     text = model("param w: [] = 2\nz: bool[B] ~ bernoulli(p)\nloss J = mean(float(z) * w)", "p: [B]")
     trace = traced(text, p=[0.5, 0.5])
@@ -159,6 +169,15 @@ def test_an_entry_is_traced() -> None:
     close(trace["ramp"].value, Trainer(of, options=CPU).call("ramp", n=4, top=2.0)["ramp"])
     with pytest.raises(SpecError, match="did you mean `ramp`"):
         trace_model(of, {}, graph="rump", options=CPU)
+
+
+def test_sizes_are_not_negative_even_where_no_output_has_them() -> None:
+    entry = "    entry count(n: dim) -> []:\n        return sum(float(arange(n)))\n"
+    of = program(model("output y = 2 * x", "x: [B]", after=entry))
+    with pytest.raises(SpecError, match="`n` is a size; given: -2"):
+        trace_model(of, {"n": -2}, graph="count", options=CPU)
+    with pytest.raises(SpecError, match="`n` is a size; given: -2"):
+        Trainer(of, options=CPU).call("count", n=-2)
 
 
 def test_f64_without_kernels_runs_in_numpy() -> None:
@@ -223,6 +242,13 @@ def test_json_has_no_numbers_that_json_does_not_have() -> None:
     values = {value["name"]: value for value in json.loads(text)["values"]}
     assert values["h"]["value"] == ["-inf", 0.0] and values["h"]["gradient"] == [0.5, 0.5]
     assert values["h"]["line"] == 4 and values["h"]["shape"] == [2] and values["x"]["kind"] == "input"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_lines_keep_to_the_width(width: int) -> None:
+    text = model("some_name = x |> Dense(8) |> tanh\nother = 3 * some_name\nloss J = mean(other)", "x: [B, 3]")
+    shown = as_text(traced(text, x=np.ones((1, 3))), Layout(width=width))
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_what_a_module_gave_is_left_out_where_the_line_names_it() -> None:

@@ -159,6 +159,13 @@ def test_of_too_many_modules_those_with_extreme_gradients_are_shown() -> None:
     assert "" in found
 
 
+def test_the_layers_of_a_deep_list_are_not_put_together() -> None:
+    names = [f"layer.{i}.dense.{name}" for i in range(50) for name in ("W", "b")]
+    norms = {name: Norms(2.0**-i, 1.0, 1.0) for i, name in enumerate([*names, "head.W", "head.b"])}
+    found = [path for path in shortened(norms) if path]
+    assert len(found) == ROWS and {"layer.0", "layer.49", "head.b"} <= set(found)
+
+
 def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
     row = Row("1.6", "", "003 6.2.5")
     add(row)
