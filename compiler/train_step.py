@@ -21,8 +21,9 @@ from .elaborate import bodies
 from .elaborate.differentiation import gradient_help
 from .elaborate.expressions import evaluate
 from .elaborate.frame import Build, Frame
+from .elaborate.matching import tensor_type
 from .elaborate.model import Elaboration
-from .elaborate.signatures import Given, tensor_type
+from .elaborate.signatures import Given
 from .elaborate.statements import declared
 from .elaborate.values import Configured, OptimizerType, Slot, describe
 from .interpret import interpret

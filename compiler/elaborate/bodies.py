@@ -12,10 +12,10 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, SpecError, fail
 from archonnx.grammar.source import Span
 
-from . import signatures
 from .expressions import problems
 from .frame import Frame
-from .signatures import Given, Matcher, check_results, evaluate_argument, is_tensor_type
+from .matching import Matcher, check_results, tensor_type
+from .signatures import DTYPES, Given, evaluate_argument, is_tensor_type
 from .tensors import as_tensor
 from .values import (
     Module,
@@ -127,7 +127,7 @@ def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
     """A number given for a tensor: a constant of the declared shape, if that is known by now, else a scalar."""
     from archonnx.compiler.ops.shape import broadcast_to
 
-    dtype = signatures.DTYPES.get(type_.name or "", inner.build.float_type)
+    dtype = DTYPES.get(type_.name or "", inner.build.float_type)
     scalar = as_tensor(inner, value, dtype)
     names = [
         d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims or () if isinstance(d, ast.Dots | ast.Name)
@@ -138,7 +138,7 @@ def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
                 inner.statics[dim.name] = ([], inner.called_at or type_.span)
                 inner.locals[dim.name] = []
         return scalar
-    return broadcast_to(scalar, signatures.tensor_type(inner, type_).shape)
+    return broadcast_to(scalar, tensor_type(inner, type_).shape)
 
 
 def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None, span: Span) -> Any:

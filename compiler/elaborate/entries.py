@@ -18,9 +18,10 @@ from archonnx.grammar.diagnostics import Report, SpecError, fail
 from . import bodies, calls
 from .asserts import Substitute
 from .frame import Build, Frame
+from .matching import tensor_type
 from .methods import add_setup
 from .model import Elaboration
-from .signatures import DTYPES, is_tensor_type, tensor_type
+from .signatures import DTYPES, is_tensor_type
 from .values import Results, describe, static_dim
 
 RESERVED = ("infer", "evaluate", "gradients", "train_step")

@@ -24,9 +24,10 @@ from .asserts import Substitute
 from .bodies import bind_arguments
 from .expressions import evaluate, provenance
 from .frame import Build, Frame, Scope
+from .matching import tensor_type
 from .methods import bind_nested
 from .over_set import OverSet, over_set
-from .signatures import DTYPES, Given, assign_arguments, is_tensor_type, tensor_type
+from .signatures import DTYPES, Given, assign_arguments, is_tensor_type
 from .values import ModelType, Module, Slot, describe, static_dim
 
 LARGEST = 2**33

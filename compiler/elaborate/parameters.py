@@ -17,7 +17,7 @@ from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.record import replace
 
 from .frame import Build, Frame, site_number
-from .signatures import tensor_type
+from .matching import tensor_type
 from .values import Slot
 
 OPTIONS = ("trainable", "decay")

@@ -22,8 +22,8 @@ from .asserts import check_assert
 from .dependence import walk
 from .expressions import evaluate, iterate, problems, provenance, truth, unpack
 from .frame import BUDGET, POISON, Frame
+from .matching import tensor_type
 from .parameters import declare_parameter
-from .signatures import tensor_type
 from .tensors import as_tensor
 from .values import Around, Function, Module, Results, describe
 
