@@ -68,7 +68,18 @@ def _checked(
         report.error("AX0608", f"the {what} {shown}: {needed} needed, not {array.ndim}", None)
     else:
         _check_sizes(name, array, type_, sizes, shown, what, report)
-    return array.astype(type_.dtype.numpy, copy=False) if array.dtype.kind in "fiub" else array
+    return _cast(array, type_, shown, what, report) if array.dtype.kind in "fiub" else array
+
+
+def _cast(array: Array, type_: TensorType, shown: str, what: str, report: Report) -> Array:
+    """The array in a dtype, which may be less precise, but must hold its finite numbers."""
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(type_.dtype.numpy, copy=False)
+    except FloatingPointError:
+        largest = np.abs(array[np.isfinite(array)]).max()
+        report.error("AX0608", f"the {what} {shown}: {largest:.4g} is beyond {type_.dtype}", None)
+        return array
 
 
 def _check_sizes(

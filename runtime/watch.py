@@ -63,29 +63,20 @@ class Watch:
         return found
 
 
-def shortened(norms: Mapping[str, Norms]) -> dict[str, Norms]:
-    """At most some ``ROWS`` rows: modules as a whole where parameters are too many.
+def shortened(norms: Mapping[str, Norms]) -> tuple[dict[str, Norms], list[Norms]]:
+    """At most ``ROWS`` rows, and what is left out: modules as a whole where parameters are too many.
 
-    Where modules are too many as well, those with the smallest and the largest gradients are left, and an empty path
-    stands for the others. So it is, too, where the modules around them would be so few that they told nothing: fifty
-    layers in a list are no single row.
+    Where modules are too many as well, those with the smallest and the largest gradients are shown. So it is, too,
+    where the modules around them would be so few that they told nothing: fifty layers in a list are no single row.
     """
     depth = max((path.count(".") for path in norms), default=0)
     shown = dict(norms)
     while len(shown) > ROWS and depth > 0 and len(outer := _grouped(norms, depth)) >= FEW:
         shown = outer
         depth -= 1
-    if len(shown) <= ROWS:
-        return shown
     ranked = sorted(shown, key=lambda path: shown[path].gradient)
-    left = {*ranked[: ROWS // 2], *ranked[-ROWS // 2 :]}
-    result: dict[str, Norms] = {}
-    for path, of in shown.items():
-        if path in left:
-            result[path] = of
-        elif result and "" not in result:
-            result[""] = of
-    return result
+    others = set(ranked[ROWS // 2 : -ROWS // 2]) if len(shown) > ROWS else set()
+    return {path: of for path, of in shown.items() if path not in others}, [shown[path] for path in others]
 
 
 def _grouped(norms: Mapping[str, Norms], depth: int) -> dict[str, Norms]:

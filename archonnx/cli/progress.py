@@ -130,10 +130,13 @@ def epoch_line(record: Epoch, epochs: int) -> str:
 def norms_table(norms: Mapping[str, Norms]) -> list[str]:
     """A line a parameter: the norms of its gradient and of itself, and how far a step moves it in proportion."""
     rows = [["parameter", "gradient", "norm", "update / norm"]]
-    for path, of in shortened(norms).items():
+    shown, others = shortened(norms)
+    for path, of in shown.items():
         ratio = f"{of.update / of.parameter:.1e}" if of.parameter else "-"
-        rows.append([path, f"{of.gradient:.2e}", f"{of.parameter:.2e}", ratio] if path else ["...", "", "", ""])
-    return table(rows).splitlines()
+        rows.append([path, f"{of.gradient:.2e}", f"{of.parameter:.2e}", ratio])
+    between = [of.gradient for of in others]
+    rest = [f"and {len(others)} with gradients from {min(between):.2e} to {max(between):.2e}"] if others else []
+    return [*table(rows).splitlines(), *rest]
 
 
 def _duration(seconds: float) -> str:

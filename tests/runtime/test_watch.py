@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import archonnx
 from archonnx.cli.app import app
+from archonnx.cli.progress import norms_table
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
 from archonnx.grammar.diagnostics import SpecError
@@ -145,25 +146,26 @@ def test_what_cannot_be_watched_is_told(tmp_path: Path) -> None:
 
 def test_many_parameters_are_shown_by_module() -> None:
     norms = {f"net.{i}.{name}": Norms(3.0, 4.0, 1.0) for i in range(15) for name in ("W", "b")}
-    found = shortened(norms)
-    assert list(found) == [f"net.{i}" for i in range(15)]
+    found, others = shortened(norms)
+    assert list(found) == [f"net.{i}" for i in range(15)] and others == []
     assert found["net.3"] == Norms(math.hypot(3, 3), math.hypot(4, 4), math.hypot(1, 1))
-    assert shortened(dict(list(norms.items())[:ROWS])) == dict(list(norms.items())[:ROWS])
+    assert shortened(dict(list(norms.items())[:ROWS])) == (dict(list(norms.items())[:ROWS]), [])
 
 
 def test_of_too_many_modules_those_with_extreme_gradients_are_shown() -> None:
     norms = {f"p{i}": Norms(float(i), 1.0, 1.0) for i in range(100)}
-    found = shortened(norms)
+    found, others = shortened(norms)
     half = ROWS // 2
-    assert [path for path in found if path] == [f"p{i}" for i in (*range(half), *range(100 - half, 100))]
-    assert "" in found
+    assert list(found) == [f"p{i}" for i in (*range(half), *range(100 - half, 100))]
+    assert sorted(of.gradient for of in others) == list(range(half, 100 - half))
+    assert norms_table(norms)[-1] == "and 80 with gradients from 1.00e+01 to 8.90e+01"
 
 
 def test_the_layers_of_a_deep_list_are_not_put_together() -> None:
     names = [f"layer.{i}.dense.{name}" for i in range(50) for name in ("W", "b")]
     norms = {name: Norms(2.0**-i, 1.0, 1.0) for i, name in enumerate([*names, "head.W", "head.b"])}
-    found = [path for path in shortened(norms) if path]
-    assert len(found) == ROWS and {"layer.0", "layer.49", "head.b"} <= set(found)
+    found, others = shortened(norms)
+    assert (len(found), len(others)) == (ROWS, 52 - ROWS) and {"layer.0", "layer.49", "head.b"} <= set(found)
 
 
 def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
