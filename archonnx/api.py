@@ -249,6 +249,8 @@ def train(
     request = Request(loaded.arguments, changes, program, _dtype(loaded))
     saved = SavedState(Path(resume)) if resume is not None else None
     if saved is not None:
+        if request.dtype != DEFAULT_DTYPE:
+            saved.check_dtype(request.dtype)
         request = _continued(saved.request, request)
         loaded = replace(loaded, arguments=request.arguments, float_type=float_type(request.dtype))
     destination = Path(out) if out is not None else Path(resume) if resume is not None else free_directory(loaded.name)
@@ -389,7 +391,7 @@ def _continued(before: Request, now: Request) -> Request:
         {**before.arguments, **now.arguments},
         {**before.changes, **now.changes},
         now.only if now.only is not None else before.only,
-        now.dtype if now.dtype != DEFAULT_DTYPE else before.dtype,
+        before.dtype,
     )
 
 

@@ -116,6 +116,12 @@ class SavedState:
         record = self._record
         return Request(record["arguments"], record["changes"], record["only"], record.get("dtype", DEFAULT_DTYPE))
 
+    def check_dtype(self, dtype: str) -> None:
+        """SpecError if this is not the float type in which it was trained."""
+        before = self.request.dtype
+        if dtype != before:
+            fail("AX0618", f"a training in {before} is not continued in {dtype}", None, help="leave the float type out")
+
     def of(self, model: ModelProgram, options: Options) -> State:
         """The state of the model's programs; SpecError if it has others."""
         programs = {label(program): program for program in model.programs}

@@ -65,9 +65,12 @@ def train(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import api
+    from archonnx.runtime.resume import SavedState
 
     from .progress import progress
 
+    if resume is not None and dtype is not None:
+        SavedState(resume).check_dtype(dtype)
     with progress(sys.stderr) as observer:
         run = api.train(
             read_spec(spec, arguments, dtype),

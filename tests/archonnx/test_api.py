@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from typer.testing import CliRunner
 
 import archonnx
+from archonnx.cli.app import app
 
 
 def test_importing_archonnx_imports_nothing_else() -> None:
@@ -130,6 +132,19 @@ def test_a_run_keeps_its_float_type(tmp_path: Path) -> None:
     longer = archonnx.train(tmp_path / "line.arch", resume=run.path, settings={"epochs": 4}, device="cpu")
     assert longer.dtype == "f64" and longer.parameters["dense.W"].dtype == np.float64
     assert len(longer.history) == 4
+
+
+def test_a_training_is_not_continued_in_another_float_type(tmp_path: Path) -> None:
+    file = tmp_path / "line.arch"
+    file.write_text(SLOW)
+    single = archonnx.train(file, tmp_path / "single", device="cpu")
+    with pytest.raises(archonnx.SpecError, match="a training in f32 is not continued in f64"):
+        archonnx.train(archonnx.load(file, dtype="f64"), resume=single.path)
+    double = archonnx.train(archonnx.load(file, dtype="f64"), tmp_path / "double", device="cpu")
+    with pytest.raises(archonnx.SpecError, match="a training in f64 is not continued in f32"):
+        CliRunner().invoke(
+            app, [*["train", "line.arch", "--dtype", "f32", "--resume"], str(double.path)], catch_exceptions=False
+        )
 
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16", "float64"])
