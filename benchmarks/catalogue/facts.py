@@ -48,7 +48,7 @@ class Row:
         facts: what it shows, in order.
 
     Example:
-        >>> ROW = Row("0.0", "Sums", "000 1")
+        >>> ROW = Row("0.0", "Sums", "003 1")
         >>> @ROW.fact("1 + 1 = 2")
         ... def addition() -> Measured:
         ...     return Measured(str(1 + 1), 1 + 1 == 2)

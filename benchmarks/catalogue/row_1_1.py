@@ -14,7 +14,7 @@ from .training import each, final, train
 ROW = Row(
     "1.1",
     "Perceptron, linear and logistic regression as maximum likelihood",
-    "003 3.1, 3.3.1, 3.3.2; 000 2",
+    "003 1.2.3, 3.1, 3.3.1, 3.3.2; 001, perceptron",
     ("perceptron", "diabetes_linear", "diabetes_logistic", "breast_cancer_logistic"),
 )
 

@@ -15,7 +15,7 @@ from .training import each, mean, train
 ROW = Row(
     "1.2",
     "Shallow and deep multilayer perceptrons, with all transfer functions",
-    "003 3.1, 3.4, 4; 004, activation functions",
+    "003 3.1, 3.4, 4; 004 04",
     ("xor", "digits_mlp", "digits_transfer"),
 )
 SMOOTH = (

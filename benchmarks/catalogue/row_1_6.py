@@ -19,7 +19,7 @@ from .training import train
 ROW = Row(
     "1.6",
     "Initial values: zero, normal, uniform, He, Xavier, LeCun, orthogonal",
-    "003 6.4, 6.2.5; 002 3.1; 001; 004 05, 06",
+    "003 6.4, 6.2.5; 002 3.1; 001, weight initialization; 004 05, 06",
     ("symmetry", "deep_sigmoid"),
 )
 

@@ -21,7 +21,7 @@ from .training import train
 ROW = Row(
     "1.7",
     "Gradient descent and its kin: momentum, adaptive rates, schedules, clipping, Newton's method",
-    "003 6.1 to 6.6; 002 3",
+    "003 6.1 to 6.6; 002 2.3",
     ("newton_quadratic", "newton_logistic", "diabetes_descent"),
 )
 STEPS = 20

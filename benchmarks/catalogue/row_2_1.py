@@ -24,7 +24,7 @@ from .windows import Setting, expected
 ROW = Row(
     "2.1",
     "Convolution, pooling, resizing",
-    "001 Convolution; 002 5; 003 7, 15.7",
+    "001, convolution; 002 5; 003 7, 15.7",
     ("digits_cnn", "hospital", "convolution_counts", "digits_augmented"),
 )
 LAYERS = ("Conv", "Conv", "DepthwiseConv", "ConvTranspose", "MaxPool", "AveragePool")

@@ -110,7 +110,7 @@ def test_a_singular_system_has_no_finite_solution() -> None:
 
 
 def test_newtons_step_solves_a_quadratic_at_once() -> None:
-    """x - H^-1 g of 1/2 x^T P x - c^T x is its minimum P^-1 c (003 4.6)."""
+    """x - H^-1 g of 1/2 x^T P x - c^T x is its minimum P^-1 c (003 6.6.1)."""
     body = "y = 0.5 * sum(x * (p @ x)) - sum(c * x)\noutput next = x - solve(hessian(y, x), grad(y, x))"
     p = SPD[0, 0].astype(np.float64)
     found = output(program(model(body, "x: [4]; p: [4, 4]; c: [4]"), float_type=DType.f64), x=C, p=p, c=C)
