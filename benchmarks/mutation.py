@@ -118,7 +118,7 @@ def _other(token: str, kind: str, alike: Sequence[str], random: Random) -> str:
         return random.choice((*NUMBERS, *(str(int(token) + d) for d in (-1, 1) if token.isdigit())))
     if kind == "mark":
         return random.choice(OPERATORS if token in OPERATORS else (random.choice(alike), random.choice(PIECES)))
-    keyword = random.choice((*FORMS, *RESERVED))
+    keyword = random.choice(sorted({*FORMS, *RESERVED}))
     words = (random.choice(alike), random.choice(library_names()), keyword, _misspelt(token, random))
     return random.choices(words, (6, 2, 1, 2))[0]
 
