@@ -187,6 +187,7 @@ def explain(runner: StepRunner, fault: Fault, where: str, rows: Sequence[int] | 
     """
     statement = fault.statement
     graph, inputs = statement.session.graph, runner.inputs(statement)
+    fields = runner.steps[statement.index].fields
     assert graph is not None
     try:
         source = find_source(graph, inputs, options)
@@ -195,8 +196,8 @@ def explain(runner: StepRunner, fault: Fault, where: str, rows: Sequence[int] | 
     if source is None:
         return diverged(runner.steps[statement.index].losses, where)
     if source.node is None:
-        return _given(source, where, runner.steps[statement.index].fields, rows)
-    return _made(source, source.node, where, _largest(graph, inputs))
+        return _given(source, where, fields, rows)
+    return _made(source, source.node, where, _largest(graph, inputs, fields))
 
 
 def diverged(losses: Iterable[str], where: str) -> Diagnostic:
@@ -302,10 +303,10 @@ def _labels(use: Span | None, span: Span | None, used: str, text: str) -> tuple[
     return Label(use, f"in this use of {used}", primary=True), Label(span, text)
 
 
-def _largest(graph: Graph, inputs: Mapping[str, Array]) -> str | None:
-    """The largest parameter or state, if it has grown beyond reason."""
-    carried = [name for name in graph.inputs if NEXT + name in graph.outputs]
-    sizes = {name: float(np.abs(inputs[name]).max()) for name in carried if inputs[name].size}
+def _largest(graph: Graph, inputs: Mapping[str, Array], fields: Collection[str]) -> str | None:
+    """The largest parameter or state, whichever statement changes it, if it has grown beyond reason."""
+    kept = [name for name in graph.inputs if name not in fields and graph.inputs[name].type.dtype.is_float]
+    sizes = {name: float(np.abs(inputs[name]).max()) for name in kept if inputs[name].size}
     name = max(sizes, key=lambda key: sizes[key] if math.isfinite(sizes[key]) else 0.0, default=None)
     return f"`{name}` has grown to {figure(sizes[name])}" if name is not None and sizes[name] > GROWN else None
 

@@ -172,10 +172,11 @@ def frozen_modules(scope: Scope, trained: Elaboration, bound: Bound[ast.Expr], r
 def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:
     name = statement.loss.id if isinstance(statement.loss, ast.Name) else statement.loss.span.text
     if name not in trained.losses:
+        computed = "" if isinstance(statement.loss, ast.Name) else f"declare it in the model: `loss total = {name}`"
         fail(
             "AX0218",
             f"the model has no loss `{name}`",
             statement.loss.span,
-            help=did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}",
+            help=computed or did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}",
         )
     return name

@@ -112,6 +112,21 @@ def test_what_overflows_before_anything_has_grown_is_no_matter_of_the_learning_r
     assert found.help is not None and "he_normal" in found.help and "learning rate" not in found.help
 
 
+def test_what_another_statement_let_grow_is_named() -> None:
+    """The loss of the first statement overflows by a parameter that the second one changes."""
+    program = "minimize objective over head with sgd(lr=0.01)\n    minimize other over body with sgd(lr=1e30)"
+    text = SPEC.format(loss="mse(head(body(x)), y)", data=PLAIN, start="1", program=program, extra="", batch=2)
+    text = text.replace(
+        "    param w: [2, 1] = 1\n    z = x @ w\n", "    body = Dense(2, init=ones)\n    head = Dense(1)\n"
+    )
+    text = text.replace("\n\ntrain:", "\n    loss other = mean(body(x) ** 2)\n\ntrain:")
+    with pytest.raises(SpecError) as caught:
+        archonnx.train(parse_spec(Source("m.arch", text)), Path("never-written"), device="cpu")
+    (found,) = caught.value.diagnostics
+    assert any(note.startswith("`body.") and "has grown to" in note for note in found.notes)
+    assert found.help is not None and "learning rate" in found.help
+
+
 def test_the_last_step_of_a_training_is_looked_at_too() -> None:
     """No later loss would tell."""
     data = "[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]"
