@@ -12,6 +12,7 @@ import pytest
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.onnx_export import export
+from tests.support.derivatives import check_both_orders
 from tests.support.elaborated import codes, expression, model, numbers, output, program
 from tests.support.onnx_run import run_onnx
 
@@ -103,21 +104,7 @@ BINARY: dict[str, Callable[..., Array]] = {
     "call", [*SMOOTH, "degrees(x) / 60", "hypot(x, 1 - x)", "atan2(x, 1 - x)", "logaddexp(x, 2 * x)"]
 )
 def test_gradients_of_first_and_second_order(call: str) -> None:
-    """Of g = sum(r cos r) and of sum(sin(dg/dx)), along a random direction; a straight call is bent by the cosine."""
-    x = UNARY[call][1] if call in UNARY else X
-    x = x.astype(np.float64)
-    body = f"r = {call}\nfirst = grad(sum(r * cos(r)), x)\noutput g = sum(r * cos(r))\noutput d = first"
-    body += "\noutput s = sum(sin(first))\noutput h = grad(sum(sin(first)), x)"
-    graph = program(model(body, "x: [3, 4]"), float_type=DType.f64).infer
-    direction = numbers(3, 4, seed=5).astype(np.float64)
-
-    def at(step: float) -> dict[str, Array]:
-        return interpret(graph, {"x": x + step * direction})
-
-    here, up, down = at(0), at(1e-5), at(-1e-5)
-    for value, gradient in (("g", "d"), ("s", "h")):
-        slope = (up[value] - down[value]) / 2e-5
-        np.testing.assert_allclose((here[gradient] * direction).sum(), slope, rtol=1e-5, atol=1e-7)
+    check_both_orders(call, "x: [3, 4]", {"x": UNARY[call][1] if call in UNARY else X})
 
 
 @pytest.mark.parametrize("call", BINARY)

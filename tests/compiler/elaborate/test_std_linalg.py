@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.types import DType
 from archonnx.compiler.onnx_export import export
+from tests.support.derivatives import check_both_orders
 from tests.support.elaborated import codes, expression, model, numbers, output, outputs, program
 from tests.support.onnx_run import run_onnx
 
@@ -64,23 +64,7 @@ POINTS = {
     "power_iteration(a @ adjoint(a), 12).value", "power_iteration(a, 4).vector", "spectral_radius(a, 6)",
 ])  # fmt: skip
 def test_gradients_of_first_and_second_order(call: str) -> None:
-    names = [name for name in POINTS if name in program(model(f"output y = {call}", SMALL)).infer.inputs]
-    lines = [f"y = {call}", "output g = sum(sin(y))"]
-    lines += [f"{name}1 = grad(sum(sin(y)), {name})\noutput d{name} = {name}1" for name in names]
-    squares = " + ".join(f"sum({name}1 * {name}1)" for name in names)
-    lines += [f"output s = {squares}", *(f"output h{name} = grad({squares}, {name})" for name in names)]
-    graph = program(model("\n".join(lines), SMALL), float_type=DType.f64).infer
-    generator = np.random.default_rng(1)
-    direction = {name: generator.standard_normal(POINTS[name].shape) for name in names}
-
-    def at(step: float) -> dict[str, Array]:
-        return interpret(graph, {name: POINTS[name] + step * direction[name] for name in graph.inputs})
-
-    here, up, down = at(0), at(1e-5), at(-1e-5)
-    for value, gradient in (("g", "d"), ("s", "h")):
-        slope = (up[value] - down[value]) / 2e-5
-        actual = sum((here[f"{gradient}{name}"] * direction[name]).sum() for name in names)
-        np.testing.assert_allclose(actual, slope, rtol=1e-5, atol=1e-8)
+    check_both_orders(call, SMALL, POINTS)
 
 
 @settings(max_examples=20)

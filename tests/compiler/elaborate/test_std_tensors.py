@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import export
+from tests.support.derivatives import check_both_orders
 from tests.support.elaborated import codes, findings, model, numbers, output, outputs, program
 from tests.support.onnx_run import run_onnx
 
@@ -122,25 +122,7 @@ SMOOTH = [
 
 @pytest.mark.parametrize("call", SMOOTH)
 def test_gradients_of_first_and_second_order(call: str) -> None:
-    """Of g = sum(r^3), and of the sum of squares of its gradient, along a random direction of each tensor it uses."""
-    names = [name for name in "xyzvw" if name in program(model(f"output r = {call}", KNOWN)).infer.inputs]
-    lines = [f"r = {call}", "output g = sum(r * r * r)"]
-    lines += [f"{name}1 = grad(sum(r * r * r), {name})\noutput d{name} = {name}1" for name in names]
-    squares = " + ".join(f"sum({name}1 * {name}1)" for name in names)
-    lines += [f"output s = {squares}", *(f"output h{name} = grad({squares}, {name})" for name in names)]
-    graph = program(model("\n".join(lines), KNOWN), float_type=DType.f64).infer
-    generator = np.random.default_rng(1)
-    direction = {name: generator.standard_normal(FIELDS[name].shape) for name in names}
-
-    def at(step: float) -> dict[str, Array]:
-        moved = {name: FIELDS[name] + step * direction[name] for name in names}
-        return interpret(graph, {name: moved.get(name, FIELDS[name]) for name in graph.inputs})
-
-    here, up, down = at(0), at(1e-5), at(-1e-5)
-    for value, gradient in (("g", "d"), ("s", "h")):
-        slope = (up[value] - down[value]) / 2e-5
-        actual = sum((here[f"{gradient}{name}"] * direction[name]).sum() for name in names)
-        np.testing.assert_allclose(actual, slope, rtol=1e-5, atol=1e-7)
+    check_both_orders(call, KNOWN, FIELDS)
 
 
 def test_ties_keep_their_order_in_both_directions() -> None:
