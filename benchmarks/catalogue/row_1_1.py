@@ -9,7 +9,7 @@ import archonnx
 from benchmarks.proof import excess_error
 
 from .facts import Measured, Row
-from .training import each, final, train
+from .training import diabetes, each, final, train
 
 ROW = Row(
     "1.1",
@@ -76,11 +76,10 @@ def closed_form() -> Measured:
 def logistic_optimum() -> Measured:
     """The negative log-likelihood of what was learned, in float64, beside that of scikit-learn's solver."""
     import numpy as np
-    from sklearn.datasets import load_diabetes
     from sklearn.linear_model import LogisticRegression
 
-    x, y = load_diabetes(return_X_y=True)
-    x, label = (x - x.mean(axis=0)) / x.std(axis=0), y > y.mean()
+    x, y = diabetes()
+    label = y > 0
 
     def loss(w: np.ndarray, b: float) -> float:
         z = x @ w + b

@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
 from benchmarks.oracles.losses import LOSSES, K, Loss, X
 
 from .facts import Measured, Row
-from .training import train
+from .training import train, trainer_of
 
 ROW = Row("1.5", "Losses", "004 02; 003 1.1.2, 3.3", ("robust_regression",))
 NAMES = sorted({call.partition("(")[0] for call in LOSSES})
@@ -34,9 +30,8 @@ def computed(losses: Mapping[str, Loss]) -> dict[str, Any]:
         body += [f"output value{i} = v{i}", f"output slope{i} = grad(sum(v{i} * cos(v{i})), x)"]
     lines = [*(f"input {one}" for one in inputs), *body]
     text = "model Losses():\n" + "".join(f"    {line}\n" for line in lines)
-    model = elaborate(parse_spec(Source("fact.arch", text)))
     given = {name: np.asarray(v, np.int64 if name == "k" else np.float32) for name, v in fields.items()}
-    return Trainer(model, options=Options("cpu"), batch_size=5).predict(given)
+    return trainer_of(text, batch_size=5).predict(given)
 
 
 def differences(loss: Loss) -> Any:
@@ -77,9 +72,8 @@ def divergence() -> Measured:
     output excess = soft_cross_entropy(b, p, reduce=none) - soft_cross_entropy(a, p, reduce=none)
     output quotient = sum(p * log_softmax(a) / log_softmax(b), axis=-1)
 """
-    model = elaborate(parse_spec(Source("fact.arch", text)), float_type=DType.f64)
     a, b = np.random.default_rng(0).normal(size=(2, 1000, 5))
-    found = Trainer(model, options=Options("cpu")).predict({"a": a, "b": b})
+    found = trainer_of(text, DType.f64).predict({"a": a, "b": b})
     least, gap = found["divergence"].min(), np.abs(np.subtract(found["divergence"], found["excess"])).max()
     equal = abs(found["itself"]).max()
     holds = least > 0 and equal < 1e-12 and gap < 1e-12 and found["quotient"].min() > 0.1

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-import archonnx
-from archonnx.compiler.pipeline import parse_spec
-from archonnx.grammar.source import Source
 from benchmarks.oracles.initialisers import INITIALISERS, SHAPE
 
 from . import vanishing
 from .facts import Measured, Row
-from .training import train
+from .training import train, trainer_of
 
 ROW = Row(
     "1.6",
@@ -30,7 +27,7 @@ def drawn(initialisers: Iterable[str], shape: tuple[int, int] = SHAPE) -> dict[s
     lines = [f"    param w{i}: [{rows}, {columns}] ~ {init}" for i, init in enumerate(initialisers)]
     total = " + ".join(f"sum(w{i})" for i in range(len(lines)))
     text = "model Drawn():\n    input x: [B]\n" + "\n".join(lines) + f"\n    output y = x + {total}\n"
-    parameters = archonnx.Trainer(parse_spec(Source("fact.arch", text)), device="cpu").parameters
+    parameters = trainer_of(text).parameters
     return {init: parameters[f"w{i}"].astype(np.float64) for i, init in enumerate(initialisers)}
 
 
@@ -83,8 +80,7 @@ def spread(init: str, transfer: str, depth: int = 20, width: int = 256) -> float
     output size: [] = mean(h * h)
 """
     x = np.random.default_rng(0).normal(size=(200, width)).astype(np.float32)
-    trainer = archonnx.Trainer(parse_spec(Source("fact.arch", text)), batch_size=200, device="cpu")
-    return float(trainer.predict({"x": x})["size"])
+    return float(trainer_of(text, batch_size=200).predict({"x": x})["size"])
 
 
 @ROW.fact("20 layers keep the size of signals: He with relu, LeCun with selu; Xavier's halves it in a relu layer")

@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from benchmarks.oracles.activations import sigmoid
 from benchmarks.oracles.onnx_training import OPERATORS
 from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, Rule, trajectory
 
 from .facts import Measured, Row
-from .training import train
+from .training import diabetes, train, trainer_of
 
 ROW = Row(
     "1.7",
@@ -36,12 +33,6 @@ def slopes(p: Mapping[str, Any]) -> dict[str, Any]:
     return {"w": 2 * (residual[:, None] * X).mean(0), "b": 2 * residual.mean()}
 
 
-def trainer_of(text: str) -> Trainer:
-    """A spec in float64 on onnxruntime."""
-    model = elaborate(parse_spec(Source("fact.arch", text)), float_type=DType.f64)
-    return Trainer(model, options=Options("cpu"), batch_size=len(X))
-
-
 def steps_of(optimizers: Iterable[str], settings: str = "") -> list[list[dict[str, Any]]]:
     """What each optimizer makes of parameters of its own, step by step, all in one graph."""
     written = list(optimizers)
@@ -52,7 +43,8 @@ def steps_of(optimizers: Iterable[str], settings: str = "") -> list[list[dict[st
         body.append(f"    loss loss{i} = mse(sum(x * w{i}, axis=1) + b{i}, y)")
         statements.append(f"        minimize loss{i} over w{i}, b{i} with {optimizer}")
     model = "model Many():\n    input x: [B, 3]\n    target y: [B]\n" + "\n".join(body)
-    trainer = trainer_of(f"{model}\n\ntrain:\n    {settings}\n    together:\n" + "\n".join(statements) + "\n")
+    text = f"{model}\n\ntrain:\n    {settings}\n    together:\n" + "\n".join(statements) + "\n"
+    trainer = trainer_of(text, DType.f64, batch_size=len(X))
     history: list[list[dict[str, Any]]] = [[] for _ in written]
     for _ in range(STEPS):
         trainer.step({"x": X, "y": Y})
@@ -93,7 +85,7 @@ def rates() -> Measured:
     lines = [f"    param w{i}: [] = 0\n    loss loss{i} = w{i} * mean(x)" for i in range(len(SCHEDULES))]
     steps = [f"        minimize loss{i} over w{i} with sgd(lr={s})" for i, s in enumerate(SCHEDULES)]
     text = "model Rates():\n    input x: [B]\n" + "\n".join(lines) + "\n\ntrain:\n    together:\n" + "\n".join(steps)
-    trainer = trainer_of(text + "\n")
+    trainer = trainer_of(text + "\n", DType.f64, batch_size=len(X))
     worst, before = 0.0, np.zeros(len(SCHEDULES))
     for t in range(1, STEPS + 1):
         trainer.step({"x": np.ones(6)})
@@ -151,7 +143,8 @@ def decay() -> Measured:
         lines.append(f"    param b{i}: [] = 2, decay=false\n    param w{i}: [] = 2")
         lines.append(f"    loss loss{i} = mean(y) * (b{i} + w{i}) + 0 * sum(x)")
         steps.append(f"        minimize loss{i} over b{i}, w{i} with {optimizer}")
-    trainer = trainer_of(text + "\n".join(lines) + "\n\ntrain:\n    together:\n" + "\n".join(steps) + "\n")
+    text += "\n".join(lines) + "\n\ntrain:\n    together:\n" + "\n".join(steps) + "\n"
+    trainer = trainer_of(text, DType.f64, batch_size=len(X))
     for _ in range(STEPS):
         trainer.step({"x": X, "y": Y})
     p = trainer.parameters
@@ -163,10 +156,7 @@ def decay() -> Measured:
 @ROW.fact("Newton's method solves a quadratic in one step: on diabetes, gap to least squares at most 1e-4")
 def quadratic() -> Measured:
     """From drawn parameters, in the graph of one step."""
-    from sklearn.datasets import load_diabetes
-
-    x, y = load_diabetes(return_X_y=True)
-    x, y = (x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()
+    x, y = diabetes()
     ones = np.hstack([x, np.ones((len(x), 1))])
     best = np.linalg.lstsq(ones, y, rcond=None)[0]
     done = train("newton_quadratic")[-1]
@@ -197,7 +187,7 @@ def _cancer() -> tuple[Any, Any]:
 
 
 def _gradient(theta: Any, x: Any, y: Any) -> Any:
-    return x.T @ (1 / (1 + np.exp(-x @ theta)) - y) / len(x) + 2e-3 * theta
+    return x.T @ (sigmoid(x @ theta) - y) / len(x) + 2e-3 * theta
 
 
 def _slope(parameters: Mapping[str, Any]) -> float:
@@ -221,10 +211,7 @@ def _descent(slope: float) -> int:
 @ROW.fact("batch, mini-batch (32) and stochastic (1) descent come within 1% of least squares on diabetes", slow=True)
 def batches() -> Measured:
     """The same model, 100 epochs, at a rate for each size; noise keeps the smaller batches off the minimum."""
-    from sklearn.datasets import load_diabetes
-
-    x, y = load_diabetes(return_X_y=True)
-    x, y = (x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()
+    x, y = diabetes()
     best = np.linalg.lstsq(x, y, rcond=None)[1][0] / len(y)
     excess = {}
     for size, rate in (("all", 0.1), (32, 0.01), (1, 0.0003)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from archonnx.runtime.training import Trained
 
 from .facts import Measured, Row
-from .training import SEEDS, mean, train
+from .training import SEEDS, diabetes, mean, train
 
 ROW = Row(
     "1.8",
@@ -44,11 +44,9 @@ def weights(strength: float, ratio: float, proximal: bool = True) -> Floats:
 @ROW.fact("L1 with a proximal step gives weights that are exactly zero, and those of scikit-learn's Lasso to 1e-5")
 def exact_zeros() -> Measured:
     """Diabetes, strength 0.1. (Its subgradient gives none that is zero.)"""
-    from sklearn.datasets import load_diabetes
     from sklearn.linear_model import Lasso
 
-    x, y = load_diabetes(return_X_y=True)
-    x, y = (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean()) / y.std()
+    x, y = diabetes()
     solved = Lasso(alpha=0.1, fit_intercept=False, tol=1e-10, max_iter=100_000).fit(x, y).coef_
     learned, by_subgradient = weights(0.1, 1.0), weights(0.1, 1.0, proximal=False)
     zeros, gap = learned == 0, float(np.abs(learned - solved).max())
@@ -72,10 +70,7 @@ def norms_fall() -> Measured:
 @ROW.fact("L2 is ridge regression: gap to its closed form below 1e-5")
 def ridge() -> Measured:
     """(X^T X / n + lambda I)^-1 X^T y / n."""
-    from sklearn.datasets import load_diabetes
-
-    x, y = load_diabetes(return_X_y=True)
-    x, y = (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean()) / y.std()
+    x, y = diabetes()
     solved = np.linalg.solve(x.T @ x / len(x) + 0.1 * np.eye(10), x.T @ y / len(x))
     gap = float(np.abs(weights(0.1, 0.0) - solved).max())
     return Measured(f"{gap:.1e}", gap < 1e-5)

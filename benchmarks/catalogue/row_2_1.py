@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 
 import archonnx
-from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
 from archonnx.runtime.trainer import Trainer
 from benchmarks.proof import CLAIMS, figures
 
 from . import counting
 from .facts import Measured, Row
+from .training import trainer_of
 from .windows import Setting, expected
 
 ROW = Row(
@@ -35,7 +33,7 @@ CHANNELS = 4
 def compiled(statements: list[str]) -> Trainer:
     """A model of these statements, on the CPU."""
     text = "model Net():\n" + "".join(f"    {line}\n" for line in statements)
-    return Trainer(elaborate(parse_spec(Source("net.arch", text))), options=Options(device="cpu"), batch_size=2)
+    return trainer_of(text, batch_size=2)
 
 
 def drawn(*shape: int, seed: int = 0) -> Any:

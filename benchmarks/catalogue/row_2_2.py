@@ -8,15 +8,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.runtime.session import Options
 from archonnx.runtime.trainer import Trainer
+from benchmarks.oracles.activations import softmax
 
 from .facts import Measured, Row
+from .windows import convolved, square_windows
 
 COUNTS = {
     "lenet5": 61_706,
@@ -82,26 +83,17 @@ Net = Callable[[Mapping[str, Array], Array], Array]
 
 
 def _convolved(x: Array, w: Array, stride: int = 1, margin: int = 0) -> Array:
-    x = np.pad(x, [(0, 0), (0, 0), (margin, margin), (margin, margin)])
-    windows = sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    y: Array = np.moveaxis(np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))), -1, 1)
+    y: Array = convolved(square_windows(x, w.shape[-1], stride, margin), w)
     return y
 
 
 def _largest(x: Array, window: int, stride: int, margin: int = 0) -> Array:
-    x = np.pad(x, [(0, 0), (0, 0), (margin, margin), (margin, margin)], constant_values=-np.inf)
-    y: Array = sliding_window_view(x, (window, window), (2, 3))[:, :, ::stride, ::stride].max((-1, -2))
+    y: Array = square_windows(x, window, stride, margin, -np.inf).max((-1, -2))
     return y
 
 
 def _relu(x: Array) -> Array:
     return np.maximum(x, 0)
-
-
-def _softmax(x: Array) -> Array:
-    weights: Array = np.exp(x - x.max(-1, keepdims=True))
-    shares: Array = weights / weights.sum(-1, keepdims=True)
-    return shares
 
 
 def _lenet(p: Mapping[str, Array], x: Array) -> Array:
@@ -112,7 +104,7 @@ def _lenet(p: Mapping[str, Array], x: Array) -> Array:
     for i in range(3):
         x = x @ p[f"dense.{i}.W"] + p[f"dense.{i}.b"]
         x = _relu(x) if i < 2 else x
-    return _softmax(x)
+    return softmax(x)
 
 
 def _resnet18(p: Mapping[str, Array], x: Array) -> Array:
@@ -128,7 +120,7 @@ def _resnet18(p: Mapping[str, Array], x: Array) -> Array:
         path, stride = f"basic_block.{block}", 2 if block in (2, 4, 6) else 1
         y = conv_norm(f"{path}.conv_norm.1", _relu(conv_norm(f"{path}.conv_norm.0", x, stride)))
         x = _relu(y + (conv_norm(f"{path}.conv_norm.2", x, stride) if stride > 1 else x))
-    return _softmax(x.mean((2, 3)) @ p["dense.W"] + p["dense.b"])
+    return softmax(x.mean((2, 3)) @ p["dense.W"] + p["dense.b"])
 
 
 def _gap(name: str, net: Net, shape: Sequence[int], **arguments: Any) -> Measured:

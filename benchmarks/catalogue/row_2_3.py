@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +12,12 @@ import numpy.typing as npt
 import archonnx
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.pipeline import elaborate, parse_spec, zoo
+from archonnx.compiler.pipeline import elaborate, zoo
 from archonnx.compiler.program import ModelProgram
-from archonnx.grammar.source import Source
 
 from .facts import Measured, Row
+from .training import each, model_of
 
-SEEDS = (0, 1, 2)
 HE = 2**0.5
 """The gain with which rectifiers keep the variance: where widths are equal, these are He's initial weights."""
 ROW = Row("2.3", "Residual networks", "002 4; 004 14", ("residual_mlp", "resnet18"))
@@ -29,14 +26,8 @@ ROW = Row("2.3", "Residual networks", "002 4; 004 14", ("residual_mlp", "resnet1
 @cache
 def accuracies(residual: bool, gain: float | None = None) -> tuple[float, ...]:
     """Test accuracy of 50 layers of width 64 after 20 epochs, by seed: of the weights and of the batches."""
-    reached = []
-    for seed in SEEDS:
-        arguments: dict[str, Any] = {"residual": residual} | ({} if gain is None else {"gain": gain})
-        spec = archonnx.load("residual_mlp", **arguments)
-        with tempfile.TemporaryDirectory() as folder:
-            run = archonnx.train(spec, Path(folder) / "run", seed=seed)
-        reached.append(run.metrics["test"]["accuracy"])
-    return tuple(reached)
+    arguments = {} if gain is None else {"gain": gain}
+    return tuple(each("residual_mlp", "test", "accuracy", residual=residual, **arguments))
 
 
 def _shown(values: Sequence[float]) -> str:
@@ -77,7 +68,7 @@ model Layer():
     output whole = jacobian(y, h)
     output part  = jacobian(inner(h[none])[0], h)
 """
-    return elaborate(parse_spec(Source("layer.arch", text)), float_type=DType.f64)
+    return model_of(text, DType.f64)
 
 
 Array: TypeAlias = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Training specs of the zoo for the facts of the catalogue: in memory, on the CPU, without a run directory."""
+"""Models and trainings for the facts of the catalogue: in memory, on the CPU, without a run directory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,34 @@ from statistics import fmean
 from typing import Any
 
 import archonnx
-from archonnx.compiler.pipeline import elaborate
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.program import ModelProgram
+from archonnx.grammar.source import Source
 from archonnx.runtime.session import Options
+from archonnx.runtime.trainer import Trainer
 from archonnx.runtime.training import Trained, run_programs
 
 SEEDS = range(3)
 """What is random is measured so often, and the mean is reported."""
+
+
+def model_of(text: str, float_type: DType = DType.f32) -> ModelProgram:
+    """The model of a text, elaborated."""
+    return elaborate(parse_spec(Source("fact.arch", text)), float_type=float_type)
+
+
+def trainer_of(text: str, float_type: DType = DType.f32, *, batch_size: int = 32) -> Trainer:
+    """The model of a text as it starts; its program takes one step at a time."""
+    return Trainer(model_of(text, float_type), options=Options("cpu"), batch_size=batch_size)
+
+
+def diabetes() -> tuple[Any, Any]:
+    """The table of scikit-learn: ``[442, 10]`` and ``[442]``, each column with mean 0 and variance 1."""
+    from sklearn.datasets import load_diabetes
+
+    x, y = load_diabetes(return_X_y=True)
+    return (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean()) / y.std()
 
 
 def train(spec: str, *, seed: int = 0, settings: Mapping[str, Any] | None = None, **arguments: Any) -> list[Trained]:

@@ -1,4 +1,4 @@
-"""Convolution and pooling in NumPy, by a view of all windows: the oracle of row 2.1."""
+"""Convolution and pooling in NumPy, by a view of all windows: the oracle of rows 2.1 and 2.2."""
 
 from __future__ import annotations
 
@@ -48,13 +48,25 @@ class Setting(NamedTuple):
         return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in axes)
 
 
-def windows(x: Any, setting: Setting, fill: float = 0.0) -> Any:
+def windows(
+    x: Any,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+    fill: float = 0.0,
+) -> Any:
     """``[N, C, *places, *kernel]``."""
-    extents = [d * (k - 1) + 1 for k, d in zip(setting.kernel, setting.dilation, strict=True)]
-    padded = np.pad(x, [(0, 0), (0, 0), *setting.pads], constant_values=fill)
+    extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    padded = np.pad(x, [(0, 0), (0, 0), *pads], constant_values=fill)
     view = sliding_window_view(padded, extents, tuple(range(2, x.ndim)))
-    steps = [slice(None, None, step) for step in (*setting.stride, *setting.dilation)]
+    steps = [slice(None, None, step) for step in (*stride, *dilation)]
     return view[(slice(None), slice(None), *steps)]
+
+
+def square_windows(x: Any, size: int, stride: int, margin: int, fill: float = 0.0) -> Any:
+    """Those of an image, alike along both axes."""
+    return windows(x, (size, size), (stride, stride), (1, 1), [(margin, margin)] * 2, fill)
 
 
 def convolved(cut: Any, w: Any, groups: int = 1) -> Any:
@@ -74,16 +86,17 @@ def expected(x: Any, setting: Setting, parameters: Sequence[Any]) -> Any:
     """What the layer gives, with its parameters in order."""
     n = len(setting.sizes)
     last = tuple(range(n + 2, 2 * n + 2))
+    geometry = setting.kernel, setting.stride, setting.dilation, setting.pads
     if setting.layer == "MaxPool":
-        return windows(x, setting, -np.inf).max(last)
+        return windows(x, *geometry, -np.inf).max(last)
     if setting.layer == "AveragePool":
-        return windows(x, setting).sum(last) / windows(np.ones_like(x), setting).sum(last)
+        return windows(x, *geometry).sum(last) / windows(np.ones_like(x), *geometry).sum(last)
     w, b = parameters
     bias = b.reshape(-1, *[1] * n)
     if setting.layer == "ConvTranspose":
         return _transposed(x, setting, w) + bias
     groups = x.shape[1] if setting.layer == "DepthwiseConv" else setting.groups
-    return convolved(windows(x, setting), w, groups) + bias
+    return convolved(windows(x, *geometry), w, groups) + bias
 
 
 def _transposed(x: Any, setting: Setting, w: Any) -> Any:
@@ -95,6 +108,6 @@ def _transposed(x: Any, setting: Setting, w: Any) -> Any:
     spaced[(slice(None), slice(None), *(slice(None, None, s) for s in setting.stride))] = x
     reach = [d * (k - 1) for k, d in zip(setting.kernel, setting.dilation, strict=True)]
     wide = [(0, 0), (0, 0), *((r, r + m) for r, m in zip(reach, setting.more, strict=True))]
-    full = setting._replace(stride=(1,) * n, pads=((0, 0),) * n)
-    y = convolved(windows(np.pad(spaced, wide), full), np.flip(w, tuple(range(2, n + 2))).swapaxes(0, 1))
+    cut = windows(np.pad(spaced, wide), setting.kernel, (1,) * n, setting.dilation, [(0, 0)] * n)
+    y = convolved(cut, np.flip(w, tuple(range(2, n + 2))).swapaxes(0, 1))
     return y[(..., *(slice(p[0], size - p[1]) for p, size in zip(setting.pads, y.shape[2:], strict=True)))]
