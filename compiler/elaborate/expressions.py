@@ -230,6 +230,10 @@ def _other_rows(frame: Frame, left: Value, right: Value) -> Suggestion | None:
     if slot is None or right.rank != 2 or slot.statement.type.dims is None or left.shape[-1].constant is None:
         return None
     rows, columns = slot.statement.type.dims
+    if right.shape[1] == left.shape[-1]:  # its dims stand in the other order
+        both = Span(rows.span.source, rows.span.start, columns.span.end)
+        swapped = f"{columns.span.text}, {rows.span.text}"
+        return Suggestion.of(f"declare `{slot.name}` as [{swapped}]", both.text, swapped, both)
     text = f"declare `{slot.name}` as [{left.shape[-1]}, {columns.span.text}]"
     return Suggestion.of(text, rows.span.text, str(left.shape[-1]), rows.span)
 
