@@ -134,19 +134,21 @@ def _read(path: Path, name: str) -> Source:
         fail("AX0601", f"cannot read {path}: {reason}", None)
 
 
-def elaborate(spec: Spec, *, float_type: DType | None = None) -> ModelProgram:
+def elaborate(spec: Spec, *, float_type: DType | None = None, differentiated: bool = True) -> ModelProgram:
     """Names, shapes, parameters, losses and training steps of a spec, all checked.
 
     Args:
         spec: what was read.
         float_type: in place of the float type that the spec was read with.
+        differentiated: build the steps of its programs once, to find what is wrong in them before any data is read;
+            without it that is found when they are built.
 
     Raises:
         SpecError: with everything found wrong, and suggestions that were tried.
     """
     chosen = float_type or spec.float_type
     try:
-        return _elaborate(spec, chosen)
+        return _elaborate(spec, chosen, differentiated)
     except SpecError as error:
 
         def again(source: Source) -> ModelProgram:
@@ -169,7 +171,7 @@ def _tell_of_float_type(spec: Spec, chosen: DType, report: Report) -> None:
     report.diagnostics[0] = replace_record(first, notes=(*first.notes, note))
 
 
-def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
+def _elaborate(spec: Spec, float_type: DType, differentiated: bool = True) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
     folder = spec.path.parent if spec.path is not None else None
@@ -179,7 +181,7 @@ def _elaborate(spec: Spec, float_type: DType) -> ModelProgram:
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
     judged, trained = elaborated.judged, elaborated.trained
     with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen
-        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report)
+        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report, differentiated)
         report.finish()
         search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
     entries = _entries(judged, report)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,8 @@ from .checkpoint import save_parameters, stored_places, whole_folder, write_atom
 from .trainer import EVALUATION_STEP, initial_values
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from archonnx.compiler.passes.manager import Pass
 
 WEIGHTS, MANIFEST, IR = "weights.safetensors", "graphs.json", "ir"
@@ -125,28 +127,37 @@ def compile_to(
     Raises:
         SpecError: there is something else at ``out``, or a graph cannot be written.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     check_free(out)
-    with whole_folder(out) as part:
+    with whole_folder(out) as part, ThreadPoolExecutor(1) as background:
+        drawn = background.submit(initial_values, model.parameters, options.seed)
         jobs = list(_jobs(model, options))
-        values = initial_values(model.parameters, options.seed)
-        values |= {name: array for job in jobs for name, array in job.state.items() if _filling(array) is None}
-        save_parameters(part / WEIGHTS, values, {"archonnx": model.name})
-        stored = stored_places(part / WEIGHTS)
-        rounded = {path: values[path] for path, parameter in model.parameters.items() if parameter.type.dtype in INSIDE}
-        weights = Weights({path: place for path, place in stored.items() if path not in rounded}, rounded)
-        written = []
-        for job in jobs:
-            written.append(_write(part, job, model.name, weights, options))
-            observer(written[-1])
+        stored = background.submit(_store, part / WEIGHTS, model, drawn, jobs)
+        written = {}
+        for job in sorted(jobs, key=lambda job: job.weights):  # those that hold no weights need not wait for them
+            written[job.name] = _write(part, job, model.name, stored, options)
+            observer(written[job.name])
+        stored.result()
         manifest = {
             "archonnx": version("archonnx"),
             "model": model.name,
             "weights": WEIGHTS,
             "seed": options.seed,
-            "graphs": {graph.name: asdict(graph) for graph in written},
+            "graphs": {job.name: asdict(written[job.name]) for job in jobs},
         }
         write_atomically(part / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
-    return written
+    return [written[job.name] for job in jobs]
+
+
+def _store(path: Path, model: ModelProgram, drawn: Future[dict[str, Array]], jobs: Sequence[_Job]) -> Weights:
+    """Write the initial weights, and what the steps start from that is no single number."""
+    values = dict(drawn.result())
+    values |= {name: array for job in jobs for name, array in job.state.items() if _filling(array) is None}
+    save_parameters(path, values, {"archonnx": model.name})
+    places = stored_places(path)
+    rounded = {name: values[name] for name, parameter in model.parameters.items() if parameter.type.dtype in INSIDE}
+    return Weights({name: place for name, place in places.items() if name not in rounded}, rounded)
 
 
 def check_free(out: Path) -> None:
@@ -195,7 +206,7 @@ def _filling(array: Array) -> float | None:
     return float(first[0]) if first.size and bool((array == first).all()) else None
 
 
-def _write(part: Path, job: _Job, model: str, weights: Weights, options: Options) -> Written:
+def _write(part: Path, job: _Job, model: str, stored: Future[Weights], options: Options) -> Written:
     from archonnx.compiler.onnx_export import export, refer_to_weights
     from archonnx.compiler.passes.manager import optimise
 
@@ -207,11 +218,11 @@ def _write(part: Path, job: _Job, model: str, weights: Weights, options: Options
     judged = not job.name.startswith("train_step")
     fixed: dict[str, Array] = {STEP: np.array(EVALUATION_STEP, np.int64)} if judged and STEP in graph.inputs else {}
     if job.weights:
-        fixed |= {path: array for path, array in weights.inside.items() if path in graph.inputs}
+        fixed |= {path: array for path, array in stored.result().inside.items() if path in graph.inputs}
     metadata = {"archonnx.model": model, **as_metadata(job.assumed)}
     exported = export(graph, target=options.target, constants=fixed, metadata=metadata, opset=options.opset)
     if job.weights:
-        refer_to_weights(exported, WEIGHTS, weights.places)
+        refer_to_weights(exported, WEIGHTS, stored.result().places)
     content, file = exported.SerializeToString(), f"{job.name}.onnx"
     write_atomically(part / file, content)
     state = {name: _filling(array) for name, array in job.state.items()}

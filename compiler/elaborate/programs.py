@@ -36,16 +36,25 @@ TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
 
 
 def elaborate_programs(
-    scope: Scope, declarations: Sequence[ast.Stmt], model: str, elaborated: ElaboratedModel, report: Report
+    scope: Scope,
+    declarations: Sequence[ast.Stmt],
+    model: str,
+    elaborated: ElaboratedModel,
+    report: Report,
+    differentiated: bool,
 ) -> tuple[TrainProgram, ...]:
-    """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
+    """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered.
+
+    With ``differentiated`` their steps are built once, so that what is wrong in a ``minimize`` is found.
+    """
     programs: list[TrainProgram] = []
     frame = program_frame(scope, report, elaborated.trained, {})
     for declaration, names, suffix in _unrolled_programs(frame, declarations, {}, ""):
         if declaration.model in (None, model):
             if len(programs) == STATEMENTS:
                 fail("AX0215", f"this file unrolls to more than {STATEMENTS:,} programs", declaration.name_span)
-            programs.append(_elaborate_program(scope, declaration, elaborated, report, names, suffix))
+            program = _elaborate_program(scope, declaration, elaborated, report, names, suffix, differentiated)
+            programs.append(program)
     _check_order(programs, report)
     return tuple(programs)
 
@@ -102,6 +111,7 @@ def _elaborate_program(
     report: Report,
     loop: Mapping[str, Any],
     suffix: str,
+    differentiated: bool,
 ) -> TrainProgram:
     """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
     trained = elaborated.trained
@@ -133,7 +143,8 @@ def _elaborate_program(
     def steps(total: int | None, per_epoch: int | None, watch: bool = False) -> tuple[TrainStep, ...]:
         return build(simplified(trained), total, per_epoch, watch)
 
-    build(trained, 1, 1)  # a mistake in a `minimize` is found before any data is read
+    if differentiated:
+        build(trained, 1, 1)
     name = f"{declaration.name}{suffix}".removeprefix(".")
     whole = frozenset(name for name, feed_ in block.feeds.items() if feed_.node.whole)
     return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span, whole)
