@@ -21,7 +21,8 @@ from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.batch import batch_symbol
 from archonnx.runtime.fit import Observer
 from archonnx.runtime.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
-from archonnx.runtime.run import Run, check_free, save_run
+from archonnx.runtime.run import Run
+from archonnx.runtime.saving import check_free, save_run
 from archonnx.runtime.session import DeviceName, Options
 from archonnx.runtime.trainer import EVALUATION_STEP
 from archonnx.runtime.trainer import Trainer as _Trainer

@@ -1,4 +1,4 @@
-"""Run directories: what a training leaves behind, written whole or not at all, and opened again.
+"""Run directories: what a training leaves behind, opened again.
 
     spec.arch             the spec as it was trained (spec.yaml for a YAML spec)
     run.json              name, arguments, settings, seed, versions, figures, times
@@ -9,43 +9,31 @@
     model.onnx            the outputs of the model, any batch size, weights inside (or beside it, if they are large)
     entries/NAME.onnx     the same for each entry
 
-What this module does not do: train (``training`` does).
+What this module does not do: train (``training`` does), or write a run directory (``saving`` does).
 """
 
 from __future__ import annotations
 
 import json
-import math
-import os
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace as changed
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from archonnx.compiler.ir.types import Array, TensorType
-from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
+from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import fail
 
-from .assumptions import as_metadata, of_graph
-from .checkpoint import load_parameters, save_parameters, whole_folder, write_atomically, write_model
-from .curve import Row, training_curve
+from .checkpoint import load_parameters, write_model
 from .exported import ExportedModel
-from .fit import Epoch
-from .resume import DEFAULT_DTYPE, STATE_FILE, Request, save_state
+from .inference import inference_model
+from .resume import DEFAULT_DTYPE
 from .session import Options
-from .trainer import EVALUATION_STEP, Trainer, arguments_of, fail_entry
-from .training import State, Trained, label
+from .trainer import Trainer, fail_entry
 
 if TYPE_CHECKING:
-    import onnx
-
     from archonnx.compiler.pipeline import Spec
 
     from .data import Examples, Indices
@@ -53,183 +41,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Of ``run.json``."""
-OWN = frozenset(
-    {
-        "spec.arch",
-        "spec.yaml",
-        "run.json",
-        "weights.safetensors",
-        STATE_FILE,
-        "history.jsonl",
-        "curve.svg",
-        "model.onnx",
-        "model.onnx.data",
-        "entries",
-    }
-)
-"""Names of what may stand in a run directory by our doing."""
-MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
 PartName = Literal["train", "valid", "test"]
-
-
-# ---------------------------------------------------------------- writing
-
-
-def check_free(out: Path) -> None:
-    """SpecError if a run cannot be written there; to be asked before training rather than after it."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
-        fail(
-            "AX0614",
-            f"{out} exists already" + (": it holds a training that did not end" if started else ""),
-            None,
-            help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`",
-        )
-    ancestor = next(parent for parent in out.absolute().parents if parent.exists())
-    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        reason = "you may not write there" if ancestor.is_dir() else "it is no folder"
-        fail("AX0616", f"cannot write in {ancestor}: {reason}", None)
-
-
-def save_run(
-    out: Path,
-    spec: Spec,
-    model: ModelProgram,
-    trained: Sequence[Trained],
-    *,
-    request: Request | None = None,
-    replace: bool = False,
-) -> Run:
-    """Write a run directory: everything into a neighbour first, which then takes its place.
-
-    Args:
-        out: where.
-        spec: what was trained.
-        model: the same, elaborated.
-        trained: its programs, in the order in which they ran; the last one left the weights.
-        request: what was asked for.
-        replace: take the place of the directory that is there, whose other files are kept.
-    """
-    if not replace:
-        check_free(out)
-    asked = request or Request(spec.arguments, {}, None)
-    with whole_folder(out, OWN) as part:
-        _fill(part, spec, model, trained, asked)
-    return Run(out, trained[-1].trainer.options)
-
-
-def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], request: Request) -> None:
-    last = trained[-1]
-    parameters = last.trainer.runner.parameters()
-    name = "spec.yaml" if spec.path is not None and spec.path.suffix in (".yaml", ".yml") else "spec.arch"
-    write_atomically(part / name, spec.source.text.encode())
-    save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
-    if last.outcome.snapshot is not None:
-        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot), request)
-    lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
-    write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-    if lines:
-        write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
-    if model.infer.outputs:
-        write_model(part / "model.onnx", inference_model(model, parameters))
-    if model.entries:
-        (part / "entries").mkdir()
-    for entry in model.entries:
-        write_model(part / "entries" / f"{entry}.onnx", inference_model(model, parameters, entry=entry))
-    record = json.dumps(_record(spec, model, trained, name), indent=2)
-    write_atomically(part / "run.json", f"{record}\n".encode())
-
-
-def inference_model(
-    model: ModelProgram,
-    parameters: Mapping[str, Array],
-    *,
-    entry: str | None = None,
-    target: Literal["portable", "ort"] = "portable",
-    opset: int = OPSET,
-) -> onnx.ModelProto:
-    """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
-
-    Of what a graph takes for its draws, only the seed is left as an input.
-    """
-    from archonnx.compiler.onnx_export import export
-    from archonnx.compiler.passes.manager import optimise
-
-    if entry is not None and entry not in model.entries:
-        fail_entry(model.name, entry, model.entries)
-    if entry is None and not model.infer.outputs:
-        fail("AX0511", f"{model.name} has no outputs to export", None, help="add `output NAME = ...` to the model")
-    graph = optimise(model.infer if entry is None else model.entries[entry])
-    fixed = {**parameters, STEP: np.array(EVALUATION_STEP, np.int64)}
-    constants = {name: array for name, array in fixed.items() if name in graph.inputs}
-    assumed = of_graph(graph, model.assumptions) if entry is None else model.entry_assumptions.get(entry, ())
-    metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
-    return export(graph, target=target, constants=constants, metadata=metadata, opset=opset)
-
-
-def _curve(name: str, trained: Sequence[Trained]) -> str:
-    rows = [
-        Row(label(t.program) if len(trained) > 1 else "", _panels(t.outcome.history), t.outcome.best)
-        for t in trained
-        if t.outcome.history
-    ]
-    return training_curve(name, rows)
-
-
-def _panels(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
-    """For each loss and metric its values, epoch by epoch; where an epoch did not measure it, there is no number."""
-    names = dict.fromkeys(name for epoch in history for name in (*epoch.train, *epoch.valid))
-    panels = {}
-    for name in names:
-        both = {
-            "train": [epoch.train.get(name, math.nan) for epoch in history],
-            "valid": [epoch.valid.get(name, math.nan) for epoch in history],
-        }
-        panels[name] = {part: values for part, values in both.items() if not all(map(math.isnan, values))}
-    return panels
-
-
-def _record(spec: Spec, model: ModelProgram, trained: Sequence[Trained], spec_file: str) -> dict[str, Any]:
-    last = trained[-1]
-    programs = [program.as_json() for program in trained]
-    return {
-        "format": FORMAT,
-        "name": spec.name,
-        "model": model.name,
-        "spec": spec_file,
-        "path": str(spec.path.resolve()) if spec.path is not None else None,
-        "arguments": dict(spec.arguments),
-        "dtype": str(spec.float_type),
-        "program": last.program.name,
-        "settings": programs[-1]["settings"],
-        "seed": last.settings.seed,
-        "parameters": {path: str(parameter.type) for path, parameter in model.parameters.items()},
-        "entries": {name: arguments_of(graph, model) for name, graph in model.entries.items()},
-        "metrics": programs[-1]["metrics"],
-        "epochs": programs[-1]["epochs"],
-        "best_epoch": programs[-1]["best_epoch"],
-        "stopped": programs[-1]["stopped"],
-        "seconds": round(sum(program["seconds"] for program in programs), 3),
-        "programs": programs,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": last.trainer.device.name,
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError
-
-    found = {"python": platform.python_version()}
-    for name in MEASURED_WITH:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-# ---------------------------------------------------------------- opening
 
 
 class Run:

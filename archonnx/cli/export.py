@@ -66,7 +66,8 @@ def _model(
     from archonnx import api
     from archonnx.compiler.pipeline import elaborate
     from archonnx.grammar.diagnostics import did_you_mean, fail
-    from archonnx.runtime.run import Run, inference_model
+    from archonnx.runtime.inference import inference_model
+    from archonnx.runtime.run import Run
     from archonnx.runtime.trainer import initial_values
 
     if batch_size is not None and not graph.startswith("train_step"):

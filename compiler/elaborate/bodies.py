@@ -12,9 +12,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, SpecError, fail
 from archonnx.grammar.source import Span
 
-from .expressions import problems
 from .frame import Frame
 from .matching import Matcher, check_results, tensor_type
+from .problems import problems
 from .signatures import DTYPES, Given, evaluate_argument, is_tensor_type
 from .tensors import as_tensor
 from .values import (

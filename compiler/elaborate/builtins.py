@@ -19,8 +19,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .expressions import evaluate, problems
+from .expressions import evaluate
 from .frame import Frame
+from .problems import problems
 from .signatures import DTYPES, Given, assign_arguments
 from .tensors import as_tensor
 from .values import CALLABLE, Builtin, BuiltinParameter, Results, describe

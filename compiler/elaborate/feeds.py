@@ -15,9 +15,10 @@ from archonnx.compiler.program import Field
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
-from .expressions import evaluate, problems
+from .expressions import evaluate
 from .frame import Scope
 from .model import Elaboration
+from .problems import problems
 from .program_block import ProgramBlock, part, program_frame
 from .tensors import as_tensor
 

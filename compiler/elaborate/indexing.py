@@ -14,8 +14,9 @@ from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 
-from .expressions import evaluate, problems, provenance
+from .expressions import evaluate
 from .frame import Frame
+from .problems import problems, provenance
 from .values import describe
 
 

@@ -12,8 +12,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from .expressions import evaluate, problems, provenance, spread
+from .expressions import evaluate, spread
 from .frame import Frame
+from .problems import problems, provenance
 from .signatures import DTYPES, is_tensor_type
 from .tensors import as_tensor
 from .values import Results, describe, static_dim

@@ -22,11 +22,12 @@ from archonnx.grammar.source import Source, Span
 from . import statements
 from .asserts import Substitute
 from .bodies import bind_arguments
-from .expressions import evaluate, provenance
+from .expressions import evaluate
 from .frame import Build, Frame, Scope
 from .matching import tensor_type
 from .methods import bind_nested
 from .over_set import OverSet, over_set
+from .problems import provenance
 from .signatures import DTYPES, Given, assign_arguments, is_tensor_type
 from .values import ModelType, Module, Slot, describe, static_dim
 

@@ -15,9 +15,10 @@ from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
 from . import calls
 from .algebra import is_group, slots_of, tensor_of
-from .expressions import evaluate, problems
+from .expressions import evaluate
 from .frame import POISON, Frame, Scope
 from .model import Elaboration
+from .problems import problems
 from .program_block import Bound, ProgramBlock, program_frame
 from .statements import check_type
 from .tensors import as_tensor

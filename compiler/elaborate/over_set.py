@@ -16,8 +16,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from .expressions import evaluate, provenance
+from .expressions import evaluate
 from .frame import Frame
+from .problems import provenance
 from .signatures import Given, assign_arguments, bare_word
 from .values import describe
 

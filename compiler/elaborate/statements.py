@@ -20,10 +20,11 @@ from archonnx.grammar.source import Span
 from . import bodies, calls
 from .asserts import check_assert
 from .dependence import walk
-from .expressions import evaluate, iterate, problems, provenance, truth, unpack
+from .expressions import evaluate, iterate, truth, unpack
 from .frame import BUDGET, POISON, Frame
 from .matching import tensor_type
 from .parameters import declare_parameter
+from .problems import problems, provenance
 from .tensors import as_tensor
 from .values import Around, Function, Module, Results, describe
 

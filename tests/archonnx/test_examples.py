@@ -14,7 +14,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.run import inference_model
+from archonnx.runtime.inference import inference_model
 from archonnx.runtime.session import Options
 from archonnx.runtime.trainer import Trainer
 from tests.support.elaborated import findings

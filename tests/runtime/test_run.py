@@ -17,7 +17,8 @@ from archonnx.compiler.pipeline import Spec
 from archonnx.grammar.ast import File
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.checkpoint import load_parameters, save_parameters, write_atomically
-from archonnx.runtime.run import Run, save_run
+from archonnx.runtime.run import Run
+from archonnx.runtime.saving import save_run
 from archonnx.runtime.session import Options
 from archonnx.runtime.training import Trained, run_programs
 from tests.support.programs import SOURCE, WHOLE, examples, linear_regression

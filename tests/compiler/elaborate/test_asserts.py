@@ -11,7 +11,7 @@ import pytest
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.runtime.assumptions import METADATA_KEY, from_metadata
-from archonnx.runtime.run import inference_model
+from archonnx.runtime.inference import inference_model
 from archonnx.runtime.session import Options
 from archonnx.runtime.trainer import Trainer
 from tests.support.elaborated import codes, findings, initial, model, numbers, output, program
