@@ -318,18 +318,24 @@ def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: V
         )
     step.outputs[NEXT + slot.path] = new
     for name, (carried, declared_at) in states.items():
-        after, before = frame.locals[name], step.carried[carried]
-        if not isinstance(after, Value) or after.type != before:
-            fail(
-                "AX0406",
-                f"state `{name}` of {what} starts as {before} and becomes {_kind(after)}",
-                declared_at,
-                "declared here",
-                others=_made(after),
-                notes=notes,
-                help="a state keeps its type from step to step",
-            )
-        step.outputs[NEXT + carried] = after
+        step.outputs[NEXT + carried] = _next_state(
+            f"state `{name}` of {what}", step.carried[carried], frame.locals[name], declared_at, notes
+        )
+
+
+def _next_state(what: str, before: TensorType, after: Any, declared_at: Span, notes: Sequence[str]) -> Value:
+    """What a state becomes, if it is of the type with which it started."""
+    if not isinstance(after, Value) or after.type != before:
+        fail(
+            "AX0406",
+            f"{what} starts as {before} and becomes {_kind(after)}",
+            declared_at,
+            "declared here",
+            others=_made(after),
+            notes=notes,
+            help="a state keeps its type from step to step",
+        )
+    return after
 
 
 def _kind(value: Any) -> str:

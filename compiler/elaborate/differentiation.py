@@ -148,28 +148,36 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         after.locals.update(zip(clause.parameters, known, strict=True))
         with working_in(after.build, current_builder()):
             returned = statements.run(after, clause.body)
-        values = returned.values if returned is not None else []
-        floats = [t for t in tensors if t.type.dtype.is_float]
-        if len(values) != len(floats):
-            fail(
-                "AX0404",
-                f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
-                clause.span,
-            )
-        for position, (value, tensor) in enumerate(zip(values, floats, strict=True)):
-            if not isinstance(value, Value):
-                fail("AX0404", f"`backward` returns tensors, not {describe(value)}", clause.span)
-            if not _same_type(value, tensor):
-                fail(
-                    "AX0410",
-                    f"`backward` of {what} gives {value.type} as the gradient of {tensor.type}",
-                    returned.spans[position] if returned is not None else clause.span,
-                    others=[Label(declaration.name_span, "the gradient of each argument has its type")],
-                )
-        gradients = iter(values)
+        gradients = iter(_stated_gradients(what, declaration, returned, [t for t in tensors if t.type.dtype.is_float]))
         return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
 
     op = StatedGradient(len(results), backward)
     with inner.at(clause.span, f"the `backward` of {what}"):
         outputs = inner.build.builder.add_many(op, *results, *tensors)
     return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]
+
+
+def _stated_gradients(
+    what: str, declaration: ast.Fn, returned: statements.Returned | None, floats: Sequence[Value]
+) -> list[Value]:
+    """What a ``backward`` returned: a gradient for each float input, of its type."""
+    assert declaration.backward is not None
+    span = declaration.backward.span
+    values = returned.values if returned is not None else []
+    if len(values) != len(floats):
+        fail(
+            "AX0404",
+            f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
+            span,
+        )
+    for position, (value, tensor) in enumerate(zip(values, floats, strict=True)):
+        if not isinstance(value, Value):
+            fail("AX0404", f"`backward` returns tensors, not {describe(value)}", span)
+        if not _same_type(value, tensor):
+            fail(
+                "AX0410",
+                f"`backward` of {what} gives {value.type} as the gradient of {tensor.type}",
+                returned.spans[position] if returned is not None else span,
+                others=[Label(declaration.name_span, "the gradient of each argument has its type")],
+            )
+    return values

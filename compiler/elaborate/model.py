@@ -133,6 +133,11 @@ def elaborate_model(
             return elaboration
 
     trained = retrain(())
+    return ElaboratedModel(judged, trained, _parameters(root, trained, report), retrain)
+
+
+def _parameters(root: Module, trained: Elaboration, report: Report) -> dict[str, Parameter]:
+    """The parameters by path, each of which training has as well."""
     for slot in root.made:
         if slot not in trained.build.parameters:
             report.error(
@@ -148,7 +153,7 @@ def elaborate_model(
         parameters[slot.path] = Parameter(
             slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay, slot.buffer, origin
         )
-    return ElaboratedModel(judged, trained, parameters, retrain)
+    return parameters
 
 
 def _judge(

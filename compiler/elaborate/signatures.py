@@ -152,19 +152,9 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
         return None
     kind = type_.name or ""
     if kind == "schedule":
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return ConstantSchedule(float(value))
-        if isinstance(value, ScheduleType):
-            fail(
-                "AX0306",
-                f"`{parameter.name}` needs the schedule with its arguments",
-                span,
-                help=f"call it: `{value.declaration.name}(...)`",
-            )
-        if isinstance(value, ConstantSchedule) or (
-            isinstance(value, Configured) and isinstance(value.of, ScheduleType)
-        ):
-            return value
+        schedule = _schedule(parameter.name, value, span)
+        if schedule is not None:
+            return schedule
     elif kind == "choice":
         words = choice_words(type_)
         if isinstance(value, Choice) or (isinstance(value, str) and value in words):
@@ -196,6 +186,22 @@ def coerce_static(parameter: ast.Parameter, value: Any, span: Span) -> Any:
         span,
         others=[Label(type_.span, "declared here")] if not is_library(type_.span) else (),
     )
+
+
+def _schedule(name: str, value: Any, span: Span) -> ConstantSchedule | Configured | None:
+    """A number, or a schedule with its arguments, as a schedule; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return ConstantSchedule(float(value))
+    if isinstance(value, ScheduleType):
+        fail(
+            "AX0306",
+            f"`{name}` needs the schedule with its arguments",
+            span,
+            help=f"call it: `{value.declaration.name}(...)`",
+        )
+    if isinstance(value, ConstantSchedule):
+        return value
+    return value if isinstance(value, Configured) and isinstance(value.of, ScheduleType) else None
 
 
 def is_kind(kind: str, value: Any) -> bool:
