@@ -33,9 +33,10 @@ types:  # mypy sees no import hooks: a tree of links that looks like the install
 test: setup  ## the tests, in parallel (a few minutes)
 	$(BIN)/pytest -n auto -m 'not proof'
 
-proof: setup  ## the long tests, what the zoo learns, 100,000 mutated specs; writes docs/proof.md
+proof: setup  ## the long tests, what the zoo learns, 100,000 mutated specs; writes docs/proof.md, docs/catalogue.md
 	$(BIN)/pytest -n auto -m proof || test $$? -eq 5  # 5: there are none
 	$(BIN)/python -m benchmarks.proof
+	$(BIN)/python -m benchmarks.catalogue
 
 bench: setup  ## speed beside PyTorch (install it first), in one run; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks

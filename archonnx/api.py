@@ -1,4 +1,4 @@
-"""The Python interface: load, compile, train.
+"""The Python interface: load, compile, train, search, trace, gradcheck; ``show`` is in ``summary``.
 
 What this module does not do: any of the work; it joins the compiler and the runtime for people who write Python.
 """

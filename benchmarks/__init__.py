@@ -1,1 +1,1 @@
-"""Speed beside the peers (``python -m benchmarks``), profiles, and the long proofs of learning. Not installed."""
+"""Speed and values beside the peers, facts of the catalogue, oracles, fuzzing, profiles, proofs of learning. Not installed."""

@@ -1,4 +1,4 @@
-"""The specs that the fuzzer mutates: the zoo, the library, the founders' examples and those of the documentation.
+"""The specs that the fuzzer mutates: the zoo, the library, the examples of the tests and those of the documentation.
 
 The library is met where it is used: copies of a spec that carry what they use of it, so that mistakes in library code
 are made inside a model. Every spec is there in YAML, too. What this module does not do: mutate anything.

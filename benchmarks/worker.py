@@ -13,8 +13,6 @@ from collections.abc import Callable
 
 from .cases import CASES, Case
 
-SIDES = ("archonnx", "torch", "torch-fused")
-
 
 def step_of(side: str) -> Callable[[Case], Callable[[], float]]:
     """What makes the step of a side; importing the library is part of the call."""

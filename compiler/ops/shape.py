@@ -342,14 +342,6 @@ def transpose(x: Value, permutation: Sequence[int]) -> Value:
     return x if order == tuple(range(x.rank)) else current_builder().add(Transpose(order), x)
 
 
-def swap_axes(x: Value, a: int, b: int) -> Value:
-    """``x`` with two axes exchanged."""
-    order = list(range(x.rank))
-    a, b = normal_axis(a, x.rank, "transpose"), normal_axis(b, x.rank, "transpose")
-    order[a], order[b] = b, a
-    return transpose(x, order)
-
-
 def move_axis(x: Value, source: int, target: int) -> Value:
     """``x`` with one axis moved; the others keep their order."""
     source, target = normal_axis(source, x.rank, "transpose"), normal_axis(target, x.rank, "transpose")
