@@ -1,1 +1,1 @@
-"""Speed and values beside the peers, facts of the catalogue, oracles, fuzzing, profiles, proofs of learning. Not installed."""
+"""Speed and values beside the peers, facts of the catalogue, fuzzing, profiles, proofs of learning. Not installed."""

@@ -45,16 +45,17 @@ MODEL = """model Judged():
 PLAIN = MODEL
 """With a few metrics only: quicker to train."""
 Compute = Callable[[Array, Array, Array, Array], float]
+OF_CLASSES = {
+    "precision": metrics.precision_score,
+    "recall": metrics.recall_score,
+    "f1_score": metrics.f1_score,
+    "jaccard": metrics.jaccard_score,
+}
 BINARY: dict[str, Compute] = {
     f"{name}(hard, label{option})": (
         lambda label, kind, y, logits, f=f, keywords=keywords: f(label, logits[:, 0] > 0, **keywords)
     )
-    for name, f in {
-        "precision": metrics.precision_score,
-        "recall": metrics.recall_score,
-        "f1_score": metrics.f1_score,
-        "jaccard": metrics.jaccard_score,
-    }.items()
+    for name, f in OF_CLASSES.items()
     for option, keywords in {"": {}, ", average=binary": {}, ", average=macro": {"average": "macro"}}.items()
 }
 """Functions of two classes."""
@@ -62,12 +63,7 @@ AVERAGED: dict[str, Compute] = {
     f"{name}(chosen, kind, average={average})": (
         lambda label, kind, y, logits, f=f, average=average: f(kind, logits.argmax(1), average=average)
     )
-    for name, f in {
-        "precision": metrics.precision_score,
-        "recall": metrics.recall_score,
-        "f1_score": metrics.f1_score,
-        "jaccard": metrics.jaccard_score,
-    }.items()
+    for name, f in OF_CLASSES.items()
     for average in ("macro", "micro", "weighted")
 }
 """The same of four classes."""
