@@ -84,7 +84,7 @@ def _kind(annotation: str) -> str:
 @cache
 def builtins() -> Mapping[str, Any]:
     """All builtin functions, the dtypes and the constants, by name."""
-    for family in ("functions", "functions_index", "functions_reduce", "functions_static"):
+    for family in ("functions", "functions_image", "functions_index", "functions_reduce", "functions_static"):
         import_module(f"{__package__}.{family}")  # enters its own
     from .functions import add_elementwise
 
@@ -211,3 +211,10 @@ def axis_of(x: Value, axis: int) -> int:
     """A non-negative axis of a tensor."""
     require(-x.rank <= axis < x.rank, "AX0320", f"axis {axis} is outside a tensor of {x.rank} axes")
     return axis % x.rank
+
+
+def dims_of(sizes: Shape) -> list[Dim]:
+    """Dims; TypeProblem if one is negative."""
+    for size in sizes:
+        require(not isinstance(size, int) or size >= 0, "AX0313", f"a dim cannot be negative: {size}")
+    return [Dim.of(size) for size in sizes]

@@ -1,6 +1,6 @@
-"""The functions of the language that are written in Python: the ops, and a few that compute static values.
+"""The functions of the language that are written in Python: one for each op that specs may call.
 
-Everything that can be said in the language is in ``specs/std`` instead.
+``functions_FAMILY`` hold more of them. Everything that can be said in the language is in ``specs/std`` instead.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 from archonnx.compiler.ir.dims import Dim, at_most
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops import compare, elementwise, loss, norm, pool, random, resize, shape, slicing
-from archonnx.compiler.ops import conv as conv_ops
+from archonnx.compiler.ops import compare, elementwise, loss, norm, random, shape, slicing
 from archonnx.compiler.ops import einsum as einsum_ops
 from archonnx.compiler.ops.base import registry
 
 from . import einops
-from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, described, require
+from .builtins import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, described, dims_of, require
 from .frame import Frame
 from .static import ITEMS
 from .tensors import as_tensor, promoted
@@ -116,14 +115,7 @@ def constant(frame: Frame, shape: Shape, value: float) -> Value:
 
 
 def _filled(frame: Frame, dims: Shape, value: float) -> Value:
-    return shape.full(_sizes(dims), value, frame.build.float_type)
-
-
-def _sizes(dims: Shape) -> list[Dim]:
-    """Dims; TypeProblem if one is negative."""
-    for dim in dims:
-        require(not isinstance(dim, int) or dim >= 0, "AX0313", f"a dim cannot be negative: {dim}")
-    return [Dim.of(d) for d in dims]
+    return shape.full(dims_of(dims), value, frame.build.float_type)
 
 
 @builtin
@@ -141,7 +133,7 @@ def ones_like(frame: Frame, x: Tensor) -> Value:
 @builtin
 def eye(frame: Frame, n: Size) -> Value:
     """The identity matrix of n rows."""
-    return shape.eye(_sizes([n])[0], frame.build.float_type)
+    return shape.eye(dims_of([n])[0], frame.build.float_type)
 
 
 @builtin
@@ -150,7 +142,7 @@ def arange(frame: Frame, start: Size, stop: Size | None = None, step: int = 1) -
     require(step != 0, "AX0311", "the step of `arange` is 0")
     first, last = (Dim.of(0), Dim.of(start)) if stop is None else (Dim.of(start), Dim.of(stop))
     if stop is None and step == 1:
-        return shape.iota(_sizes([start])[0])
+        return shape.iota(dims_of([start])[0])
     span = last - first if step > 0 else first - last
     count = (span + (abs(step) - 1)) // abs(step)
     places = shape.iota(count if at_most(Dim.of(0), count) else count.maximum(0))
@@ -271,7 +263,7 @@ def broadcast(frame: Frame, x: Tensor, shape: Shape) -> Value:
     """Repeated to a shape, by NumPy's rule."""
     from archonnx.compiler.ops.shape import broadcast_to
 
-    return broadcast_to(x, _sizes(shape))
+    return broadcast_to(x, dims_of(shape))
 
 
 @builtin
@@ -337,75 +329,6 @@ def label_cross_entropy(frame: Frame, logits: Tensor, label: Tensor) -> Value:
     return loss.cross_entropy(logits, label)
 
 
-@builtin
-def convolve(
-    frame: Frame, x: Tensor, weight: Tensor, *, stride: Ints, pads: list[Any], dilation: Ints, groups: int
-) -> Value:
-    """Cross-correlation of ``x: [B, c, ...S]`` with ``w: [out, c / groups, ...k]``; pads are pairs [begin, end]."""
-    return conv_ops.conv(x, weight, strides=stride, pads=_flat_pads(pads), dilations=dilation, groups=groups)
-
-
-@builtin
-def convolve_transposed(
-    frame: Frame,
-    x: Tensor,
-    weight: Tensor,
-    *,
-    stride: Ints,
-    pads: list[Any],
-    output_padding: Ints,
-    dilation: Ints,
-    groups: int,
-) -> Value:
-    """What ``convolve`` with ``w: [c, out / groups, ...k]`` has as gradient, for ``x: [B, c, ...S]`` as its cotangent.
-
-    ``output_padding`` elements more at each end that ``convolve`` would not have reached.
-    """
-    return conv_ops.conv_transpose(
-        x, weight, stride, dilations=dilation, pads=_flat_pads(pads), output_pads=output_padding, groups=groups
-    )
-
-
-@builtin
-def max_pool(frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], dilation: Ints) -> Value:
-    """The largest element of each window over the spatial axes of ``x: [B, c, ...S]``."""
-    return pool.max_pool(x, kernel, strides=stride, pads=_flat_pads(pads), dilations=dilation)
-
-
-@builtin
-def average_pool(
-    frame: Frame, x: Tensor, *, kernel: Ints, stride: Ints, pads: list[Any], count_include_pad: bool = False
-) -> Value:
-    """The mean of each window over the spatial axes of ``x: [B, c, ...S]``; pads are pairs [begin, end]."""
-    return pool.average_pool(x, kernel, strides=stride, pads=_flat_pads(pads), count_include_pad=count_include_pad)
-
-
-@builtin
-def resize_linear(frame: Frame, x: Tensor, size: Shape, *, coordinates: Any = "half_pixel") -> Value:
-    """``x: [B, c, ...S]`` interpolated along each spatial axis; coordinates are those of ``resize``."""
-    return resize.resize_linear(x, _sizes(size), _coordinates(coordinates))
-
-
-@builtin
-def resize_nearest(frame: Frame, x: Tensor, size: Shape, *, coordinates: Any = "half_pixel") -> Value:
-    """``x: [B, c, ...S]`` with the nearest element at each place; coordinates are those of ``resize``."""
-    return resize.resize_nearest(x, _sizes(size), _coordinates(coordinates))
-
-
-def _coordinates(word: Any) -> str:
-    known = resize.COORDINATES
-    require(str(word) in known, "AX0208", f"`coordinates` is one of {', '.join(known)}: not {describe(word)}")
-    return str(word)
-
-
-def _flat_pads(pads: list[Any]) -> list[int]:
-    """ONNX's order: all beginnings, then all ends."""
-    for pair in pads:
-        fits = isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair)
-        require(fits, "AX0306", "padding is a pair of ints [begin, end] for each spatial axis")
-    return [pair[0] for pair in pads] + [pair[1] for pair in pads]
-
-
 # ---------------------------------------------------------------- draws
 
 
@@ -414,7 +337,7 @@ def random_uniform(frame: Frame, shape: Shape) -> Value:
     """Draws from the open interval (0, 1): what all other distributions are made of."""
     seed, step = frame.build.randomness()
     dtype = frame.build.float_type if frame.build.float_type is DType.f64 else DType.f32
-    return random.random_uniform(_sizes(shape), seed, step, frame.draw_site("uniform"), dtype)
+    return random.random_uniform(dims_of(shape), seed, step, frame.draw_site("uniform"), dtype)
 
 
 @builtin
@@ -428,4 +351,4 @@ def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     """True with probability ``p``, as bool; a third of the cost of comparing uniform draws."""
     seed, step = frame.build.randomness()
     chance = frame.build.builder.constant(p, DType.f32)
-    return random.random_bernoulli(_sizes(shape), seed, step, chance, frame.draw_site("mask"))
+    return random.random_bernoulli(dims_of(shape), seed, step, chance, frame.draw_site("mask"))
