@@ -49,9 +49,7 @@ def cost(arguments: list[str]) -> Cost:
     before, begin = os.times(), time.perf_counter()
     command = "from archonnx.cli import console; console()"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(
-        [sys.executable, "-c", command, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment
-    )
+    subprocess.run([sys.executable, "-c", command, *arguments], stdout=subprocess.DEVNULL, check=True, env=environment)
     wall, after = time.perf_counter() - begin, os.times()
     used = after.children_user - before.children_user + after.children_system - before.children_system
     return Cost(wall, used)

@@ -36,6 +36,11 @@ def test_in_use_the_image_stays(call: str) -> None:
     np.testing.assert_array_equal(output(model(f"output y = x |> {call}", "x: [B, 2, 6, 5]"), x=X), X)
 
 
+def test_shifted_moves_images_in_use_as_well() -> None:
+    y = output(model("output y = x |> shifted(2)", "x: [B, 2, 6, 5]"), x=X)
+    assert 0 < (y == X).all((1, 2, 3)).mean() < 0.2, "1 of 25 in the mean"
+
+
 def test_flips_turn_a_share_of_the_examples() -> None:
     h = in_training("h = x |> RandomFlip(0.25)", SHAPE, x=X)
     turned, same = (h == X[..., ::-1]).all((1, 2, 3)), (h == X).all((1, 2, 3))
@@ -50,7 +55,7 @@ def moved(x: Array, down: int, right: int) -> Array:
     return padded[:, 9 - down : 9 - down + x.shape[1], 9 - right : 9 - right + x.shape[2]]
 
 
-@pytest.mark.parametrize("call", ["RandomShift(1)", "RandomCrop([6, 5], padding=1)"])
+@pytest.mark.parametrize("call", ["shifted", "RandomShift(1)", "RandomCrop([6, 5], padding=1)"])
 def test_shifts_go_every_way_alike(call: str) -> None:
     h = in_training(f"h = x |> {call}", SHAPE, x=X)
     ways = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
