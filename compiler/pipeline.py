@@ -106,7 +106,7 @@ def _loaded(spec: str | Path) -> Spec:
         "AX0601",
         f"there is no file and no spec of the zoo called `{spec}`",
         None,
-        help=did_you_mean(str(spec), known) or f"the zoo has {', '.join(known)}",
+        help=did_you_mean(str(spec), known) or "`archonnx check` lists the zoo",
     )
     return None
 

@@ -115,7 +115,10 @@ def test_good_specs_are_summed_up_in_a_line(folder: Path) -> None:
 
 
 def test_without_a_spec_check_lists_the_zoo_and_near_names_are_proposed(folder: Path) -> None:
-    assert "digits_cnn" in archonnx("check", cwd=folder).stdout
+    listed = archonnx("check", cwd=folder).stdout.splitlines()
+    words = ["digits_cnn", "A", "small", "convolutional", "classifier", "for", "8x8", "grey", "digits."]
+    assert words in [line.split() for line in listed] and "  convolution" in listed
+    assert "`archonnx check` lists the zoo" in archonnx("check", "wholly_other", cwd=folder).stderr
     assert "did you mean `digits_cnn`?" in archonnx("check", "digits_cn", cwd=folder).stderr
 
 
