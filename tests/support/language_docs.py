@@ -23,7 +23,7 @@ import numpy as np
 
 from archonnx.compiler.elaborate import statements
 from archonnx.compiler.elaborate.expressions import evaluate
-from archonnx.compiler.elaborate.frame import Build, Frame
+from archonnx.compiler.elaborate.frame import SEED, STEP, Build, Frame
 from archonnx.compiler.elaborate.library import library
 from archonnx.compiler.elaborate.values import Choice, Module
 from archonnx.compiler.interpret import interpret
@@ -32,6 +32,7 @@ from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
 from archonnx.grammar import dsl
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source, Span
+from tests.support.elaborated import model, program, run_steps, train_step
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(\w+)=(\S+)")
@@ -79,7 +80,11 @@ def compile_all(spec: Spec) -> None:
 
 
 def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
-    """Expression, expected and actual value of each line of a ``values`` block that has one."""
+    """Expression, expected and actual value of each line of a ``values`` block that has one.
+
+    Parameters have their initial values, and draws are made with the seed 0. A line ``minimize objective with OPTIMIZER``
+    has as its value what two steps make of a parameter p = 1 whose gradient is 1.
+    """
     span = Span(Source("values", ""), 0, 0)
     build = Build(Report(), Module(None, {}, None, None, span))
     frame = Frame(build, library(), build.root)
@@ -89,8 +94,18 @@ def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
             if found is None:
                 (statement,) = dsl.parse_body(Source("values", line))
                 statements.execute(frame, statement)
+            elif found["expression"].startswith("minimize "):
+                yield found["expression"], found["value"], _two_steps(found["expression"])
             else:
                 yield found["expression"], found["value"], _value_or_code(frame, found["expression"])
+
+
+def _two_steps(minimize: str) -> str:
+    """What a statement of a ``train`` block makes of p = 1, where the objective is p, in two steps."""
+    body = "param p: [] = 1\nloss objective = p * mean(x)"
+    step = train_step(program(model(body, "x: [B]", after=f"\ntrain:\n    {minimize}\n")))
+    after = run_steps(step, {"p": np.float32(1)}, {"x": np.ones(1, np.float32)}, 2)
+    return "p: " + ", ".join(_numbers(values["p"]) for values in after)
 
 
 def _value_or_code(frame: Frame, text: str) -> str:
@@ -115,8 +130,18 @@ def _shown(frame: Frame, value: Any) -> str:
         case Value():
             nodes = needed(frame.build.builder.nodes, [value])
             graph = Graph("value", {}, tuple(nodes), {"value": value})
-            return f"{value.type}: {_numbers(interpret(graph, {})['value'])}"
+            return f"{value.type}: {_numbers(interpret(graph, {}, known=_known(frame.build))['value'])}"
     return type(value).__name__.lower()
+
+
+def _known(build: Build) -> dict[Value, Any]:
+    """The initial values of all parameters, and the seed of all draws."""
+    known = {
+        value: interpret(graph, dict.fromkeys(graph.inputs, 0))["value"]
+        for slot, value in build.parameters.items()
+        for graph in [slot.initial(slot.path)]
+    }
+    return known | {value: np.int64(0) for name, value in build.inputs.items() if name in (SEED, STEP)}
 
 
 def _numbers(array: Any) -> str:
