@@ -32,7 +32,7 @@ from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
 from archonnx.grammar import dsl
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source, Span
-from tests.support.elaborated import model, program, run_steps, train_step
+from tests.support import elaborated
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(\w+)=(\S+)")
@@ -103,8 +103,9 @@ def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
 def _two_steps(minimize: str) -> str:
     """What a statement of a ``train`` block makes of p = 1, where the objective is p, in two steps."""
     body = "param p: [] = 1\nloss objective = p * mean(x)"
-    step = train_step(program(model(body, "x: [B]", after=f"\ntrain:\n    {minimize}\n")))
-    after = run_steps(step, {"p": np.float32(1)}, {"x": np.ones(1, np.float32)}, 2)
+    spec = elaborated.model(body, "x: [B]", after=f"\ntrain:\n    {minimize}\n")
+    step = elaborated.train_step(elaborated.program(spec))
+    after = elaborated.run_steps(step, {"p": np.float32(1)}, {"x": np.ones(1, np.float32)}, 2)
     return "p: " + ", ".join(_numbers(values["p"]) for values in after)
 
 
