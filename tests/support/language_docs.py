@@ -72,8 +72,8 @@ def examples(page: str) -> list[Example]:
 
 def compile_all(spec: Spec) -> None:
     """Everything of a spec, with the steps of its programs. SpecError if something is wrong."""
-    for program in elaborate(spec).programs:
-        program.steps(1, 1)
+    for made in elaborate(spec).programs:
+        made.steps(1, 1)
 
 
 # ---------------------------------------------------------------- values
@@ -82,8 +82,8 @@ def compile_all(spec: Spec) -> None:
 def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
     """Expression, expected and actual value of each line of a ``values`` block that has one.
 
-    Parameters have their initial values, and draws are made with the seed 0. A line ``minimize objective with OPTIMIZER``
-    has as its value what two steps make of a parameter p = 1 whose gradient is 1.
+    Nothing is in training: parameters have their initial values, and draws are made with the seed 0. A line
+    ``minimize objective with OPTIMIZER`` has as its value what two steps make of a parameter p = 1 whose gradient is 1.
     """
     span = Span(Source("values", ""), 0, 0)
     build = Build(Report(), Module(None, {}, None, None, span))
