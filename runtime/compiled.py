@@ -10,8 +10,10 @@ What this module does not do: run a graph, or train.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.passes.manager import Pass
 
 WEIGHTS, MANIFEST, IR = "weights.safetensors", "graphs.json", "ir"
+TURN = 3e-4
+"""Seconds of a thread's turn while weights are drawn and graphs are lowered."""
 INSIDE = frozenset({DType.bf16})
 """Element types that NumPy lacks: weights of these lie in the file as f32."""
 
@@ -130,7 +134,7 @@ def compile_to(
     from concurrent.futures import ThreadPoolExecutor
 
     check_free(out)
-    with whole_folder(out) as part, ThreadPoolExecutor(1) as background:
+    with whole_folder(out) as part, _short_turns(), ThreadPoolExecutor(1) as background:
         drawn = background.submit(initial_values, model.parameters, options.seed)
         jobs = list(_jobs(model, options))
         stored = background.submit(_store, part / WEIGHTS, model, drawn, jobs)
@@ -148,6 +152,17 @@ def compile_to(
         }
         write_atomically(part / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
     return [written[job.name] for job in jobs]
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Threads let others have the interpreter soon: those that draw weights need it often, and briefly."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _store(path: Path, model: ModelProgram, drawn: Future[dict[str, Array]], jobs: Sequence[_Job]) -> Weights:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +14,6 @@ from .options import Arguments, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
     from archonnx.runtime.compiled import Written
-
-SWITCH = 3e-4
-"""Seconds after which a thread lets others have the interpreter: those that draw weights need it often, and briefly."""
 
 
 def compile_(
@@ -62,7 +58,6 @@ def compile_(
     from archonnx.runtime.compiled import WEIGHTS, Options, check_free, compile_to
 
     check_free(output)
-    sys.setswitchinterval(SWITCH)
     model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype), differentiated=False)
     options = Options(target.value, opset, batch_size, steps, steps_per_epoch, seed, verify, dump_ir)
     compile_to(output, model, options, _tell)

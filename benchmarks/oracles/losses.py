@@ -35,13 +35,13 @@ class Loss:
 
     Attributes:
         values: of each example or element, from ``x``.
-        t, u: the fields ``t`` and ``u``.
+        t, u: the fields ``t`` and ``u``; ``T`` and ``U`` unless given.
         mean: divides the sum for ``reduce=mean``; the number of values unless given.
     """
 
     values: Callable[[Array], Array]
-    t: Array = None  # type: ignore[assignment]
-    u: Array = None  # type: ignore[assignment]
+    t: Array | None = None
+    u: Array | None = None
     mean: float | None = None
 
     def fields(self) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,18 @@ def test_a_compilation_that_fails_leaves_nothing(spec: Path, tmp_path: Path) -> 
     with pytest.raises(SpecError):
         compile_to(tmp_path / "build", elaborate(load(spec)), Options(opset=3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.arch"]
+
+
+def test_a_mistake_of_a_training_step_is_found_and_leaves_nothing(spec: Path, tmp_path: Path) -> None:
+    spec.write_text(SPEC.replace("adam(lr=0.01)", "adam(lrr=0.01)"))
+    with pytest.raises(SpecError) as caught:
+        CliRunner().invoke(app, ["compile", str(spec), "-o", str(tmp_path / "build")], catch_exceptions=False)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.help) == ("AX0202", "did you mean `lr`?")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.arch"]
+
+
+def test_threads_have_their_usual_turns_afterwards(spec: Path, tmp_path: Path) -> None:
+    before = sys.getswitchinterval()
+    compiled(spec, tmp_path / "build")
+    assert sys.getswitchinterval() == before
