@@ -44,10 +44,10 @@ bench: setup  ## speed and equality beside PyTorch (install it first); writes do
 	$(BIN)/python -m benchmarks
 
 tables: setup  ## the parser's tables, from the grammar
-	$(BIN)/python -m archonnx.grammar.tables
+	$(BIN)/python -m archonnx.grammar.text.tables
 
 docs: setup tables  ## the generated pages of docs/
-	$(BIN)/python -m archonnx.grammar.catalogue docs/diagnostics.md
+	$(BIN)/python -m archonnx.grammar.diagnostics.catalogue docs/diagnostics.md
 	$(BIN)/python -m docs.generate
 
 clean:  ## remove what was built, and the virtual environment

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archonnx.api import Compiled, ParameterInfo, Trainer, compile, gradcheck, load, search, trace, train
     from archonnx.grammar.diagnostics import SpecError
-    from archonnx.runtime.run import Run
-    from archonnx.runtime.tracing import Trace
+    from archonnx.runtime.folders.run import Run
+    from archonnx.runtime.insight.tracing import Trace
     from archonnx.summary import show
 
 __all__ = [
@@ -37,8 +37,8 @@ __all__ = [
 
 _HOMES = {
     "SpecError": "archonnx.grammar.diagnostics",
-    "Run": "archonnx.runtime.run",
-    "Trace": "archonnx.runtime.tracing",
+    "Run": "archonnx.runtime.folders.run",
+    "Trace": "archonnx.runtime.insight.tracing",
     "show": "archonnx.summary",
 }
 

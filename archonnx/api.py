@@ -18,22 +18,22 @@ from archonnx.compiler.pipeline import Spec, elaborate, float_type
 from archonnx.compiler.pipeline import load as _load
 from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.batch import batch_symbol
-from archonnx.runtime.fit import Observer
-from archonnx.runtime.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
-from archonnx.runtime.run import Run
-from archonnx.runtime.saving import check_free, save_run
-from archonnx.runtime.session import DeviceName, Options
-from archonnx.runtime.trainer import EVALUATION_STEP
-from archonnx.runtime.trainer import Trainer as _Trainer
-from archonnx.runtime.training import program_named, run_programs
+from archonnx.runtime.data.batch import batch_symbol
+from archonnx.runtime.device.session import DeviceName, Options
+from archonnx.runtime.folders.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
+from archonnx.runtime.folders.run import Run
+from archonnx.runtime.folders.saving import check_free, save_run
+from archonnx.runtime.training.fit import Observer
+from archonnx.runtime.training.programs import program_named, run_programs
+from archonnx.runtime.training.trainer import EVALUATION_STEP
+from archonnx.runtime.training.trainer import Trainer as _Trainer
 
 if TYPE_CHECKING:
     import onnx
 
-    from archonnx.runtime.gradcheck import GradientCheck
-    from archonnx.runtime.search import Trial
-    from archonnx.runtime.tracing import Trace
+    from archonnx.runtime.insight.gradcheck import GradientCheck
+    from archonnx.runtime.insight.tracing import Trace
+    from archonnx.runtime.training.search import Trial
 
 SpecLike = str | Path | Spec
 
@@ -296,7 +296,7 @@ def search(
         threads: CPU threads.
         on_trial: is told of every trial when it is done.
     """
-    from archonnx.runtime.search import best_trial
+    from archonnx.runtime.training.search import best_trial
 
     loaded = _spec(spec)
     destination = Path(out) if out is not None else free_directory(loaded.name)
@@ -337,7 +337,7 @@ def trace(
         >>> traced["h2"].value, traced["W1"].gradient.tolist()
         (array(0., dtype=float32), [[-0.125, -0.0625], [0.0, 0.0]])
     """
-    from archonnx.runtime.tracing import trace_model
+    from archonnx.runtime.insight.tracing import trace_model
 
     loaded = _spec(spec)
     model = elaborate(loaded)
@@ -371,7 +371,7 @@ def gradcheck(
         >>> gradcheck("xor").ok
         True
     """
-    from archonnx.runtime.gradcheck import check_gradients
+    from archonnx.runtime.insight.gradcheck import check_gradients
 
     loaded = replace(_spec(spec), float_type=float_type(dtype))
     model = elaborate(loaded)
@@ -380,7 +380,7 @@ def gradcheck(
 
 
 def _examples(spec: Spec, model: ModelProgram, count: int) -> Mapping[str, Any]:
-    from archonnx.runtime.tracing import examples_of
+    from archonnx.runtime.insight.tracing import examples_of
 
     found = examples_of(model, spec.path.parent if spec.path is not None else Path.cwd(), count)
     return found[0] if found is not None else {}

@@ -82,8 +82,8 @@ def stages(name: str) -> list[tuple[str, float]]:
     from archonnx.compiler.onnx_export import export
     from archonnx.compiler.passes.manager import optimise
     from archonnx.compiler.pipeline import elaborate, load
-    from archonnx.runtime.checkpoint import save_parameters
-    from archonnx.runtime.trainer import initial_values
+    from archonnx.runtime.files import save_parameters
+    from archonnx.runtime.training.trainer import initial_values
 
     taken: list[tuple[str, float]] = []
 

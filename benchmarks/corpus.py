@@ -14,9 +14,9 @@ from pathlib import Path
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.outline import outline
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import is_yaml, read_tree
+from archonnx.grammar.text.outline import outline
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/language.md", "docs/diagnostics.md")
@@ -117,6 +117,6 @@ def _with_library(text: str) -> str:
 def _in_yaml(base: Base) -> Base | None:
     if base.yaml or base.tree is None:
         return None
-    from archonnx.grammar.yaml_emit import to_yaml
+    from archonnx.grammar.yaml import to_yaml
 
     return Base(base.name.removesuffix(".arch") + ".yaml", to_yaml(base.tree), base.wrong)

@@ -20,7 +20,7 @@ import numpy as np
 
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.render import render_report
+from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
 
 from . import page

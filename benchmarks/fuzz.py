@@ -30,9 +30,9 @@ from pathlib import Path
 from random import Random
 
 from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.grammar.catalogue import catalogue
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
-from archonnx.grammar.render import render
+from archonnx.grammar.diagnostics.catalogue import catalogue
+from archonnx.grammar.diagnostics.render import render
 from archonnx.grammar.source import Source
 
 from . import page

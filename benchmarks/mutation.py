@@ -16,7 +16,7 @@ import yaml
 from archonnx.grammar import ast
 from archonnx.grammar.format import format_ast
 from archonnx.grammar.record import fields, replace
-from archonnx.grammar.words import FORMS, RESERVED
+from archonnx.grammar.text.words import FORMS, RESERVED
 
 from .corpus import Base, library_names
 

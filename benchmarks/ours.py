@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archonnx import api  # the package itself is lazy
+from archonnx import api
 
 from .cases import THREADS, Case
 

@@ -23,19 +23,19 @@ from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_tree
 
-from .elaborate.entries import ElaboratedEntry, elaborate_entry
-from .elaborate.imports import Importer
-from .elaborate.library import SPECS
-from .elaborate.model import Elaboration, elaborate_model
-from .elaborate.programs import elaborate_programs
-from .elaborate.search import elaborate_search
-from .elaborate.values import BlockType, Module
+from .elaborate.core.values import BlockType, Module
+from .elaborate.files.imports import Importer
+from .elaborate.files.library import SPECS
+from .elaborate.model.entries import ElaboratedEntry, elaborate_entry
+from .elaborate.model.model import Elaboration, elaborate_model
+from .elaborate.model.trace import trace_loss, trace_outputs
+from .elaborate.training.programs import elaborate_programs
+from .elaborate.training.search import elaborate_search
+from .elaborate.training.step import gradient_graph
 from .ir.builder import Builder
 from .ir.types import DType
 from .program import Application, ModelProgram
 from .suggestions import checked_suggestions
-from .trace import trace_loss, trace_outputs
-from .train_step import gradient_graph
 
 RECURSION = 10_000
 """Python frames for nested calls of a spec; how deep specs may nest is bounded elsewhere, and gives a diagnostic."""

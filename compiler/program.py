@@ -20,8 +20,8 @@ from .ir.types import Array, DType, TensorType
 from .set_metrics import SET_FUNCTIONS
 
 if TYPE_CHECKING:
+    from .elaborate.model.trace import TraceGraph
     from .settings import TrainSettings
-    from .trace import TraceGraph
 
 SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""

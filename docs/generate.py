@@ -1,7 +1,7 @@
 """The generated parts of the documentation, taken from the code and the specs: ``make docs`` writes them.
 
 Whole pages are ``PAGES``; in pages that people write, ``SECTIONS`` fills what stands between two comments. A test
-holds both to the code. (``docs/diagnostics.md`` comes from ``archonnx.grammar.catalogue``.)
+holds both to the code. (``docs/diagnostics.md`` comes from ``archonnx.grammar.diagnostics.catalogue``.)
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
-from archonnx.compiler.elaborate.builtins import builtins
-from archonnx.compiler.elaborate.frame import PLANNED
-from archonnx.compiler.elaborate.library import library
-from archonnx.compiler.elaborate.statements import NOT_BUILT
-from archonnx.compiler.elaborate.values import Builtin
+from archonnx.compiler.elaborate.builtin.calling import builtins
+from archonnx.compiler.elaborate.core.frame import PLANNED
+from archonnx.compiler.elaborate.core.values import Builtin
+from archonnx.compiler.elaborate.files.library import library
+from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ops import FAMILIES
 from archonnx.compiler.ops.base import registry
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar import ast
-from archonnx.grammar.dsl import parse
 from archonnx.grammar.source import Source
+from archonnx.grammar.text.dsl import parse
 from docs.op_facts import COLUMNS, facts
 from tests.support.op_cases import Case, cases
 

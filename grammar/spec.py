@@ -6,8 +6,8 @@ from pathlib import Path
 
 from . import ast
 from .diagnostics import fail
-from .dsl import parse
 from .source import Source
+from .text.dsl import parse
 
 SUFFIXES = (".arch", ".yaml", ".yml")
 

@@ -14,9 +14,9 @@ import pytest
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.dsl import parse
-from archonnx.grammar.render import render_report
+from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
+from archonnx.grammar.text.dsl import parse
 from docs.generate import generated
 
 ROOT = Path(__file__).parents[1]

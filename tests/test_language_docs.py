@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.compiler.elaborate import bodies, frame, imports, model, programs, static
-from archonnx.grammar import ast, dsl, layout, words
-from archonnx.grammar.catalogue import catalogue
+from archonnx.compiler.elaborate.core import frame, static
+from archonnx.compiler.elaborate.files import imports
+from archonnx.compiler.elaborate.meaning import bodies
+from archonnx.compiler.elaborate.model import model
+from archonnx.compiler.elaborate.training import programs
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.dsl import parse
-from archonnx.grammar.render import render_report
+from archonnx.grammar.diagnostics.catalogue import catalogue
+from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
+from archonnx.grammar.text import dsl, layout, words
+from archonnx.grammar.text.dsl import parse
 from tests.support.language_docs import KINDS, Example, checked_values, compile_all, examples
 
 PAGE = (Path(__file__).parents[1] / "docs" / "language.md").read_text(encoding="utf-8")

@@ -94,7 +94,7 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed")
     }
-    assert {"archonnx/grammar/archonnx.tables", "archonnx/specs/std/layers.arch", "archonnx/py.typed"} <= wanted
+    assert {"archonnx/grammar/text/archonnx.tables", "archonnx/specs/std/layers.arch", "archonnx/py.typed"} <= wanted
     assert {name for name in built.names() if ".dist-info/" not in name} == wanted
 
 

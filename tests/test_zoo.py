@@ -8,12 +8,11 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import elaborate
 from archonnx.grammar import ast
-from archonnx.grammar.dsl import parse
 from archonnx.grammar.format import format_file
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
-from archonnx.grammar.yaml import parse_yaml
-from archonnx.grammar.yaml_emit import to_yaml
+from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.yaml import parse_yaml, to_yaml
 from tests.support.dump import dump
 
 ZOO = sorted((Path(__file__).parents[1] / "specs/zoo").glob("*/*.arch"))

@@ -18,7 +18,7 @@ def write_arrays(results: Mapping[str, Array], out: Path | None) -> None:
     """Write results to a file, as its name says, or as CSV to stdout."""
     import sys
 
-    from archonnx.runtime.checkpoint import write_atomically
+    from archonnx.runtime.files import write_atomically
 
     if out is None:
         sys.stdout.write(as_csv(results))
@@ -93,7 +93,7 @@ def _is_numbers(value: Any) -> bool:
 
 def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:
     """Inputs from a table: columns by name, or the matrix of all numeric ones where the model takes one matrix."""
-    from archonnx.runtime.tables import read_csv, table_fields
+    from archonnx.runtime.data.csv import read_csv, table_fields
 
     fields = table_fields(read_csv(path), None)
     if len(types) == 1 and not fields.keys() & types.keys() and "data" in fields:

@@ -10,7 +10,7 @@ import typer
 from .options import Device, DeviceOption, key_values
 
 if TYPE_CHECKING:
-    from archonnx.runtime.run import Run
+    from archonnx.runtime.folders.run import Run
 
 
 def call(
@@ -47,8 +47,8 @@ def call(
     `archonnx export RUN --graph ENTRY` writes it as ONNX.
     """
     arguments = key_values(set_, "--set")
-    from archonnx.runtime.run import Run
-    from archonnx.runtime.session import Options
+    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.folders.run import Run
 
     from .arrays import read_arrays, write_arrays
 

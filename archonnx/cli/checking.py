@@ -58,6 +58,6 @@ def _show(report: Report, style: Style) -> None:
 
         show_report(report)
     else:
-        from archonnx.grammar.render import render_report
+        from archonnx.grammar.diagnostics.render import render_report
 
         print(render_report(report, style=style), flush=True)

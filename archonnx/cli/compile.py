@@ -13,7 +13,7 @@ from .export import Target
 from .options import Arguments, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
-    from archonnx.runtime.compiled import Written
+    from archonnx.runtime.export.graphs import Written
 
 
 def compile_(
@@ -55,7 +55,7 @@ def compile_(
         archonnx compile model.arch -o build/model --dump-ir
     """
     from archonnx.compiler.pipeline import elaborate
-    from archonnx.runtime.compiled import WEIGHTS, Options, check_free, compile_to
+    from archonnx.runtime.export.graphs import WEIGHTS, Options, check_free, compile_to
 
     check_free(output)
     model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype), differentiated=False)

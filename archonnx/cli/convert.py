@@ -33,7 +33,7 @@ def convert(
         archonnx convert model.yaml --to arch
     """
     from archonnx.grammar.spec import is_yaml, read_file
-    from archonnx.runtime.checkpoint import write_atomically
+    from archonnx.runtime.files import write_atomically
 
     from .output import say
 
@@ -59,7 +59,7 @@ def _converted(source: Source, to: Spelling) -> str:
     from archonnx.grammar.spec import is_yaml, read_tree
 
     if to is Spelling.yaml:
-        from archonnx.grammar.yaml_emit import to_yaml
+        from archonnx.grammar.yaml import to_yaml
 
         return to_yaml(read_tree(source))
     from archonnx.grammar.format import format_ast, format_file
@@ -73,6 +73,6 @@ def _comments(source: Source) -> int:
 
     if is_yaml(source.name):
         return sum(line.lstrip().startswith("#") for line in source.text.splitlines())
-    from archonnx.grammar.comments import find_comments
+    from archonnx.grammar.format.comments import find_comments
 
     return len(find_comments(source))

@@ -29,8 +29,8 @@ def evaluate(
     archonnx eval runs/digits_cnn-1
     archonnx eval runs/digits_cnn-1 --on valid
     """
-    from archonnx.runtime.run import Run
-    from archonnx.runtime.session import Options
+    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.folders.run import Run
 
     from .output import confusion_table, metrics_table
 

@@ -14,8 +14,7 @@ def explain(
 
     archonnx explain AX0301
     """
-    from archonnx.grammar import catalogue
-    from archonnx.grammar.diagnostics import did_you_mean
+    from archonnx.grammar.diagnostics import catalogue, did_you_mean
 
     page = catalogue.explain(code)
     if page is None:

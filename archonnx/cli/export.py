@@ -47,7 +47,7 @@ def export(
         archonnx export runs/digits_cnn-1 -o digits.onnx
         archonnx export digits_cnn --graph train_step --batch-size 64 -o step.onnx
     """
-    from archonnx.runtime.checkpoint import write_model
+    from archonnx.runtime.files import write_model
 
     model = _model(what, graph, target.value, batch_size, opset, key_values(arg, "--arg"), dtype)
     size = write_model(output, model)
@@ -66,9 +66,9 @@ def _model(
     from archonnx import api
     from archonnx.compiler.pipeline import elaborate
     from archonnx.grammar.diagnostics import did_you_mean, fail
-    from archonnx.runtime.inference import inference_model
-    from archonnx.runtime.run import Run
-    from archonnx.runtime.trainer import initial_values
+    from archonnx.runtime.export.models import inference_model
+    from archonnx.runtime.folders.run import Run
+    from archonnx.runtime.training.trainer import initial_values
 
     if batch_size is not None and not graph.startswith("train_step"):
         fail(

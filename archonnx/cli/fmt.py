@@ -23,7 +23,7 @@ def fmt(
         archonnx fmt --diff model.arch
     """
     from archonnx.grammar.diagnostics import SpecError
-    from archonnx.runtime.checkpoint import write_atomically
+    from archonnx.runtime.files import write_atomically
 
     from .output import show_report
 

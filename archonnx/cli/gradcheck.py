@@ -40,8 +40,8 @@ def gradcheck(
         archonnx gradcheck model.arch --input 'x=[[1, 0.5]]' --input 'label=[2]'
     """
     from archonnx.grammar.diagnostics import Report
-    from archonnx.runtime.gradcheck import check_gradients
-    from archonnx.runtime.tracing import traced_graph
+    from archonnx.runtime.insight.gradcheck import check_gradients
+    from archonnx.runtime.insight.tracing import traced_graph
 
     from .inspected import Inspected
     from .output import show_report

@@ -11,9 +11,9 @@ from .arrays import read_arrays
 from .options import read_spec
 
 if TYPE_CHECKING:
+    from archonnx.compiler.elaborate.model.trace import TraceGraph
     from archonnx.compiler.ir.types import Array
     from archonnx.compiler.program import ModelProgram
-    from archonnx.compiler.trace import TraceGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Inspected:
         from dataclasses import replace
 
         from archonnx.compiler.pipeline import elaborate, float_type
-        from archonnx.runtime.run import Run
+        from archonnx.runtime.folders.run import Run
 
         if not (Path(what) / "run.json").is_file():
             spec = read_spec(what, arguments, dtype)
@@ -60,7 +60,7 @@ class Inspected:
         self, texts: Sequence[str] | None, traced: TraceGraph, graph: str, examples: int
     ) -> tuple[dict[str, Any], str]:
         """What is given on the command line; without that, the first examples of the data, if there are any."""
-        from archonnx.runtime.tracing import examples_of, field_types
+        from archonnx.runtime.insight.tracing import examples_of, field_types
 
         types = field_types(traced, self.program)
         if not texts and types and graph not in self.program.entries:
@@ -74,8 +74,8 @@ class Inspected:
 
 
 def _parameters(source: Path | None, seed: int) -> tuple[dict[str, Array] | None, str]:
-    from archonnx.runtime.checkpoint import load_parameters
-    from archonnx.runtime.run import Run
+    from archonnx.runtime.files import load_parameters
+    from archonnx.runtime.folders.run import Run
 
     if source is None:
         return None, f"initial, seed {seed}"

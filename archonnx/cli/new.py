@@ -28,8 +28,8 @@ def new(
     archonnx check digits.arch
     archonnx train digits.arch
     """
-    from archonnx.grammar.words import is_name
-    from archonnx.runtime.checkpoint import write_atomically
+    from archonnx.grammar.text.words import is_name
+    from archonnx.runtime.files import write_atomically
 
     path = Path(name)
     path = path.with_name(path.name.removesuffix(".arch").removesuffix(".yaml") + (".yaml" if yaml else ".arch"))

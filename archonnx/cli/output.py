@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from archonnx.grammar.diagnostics import Report
 
 if TYPE_CHECKING:
-    from archonnx.runtime.set_metrics import Confusion
+    from archonnx.runtime.measures.over_set import Confusion
 
 
 def coloured(stream: TextIO) -> bool:
@@ -25,7 +25,7 @@ def say(text: str) -> None:
 
 def show_report(report: Report) -> None:
     """Findings in full, and how to learn more."""
-    from archonnx.grammar.render import render_report
+    from archonnx.grammar.diagnostics.render import render_report
 
     say(render_report(report, style="full", color=coloured(sys.stderr)))
     codes = list(dict.fromkeys(d.code for d in report.diagnostics))

@@ -36,8 +36,8 @@ def predict(
         archonnx predict runs/wine-1 --input new.csv > predicted.csv
         archonnx predict runs/digits_cnn-1 --input image=images.npy
     """
-    from archonnx.runtime.run import Run
-    from archonnx.runtime.session import Options
+    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.folders.run import Run
 
     from .arrays import read_arrays, write_arrays
 

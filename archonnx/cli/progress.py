@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archonnx.runtime.fit import Epoch, Observer, Outcome
-from archonnx.runtime.watch import Norms, shortened
+from archonnx.runtime.measures.watch import Norms, shortened
+from archonnx.runtime.training.fit import Epoch, Observer, Outcome
 
 from .output import figure, table
 

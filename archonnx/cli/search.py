@@ -12,7 +12,7 @@ from .options import Arguments, Device, DeviceOption, FloatType, key_values, rea
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archonnx.runtime.search import Trial
+    from archonnx.runtime.training.search import Trial
 
 
 def search(

@@ -72,7 +72,7 @@ def _spec(what: str, arguments: dict[str, object], dtype: str | None) -> Spec:
     from dataclasses import replace
 
     from archonnx.compiler.pipeline import float_type
-    from archonnx.runtime.run import Run
+    from archonnx.runtime.folders.run import Run
 
     spec = Run(what).spec()
     floats = spec.float_type if dtype is None else float_type(dtype)

@@ -57,9 +57,9 @@ def trace(
         archonnx trace digits_mlp --examples 4 --only 'dense*' --only logits
         archonnx trace runs/digits_mlp-1 --input digits.npz --graph infer --deep
     """
-    from archonnx.runtime.session import Options
-    from archonnx.runtime.trace_text import Layout, as_json, as_text
-    from archonnx.runtime.tracing import checked_inputs, trace_model, traced_graph
+    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.insight.trace_text import Layout, as_json, as_text
+    from archonnx.runtime.insight.tracing import checked_inputs, trace_model, traced_graph
 
     from .inspected import Inspected
     from .output import coloured

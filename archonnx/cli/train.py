@@ -12,7 +12,7 @@ import typer
 from .options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
-    from archonnx.runtime.run import Run
+    from archonnx.runtime.folders.run import Run
 
 
 class Watch(StrEnum):
@@ -65,7 +65,7 @@ def train(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import api
-    from archonnx.runtime.resume import SavedState
+    from archonnx.runtime.folders.resume import SavedState
 
     from .progress import progress
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 import archonnx
 from archonnx.compiler.pipeline import elaborate
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 
 from .facts import Measured, Row
 from .training import SEEDS, train

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archonnx.runtime.training import Trained
+from archonnx.runtime.training.programs import Trained
 
 from .facts import Measured, Row
 from .training import SEEDS, train

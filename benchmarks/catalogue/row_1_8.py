@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archonnx.runtime.training import Trained
+from archonnx.runtime.training.programs import Trained
 
 from .facts import Measured, Row
 from .training import SEEDS, diabetes, mean, train

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import archonnx
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.training.trainer import Trainer
 from benchmarks.proof import CLAIMS, figures
 
 from . import counting

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 from benchmarks.oracles.activations import softmax
 
 from .facts import Measured, Row

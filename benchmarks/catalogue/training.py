@@ -12,9 +12,9 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
-from archonnx.runtime.training import Trained, run_programs
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.programs import Trained, run_programs
+from archonnx.runtime.training.trainer import Trainer
 
 SEEDS = range(3)
 """What is random is measured so often, and the mean is reported."""

@@ -18,7 +18,7 @@ import archonnx
 from archonnx.cli.app import app
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.compiled import Options, compile_to
+from archonnx.runtime.export.graphs import Options, compile_to
 
 SPEC = """
 model Net(width: int = 3):

@@ -14,9 +14,9 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.inference import inference_model
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.export.models import inference_model
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import findings
 from tests.support.onnx_run import run_onnx
 

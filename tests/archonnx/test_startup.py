@@ -41,7 +41,9 @@ def command(*arguments: str) -> str:
 
 def test_a_check_imports_nothing_that_is_slow_and_not_needed() -> None:
     modules = imported(command("check", "digits_cnn", "xor"))
-    assert {"archonnx.compiler.elaborate.programs", "archonnx.compiler.settings"} <= modules, "no block was trained"
+    assert {"archonnx.compiler.elaborate.training.programs", "archonnx.compiler.settings"} <= modules, (
+        "no block was trained"
+    )
     assert not modules & SLOW
 
 

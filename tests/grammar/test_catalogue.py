@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.grammar.catalogue import FAMILIES, Code, catalogue, explain, reference
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.dsl import parse
+from archonnx.grammar.diagnostics.catalogue import FAMILIES, Code, catalogue, explain, reference
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
+from archonnx.grammar.text.dsl import parse
 from tests.support.golden import GOLDEN, read_cases
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +37,8 @@ def test_every_code_in_use_is_in_the_catalogue_and_every_entry_is_whole() -> Non
 
 
 def test_families_keep_to_their_digits_and_no_code_is_taken_twice() -> None:
-    modules = [ROOT / "grammar" / f"codes_{family}.py" for family in FAMILIES]
-    assert sorted(modules) == sorted((ROOT / "grammar").glob("codes_*.py"))
+    modules = [ROOT / "grammar/diagnostics" / f"codes_{family}.py" for family in FAMILIES]
+    assert sorted(modules) == sorted((ROOT / "grammar/diagnostics").glob("codes_*.py"))
     codes = [
         code for path in modules for code in re.findall(r'^        "(AX\d{4})",\s+"', path.read_text("utf-8"), re.M)
     ]
@@ -71,7 +71,7 @@ def test_every_syntax_code_has_a_golden_case() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     page = (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
-    assert page == reference(), "run `python -m archonnx.grammar.catalogue docs/diagnostics.md`"
+    assert page == reference(), "run `python -m archonnx.grammar.diagnostics.catalogue docs/diagnostics.md`"
 
 
 def test_explain() -> None:

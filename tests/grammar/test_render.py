@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, make_error
-from archonnx.grammar.render import render, render_report
+from archonnx.grammar.diagnostics.render import render, render_report
 from archonnx.grammar.source import Source, Span
 
 

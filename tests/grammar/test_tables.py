@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from lark import Tree
 
-from archonnx.grammar import tables
-from archonnx.grammar.builder import Builder
-from archonnx.grammar.layout import Layout
 from archonnx.grammar.source import Source, Span
+from archonnx.grammar.text import tables
+from archonnx.grammar.text.builder import Builder
+from archonnx.grammar.text.layout import Layout
 
 TEXT = "fn f(x: [B]) -> [B]:\n    return x |> g\n"
 
@@ -23,7 +23,9 @@ def parse_with(parser: object, layout: Layout) -> Tree[object]:
 
 
 def test_the_stored_tables_are_up_to_date() -> None:
-    assert tables.TABLES.read_text(encoding="utf-8") == tables.tables_text(), "run `python -m archonnx.grammar.tables`"
+    assert tables.TABLES.read_text(encoding="utf-8") == tables.tables_text(), (
+        "run `python -m archonnx.grammar.text.tables`"
+    )
 
 
 @pytest.mark.parametrize("change", ["lark", "grammar", "cut", "none"])

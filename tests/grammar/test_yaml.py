@@ -10,17 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from archonnx.grammar import ast, yaml
-from archonnx.grammar.catalogue import catalogue
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.dsl import parse
+from archonnx.grammar.diagnostics.catalogue import catalogue
+from archonnx.grammar.diagnostics.render import render
 from archonnx.grammar.format import format_ast
 from archonnx.grammar.record import fields
-from archonnx.grammar.render import render
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
-from archonnx.grammar.yaml import FILE_KEYS, parse_yaml
-from archonnx.grammar.yaml_emit import to_yaml
+from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.yaml import parse_yaml, reading, to_yaml
 from tests.support.both_spellings import ARCH, YAML
 from tests.support.random_ast import NAMES, files
 
@@ -288,7 +287,7 @@ def test_any_tree_goes_to_yaml_and_back(file: ast.File) -> None:
 
 
 PIECES = [
-    *(f"{key}: " for key in FILE_KEYS),
+    *(f"{key}: " for key in reading.FILE_KEYS),
     "relu",
     "- ",
     "{",
@@ -406,5 +405,5 @@ def test_hostile_texts_end_soon_with_their_code(name: str) -> None:
 
 
 def test_the_names_of_sections_are_documented() -> None:
-    assert yaml.__doc__ is not None
-    assert set(FILE_KEYS) <= set(re.findall(r"\w+", yaml.__doc__))
+    assert reading.__doc__ is not None
+    assert set(reading.FILE_KEYS) <= set(re.findall(r"\w+", reading.__doc__))

@@ -18,9 +18,9 @@ from archonnx.compiler.program import Assumption
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.assumptions import METADATA_KEY, as_metadata, check_assumptions, from_metadata
-from archonnx.runtime.session import Options
-from archonnx.runtime.step import StepRunner
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.step import StepRunner
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
 CPU = Options(device="cpu", threads=1)
@@ -83,7 +83,7 @@ def test_a_trainer_checks_them_whatever_it_is_asked() -> None:
 def test_a_form_of_batch_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(program(FRAMES), options=CPU)
     asked: list[object] = []
-    monkeypatch.setattr("archonnx.runtime.step.check_assumptions", lambda *given: asked.append(given))
+    monkeypatch.setattr("archonnx.runtime.device.step.check_assumptions", lambda *given: asked.append(given))
     compiled: list[object] = []
     compile_ = StepRunner._compile
     monkeypatch.setattr(StepRunner, "_compile", lambda self, s: (compiled.append(s), compile_(self, s))[1])

@@ -10,9 +10,9 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
-from archonnx.runtime.training import run_programs
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.programs import run_programs
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
 CPU = Options(device="cpu", threads=1)

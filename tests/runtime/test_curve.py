@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree
 
-from archonnx.runtime.curve import Row, training_curve
+from archonnx.runtime.folders.curve import Row, training_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -14,7 +14,7 @@ from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.program import DataSource
 from archonnx.compiler.settings import BUNDLED, Split
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.data import Examples, load_source, split
+from archonnx.runtime.data.sources import Examples, load_source, split
 from tests.support.programs import WHOLE, examples, linear_regression
 
 

@@ -13,9 +13,9 @@ import archonnx
 from archonnx.compiler.pipeline import Spec, parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.run import Run
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.folders.run import Run
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
 TEXT = """model Maker(width: int = 4):

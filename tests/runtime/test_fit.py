@@ -11,10 +11,10 @@ import pytest
 
 from archonnx.compiler.program import TrainStep
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.data import epoch_order
-from archonnx.runtime.fit import Observer
-from archonnx.runtime.session import Options
-from archonnx.runtime.training import Trained, run_programs
+from archonnx.runtime.data.sources import epoch_order
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.fit import Observer
+from archonnx.runtime.training.programs import Trained, run_programs
 from tests.support.programs import examples, linear_regression, numpy_step, train_step
 
 CPU = Options(device="cpu", threads=1)
@@ -49,7 +49,7 @@ def test_an_epoch_is_every_example_once_in_an_order_of_the_seed_and_the_epoch() 
 
 
 def run_start(seed: int) -> dict[str, Any]:
-    from archonnx.runtime.trainer import initial_value
+    from archonnx.runtime.training.trainer import initial_value
 
     return {path: initial_value(parameter, seed) for path, parameter in linear_regression().parameters.items()}
 
@@ -75,7 +75,7 @@ def test_measures_are_averaged_by_example_whatever_the_batches() -> None:
 
 def scripted(biases: Sequence[float], monkeypatch: pytest.MonkeyPatch, **early: Any) -> Trained:
     """A training that does nothing but set ``b`` to the next number in each epoch."""
-    from archonnx.runtime.step import StepRunner
+    from archonnx.runtime.device.step import StepRunner
 
     step = StepRunner.step
     left = list(biases)

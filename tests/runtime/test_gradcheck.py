@@ -10,7 +10,7 @@ import pytest
 import archonnx
 from archonnx.compiler.ir.types import DType
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.gradcheck import GradientCheck, check_gradients
+from archonnx.runtime.insight.gradcheck import GradientCheck, check_gradients
 from tests.support.elaborated import model, program
 
 FNS = """

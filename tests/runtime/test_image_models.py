@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import loss_and_gradients, numbers, program
 
 NET = """

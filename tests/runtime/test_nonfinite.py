@@ -13,8 +13,8 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.nonfinite import find_source
-from archonnx.runtime.session import Options
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.nonfinite import find_source
 
 SPEC = """\
 fn rows() -> (x: [n, 2], y: [n, 1]):
@@ -67,7 +67,7 @@ def test_log_of_zero() -> None:
 def test_what_is_left_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, _ = stopped("mean(log(z))", start="0")
     assert found.notes[-1] == "nothing was saved"
-    monkeypatch.setattr("archonnx.runtime.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("archonnx.runtime.training.programs.CHECKPOINT_SECONDS", 0.0)
     text = SPEC.format(loss="mean(sqrt(z))", data=PLAIN, start="1", program=SGD.replace("0.01", "1"), extra="", batch=2)
     with pytest.raises(SpecError, match=f"`--resume {tmp_path / 'run'}` goes on from there"):
         archonnx.train(parse_spec(Source("m.arch", text)), tmp_path / "run")

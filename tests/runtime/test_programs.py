@@ -11,10 +11,10 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.fit import Observer
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
-from archonnx.runtime.training import run_programs
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.fit import Observer
+from archonnx.runtime.training.programs import run_programs
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
 CPU = Options(device="cpu", threads=1)

@@ -16,11 +16,11 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import Spec, parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime import training
-from archonnx.runtime.checkpoint import load_parameters
-from archonnx.runtime.fit import Epoch, Observer
-from archonnx.runtime.resume import STATE_FILE
-from archonnx.runtime.run import Run
+from archonnx.runtime.files import load_parameters
+from archonnx.runtime.folders.resume import STATE_FILE
+from archonnx.runtime.folders.run import Run
+from archonnx.runtime.training import programs as training
+from archonnx.runtime.training.fit import Epoch, Observer
 
 TEXT = """block Centre()(x: [B, n]) -> [B, n]:
     buffer seen: [n] = 0
@@ -177,7 +177,7 @@ def test_a_training_that_was_killed_leaves_its_last_checkpoint(
 
 def test_checkpoints_are_seldom(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[object] = []
-    monkeypatch.setattr("archonnx.runtime.resume.save_state", lambda *given: kept.append(given))
+    monkeypatch.setattr("archonnx.runtime.folders.resume.save_state", lambda *given: kept.append(given))
     train(spec, tmp_path / "run")
     assert kept == []  # 30 seconds are not over
 

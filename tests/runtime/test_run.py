@@ -16,11 +16,11 @@ import archonnx.compiler.pipeline as pipeline
 from archonnx.compiler.pipeline import Spec
 from archonnx.grammar.ast import File
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.checkpoint import load_parameters, save_parameters, write_atomically
-from archonnx.runtime.run import Run
-from archonnx.runtime.saving import save_run
-from archonnx.runtime.session import Options
-from archonnx.runtime.training import Trained, run_programs
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.files import load_parameters, save_parameters, write_atomically
+from archonnx.runtime.folders.run import Run
+from archonnx.runtime.folders.saving import save_run
+from archonnx.runtime.training.programs import Trained, run_programs
 from tests.support.programs import SOURCE, WHOLE, examples, linear_regression
 
 SETTINGS = {
@@ -115,7 +115,7 @@ def test_a_run_is_written_whole_or_not_at_all(
             raise OSError("no space left on device")
         write_atomically(path, content)
 
-    monkeypatch.setattr("archonnx.runtime.checkpoint.write_atomically", full)
+    monkeypatch.setattr("archonnx.runtime.files.write_atomically", full)
     with pytest.raises(OSError, match="no space"):
         save_run(tmp_path / "runs" / "a", spec(tmp_path), MODEL, [trained])
     assert list((tmp_path / "runs").iterdir()) == []

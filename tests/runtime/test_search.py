@@ -12,8 +12,8 @@ import archonnx
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import Between, Choice
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.search import Found, Trial, best_trial
-from archonnx.runtime.session import Options
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.search import Found, Trial, best_trial
 
 SPEC = """fn points(n: int) -> (x: [n, 1]):
     return ones([n, 1])

@@ -17,11 +17,11 @@ from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.data import Examples
-from archonnx.runtime.fit import measure, tables
-from archonnx.runtime.session import Options
-from archonnx.runtime.set_metrics import set_metric
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.data.sources import Examples
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.measures.over_set import set_metric
+from archonnx.runtime.training.fit import measure, tables
+from archonnx.runtime.training.trainer import Trainer
 from benchmarks.oracles.activations import sigmoid, softmax
 from tests.support.elaborated import codes, program
 

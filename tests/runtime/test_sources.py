@@ -15,7 +15,7 @@ from pyarrow import parquet
 import archonnx
 from archonnx.compiler.program import DataSource
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.data import load_source
+from archonnx.runtime.data.sources import load_source
 from tests.support.programs import WHOLE
 
 

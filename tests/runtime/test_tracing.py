@@ -16,10 +16,10 @@ from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.session import Options
-from archonnx.runtime.trace_text import Layout, as_json, as_text, chosen_rows, summary
-from archonnx.runtime.tracing import Trace, examples_of, trace_model
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.insight.trace_text import Layout, as_json, as_text, chosen_rows, summary
+from archonnx.runtime.insight.tracing import Trace, examples_of, trace_model
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import model, program
 
 CPU = Options(device="cpu", threads=1)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.programs import examples, linear_regression, numpy_step, train_step
 
 CPU = Options(device="cpu", threads=1)

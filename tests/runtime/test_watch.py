@@ -17,10 +17,10 @@ from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.fit import Epoch
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
-from archonnx.runtime.watch import ROWS, Norms, shortened
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.measures.watch import ROWS, Norms, shortened
+from archonnx.runtime.training.fit import Epoch
+from archonnx.runtime.training.trainer import Trainer
 from benchmarks.catalogue.facts import Row
 from benchmarks.catalogue.vanishing import add
 

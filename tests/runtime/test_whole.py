@@ -10,9 +10,9 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import initial_value
-from archonnx.runtime.training import Trained, prepare, run_programs
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.programs import Trained, prepare, run_programs
+from archonnx.runtime.training.trainer import initial_value
 from tests.support.elaborated import findings, program
 
 CPU = Options(device="cpu", threads=1)

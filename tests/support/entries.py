@@ -10,7 +10,7 @@ import numpy as np
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
-from archonnx.runtime.inference import inference_model
+from archonnx.runtime.export.models import inference_model
 
 from .elaborated import SEED, initial, program
 from .onnx_run import run_onnx

@@ -21,17 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.elaborate import statements
-from archonnx.compiler.elaborate.expressions import evaluate
-from archonnx.compiler.elaborate.frame import SEED, STEP, Build, Frame
-from archonnx.compiler.elaborate.library import library
-from archonnx.compiler.elaborate.values import Choice, Module
+from archonnx.compiler.elaborate.core.frame import SEED, STEP, Build, Frame
+from archonnx.compiler.elaborate.core.values import Choice, Module
+from archonnx.compiler.elaborate.files.library import library
+from archonnx.compiler.elaborate.meaning import statements
+from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
-from archonnx.grammar import dsl
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source, Span
+from archonnx.grammar.text import dsl
 from tests.support import elaborated
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

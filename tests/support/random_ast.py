@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from archonnx.grammar import ast
-from archonnx.grammar.literals import dedent
 from archonnx.grammar.source import Source, Span
+from archonnx.grammar.text.literals import dedent
 
 T = TypeVar("T")
 NOWHERE = Span(Source("", ""), 0, 0)

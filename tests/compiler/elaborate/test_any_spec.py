@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archonnx.compiler.elaborate.library import SPECS
+from archonnx.compiler.elaborate.files.library import SPECS
 from tests.support.elaborated import codes, findings, model
 
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ import pytest
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.runtime.assumptions import METADATA_KEY, from_metadata
-from archonnx.runtime.inference import inference_model
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.export.models import inference_model
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, findings, initial, model, numbers, output, program
 from tests.support.onnx_run import run_onnx
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, initial, loss_and_gradients, measures, model, numbers, output, program
 from tests.support.entries import entry_value
 

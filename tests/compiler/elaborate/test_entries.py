@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from archonnx.runtime.inference import inference_model
+from archonnx.runtime.export.models import inference_model
 from tests.support.elaborated import codes, findings, initial, model, numbers, output, program
 from tests.support.entries import entry, entry_value
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archonnx.compiler.elaborate.library import SPECS
+from archonnx.compiler.elaborate.files.library import SPECS
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, load, zoo

@@ -11,7 +11,7 @@ import archonnx.compiler
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.diagnostics import Report, SpecError
-from archonnx.grammar.render import render_report
+from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 

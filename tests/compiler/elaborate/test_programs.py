@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
-from archonnx.runtime.training import run_programs
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.programs import run_programs
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, findings, initial, model, numbers, program
 
 CPU = Options(device="cpu", threads=1)

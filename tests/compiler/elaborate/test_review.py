@@ -9,8 +9,8 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import (
     codes,
     findings,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from archonnx.compiler.elaborate.library import SPECS
-from archonnx.grammar.outline import outline
+from archonnx.compiler.elaborate.files.library import SPECS
 from archonnx.grammar.source import Source
+from archonnx.grammar.text.outline import outline
 from tests.support.elaborated import initial, model, numbers, output, program
 
 X = numbers(3, 4)

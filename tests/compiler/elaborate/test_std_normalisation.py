@@ -15,8 +15,8 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.passes.manager import optimise
-from archonnx.runtime.session import Options
-from archonnx.runtime.trainer import Trainer
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import (
     codes,
     expression,

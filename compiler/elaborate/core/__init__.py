@@ -1,0 +1,1 @@
+"""What the rest of elaboration stands on: values, frames, static arithmetic, signatures."""

@@ -1,0 +1,97 @@
+"""``from "blocks.arch" import Residual``: files beside the spec, never outside its folder, each read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from archonnx.compiler.elaborate.core.frame import POISON, Scope
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Source
+
+from .library import declare, library
+
+MAX_FILES = 100
+
+
+class Importer:
+    """Reads imported files. ``root`` is the folder of the spec: nothing outside it is opened."""
+
+    def __init__(self, root: Path | None, parse: Callable[[Source], ast.File]) -> None:
+        self._root = root.resolve() if root is not None else None
+        self._parse = parse
+        self._scopes: dict[Path, Scope] = {}
+        self._reading: list[Path] = []
+
+    def scope_of(self, file: ast.File, folder: Path | None, report: Report) -> Scope:
+        """The scope of a file: what it declares and imports, in front of the library."""
+        declared: dict[str, Any] = {}
+        scope = Scope(declared, library())
+        declare(file, scope, declared, report)
+        for statement in file.declarations:
+            if isinstance(statement, ast.Import):
+                try:
+                    self._import(statement, folder, declared, report)
+                except SpecError as error:
+                    for diagnostic in error.diagnostics:
+                        report.add(diagnostic)
+                    for name in statement.names:
+                        declared.setdefault(name.id, POISON)
+        return scope
+
+    def _import(self, statement: ast.Import, folder: Path | None, declared: dict[str, Any], report: Report) -> None:
+        path = self._resolve(statement, folder)
+        scope = self._scope(path, statement, report)
+        for name in statement.names:
+            found = scope.declared.get(name.id)
+            if found is None:
+                fail(
+                    "AX0201",
+                    f'"{statement.path.value}" declares no `{name.id}`',
+                    name.span,
+                    help=did_you_mean(name.id, scope.declared)
+                    or f"it declares {', '.join(scope.declared) or 'nothing'}",
+                )
+            if name.id in declared:
+                fail("AX0205", f"`{name.id}` is declared in this file, too", name.span)
+            declared[name.id] = found
+
+    def _resolve(self, statement: ast.Import, folder: Path | None) -> Path:
+        written, span = statement.path.value, statement.path.span
+        if self._root is None or folder is None:
+            fail("AX0223", "a spec that is no file cannot import files", span)
+        path = (folder / written).resolve()
+        if not path.is_relative_to(self._root):
+            fail(
+                "AX0223",
+                f'"{written}" is outside the folder of the spec',
+                span,
+                help="imported files lie beside the spec, or in folders below it",
+            )
+        if path.suffix not in (".arch", ".yaml", ".yml"):
+            fail("AX0223", f'"{written}" is no spec: its name ends neither in .arch nor in .yaml', span)
+        if path in self._reading:
+            circle = " -> ".join(p.name for p in [*self._reading[self._reading.index(path) :], path])
+            fail("AX0224", f"files import each other in a circle: {circle}", span)
+        return path
+
+    def _scope(self, path: Path, statement: ast.Import, report: Report) -> Scope:
+        if path in self._scopes:
+            return self._scopes[path]
+        if len(self._scopes) >= MAX_FILES:
+            fail("AX0223", f"more than {MAX_FILES} files are imported", statement.span)
+        try:
+            text = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            fail("AX0601", f'cannot read "{statement.path.value}": {reason}', statement.path.span)
+        assert self._root is not None
+        source = Source(path.relative_to(self._root).as_posix(), text)
+        self._reading.append(path)
+        try:
+            self._scopes[path] = self.scope_of(self._parse(source), path.parent, report)
+        finally:
+            self._reading.pop()
+        return self._scopes[path]

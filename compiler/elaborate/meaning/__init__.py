@@ -1,0 +1,1 @@
+"""What each form of the language means: expressions, statements, calls, modules, parameters."""

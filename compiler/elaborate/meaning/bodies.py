@@ -1,0 +1,168 @@
+"""Entering and running bodies: frames, arguments bound to parameters, results checked, errors told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.problems import problems
+from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, evaluate_argument, is_tensor_type
+from archonnx.compiler.elaborate.core.tensors import as_tensor
+from archonnx.compiler.elaborate.core.values import Module, describe
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Value
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, SpecError, fail
+from archonnx.grammar.source import Span
+
+from .matching import Matcher, check_results, tensor_type
+
+DEPTH = 64
+"""Calls inside calls; a spec that nests deeper is refused."""
+
+
+def enter(frame: Frame, scope: Any, owner: Module, span: Span, what: str, label: str) -> Frame:
+    """A frame for a body called from here."""
+    around: list[str] = []
+    outer: Frame | None = frame
+    while outer is not None:
+        around.append(outer.note)
+        outer = outer.caller
+    if len(around) > DEPTH:
+        frame.build.give_up()
+        often = max(set(around), key=around.count)
+        fail("AX0216", f"calls nest deeper than {DEPTH}: does {often or what} call itself?", span)
+    return Frame(
+        frame.build,
+        scope,
+        owner,
+        site=frame.enter(label),
+        caller=frame,
+        note=what,
+        called_at=span,
+        sealed=frame.sealed and owner is frame.owner,
+    )
+
+
+@contextmanager
+def nesting(frame: Frame, what: str, span: Span) -> Iterator[None]:
+    """Arguments inside arguments are bounded: a default may make the very thing that it belongs to."""
+    frame.build.depth += 1
+    try:
+        if frame.build.depth > DEPTH:
+            frame.build.give_up()
+            fail("AX0216", f"arguments nest deeper than {DEPTH}: does {what} need itself?", span)
+        yield
+    finally:
+        frame.build.depth -= 1
+
+
+def bind_arguments(
+    frame: Frame,
+    inner: Frame,
+    what: str,
+    parameters: Sequence[ast.Parameter],
+    given: Mapping[str, Given],
+    span: Span,
+    *,
+    hints: bool = False,
+) -> None:
+    """Evaluate arguments (in ``frame``) and defaults (in ``inner``), bind them, and match the tensors' types."""
+    missing = [p for p in parameters if p.name not in given and p.default is None]
+    if missing:
+        names = ", ".join(f"`{p.name}`" for p in missing)
+        fail("AX0203", f"{what} needs {names}", span, "missing here", others=[Label(missing[0].span, "declared here")])
+    tensors: list[tuple[ast.Parameter, Any, Span]] = []
+    for parameter in parameters:
+        argument = given.get(parameter.name)
+        if argument is None:
+            assert parameter.default is not None
+            argument, source = Given(parameter.default.span, parameter.default), inner
+        else:
+            source = frame
+        hint = parameter.name if hints or isinstance(argument.expr, ast.Call) else None
+        value = evaluate_argument(source, parameter, argument, hint)
+        inner.locals[parameter.name] = value
+        if is_tensor_type(parameter.type):
+            tensors.append((parameter, value, argument.span))
+        else:
+            keep_static(inner, parameter.name, value, argument.span)
+    _match_tensors(inner, what, tensors)
+
+
+def keep_static(inner: Frame, name: str, value: Any, span: Span) -> None:
+    if (isinstance(value, int | Dim) and not isinstance(value, bool)) or isinstance(value, list):
+        inner.statics[name] = (value, span)
+
+
+def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, Any, Span]]) -> None:
+    matcher = Matcher(inner, what, [])
+    numbers = []
+    for parameter, value, span in tensors:
+        assert parameter.type is not None
+        if isinstance(value, Value):
+            matcher.match(parameter.name, parameter.type, value, span)
+        elif isinstance(value, int | float | bool | Dim):
+            numbers.append((parameter, value, span))
+        elif value is not None or not isinstance(parameter.default, ast.Constant):
+            fail(
+                "AX0306",
+                f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}",
+                span,
+                others=[Label(parameter.type.span, f"declared {parameter.type.span.text}")],
+            )
+    matcher.finish()
+    for parameter, value, span in numbers:
+        assert parameter.type is not None
+        with problems(inner, span, [], []):
+            inner.locals[parameter.name] = _number_argument(inner, parameter.type, value)
+
+
+def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
+    """A number given for a tensor: a constant of the declared shape, if that is known by now, else a scalar."""
+    from archonnx.compiler.ops.shape import broadcast_to
+
+    dtype = DTYPES.get(type_.name or "", inner.build.float_type)
+    scalar = as_tensor(inner, value, dtype)
+    names = [
+        d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims or () if isinstance(d, ast.Dots | ast.Name)
+    ]
+    if any(name not in inner.statics for name in names):
+        for dim in type_.dims or ():
+            if isinstance(dim, ast.Dots) and dim.name and dim.name not in inner.statics:
+                inner.statics[dim.name] = ([], inner.called_at or type_.span)
+                inner.locals[dim.name] = []
+        return scalar
+    return broadcast_to(scalar, tensor_type(inner, type_).shape)
+
+
+def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None, span: Span) -> Any:
+    """Run a body to its ``return`` and check what it gives."""
+    from . import statements
+
+    try:
+        returned = statements.run(inner, body)
+        if returned is None:
+            where = result.span if result is not None else span
+            fail("AX0210", f"{what} ends without `return`", where)
+        inner.results = returned.values
+        return check_results(inner, what, result, returned.values, returned.spans)
+    except SpecError as error:
+        report = inner.build.report
+        for diagnostic in error.diagnostics:
+            report.add_at_place(inner.explain(diagnostic))
+        raise silenced() from None
+
+
+def silenced() -> SpecError:
+    """An error whose findings are in the report already; what follows from it says nothing."""
+    from archonnx.grammar.diagnostics import Report
+
+    return SpecError(Report())
+
+
+def not_built(what: str, span: Span) -> NoReturn:
+    """The one diagnostic for what parses but is not built yet."""
+    fail("AX0001", f"not built yet: {what}", span)

@@ -1,0 +1,183 @@
+"""Gradients in the language: ``grad`` of tensors, parameters and modules, and fns that state their own derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, reaching_gradient
+from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, tensor_of
+from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.values import Derived, Module, Results, describe
+from archonnx.compiler.ir.builder import Builder, current_builder
+from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.graph import Value, needed
+from archonnx.compiler.ops.custom import StatedGradient
+from archonnx.compiler.ops.shape import full, zeros_like
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, fail
+from archonnx.grammar.source import Span
+
+from . import bodies, statements
+
+
+def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Span) -> Any:
+    """``grad(y, x, weight=dy)``: shaped like ``x``, which is a tensor, a module, or a list of them."""
+    if weight is None and y.rank:
+        fail(
+            "AX0402",
+            f"`grad` differentiates a scalar, and this is {y.type}",
+            span,
+            help="sum it: `grad(sum(y), x)`, or weigh it: `grad(y, x, weight=dy)`",
+        )
+    if not y.type.dtype.is_float:
+        fail("AX0402", f"`grad` differentiates floats, and this is {y.type}", span)
+    if weight is not None and weight.type != y.type:
+        fail(
+            "AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span
+        )
+    tensors = _tensors(frame, x, span)
+    builder = frame.build.builder
+    try:
+        found = reaching_gradient(builder, y, tensors, weight)
+    except NotDifferentiable as problem:
+        origin = problem.node.origin
+        others = [Label(origin.place, origin.what)] if origin.place is not None else []
+        fail(
+            "AX0401",
+            f"no gradient passes through {problem.what}: {problem.why}",
+            span,
+            others=others,
+            help=gradient_help(problem),
+        )
+    if all(g is None for g in found) and not _is_derivative(builder, y):
+        fail(
+            "AX0409",
+            "no gradient: what is differentiated does not depend on this",
+            span,
+            others=[Label(place, "on this") for tensor in tensors[:1] if (place := tensor.origin.place) is not None],
+            help="a name given a new value is another tensor; `stop_gradient`, integers and comparisons end the way",
+        )
+    with builder.active():
+        gradients = [zeros_like(tensor) if g is None else g for g, tensor in zip(found, tensors, strict=True)]
+    return _shaped_like(frame, x, iter(gradients))
+
+
+def _is_derivative(builder: Builder, y: Value) -> bool:
+    """Whether ``y`` comes of a gradient: that of a linear function is constant, and its own gradient rightly zero."""
+    return any(node.origin.role.startswith("gradient") for node in needed(builder.nodes, [y]))
+
+
+@contextmanager
+def working_in(build: Build, builder: Builder) -> Iterator[None]:
+    """Evaluate with another builder: gradients are added to a copy of the model's nodes."""
+    outer, build.builder = build.builder, builder
+    try:
+        yield
+    finally:
+        build.builder = outer
+
+
+def gradient_help(problem: NotDifferentiable) -> str:
+    """The way out."""
+    if problem.why == DISCRETE:
+        return (
+            "`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of "
+            "p, and the score `log_prob` of the draw has one"
+        )
+    return "`stop_gradient(...)` makes it a constant for the gradient"
+
+
+def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
+    match x:
+        case Value():
+            if not x.type.dtype.is_float:
+                fail("AX0403", f"there is no gradient with respect to {x.type}: its dtype is no float", span)
+            return [x]
+        case Module() | Derived():
+            return [tensor_of(frame, x, slot) for slot in slots_of(frame, x, span)]
+        case list() if x:
+            return [tensor for item in x for tensor in _tensors(frame, item, span)]
+    return fail("AX0306", f"`grad` is taken with respect to tensors and modules, not {describe(x)}", span)
+
+
+def _shaped_like(frame: Frame, x: Any, gradients: Any) -> Any:
+    match x:
+        case Module() | Derived():
+            return derived_like(x, {slot: next(gradients) for slot in slots_of(frame, x, None)})
+        case list():
+            return [_shaped_like(frame, item, gradients) for item in x]
+    return next(gradients)
+
+
+def _same_type(a: Value, b: Value) -> bool:
+    return a.type.dtype is b.type.dtype and a.rank == b.rank and all(map(same, a.shape, b.shape))
+
+
+def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) -> Any:
+    """Run a fn with a ``backward`` clause: its results carry the derivative that the clause states."""
+    clause = declaration.backward
+    assert clause is not None
+    arguments = [inner.locals[p.name] for p in declaration.parameters]
+    tensors = [value for value in arguments if isinstance(value, Value)]
+    after = Frame(
+        inner.build,
+        inner.scope,
+        inner.owner,
+        site=inner.enter("backward"),
+        locals=dict(inner.locals),
+        statics=dict(inner.statics),
+        caller=inner.caller,
+        note=f"the backward of {what}",
+        called_at=span,
+    )
+    result = bodies.run_body(inner, what, declaration.body, declaration.result, span)
+    results = list(result.items) if isinstance(result, Results) else [result]
+    if len(clause.parameters) != len(results):
+        fail(
+            "AX0404",
+            f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
+            clause.span,
+        )
+
+    def backward(cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
+        known = [
+            c if c is not None else full(r.shape, 0, r.type.dtype) for c, r in zip(cotangents, results, strict=True)
+        ]
+        after.locals.update(zip(clause.parameters, known, strict=True))
+        with working_in(after.build, current_builder()):
+            returned = statements.run(after, clause.body)
+        gradients = iter(_stated_gradients(what, declaration, returned, [t for t in tensors if t.type.dtype.is_float]))
+        return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
+
+    op = StatedGradient(len(results), backward)
+    with inner.at(clause.span, f"the `backward` of {what}"):
+        outputs = inner.build.builder.add_many(op, *results, *tensors)
+    return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]
+
+
+def _stated_gradients(
+    what: str, declaration: ast.Fn, returned: statements.Returned | None, floats: Sequence[Value]
+) -> list[Value]:
+    """What a ``backward`` returned: a gradient for each float input, of its type."""
+    assert declaration.backward is not None
+    span = declaration.backward.span
+    values = returned.values if returned is not None else []
+    if len(values) != len(floats):
+        fail(
+            "AX0404",
+            f"`backward` of {what} returns {len(values)} gradients, and it has {len(floats)} float inputs",
+            span,
+        )
+    for position, (value, tensor) in enumerate(zip(values, floats, strict=True)):
+        if not isinstance(value, Value):
+            fail("AX0404", f"`backward` returns tensors, not {describe(value)}", span)
+        if not _same_type(value, tensor):
+            fail(
+                "AX0410",
+                f"`backward` of {what} gives {value.type} as the gradient of {tensor.type}",
+                returned.spans[position] if returned is not None else span,
+                others=[Label(declaration.name_span, "the gradient of each argument has its type")],
+            )
+    return values

@@ -1,0 +1,166 @@
+"""Declaring parameters: one slot for each, shared by all graphs, with the graph of its initial value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from archonnx.compiler.elaborate.core.frame import Build, Frame, site_number
+from archonnx.compiler.elaborate.core.values import Slot
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ops.random import Draw
+from archonnx.compiler.program import SEED, STEP
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, did_you_mean, fail
+from archonnx.grammar.record import replace
+
+from .matching import tensor_type
+
+OPTIONS = ("trainable", "decay")
+
+
+def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
+    """The tensor of a ``param`` or ``buffer``; the slot is made at first, and its type may not change."""
+    owner, name = frame.owner, statement.name
+    word = "param" if isinstance(statement, ast.Param) else "buffer"
+    if frame.kind not in ("block", "model"):
+        fail("AX0212", f"`{word}` stands in a block or model, not in a {frame.kind}", statement.span)
+    if owner is frame.build.root and (name in frame.build.inputs or name in (SEED, STEP)):
+        fail("AX0205", f"`{name}` is taken: it cannot name a {word}", statement.span)
+    type_ = _parameter_type(frame, statement)
+    slot = owner.slots.get(name)
+    if slot is not None and slot.indices != frame.indices:
+        fail(
+            "AX0204",
+            f"`{word} {name}` in a `for` would be one and the same at every turn",
+            statement.span,
+            help="make a list of modules: `[Dense(8) for _ in range(3)]`",
+        )
+    if slot is not None and slot.statement is not statement:
+        fail(
+            "AX0204",
+            f"`{name}` is a parameter already",
+            statement.span,
+            "again here",
+            others=[Label(slot.statement.span, "first here")],
+        )
+    if slot is None:
+        if frame.build.frozen_slots:
+            fail(
+                "AX0314",
+                f"`{word} {name}` exists in training alone: the parameters may not depend on `training`",
+                statement.span,
+            )
+        slot = _make_slot(frame, statement, type_)
+        owner.slots[name] = slot
+        frame.build.root.made.append(slot)
+        slot.initial("")  # an error in the initial value belongs here, not to a later stage; the path is not known yet
+    elif slot.type != type_:
+        fail(
+            "AX0304",
+            f"`{word} {name}` was {slot.type} at its first use and would be {type_} here",
+            statement.type.span,
+            others=[Label(slot.statement.type.span, f"first {slot.type}")] if slot.statement is not statement else (),
+        )
+    return frame.build.tensor(slot)
+
+
+def _parameter_type(frame: Frame, statement: ast.Param | ast.Buffer) -> TensorType:
+    type_ = tensor_type(frame, statement.type)
+    if type_.static_shape is None:
+        symbols = ", ".join(sorted(type_.symbols()))
+        fail("AX0315", f"the dims of a parameter are integers, and {type_} depends on {symbols}", statement.type.span)
+    if isinstance(statement, ast.Param) and not type_.dtype.is_float:
+        fail("AX0303", f"a parameter is trained, so its dtype is a float: not {type_.dtype}", statement.type.span)
+    return type_
+
+
+def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType) -> Slot:
+    options: dict[str, Any] = {}
+    for option in statement.options if isinstance(statement, ast.Param) else ():
+        if option.name not in OPTIONS:
+            fail(
+                "AX0202",
+                f"`param` has no option `{option.name}`",
+                option.span,
+                help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}",
+            )
+        from .expressions import truth
+
+        options[option.name] = truth(frame, option.value)
+    locals_then, statics_then = dict(frame.locals), dict(frame.statics)
+    build, scope, owner = frame.build, frame.scope, frame.owner
+
+    @cache
+    def unplaced() -> tuple[Graph, Mapping[int, str]]:
+        sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
+        inner = Frame(sub, scope, owner, locals=dict(locals_then), statics=statics_then, kind=frame.kind, sealed=True)
+        return initial_graph(inner, statement, type_, build.builder), sub.sites
+
+    def initial(path: str) -> Graph:
+        original = owner.copied_path()
+        if original is not None:  # a copy starts where its original does
+            path = ".".join(part for part in (original, statement.name) if part)
+        return placed(*unplaced(), path)
+
+    buffer = isinstance(statement, ast.Buffer)
+    trainable = options.get("trainable", True) and not buffer and owner.copied_path() is None
+    return Slot(
+        statement.name, owner, type_, statement, trainable, options.get("decay", True), buffer, initial, frame.indices
+    )
+
+
+def placed(graph: Graph, sites: Mapping[int, str], path: str) -> Graph:
+    """The graph with its draws at sites below this path; ``sites`` tells where they are without one."""
+    if not sites:
+        return graph
+    nodes = (
+        replace(node, op=replace(node.op, site=site_number(path + sites[node.op.site])))
+        if isinstance(node.op, Draw)
+        else node
+        for node in graph.nodes
+    )
+    return replace(graph, nodes=tuple(nodes))
+
+
+def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
+    """The graph of a parameter's initial value: input ``seed`` if it draws, output ``value``."""
+    from .expressions import evaluate
+    from .statements import declared, sample
+
+    builder = frame.build.builder
+    what = Origin(f"initial value of `{statement.name}`", statement.value.span)
+    with builder.active(), builder.at(what):
+        step = builder.constant(0, DType.i64)
+        frame.build.inputs["step"] = step
+        if isinstance(statement, ast.Param) and statement.drawn:
+            value = sample(frame, type_, statement.value, statement.type.span)
+        else:
+            value = declared(frame, statement.type, evaluate(frame, statement.value), statement.value)
+    known = {v for node in builder.nodes for v in node.outputs}
+    outside = [v for node in builder.nodes for v in node.inputs if v not in known] + [value] * (value not in known)
+    if outside:
+        builder.nodes[:0] = needed(around.nodes, outside)
+    seed = {name: v for name, v in frame.build.inputs.items() if name == SEED}
+    _check_closed(builder, value, seed, statement)
+    return builder.graph(f"initial value of {statement.name}", seed, {"value": value})
+
+
+def _check_closed(builder: Builder, value: Value, seed: Mapping[str, Value], statement: ast.Param | ast.Buffer) -> None:
+    """Initial values are computed before anything runs, so they depend on no input, draw or parameter."""
+    nodes = needed(builder.nodes, [value])
+    known = {v for node in nodes for v in node.outputs} | set(seed.values())
+    for v in (value, *(v for node in nodes for v in node.inputs)):
+        if v not in known:
+            others = [Label(v.origin.place, v.origin.subject)] if v.origin.place is not None else []
+            fail(
+                "AX0326",
+                f"the initial value of `{statement.name}` depends on {v.origin.subject}, which is known only when "
+                "the model runs",
+                statement.value.span,
+                others=others,
+            )

@@ -1,0 +1,147 @@
+"""Entries: functions of a model that compile to graphs of their own, over its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
+from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
+from archonnx.compiler.elaborate.meaning import bodies, calls
+from archonnx.compiler.elaborate.meaning.asserts import Substitute
+from archonnx.compiler.elaborate.meaning.matching import tensor_type
+from archonnx.compiler.elaborate.meaning.methods import add_setup
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
+from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.program import SEED, STEP, Assumption, Field
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, SpecError, fail
+
+from .model import Elaboration
+
+RESERVED = ("infer", "evaluate", "gradients", "train_step")
+"""Names of graphs that every model has."""
+
+
+@dataclass(frozen=True)
+class ElaboratedEntry:
+    """An entry: its graph, what it assumes, and the build from which the graph was taken."""
+
+    graph: Graph
+    assumptions: tuple[Assumption, ...]
+    work: Elaboration
+
+
+def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> ElaboratedEntry:
+    """An entry: tensors and ``dim`` arguments are inputs of its graph, results outputs.
+
+    Raises:
+        SpecError: silently; what was found is in the report.
+    """
+    if entry.name in RESERVED:
+        report.error("AX0205", f"`{entry.name}` is taken: every model has a graph of this name", entry.name_span)
+        raise bodies.silenced()
+    substitutions: dict[str, Dim] = {}
+    assumed: list[Assumption] = []
+    while True:
+        build = Build(
+            report,
+            judged.build.root,
+            float_type=judged.build.float_type,
+            builder=Builder(),
+            applied=judged.build.applied,
+            frozen_slots=True,
+            substitutions=substitutions,
+        )
+        try:
+            graph, work = _elaborate(judged, entry, build)
+            return ElaboratedEntry(graph, (*assumed, *build.assumptions), work)
+        except Substitute as found:
+            substitutions = found.added_to(substitutions)
+            assumed.append(found.assumption)
+
+
+def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Graph, Elaboration]:
+    root, report = build.root, build.report
+    assert root.block is not None
+    what = f"entry `{entry.name}`"
+    frame = Frame(build, root.block.scope, root, site=f"/entry.{entry.name}", kind="entry", sealed=True)
+    work = Elaboration(build, arguments=judged.arguments)
+    with build.builder.active(), assuming(()):
+        calls.enter_module(frame, root)
+        add_setup(frame, root, entry.name_span)
+        try:
+            _declare_inputs(frame, entry, work)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                report.add(diagnostic)
+            raise bodies.silenced() from None
+        result = bodies.run_body(frame, what, entry.body, entry.result, entry.name_span)
+        work.facts = facts_in_force()
+    outputs = _outputs(entry, result)
+    for (name, value), declared in zip(outputs.items(), entry.result.fields, strict=True):
+        work.outputs[name] = value, declared.span
+        frame.note_tensors(name, value, declared.span)
+    return _all_inputs(work.graph(entry.name, outputs), build, entry), work
+
+
+def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
+    """Each argument is a graph input; free names of dims are symbols, ``dim`` arguments i64[] inputs."""
+    for parameter in entry.parameters:
+        if parameter.type is not None and parameter.type.name == "dim" and parameter.type.dims is None:
+            _bind_symbol(frame, parameter.name, parameter)
+            origin = Origin(f"dim `{parameter.name}`", parameter.span)
+            frame.build.inputs[parameter.name] = Value(TensorType(DType.i64, ()), parameter.name, origin)
+    for parameter in entry.parameters:
+        name, type_ = parameter.name, parameter.type
+        if name in frame.build.inputs:
+            continue
+        if type_ is None or not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
+            fail("AX0209", f"an argument of an entry is a tensor or a `dim`: `{name}` is neither", parameter.span)
+        if parameter.default is not None:
+            fail("AX0209", "an argument of an entry has no default: it is an input of a graph", parameter.default.span)
+        if name in (SEED, STEP) or name in frame.build.root.slots:
+            fail("AX0205", f"`{name}` is taken: it cannot name an argument of an entry", parameter.span)
+        for dim in type_.dims or ():
+            if isinstance(dim, ast.Dots):
+                fail("AX0209", "an argument of an entry has a fixed number of axes", dim.span)
+            if isinstance(dim, ast.Name) and dim.id not in frame.statics:
+                _bind_symbol(frame, dim.id, dim)
+        known = tensor_type(frame, type_)
+        origin = Origin(f"argument `{name}`", parameter.span)
+        value = Value(known, name, origin)
+        frame.build.inputs[name] = frame.locals[name] = value
+        work.fields[name] = Field(name, known, origin=origin)
+        frame.note_tensors(name, value, parameter.span)
+
+
+def _bind_symbol(frame: Frame, name: str, node: ast.Node) -> None:
+    size = static_dim(frame.build.substitutions.get(name, Dim.of(name)))
+    frame.locals[name] = size
+    frame.statics[name] = (size, node.span)
+
+
+def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:
+    items = result.items if isinstance(result, Results) else (result,)
+    names = [
+        f.name or (entry.name if len(items) == 1 else f"{entry.name}.{i}") for i, f in enumerate(entry.result.fields)
+    ]
+    for value, declared in zip(items, entry.result.fields, strict=True):
+        if not isinstance(value, Value):
+            fail("AX0306", f"an entry gives tensors, not {describe(value)}", declared.span)
+    return dict(zip(names, items, strict=True))
+
+
+def _all_inputs(graph: Graph, build: Build, entry: ast.Entry) -> Graph:
+    """A ``dim`` argument is an input even where only shapes use it, and all arguments keep their order."""
+    used = set().union(
+        *(value.type.symbols() for value in graph.values()), *(node.op.symbols() for node in graph.nodes)
+    )
+    order = [p.name for p in entry.parameters if p.name in graph.inputs or p.name in used]
+    inputs = {name: build.inputs[name] for name in order} | dict(graph.inputs)
+    return Graph(graph.name, inputs, graph.nodes, graph.outputs, graph.facts)

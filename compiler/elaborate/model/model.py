@@ -1,0 +1,403 @@
+"""Elaborating a model: once as it is used and judged, once as it is trained, over the same parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archonnx.compiler.elaborate.core.frame import Build, Frame, Scope
+from archonnx.compiler.elaborate.core.problems import provenance
+from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, assign_arguments, is_tensor_type
+from archonnx.compiler.elaborate.core.values import ModelType, Module, Slot, describe, static_dim
+from archonnx.compiler.elaborate.meaning import statements
+from archonnx.compiler.elaborate.meaning.asserts import Substitute
+from archonnx.compiler.elaborate.meaning.bodies import bind_arguments
+from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.meaning.matching import tensor_type
+from archonnx.compiler.elaborate.meaning.methods import bind_nested
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
+from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
+from archonnx.compiler.set_metrics import SET_FUNCTIONS
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
+from archonnx.grammar.source import Source, Span
+from archonnx.grammar.text.dsl import parse_expression
+
+from .over_set import OverSet, over_set
+
+LARGEST = 2**33
+"""Elements of a tensor, its symbolic dims left out."""
+
+
+@dataclass
+class Elaboration:
+    """One build of a model, and what its statements declared."""
+
+    build: Build
+    fields: dict[str, Field] = field(default_factory=dict)
+    outputs: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    losses: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    metrics: dict[str, tuple[Value, Span]] = field(default_factory=dict)
+    set_metrics: dict[str, OverSet] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    entries: dict[str, ast.Entry] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=dict)
+    """What the model's names stand for at the end of its body."""
+    facts: tuple[Dim, ...] = ()
+    updated_by: dict[str, frozenset[Slot]] = field(default_factory=dict)
+    """For each loss the buffers that training with it updates."""
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The metrics that are numbers: tables over a set are none."""
+        numbers = (n for n, over in self.set_metrics.items() if not SET_FUNCTIONS[over.metric.function].table)
+        return (*self.metrics, *numbers)
+
+    def graph(self, name: str, outputs: Mapping[str, Value], builder: Builder | None = None) -> Graph:
+        """The graph of what these outputs need: fields, seed and step, then parameters by path."""
+        nodes = needed((builder or self.build.builder).nodes, outputs.values())
+        used = set(outputs.values()).union(*(node.inputs for node in nodes))
+        symbols = set().union(*(node.op.symbols() for node in nodes))
+        used |= self._sizes_for(used.union(*(node.outputs for node in nodes)), symbols)
+        inputs = {name: value for name, value in self.build.inputs.items() if value in used}
+        for slot, value in self.build.parameters.items():
+            if value in used:
+                inputs[slot.path] = value
+        return Graph(name, inputs, tuple(nodes), dict(outputs), self.facts)
+
+    def _sizes_for(self, values: set[Value], symbols: set[str]) -> set[Value]:
+        """Fields that are needed only because their shapes tell the sizes of dims."""
+        wanted = symbols.union(*(value.type.symbols() for value in values))
+        told = {d.symbol for value in values & set(self.build.inputs.values()) for d in value.shape} | set(
+            self.build.inputs
+        )
+        extra: set[Value] = set()
+        for symbol in sorted(wanted - told):
+            extra |= set([v for v in self.build.inputs.values() if any(d.symbol == symbol for d in v.shape)][:1])
+        return extra
+
+
+@dataclass(frozen=True)
+class ElaboratedModel:
+    """A model in evaluation and in training mode, and its parameters by path, in order of construction."""
+
+    judged: Elaboration
+    trained: Elaboration
+    parameters: Mapping[str, Parameter]
+    retrain: Callable[[Sequence[Module]], Elaboration]
+    """The model in training mode with some modules frozen."""
+
+
+def elaborate_model(
+    scope: Scope, model: ast.Model, arguments: Mapping[str, Any], report: Report, *, float_type: DType = DType.f32
+) -> ElaboratedModel:
+    """Elaborate a model.
+
+    Raises:
+        SpecError: with all findings of the stage.
+    """
+    root = Module(ModelType(model, scope), {}, None, None, model.name_span)
+    judged, substitutions = _judge(scope, model, arguments, root, report, float_type)
+    root.settle()
+    report.finish()
+    _check_interface(judged, model, report)
+
+    assumed: list[Assumption] = []
+
+    def retrain(frozen: Sequence[Module]) -> Elaboration:
+        known = substitutions
+        while True:
+            build = Build(
+                report,
+                root,
+                training=True,
+                float_type=float_type,
+                frozen_slots=True,
+                substitutions=known,
+                frozen=frozenset(frozen),
+            )
+            try:
+                elaboration = _run(scope, model, arguments, build)
+            except Substitute as found:  # of an assert that only training reaches
+                known = found.added_to(known)
+                assumed.append(found.assumption)
+                continue
+            report.finish()
+            elaboration.build.assumptions[:0] = assumed
+            return elaboration
+
+    trained = retrain(())
+    return ElaboratedModel(judged, trained, _parameters(root, trained, report), retrain)
+
+
+def _parameters(root: Module, trained: Elaboration, report: Report) -> dict[str, Parameter]:
+    """The parameters by path, each of which training has as well."""
+    for slot in root.made:
+        if slot not in trained.build.parameters:
+            report.error(
+                "AX0314",
+                f"parameter `{slot.path}` exists only where the model is not trained: the parameters may "
+                "not depend on `training`",
+                slot.owner.made_at if slot.owner is not root else slot.statement.span,
+            )
+    report.finish()
+    parameters: dict[str, Parameter] = {}
+    for slot in root.made:
+        origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
+        parameters[slot.path] = Parameter(
+            slot.path, slot.type, slot.initial(slot.path), slot.trainable, slot.decay, slot.buffer, origin
+        )
+    return parameters
+
+
+def _judge(
+    scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: Module, report: Report, float_type: DType
+) -> tuple[Elaboration, dict[str, Dim]]:
+    """The first build. An ``assert`` that equates a dim starts it again, with the dim replaced."""
+    substitutions: dict[str, Dim] = {}
+    while True:
+        fresh = Report()
+        build = Build(fresh, root, float_type=float_type, substitutions=substitutions)
+        try:
+            elaboration = _run(scope, model, arguments, build)
+        except Substitute as found:
+            substitutions = found.added_to(substitutions)
+            root.slots.clear()
+            root.children.clear()
+            root.made.clear()
+            continue
+        seen = elaboration.build.seen_parameters
+        if seen is not None and seen < len(root.made) and not fresh.failed:
+            build = Build(fresh, root, float_type=float_type, substitutions=substitutions)
+            elaboration = _run(scope, model, arguments, build)  # once more: `self` is all parameters, later ones too
+        for diagnostic in fresh.diagnostics:
+            report.add(diagnostic)
+        elaboration.build.report = report
+        return elaboration, substitutions
+
+
+def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Build) -> Elaboration:
+    elaboration = Elaboration(build)
+    frame = Frame(build, scope, build.root, kind="model", special=_statements(elaboration), locals={"self": build.root})
+    bind_nested(frame, build.root)
+    what = f"model `{model.name}`"
+    names = [p.name for p in model.parameters]
+    span = model.name_span
+    kinds = {p.name: p.type.name for p in model.parameters if p.type is not None}
+    given = {name: _argument(name, kinds.get(name), value, span) for name, value in arguments.items()}
+    try:
+        if unknown := [name for name in given if name not in names]:
+            assign_arguments(what, names, [ast.Argument(ast.Name(n, span=span), n, span=span) for n in unknown], [])
+        with build.builder.active(), assuming(()):
+            bind_arguments(frame, frame, what, model.parameters, given, span)
+            elaboration.arguments = {name: frame.locals[name] for name in names}
+            build.root.arguments = {**elaboration.arguments, "self": build.root}
+            _bind_dims(frame, model)
+            statements.run(frame, model.body)
+            elaboration.names, elaboration.facts = frame.locals, facts_in_force()
+        check_sizes(build)
+        elaboration.updated_by = {name: _updated_by(build, value) for name, (value, _) in elaboration.losses.items()}
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            build.report.add(diagnostic)
+    return elaboration
+
+
+def _argument(name: str, kind: str | None, value: Any, span: Span) -> Given:
+    """An argument given from outside. A fn or schedule has no value there: its text is read as an expression."""
+    if kind not in ("fn", "schedule") or not isinstance(value, str):
+        return Given(span, value=value)
+    expr = parse_expression(Source(f"argument {name}", value))
+    return Given(expr.span, expr)
+
+
+def _bind_dims(frame: Frame, model: ast.Model) -> None:
+    """Bare names among the dims of fields are symbols from the start, so that composite dims may come before them."""
+    assigned = {t.id for s in model.body if isinstance(s, ast.Assign) for t in s.targets if isinstance(t, ast.Name)}
+    for statement in model.body:
+        if isinstance(statement, ast.Input | ast.Target):
+            for dim in statement.type.dims or ():
+                if isinstance(dim, ast.Name) and dim.id not in frame.locals and dim.id not in assigned:
+                    _bind_dim(frame, dim)
+
+
+def _bind_dim(frame: Frame, dim: ast.Name) -> None:
+    size = static_dim(frame.build.substitutions.get(dim.id, Dim.of(dim.id)))
+    frame.locals[dim.id] = size
+    frame.statics[dim.id] = (size, dim.span)
+
+
+def _updated_by(build: Build, loss: Value) -> frozenset[Slot]:
+    """The buffers whose ``update`` stands in the model itself, or in an application whose result this loss needs."""
+    if not build.updating:
+        return frozenset()
+    read = {loss}.union(*(node.inputs for node in needed(build.builder.nodes, [loss])))
+
+    def evaluated(frame: Frame) -> bool:
+        return frame.results is None or any(isinstance(v, Value) and v in read for v in frame.results)
+
+    return frozenset(slot for slot, frames in build.updating.items() if any(map(evaluated, frames)))
+
+
+def check_sizes(build: Build) -> None:
+    """No tensor may be larger than any machine's memory: a spec is data, and bounded."""
+    made = (value for node in build.builder.nodes for value in node.outputs)
+    for value in (*build.inputs.values(), *build.parameters.values(), *made):
+        count = math.prod(size for d in value.shape if (size := d.constant) is not None)
+        if count > LARGEST:
+            build.report.error("AX0327", f"this tensor would hold {count:,} elements: {value.type}", value.origin.place)
+            return
+
+
+def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
+    def declare(frame: Frame, statement: ast.Input | ast.Target) -> None:
+        _declare_field(elaboration, frame, statement)
+
+    def output(frame: Frame, statement: ast.Output) -> None:
+        value = evaluate(frame, statement.value)
+        if statement.type is not None:
+            value = statements.declared(frame, statement.type, value, statement.value)
+        _keep(elaboration, frame, elaboration.outputs, statement.name, value, statement)
+
+    def loss(frame: Frame, statement: ast.Loss) -> None:
+        value = _scalar(evaluate(frame, statement.value), statement, "a loss")
+        _keep(elaboration, frame, elaboration.losses, statement.name, value, statement)
+
+    def metric(frame: Frame, statement: ast.Metric) -> None:
+        if statement.over is not None:
+            _check_name(elaboration, statement.name, statement)
+            elaboration.set_metrics[statement.name] = over_set(frame, statement)
+            return
+        value = _scalar(evaluate(frame, statement.value), statement, "a metric")
+        _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)
+
+    def entry(frame: Frame, statement: ast.Entry) -> None:
+        if statement.name in elaboration.entries:
+            fail(
+                "AX0205",
+                f"entry `{statement.name}` is declared twice",
+                statement.name_span,
+                "again here",
+                others=[Label(elaboration.entries[statement.name].name_span, "first here")],
+            )
+        elaboration.entries[statement.name] = statement
+
+    return {
+        ast.Entry: entry,
+        ast.Input: declare,
+        ast.Target: declare,
+        ast.Output: output,
+        ast.Loss: loss,
+        ast.Metric: metric,
+    }
+
+
+def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input | ast.Target) -> None:
+    name, type_ = statement.name, statement.type
+    target = isinstance(statement, ast.Target)
+    if name in elaboration.fields or name in (SEED, STEP) or name in frame.owner.slots:
+        earlier = elaboration.fields.get(name)
+        others = [Label(earlier.origin.span, "first here")] if earlier is not None and earlier.origin.span else []
+        fail(
+            "AX0205",
+            f"`{name}` is taken: it cannot name {'a target' if target else 'an input'}",
+            statement.span,
+            others=others,
+        )
+    if not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
+        fail(
+            "AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[B, 10]` or `i64[B]`"
+        )
+    for dim in type_.dims or ():
+        if isinstance(dim, ast.Dots):
+            fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
+        if isinstance(dim, ast.Name) and dim.id not in frame.locals:
+            _bind_dim(frame, dim)
+    known = tensor_type(frame, type_)
+    origin = Origin(f"{'target' if target else 'input'} `{name}`", statement.span)
+    value = Value(TensorType(known.dtype, known.shape, known.notes), name, origin)
+    elaboration.fields[name] = Field(name, value.type, target, origin)
+    elaboration.build.inputs[name] = value
+    frame.bind(name, value, statement.span)
+
+
+def _scalar(value: Any, statement: ast.Loss | ast.Metric, what: str) -> Value:
+    if not isinstance(value, Value):
+        fail("AX0306", f"{what} is a tensor, not {describe(value)}", statement.value.span)
+    if value.rank or not value.type.dtype.is_float:
+        help_text = "take its mean: `mean(...)`" if value.rank else "convert it: `f32(...)`"
+        fail(
+            "AX0402",
+            f"{what} is a float scalar, and this is {value.type}",
+            statement.value.span,
+            provenance(value),
+            help=help_text,
+        )
+    return value
+
+
+def _keep(
+    elaboration: Elaboration,
+    frame: Frame,
+    group: dict[str, tuple[Value, Span]],
+    name: str,
+    value: Any,
+    statement: ast.Output | ast.Loss | ast.Metric,
+) -> None:
+    if not isinstance(value, Value):
+        fail("AX0306", f"an output is a tensor, not {describe(value)}", statement.value.span)
+    _check_name(elaboration, name, statement)
+    group[name] = (value, statement.value.span)
+    frame.bind(name, value, statement.span)
+
+
+def _check_name(elaboration: Elaboration, name: str, statement: ast.Output | ast.Loss | ast.Metric) -> None:
+    taken: dict[str, Span | None] = {
+        n: span
+        for part in (elaboration.outputs, elaboration.losses, elaboration.metrics)
+        for n, (_, span) in part.items()
+    }
+    taken |= {n: metric.span for n, metric in elaboration.set_metrics.items()}
+    taken |= {n: f.origin.span for n, f in elaboration.fields.items()}
+    if name in taken:
+        first = taken[name]
+        fail(
+            "AX0205",
+            f"`{name}` is taken: outputs, losses, metrics and fields have names of their own",
+            statement.span,
+            others=[Label(first, "first here")] if first is not None else (),
+        )
+
+
+def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> None:
+    """An output may not depend on a target; a model has at least one output or loss."""
+    targets = {judged.build.inputs[name]: name for name, f in judged.fields.items() if f.target}
+    for name, (value, span) in judged.outputs.items():
+        nodes = needed(judged.build.builder.nodes, [value])
+        used = {value}.union(*(node.inputs for node in nodes))
+        for target in targets.keys() & used:
+            report.error(
+                "AX0213",
+                f"output `{name}` depends on target `{targets[target]}`, which is not known when the model is used",
+                span,
+                others=[Label(_span(target), "declared as a target")],
+                help=f"declare it `input {targets[target]}: ...` if it is given",
+            )
+    if not (judged.outputs or judged.losses or judged.metrics or judged.set_metrics):
+        report.error(
+            "AX0214",
+            f"model `{model.name}` has no output and no loss",
+            model.name_span,
+            help="add `output NAME = ...` or `loss NAME = ...`",
+        )
+
+
+def _span(value: Value) -> Span:
+    assert value.origin.span is not None
+    return value.origin.span

@@ -1,0 +1,56 @@
+"""What the parts of the elaboration of a ``train`` block share: the block as it is read, and its frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from archonnx.compiler.elaborate.core.frame import Build, Frame, Scope
+from archonnx.compiler.elaborate.core.values import Module
+from archonnx.compiler.elaborate.model.model import Elaboration
+from archonnx.compiler.program import DataSource, Plan
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, Suggestion
+from archonnx.grammar.source import Span
+
+Syntax = TypeVar("Syntax", bound=ast.Node)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Generic[Syntax]):
+    """A piece of a ``train`` block that is evaluated later, and what the variables of the loops around it stood for."""
+
+    node: Syntax
+    names: Mapping[str, Any]
+
+
+@dataclass
+class ProgramBlock:
+    """A ``train`` block as its statements are read."""
+
+    declaration: ast.Train
+    loop: Mapping[str, Any]
+    """Variables of the ``for``s around the block, and of those around the statement that is being read."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    source: DataSource | None = None
+    feeds: dict[str, Bound[ast.Feed]] = field(default_factory=dict)
+    freeze: Bound[ast.Expr] | None = None
+    statements: list[tuple[Bound[ast.Minimize], ...] | Bound[ast.Update]] = field(default_factory=list)
+    """What trains, flat, loops unrolled: each is one step."""
+    plan: Plan = ()
+
+    def bound(self, node: Syntax) -> Bound[Syntax]:
+        """A piece of the block, to be evaluated later."""
+        return Bound(node, self.loop)
+
+
+def part(span: Span, word: str) -> Span:
+    """Where a word stands in a span."""
+    return Suggestion.of("", word, "").place(span) or span
+
+
+def program_frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[str, Any]) -> Frame:
+    build = Build(report, Module(None, {}, None, None, trained.build.root.made_at), float_type=trained.build.float_type)
+    return Frame(build, scope, build.root, kind="train", locals={**trained.arguments, **known}, sealed=True)

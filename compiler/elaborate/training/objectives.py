@@ -1,0 +1,183 @@
+"""The statements of a ``train`` block that train: ``minimize``, ``together``, ``update``; and what ``freeze`` means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archonnx.compiler.elaborate.core.algebra import is_group, slots_of, tensor_of
+from archonnx.compiler.elaborate.core.frame import POISON, Frame, Scope
+from archonnx.compiler.elaborate.core.problems import problems
+from archonnx.compiler.elaborate.core.tensors import as_tensor
+from archonnx.compiler.elaborate.core.values import Configured, Module, OptimizerType, Slot, describe
+from archonnx.compiler.elaborate.meaning import calls
+from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.meaning.statements import check_type
+from archonnx.compiler.elaborate.model.model import Elaboration
+from archonnx.compiler.ir.dims import assuming
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.program import TrainStep
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+
+from .block import Bound, ProgramBlock, program_frame
+from .step import Clip, Objective, build_step, build_update, working_copy
+
+
+def build_steps(
+    scope: Scope,
+    block: ProgramBlock,
+    trained: Elaboration,
+    forward: Elaboration,
+    settings: TrainSettings,
+    known: Mapping[str, Any],
+    *,
+    watch: bool = False,
+) -> tuple[TrainStep, ...]:
+    """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
+    report = trained.build.report
+    try:
+        return _built_steps(scope, block, trained, forward, settings, known, watch)
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            report.add(diagnostic)
+        raise SpecError(report) from None
+
+
+def _built_steps(
+    scope: Scope,
+    block: ProgramBlock,
+    trained: Elaboration,
+    forward: Elaboration,
+    settings: TrainSettings,
+    known: Mapping[str, Any],
+    watch: bool,
+) -> tuple[TrainStep, ...]:
+    report = trained.build.report
+    minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
+    others = [name for name in trained.losses if name not in minimized]
+    clip = Clip(settings.clip_value, settings.clip_norm)
+    steps: list[TrainStep] = []
+    for number, statement in enumerate(block.statements):
+        if isinstance(statement, Bound):
+            steps.append(_update(scope, trained, statement, f"update.{number}"))
+            report.finish()
+            continue
+        names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
+        objectives = [
+            _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name)
+            for m, name in zip(statement, names, strict=True)
+        ]
+        also = others if not any(step.minimized for step in steps) else ()
+        steps.append(build_step(forward, objectives, also=also, clip=clip, watch=watch))
+        report.finish()
+    return tuple(steps)
+
+
+def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str) -> Objective:
+    with frame.build.builder.active():
+        optimizer = evaluate(frame, statement.optimizer)
+        if isinstance(optimizer, OptimizerType):
+            optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
+    if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
+        fail(
+            "AX0306",
+            f"`minimize ... with` takes an optimizer, not {describe(optimizer)}",
+            statement.optimizer.span,
+            help="for example `adam(lr=1e-3)`",
+        )
+    slots = None if statement.over is None else _over(frame, trained, statement.over)
+    return Objective(name, _loss_name(statement, trained), optimizer, statement.span, slots)
+
+
+def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
+    """The parameters of the modules after ``over``."""
+    frame = _model_frame(frame, trained)
+    slots = []
+    for item in over.items if isinstance(over, ast.Tuple) else (over,):
+        target = evaluate(frame, item)
+        slot = _slot(trained, target)
+        if slot is None and not is_group(target):
+            fail("AX0306", f"after `over` stand modules and parameters, and this is {describe(target)}", item.span)
+        slots += [slot] if slot is not None else slots_of(frame, target, item.span)
+    return [slot for slot in dict.fromkeys(slots) if slot.trainable]
+
+
+def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
+    """The names of the model, on top of the program's."""
+    names = {name: value for name, value in trained.names.items() if value is not POISON}
+    return Frame(
+        trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals}, sealed=True
+    )
+
+
+def _slot(trained: Elaboration, value: Any) -> Slot | None:
+    """The parameter whose tensor this is."""
+    if not isinstance(value, Value):
+        return None
+    return next((slot for slot, tensor in trained.build.parameters.items() if tensor is value), None)
+
+
+def _update(scope: Scope, trained: Elaboration, bound: Bound[ast.Update], name: str) -> TrainStep:
+    """``update PARAM_OR_MODULE = expr`` in a program."""
+    work, statement = working_copy(trained), bound.node
+    build = work.build
+    frame = _model_frame(program_frame(scope, build.report, trained, bound.names), work)
+    with build.builder.active(), assuming(work.facts):
+        target = evaluate(frame, statement.target)
+        slot = _slot(work, target)
+        if slot is None and not is_group(target):
+            fail(
+                "AX0221",
+                f"`update` changes a parameter or a module, and this is {describe(target)}",
+                statement.target.span,
+            )
+        value = evaluate(frame, statement.value)
+        if slot is not None:
+            with problems(frame, statement.value.span, [statement.value], [value]):
+                tensor = as_tensor(frame, value, slot.type.dtype)
+            check_type(tensor, slot.type, statement.value.span, slot.statement.type.span)
+            values = {slot: tensor}
+        else:
+            values = _group_values(frame, target, value, statement)
+    return build_update(name, values, work)
+
+
+def _group_values(frame: Frame, target: Any, value: Any, statement: ast.Update) -> dict[Slot, Value]:
+    if not is_group(value):
+        fail("AX0306", f"a module is updated with a module like it, not with {describe(value)}", statement.value.span)
+    slots, sources = slots_of(frame, target, statement.target.span), slots_of(frame, value, statement.value.span)
+    if [s.type for s in slots] != [s.type for s in sources]:
+        fail("AX0304", "the two modules have other parameters", statement.value.span)
+    items = value if isinstance(value, list) else [value]
+    tensors = [tensor_of(frame, item, slot) for item in items for slot in slots_of(frame, item, None)]
+    return dict(zip(slots, tensors, strict=True))
+
+
+def frozen_modules(scope: Scope, trained: Elaboration, bound: Bound[ast.Expr], report: Report) -> list[Module]:
+    """The modules after ``freeze =``."""
+    expr = bound.node
+    frame = _model_frame(program_frame(scope, report, trained, bound.names), trained)
+    value = evaluate(frame, expr)
+    items = value if isinstance(value, list) else [value]
+    modules = []
+    for item in items:
+        for module in item if isinstance(item, list) else [item]:
+            if not isinstance(module, Module):
+                fail("AX0306", f"`freeze` lists modules, and this is {describe(module)}", expr.span)
+            modules.append(module)
+    return modules
+
+
+def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:
+    name = statement.loss.id if isinstance(statement.loss, ast.Name) else statement.loss.span.text
+    if name not in trained.losses:
+        computed = "" if isinstance(statement.loss, ast.Name) else f"declare it in the model: `loss total = {name}`"
+        fail(
+            "AX0218",
+            f"the model has no loss `{name}`",
+            statement.loss.span,
+            help=computed or did_you_mean(name, trained.losses) or f"it has {', '.join(trained.losses) or 'none'}",
+        )
+    return name

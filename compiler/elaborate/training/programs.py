@@ -1,0 +1,382 @@
+"""Elaborating ``train`` blocks: settings, data sources, feeds, and the statements that train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import numpy as np
+
+from archonnx.compiler.elaborate.core.frame import BUDGET, Frame, Scope
+from archonnx.compiler.elaborate.core.values import Function, Results, describe
+from archonnx.compiler.elaborate.meaning import bodies, calls
+from archonnx.compiler.elaborate.meaning.expressions import evaluate, iterate, truth, unpack
+from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
+from archonnx.compiler.elaborate.model.model import ElaboratedModel, Elaboration
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.program import SEED, DataSource, Do, Every, Plan, Repeat, TrainProgram, TrainStep
+from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .block import Bound, ProgramBlock, program_frame
+from .feeds import check_feeds, feed_fields
+from .objectives import build_steps, frozen_modules
+from .step import simplified
+
+PLANNED_SOURCES = ("text", "gymnasium")
+STATEMENTS = 1_000
+"""Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
+TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
+"""What may stand in ``repeat`` and ``every``."""
+
+
+def elaborate_programs(
+    scope: Scope,
+    declarations: Sequence[ast.Stmt],
+    model: str,
+    elaborated: ElaboratedModel,
+    report: Report,
+    differentiated: bool,
+) -> tuple[TrainProgram, ...]:
+    """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered.
+
+    With ``differentiated`` their steps are built once, so that what is wrong in a ``minimize`` is found.
+    """
+    programs: list[TrainProgram] = []
+    frame = program_frame(scope, report, elaborated.trained, {})
+    for declaration, names, suffix in _unrolled_programs(frame, declarations, {}, ""):
+        if declaration.model in (None, model):
+            if len(programs) == STATEMENTS:
+                fail("AX0215", f"this file unrolls to more than {STATEMENTS:,} programs", declaration.name_span)
+            program = _elaborate_program(scope, declaration, elaborated, report, names, suffix, differentiated)
+            programs.append(program)
+    _check_order(programs, report)
+    return tuple(programs)
+
+
+def _unrolled_programs(
+    frame: Frame, declarations: Sequence[ast.Stmt], names: Mapping[str, Any], suffix: str
+) -> Iterator[tuple[ast.Train, Mapping[str, Any], str]]:
+    """Each ``train`` block with the variables of the ``for``s around it, and the numbers of their turns."""
+    for declaration in declarations:
+        if isinstance(declaration, ast.Train):
+            yield declaration, names, suffix
+        elif isinstance(declaration, ast.For):
+            around, targets = frame.locals, [target.id for target in declaration.targets]
+            for number, item in enumerate(iterate(frame, declaration.iterable)):
+                frame.locals = dict(around)
+                unpack(frame, targets, item, declaration.span)
+                inner = {**names, **{name: frame.locals[name] for name in targets}}
+                yield from _unrolled_programs(frame, declaration.body, inner, f"{suffix}.{number}")
+            frame.locals = around
+
+
+def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
+    """Programs have names of their own, and start from earlier ones."""
+    done: dict[str, TrainProgram] = {}
+    for program in programs:
+        start, span = program.settings.start_from, program.span
+        if start is not None and start not in done:
+            report.error(
+                "AX0709",
+                f"`start_from` names no earlier train program: `{start}`",
+                span,
+                help=did_you_mean(start, done) or f"earlier ones: {', '.join(done) or 'none'}",
+            )
+        if program.name in done:
+            first = done[program.name].span
+            report.error(
+                "AX0205",
+                f"two `train` programs are called `{program.name}`"
+                if program.name
+                else "two `train` programs have no name",
+                span,
+                "again here",
+                others=[Label(first, "first here")] if first is not None else (),
+                help="name them: `train pretrain:`, `train tune:`",
+            )
+        done[program.name] = program
+    report.finish()
+
+
+def _elaborate_program(
+    scope: Scope,
+    declaration: ast.Train,
+    elaborated: ElaboratedModel,
+    report: Report,
+    loop: Mapping[str, Any],
+    suffix: str,
+    differentiated: bool,
+) -> TrainProgram:
+    """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
+    trained = elaborated.trained
+    block = ProgramBlock(declaration, loop)
+    frame = program_frame(scope, Report(), trained, loop)
+    with suppress(SpecError):  # it is in the frame's report
+        for statement in declaration.body:
+            block.plan += _noted(frame, block, statement)
+    for diagnostic in frame.build.report.diagnostics:
+        report.add(diagnostic)
+    if block.freeze is not None and not report.failed:
+        trained = elaborated.retrain(frozen_modules(scope, trained, block.freeze, report))
+    settings = read_settings(block.settings, block.spans, report)
+    check_feeds(block, trained, report)
+    if settings is not None:
+        _check_monitor(block, settings, trained, report)
+    report.finish()
+    assert settings is not None
+
+    def feed(data: Mapping[str, Array]) -> dict[str, Array]:
+        return feed_fields(scope, block, trained, data)
+
+    def build(
+        forward: Elaboration, total: int | None, per_epoch: int | None, watch: bool = False
+    ) -> tuple[TrainStep, ...]:
+        known = {**loop} | {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
+        return build_steps(scope, block, trained, forward, settings, known, watch=watch)
+
+    def steps(total: int | None, per_epoch: int | None, watch: bool = False) -> tuple[TrainStep, ...]:
+        return build(simplified(trained), total, per_epoch, watch)
+
+    if differentiated:
+        build(trained, 1, 1)
+    name = f"{declaration.name}{suffix}".removeprefix(".")
+    whole = frozenset(name for name, feed_ in block.feeds.items() if feed_.node.whole)
+    return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span, whole)
+
+
+# ---------------------------------------------------------------- reading the block
+
+
+def _noted(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
+    """Take note of a statement; what is wrong with it goes into the report of the frame, and the next one is read."""
+    around, loop = frame.locals, block.loop
+    frame.build.spend(statement.span)
+    try:
+        return _read(frame, block, statement)
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            frame.build.report.add_at_place(diagnostic)
+        if frame.build.spent > BUDGET or len(block.statements) >= STATEMENTS:
+            raise bodies.silenced() from None
+        frame.locals, block.loop = around, loop
+        return ()
+
+
+def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
+    """Take note of a statement; what it adds to the plan of a pass."""
+    match statement:
+        case ast.Minimize():
+            return _add(block, (block.bound(statement),), statement.span)
+        case ast.Update():
+            return _add(block, block.bound(statement), statement.span)
+        case ast.Together():
+            return _add(block, _minimizes(frame, block, statement.body), statement.span)
+        case ast.Repeat() | ast.Every():
+            return _rounds(frame, block, statement)
+        case ast.For() | ast.If():
+            return sum((_noted(frame, block, inner) for inner in _unrolled(frame, block, statement)), start=())
+        case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
+            block.freeze = block.bound(value)
+        case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
+            if block.source is not None:
+                _twice("`data` is given twice", statement, block.source.span)
+            block.source = _source(frame, value)
+        case ast.Assign(targets=(ast.Name(id=name),), values=(value,)):
+            if name in block.settings:
+                _twice(f"`{name}` is set twice", statement, block.spans[name])
+            block.spans[f"{name}:key"] = statement.targets[0].span
+            block.settings[name] = _setting(frame, name, value, block.spans)
+        case ast.Feed():
+            if statement.name in block.feeds:
+                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].node.span)
+            block.feeds[statement.name] = block.bound(statement)
+        case ast.Data():
+            bodies.not_built("several data sources", statement.span)
+        case _:
+            kind = type(statement)
+            if kind in NOT_BUILT:
+                bodies.not_built(NOT_BUILT[kind], statement.span)
+            fail(
+                "AX0212",
+                f"`{kind.__name__.lower()}` does not stand in a `train` block",
+                statement.span,
+                help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`",
+            )
+    return ()
+
+
+def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
+    fail("AX0205", headline, statement.span, "again here", others=[Label(first, "first here")])
+
+
+def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every) -> Plan:
+    """``repeat n:`` and ``every n:``, and the statements inside."""
+    count = evaluate(frame, statement.count)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
+    body: Plan = ()
+    for inner in _flat(frame, block, statement.body):
+        if not isinstance(inner, TRAINING):
+            headline = "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
+            fail("AX0212", headline, inner.span)
+        body += _read(frame, block, inner)
+    return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
+
+
+def _flat(frame: Frame, block: ProgramBlock, suite: Iterable[ast.Stmt]) -> Iterator[ast.Stmt]:
+    """The statements of a body, its loops unrolled and its conditions decided."""
+    for statement in suite:
+        if isinstance(statement, ast.For | ast.If):
+            yield from _flat(frame, block, _unrolled(frame, block, statement))
+        else:
+            yield statement
+
+
+def _unrolled(frame: Frame, block: ProgramBlock, statement: ast.For | ast.If) -> Iterator[ast.Stmt]:
+    """The statements inside that are meant, one after the other; while one is read, the loop's variables are bound."""
+    if isinstance(statement, ast.If):
+        taken = next((body for condition, body in statement.branches if truth(frame, condition)), statement.otherwise)
+        yield from taken
+        return
+    names = [target.id for target in statement.targets]
+    around, loop = frame.locals, block.loop
+    for item in iterate(frame, statement.iterable):
+        frame.locals = dict(around)
+        unpack(frame, names, item, statement.span)
+        block.loop = {**loop, **{name: frame.locals[name] for name in names}}
+        yield from statement.body
+    frame.locals, block.loop = around, loop
+
+
+def _add(block: ProgramBlock, statement: tuple[Bound[ast.Minimize], ...] | Bound[ast.Update], span: Span) -> Plan:
+    if len(block.statements) == STATEMENTS:
+        fail("AX0215", f"this program unrolls to more than {STATEMENTS:,} statements", span)
+    block.statements.append(statement)
+    return (Do(len(block.statements) - 1),)
+
+
+def _minimizes(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> tuple[Bound[ast.Minimize], ...]:
+    """The statements of a ``together``."""
+    found = []
+    for inner in _flat(frame, block, suite):
+        if not isinstance(inner, ast.Minimize):
+            fail("AX0212", "in `together` stand `minimize` statements", inner.span)
+        found.append(block.bound(inner))
+    return tuple(found)
+
+
+def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) -> Any:
+    """A setting's value; a bare word (``all``, ``valid.objective``) is text."""
+    spans[name] = expr.span
+    if isinstance(expr, ast.Dict):
+        return {key.value: _setting(frame, f"{name}.{key.value}", item, spans) for key, item in expr.items}
+    word = _dotted(expr)
+    if word is not None and not (
+        word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)
+    ):
+        return word
+    if name == "start_from" and (member := _member(frame, expr)) is not None:
+        return member
+    value = evaluate(frame, expr)
+    if not isinstance(value, int | float | str | list | None):
+        fail("AX0306", f"a setting is a number, a word or a list, not {describe(value)}", expr.span)
+    return value
+
+
+def _dotted(expr: ast.Expr) -> str | None:
+    if isinstance(expr, ast.Name):
+        return expr.id
+    if isinstance(expr, ast.Attribute) and (outer := _dotted(expr.value)) is not None:
+        return f"{outer}.{expr.name}"
+    return None
+
+
+def _member(frame: Frame, expr: ast.Expr) -> str | None:
+    """``member[k - 1]``: the name of an earlier program that a ``for`` numbered, ``member.0``."""
+    if not isinstance(expr, ast.Index) or len(expr.subscripts) != 1:
+        return None
+    outer = _dotted(expr.value) or _member(frame, expr.value)
+    number = evaluate(frame, expr.subscripts[0])
+    if outer is None or outer in frame.locals or isinstance(number, bool) or not isinstance(number, int):
+        return None
+    return f"{outer}.{number}"
+
+
+def _source(frame: Frame, expr: ast.Expr) -> DataSource:
+    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
+        fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
+    kind = expr.callee.id
+    if kind in PLANNED_SOURCES:
+        bodies.not_built(f"the data source `{kind}`", expr.callee.span)
+    if kind == "generate":
+        return _generated(frame, expr)
+    positional = [evaluate(frame, a.value) for a in expr.arguments if a.name is None]
+    named = {a.name: evaluate(frame, a.value) for a in expr.arguments if a.name is not None}
+    report = Report()
+    arguments = source_arguments(kind, positional, named, expr.span, report)
+    report.finish()
+    return DataSource("data", kind, arguments or {}, expr.span)
+
+
+def _generated(frame: Frame, expr: ast.Call) -> DataSource:
+    """``generate(fn, n=2000)``: the fn's named results are the fields."""
+    if not expr.arguments or expr.arguments[0].name is not None:
+        fail(
+            "AX0203",
+            "`generate` needs the fn that makes the data",
+            expr.span,
+            help="`data = generate(two_moons, n=2000)`",
+        )
+    function = calls.callee_of(frame, expr.arguments[0].value)
+    if not isinstance(function, Function):
+        fail(
+            "AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span
+        )
+    builder = frame.build.builder
+    with builder.active():
+        result = calls.call(frame, function, expr.arguments[1:], [], expr.span)
+    fields = dict(zip(result.names, result.items, strict=True)) if isinstance(result, Results) else {}
+    outputs = {name: value for name, value in fields.items() if name and isinstance(value, Value)}
+    if not outputs:
+        where = function.declaration.result.span if function.declaration.result else function.declaration.name_span
+        fail(
+            "AX0307",
+            f"fn `{function.declaration.name}` makes data, so its results need names",
+            where,
+            help="as in `-> (x: [n, 2], label: i64[n])`",
+        )
+    inputs = {name: value for name, value in frame.build.inputs.items() if name == SEED}
+    if "step" in frame.build.inputs:
+        _fix_step(builder, frame.build.inputs["step"])
+    return DataSource("data", "generate", {}, expr.span, builder.graph("data", inputs, outputs))
+
+
+def _fix_step(builder: Builder, step: Value) -> None:
+    """Data is drawn at step 0."""
+    from archonnx.compiler.ir.graph import Node
+    from archonnx.compiler.ops.shape import Constant
+
+    builder.nodes.insert(0, Node(Constant.of(np.zeros((), np.int64), DType.i64), (), (step,)))
+
+
+def _check_monitor(block: ProgramBlock, settings: TrainSettings, trained: Elaboration, report: Report) -> None:
+    """What early stopping watches must be measured."""
+    if settings.early_stopping is None:
+        return
+    monitor = settings.early_stopping.monitor
+    known = [f"train.{name}" for name in trained.losses]
+    known += [f"valid.{name}" for name in (*trained.losses, *trained.measured)]
+    if monitor not in known:
+        span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
+        report.error(
+            "AX0703",
+            f"`{monitor}` is not measured during training",
+            span,
+            help=did_you_mean(monitor, known) or f"measured: {', '.join(known)}",
+        )

@@ -1,0 +1,214 @@
+"""Reading a ``search`` block: a space over the model's arguments and the settings of its train programs, and a goal.
+
+What this module does not do: draw from the space (the runtime does), or try whether every value of it elaborates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archonnx.compiler.elaborate.core.frame import Frame, Scope
+from archonnx.compiler.elaborate.core.values import describe
+from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.model.model import ElaboratedModel
+from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .block import program_frame
+
+DISTRIBUTIONS = ("choice", "uniform", "loguniform", "intrange")
+SETTINGS = ("epochs", "batch_size", "shuffle", "seed")
+"""Settings that may be searched."""
+INTEGERS = frozenset({"epochs", "batch_size", "seed"})
+PARTS = ("train", "valid")
+"""Parts of the data that a goal may be measured on; the test part stays unseen."""
+TRIALS = 20
+
+
+@dataclass
+class _Block:
+    """A ``search`` block as its statements are read."""
+
+    frame: Frame
+    parameters: Mapping[str, ast.Parameter]
+    programs: Sequence[TrainProgram]
+    measured: Sequence[str]
+    drawn: dict[str, Choice | Between] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    trials: int = TRIALS
+    maximise: bool = True
+    goal: str | None = None
+
+
+def elaborate_search(
+    scope: Scope,
+    declarations: Sequence[ast.Stmt],
+    model: ast.Model,
+    elaborated: ElaboratedModel,
+    programs: Sequence[TrainProgram],
+) -> SearchSpace | None:
+    """The search of a file, if it has one.
+
+    Raises:
+        SpecError: with all that is wrong in it.
+    """
+    searches = [declaration for declaration in declarations if isinstance(declaration, ast.Search)]
+    if not searches:
+        return None
+    first, *others = searches
+    if others:
+        fail("AX0205", "a file has one `search`", others[0].span, others=[Label(first.span, "first here")])
+    judged, report = elaborated.judged, Report()
+    block = _Block(
+        program_frame(scope, report, elaborated.trained, {}),
+        {parameter.name: parameter for parameter in model.parameters},
+        programs,
+        [f"{part}.{name}" for part in PARTS for name in (*judged.losses, *judged.measured)],
+    )
+    for statement in first.body:
+        try:
+            _read(block, statement)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                report.add(diagnostic)
+    if block.goal is None and not report.failed:
+        report.error("AX0712", "this search has no goal", first.span, help="add one, as in `maximize valid.accuracy`")
+    report.finish()
+    assert block.goal is not None
+    return SearchSpace(
+        {name: drawn for name, drawn in block.drawn.items() if name in block.parameters},
+        {name: drawn for name, drawn in block.drawn.items() if name not in block.parameters},
+        block.goal,
+        block.maximise,
+        block.trials,
+        first.span,
+    )
+
+
+def _read(block: _Block, statement: ast.Stmt) -> None:
+    match statement:
+        case ast.Maximize(value=value):
+            _once(block, "maximize", statement.span)
+            if isinstance(value, ast.Unary) and value.op == "-":
+                block.maximise, value = False, value.operand
+            block.goal = _goal(block, value)
+        case ast.Assign(targets=(ast.Name(id="trials"),), values=(value,)):
+            _once(block, "trials", statement.span)
+            trials = evaluate(block.frame, value)
+            if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+                fail("AX0306", f"a count is a positive int, not {describe(trials)}", value.span)
+            block.trials = trials
+        case ast.Assign(targets=(ast.Name(id=name) as target,), values=(value,)):
+            _once(block, name, statement.span)
+            _check_name(block, name, target.span)
+            block.drawn[name] = _distribution(block.frame, value)
+            _check_type(block, name, block.drawn[name], value.span)
+        case _:
+            fail(
+                "AX0212",
+                f"`{type(statement).__name__.lower()}` does not stand in a `search`",
+                statement.span,
+                help="here stand `NAME = choice(...)` and the like, `maximize valid.NAME`, and `trials = 40`",
+            )
+
+
+def _once(block: _Block, name: str, span: Span) -> None:
+    if name in block.spans:
+        fail("AX0205", f"`{name}` is given twice", span, "again here", others=[Label(block.spans[name], "first here")])
+    block.spans[name] = span
+
+
+def _check_name(block: _Block, name: str, span: Span) -> None:
+    known = list(dict.fromkeys([*block.parameters, *(SETTINGS if block.programs else ())]))
+    if name not in known:
+        fail(
+            "AX0710",
+            f"`{name}` is no argument of the model, and no setting that can be searched",
+            span,
+            help=did_you_mean(name, known) or f"known: {', '.join(known) or 'none'}",
+        )
+
+
+def _goal(block: _Block, value: ast.Expr) -> str:
+    """``valid.accuracy``."""
+    goal = value.span.text
+    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
+        goal = f"{value.value.id}.{value.name}"
+    if goal not in block.measured:
+        fail(
+            "AX0712",
+            f"`{goal}` is nothing that a search can follow",
+            value.span,
+            help=did_you_mean(goal, block.measured) or f"measured: {', '.join(block.measured) or 'nothing'}",
+        )
+    return goal
+
+
+def _distribution(frame: Frame, expr: ast.Expr) -> Choice | Between:
+    """``choice(16, 32)``, ``uniform(a, b)``, ``loguniform(a, b)`` or ``intrange(a, b)``."""
+    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name) or expr.callee.id not in DISTRIBUTIONS:
+        called = expr.callee.id if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) else ""
+        fail(
+            "AX0711",
+            "a search draws from a distribution",
+            expr.span,
+            help=did_you_mean(called, DISTRIBUTIONS)
+            or "one of choice(...), uniform, loguniform and intrange(low, high)",
+        )
+    kind = expr.callee.id
+    named = next((argument for argument in expr.arguments if argument.name is not None), None)
+    if named is not None:
+        fail("AX0711", f"`{kind}` takes values without names", named.span)
+    values = [evaluate(frame, argument.value) for argument in expr.arguments]
+    return _choice(values, expr) if kind == "choice" else _between(kind, values, expr)
+
+
+def _choice(values: Sequence[Any], expr: ast.Call) -> Choice:
+    for value, argument in zip(values, expr.arguments, strict=True):
+        if not isinstance(value, int | float | str | list | None):
+            fail("AX0711", f"a search draws numbers, words and lists, not {describe(value)}", argument.span)
+    if not values:
+        fail("AX0711", "`choice` needs values to choose from", expr.span)
+    return Choice(tuple(values))
+
+
+def _between(kind: str, values: Sequence[Any], expr: ast.Call) -> Between:
+    if len(values) != 2:
+        fail("AX0711", f"`{kind}` takes two bounds, the lower one first", expr.span)
+    needed = int if kind == "intrange" else int | float
+    for value, argument in zip(values, expr.arguments, strict=True):
+        if isinstance(value, bool) or not isinstance(value, needed):
+            what = "integers" if kind == "intrange" else "numbers"
+            fail("AX0711", f"the bounds of `{kind}` are {what}, not {describe(value)}", argument.span)
+    low, high = values
+    if low > high:
+        fail("AX0711", f"the lower bound comes first: {low} is above {high}", expr.span)
+    if kind == "loguniform" and low <= 0:
+        fail("AX0711", "a logarithmic scale has no zero: the bounds are positive", expr.arguments[0].span)
+    return Between(low, high, log=kind == "loguniform", integer=kind == "intrange")
+
+
+def _check_type(block: _Block, name: str, drawn: Choice | Between, span: Span) -> None:
+    """What takes integers is drawn from integers; settings are tried at once."""
+    parameter = block.parameters.get(name)
+    declared = parameter.type if parameter is not None else None
+    integers = name in INTEGERS
+    if parameter is not None:
+        integers = declared is not None and declared.name == "int" and not declared.alternatives
+    if integers and isinstance(drawn, Between) and not drawn.integer:
+        fail("AX0711", f"`{name}` is an int", span, help="draw it with `intrange(low, high)` or `choice(...)`")
+    if parameter is None:
+        for value in drawn.values if isinstance(drawn, Choice) else (drawn.low, drawn.high):
+            _try_setting(block.programs, name, value, span)
+
+
+def _try_setting(programs: Sequence[TrainProgram], name: str, value: Any, span: Span) -> None:
+    for program in programs:
+        report = Report()
+        program.settings.changed({name: value}, report)
+        if report.failed:
+            fail("AX0711", report.diagnostics[0].headline, span)

@@ -1,0 +1,367 @@
+"""Training steps: forward, losses, gradients and the optimizer's update as one graph.
+
+The optimizer is library code in the language; its body is evaluated once for each parameter, and its states become
+carried tensors of the step. What this module does not do: run anything, or say which batch comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.autodiff import NotDifferentiable, reaching_gradient
+from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.signatures import Given
+from archonnx.compiler.elaborate.core.values import Configured, OptimizerType, Slot, describe
+from archonnx.compiler.elaborate.meaning import bodies
+from archonnx.compiler.elaborate.meaning.differentiation import gradient_help
+from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.meaning.matching import tensor_type
+from archonnx.compiler.elaborate.meaning.statements import declared
+from archonnx.compiler.elaborate.model.model import Elaboration
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder, current_builder
+from archonnx.compiler.ir.dims import ONE, Dim, assuming
+from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ops.elementwise import cast
+from archonnx.compiler.ops.reduce import reduce_sum
+from archonnx.compiler.ops.shape import full, reshape
+from archonnx.compiler.ops.slicing import concat
+from archonnx.compiler.program import NEXT, WATCH, TrainStep
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, fail
+from archonnx.grammar.source import Span
+
+GRADIENT = "grad/"
+"""Output names of a gradient graph: ``grad/PATH``."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One ``minimize``: the loss, how it is followed, and which parameters change (``over``, or all that train)."""
+
+    name: str
+    loss: str
+    optimizer: Configured
+    span: Span
+    slots: Sequence[Slot] | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Bounds on the gradients of a step (003 6.2.4): of each element, then of their joint norm."""
+
+    value: float | None = None
+    norm: float | None = None
+
+    def apply(self, gradients: Sequence[Value]) -> Sequence[Value]:
+        """The gradients within the bounds."""
+        if self.value is not None:
+            gradients = clip_by_value(gradients, self.value)
+        return gradients if self.norm is None else clip_by_norm(gradients, self.norm)
+
+
+def gradient_graph(trained: Elaboration, loss: str) -> Graph:
+    """The graph of the gradient of a loss with respect to each trainable parameter."""
+    work = working_copy(trained)
+    slots = _trainable(work)
+    with work.build.builder.active(), assuming(work.facts):
+        gradients = _gradients(work, loss, slots)
+        outputs = {
+            GRADIENT + slot.path: full(slot.type.shape, 0, slot.type.dtype) if g is None else g
+            for slot, g in zip(slots, gradients, strict=True)
+        }
+    return work.graph(f"gradients of {loss}", outputs)
+
+
+@dataclass
+class _Step:
+    """A step under construction: what is carried from one step to the next."""
+
+    name: str
+    work: Elaboration
+    carried: dict[str, TensorType] = field(default_factory=dict)
+    initial: dict[str, Array] = field(default_factory=dict)
+    inputs: dict[str, Value] = field(default_factory=dict)
+    outputs: dict[str, Value] = field(default_factory=dict)
+    changed: dict[Slot, Objective] = field(default_factory=dict)
+    gradients: dict[Slot, Value] = field(default_factory=dict)
+    """Of the parameters that are watched."""
+
+    def carry(self, name: str, type_: TensorType, initial: Array) -> Value:
+        """A new carried tensor, as it comes in."""
+        value = Value(type_, name, Origin(f"state `{name}`"))
+        self.carried[name] = type_
+        self.inputs[name] = value
+        self.initial[name] = np.asarray(initial, dtype=type_.dtype.numpy)
+        return value
+
+    def after(self, slot: Slot) -> Value:
+        """A parameter as the step leaves it."""
+        return self.outputs[NEXT + slot.path]
+
+    def finish(self, minimized: tuple[str, ...], also: Sequence[str]) -> TrainStep:
+        """The step as the runtime takes it."""
+        work = self.work
+        losses = (*minimized, *also)
+        work.build.inputs.update(self.inputs)
+        graph = work.graph(self.name, {name: work.losses[name][0] for name in losses} | self.outputs)
+        paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
+        updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
+        constants = {
+            path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated
+        }
+        unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
+        missing = {name: value for name, value in unread.items() if name not in graph.inputs}
+        graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, graph.outputs, graph.facts)
+        fields = tuple(name for name in work.fields if name in graph.inputs)
+        watched = tuple(slot.path for slot in self.gradients) if WATCH in self.outputs else ()
+        carried = updated | self.carried
+        return TrainStep(self.name, minimized, graph, fields, carried, constants, losses, self.initial, watched)
+
+
+def simplified(trained: Elaboration) -> Elaboration:
+    """The forward pass after the standard passes: what is not computed has no gradient to compute either."""
+    from archonnx.compiler.passes.manager import optimise
+
+    build = trained.build
+    slots = list(build.updates)
+    outputs = {f"loss {name}": value for name, (value, _) in trained.losses.items()}
+    outputs |= {f"update {i}": build.updates[slot] for i, slot in enumerate(slots)}
+    inputs = dict(build.inputs) | {f"parameter {i}": v for i, v in enumerate(build.parameters.values())}
+    graph = optimise(Graph("forward", inputs, tuple(build.builder.nodes), outputs, trained.facts))
+    builder = Builder()
+    builder.nodes = list(graph.nodes)
+    work = Build(build.report, build.root, True, build.float_type, builder, dict(build.parameters), dict(build.inputs))
+    work.updates = {slot: graph.outputs[f"update {i}"] for i, slot in enumerate(slots)}
+    losses = {name: (graph.outputs[f"loss {name}"], span) for name, (_, span) in trained.losses.items()}
+    return replace(trained, build=work, losses=losses)
+
+
+def build_step(
+    trained: Elaboration,
+    objectives: Sequence[Objective],
+    *,
+    also: Sequence[str] = (),
+    clip: Clip | None = None,
+    watch: bool = False,
+) -> TrainStep:
+    """The step of one ``minimize``, or of several that share a forward pass.
+
+    Args:
+        trained: the model in training mode.
+        objectives: what is minimised; no parameter may change twice.
+        also: losses that are reported along with it.
+        clip: bounds the gradients of each objective.
+        watch: whether it also tells of the size of gradients and updates.
+    """
+    step = _Step(objectives[0].name, working_copy(trained))
+    with step.work.build.builder.active(), assuming(step.work.facts):
+        for objective in objectives:
+            _minimize(step, objective, clip or Clip())
+        updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
+        for slot in dict.fromkeys(slot for group in updated for slot in group):
+            step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
+        if watch:
+            step.outputs[WATCH] = _squares(step)
+    return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
+
+
+def build_update(name: str, values: Mapping[Slot, Value], work: Elaboration) -> TrainStep:
+    """The step of ``update MODULE = expr``: the parameters' next values, already in the graph of ``work``."""
+    step = _Step(name, work)
+    with work.build.builder.active():
+        for slot, value in values.items():
+            work.build.parameter(slot)
+            step.outputs[NEXT + slot.path] = value
+    return step.finish((), ())
+
+
+def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
+    work, span = step.work, objective.span
+    slots = _trainable(work) if objective.slots is None else [s for s in objective.slots if s in work.build.parameters]
+    with work.build.builder.at(Origin("`minimize`", span)):
+        found = zip(slots, _gradients(work, objective.loss, slots), strict=True)
+        reached = {slot: g for slot, g in found if g is not None}
+        if not reached:
+            fail("AX0405", f"loss `{objective.loss}` does not depend on any parameter that could change", span)
+        for slot in reached:
+            if slot in step.changed:
+                fail(
+                    "AX0222",
+                    f"two `minimize`s of this `together` change parameter `{slot.path}`",
+                    span,
+                    others=[Label(step.changed[slot].span, "the other one")],
+                    help="say which changes what: `over ...`",
+                )
+            step.changed[slot] = objective
+        step.gradients |= reached
+        gradients = clip.apply(list(reached.values()))
+        t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), np.zeros((), np.int64)) + 1
+        step.outputs[f"{NEXT}{objective.name}/t"] = t
+        for slot, g in zip(reached, gradients, strict=True):
+            _update_parameter(step, objective, slot, g, t)
+
+
+def _squares(step: _Step) -> Value:
+    """What ``WATCH`` is: in f64, since the squares of vanishing gradients vanish in f32."""
+    with current_builder().at(Origin("`--watch grads`")):
+        rows: list[list[Value]] = [[], [], []]
+        for slot, g in step.gradients.items():
+            before, after = (cast(v, DType.f64) for v in (step.work.build.parameters[slot], step.after(slot)))
+            for row, x in zip(rows, (cast(g, DType.f64), before, after - before), strict=True):
+                row.append(reshape(reduce_sum(x * x), [ONE]))
+        return concat([reshape(concat(row, 0), [ONE, Dim.of(len(row))]) for row in rows], 0)
+
+
+def clip_by_value(gradients: Sequence[Value], limit: float) -> list[Value]:
+    """Gradients whose elements are held between ``-limit`` and ``limit`` (Mikolov 2012)."""
+    builder = current_builder()
+    lowered = (builder.elementwise("minimum", g, limit) for g in gradients)
+    return [builder.elementwise("maximum", g, -limit) for g in lowered]
+
+
+def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:
+    """Gradients scaled by ``min(1, limit / norm)``, their joint Euclidean norm (Pascanu et al. 2013)."""
+    widest = max((g.type.dtype for g in gradients), key=lambda dtype: dtype.numpy.itemsize)
+    squares = [cast(reduce_sum(g * g), widest) for g in gradients]
+    builder = current_builder()
+    norm = builder.elementwise("sqrt", sum(squares[1:], start=squares[0]))
+    scale = limit / builder.elementwise("maximum", norm, limit)
+    return [g * cast(scale, g.type.dtype) for g in gradients]
+
+
+def working_copy(trained: Elaboration) -> Elaboration:
+    """The same model with a builder of its own, to add to."""
+    build = trained.build
+    copy = Builder()
+    copy.nodes = list(build.builder.nodes)
+    work = Build(build.report, build.root, True, build.float_type, copy, dict(build.parameters), dict(build.inputs))
+    work.updates = dict(build.updates)
+    return replace(trained, build=work)
+
+
+def _trainable(work: Elaboration) -> list[Slot]:
+    return [slot for slot in work.build.parameters if slot.trainable]
+
+
+def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:
+    value, span = work.losses[loss]
+    try:
+        return reaching_gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
+    except NotDifferentiable as problem:
+        origin = problem.node.origin
+        fail(
+            "AX0401",
+            f"loss `{loss}` cannot be differentiated through {problem.what}: {problem.why}",
+            origin.place or span,
+            help=gradient_help(problem),
+        )
+
+
+def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
+    """Evaluate the optimizer's body for one parameter, in its dtype: a dtype left out there is the parameter's."""
+    with step.work.build.floats(slot.type.dtype):
+        _run_optimizer(step, objective, slot, g, t)
+
+
+def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
+    optimizer, span, build = objective.optimizer, objective.span, step.work.build
+    assert isinstance(optimizer.of, OptimizerType)
+    declaration = optimizer.of.declaration
+    states: dict[str, tuple[str, Span]] = {}
+
+    def state(frame: Frame, statement: ast.State) -> None:
+        name = f"{objective.name}/{statement.name}/{slot.path}"
+        type_ = tensor_type(frame, statement.type)
+        frame.locals[statement.name] = step.carry(name, type_, _initial_state(frame, statement))
+        states[statement.name] = name, statement.span
+
+    what = f"optimizer `{declaration.name}`"
+    frame = Frame(
+        build,
+        optimizer.of.scope,
+        build.root,
+        kind="optimizer",
+        special={ast.State: state},
+        note=what,
+        called_at=span,
+        sealed=True,
+        site=f"{objective.name}/{slot.path}",
+    )
+    frame.locals = {**optimizer.arguments, "decay": slot.decay}
+    p = build.parameters[slot]
+    if len(declaration.inputs) != 3:
+        fail(
+            "AX0217",
+            f"{what} takes {len(declaration.inputs)} inputs: an optimizer has three, (p, g, t)",
+            declaration.name_span,
+        )
+    given = {q.name: Given(span, value=v) for q, v in zip(declaration.inputs, (p, g, t), strict=True)}
+    bodies.bind_arguments(frame, frame, what, declaration.inputs, given, span)
+    new = bodies.run_body(frame, what, declaration.body, declaration.result, span)
+    notes = [f"for parameter `{slot.path}`, in the `minimize` at {span}"]
+    if not isinstance(new, Value) or new.type != p.type:
+        fail(
+            "AX0407",
+            f"{what} gives {_kind(new)}, and the parameter is {p.type}",
+            declaration.result.span,
+            others=_made(new),
+            notes=notes,
+            help="it returns the parameter's next value, of the parameter's type",
+        )
+    step.outputs[NEXT + slot.path] = new
+    for name, (carried, declared_at) in states.items():
+        step.outputs[NEXT + carried] = _next_state(
+            f"state `{name}` of {what}", step.carried[carried], frame.locals[name], declared_at, notes
+        )
+
+
+def _next_state(what: str, before: TensorType, after: Any, declared_at: Span, notes: Sequence[str]) -> Value:
+    """What a state becomes, if it is of the type with which it started."""
+    if not isinstance(after, Value) or after.type != before:
+        fail(
+            "AX0406",
+            f"{what} starts as {before} and becomes {_kind(after)}",
+            declared_at,
+            "declared here",
+            others=_made(after),
+            notes=notes,
+            help="a state keeps its type from step to step",
+        )
+    return after
+
+
+def _kind(value: Any) -> str:
+    return str(value.type) if isinstance(value, Value) else describe(value)
+
+
+def _made(value: Any) -> list[Label]:
+    """Where a tensor was made."""
+    place = value.origin.place if isinstance(value, Value) else None
+    return [Label(place, f"{value.type}, from {value.origin.what}")] if place is not None else []
+
+
+def _initial_state(frame: Frame, statement: ast.State) -> Array:
+    """The starting value of a state: a constant expression, computed before anything runs."""
+    sub = Build(frame.build.report, frame.build.root, float_type=frame.build.float_type)
+    inner = Frame(sub, frame.scope, frame.owner, locals=dict(frame.locals), statics=frame.statics, kind="optimizer")
+    with sub.builder.active():
+        value = declared(inner, statement.type, evaluate(inner, statement.value), statement.value)
+    nodes = needed(sub.builder.nodes, [value])
+    known = {output for node in nodes for output in node.outputs}
+    for read in (value, *(read for node in nodes for read in node.inputs)):
+        if read not in known:
+            fail(
+                "AX0326",
+                f"the starting value of state `{statement.name}` depends on {read.origin.subject}, which is "
+                "known only in training",
+                statement.value.span,
+                help="a state starts from constants",
+            )
+    return interpret(Graph("state", {}, tuple(nodes), {"value": value}), {})["value"]

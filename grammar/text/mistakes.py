@@ -1,0 +1,433 @@
+"""From the parser's failure to a diagnostic in plain words.
+
+Lark says which token it could not take in which state. The rules at the end of this file, tried in order, look at that
+place for the mistakes people make; the last one says what was expected. They only read: going on after an error is the
+business of ``dsl``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lark import Token, UnexpectedInput, UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
+
+from archonnx.grammar.diagnostics import Diagnostic, Label, make_error
+from archonnx.grammar.source import Span
+
+from .layout import CLOSERS, Layout, bounds
+from .words import FOREIGN_OPERATORS, FOREIGN_WORDS, FORMS, HEADERS, LOOKALIKES, RESERVED, TOP_LEVEL
+
+_WORD = re.compile(r"[^\W\d]\w*")
+_OPENERS = {closer: opener for opener, closer in CLOSERS.items()}
+
+# Terminals that are named in a list of what was expected, in this order, and how.
+_EXPECTED = {
+    "_INDENT": "an indented body",
+    "_NL": "the end of the line",
+    "$END": "the end of the text",
+    "COLON": "`:`",
+    "ARROW": "`->`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "TILDE": "`~`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "RSQB": "`]`",
+    "RBRACE": "`}`",
+    "ELSE": "`else`",
+    "IN": "`in`",
+    "WITH": "`with`",
+    "IMPORT": "`import`",
+    "BACKWARD": "`backward`",
+}
+_FOUND = {
+    "_NL": "the end of the line",
+    "$END": "the end of the text",
+    "_DEDENT": "the end of the body",
+    "_INDENT": "an indented line",
+}
+
+
+def describe(error: UnexpectedInput, span: Span, layout: Layout) -> Diagnostic:
+    """The diagnostic of a failure to parse ``span``."""
+    failure = Failure(error, span, layout)
+    found = (rule(failure) for rule in _RULES)
+    return next(diagnostic for diagnostic in found if diagnostic is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """The place at which the parser stopped."""
+
+    error: UnexpectedInput
+    whole: Span
+    layout: Layout
+
+    @cached_property
+    def token(self) -> Token | None:
+        """The token that did not fit, or None where no token could be read."""
+        return self.error.token if isinstance(self.error, UnexpectedToken) else None
+
+    @cached_property
+    def kind(self) -> str:
+        return self.token.type if self.token is not None else ""
+
+    @cached_property
+    def code(self) -> bool:
+        """Whether text stopped the parser, and not the end of a line, of a body or of everything."""
+        return self.kind not in _FOUND
+
+    @cached_property
+    def rest(self) -> str:
+        """The text from the place on, to the end of its line."""
+        start = self.place.start
+        end = self.whole.source.text.find("\n", start, self.whole.end)
+        return self.whole.source.text[start : self.whole.end if end < 0 else end] if self.code else ""
+
+    @cached_property
+    def word(self) -> str:
+        """The word at the place, if there is one."""
+        match = _WORD.match(self.rest)
+        return match[0] if match else ""
+
+    @cached_property
+    def place(self) -> Span:
+        """The narrowest span to show. For the end of something, the point where the text before it ended."""
+        source = self.whole.source
+        if not self.code:
+            end = self.previous.end if self.previous else self.whole.start
+            return Span(source, end, end)
+        if self.token is not None:
+            return Span(source, *bounds(self.token))
+        start = self.error.pos_in_stream or 0
+        match = _WORD.match(source.text, start, self.whole.end)
+        return Span(source, start, match.end() if match else start + 1)
+
+    @cached_property
+    def previous(self) -> Span | None:
+        """The token before the place."""
+        return self._span(self.layout.previous)
+
+    @cached_property
+    def first(self) -> Token | None:
+        """The first token of the statement, as far as it was accepted."""
+        return None if self.code and self.starts_line and not self.layout.open else self.layout.first
+
+    @cached_property
+    def starts_line(self) -> bool:
+        """Whether only white space stands before the place on its line."""
+        line_start = self.whole.source.text.rfind("\n", 0, self.place.start) + 1
+        return not self.whole.source.text[line_start : self.place.start].strip()
+
+    def accepts(self, *terminals: str) -> bool:
+        """Whether the parser could have gone on with any of these terminals."""
+        return any(_accepts(self.error.state, terminal) for terminal in terminals)
+
+    def _span(self, token: Token | None) -> Span | None:
+        return None if token is None else Span(self.whole.source, *bounds(token))
+
+
+def _accepts(state: Any, terminal: str) -> bool:
+    """Follow the parser's reductions on its stack of states, without values, until a terminal is shifted or refused."""
+    states, stack = state.parse_conf.states, list(state.state_stack)
+    while terminal in states[stack[-1]]:
+        action, argument = states[stack[-1]][terminal]
+        if action is Shift:
+            return True
+        size = len(argument.expansion)
+        del stack[len(stack) - size :]
+        stack.append(states[stack[-1]][argument.origin.name][1])
+        if terminal == "$END" and stack[-1] == state.parse_conf.end_state:
+            return True
+    return False
+
+
+# ---------------------------------------------------------------- what people do
+
+
+def _strings(failure: Failure) -> Diagnostic | None:
+    if not failure.rest.startswith('"'):
+        return None
+    start, source = failure.place.start, failure.whole.source
+    if failure.kind == "_DOC":
+        return make_error(
+            "AX0121",
+            "a docstring stands only first in the body of a declaration",
+            failure.place,
+            help='write comments with `#`, and texts in values between single `"`',
+        )
+    if failure.token is not None:
+        return None
+    if failure.rest.startswith('"""'):
+        return make_error("AX0103", 'this docstring has no closing `"""`', Span(source, start, start + 3))
+    end = start + len(failure.rest.rstrip())
+    return make_error(
+        "AX0103",
+        "this string has no closing quote",
+        Span(source, start, end),
+        help='strings end on the line where they begin; a quote inside one is written `\\"`',
+    )
+
+
+def _unclosed_bracket(failure: Failure) -> Diagnostic | None:
+    """A bracket is taken to be unclosed at the end, and at a line that is indented no more than the opener's."""
+    if not failure.layout.open or failure.rest[:1] in _OPENERS:
+        return None
+    if failure.code and not (failure.starts_line and _column(failure.place) <= _indentation(failure)):
+        return None
+    opener = failure._span(failure.layout.open[-1])
+    assert opener is not None
+    others = [Label(failure.place, "this cannot stand inside the brackets")] if failure.code else []
+    return make_error(
+        "AX0109",
+        f"`{opener.text}` is never closed",
+        opener,
+        others=others,
+        help=f"close it with `{CLOSERS[opener.text]}`",
+    )
+
+
+def _column(span: Span) -> int:
+    return span.source.line_column(span.start)[1] - 1
+
+
+def _indentation(failure: Failure) -> int:
+    """Of the line of the innermost open bracket."""
+    source = failure.whole.source
+    line = source.line(source.line_column(bounds(failure.layout.open[-1])[0])[0])
+    return len(line) - len(line.lstrip())
+
+
+def _unmatched_bracket(failure: Failure) -> Diagnostic | None:
+    closer = failure.rest[:1]
+    if closer not in _OPENERS:
+        return None
+    if not failure.layout.open:
+        return make_error(
+            "AX0110", f"`{closer}` closes nothing", failure.place, f"no `{_OPENERS[closer]}` is open here"
+        )
+    opener = failure._span(failure.layout.open[-1])
+    if opener is None or opener.text == _OPENERS[closer]:
+        return None
+    return make_error(
+        "AX0110",
+        f"`{closer}` cannot close `{opener.text}`",
+        failure.place,
+        f"`{CLOSERS[opener.text]}` is needed here",
+        others=[Label(opener, "opened here")],
+    )
+
+
+def _foreign_operator(failure: Failure) -> Diagnostic | None:
+    """Two characters that belong together elsewhere: at the place, or ending there (`+=` is read as `+` and `=`)."""
+    source, start = failure.whole.source, failure.place.start
+    for at in range(max(start - 1, failure.whole.start), start + 1):
+        for length in (2, 1):
+            span = Span(source, at, min(at + length, failure.whole.end))
+            if failure.code and span.text in FOREIGN_OPERATORS and span.end > start:
+                return make_error(
+                    "AX0122",
+                    f"`{span.text}` is not an operator of the language",
+                    span,
+                    help=FOREIGN_OPERATORS[span.text],
+                )
+    return None
+
+
+def _unknown_character(failure: Failure) -> Diagnostic | None:
+    character = failure.rest[:1]
+    if failure.token is not None or failure.word or (character.isascii() and character.isalnum()):
+        return None
+    span = Span(failure.whole.source, failure.place.start, failure.place.start + 1)
+    if character in LOOKALIKES:
+        known = LOOKALIKES[character]
+        return make_error(
+            "AX0102",
+            f"unknown character {_character(character)}",
+            span,
+            help=f"write `{known}`" if known.strip() else "write an ordinary space",
+        )
+    if character == "'":
+        return make_error("AX0102", "strings stand between double quotes", span, help='write `"`')
+    return make_error("AX0102", f"unknown character {_character(character)}", span)
+
+
+def _character(character: str) -> str:
+    if character.isascii() and character.isprintable():
+        return f"`{character}`"
+    return f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character').lower()})"
+
+
+def _foreign_word(failure: Failure) -> Diagnostic | None:
+    before = failure.layout.previous
+    if failure.word in FOREIGN_WORDS:
+        return make_error(
+            "AX0111", f"`{failure.word}` is not a word of the language", failure.place, help=FOREIGN_WORDS[failure.word]
+        )
+    if before is not None and before is failure.first and str(before) in FOREIGN_WORDS and failure.word:
+        return make_error(
+            "AX0111", f"`{before}` is not a word of the language", failure.previous, help=FOREIGN_WORDS[str(before)]
+        )
+    return None
+
+
+def _reserved_word(failure: Failure) -> Diagnostic | None:
+    if failure.word not in RESERVED or not failure.accepts("NAME") or failure.accepts("NUMBER"):
+        return None
+    return make_error(
+        "AX0112",
+        f"`{failure.word}` is a word of the language and cannot be a name",
+        failure.place,
+        help=f"choose another name, such as `{failure.word}_`",
+    )
+
+
+def _equals(failure: Failure) -> Diagnostic | None:
+    if not failure.rest.startswith("=") or failure.first is None:
+        return None
+    if failure.first.type in ("IF", "ELIF", "ASSERT", "LOOP"):
+        return make_error("AX0113", "`=` names a value; a comparison is written `==`", failure.place, help="write `==`")
+    return None
+
+
+def _missing_body(failure: Failure) -> Diagnostic | None:
+    before, first = failure.layout.previous, failure.layout.first
+    if before is None or first is None:
+        return None
+    on_header = before == ":" and failure.code and not failure.starts_line
+    if on_header and failure.accepts("_NL") and not failure.accepts("NAME"):
+        return make_error(
+            "AX0108",
+            "a body starts on a line of its own",
+            failure.place,
+            help="move it to the next line and indent it by four spaces",
+        )
+    if failure.accepts("_INDENT") and failure.kind != "_INDENT":
+        others = [Label(failure.place, "this line is not indented")] if failure.code else []
+        return make_error(
+            "AX0108",
+            f"the body of this `{first}` is missing",
+            failure.previous,
+            "an indented line should follow",
+            others=others,
+        )
+    if before.type == "_DOC" and not failure.code:
+        return make_error("AX0108", "this body has a docstring and nothing else", failure.previous)
+    return None
+
+
+def _missing_colon(failure: Failure) -> Diagnostic | None:
+    first, previous = failure.layout.first, failure.previous
+    if first is None or previous is None or str(first) not in HEADERS:
+        return None
+    forgotten = failure.kind == "_NL" and failure.accepts("COLON")
+    if not forgotten and not (failure.kind == "_INDENT" and failure.layout.previous != ":"):
+        return None
+    place = Span(previous.source, previous.end, previous.end)
+    return make_error("AX0107", f"this `{first}` needs a `:` at the end of its line", place, help=_form(str(first)))
+
+
+def _indented(failure: Failure) -> Diagnostic | None:
+    if failure.kind != "_INDENT":
+        return None
+    _, place = failure.layout.indents[-1]
+    return make_error("AX0106", "this line is indented, but the line above opens no body", place)
+
+
+def _top_level(failure: Failure) -> Diagnostic | None:
+    if not failure.accepts("FN") or failure.accepts("NAME") or not failure.code:
+        return None
+    if str(failure.word) in FORMS:
+        return make_error(
+            "AX0101", f"this is not the form of `{failure.word}`", failure.place, help=_form(failure.word)
+        )
+    return make_error(
+        "AX0123",
+        "only declarations stand at the top of a file",
+        failure.place,
+        help=f"declarations start with {_join([f'`{word}`' for word in TOP_LEVEL], 'or')}",
+    )
+
+
+def _expected(failure: Failure) -> Diagnostic:
+    found = _FOUND.get(failure.kind) or f"`{_shorten(failure.place.text)}`"
+    expected = _alternatives(failure)
+    headline = f"expected {_join(expected, 'or')}, found {found}" if expected else f"unexpected {found}"
+    others = []
+    if failure.layout.open and failure.code:
+        opener = failure._span(failure.layout.open[-1])
+        assert opener is not None
+        others.append(Label(opener, "inside these brackets"))
+    return make_error("AX0101", headline, failure.place, others=others, help=_statement_help(failure))
+
+
+def _alternatives(failure: Failure) -> list[str]:
+    """What could have stood at the place, in words."""
+    names, operand = failure.accepts("NAME"), failure.accepts("NUMBER")
+    if failure.accepts("RETURN"):
+        return ["a statement"]
+    expected = []
+    if operand:
+        expected.append("an expression")
+    elif names:
+        expected.append("a name")
+    elif failure.accepts("STRING"):
+        expected.append("a string")
+    if failure.accepts("PLUS") and not operand:
+        expected.append("an operator")
+    skip = {"LPAR", "IN"} if operand or failure.accepts("PLUS") else set()
+    return expected + [text for name, text in _EXPECTED.items() if name not in skip and failure.accepts(name)]
+
+
+def _statement_help(failure: Failure) -> str | None:
+    before, first = failure.layout.previous, failure.first
+    if failure.rest.startswith("=") and failure.accepts("COMMA"):
+        return "a statement has one `=`; a comparison is written `==`"
+    word = failure.word if failure.word not in RESERVED and not failure.starts_line else ""
+    if before is not None and before.type == "NUMBER" and word:
+        return f"a product is written `{before} * {word}`"
+    if first is None or str(first) not in FORMS:
+        return None
+    if first.type != "NAME":
+        return _form(str(first))
+    if before is not first or not failure.rest:
+        return None
+    # A statement word that was read as a name, right before something that cannot follow a name.
+    return f"`{first}` stands only at the top of a file" if str(first) in TOP_LEVEL else _form(str(first))
+
+
+def _form(word: str) -> str | None:
+    return f"its form is `{FORMS[word]}`" if word in FORMS else None
+
+
+def _shorten(text: str) -> str:
+    line = text.split("\n", 1)[0]
+    return line if len(line) <= 24 else line[:21] + "..."
+
+
+def _join(words: Iterable[str], last: str) -> str:
+    *most, end = words
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+_RULES: tuple[Callable[[Failure], Diagnostic | None], ...] = (
+    _strings,
+    _unclosed_bracket,
+    _unmatched_bracket,
+    _foreign_operator,
+    _unknown_character,
+    _missing_body,
+    _missing_colon,
+    _indented,
+    _foreign_word,
+    _reserved_word,
+    _equals,
+    _top_level,
+    _expected,
+)

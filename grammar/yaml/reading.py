@@ -1,0 +1,346 @@
+"""The YAML spelling of specs: ``parse_yaml`` gives the tree that the same spec has as a ``.arch`` file.
+
+Sections. At the top: ``model`` with ``args doc inputs targets asserts params buffers body layers methods outputs losses
+metrics entries``, and beside it ``imports fns blocks optimizers schedules train search``; ``declarations: |`` and, in a
+model, block, fn or program, ``body: |`` hold text in the language, for what has no short form. Declarations keep the
+order of their sections. The statements of a model come in the order named here, whatever order the keys have, since
+tools that write YAML sort keys.
+
+Scalars. YAML's own types do not exist here: a scalar is a text of the language, an expression nearly everywhere
+(``yes`` and ``1e-3`` are what they are in a ``.arch`` file), and whether it stands in YAML's quotes makes no
+difference. At this stage nothing is known of what a layer's parameters are, so a string is written with its own quotes
+inside: ``{einsum: '"b t, t d -> b d"'}``; words of a ``choice`` are names. Only below a data source are scalars texts
+(``yaml_train``). A list is a list, or several arguments below a layer's name; a mapping is a dict, or arguments by
+name.
+
+Types. In ``inputs``, ``targets`` and ``returns`` a scalar is a type, and a list in brackets one, too. In ``args`` a
+scalar is a default, which also gives the type if it is a literal (``{width: 32}`` is ``width: int = 32``); the name of
+a static type is a type without a default (``{init: fn}``); both are ``{width: {type: int, default: 32}}``.
+
+What this module does not do: write YAML (``yaml_emit``), and look anything up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeAlias
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.source import Source, Span
+
+from . import training as yaml_train
+from .layers import Chain, start
+from .nodes import Mapping as MappingNode
+from .nodes import Node, Scalar, Sequence, compose
+from .sections import Findings, ReportFullError, attempt, attempt_each, docstring, known_keys, section
+from .signatures import Entries, hyperparameters, inputs, needed_result, result
+from .texts import body, declarations, expression, key_string, name, type_
+
+MODEL_KEYS = (
+    "model",
+    "args",
+    "doc",
+    "inputs",
+    "targets",
+    "asserts",
+    "params",
+    "buffers",
+    "body",
+    "layers",
+    "methods",
+    "outputs",
+    "losses",
+    "metrics",
+    "entries",
+)
+FILE_KEYS = ("imports", "fns", "blocks", "optimizers", "schedules", "declarations", *MODEL_KEYS, "train", "search")
+_BODY_KEYS = ("asserts", "params", "buffers", "body", "layers", "methods", "return")
+_FN_KEYS = ("doc", "inputs", "returns", *_BODY_KEYS)
+_BLOCK_KEYS = ("doc", "args", "inputs", "returns", *_BODY_KEYS)
+_TwoLists: TypeAlias = type[ast.Block] | type[ast.Optimizer] | type[ast.Schedule]
+_Build = Callable[[Report, Scalar, Node], ast.Stmt]
+
+
+def parse_yaml(source: Source) -> ast.File:
+    """The tree of a spec in YAML; its spans are places in the YAML text.
+
+    Raises:
+        SpecError: It is no YAML, or no spec. Unless the YAML itself cannot be read, all mistakes are in the report.
+    """
+    report = Findings()
+    found: list[ast.Stmt] = []
+    try:
+        entries = known_keys(compose(source, report), FILE_KEYS, "a spec", report)
+        if "model" not in entries:
+            for word in [word for word in entries if word in MODEL_KEYS]:
+                report.error(
+                    "AX0128",
+                    f"`{word}` belongs to a model, and there is none",
+                    entries[word][0].span,
+                    help="add `model: NAME`",
+                )
+        for key, value in entries.values():
+            found += attempt(report, partial(_declarations, key, value, entries, report)) or ()
+    except ReportFullError:
+        pass
+    report.diagnostics.sort(key=lambda diagnostic: diagnostic.span.start if diagnostic.span is not None else 0)
+    report.finish()
+    return ast.File(tuple(found), span=Span(source, 0, len(source.text)))
+
+
+def _declarations(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Suite:
+    """The declarations of one section of a file."""
+    match key.text:
+        case "model":
+            return (_model(key, value, entries, report),)
+        case "imports":
+            return section(value, report, _import)
+        case "fns":
+            return section(value, report, partial(_fn, report))
+        case "blocks" | "optimizers" | "schedules":
+            return section(value, report, partial(_two_lists, *_TWO_LISTS[key.text], report))
+        case "declarations":
+            return declarations(value)
+        case "train":
+            return yaml_train.trains(key, value, report)
+        case "search":
+            return yaml_train.search(key, value, report)
+    return ()  # a section of the model
+
+
+def _import(key: Scalar, node: Node) -> ast.Import:
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return ast.Import(key_string(key), tuple(name(item) for item in items), span=key.span.to(node.span))
+
+
+# ---------------------------------------------------------------- declarations
+
+
+def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Model:
+    title = name(value)
+    sections = {word: entry for word, entry in entries.items() if word in MODEL_KEYS}
+    suite = _entries(sections, _FIELDS, report)
+    statements, chain = _body(sections, report)
+    if chain is not None and chain.unnamed is not None:
+        report.error(
+            "AX0129",
+            "the value of the last layer has no name",
+            chain.unnamed,
+            help="add `as: NAME`, so that outputs and losses can use it",
+        )
+    suite += [*statements, *_entries(sections, _RESULTS, report)]
+    if not suite and not report.failed:
+        report.error(
+            "AX0128", "this model is empty", key.span, help="it needs `inputs`, `layers` or a `body`, and `outputs`"
+        )
+    return ast.Model(
+        title.id,
+        hyperparameters(sections, report),
+        tuple(suite),
+        _doc(sections, report),
+        span=key.span.to(value.span),
+        name_span=title.span,
+    )
+
+
+def _fn(report: Report, key: Scalar, node: Node) -> ast.Fn:
+    entries = known_keys(node, _FN_KEYS, "a fn", report)
+    return ast.Fn(
+        name(key).id,
+        inputs(entries, report),
+        result(entries, report),
+        _whole_body(key, entries, report),
+        None,
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
+
+
+def _entry(report: Report, key: Scalar, node: Node) -> ast.Entry:
+    entries = known_keys(node, _FN_KEYS, "an entry", report)
+    return ast.Entry(
+        name(key).id,
+        inputs(entries, report),
+        needed_result(key, entries, report),
+        _whole_body(key, entries, report),
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
+
+
+def _two_lists(kind: _TwoLists, what: str, report: Report, key: Scalar, node: Node) -> ast.Stmt:
+    """What has hyperparameters and inputs; the result of a schedule is a scalar unless it says otherwise."""
+    entries = known_keys(node, _BLOCK_KEYS, what, report)
+    declared = result(entries, report) if kind is ast.Schedule else needed_result(key, entries, report)
+    return kind(
+        name(key).id,
+        hyperparameters(entries, report),
+        inputs(entries, report),
+        declared,  # type: ignore[arg-type]  # None in a schedule alone
+        _whole_body(key, entries, report),
+        _doc(entries, report),
+        span=key.span.to(node.span),
+        name_span=key.span,
+    )
+
+
+_TWO_LISTS: dict[str, tuple[_TwoLists, str]] = {
+    "blocks": (ast.Block, "a block"),
+    "optimizers": (ast.Optimizer, "an optimizer"),
+    "schedules": (ast.Schedule, "a schedule"),
+}
+
+
+def _doc(entries: Entries, report: Report) -> ast.Doc | None:
+    return attempt(report, lambda: docstring(entries["doc"][1])) if "doc" in entries else None
+
+
+# ---------------------------------------------------------------- bodies
+
+
+def _whole_body(key: Scalar, entries: Entries, report: Report) -> ast.Suite:
+    """The body of what returns something: the value of ``layers`` is returned unless ``return`` says otherwise."""
+    suite, chain = _body(entries, report)
+    if "return" in entries:
+        word, value = entries["return"]
+        if chain is not None and chain.unnamed is not None:
+            report.error(
+                "AX0129",
+                "the value of the last layer has no name",
+                chain.unnamed,
+                help="add `as: NAME`, or leave out `return` to return it",
+            )
+        items = value.items if isinstance(value, Sequence) else (value,)
+        values = attempt_each(report, items, expression)
+        suite += [ast.Return(tuple(values), span=word.span.to(value.span))]
+    elif chain is not None and chain.value is not None:
+        suite += [ast.Return((chain.value,), span=chain.value.span)]
+    if not suite and not report.failed:
+        report.error("AX0128", f"`{key.text}` has no body", key.span, help="add `body: |`, `layers` or `return`")
+    return tuple(suite)
+
+
+def _body(entries: Entries, report: Report) -> tuple[list[ast.Stmt], Chain | None]:
+    """The statements up to the results, in the order that ``MODEL_KEYS`` names, and the chain of the layers."""
+    suite: list[ast.Stmt] = []
+    chain: Chain | None = None
+    if "asserts" in entries:
+        suite += attempt(report, lambda: _asserts(entries["asserts"][1], report)) or ()
+    suite += _entries(entries, _STORED, report)
+    if "body" in entries:
+        suite += attempt(report, lambda: body(entries["body"][1])) or ()
+    if "layers" in entries:
+        chain = start(report, _first_value(entries))
+        attempt(report, lambda: chain.read(entries["layers"][1]))
+        suite += chain.statements
+    if "methods" in entries:
+        suite += attempt(report, lambda: section(entries["methods"][1], report, partial(_fn, report))) or ()
+    return suite, chain
+
+
+def _first_value(entries: Entries) -> ast.Expr | None:
+    """What the layers start from: the input, if there is one and no more."""
+    if "inputs" not in entries or not isinstance(entries["inputs"][1], MappingNode):
+        return None
+    items = entries["inputs"][1].items
+    return ast.Name(items[0][0].text, span=items[0][0].span) if len(items) == 1 else None
+
+
+def _entries(entries: Entries, builders: Mapping[str, _Build], report: Report) -> list[ast.Stmt]:
+    """The statements of several sections, each entry of which is one."""
+    suite: list[ast.Stmt] = []
+    for key, build in builders.items():
+        if key in entries:
+            suite += attempt(report, partial(section, entries[key][1], report, partial(build, report))) or ()
+    return suite
+
+
+def _input(report: Report, key: Scalar, node: Node) -> ast.Input:
+    return ast.Input(name(key).id, type_(node), span=key.span.to(node.span))
+
+
+def _target(report: Report, key: Scalar, node: Node) -> ast.Target:
+    return ast.Target(name(key).id, type_(node), span=key.span.to(node.span))
+
+
+def _asserts(node: Node, report: Report) -> ast.Suite:
+    """A list of conditions, or a mapping from conditions to messages."""
+    if isinstance(node, MappingNode):
+        return section(
+            node,
+            report,
+            lambda key, value: ast.Assert(expression(key), expression(value), span=key.span.to(value.span)),
+        )
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return tuple(attempt_each(report, items, lambda item: ast.Assert(expression(item), None, span=item.span)))
+
+
+def _param(report: Report, key: Scalar, node: Node) -> ast.Param:
+    if not isinstance(node, MappingNode):
+        fail(
+            "AX0128",
+            "a parameter has a type and a value",
+            node.span,
+            help='for example `W: {type: "[n, m]", init: glorot_uniform()}`, or `value: 0` in place of `init`',
+        )
+    entries = {word.text: (word, value) for word, value in node.items}
+    given = [word for word in ("init", "value") if word in entries]
+    if "type" not in entries or len(given) != 1:
+        fail("AX0128", f"the parameter `{key.text}` needs `type`, and either `init` or `value`", key.span)
+    options = tuple(
+        ast.Argument(expression(value), name(word).id, span=word.span.to(value.span))
+        for word, value in node.items
+        if word.text not in ("type", *given)
+    )
+    return ast.Param(
+        name(key).id,
+        type_(entries["type"][1]),
+        given[0] == "init",
+        expression(entries[given[0]][1]),
+        options,
+        span=key.span.to(node.span),
+    )
+
+
+def _buffer(report: Report, key: Scalar, node: Node) -> ast.Buffer:
+    entries = known_keys(node, ("type", "value"), "a buffer", report)
+    if len(entries) != 2:
+        fail("AX0128", f"the buffer `{key.text}` needs `type` and `value`", key.span)
+    return ast.Buffer(
+        name(key).id, type_(entries["type"][1]), expression(entries["value"][1]), span=key.span.to(node.span)
+    )
+
+
+def _output(report: Report, key: Scalar, node: Node) -> ast.Output:
+    span = key.span.to(node.span)
+    if not isinstance(node, MappingNode):
+        return ast.Output(name(key).id, None, expression(node), span=span)
+    entries = known_keys(node, ("type", "value"), "an output", report)
+    if "value" not in entries:
+        fail("AX0128", f"the output `{key.text}` needs a `value`", key.span)
+    declared = type_(entries["type"][1]) if "type" in entries else None
+    return ast.Output(name(key).id, declared, expression(entries["value"][1]), span=span)
+
+
+def _loss(report: Report, key: Scalar, node: Node) -> ast.Loss:
+    return ast.Loss(name(key).id, expression(node), span=key.span.to(node.span))
+
+
+def _metric(report: Report, key: Scalar, node: Node) -> ast.Metric:
+    span = key.span.to(node.span)
+    if not isinstance(node, MappingNode):
+        return ast.Metric(name(key).id, None, expression(node), span=span)
+    entries = known_keys(node, ("over", "value"), "a metric", report)
+    if "value" not in entries:
+        fail("AX0128", f"the metric `{key.text}` needs a `value`", key.span)
+    over = name(entries["over"][1]).id if "over" in entries else None
+    return ast.Metric(name(key).id, over, expression(entries["value"][1]), span=span)
+
+
+_FIELDS: dict[str, _Build] = {"inputs": _input, "targets": _target}
+_STORED: dict[str, _Build] = {"params": _param, "buffers": _buffer}
+_RESULTS: dict[str, _Build] = {"outputs": _output, "losses": _loss, "metrics": _metric, "entries": _entry}

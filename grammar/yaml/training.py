@@ -1,0 +1,210 @@
+"""The ``train:`` and ``search:`` sections of a YAML spec, as declarations of the language.
+
+Settings keep their order. In ``data: {sklearn: digits}`` the scalars below the name of the source are texts (numbers,
+``true``, ``false`` and ``none`` are not); ``generate``, whose first argument is a fn, takes expressions, and any source
+may be written as an expression: ``data: 'csv("a.csv")'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .layers import arguments
+from .nodes import Mapping, Node, Scalar, Sequence
+from .sections import attempt, attempt_each, docstring, mapping, required, section
+from .texts import body, expression, is_empty, literal_text, name
+
+_STEPS = {
+    "minimize": ("minimize", "with", "over"),
+    "update": ("update", "to"),
+    "repeat": ("repeat", "steps"),
+    "every": ("every", "steps"),
+    "together": ("together",),
+    "body": ("body",),
+}
+
+
+def trains(key: Scalar, node: Node, report: Report) -> ast.Suite:
+    """``train:`` with one program, or a list of several."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return tuple(attempt_each(report, items, lambda item: _train(key, item, report)))
+
+
+def _train(key: Scalar, node: Node, report: Report) -> ast.Train:
+    entries = mapping(node, "a program")
+    title = next((value for word, value in entries if word.text == "name"), None)
+    model = next((value for word, value in entries if word.text == "of"), None)
+    doc = next((value for word, value in entries if word.text == "doc"), None)
+    named = None if title is None else name(title)
+    rest = [(word, value) for word, value in entries if word.text not in ("name", "of", "doc")]
+    suites = attempt_each(report, rest, lambda entry: _settings(*entry, report))
+    suite = tuple(statement for suite in suites for statement in suite)
+    if not suite and not report.failed:
+        fail("AX0128", "this program has no settings and no steps", key.span)
+    return ast.Train(
+        "" if named is None else named.id,
+        None if model is None else name(model).id,
+        suite,
+        None if doc is None else docstring(doc),
+        span=key.span.to(node.span),
+        name_span=key.span if named is None else named.span,
+    )
+
+
+def _settings(key: Scalar, value: Node, report: Report) -> ast.Suite:
+    """The statements of one key of a program."""
+    span = key.span.to(value.span)
+    match key.text:
+        case "data":
+            return (ast.Assign((ast.Name("data", span=key.span),), (_source(value),), span=span),)
+        case "sources":
+            return section(
+                value, report, lambda word, node: ast.Data(name(word).id, _source(node), span=word.span.to(node.span))
+            )
+        case "feed" | "feed_whole":
+            return section(
+                value,
+                report,
+                lambda word, node: ast.Feed(
+                    name(word).id, expression(node), key.text == "feed_whole", span=word.span.to(node.span)
+                ),
+            )
+        case "steps":
+            return _steps(value, report)
+        case "body":
+            return body(value)
+    return (ast.Assign((name(key),), (expression(value),), span=span),)
+
+
+def _source(node: Node) -> ast.Expr:
+    if not isinstance(node, Mapping):
+        return expression(node)
+    if len(node.items) != 1:
+        fail(
+            "AX0128", "a data source is one name with its arguments", node.span, help="for example `{sklearn: digits}`"
+        )
+    ((key, value),) = node.items
+    callee = name(key)
+    given = arguments(value) if callee.id == "generate" else _text_arguments(value)
+    return ast.Call(callee, given, span=key.span.to(value.span))
+
+
+def _text_arguments(node: Node) -> tuple[ast.Argument, ...]:
+    if is_empty(node):
+        return ()
+    if isinstance(node, Mapping):
+        return tuple(
+            ast.Argument(literal_text(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items
+        )
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return tuple(ast.Argument(literal_text(item), span=item.span) for item in items)
+
+
+# ---------------------------------------------------------------- steps
+
+
+def _steps(node: Node, report: Report) -> ast.Suite:
+    if not isinstance(node, Sequence) or not node.items:
+        fail(
+            "AX0128",
+            "steps are a list with at least one item",
+            node.span,
+            help='for example `steps: [{minimize: objective, with: "adam(lr=1e-3)"}]`',
+        )
+    suites = attempt_each(report, node.items, lambda item: _step(item, report))
+    return tuple(statement for suite in suites for statement in suite)
+
+
+def _step(node: Node, report: Report) -> ast.Suite:
+    entries = {key.text: value for key, value in mapping(node, "a step")}
+    kind = next((kind for kind in _STEPS if kind in entries), None)
+    if kind is None:
+        fail(
+            "AX0127",
+            "this is no step",
+            node.span,
+            help=next(filter(None, (did_you_mean(key, _STEPS) for key in entries)), None)
+            or f"steps are {', '.join(_STEPS)}",
+        )
+    for key, _ in mapping(node, "a step"):
+        if key.text not in _STEPS[kind]:
+            fail(
+                "AX0127",
+                f"`{kind}` takes no key `{key.text}`",
+                key.span,
+                help=did_you_mean(key.text, _STEPS[kind]) or f"its keys are {', '.join(_STEPS[kind])}",
+            )
+    return _STEP[kind](entries, node.span, report)
+
+
+def _minimize(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
+    loss = attempt(report, lambda: expression(entries["minimize"]))
+    optimizer = attempt(report, lambda: expression(required(entries, "with", span)))
+    over = _modules(entries["over"]) if "over" in entries else None
+    return () if loss is None or optimizer is None else (ast.Minimize(loss, over, optimizer, span=span),)
+
+
+def _modules(node: Node) -> ast.Expr:
+    if not isinstance(node, Sequence):
+        return expression(node)
+    values = [expression(item) for item in node.items]
+    if not values:
+        fail("AX0128", "`over` names no modules", node.span)
+    return values[0] if len(values) == 1 else ast.Tuple(tuple(values), span=node.span)
+
+
+def _update(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
+    target, value = entries["update"], required(entries, "to", span)
+    return (ast.Update(expression(target), expression(value), span=span),)
+
+
+def _repeat(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
+    return (ast.Repeat(expression(entries["repeat"]), _steps(required(entries, "steps", span), report), span=span),)
+
+
+def _every(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
+    return (ast.Every(expression(entries["every"]), _steps(required(entries, "steps", span), report), span=span),)
+
+
+def _together(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
+    return (ast.Together(_steps(entries["together"], report), span=span),)
+
+
+def _body(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
+    return body(entries["body"])
+
+
+_STEP: dict[str, Callable[[dict[str, Node], Span, Report], ast.Suite]] = {
+    "minimize": _minimize,
+    "update": _update,
+    "repeat": _repeat,
+    "every": _every,
+    "together": _together,
+    "body": _body,
+}
+
+
+# ---------------------------------------------------------------- search
+
+
+def search(key: Scalar, node: Node, report: Report) -> ast.Suite:
+    """``search:``."""
+
+    def statement(word: Scalar, value: Node) -> ast.Suite:
+        span = word.span.to(value.span)
+        if word.text == "maximize":
+            return (ast.Maximize(expression(value), span=span),)
+        if word.text == "body":
+            return body(value)
+        return (ast.Assign((name(word),), (expression(value),), span=span),)
+
+    entries = mapping(node, "a search")
+    suites = attempt_each(report, entries, lambda entry: statement(*entry))
+    suite = tuple(inner for suite in suites for inner in suite)
+    if not suite and not report.failed:
+        fail("AX0128", "this search says nothing", key.span)
+    return (ast.Search(suite, span=key.span.to(node.span)),)

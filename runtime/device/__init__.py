@@ -1,0 +1,1 @@
+"""Graphs on a device: sessions, and training steps over tensors that stay where they are."""

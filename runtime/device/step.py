@@ -1,0 +1,314 @@
+"""Running training steps: one session per batch shape, over tensors that stay where they are.
+
+Every tensor that a step changes has two buffers. A step reads one and writes the other, then the two change roles;
+an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders nodes.
+So a step that fails leaves the state as it was. In which order a pass runs the statements is its plan: ``repeat`` and
+``every``. What this module does not do: choose batches, or decide when to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import NEXT, SEED, STEP, WATCH, Assumption, Do, Every, Plan, Repeat, TrainStep
+from archonnx.runtime.assumptions import bound_dims, check_assumptions
+from archonnx.runtime.measures.watch import Watch
+
+from .session import Buffer, Options, Session, bound, open_graph
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Shapes = tuple[tuple[int, ...], ...]
+Batch = Mapping[str, Array]
+SESSIONS_KEPT = 16
+"""Batch shapes whose sessions are kept; a model of sequences may meet any number of lengths."""
+
+
+class TrainState:
+    """Parameters and optimizer state, each tensor in a pair of buffers.
+
+    Tensors that are changed by the same statements change sides together: one bit of ``sides`` for each such group.
+    """
+
+    def __init__(self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], device: str) -> None:
+        initial = dict(parameters)
+        changed_by: dict[str, list[int]] = {name: [] for name in initial}
+        for index, step in enumerate(steps):
+            initial |= {_key(index, name, parameters): array for name, array in step.initial.items()}
+            for name in step.carried:
+                changed_by.setdefault(_key(index, name, parameters), []).append(index)
+        groups = list(dict.fromkeys(tuple(by) for by in changed_by.values() if by))
+        self.bit = {name: 1 << groups.index(tuple(by)) if by else 0 for name, by in changed_by.items()}
+        self.sides = 0
+        self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
+        for name, array in initial.items():
+            first = Buffer.of(array, device)
+            second = Buffer(array.shape, array.dtype, device) if self.bit[name] else first
+            self.pairs[name] = (first, second)
+
+    def current(self, name: str, sides: int | None = None) -> Buffer:
+        """The buffer that holds a tensor's value (or would, with these sides)."""
+        return self.pairs[name][bool(self.bit[name] & (self.sides if sides is None else sides))]
+
+    def other(self, name: str, sides: int) -> Buffer:
+        """The buffer that a step writes."""
+        return self.pairs[name][not self.bit[name] & sides]
+
+
+def _key(index: int, name: str, parameters: Container[str]) -> str:
+    """Optimizer state belongs to its statement; parameters are everybody's."""
+    return name if name in parameters else f"{index}:{name}"
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement compiled for one batch shape. Bindings are made once for each combination of sides met."""
+
+    index: int
+    session: Session
+    bindings: dict[int, onnxruntime.IOBinding]
+    bind: Callable[[int], onnxruntime.IOBinding]
+    inputs: Callable[[int], dict[str, onnxruntime.OrtValue]]
+    """What it reads, by name, on these sides."""
+    touched: int
+    changed: int
+    losses: Mapping[str, Array]
+    """Each loss that it reports, as a view of the memory to which it writes it."""
+    squares: Array | None
+    """Likewise what it tells of gradients, if it is watched."""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """All statements compiled for one batch shape, with the buffers of the batch and of the losses."""
+
+    fields: tuple[tuple[str, Buffer], ...]
+    statements: tuple[Statement, ...]
+    losses: tuple[tuple[str, Array], ...]
+    """Each loss as a view of the memory to which the last statement that reports it writes it."""
+
+
+class StepRunner:
+    """Runs the statements of a train program as its plan says, once for each batch.
+
+    Args:
+        steps: the statements.
+        parameters: starting values of all parameters of the model, by path.
+        plan: what a pass does; each statement once, in order, if it is empty.
+        assumptions: what must hold of the sizes of every batch.
+        seed: for graphs that draw.
+
+    Attributes:
+        executed: how many statements have run: the ``step`` of graphs that draw.
+        passes: how many passes have begun, on which ``every`` counts.
+        last: the statement that ran last.
+        watch: the norms of gradients and updates, where statements tell of them.
+        inspect: called after each statement, where somebody looks for a fault.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[TrainStep],
+        parameters: Mapping[str, Array],
+        *,
+        plan: Plan = (),
+        assumptions: Sequence[Assumption] = (),
+        seed: int = 0,
+        options: Options | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.steps = tuple(steps)
+        self.state = TrainState(self.steps, parameters, device)
+        self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
+        self.executed = self.passes = 0
+        self.last: Statement | None = None
+        self.watch = Watch([step.watched for step in self.steps])
+        self.inspect: Callable[[Statement], None] | None = None
+        in_order: Plan = tuple(Do(index) for index in range(len(self.steps)))
+        self._plan = None if plan in ((), in_order) else plan
+        self._assumptions = tuple(assumptions)
+        self._paths = tuple(parameters)
+        self._options = options or Options()
+        self._device = device
+        self._passes: dict[Shapes, _Pass] = {}
+        self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
+        self._step = Buffer.of(np.array(0, np.int64), "cpu")
+
+    def step(self, batch: Batch, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
+        """One pass; the last value of each loss by name, as it was before its update.
+
+        The arrays have the dtypes and ranks of the model's fields (this is not checked here). ``fresh`` gives the
+        batches of ``repeat`` after its first round, which otherwise uses the same one again. Losses of statements that
+        this pass leaves out (``every``) are absent. If a statement fails, the state is as the one before it left it.
+        """
+        self.passes += 1
+        if self._plan is not None:
+            return _PlannedPass(self, fresh).run(self._plan, batch)
+        compiled = self.load(batch)
+        for statement in compiled.statements:
+            self.execute(statement)
+        return {name: value.item() for name, value in compiled.losses}
+
+    def load(self, batch: Batch) -> _Pass:
+        """Bring a batch to where the statements read it."""
+        arrays = [batch[name] for name in self.fields]
+        shapes = tuple([array.shape for array in arrays])
+        compiled = self._passes.get(shapes) or self._compile(shapes)
+        for (_, buffer), array in zip(compiled.fields, arrays, strict=True):
+            buffer.write(array)
+        return compiled
+
+    def execute(self, statement: Statement) -> None:
+        """Run a statement on the batch that was loaded last."""
+        state = self.state
+        sides = state.sides & statement.touched
+        binding = statement.bindings.get(sides)
+        if binding is None:
+            binding = statement.bindings[sides] = statement.bind(sides)
+        self._step.host[...] = self.executed
+        statement.session.run(binding)
+        state.sides ^= statement.changed
+        self.executed += 1
+        self.last = statement
+        if statement.squares is not None:
+            self.watch.add(statement.index, statement.squares)
+        if self.inspect is not None:
+            self.inspect(statement)
+
+    def undo(self, statement: Statement) -> None:
+        """Take back the statement that ran last: what it read is still there."""
+        self.state.sides ^= statement.changed
+        self.executed -= 1
+
+    def redo(self, statement: Statement) -> None:
+        """Put back what ``undo`` took back."""
+        self.state.sides ^= statement.changed
+        self.executed += 1
+
+    def inputs(self, statement: Statement) -> dict[str, Array]:
+        """Copies of what a statement would read now, on the batch that was loaded last."""
+        self._step.host[...] = self.executed
+        values = statement.inputs(self.state.sides & statement.touched)
+        return {name: np.array(value.numpy()) for name, value in values.items()}
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a pass runs each statement once, on one batch."""
+        return self._plan is None
+
+    def parameters(self) -> dict[str, Array]:
+        """Copies of all parameters, by path."""
+        return {path: self.state.current(path).read() for path in self._paths}
+
+    def value(self, path: str) -> Any:
+        """A parameter where it lies, to be given to other sessions on the same device."""
+        return self.state.current(path).value
+
+    def read(self, path: str) -> Array:
+        """A copy of one parameter."""
+        return self.state.current(path).read()
+
+    def write(self, path: str, array: Array) -> None:
+        """Replace one parameter by an array of its shape and dtype."""
+        self.state.current(path).write(array)
+
+    def tensors(self) -> dict[str, Array]:
+        """Copies of all that the steps carry: parameters by path, optimizer state by its statement and name."""
+        return {name: self.state.current(name).read() for name in self.state.pairs}
+
+    def restore(self, tensors: Mapping[str, Array], executed: int, passes: int) -> None:
+        """Go on from what ``tensors`` gave, after so many statements and passes."""
+        for name, array in tensors.items():
+            self.state.current(name).write(array)
+        self.executed, self.passes = executed, passes
+
+    # ------------------------------------------------------------ one batch shape
+
+    def _compile(self, shapes: Shapes) -> _Pass:
+        """Sessions and buffers for batches of these shapes; the oldest ones make room."""
+        while len(self._passes) >= SESSIONS_KEPT:
+            del self._passes[next(iter(self._passes))]
+        types = {name: step.graph.inputs[name].type for step in self.steps for name in step.fields}
+        buffers = {
+            name: Buffer(shape, types[name].dtype.numpy, self._device)
+            for name, shape in zip(self.fields, shapes, strict=True)
+        }
+        dims = bound_dims({name: (types[name], shape) for name, shape in zip(self.fields, shapes, strict=True)})
+        check_assumptions(self._assumptions, dims)
+        losses: dict[str, Array] = {}
+        statements = []
+        for index, step in enumerate(self.steps):
+            written = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
+            statements.append(self._statement(index, dims, buffers, written))
+            losses |= statements[-1].losses
+        compiled = _Pass(tuple(buffers.items()), tuple(statements), tuple(losses.items()))
+        self._passes[shapes] = compiled
+        return compiled
+
+    def _statement(
+        self,
+        index: int,
+        dims: Mapping[str, int],
+        fields: Mapping[str, Buffer],
+        losses: Mapping[str, Buffer],
+    ) -> Statement:
+        step, state = self.steps[index], self.state
+        session = open_graph(step.graph, dims, self._options)
+        squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
+        keys = {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
+        fixed = {name: fields[name].value for name in step.fields}
+        if step.draws:
+            fixed |= {SEED: self._seed.value, STEP: self._step.value}
+
+        def inputs(sides: int) -> dict[str, onnxruntime.OrtValue]:
+            return {**fixed, **{name: state.current(key, sides).value for name, key in keys.items()}}
+
+        def bind(sides: int) -> onnxruntime.IOBinding:
+            outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
+            outputs |= {name: buffer.value for name, buffer in losses.items()}
+            outputs |= {WATCH: squares.value} if squares is not None else {}
+            return bound(session, inputs(sides), outputs)
+
+        bits = {name: state.bit[key] for name, key in keys.items()}
+        touched = sum(set(bits.values()))
+        changed = sum({bits[name] for name in step.carried})
+        reported = {name: buffer.host for name, buffer in losses.items()}
+        told = squares.host if squares is not None else None
+        return Statement(index, session, {}, bind, inputs, touched, changed, reported, told)
+
+
+class _PlannedPass:
+    """A pass whose plan is more than each statement once. A batch is loaded only where a statement reads it."""
+
+    def __init__(self, runner: StepRunner, fresh: Callable[[], Batch] | None) -> None:
+        self._runner, self._fresh = runner, fresh
+        self._loaded: tuple[Batch, _Pass] | None = None
+        self._losses: dict[str, float] = {}
+
+    def run(self, plan: Plan, batch: Batch) -> dict[str, float]:
+        """Follow a plan. After a ``repeat``, the batch is again the one before it."""
+        for item in plan:
+            match item:
+                case Do(index):
+                    self._execute(index, batch)
+                case Every(count, body):
+                    if self._runner.passes % count == 0:
+                        self.run(body, batch)
+                case Repeat(count, body):
+                    self.run(body, batch)
+                    for _ in range(1, count):
+                        self.run(body, batch if self._fresh is None else self._fresh())
+        return self._losses
+
+    def _execute(self, index: int, batch: Batch) -> None:
+        if self._loaded is None or self._loaded[0] is not batch:
+            self._loaded = batch, self._runner.load(batch)
+        statement = self._loaded[1].statements[index]
+        self._runner.execute(statement)
+        self._losses |= {name: value.item() for name, value in statement.losses.items()}

@@ -1,0 +1,1 @@
+"""Models as ONNX files: written, and used without their spec."""

@@ -1,0 +1,44 @@
+"""A model with its parameters inside, as ONNX: what a run directory and ``archonnx export`` hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import OPSET, STEP, ModelProgram
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.assumptions import as_metadata, of_graph
+from archonnx.runtime.training.trainer import EVALUATION_STEP, fail_entry
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def inference_model(
+    model: ModelProgram,
+    parameters: Mapping[str, Array],
+    *,
+    entry: str | None = None,
+    target: Literal["portable", "ort"] = "portable",
+    opset: int = OPSET,
+) -> onnx.ModelProto:
+    """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
+
+    Of what a graph takes for its draws, only the seed is left as an input.
+    """
+    from archonnx.compiler.onnx_export import export
+    from archonnx.compiler.passes.manager import optimise
+
+    if entry is not None and entry not in model.entries:
+        fail_entry(model.name, entry, model.entries)
+    if entry is None and not model.infer.outputs:
+        fail("AX0511", f"{model.name} has no outputs to export", None, help="add `output NAME = ...` to the model")
+    graph = optimise(model.infer if entry is None else model.entries[entry])
+    fixed = {**parameters, STEP: np.array(EVALUATION_STEP, np.int64)}
+    constants = {name: array for name, array in fixed.items() if name in graph.inputs}
+    assumed = of_graph(graph, model.assumptions) if entry is None else model.entry_assumptions.get(entry, ())
+    metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
+    return export(graph, target=target, constants=constants, metadata=metadata, opset=opset)

@@ -1,0 +1,146 @@
+"""``state.safetensors``: where a training stands, written in one piece while it runs and when it ends.
+
+The file holds tensors (``now/NAME``: what the steps carry; ``best/PATH``: early stopping's; ``done.0/PATH``: the
+parameters with which the first program ended) and, as JSON in its metadata, the rest. What this module does not do:
+go on training (``training`` does).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import ModelProgram
+from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.grammar.record import replace
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.files import load_with_metadata, save_parameters
+from archonnx.runtime.training.fit import Snapshot
+from archonnx.runtime.training.programs import State, Trained, label
+
+STATE_FILE = "state.safetensors"
+METADATA_KEY = "archonnx.state"
+FORMAT = 1
+DEFAULT_DTYPE = "f32"
+"""The float type of a model of which nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for: arguments of the model, settings replaced, the program alone that was to run, the floats."""
+
+    arguments: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    only: str | None
+    dtype: str = DEFAULT_DTYPE
+
+
+def save_state(folder: Path, state: State, request: Request) -> None:
+    """Write the state."""
+    snapshot = state.snapshot
+    tensors = {f"now/{name}": array for name, array in snapshot.tensors.items()}
+    tensors |= {f"best/{path}": array for path, array in snapshot.best.items()}
+    for number, trained in enumerate(state.done):
+        tensors |= {f"done.{number}/{path}": array for path, array in trained.trainer.runner.parameters().items()}
+    record = {
+        "format": FORMAT,
+        "arguments": dict(request.arguments),
+        "changes": dict(request.changes),
+        "only": request.only,
+        "dtype": request.dtype,
+        "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
+        "program": label(state.program),
+        "numbers": snapshot.numbers,
+    }
+    save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: json.dumps(record)})
+
+
+class Checkpoints:
+    """Writes states into the directory of a run that is being made.
+
+    Attributes:
+        written: whether there is one now.
+    """
+
+    def __init__(self, folder: Path, request: Request) -> None:
+        self._folder, self._request = folder, request
+        self.written = False
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Of a training that stops since something is no longer finite, the diagnostic also tells what is left."""
+        try:
+            yield
+        except SpecError as error:
+            note = f"the state before is kept in {self._folder}: `--resume {self._folder}` goes on from there"
+            saved = note if self.written else "nothing was saved"
+            found = [replace(d, notes=(*d.notes, saved)) if d.code == "AX0610" else d for d in error.diagnostics]
+            raise SpecError(Report(found)) from None
+
+    def keep(self, state: State) -> None:
+        """Write a state in place of the one before."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail("AX0616", f"cannot write in {self._folder}: {error.strerror}", None)
+        save_state(self._folder, state, self._request)
+        self.written = True
+
+
+class SavedState:
+    """A state as it was read."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / STATE_FILE
+        if not path.is_file():
+            fail("AX0618", f"{folder} holds no training to be continued: there is no {path}", None)
+        try:
+            self._tensors, metadata = load_with_metadata(path)
+            self._record = json.loads(metadata[METADATA_KEY])
+        except SpecError as error:
+            fail("AX0618", error.diagnostics[0].headline, None)
+        except (KeyError, ValueError) as error:
+            fail("AX0618", f"{path} is damaged: {error}", None)
+        if self._record["format"] != FORMAT:
+            fail("AX0618", f"{path} was written by another version of archonnx", None)
+
+    @property
+    def request(self) -> Request:
+        """What was asked for when it was trained."""
+        record = self._record
+        return Request(record["arguments"], record["changes"], record["only"], record.get("dtype", DEFAULT_DTYPE))
+
+    def check_dtype(self, dtype: str) -> None:
+        """SpecError if this is not the float type in which it was trained."""
+        before = self.request.dtype
+        if dtype != before:
+            fail("AX0618", f"a training in {before} is not continued in {dtype}", None, help="leave the float type out")
+
+    def of(self, model: ModelProgram, options: Options) -> State:
+        """The state of the model's programs; SpecError if it has others."""
+        programs = {label(program): program for program in model.programs}
+        records = self._record["done"]
+        for name in (*(record["name"] for record in records), self._record["program"]):
+            if name not in programs:
+                fail(
+                    "AX0618",
+                    f"the state is of a train program `{name}`, and {model.name} has none",
+                    None,
+                    help=f"it has {', '.join(programs)}" if programs else None,
+                )
+        done = [
+            Trained.from_json(
+                programs[record["name"]], model, record, record["history"], self._part(f"done.{number}/"), options
+            )
+            for number, record in enumerate(records)
+        ]
+        snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"])
+        return State(done, programs[self._record["program"]], snapshot)
+
+    def _part(self, prefix: str) -> dict[str, Array]:
+        return {name.removeprefix(prefix): array for name, array in self._tensors.items() if name.startswith(prefix)}

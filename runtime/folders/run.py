@@ -1,0 +1,242 @@
+"""Run directories: what a training leaves behind, opened again.
+
+    spec.arch             the spec as it was trained (spec.yaml for a YAML spec)
+    run.json              name, arguments, settings, seed, versions, figures, times
+    weights.safetensors   the parameters, by path
+    state.safetensors     all that it takes to continue
+    history.jsonl         a line an epoch
+    curve.svg             the same as a picture
+    model.onnx            the outputs of the model, any batch size, weights inside (or beside it, if they are large)
+    entries/NAME.onnx     the same for each entry
+
+What this module does not do: train (``training`` does), or write a run directory (``saving`` does).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace as changed
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.device.session import Options
+from archonnx.runtime.export.exported import ExportedModel
+from archonnx.runtime.export.models import inference_model
+from archonnx.runtime.files import load_parameters, write_model
+from archonnx.runtime.training.trainer import Trainer, fail_entry
+
+from .resume import DEFAULT_DTYPE
+
+if TYPE_CHECKING:
+    from archonnx.compiler.pipeline import Spec
+    from archonnx.runtime.data.sources import Examples, Indices
+    from archonnx.runtime.measures.over_set import Confusion
+
+FORMAT = 2
+"""Of ``run.json``."""
+PartName = Literal["train", "valid", "test"]
+
+
+class Run:
+    """A run directory.
+
+    Examples:
+        >>> run = Run("runs/digits_cnn-1")                           # doctest: +SKIP
+        >>> run.predict({"image": images})["probs"].argmax(axis=1)   # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path, options: Options | None = None) -> None:
+        self.path = Path(path)
+        self.options = options or Options()
+        self.record = _read_record(self.path)
+        self._opened: dict[str, ExportedModel] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the spec."""
+        name: str = self.record["name"]
+        return name
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments given to the model."""
+        return dict(self.record["arguments"])
+
+    @property
+    def dtype(self) -> str:
+        """The model's float type: ``"f32"`` or ``"f64"``."""
+        dtype: str = self.record.get("dtype", DEFAULT_DTYPE)
+        return dtype
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Losses and metrics by part (``train``, ``valid``, ``test``), as measured after training."""
+        return {part: dict(values) for part, values in self.record["metrics"].items()}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict for each epoch of each program."""
+        text = (self.path / "history.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def settings(self) -> TrainSettings:
+        """The settings it was trained with."""
+        return TrainSettings.model_validate(self.record["settings"])
+
+    @cached_property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by path, in order of construction."""
+        loaded = load_parameters(self.path / "weights.safetensors")
+        return {path: loaded[path] for path in self.record["parameters"] if path in loaded}
+
+    @property
+    def model_path(self) -> Path:
+        """The exported model."""
+        path = self.path / "model.onnx"
+        if not path.is_file():
+            fail("AX0611", f"{self.path} has no model.onnx: {self.record['model']} has no outputs", None)
+        return path
+
+    @property
+    def inputs(self) -> Mapping[str, TensorType]:
+        """Types of what ``predict`` takes, by name."""
+        return self._model.fields
+
+    def predict(self, inputs: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
+        """The model's outputs for any number of rows. ``seed`` is for models that draw."""
+        return self._model.predict(inputs, batch_size=batch_size, seed=seed)
+
+    @property
+    def entries(self) -> dict[str, dict[str, str]]:
+        """The types of the arguments of every entry, by name."""
+        return {name: dict(arguments) for name, arguments in self.record["entries"].items()}
+
+    def call(self, entry: str, /, *, seed: int = 0, **inputs: Any) -> dict[str, Array]:
+        """What an entry of the model gives, by name. ``seed`` is for entries that draw.
+
+        Examples:
+            >>> run.call("sample", n=100, seed=1)["image"]   # doctest: +SKIP
+        """
+        return self.entry(entry).call(inputs, seed=seed)
+
+    def entry(self, name: str) -> ExportedModel:
+        """An entry of the model, open."""
+        if name not in self.record["entries"]:
+            fail_entry(self.record["model"], name, self.record["entries"])
+        if name not in self._opened:
+            path = self.path / "entries" / f"{name}.onnx"
+            if not path.is_file():
+                fail("AX0611", f"{self.path} has lost entries/{name}.onnx", None)
+            self._opened[name] = ExportedModel.open(path, self.options)
+        return self._opened[name]
+
+    def evaluate(self, on: PartName = "test") -> dict[str, float]:
+        """Losses and metrics on a part of the data it was trained with, measured anew."""
+        from archonnx.runtime.training.fit import measure
+
+        return measure(*self._part(on))
+
+    def tables(self, on: PartName = "test") -> dict[str, Confusion]:
+        """The tables of the model, such as its confusion matrix, on a part of the data, by name."""
+        from archonnx.runtime.training.fit import tables
+
+        return tables(*self._part(on))
+
+    def _part(self, on: PartName) -> tuple[Trainer, Examples, Indices, TrainSettings]:
+        """What is needed to measure on a part."""
+        from archonnx.runtime.training.programs import prepare
+
+        trainer, program = self._trainer()
+        settings = self.settings
+        data = prepare(trainer.model, program, settings, self._base)
+        indices = data.parts.of(on)
+        if not len(indices):
+            fail(
+                "AX0606",
+                f"{self.path} was split without a {on} part",
+                None,
+                help=f"parts: {', '.join(self.record['metrics'])}",
+            )
+        return trainer, data.examples, indices, settings
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        entry: str | None = None,
+        target: Literal["portable", "ort"] = "portable",
+        opset: int = OPSET,
+    ) -> Path:
+        """Write the trained model (its outputs, or an entry) as ONNX; large weights go to a file beside it."""
+        destination = Path(path)
+        if (entry, target, opset) == (None, "portable", OPSET):
+            import onnx
+
+            write_model(destination, onnx.load(self.model_path))
+        else:
+            model = self._elaborated
+            write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
+        return destination
+
+    @cached_property
+    def _model(self) -> ExportedModel:
+        return ExportedModel.open(self.model_path, self.options)
+
+    @property
+    def _base(self) -> Path:
+        """Where the data files are: beside the spec that was trained."""
+        original = self.record["path"]
+        return Path(original).parent if original is not None else Path.cwd()
+
+    def spec(self) -> Spec:
+        """The spec as it was trained, with its arguments."""
+        from archonnx.compiler.pipeline import float_type, load
+
+        return changed(load(self._spec_path()), arguments=self.arguments, float_type=float_type(self.dtype))
+
+    @cached_property
+    def _elaborated(self) -> ModelProgram:
+        from archonnx.compiler.pipeline import elaborate
+
+        return elaborate(self.spec())
+
+    def _spec_path(self) -> Path:
+        """The spec as trained; the original where it is unchanged, so that files beside it are found."""
+        copy = self.path / self.record["spec"]
+        original = Path(self.record["path"]) if self.record["path"] is not None else copy
+        unchanged = original.is_file() and original.read_bytes() == copy.read_bytes()
+        return original if unchanged else copy
+
+    def _trainer(self) -> tuple[Trainer, TrainProgram]:
+        model = self._elaborated
+        program = next(p for p in model.programs if p.name == self.record["program"])
+        evaluated = changed(model, programs=())
+        return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters), program
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    file = path / "run.json"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        fail(
+            "AX0611",
+            f"{path} is no run directory" if path.exists() else f"there is no run directory {path}",
+            None,
+            help="`archonnx train SPEC` makes one",
+        )
+    except (OSError, ValueError) as error:
+        fail("AX0611", f"{file} is damaged: {error}", None)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        fail("AX0611", f"{file} was written by another version of archonnx", None)
+    return record

@@ -1,0 +1,172 @@
+"""Writing run directories, whole or not at all. ``run`` says what is in one, and opens it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.program import ModelProgram
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.export.models import inference_model
+from archonnx.runtime.files import save_parameters, whole_folder, write_atomically, write_model
+from archonnx.runtime.training.fit import Epoch
+from archonnx.runtime.training.programs import State, Trained, label
+from archonnx.runtime.training.trainer import arguments_of
+
+from .curve import Row, training_curve
+from .resume import STATE_FILE, Request, save_state
+from .run import FORMAT, Run
+
+if TYPE_CHECKING:
+    from archonnx.compiler.pipeline import Spec
+
+OWN = frozenset(
+    {
+        "spec.arch",
+        "spec.yaml",
+        "run.json",
+        "weights.safetensors",
+        STATE_FILE,
+        "history.jsonl",
+        "curve.svg",
+        "model.onnx",
+        "model.onnx.data",
+        "entries",
+    }
+)
+"""Names of what may stand in a run directory by our doing."""
+MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
+
+
+def check_free(out: Path) -> None:
+    """SpecError if a run cannot be written there; to be asked before training rather than after it."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
+        fail(
+            "AX0614",
+            f"{out} exists already" + (": it holds a training that did not end" if started else ""),
+            None,
+            help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`",
+        )
+    ancestor = next(parent for parent in out.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        reason = "you may not write there" if ancestor.is_dir() else "it is no folder"
+        fail("AX0616", f"cannot write in {ancestor}: {reason}", None)
+
+
+def save_run(
+    out: Path,
+    spec: Spec,
+    model: ModelProgram,
+    trained: Sequence[Trained],
+    *,
+    request: Request | None = None,
+    replace: bool = False,
+) -> Run:
+    """Write a run directory: everything into a neighbour first, which then takes its place.
+
+    Args:
+        out: where.
+        spec: what was trained.
+        model: the same, elaborated.
+        trained: its programs, in the order in which they ran; the last one left the weights.
+        request: what was asked for.
+        replace: take the place of the directory that is there, whose other files are kept.
+    """
+    if not replace:
+        check_free(out)
+    asked = request or Request(spec.arguments, {}, None)
+    with whole_folder(out, OWN) as part:
+        _fill(part, spec, model, trained, asked)
+    return Run(out, trained[-1].trainer.options)
+
+
+def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], request: Request) -> None:
+    last = trained[-1]
+    parameters = last.trainer.runner.parameters()
+    name = "spec.yaml" if spec.path is not None and spec.path.suffix in (".yaml", ".yml") else "spec.arch"
+    write_atomically(part / name, spec.source.text.encode())
+    save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
+    if last.outcome.snapshot is not None:
+        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot), request)
+    lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
+    write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    if lines:
+        write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
+    if model.infer.outputs:
+        write_model(part / "model.onnx", inference_model(model, parameters))
+    if model.entries:
+        (part / "entries").mkdir()
+    for entry in model.entries:
+        write_model(part / "entries" / f"{entry}.onnx", inference_model(model, parameters, entry=entry))
+    record = json.dumps(_record(spec, model, trained, name), indent=2)
+    write_atomically(part / "run.json", f"{record}\n".encode())
+
+
+def _curve(name: str, trained: Sequence[Trained]) -> str:
+    rows = [
+        Row(label(t.program) if len(trained) > 1 else "", _panels(t.outcome.history), t.outcome.best)
+        for t in trained
+        if t.outcome.history
+    ]
+    return training_curve(name, rows)
+
+
+def _panels(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
+    """For each loss and metric its values, epoch by epoch; where an epoch did not measure it, there is no number."""
+    names = dict.fromkeys(name for epoch in history for name in (*epoch.train, *epoch.valid))
+    panels = {}
+    for name in names:
+        both = {
+            "train": [epoch.train.get(name, math.nan) for epoch in history],
+            "valid": [epoch.valid.get(name, math.nan) for epoch in history],
+        }
+        panels[name] = {part: values for part, values in both.items() if not all(map(math.isnan, values))}
+    return panels
+
+
+def _record(spec: Spec, model: ModelProgram, trained: Sequence[Trained], spec_file: str) -> dict[str, Any]:
+    last = trained[-1]
+    programs = [program.as_json() for program in trained]
+    return {
+        "format": FORMAT,
+        "name": spec.name,
+        "model": model.name,
+        "spec": spec_file,
+        "path": str(spec.path.resolve()) if spec.path is not None else None,
+        "arguments": dict(spec.arguments),
+        "dtype": str(spec.float_type),
+        "program": last.program.name,
+        "settings": programs[-1]["settings"],
+        "seed": last.settings.seed,
+        "parameters": {path: str(parameter.type) for path, parameter in model.parameters.items()},
+        "entries": {name: arguments_of(graph, model) for name, graph in model.entries.items()},
+        "metrics": programs[-1]["metrics"],
+        "epochs": programs[-1]["epochs"],
+        "best_epoch": programs[-1]["best_epoch"],
+        "stopped": programs[-1]["stopped"],
+        "seconds": round(sum(program["seconds"] for program in programs), 3),
+        "programs": programs,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": last.trainer.device.name,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError
+
+    found = {"python": platform.python_version()}
+    for name in MEASURED_WITH:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,305 @@
+"""Running the train programs of a model: data, split, fit, final figures, one program after the other.
+
+What this module does not do: write anything (``run`` and ``resume`` do), or compile specs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.runtime.data.sources import Examples, Parts, load_source, split
+from archonnx.runtime.device.session import Options
+
+from .fit import Epoch, Loop, Observer, Outcome, Snapshot, fit, measure, steps_per_epoch
+from .trainer import Trainer
+
+CHECKPOINT_SECONDS = 30.0
+"""The state is kept at the first end of an epoch after this time; later if keeping it takes long."""
+KEEPING_SHARE = 0.05
+"""The most of the time that keeping the state may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A train program that has run: the trainer holds the parameters it ended with."""
+
+    program: TrainProgram
+    settings: TrainSettings
+    trainer: Trainer
+    outcome: Outcome
+    metrics: Mapping[str, Mapping[str, float]]
+    """Losses and metrics by part, with the final parameters."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``run.json`` says of it."""
+        outcome = self.outcome
+        return {
+            "name": label(self.program),
+            "settings": self.settings.model_dump(),
+            "metrics": {part: dict(values) for part, values in self.metrics.items()},
+            "epochs": len(outcome.history),
+            "best_epoch": outcome.best,
+            "stopped": outcome.reason,
+            "seconds": round(outcome.seconds, 3),
+        }
+
+    @staticmethod
+    def from_json(
+        program: TrainProgram,
+        model: ModelProgram,
+        record: Mapping[str, Any],
+        history: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, Array],
+        options: Options,
+    ) -> Trained:
+        """A program that ran in an earlier process."""
+        settings = TrainSettings.model_validate(record["settings"])
+        trainer = Trainer(replace(model, programs=()), seed=settings.seed, options=options, parameters=parameters)
+        epochs = [Epoch.from_json(line) for line in history]
+        outcome = Outcome(epochs, record["stopped"], record["best_epoch"], record["seconds"])
+        return Trained(program, settings, trainer, outcome, record["metrics"])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the programs of a model stand: those that are done, and the one under way."""
+
+    done: Sequence[Trained]
+    program: TrainProgram
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The data of a program, ready to be batched."""
+
+    examples: Examples
+    parts: Parts
+
+
+def label(program: TrainProgram) -> str:
+    """What a program is called where it has no name of its own."""
+    return program.name or "train"
+
+
+def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings, base: Path) -> Prepared:
+    """Load, feed and split the data of a train program."""
+    if program.source is None:
+        fail(
+            "AX0615",
+            f"the train program of {model.name} has no data",
+            program.span,
+            help='add a source, as in `data = sklearn("digits")`',
+        )
+    fields = load_source(program.source, base, settings.seed)
+    fed = program.feed(fields)
+    examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
+    by_example = {name: array for name, array in fed.items() if name not in program.whole}
+    return Prepared(examples, split(examples.count, settings.split, {**fields, **by_example}, program.span))
+
+
+def run_programs(
+    model: ModelProgram,
+    base: Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    observer: Observer | None = None,
+    only: str | None = None,
+    state: State | None = None,
+    keep: Callable[[State], None] | None = None,
+    watch: bool = False,
+) -> list[Trained]:
+    """Run every train program in order.
+
+    Args:
+        model: what to train.
+        base: the folder in which data files are looked for.
+        changes: settings to replace in every program, by dotted name.
+        options: where to run.
+        observer: is told what happens.
+        only: run this program, and those from which it starts.
+        state: where to go on.
+        keep: is given the state every now and then, to be written down.
+        watch: whether every epoch tells of the norms of gradients and updates.
+    """
+    programs = _chosen(model, only)
+    settings = [_settings(program, changes or {}) for program in programs]
+    done = _done(programs, state)
+    told = observer or Observer()
+    for number in range(len(done), len(programs)):
+        program = programs[number]
+        told.program(label(program), number + 1, len(programs))
+        runner = _Runner(model, program, settings[number], base, options or Options(), told, watch)
+        snapshot = state.snapshot if state is not None and state.program is program else None
+        done.append(runner.run(done, snapshot, keep))
+        if done[-1].outcome.reason == "interrupted":
+            break
+    return done
+
+
+def _done(programs: Sequence[TrainProgram], state: State | None) -> list[Trained]:
+    """The programs that need not run again; SpecError if the state is of others."""
+    if state is None:
+        return []
+    reached = [*(trained.program for trained in state.done), state.program]
+    if reached != list(programs[: len(reached)]):
+        fail(
+            "AX0618",
+            "the state is of other train programs",
+            None,
+            notes=[f"trained: {', '.join(map(label, reached))}; to be run: {', '.join(map(label, programs))}"],
+        )
+    return list(state.done)
+
+
+def _chosen(model: ModelProgram, only: str | None) -> list[TrainProgram]:
+    """The programs to run, in order."""
+    if not model.programs:
+        fail(
+            "AX0615",
+            f"{model.name} has no `train:` block",
+            None,
+            help="add one with `data = ...` and `minimize LOSS with adam()`",
+        )
+    if only is None:
+        return list(model.programs)
+    known = {label(program): program for program in model.programs}
+    needed: set[str] = set()
+    wanted: str | None = label(program_named(model, only))
+    while wanted in known and wanted not in needed:
+        needed.add(wanted)
+        wanted = known[wanted].settings.start_from
+    return [program for program in model.programs if label(program) in needed]
+
+
+def program_named(model: ModelProgram, name: str) -> TrainProgram:
+    """A train program by its name; SpecError if there is none."""
+    known = {label(program): program for program in model.programs}
+    if name not in known:
+        fail(
+            "AX0615",
+            f"{model.name} has no train program `{name}`",
+            None,
+            help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None),
+        )
+    return known[name]
+
+
+def _settings(program: TrainProgram, changes: Mapping[str, Any]) -> TrainSettings:
+    report = Report()
+    settings = program.settings.changed(changes, report) if changes else program.settings
+    report.finish()
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """One program about to run."""
+
+    model: ModelProgram
+    program: TrainProgram
+    settings: TrainSettings
+    base: Path
+    options: Options
+    observer: Observer
+    watch: bool
+
+    def run(
+        self,
+        done: Sequence[Trained],
+        snapshot: Snapshot | None,
+        keep: Callable[[State], None] | None,
+    ) -> Trained:
+        """Run it after the others, or take it up again."""
+        start = self._start(done)
+        data = prepare(self.model, self.program, self.settings, self.base)
+        settings = self.settings
+        per_epoch = steps_per_epoch(len(data.parts.train), settings)
+        batch_size = len(data.parts.train) if settings.batch_size == "all" else settings.batch_size
+        trainer = Trainer(
+            self.model,
+            program=self.program,
+            batch_size=batch_size,
+            seed=settings.seed,
+            options=self.options,
+            total=settings.epochs * per_epoch,
+            per_epoch=per_epoch,
+            parameters=start,
+            watch=self.watch,
+        )
+        if snapshot is not None:
+            _check_fits(snapshot, trainer)
+        after_epoch = _Keeper(done, self.program, keep) if keep is not None else None
+        outcome = fit(
+            trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot, after_epoch=after_epoch
+        )
+        if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
+            keep(State(done, self.program, outcome.snapshot))  # measuring takes time, and somebody is impatient
+        return Trained(self.program, settings, trainer, outcome, measure_parts(trainer, data, settings))
+
+    def _start(self, done: Sequence[Trained]) -> dict[str, Array]:
+        """Parameters to start with: none (fresh ones), or those of the program named by ``start_from``."""
+        wanted = self.settings.start_from
+        if wanted is None:
+            return {}
+        known = {label(trained.program): trained for trained in done}
+        if wanted not in known:
+            fail(
+                "AX0709",
+                f"`start_from` names no earlier train program: `{wanted}`",
+                self.program.span,
+                help=did_you_mean(wanted, known) or f"earlier ones: {', '.join(known) or 'none'}",
+            )
+        return known[wanted].trainer.runner.parameters()
+
+
+class _Keeper:
+    """Hands the state on at the end of an epoch, now and then."""
+
+    def __init__(self, done: Sequence[Trained], program: TrainProgram, keep: Callable[[State], None]) -> None:
+        self._done, self._program, self._keep = tuple(done), program, keep
+        self._next = time.monotonic() + CHECKPOINT_SECONDS
+
+    def __call__(self, loop: Loop) -> None:
+        started = time.monotonic()
+        if started < self._next:
+            return
+        self._keep(State(self._done, self._program, loop.snapshot()))
+        now = time.monotonic()
+        self._next = now + max(CHECKPOINT_SECONDS, (now - started) / KEEPING_SHARE)
+
+
+def _check_fits(snapshot: Snapshot, trainer: Trainer) -> None:
+    """SpecError unless the state is that of these statements."""
+    wanted = {name: array.shape for name, array in trainer.runner.tensors().items()}
+    given = {name: array.shape for name, array in snapshot.tensors.items()}
+    if wanted != given:
+        other = next(name for name in (*wanted, *given) if wanted.get(name) != given.get(name))
+        fail(
+            "AX0618",
+            "the state does not fit the spec: other parameters, optimizers or arguments were trained",
+            None,
+            notes=[f"`{other}`: {_shown(given.get(other))} in the state, {_shown(wanted.get(other))} in the spec"],
+        )
+
+
+def _shown(shape: tuple[int, ...] | None) -> str:
+    return "not there" if shape is None else str(list(shape))
+
+
+def measure_parts(trainer: Trainer, data: Prepared, settings: TrainSettings) -> dict[str, dict[str, float]]:
+    """Losses and metrics on every part that has examples."""
+    return {
+        part: measure(trainer, data.examples, data.parts.of(part), settings)
+        for part in ("train", "valid", "test")
+        if len(data.parts.of(part))
+    }

@@ -1,0 +1,298 @@
+"""A model with its parameters on a device: steps, gradients, losses and outputs.
+
+What this module does not do: read data, or repeat steps until something is good enough (``fit`` does).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram
+from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.runtime.assumptions import check_arrays, of_graph
+from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
+from archonnx.runtime.device.session import Options, Session, call, choose_device, open_graph
+from archonnx.runtime.device.step import StepRunner
+from archonnx.runtime.measures.over_set import Gathered
+
+MANY = 1_000_000
+"""So many numbers to draw are worth the start of threads."""
+GRADIENT = "grad/"
+"""The gradient of a parameter is the graph output ``grad/PATH``."""
+EVALUATION_STEP = 0
+"""The ``step`` of graphs that draw outside training: validation draws the same each time."""
+
+
+def initial_value(parameter: Parameter, seed: int) -> Array:
+    """A parameter's starting value, which depends on the seed and its path alone."""
+    graph = parameter.initial
+    return interpret(graph, {SEED: np.int64(seed)} if SEED in graph.inputs else {})["value"]
+
+
+def initial_values(parameters: Mapping[str, Parameter], seed: int) -> dict[str, Array]:
+    """The starting values of parameters, by path; many numbers are drawn in parallel, as NumPy lets go of the lock."""
+    if sum(parameter.size for parameter in parameters.values()) < MANY:
+        return {path: initial_value(parameter, seed) for path, parameter in parameters.items()}
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        values = pool.map(lambda parameter: initial_value(parameter, seed), parameters.values())
+        return dict(zip(parameters, values, strict=True))
+
+
+class Trainer:
+    """A model ready to train: ``step(batch)`` makes one pass over the statements of its train program.
+
+    Args:
+        model: what to train.
+        program: the train program whose statements ``step`` runs (the last one of the model unless said).
+        batch_size: rows in one pass of ``predict``, which takes any number of them.
+        seed: of the initial parameters and of all draws.
+        options: where to run.
+        total: number of passes, for schedules that need it.
+        per_epoch: number of passes in an epoch, for schedules that need it.
+        parameters: starting values by path, instead of the initial ones.
+        watch: whether the norms of gradients and updates are kept (``runner.watch``).
+    """
+
+    def __init__(
+        self,
+        model: ModelProgram,
+        *,
+        program: TrainProgram | None = None,
+        batch_size: int = 32,
+        seed: int = 0,
+        options: Options | None = None,
+        total: int | None = None,
+        per_epoch: int | None = None,
+        parameters: Mapping[str, Array] | None = None,
+        watch: bool = False,
+    ) -> None:
+        self.model = model
+        self.seed, self.batch_size = seed, batch_size
+        self.options = options or Options()
+        self.device = choose_device(self.options.device)
+        if program is None and model.programs:
+            program = model.programs[-1]
+        steps = program.steps(total, per_epoch, watch) if program is not None else ()
+        given = parameters or {}
+        drawn = {path: parameter for path, parameter in model.parameters.items() if path not in given}
+        values = {**given, **initial_values(drawn, seed)}
+        starting = {path: values[path] for path in model.parameters}
+        self.runner = StepRunner(
+            steps,
+            starting,
+            plan=program.plan if program is not None else (),
+            assumptions=model.assumptions,
+            seed=seed,
+            options=self.options,
+            device=self.device.name,
+        )
+        self.parameters = Parameters(model, self.runner)
+        self._batch_types = {name: model.fields[name].type for name in self.runner.fields}
+        self._accepted: set[Hashable] = set()
+        """Forms of batches that were found good; checking costs more than a small step."""
+        self._functions: dict[str, Function] = {}
+        self._entries: dict[str, Function] = {}
+
+    def step(
+        self,
+        batch: Mapping[str, Any],
+        fresh: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> dict[str, float]:
+        """One pass on a batch (arrays by field); the last value of each loss by name, as it was before its update.
+
+        Args:
+            batch: arrays by field.
+            fresh: gives the batches for the rounds of ``repeat`` after the first one, which otherwise reuses ``batch``.
+        """
+        if not self.runner.steps:
+            fail(
+                "AX0615",
+                f"{self.model.name} has no `minimize` statement to run",
+                None,
+                help="add a `train:` block with `minimize LOSS with adam()`",
+            )
+        return self.runner.step(self._batch(batch), None if fresh is None else lambda: self._batch(fresh()))
+
+    def _batch(self, batch: Mapping[str, Any]) -> Mapping[str, Array]:
+        """The batch as the steps take it, looked at closely if its form is new."""
+        form = _form(batch)
+        if form in self._accepted:
+            return batch
+        unused = self.model.fields.keys() - self._batch_types.keys()
+        arrays = checked({name: array for name, array in batch.items() if name not in unused}, self._batch_types)
+        if all(arrays[name] is batch[name] for name in arrays):  # one that was converted is looked at again next time
+            self._accepted.add(form)
+        return arrays
+
+    def gradients(self, batch: Mapping[str, Any], loss: str = "objective") -> dict[str, Array]:
+        """The gradient of a loss for each trainable parameter, by path, as the next training step would see it."""
+        if loss not in self.model.losses:
+            fail(
+                "AX0607",
+                f"{self.model.name} has no loss `{loss}`",
+                None,
+                help=did_you_mean(loss, self.model.losses) or f"known: {', '.join(self.model.losses)}",
+            )
+        function = self._function(f"{GRADIENT}{loss}", lambda: self.model.gradients(loss))
+        results = function(batch, step=self.runner.executed)
+        return {name.removeprefix(GRADIENT): array for name, array in results.items() if name.startswith(GRADIENT)}
+
+    def evaluate(self, batch: Mapping[str, Any]) -> dict[str, float]:
+        """Losses and metrics on a batch, by name, not in training mode; to those over a set the batch is the set."""
+        gathered = Gathered(self.model.set_metrics)
+        return gathered.add(self.measures(batch)) | gathered.values()
+
+    def measures(self, batch: Mapping[str, Any]) -> dict[str, Array]:
+        """Losses and metrics on a batch, and what those over a set are computed of."""
+        return self._function("evaluate", lambda: self.model.evaluate)(batch)
+
+    def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The model's outputs for any number of rows."""
+        return self._function("infer", lambda: self.model.infer).in_batches(inputs, self.batch_size)
+
+    def call(self, entry: str, /, *, seed: int = 0, **inputs: Any) -> dict[str, Array]:
+        """What an entry of the model gives, by name. ``seed`` is for entries that draw."""
+        if entry not in self.model.entries:
+            fail_entry(self.model.name, entry, self.model.entries)
+        if entry not in self._entries:
+            graph = self.model.entries[entry]
+            self._entries[entry] = Function(graph, self, self.model.entry_assumptions.get(entry, ()))
+        return self._entries[entry](inputs, seed=seed)
+
+    @property
+    def entries(self) -> dict[str, dict[str, str]]:
+        """The types of the arguments of every entry, by name."""
+        return {name: arguments_of(graph, self.model) for name, graph in self.model.entries.items()}
+
+    def _function(self, name: str, make: Callable[[], Graph]) -> Function:
+        if name not in self._functions:
+            graph = make()
+            assumptions = of_graph(graph, self.model.assumptions)
+            self._functions[name] = Function(graph, self, assumptions, ignored=self.model.fields)
+        return self._functions[name]
+
+
+def fail_entry(model: str, name: str, known: Mapping[str, Any]) -> NoReturn:
+    """The diagnostic for an entry that the model does not have."""
+    fail(
+        "AX0607",
+        f"{model} has no entry `{name}`",
+        None,
+        help=did_you_mean(name, known) or (f"known: {', '.join(known)}" if known else None),
+    )
+
+
+def arguments_of(graph: Graph, model: ModelProgram) -> dict[str, str]:
+    """The types of what must be given to a graph, by name."""
+    special = {SEED, STEP, *model.parameters}
+    return {name: str(value.type) for name, value in graph.inputs.items() if name not in special}
+
+
+def _form(batch: Mapping[str, Any]) -> Hashable:
+    """Names, shapes and dtypes of a batch; what is no array has a form of its own."""
+    return tuple(
+        [(name, array.shape, array.dtype) if type(array) is np.ndarray else object() for name, array in batch.items()]
+    )
+
+
+class Parameters(Mapping[str, Array]):
+    """The parameters of a trainer by path, in order of construction; reading copies, assigning checks the shape."""
+
+    def __init__(self, model: ModelProgram, runner: StepRunner) -> None:
+        self._declared, self._runner = model.parameters, runner
+
+    def __getitem__(self, path: str) -> Array:
+        self._check(path)
+        return self._runner.read(path)
+
+    def __setitem__(self, path: str, array: Any) -> None:
+        self._check(path)
+        types = {path: self._declared[path].type}
+        self._runner.write(path, checked({path: array}, types, "parameter")[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        return len(self._declared)
+
+    def _check(self, path: str) -> None:
+        if path not in self._declared:
+            fail(
+                "AX0609",
+                f"there is no parameter `{path}`",
+                None,
+                help=did_you_mean(path, self._declared) or f"known: {', '.join(self._declared)}",
+            )
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._declared
+
+
+class Function:
+    """A graph of the model with symbolic dims, run on the trainer's current parameters.
+
+    ``ignored`` are names that may be given although the graph does not use them.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        trainer: Trainer,
+        assumptions: Sequence[Assumption],
+        ignored: Container[str] = (),
+    ) -> None:
+        self._trainer, self._assumptions, self._ignored = trainer, assumptions, ignored
+        self._parameters = [name for name in graph.inputs if name in trainer.model.parameters]
+        special = {SEED, STEP, *self._parameters}
+        self.types = {name: value.type for name, value in graph.inputs.items() if name not in special}
+        self._outputs = {name: value.type for name, value in graph.outputs.items()}
+        self._sizes = dim_arguments(self.types, (value.type for value in graph.values()))
+        self._draws = SEED in graph.inputs, STEP in graph.inputs
+        self._graph = graph
+        self._session: Session | None = None
+
+    def __call__(
+        self,
+        given: Mapping[str, Any],
+        *,
+        step: int = EVALUATION_STEP,
+        seed: int | None = None,
+    ) -> dict[str, Array]:
+        """Results by name."""
+        return self._run(self._checked(given), step, self._trainer.seed if seed is None else seed)
+
+    def in_batches(self, given: Mapping[str, Any], size: int) -> dict[str, Array]:
+        """Results for any number of rows, ``size`` at a time where every input and output has rows."""
+        arrays, seed = self._checked(given), self._trainer.seed
+        return in_batches(lambda rows: self._run(rows, EVALUATION_STEP, seed), arrays, self.types, self._outputs, size)
+
+    def _checked(self, given: Mapping[str, Any]) -> dict[str, Array]:
+        arrays = checked(
+            {name: array for name, array in given.items() if name in self.types or name not in self._ignored},
+            self.types,
+        )
+        check_dim_arguments(self._sizes, arrays, self.types)
+        check_arrays(self._assumptions, self.types, arrays)
+        return arrays
+
+    def _run(self, arrays: Mapping[str, Array], step: int, seed: int) -> dict[str, Array]:
+        if self._session is None:
+            self._session = open_graph(self._graph, {}, self._trainer.options)
+        inputs: dict[str, Any] = dict(arrays)
+        inputs |= {path: self._trainer.runner.value(path) for path in self._parameters}
+        inputs |= {
+            name: np.array(number, np.int64)
+            for (name, number), used in zip(((SEED, seed), (STEP, step)), self._draws, strict=True)
+            if used
+        }
+        return call(self._session, inputs)
