@@ -5,31 +5,33 @@ It is made by the elaborator and gone after differentiation, so it is not in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.parts import inline
 from archonnx.compiler.ir.types import TensorType
 from archonnx.grammar.record import field
 
 from .base import Emitter, Op, Trait
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
-
-Backward = Callable[[Sequence["Value | None"]], Sequence["Value | None"]]
+from .shape import zeros_like
 
 
 class StatedGradient(Op, eq=False):
-    """The first ``results`` inputs as they are; the others are what the results depend on, for the gradient's sake.
+    """The first ``results`` inputs as they are; what follows is there for the gradient alone.
 
-    ``backward`` maps the cotangents of the results to those of the other inputs.
+    The next ``arguments`` inputs are the float tensors on which the results depend; the last ones are other tensors
+    that ``backward`` reads. The inputs of the graph ``backward`` are the cotangents of the results, then the arguments
+    and the other tensors, in the order of the node's inputs; its outputs are the cotangents of the arguments.
     """
 
     name: ClassVar[str] = "stated_gradient"
     traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW
     stops_gradient: ClassVar[bool] = True
-    results: int = 1
-    backward: Backward = field(default=lambda cotangents: (), repr=False)
+    results: int
+    arguments: int
+    backward: Graph = field(repr=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         return inputs[: self.results]
@@ -38,8 +40,15 @@ class StatedGradient(Op, eq=False):
         return inputs[0] if self.results == 1 else inputs[: self.results]
 
     def vjp(self, dy: Any, y: Any, *inputs: Any) -> tuple[Any, ...]:
-        cotangents = (dy,) if self.results == 1 else dy
-        return (*(None,) * self.results, *self.backward(cotangents))
+        cotangents = [dy] if self.results == 1 else list(dy)
+        known = [zeros_like(r) if c is None else c for c, r in zip(cotangents, inputs, strict=False)]
+        found = inline(self.backward, current_builder(), [*known, *inputs[self.results :]])
+        rest = len(inputs) - self.results - self.arguments
+        return (*(None,) * self.results, *found, *(None,) * rest)
+
+    def explained(self, inputs: Sequence[Value]) -> Sequence[Value]:
+        """The arguments of the fn, of a node's inputs."""
+        return inputs[self.results : self.results + self.arguments]
 
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]

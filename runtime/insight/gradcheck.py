@@ -326,7 +326,7 @@ def _inner(pairs: Iterable[tuple[Array, Floats]]) -> float:
 
 def _arguments(node: Node) -> tuple[Value, ...]:
     """What an op computes from; of a stated gradient, the arguments of its fn."""
-    return node.inputs[node.op.results :] if isinstance(node.op, StatedGradient) else node.inputs
+    return tuple(node.op.explained(node.inputs)) if isinstance(node.op, StatedGradient) else node.inputs
 
 
 def _blame(node: Node) -> Diagnostic:

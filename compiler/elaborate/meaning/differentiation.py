@@ -10,11 +10,11 @@ from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, reaching_gra
 from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, tensor_of
 from archonnx.compiler.elaborate.core.frame import Build, Frame
 from archonnx.compiler.elaborate.core.values import Derived, Module, Results, describe
-from archonnx.compiler.ir.builder import Builder, current_builder
+from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import same
-from archonnx.compiler.ir.graph import Value, needed
+from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ops.custom import StatedGradient
-from archonnx.compiler.ops.shape import full, zeros_like
+from archonnx.compiler.ops.shape import zeros_like
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
@@ -119,8 +119,6 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
     """Run a fn with a ``backward`` clause: its results carry the derivative that the clause states."""
     clause = declaration.backward
     assert clause is not None
-    arguments = [inner.locals[p.name] for p in declaration.parameters]
-    tensors = [value for value in arguments if isinstance(value, Value)]
     after = Frame(
         inner.build,
         inner.scope,
@@ -132,6 +130,8 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         note=f"the backward of {what}",
         called_at=span,
     )
+    arguments = [inner.locals[p.name] for p in declaration.parameters]
+    floats = [value for value in arguments if isinstance(value, Value) and value.type.dtype.is_float]
     result = bodies.run_body(inner, what, declaration.body, declaration.result, span)
     results = list(result.items) if isinstance(result, Results) else [result]
     if len(clause.parameters) != len(results):
@@ -140,21 +140,31 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
             f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
             clause.span,
         )
-
-    def backward(cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
-        known = [
-            c if c is not None else full(r.shape, 0, r.type.dtype) for c, r in zip(cotangents, results, strict=True)
-        ]
-        after.locals.update(zip(clause.parameters, known, strict=True))
-        with working_in(after.build, current_builder()):
-            returned = statements.run(after, clause.body)
-        gradients = iter(_stated_gradients(what, declaration, returned, [t for t in tensors if t.type.dtype.is_float]))
-        return [next(gradients) if tensor.type.dtype.is_float else None for tensor in tensors]
-
-    op = StatedGradient(len(results), backward)
+    backward, read = _backward_graph(after, what, declaration, results, floats)
+    op = StatedGradient(len(results), len(floats), backward)
     with inner.at(clause.span, f"the `backward` of {what}"):
-        outputs = inner.build.builder.add_many(op, *results, *tensors)
+        outputs = inner.build.builder.add_many(op, *results, *floats, *read)
     return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]
+
+
+def _backward_graph(
+    after: Frame, what: str, declaration: ast.Fn, results: Sequence[Value], floats: Sequence[Value]
+) -> tuple[Graph, list[Value]]:
+    """The graph of a ``backward`` clause, and the tensors that it reads besides the cotangents and the arguments."""
+    clause = declaration.backward
+    assert clause is not None
+    cotangents = [Value(r.type, name) for name, r in zip(clause.parameters, results, strict=True)]
+    after.locals.update(zip(clause.parameters, cotangents, strict=True))
+    builder = Builder()
+    with builder.active(), working_in(after.build, builder):
+        returned = statements.run(after, clause.body)
+        gradients = _stated_gradients(what, declaration, returned, floats)
+    known = {*cotangents, *floats}.union(*(node.outputs for node in builder.nodes))
+    reads = [value for node in builder.nodes for value in node.inputs] + gradients
+    read = list(dict.fromkeys(value for value in reads if value not in known))
+    inputs = {f"input.{n}": value for n, value in enumerate([*cotangents, *floats, *read])}
+    outputs = {f"gradient.{n}": value for n, value in enumerate(gradients)}
+    return Graph("backward", inputs, tuple(builder.nodes), outputs), read
 
 
 def _stated_gradients(

@@ -21,6 +21,7 @@ from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.parts import cut
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
@@ -61,26 +62,9 @@ class Elaboration:
 
     def graph(self, name: str, outputs: Mapping[str, Value], builder: Builder | None = None) -> Graph:
         """The graph of what these outputs need: fields, seed and step, then parameters by path."""
-        nodes = needed((builder or self.build.builder).nodes, outputs.values())
-        used = set(outputs.values()).union(*(node.inputs for node in nodes))
-        symbols = set().union(*(node.op.symbols() for node in nodes))
-        used |= self._sizes_for(used.union(*(node.outputs for node in nodes)), symbols)
-        inputs = {name: value for name, value in self.build.inputs.items() if value in used}
-        for slot, value in self.build.parameters.items():
-            if value in used:
-                inputs[slot.path] = value
-        return Graph(name, inputs, tuple(nodes), dict(outputs), self.facts)
-
-    def _sizes_for(self, values: set[Value], symbols: set[str]) -> set[Value]:
-        """Fields that are needed only because their shapes tell the sizes of dims."""
-        wanted = symbols.union(*(value.type.symbols() for value in values))
-        told = {d.symbol for value in values & set(self.build.inputs.values()) for d in value.shape} | set(
-            self.build.inputs
-        )
-        extra: set[Value] = set()
-        for symbol in sorted(wanted - told):
-            extra |= set([v for v in self.build.inputs.values() if any(d.symbol == symbol for d in v.shape)][:1])
-        return extra
+        parameters = {slot.path: value for slot, value in self.build.parameters.items()}
+        nodes = (builder or self.build.builder).nodes
+        return cut(name, nodes, {**self.build.inputs, **parameters}, outputs, self.facts)
 
 
 @dataclass(frozen=True)

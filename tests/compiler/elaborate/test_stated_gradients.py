@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from tests.support.elaborated import codes, expression, findings, model, numbers, output
+from tests.support.elaborated import codes, expression, findings, model, numbers, output, program, run_steps, train_step
 from tests.support.entries import entry_value
 
 X = numbers(3, 4)
@@ -138,3 +138,33 @@ def test_a_wrong_backward_is_told_with_its_place() -> None:
     (finding,) = findings(model("output y = grad(sum(f(x) * x), x)", "x: [B]", fn))
     assert finding.span is not None and finding.span.text == "a"
     assert any("the backward of fn `f`" in note for note in finding.notes)
+
+
+REWRITTEN = """
+fn gated(x: [...S], k: [...S]) -> [...S]:
+    return x * k
+backward(dy):
+    return dy * k * x, dy * scale(k)
+
+fn scale(x: [...S]) -> [...S]:
+    return 3.0 * x
+
+model M():
+    input x: [B, 3]
+    param w: [3] = 2.0
+    h = (x * 1.0 + 0.0) * w
+    loss l = mean(gated(h * 1.0, -(-h) * 1))
+
+train:
+    minimize l with sgd(lr=0.1)
+"""
+
+
+def test_what_a_backward_reads_may_be_rewritten_before_the_gradient_is_taken() -> None:
+    """Its arguments are simplified (`-(-h)` is `h`), and the stated gradient is of what they have become."""
+    x = numbers(4, 3)
+    step = train_step(program(REWRITTEN))
+    (after,) = run_steps(step, {"w": np.full(3, 2.0, np.float32)}, {"x": x}, 1)
+    h = 2.0 * x
+    slope = (h * h + 3 * h) / x.size
+    np.testing.assert_allclose(after["w"], 2.0 - 0.1 * (slope * x).sum(axis=0), rtol=1e-5)
