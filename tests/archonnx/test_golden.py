@@ -16,7 +16,7 @@ from archonnx.grammar.diagnostics.render import render_report
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 
 PAGES = {"onnx": "AX05", "run": "AX06"}
-"""The families of codes, by the pages that show them."""
+"""The families of codes, by the folders of the pages that show them."""
 SCRIPTS = ("run.py", "run.sh")
 FOLDER = "FOLDER"
 """What pages have in place of the folder in which a case is run."""
@@ -40,14 +40,15 @@ def findings(shown: str) -> str:
     return shown[first.start() :] if first else shown
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_code_has_a_case(page: str) -> None:
-    titles = re.findall(r"^## (AX\d{4} \S+)", (GOLDEN / f"diagnostics/{page}.md").read_text("utf-8"), re.MULTILINE)
-    family = [entry for code, entry in catalogue().items() if code.startswith(PAGES[page])]
+@pytest.mark.parametrize("folder", PAGES)
+def test_every_code_has_a_case(folder: str) -> None:
+    pages = "".join(path.read_text("utf-8") for path in GOLDEN.glob(f"diagnostics/{folder}/*.md"))
+    titles = re.findall(r"^## (AX\d{4} \S+)", pages, re.MULTILINE)
+    family = [entry for code, entry in catalogue().items() if code.startswith(PAGES[folder])]
     assert set(titles) == {f"{entry.code} {entry.slug}" for entry in family}
 
 
-@golden_cases("diagnostics/onnx.md", "diagnostics/run.md")
+@golden_cases("diagnostics/onnx/*.md", "diagnostics/run/*.md")
 def test_message(
     case: Case,
     golden: Golden,

@@ -15,6 +15,7 @@ from archonnx.cli.app import app
 from archonnx.compiler.ir.dims import Dim
 from archonnx.summary import number
 from benchmarks.catalogue.counting import EXERCISES, PUBLISHED, Exercise, answer, products
+from tests.support.golden import GOLDEN
 
 TABLE = """\
 DigitsMLP, graph `infer`, for one example (B = 1)
@@ -44,7 +45,7 @@ def test_the_table_of_a_perceptron() -> None:
 
 def test_the_page_on_tools_shows_what_is_printed() -> None:
     page = (Path(__file__).parents[2] / "docs/tools.md").read_text("utf-8")
-    golden = (Path(__file__).parents[1] / "golden/diagnostics/run.md").read_text("utf-8")
+    golden = (GOLDEN / "diagnostics/run/numbers.md").read_text("utf-8")
     assert run("digits_cnn") in page
     (message,) = [text for text in page.split("```text\n") if text.startswith("error[AX0610]")]
     assert message.partition("```")[0].rstrip() in golden

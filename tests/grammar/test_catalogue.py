@@ -61,7 +61,7 @@ def test_an_example_of_a_syntax_code_gives_that_code_and_others_parse(entry: Cod
 def test_every_syntax_code_has_a_golden_case() -> None:
     shown = {
         code
-        for path in (GOLDEN / "diagnostics").glob("syntax_*.md")
+        for path in (GOLDEN / "diagnostics").glob("syntax_*/*.md")
         for case in read_cases(path)
         for code in re.findall(r"AX\d{4}", case.expected)
     }

@@ -19,7 +19,7 @@ def test_tree(case: Case, golden: Golden) -> None:
     golden(case, "\n".join(dump(declaration) for declaration in tree.declarations))
 
 
-@golden_cases("diagnostics/syntax_*.md")
+@golden_cases("diagnostics/syntax_*/*.md")
 def test_message(case: Case, golden: Golden) -> None:
     with pytest.raises(SpecError) as caught:
         read_tree(Source(next(iter(case.sources)), case.source))

@@ -1,8 +1,9 @@
 """Golden files: Markdown pages that are read by people and checked by tests.
 
-A page has any number of cases. A case is a heading, a sentence on what it shows, sources in fences that open with
-```` ```arch ```` (and perhaps a file name after it), and the expected text in a fence that opens with
-```` ```text ````.
+A page is about one topic, has at most ``LONGEST`` lines and begins with a heading and a sentence on what it shows. A
+case is a heading, a sentence on what it shows, sources in fences that open with ```` ```arch ```` (and perhaps a file
+name after it), and the expected text in a fence that opens with ```` ```text ````. A source without a file name is
+called after the folder of its page: on the pages of ``diagnostics/run`` it is ``run.arch``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+LONGEST = 400
+"""The lines that a page may have."""
 
 _FENCE = re.compile(r"^```(?P<kind>\w+)(?: (?P<name>\S+))?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^## (?P<title>.+)\n", re.MULTILINE)
@@ -57,7 +60,9 @@ def read_cases(path: Path) -> list[Case]:
 
 def _case(path: Path, title: str, text: str) -> Case:
     fences = list(_FENCE.finditer(text))
-    sources = {fence["name"] or f"{path.stem}.arch": fence["body"] for fence in fences if fence["kind"] != "text"}
+    sources = {
+        fence["name"] or f"{path.parent.name}.arch": fence["body"] for fence in fences if fence["kind"] != "text"
+    }
     expected = [fence["body"].rstrip("\n") for fence in fences if fence["kind"] == "text"]
     assert sources and len(expected) == 1, f"{path.name}: {title} needs a source and one expected text"
     return Case(path, title, sources, expected[0])

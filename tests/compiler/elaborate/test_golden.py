@@ -15,16 +15,16 @@ from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 
-PATTERN = "diagnostics/spec_*.md"
+PATTERN = "diagnostics/spec_*/*.md"
 FAMILIES = re.compile(r'"(AX0[2347]\d\d)"')
 
 
 def use(case: Case, folder: Path) -> None:
-    """Elaborate a spec, saved under the page's name, and feed its programs.
+    """Elaborate a spec, saved under its own name, and feed its programs.
 
     ``overrides`` (one ``key value`` a line) are those of a command line.
     """
-    path = folder / f"{case.path.stem}.arch"
+    path = folder / next(iter(case.sources))
     path.write_text(case.source, "utf-8")
     of = elaborate(parse_spec(Source(path.name, case.source), path=path))
     for program in of.programs:
