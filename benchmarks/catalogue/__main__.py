@@ -1,4 +1,8 @@
-"""Measure the facts of the catalogue. Without arguments all rows, which writes docs/catalogue.md; else those named."""
+"""Measure the facts of the catalogue.
+
+Without arguments it measures all rows and writes docs/catalogue.md; else it measures the rows that are named, by number
+(``1.5``) or by subject (``losses``), and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import time
 
 from benchmarks import page
 
-from .facts import Measured, Row, rows
+from .facts import Measured, Row, chosen
 
 INTRODUCTION = """\
 What the zoo can say, and what each of its systems shows. Beside a system stands the section of the lecture notes that
@@ -36,16 +40,15 @@ def measure(row: Row) -> list[tuple[str, Measured]]:
     return measured
 
 
-def main(numbers: list[str]) -> int:
+def main(wanted: list[str]) -> int:
     """Measure; 1 if a fact does not hold, 2 if there is no such row."""
-    known = list(rows())
-    unknown = set(numbers) - {row.number for row in known}
-    if unknown:
-        print(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.number for row in known)}")
+    try:
+        rows = chosen(wanted)
+    except LookupError as error:
+        print(error)
         return 2
-    chosen = [row for row in known if not numbers or row.number in numbers]
-    results = [(row, measure(row)) for row in chosen]
-    if not numbers:
+    results = [(row, measure(row)) for row in rows.values()]
+    if not wanted:
         parts = [part for row, measured in results for part in section(row, measured)]
         packages = ("numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
         heading = [

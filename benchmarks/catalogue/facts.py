@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,22 @@ class Row:
         return enter
 
 
-def rows() -> Iterator[Row]:
-    """All rows in the order of their numbers."""
-    modules = [import_module(f"{__package__}.{path.stem}") for path in Path(__file__).parent.glob("row_*.py")]
-    found: list[Row] = [module.ROW for module in modules]
-    yield from sorted(found, key=lambda row: [int(part) for part in row.number.split(".")])
+def rows() -> dict[str, Row]:
+    """All rows in the order of their numbers, by the names of their modules."""
+    names = [name for _, name, _ in iter_modules([str(Path(__file__).parent / "rows")])]
+    found: dict[str, Row] = {name: import_module(f"{__package__}.rows.{name}").ROW for name in names}
+    return dict(sorted(found.items(), key=lambda item: [int(part) for part in item[1].number.split(".")]))
+
+
+def chosen(wanted: Sequence[str]) -> dict[str, Row]:
+    """The rows that are named, by number or by module; all rows where nothing is named.
+
+    Raises:
+        LookupError: there are no such rows; says which there are.
+    """
+    known = rows()
+    words = {word for name, row in known.items() for word in (name, row.number)}
+    if unknown := sorted(set(wanted) - words):
+        there = ", ".join(f"{row.number} {name}" for name, row in known.items())
+        raise LookupError(f"no row {', '.join(unknown)}; there are {there}")
+    return {name: row for name, row in known.items() if not wanted or {name, row.number} & set(wanted)}

@@ -1,4 +1,4 @@
-"""Row 1.6: initial values."""
+"""Initial values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.oracles.initialisers import INITIALISERS, SHAPE
 
-from . import vanishing
-from .facts import Measured, Row
-from .training import train, trainer_of
+from .. import vanishing
+from ..facts import Measured, Row
+from ..training import train, trainer_of
 
 ROW = Row(
     "1.6",

@@ -1,4 +1,4 @@
-"""Row 1.1: perceptron, linear and logistic regression."""
+"""Perceptron, linear and logistic regression."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import archonnx
 from benchmarks.proof import excess_error
 
-from .facts import Measured, Row
-from .training import diabetes, each, final, train
+from ..facts import Measured, Row
+from ..training import diabetes, each, final, train
 
 ROW = Row(
     "1.1",

@@ -1,4 +1,4 @@
-"""Row 1.7: optimizers, schedules, clipping, Newton's method."""
+"""Optimizers, schedules, clipping, Newton's method."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from benchmarks.oracles.activations import sigmoid
 from benchmarks.oracles.onnx_training import OPERATORS
 from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, Rule, trajectory
 
-from .facts import Measured, Row
-from .training import diabetes, train, trainer_of
+from ..facts import Measured, Row
+from ..training import diabetes, train, trainer_of
 
 ROW = Row(
     "1.7",

@@ -1,4 +1,4 @@
-"""Row 1.3: parameters and linear regions of a net, and universal approximation."""
+"""Parameters and linear regions of a net, and universal approximation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from archonnx.compiler.pipeline import elaborate
 from archonnx.runtime.device.session import Options
 from archonnx.runtime.training.trainer import Trainer
 
-from .facts import Measured, Row
-from .training import SEEDS, train
+from ..facts import Measured, Row
+from ..training import SEEDS, train
 
 ROW = Row(
     "1.3",

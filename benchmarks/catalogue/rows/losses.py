@@ -1,4 +1,4 @@
-"""Row 1.5: losses."""
+"""Losses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from archonnx.compiler.ir.types import DType
 from benchmarks.oracles.losses import LOSSES, K, Loss, X
 
-from .facts import Measured, Row
-from .training import train, trainer_of
+from ..facts import Measured, Row
+from ..training import train, trainer_of
 
 ROW = Row("1.5", "Losses", "004 02; 003 1.1.2, 3.3", ("robust_regression",))
 NAMES = sorted({call.partition("(")[0] for call in LOSSES})

@@ -1,4 +1,4 @@
-"""Row 2.2: published convolutional networks, with the number of parameters that is known of each."""
+"""Published convolutional networks, with the number of parameters that is known of each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from archonnx.runtime.device.session import Options
 from archonnx.runtime.training.trainer import Trainer
 from benchmarks.oracles.activations import softmax
 
-from .facts import Measured, Row
-from .windows import convolved, square_windows
+from ..facts import Measured, Row
+from ..windows import convolved, square_windows
 
 COUNTS = {
     "lenet5": 61_706,

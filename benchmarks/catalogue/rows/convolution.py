@@ -1,4 +1,4 @@
-"""Row 2.1: convolution, pooling, resizing."""
+"""Convolution, pooling, resizing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import archonnx
 from archonnx.runtime.training.trainer import Trainer
 from benchmarks.proof import CLAIMS, figures
 
-from . import counting
-from .facts import Measured, Row
-from .training import trainer_of
-from .windows import Setting, expected
+from .. import counting
+from ..facts import Measured, Row
+from ..training import trainer_of
+from ..windows import Setting, expected
 
 ROW = Row(
     "2.1",

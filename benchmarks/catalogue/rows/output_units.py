@@ -1,4 +1,4 @@
-"""Row 1.4: output units as distributions, and three ways to predict from them."""
+"""Output units as distributions, and three ways to predict from them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from archonnx.runtime.training.programs import Trained
 
-from .facts import Measured, Row
-from .training import SEEDS, train
+from ..facts import Measured, Row
+from ..training import SEEDS, train
 
 ROW = Row(
     "1.4",

@@ -1,4 +1,4 @@
-"""Row 2.3: residual networks, beside plain ones of the same layers, initial weights and training.
+"""Residual networks, beside plain ones of the same layers, initial weights and training.
 
 The recipe was chosen on a fifth of the training part; the test part was measured once, after that. Mean accuracies of
 three seeds on that fifth: 0.977 for the recipe of the spec, 0.969 for one layer to a block and a constant rate,
@@ -21,8 +21,8 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, zoo
 from archonnx.compiler.program import ModelProgram
 
-from .facts import Measured, Row
-from .training import each, model_of
+from ..facts import Measured, Row
+from ..training import each, model_of
 
 ROW = Row("2.3", "Residual networks", "002 4; 004 14", ("residual_mlp", "resnet18"))
 

@@ -1,4 +1,4 @@
-"""Row 1.8: regularisation, a fact each."""
+"""Regularisation, a fact each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from archonnx.runtime.training.programs import Trained
 
-from .facts import Measured, Row
-from .training import SEEDS, diabetes, mean, train
+from ..facts import Measured, Row
+from ..training import SEEDS, diabetes, mean, train
 
 ROW = Row(
     "1.8",

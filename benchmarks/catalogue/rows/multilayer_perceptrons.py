@@ -1,4 +1,4 @@
-"""Row 1.2: multilayer perceptrons and their transfer functions."""
+"""Multilayer perceptrons and their transfer functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.proof import CLAIMS, figures
 
-from . import backprop
-from .facts import Measured, Row
-from .training import each, mean, train
+from .. import backprop
+from ..facts import Measured, Row
+from ..training import each, mean, train
 
 ROW = Row(
     "1.2",
