@@ -66,8 +66,8 @@ def standard_library() -> str:
         f"What a spec may use without importing it. {NOTE}",
         "A block's first list of parameters makes a module, its second applies it: `x |> Dense(10)`. A spec may "
         "declare a name anew; its own declaration then counts. The source of each file is its best explanation; papers "
-        "are named by author and year, lecture notes by document and section, as in 003 6.5.2. Lines with `#` are "
-        "examples, which the tests compute.",
+        "are cited by authors and year, lecture notes by document and section, as in 003 6.5.2; "
+        "[sources.md](sources.md) lists them. Lines with `#` are examples, which the tests compute.",
         _contents(grouped, files),
         *(part for name in order for part in _library_file(files[name])),
         "## Functions of the language",

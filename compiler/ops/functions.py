@@ -344,7 +344,7 @@ class Erf(Function):
 class Gelu(Function):
     """``x`` times the normal distribution function: exactly, or by the approximation with tanh.
 
-    Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+    Hendrycks and Gimpel 2016.
     """
 
     onnx = OnnxOp("Gelu", since=20)

@@ -77,7 +77,7 @@ class LayerNorm(Op):
 
     ``epsilon`` is added to the variance; ``scale`` and ``bias`` have the axes that are normalised. Results: the
     normalised ``x``, ``mean``, ``inverse``; the last two keep the axes, with size 1, and serve the gradient.
-    Ba, Kiros, Hinton, "Layer Normalization", 2016.
+    Ba et al. 2016.
 
     Backward, with ``n = (x - mean) * inverse`` and ``g = dy * scale``:
     ``dx = inverse * (g - mean(g) - n * mean(g * n))``, ``dscale = sum(dy * n)``, ``dbias = sum(dy)``.

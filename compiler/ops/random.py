@@ -48,7 +48,7 @@ Words = npt.NDArray[np.uint64]
 def _hashed(counters: Words) -> Words:
     """Even 64-bit words that look random: two rounds of squaring (which carries upwards) and folding (downwards).
 
-    Squaring with a counter added back is Widynski's idea (Squares, arXiv 2004.06278); he rotates instead of folding.
+    Squaring with a counter added back is Widynski's idea (Widynski 2020); he rotates instead of folding.
     """
     words = counters
     for _ in range(2):

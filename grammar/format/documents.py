@@ -1,6 +1,6 @@
 """Documents that know where they may be broken, and how to lay them out on lines of a given width.
 
-After Wadler's "A prettier printer" (2003), with two additions: remarks, which wait for the end of their line, and
+After the prettier printer of Wadler (2003), with two additions: remarks, which wait for the end of their line, and
 lines that always break. It knows nothing of any language.
 """
 
