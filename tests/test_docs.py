@@ -3,6 +3,7 @@ lead somewhere, and what is written in the language says what it is."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 from dataclasses import dataclass
@@ -96,6 +97,49 @@ def test_links_lead_to_files(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)\)", FENCE.sub("", path.read_text(encoding="utf-8")))
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert missing == []
+
+
+FOLDERS = "archonnx|benchmarks|compiler|docs|grammar|runtime|specs|tests"
+NAMED_PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/(?:[\w*-]+/)*(?:[\w*-]+\.(?:py|md|arch|lark|tables)\b)?")
+REWRITTEN = ("ARCHITECTURE.md", "CONTRIBUTING.md")
+"""Pages whose paths are those of an earlier layout."""
+
+
+def missing_paths(text: str) -> list[str]:
+    """Files and folders of the repository that a text names and that are not there; a word in capitals is any word."""
+    named = {re.sub(r"[A-Z]{2,}", "*", path) for path in NAMED_PATH.findall(text)}
+    return sorted(path for path in named if not any(ROOT.glob(path.rstrip("/"))))
+
+
+def later(path: Path) -> object:
+    """A page as a parameter of a test on paths."""
+    marks = [pytest.mark.xfail(reason="an earlier layout")] if path.name in REWRITTEN else []
+    return pytest.param(path, id=path.name, marks=marks)
+
+
+@pytest.mark.parametrize("path", [later(path) for path in PAGES])
+def test_files_and_folders_that_a_page_names_exist(path: Path) -> None:
+    assert missing_paths(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "compiler", "docs", "grammar", "runtime", "specs", "tests/support"])
+def test_files_and_folders_that_sources_name_exist(folder: str) -> None:
+    sources = [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.arch")]
+    missing = {str(path.relative_to(ROOT)): missing_paths(path.read_text(encoding="utf-8")) for path in sources}
+    assert {path: names for path, names in missing.items() if names} == {}
+
+
+def test_a_file_that_is_not_there_is_found() -> None:
+    text = "`compiler/pipeline.py`, grammar/gone.py, (../specs/std/gone.arch), `compiler/ops/` and `compiler/gone/`, x/y.py"
+    assert missing_paths(text) == ["compiler/gone/", "grammar/gone.py"]
+    assert missing_paths("`grammar/diagnostics/codes_FAMILY.py`, `grammar/kinds_FAMILY.py`") == ["grammar/kinds_*.py"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_modules_that_are_run_or_imported_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(r"(?:python -m|^from|^import) ((?:archonnx|benchmarks|docs)(?:\.\w+)*)", text, re.MULTILINE)
+    assert [name for name in named if importlib.util.find_spec(name) is None] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
