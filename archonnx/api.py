@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import Spec, elaborate, float_type
 from archonnx.compiler.pipeline import load as _load
 from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
@@ -86,8 +87,19 @@ class Graphs(Mapping[str, "onnx.ModelProto"]):
     def __len__(self) -> int:
         return len(self._makers)
 
+    def __repr__(self) -> str:
+        return f"<ONNX graphs {', '.join(list(self)[:8])}{', ...' if len(self) > 8 else ''}>"
 
-@dataclass(frozen=True, slots=True)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (dict(self),)
+
+
+def _made(models: Mapping[str, onnx.ModelProto]) -> Graphs:
+    """Models that are there already: all that a pickle holds."""
+    return Graphs({name: partial(models.__getitem__, name) for name in models})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Compiled:
     """A compiled spec.
 
@@ -100,6 +112,9 @@ class Compiled:
     name: str
     graphs: Mapping[str, onnx.ModelProto]
     parameters: Mapping[str, ParameterInfo]
+
+    def __repr__(self) -> str:
+        return f"<Compiled {self.name}: {len(self.parameters)} parameters, {self.graphs!r}>"
 
 
 def compile(
@@ -179,6 +194,19 @@ def _exported(
 # ---------------------------------------------------------------- train
 
 
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What a trainer is made of."""
+
+    spec: Spec
+    program: str | None
+    batch_size: int
+    seed: int
+    options: Options
+    steps: int | None
+    steps_per_epoch: int | None
+
+
 class Trainer(_Trainer):
     """A spec ready to train, batch by batch.
 
@@ -203,16 +231,35 @@ class Trainer(_Trainer):
         steps: int | None = None,
         steps_per_epoch: int | None = None,
     ) -> None:
-        model = elaborate(_spec(spec))
+        options = Options(device, threads, use_tf32)
+        self._begin(_Recipe(_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch))
+
+    def _begin(self, recipe: _Recipe, parameters: Mapping[str, Array] | None = None) -> None:
+        """Compile the spec, with its initial parameters or with those of an earlier trainer."""
+        self._recipe = recipe
+        model = elaborate(recipe.spec)
         super().__init__(
             model,
-            program=program_named(model, program) if program is not None else None,
-            batch_size=batch_size,
-            seed=seed,
-            options=Options(device, threads, use_tf32),
-            total=steps,
-            per_epoch=steps_per_epoch,
+            program=program_named(model, recipe.program) if recipe.program is not None else None,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            options=recipe.options,
+            total=recipe.steps,
+            per_epoch=recipe.steps_per_epoch,
+            parameters=parameters,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of and how far it has come. Graphs are compiled again, sessions opened when they are used.
+
+        A spec that imports from other files finds them by its path.
+        """
+        runner = self.runner
+        return {"recipe": self._recipe, "tensors": runner.tensors(), "count": (runner.executed, runner.passes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._begin(state["recipe"], state["tensors"])
+        self.runner.restore(state["tensors"], *state["count"])
 
 
 def train(

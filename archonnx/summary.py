@@ -24,7 +24,7 @@ LEFT = 3
 """Columns that are set to the left: module, block, output."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """A model by module. Printed, it is a table.
 
@@ -122,6 +122,9 @@ class Summary:
         head, *body, total = table(self.cells(depth), LEFT).splitlines()
         rule = "-" * max(map(len, (head, *body, total)))
         return "\n".join([self.heading, "", head, rule, *body, rule, total, *self.notes])
+
+    def __repr__(self) -> str:
+        return f"<Summary of {self.heading}: {len(self.rows)} modules, {self.total.parameters:,} parameters>"
 
     def __str__(self) -> str:
         return self.text()

@@ -20,8 +20,11 @@ class NotDifferentiable(Exception):  # noqa: N818 - becomes a diagnostic
     """A gradient was asked for through a node that has none. ``why`` is the op's own explanation."""
 
     def __init__(self, node: Node, why: str) -> None:
-        super().__init__(f"{node.op.name}: {why}")
+        super().__init__(node, why)
         self.node, self.why = node, why
+
+    def __str__(self) -> str:
+        return f"{self.node.op.name}: {self.why}"
 
     @property
     def what(self) -> str:

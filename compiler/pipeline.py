@@ -48,7 +48,7 @@ TOO_NARROW = {
 """Why other floats are none of these; a spec may still declare tensors of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Spec:
     """A spec as it was read: its text, its tree, and the arguments given for its model."""
 
@@ -59,6 +59,10 @@ class Spec:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     float_type: DType = DType.f32
     """What a dtype left out stands for."""
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r:.40}" for name, value in list(self.arguments.items())[:3])
+        return f"<Spec {self.name} ({self.float_type}{', ' if given else ''}{given})>"
 
 
 def zoo() -> dict[str, Path]:

@@ -5,8 +5,9 @@
         span: Span = field(compare=False, repr=False, kw_only=True)
 
 A record is what a frozen dataclass with slots is: built by position or by keyword, compared, hashed and printed by its
-fields. But a dataclass writes and compiles its methods when its class is made, and that was a third of the time in
-which the command line starts. A record compiles its constructor when it is first called; the rest is shared.
+fields, copied and pickled by their values. But a dataclass writes and compiles its methods when its class is made, and
+that was a third of the time in which the command line starts. A record compiles its constructor when it is first
+called; the rest is shared.
 
 What this module does not do: defaults made anew for each record, ``__post_init__``, constructors of one's own.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, NoReturn, TypeVar, dataclass_transform
+from typing import Any, NoReturn, Self, TypeVar, dataclass_transform
 
 REQUIRED: Any = object()
 """The default of a field that has none."""
@@ -126,6 +127,18 @@ class Record(metaclass=RecordType):
     def __repr__(self) -> str:
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)
         return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """The values of all fields, in order; those that take no part in equality, too."""
+        return tuple(getattr(self, f.name) for f in fields(self))
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        for f, value in zip(fields(self), state, strict=True):
+            object.__setattr__(self, f.name, value)
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        """What ``copy.replace`` calls (Python 3.13)."""
+        return replace(self, **changes)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a {type(self).__name__} does not change: cannot set {name}")

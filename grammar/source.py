@@ -8,13 +8,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 from .record import Record
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A text with the name under which people know it (a path as they typed it, or ``std/dense.arch``)."""
+    """A text with the name under which people know it (a path as they typed it, or ``std/dense.arch``).
+
+    Sources are compared by identity, and within a process copying one gives itself: copied spans point into the same
+    text. In another process a source is a new one, shared by all that was pickled together.
+    """
 
     name: str
     text: str = field(repr=False)
@@ -34,6 +39,15 @@ class Source:
         starts = self.line_starts
         end = starts[number] if number < len(starts) else len(self.text)
         return self.text[starts[number - 1] : end].rstrip("\r\n")
+
+    def __reduce__(self) -> tuple[type[Source], tuple[str, str]]:
+        return Source, (self.name, self.text)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
 
 class Span(Record):

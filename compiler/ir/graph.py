@@ -90,6 +90,9 @@ class Node(Record, eq=False):
     outputs: tuple[Value, ...]
     origin: Origin = UNKNOWN
 
+    def __repr__(self) -> str:
+        return f"<{self.op.name}: {len(self.inputs)} inputs -> {', '.join(str(v.type) for v in self.outputs[:3])}>"
+
 
 class Graph(Record, eq=False):
     """A function of tensors. Inputs and outputs are named in order; nodes stand in an order of evaluation."""
@@ -100,6 +103,9 @@ class Graph(Record, eq=False):
     outputs: Mapping[str, Value]
     facts: tuple[Dim, ...] = ()
     """Dims that are at least 0, from ``assert``: what the shapes rest on."""
+
+    def __repr__(self) -> str:
+        return f"<graph {self.name}: {len(self.inputs)} inputs, {len(self.nodes)} nodes, {len(self.outputs)} outputs>"
 
     def producers(self) -> dict[Value, Node]:
         """The node that makes each value."""

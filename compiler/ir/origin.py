@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
@@ -14,6 +14,12 @@ class Owner(Protocol):
     @property
     def path(self) -> str:
         """``"encoder.layers.0"``, empty for the model itself."""
+
+
+class OwnerPath(Record):
+    """What a pickled or copied origin knows of its owner."""
+
+    path: str
 
 
 class Origin(Record):
@@ -46,9 +52,17 @@ class Origin(Record):
         """What stands at ``place``."""
         return self.used if self.use is not None else self.what
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """The fields, with the owner's path in place of the owner, which holds all that the elaborator knew of it."""
+        owner = None if self.owner is None else OwnerPath(self.owner.path)
+        return self.what, self.span, self.role, owner, self.use, self.used
+
     def derived(self, role: str) -> Origin:
         """The origin of something made from this one; of two roles in a row the outer one is kept."""
         return Origin(self.what, self.span, role, self.owner, self.use, self.used)
+
+    def __repr__(self) -> str:
+        return f"<origin: {self}>"
 
     def __str__(self) -> str:
         text = f"{self.role} {self.what}".strip()

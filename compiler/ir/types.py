@@ -123,5 +123,8 @@ class TensorType(Record):
         """The type with names of dims replaced."""
         return TensorType(self.dtype, tuple(d.substitute(values) for d in self.shape), self.notes)
 
+    def __repr__(self) -> str:
+        return f"<TensorType {self}>"
+
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"

@@ -48,8 +48,11 @@ class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is no err
         notes: tuple[str, ...] = (),
         help: str | None = None,
     ) -> None:
-        super().__init__(headline)
+        super().__init__(code, headline)
         self.code, self.headline, self.operands, self.notes, self.help = code, headline, operands, notes, help
+
+    def __str__(self) -> str:
+        return self.headline
 
 
 class Emitter(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
@@ -29,6 +29,11 @@ class Diagnostic(Record):
     help: str | None = None
     severity: str = "error"
 
+    def __repr__(self) -> str:
+        place = f" at {self.span}" if self.span is not None else ""
+        headline = self.headline if len(self.headline) <= 120 else f"{self.headline[:117]}..."
+        return f"<{self.severity} {self.code}{place}: {headline}>"
+
     @property
     def span(self) -> Span | None:
         """The primary span (the first one where none is marked)."""
@@ -36,7 +41,7 @@ class Diagnostic(Record):
         return primary[0] if primary else (self.labels[0].span if self.labels else None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """What a stage found. A stage appends all its findings and calls ``finish`` once, at its end."""
 
@@ -71,6 +76,13 @@ class Report:
     def failed(self) -> bool:
         """Whether there is an error among the findings."""
         return any(d.severity == "error" for d in self.diagnostics)
+
+    def __repr__(self) -> str:
+        codes = ", ".join(d.code for d in self.diagnostics[:8]) + ("..." if len(self.diagnostics) > 8 else "")
+        return f"<Report of {len(self.diagnostics)}: {codes}>" if self.diagnostics else "<Report of nothing>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.diagnostics,)
 
     def finish(self) -> None:
         """Raise ``SpecError`` if there is an error."""
@@ -142,6 +154,9 @@ class Suggestion(str):
         suggestion = Suggestion(text)
         suggestion.word, suggestion.replacement, suggestion.at = word, replacement, at
         return suggestion
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Suggestion.of, (str(self), self.word, self.replacement, self.at)
 
     def place(self, span: Span) -> Span | None:
         """What the edit replaces: its own place, or the word in what a diagnostic points at, if it is there."""

@@ -220,6 +220,11 @@ class Run:
         evaluated = changed(model, programs=())
         return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters), program
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The run without what it has opened, which is opened again when it is used."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("_model", "_elaborated")}
+        return kept | {"path": self.path.absolute(), "_opened": {}}
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 

@@ -84,7 +84,7 @@ class Checked:
     moved: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(repr=False)
 class GradientCheck:
     """What came of checking a model.
 
@@ -108,6 +108,10 @@ class GradientCheck:
     def ok(self) -> bool:
         """Whether no gradient is wrong."""
         return all(one.verdict != "wrong" for group in self.checked.values() for one in group)
+
+    def __repr__(self) -> str:
+        checked = sum(map(len, self.checked.values()))
+        return f"<GradientCheck of {self.model}: {checked} tensors, {'ok' if self.ok else 'not ok'}>"
 
     def __str__(self) -> str:
         from .gradcheck_text import as_text

@@ -63,8 +63,8 @@ def chosen_rows(trace: Trace, layout: Layout) -> list[Row]:
             )
     if layout.only:
         return [row for row in trace.rows if any(_fits(row, pattern) for pattern in layout.only)]
-    named = {(_line(row, layout.deep), id(row.value)) for row in rows if row.kind != "module"}
-    return [row for row in rows if row.kind != "module" or (_line(row, layout.deep), id(row.value)) not in named]
+    named = {(_line(row, layout.deep), row.tensor) for row in rows if row.kind != "module"}
+    return [row for row in rows if row.kind != "module" or (_line(row, layout.deep), row.tensor) not in named]
 
 
 def _fits(row: Row, pattern: str) -> bool:

@@ -46,6 +46,7 @@ class Row:
     Attributes:
         name: as the spec calls it (``h``, ``dense.W``, ``x#2`` for a name's second value).
         kind: input, target, param, buffer, output, loss, metric, module or value.
+        tensor: its number: names of one tensor have the same.
         dtype: its element type.
         value: what it is.
         gradient: of the loss for it; None where there is none.
@@ -57,6 +58,7 @@ class Row:
 
     name: str
     kind: str
+    tensor: int
     dtype: DType
     value: Array
     gradient: Array | None
@@ -100,6 +102,9 @@ class Trace(Mapping[str, Pair]):
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def __repr__(self) -> str:
+        return f"<Trace of {self.model}, graph `{self.graph}`: {len(self)} tensors>"
+
     def __str__(self) -> str:
         from .trace_text import as_text
 
@@ -138,7 +143,8 @@ def trace_model(
     results, engine = _run(traced, inputs, {**scalars, **dims}, options or Options())
     named = {value: inputs[name] for name, value in traced.graph.inputs.items()}
     named |= {value: results[key] for value, key in traced.outputs.items()}
-    rows = [_row(name, named, results, traced) for name in traced.names]
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(name.value for name in traced.names))}
+    rows = [_row(name, numbers[name.value], named[name.value], results, traced) for name in traced.names]
     return Trace(rows, model.name, graph, traced.loss, str(model.float_type), engine)
 
 
@@ -166,13 +172,13 @@ def traced_graph(model: ModelProgram, graph: str = "loss", loss: str | None = No
     return model.trace_outputs(None if graph == "infer" else graph)
 
 
-def _row(name: TracedName, values: Mapping[Any, Array], results: Mapping[str, Array], traced: TraceGraph) -> Row:
+def _row(name: TracedName, tensor: int, array: Array, results: Mapping[str, Array], traced: TraceGraph) -> Row:
     gradient = results[name.gradient] if name.gradient is not None else None
     why = ""
     if traced.loss is not None and gradient is None and name.value.type.dtype.is_float:
         why = f"no gradient {traced.refused}" if traced.refused else f"{traced.loss} does not depend on it"
-    array = values[name.value]
-    return Row(name.name, name.kind, name.value.type.dtype, array, gradient, why, name.span, name.place, name.inner)
+    dtype = name.value.type.dtype
+    return Row(name.name, name.kind, tensor, dtype, array, gradient, why, name.span, name.place, name.inner)
 
 
 def _run(

@@ -102,6 +102,12 @@ class Trainer:
         self._functions: dict[str, Function] = {}
         self._entries: dict[str, Function] = {}
 
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of {self.model.name} on {self.device.name}: "
+            f"{self.model.parameter_count:,} parameters, {self.runner.executed} statements run>"
+        )
+
     def step(
         self,
         batch: Mapping[str, Any],

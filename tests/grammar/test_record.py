@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archonnx.grammar.record import REQUIRED, Record, field, fields, replace
+from tests.support.copies import PICKLES, WAYS, by_joblib
 
 
 class Node(Record):
@@ -162,6 +164,40 @@ def test_fields_and_replace() -> None:
     assert (pair.left, pair.right, pair.note, pair.span) == (5, 2, "n", 3)
     with pytest.raises(TypeError):
         replace(pair, other=1)
+
+
+@given(TREES)
+def test_copies_are_those_of_dataclasses(tree: Record) -> None:
+    for way in WAYS:
+        again = way(tree)
+        assert type(again) is type(tree) and repr(twin(again)) == repr(way(twin(tree))) == repr(twin(tree))
+        assert [getattr(again, f.name) for f in fields(tree) if not f.compare] == [
+            getattr(tree, f.name) for f in fields(tree) if not f.compare
+        ]
+
+
+def test_what_is_shared_stays_shared_and_what_is_known_by_identity_is_a_new_one() -> None:
+    value = Identity(1)
+    for way in (*PICKLES, by_joblib, copy.deepcopy):
+        (left, right), other = way((Leaf((value, value), span=0).value, Identity(1)))
+        assert left is right and left is not value and left != other and left.value == 1
+
+
+def test_a_record_in_a_cycle_is_pickled() -> None:
+    children: list[object] = []
+    parent = Identity(children)  # type: ignore[arg-type]
+    children.append(parent)
+    for way in (*PICKLES, by_joblib, copy.deepcopy):
+        again = way(parent)
+        assert again.value[0] is again
+
+
+def test_copy_replace_knows_records() -> None:
+    """`copy.replace` (Python 3.13) asks for this method."""
+    pair = Pair(1, 2, "n", span=3)
+    assert pair.__replace__(left=5) == replace(pair, left=5)
+    if hasattr(copy, "replace"):
+        assert copy.replace(pair, left=5) == replace(pair, left=5)
 
 
 def test_declaring_records_compiles_nothing() -> None:
