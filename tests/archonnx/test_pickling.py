@@ -30,12 +30,10 @@ from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.source import Source, Span
-from tests.support.copies import PICKLES, WAYS, by_joblib, raise_
+from tests.support.copies import DEEP_WAYS, PICKLES, WAYS, by_joblib, raise_
 from tests.support.op_cases import Case, cases
 from tests.support.random_graphs import feeds, graphs
 
-DEEP = tuple(way for way in WAYS if way is not WAYS[-2])
-"""All ways but the shallow copy."""
 STATED = """
 fn surrogate(x: [...S]) -> [...S]:
     return sign(x)
@@ -68,7 +66,7 @@ def spawned() -> Iterator[ProcessPoolExecutor]:
 def test_random_graphs_compute_the_same(graph: Graph) -> None:
     inputs = feeds(graph, {"B": 2, "T": 3})
     wanted, text = interpret(graph, inputs, {"B": 2, "T": 3}), print_graph(graph)
-    for way in DEEP:
+    for way in DEEP_WAYS:
         again = way(graph)
         assert print_graph(again) == text and again.facts == graph.facts
         found = interpret(again, inputs, {"B": 2, "T": 3})
@@ -96,7 +94,7 @@ def graphs_of(name: str) -> dict[str, Graph]:
 @pytest.mark.parametrize("name", MODELS, ids=(*MODELS[:-1], "stated"))
 def test_graphs_of_models_keep_their_origins_and_export_to_the_same_bytes(name: str) -> None:
     for graph in graphs_of(name).values():
-        for way in (PICKLES[-1], DEEP[-1]):
+        for way in (PICKLES[-1], DEEP_WAYS[-1]):
             again = way(graph)
             assert_whole(again)
             assert [(str(n.origin), n.origin.path, n.op.name) for n in again.nodes] == [
@@ -126,7 +124,7 @@ def test_a_graph_takes_little_more_than_its_nodes() -> None:
 
 def test_values_of_one_pickle_stay_those_of_its_graph() -> None:
     graph = graphs_of("digits_cnn")["infer"]
-    for way in DEEP:
+    for way in DEEP_WAYS:
         again, value, output = way((graph, graph.inputs["image"], graph.outputs["probs"]))
         assert again.inputs["image"] is value is not graph.inputs["image"]
         assert again.outputs["probs"] is output
@@ -307,7 +305,7 @@ def test_errors_are_raised_in_this_process_as_in_another(spawned: ProcessPoolExe
 )
 def test_other_errors_keep_what_they_know(error: Exception, attributes: str, spawned: ProcessPoolExecutor) -> None:
     known = attrgetter(*attributes.split())
-    for way in DEEP:
+    for way in DEEP_WAYS:
         again = way(error)
         assert type(again) is type(error) and str(again) == str(error) and known(again) == known(error)
     with pytest.raises(type(error)):

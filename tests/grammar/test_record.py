@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archonnx.grammar.record import REQUIRED, Record, field, fields, replace
-from tests.support.copies import PICKLES, WAYS, by_joblib
+from tests.support.copies import DEEP_WAYS, WAYS
 
 
 class Node(Record):
@@ -178,7 +178,7 @@ def test_copies_are_those_of_dataclasses(tree: Record) -> None:
 
 def test_what_is_shared_stays_shared_and_what_is_known_by_identity_is_a_new_one() -> None:
     value = Identity(1)
-    for way in (*PICKLES, by_joblib, copy.deepcopy):
+    for way in DEEP_WAYS:
         (left, right), other = way((Leaf((value, value), span=0).value, Identity(1)))
         assert left is right and left is not value and left != other and left.value == 1
 
@@ -187,7 +187,7 @@ def test_a_record_in_a_cycle_is_pickled() -> None:
     children: list[object] = []
     parent = Identity(children)  # type: ignore[arg-type]
     children.append(parent)
-    for way in (*PICKLES, by_joblib, copy.deepcopy):
+    for way in DEEP_WAYS:
         again = way(parent)
         assert again.value[0] is again
 

@@ -26,8 +26,10 @@ def by_joblib(value: Any) -> Any:
 PICKLES: tuple[Callable[[Any], Any], ...] = tuple(
     partial(by_pickle, protocol=protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
 )
-WAYS: tuple[Callable[[Any], Any], ...] = (*PICKLES, by_joblib, copy.copy, copy.deepcopy)
-"""Pickle by each protocol, joblib, a shallow and a deep copy."""
+DEEP_WAYS: tuple[Callable[[Any], Any], ...] = (*PICKLES, by_joblib, copy.deepcopy)
+"""Pickle by each protocol, joblib, and a deep copy."""
+WAYS: tuple[Callable[[Any], Any], ...] = (*DEEP_WAYS, copy.copy)
+"""Those, and a shallow copy."""
 
 
 def raise_(error: Exception) -> NoReturn:
