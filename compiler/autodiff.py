@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from .ir.builder import Builder
 from .ir.graph import Node, Value
 from .ops.base import Trait
-from .ops.shape import zeros_like
+from .ops.shape import broadcast_to, zeros_like
 
 DISCRETE = "its value jumps as the probabilities change, so it has no derivative"
 
@@ -104,4 +104,5 @@ def pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value])
     else:
         parts = node.op.vjp(tuple(cotangents.get(out) for out in node.outputs), node.outputs, *node.inputs)
     pairs = zip(node.inputs, parts, strict=True)
-    return [(value, part) for value, part in pairs if part is not None and value in active]
+    # Where dims are equal by what a spec states, a part may have those of another input.
+    return [(value, broadcast_to(part, value.shape)) for value, part in pairs if part is not None and value in active]

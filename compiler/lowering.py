@@ -13,6 +13,7 @@ import numpy as np
 
 from .errors import InternalError
 from .ir.dims import Atom, Dim
+from .ir.facts import assuming
 from .ir.graph import Graph, Node, Value
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
@@ -56,10 +57,11 @@ def lower(graph: Graph, *, portable: bool) -> Lowered:
         graph: what to lower.
         portable: whether only the ai.onnx domain may be used.
     """
-    lowering = _Lowering(graph, portable)
-    for node in graph.nodes:
-        lowering.visit(node)
-    return lowering.finish()
+    with assuming(graph.facts):
+        lowering = _Lowering(graph, portable)
+        for node in graph.nodes:
+            lowering.visit(node)
+        return lowering.finish()
 
 
 class _Names:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import graph as graphs
-from .dims import ONE, Dim, same
+from .dims import ONE, Dim
+from .facts import is_one, same
 from .origin import UNKNOWN, Origin
 from .types import DType
 
@@ -113,7 +114,10 @@ class Builder:
 
 
 def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
-    """NumPy's rule on dims: aligned at the last axis, equal or 1. TypeProblem where that fails or cannot be told."""
+    """NumPy's rule on dims: aligned at the last axis, equal or 1. TypeProblem where that fails or cannot be told.
+
+    Of dims that are equal by what is stated, the result has the simplest: a number, else a name, else the first.
+    """
     from archonnx.compiler.ops.base import TypeProblem
 
     first = shapes[0]
@@ -131,6 +135,13 @@ def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
                 chosen, chosen_at = dim, position
                 continue
             equal = same(chosen, dim)
+            if equal or is_one(dim):
+                if equal and _plainness(dim) > _plainness(chosen):
+                    chosen, chosen_at = dim, position
+                continue
+            if is_one(chosen):
+                chosen, chosen_at = dim, position
+                continue
             if equal is None:
                 raise TypeProblem(
                     "AX0305",
@@ -145,3 +156,27 @@ def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
             )
         result.append(chosen)
     return tuple(result)
+
+
+def _plainness(dim: Dim) -> int:
+    return 2 if dim.constant is not None else 1 if dim.symbol is not None else 0
+
+
+def check_broadcast(shape: tuple[Dim, ...], wanted: tuple[Dim, ...], shown: str) -> None:
+    """TypeProblem unless a tensor of one shape can be repeated to another; ``shown`` is its type."""
+    from archonnx.compiler.ops.base import TypeProblem
+
+    result = broadcast_shapes([shape, wanted])
+    if result != wanted and (len(result) != len(wanted) or not all(map(same, result, wanted))):
+        raise TypeProblem("AX0302", f"{shown} does not broadcast to [{', '.join(map(str, wanted))}]")
+
+
+def broadcasts(shape: tuple[Dim, ...], wanted: tuple[Dim, ...]) -> bool:
+    """Whether it is certain that a tensor of one shape can be repeated to another."""
+    from archonnx.compiler.ops.base import TypeProblem
+
+    try:
+        check_broadcast(shape, wanted, "")
+    except TypeProblem:
+        return False
+    return True

@@ -1,16 +1,15 @@
 """Dims: integer polynomials over names, with floor-division, modulo, min and max as atoms, in a canonical form.
 
-Equality of two dims is yes, no or cannot tell (``same``); it is never guessed. Inequalities are decided by
-constant bounds, and by facts from ``assert`` (``assuming``). What this module does not do: anything about nonlinear
-inequalities.
+Coefficients are Python's integers, so the form is exact at any size. Where ``c`` is a number, what stands before
+``// c`` or ``% c`` has coefficients from 0 to ``c - 1``, so two spellings of one polynomial give one form. What this
+module does not do: decide whether two dims are equal given what a spec states (``facts``), or keep within 64 bits
+(``elaborate.core.static`` and ``lowering`` do).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Union
@@ -80,15 +79,6 @@ class Dim:
                 return monomial[0][0]
         return None
 
-    @property
-    def modulo(self) -> tuple[Dim, Dim] | None:
-        """``(a, b)``, where the dim is ``a % b``."""
-        if len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1:
-            factor, power = self.terms[0][0][0]
-            if isinstance(factor, Atom) and factor.op == "%" and power == 1:
-                return factor.left, factor.right
-        return None
-
     def symbols(self) -> set[str]:
         """All names that occur."""
         found: set[str] = set()
@@ -101,7 +91,7 @@ class Dim:
         """The dim with names replaced."""
         if not self.symbols() & values.keys():
             return self
-        return self._map(lambda name: values.get(name, Dim.of(name)))
+        return self.rebuilt(lambda name: values.get(name, Dim.of(name)), ATOMS)
 
     def evaluate(self, values: Mapping[str, int]) -> int:
         """The integer it is when each name has this value."""
@@ -110,7 +100,22 @@ class Dim:
             raise KeyError(f"no value for every name in {self}")
         return result
 
-    def _map(self, leaf: Callable[[str], Dim]) -> Dim:
+    def coefficient(self, monomial: Monomial) -> int:
+        """What a monomial is multiplied by; 0 where it does not occur."""
+        return next((k for own, k in self.terms if own == monomial), 0)
+
+    def largest_coefficient(self) -> int:
+        """The largest absolute value among its coefficients, and among those inside its atoms; 0 for none."""
+        largest = 0
+        for monomial, coefficient in self.terms:
+            largest = max(largest, abs(coefficient))
+            for factor, _ in monomial:
+                if not isinstance(factor, str):
+                    largest = max(largest, factor.left.largest_coefficient(), factor.right.largest_coefficient())
+        return largest
+
+    def rebuilt(self, leaf: Callable[[str], Dim], atoms: Mapping[str, Callable[[Dim, Dim], Dim]]) -> Dim:
+        """The dim made again of what stands for its names, and of what these functions make of its atoms."""
         total = ZERO
         for monomial, coefficient in self.terms:
             product = Dim.of(coefficient)
@@ -118,7 +123,7 @@ class Dim:
                 if isinstance(factor, str):
                     value = leaf(factor)
                 else:
-                    value = ATOMS[factor.op](factor.left._map(leaf), factor.right._map(leaf))
+                    value = atoms[factor.op](factor.left.rebuilt(leaf, atoms), factor.right.rebuilt(leaf, atoms))
                 for _ in range(power):
                     product = product * value
             total = total + product
@@ -177,9 +182,11 @@ class Dim:
             return _atom("//", self, divisor)
         if c < 0:
             return -self // -c
-        whole = _canonical({m: _whole_part(m, k, c) for m, k in self.terms})
-        rest = self - whole * c
-        return whole + (_floor(rest, c) if rest.constant is None else 0)
+        whole, rest = _divided(self, c)
+        if rest.constant is not None:
+            return whole
+        shared = math.gcd(c, *(k for m, k in rest.terms if m))  # (4 * H + 3) // 6 is (2 * H + 1) // 3
+        return whole + _floor(_divided(rest, shared)[0], c // shared)
 
     def __mod__(self, other: int | Dim) -> Dim:
         divisor = Dim.of(other)
@@ -192,8 +199,12 @@ class Dim:
             return _atom("%", self, divisor)
         if c < 0:
             return -(-self % -c)
-        rest = _canonical({m: k % c for m, k in self.terms})
-        return rest if rest.constant is not None else _atom("%", rest, divisor)
+        rest = _divided(self, c)[1]
+        if rest.constant is not None:
+            return rest
+        shared = math.gcd(c, *(k for m, k in rest.terms if m))  # (4 * H + 3) % 6 is 2 * ((2 * H + 1) % 3) + 1
+        inner, outer = _divided(rest, shared)
+        return _atom("%", inner, Dim.of(c // shared)) * shared + outer
 
     def minimum(self, other: int | Dim) -> Dim:
         """The smaller of two dims."""
@@ -204,7 +215,7 @@ class Dim:
         return self._extreme("max", Dim.of(other))
 
     def _extreme(self, op: str, other: Dim) -> Dim:
-        smaller = self if at_most(self, other) else other if at_most(other, self) else None
+        smaller = self if is_never_negative(other - self) else other if is_never_negative(self - other) else None
         if smaller is not None:
             larger = other if smaller is self else self
             return smaller if op == "min" else larger
@@ -232,79 +243,25 @@ class Dim:
         return f"Dim({self})"
 
 
-def same(left: Dim, right: Dim) -> bool | None:
-    """Whether two dims are equal: True, False, or None where it cannot be told."""
-    if left == right:
-        return True
-    difference = left - right
-    if difference.constant is not None:
-        return False
-    if (bound := difference.lower_bound()) is not None and bound > 0:
-        return False
-    if (bound := (-difference).lower_bound()) is not None and bound > 0:
-        return False
-    if _facts.get():
-        if at_most(left, right) and at_most(right, left):
-            return True
-        if at_most(left + 1, right) or at_most(right + 1, left):
-            return False
-    return None
-
-
-def at_most(left: Dim, right: Dim) -> bool:
-    """Whether ``left <= right`` is certain, by itself or with the facts in force."""
-    gap = right - left
-    if _nonnegative_dim(gap):
-        return True
-    facts = _facts.get()
-    return any(
-        _nonnegative_dim(gap - f)
-        or ((q := exact_quotient(gap, f)) is not None and _nonnegative_dim(q))
-        or any(_nonnegative_dim(gap - f - g) for g in facts)
-        for f in facts
-    )
-
-
-def _nonnegative_dim(dim: Dim) -> bool:
+def is_never_negative(dim: Dim) -> bool:
+    """Whether a dim is at least 0 whatever its names stand for, as far as bounds tell."""
     bound = dim.lower_bound()
     if bound is None:
-        bound = _with_quotients_at_their_largest(dim).lower_bound()
+        bound = _multiple_without_quotients(dim).lower_bound()
     return bound is not None and bound >= 0
 
 
-def _with_quotients_at_their_largest(dim: Dim) -> Dim:
-    """A dim that is at most this one: where ``x // c`` is taken away, ``x`` is, which is no less."""
+def _multiple_without_quotients(dim: Dim) -> Dim:
+    """At most a positive multiple of a dim: where ``x // c`` is taken away, ``c`` times the dim less ``x`` is."""
     lower = dim
     for monomial, coefficient in dim.terms:
         factor, power = monomial[0] if len(monomial) == 1 else ("", 0)
         if isinstance(factor, Atom) and factor.op == "//" and power == 1 and coefficient < 0:
             c, x = factor.right.constant, factor.left.lower_bound()
             if c is not None and c >= 1 and x is not None and x >= 0:
-                lower = lower - Dim(((monomial, coefficient),)) + factor.left * coefficient
+                k = lower.coefficient(monomial)
+                lower = (lower - Dim(((monomial, k),))) * c + factor.left * k
     return lower
-
-
-_facts: ContextVar[tuple[Dim, ...]] = ContextVar("facts", default=())
-
-
-@contextmanager
-def assuming(facts: Iterable[Dim]) -> Iterator[None]:
-    """Inside, exactly these dims are known to be at least 0 (``context - T``, from ``assert T <= context``)."""
-    token = _facts.set(tuple(facts))
-    try:
-        yield
-    finally:
-        _facts.reset(token)
-
-
-def learn(fact: Dim) -> None:
-    """Add a fact to those in force: this dim is at least 0."""
-    _facts.set((*_facts.get(), fact))
-
-
-def facts_in_force() -> tuple[Dim, ...]:
-    """Dims that are known to be at least 0 here."""
-    return _facts.get()
 
 
 def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
@@ -368,22 +325,24 @@ def _canonical(terms: Mapping[Monomial, int]) -> Dim:
     return Dim(tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda term: repr(term[0]))))
 
 
-def _whole_part(monomial: Monomial, coefficient: int, divisor: int) -> int:
-    """What a term gives to a quotient as a whole; the rest of the constant term is never negative, so it is unique."""
-    return int(coefficient / divisor) if monomial else coefficient // divisor
+def _divided(dim: Dim, divisor: int) -> tuple[Dim, Dim]:
+    """``dim`` as ``divisor * whole + rest``, where the coefficients of ``rest`` run from 0 to ``divisor - 1``."""
+    whole = _canonical({monomial: coefficient // divisor for monomial, coefficient in dim.terms})
+    return whole, _canonical({monomial: coefficient % divisor for monomial, coefficient in dim.terms})
 
 
 def _floor(dividend: Dim, divisor: int) -> Dim:
     """The atom ``dividend // divisor``. A quotient inside, ``(x // a + n) // b``, becomes ``(x + a * n) // (ab)``."""
-    numbers = {monomial: coefficient for monomial, coefficient in dividend.terms if not monomial}
-    others = [term for term in dividend.terms if term[0]]
+    if divisor == 1:
+        return dividend
+    number, others = dividend.coefficient(()), [term for term in dividend.terms if term[0]]
     if len(others) == 1:
         monomial, coefficient = others[0]
         (factor, power), *more = monomial
         if coefficient == power == 1 and not more and isinstance(factor, Atom) and factor.op == "//":
             inner = factor.right.constant
             if inner is not None and inner > 0:
-                return (factor.left + inner * numbers.get((), 0)) // (inner * divisor)
+                return (factor.left + inner * number) // (inner * divisor)
     return _atom("//", dividend, Dim.of(divisor))
 
 

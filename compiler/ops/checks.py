@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from archonnx.compiler.ir.dims import Dim, same
+from collections.abc import Sequence
+
+from archonnx.compiler.ir.dims import ZERO, Dim
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.types import TensorType
 
 from .base import TypeProblem
@@ -40,3 +43,27 @@ def check_equal(
         )
     if not equal:
         raise TypeProblem("AX0302", headline, operands=operands, help=help)
+
+
+def check_same_shape(left: Sequence[Dim], right: Sequence[Dim], headline: str, *, operands: tuple[int, ...]) -> None:
+    """TypeProblem unless two shapes are equal; the headline says what each of them is."""
+    if len(left) != len(right):
+        raise TypeProblem("AX0302", headline, operands=operands)
+    for one, other in zip(left, right, strict=True):
+        check_equal(one, other, headline, operands=operands)
+
+
+def check_divides(parts: int, size: Dim, headline: str, *, operands: tuple[int, ...] = (0,)) -> None:
+    """TypeProblem unless a dim is a multiple of a number; the headline says what each of them is."""
+    rest = size % parts
+    whole = same(rest, ZERO)
+    if whole is None:
+        raise TypeProblem(
+            "AX0305",
+            f"cannot tell whether {size} is a multiple of {parts}",
+            operands=operands,
+            notes=(headline,),
+            help=f"state it: `assert {rest} == 0`",
+        )
+    if not whole:
+        raise TypeProblem("AX0322", headline, operands=operands)

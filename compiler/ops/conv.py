@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ONE, ZERO, Dim, at_most, product
+from archonnx.compiler.ir.dims import ONE, ZERO, Dim, product
+from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.types import TensorType
 
 from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
-from .checks import check_equal, check_float
+from .checks import check_divides, check_equal, check_float
 from .linalg import sums_of_products
 from .window import Window, spread
 
@@ -55,10 +56,10 @@ class Convolution(Op):
         kernel = [dim.constant for dim in w.shape[2:]]
         if None in kernel:
             raise TypeProblem("AX0322", f"the size of a kernel must be known at compile time: {w}", operands=(1,))
-        if self.groups < 1 or w.shape[0] % self.groups != ZERO:
-            raise TypeProblem(
-                "AX0322", f"{w.shape[0]} output channels do not come out even in {self.groups} groups", operands=(1,)
-            )
+        headline = f"{w.shape[0]} output channels do not come out even in {self.groups} groups"
+        if self.groups < 1:
+            raise TypeProblem("AX0322", headline, operands=(1,))
+        check_divides(self.groups, w.shape[0], headline, operands=(1,))
         return self.window([size for size in kernel if size is not None])
 
     def check_places(self, window: Window, sizes: Sequence[Dim], dy: TensorType, operand: int) -> None:
@@ -214,8 +215,7 @@ class ConvWeightGrad(Convolution):
         check_equal(
             x.shape[0], dy.shape[0], f"`{self.name}` has batches of {x.shape[0]} and {dy.shape[0]}", operands=(0, 1)
         )
-        if x.shape[1] % self.groups != ZERO:
-            raise TypeProblem("AX0322", f"{x.shape[1]} channels do not come out even in {self.groups} groups")
+        check_divides(self.groups, x.shape[1], f"{x.shape[1]} channels do not come out even in {self.groups} groups")
         return x.with_shape((dy.shape[1], x.shape[1] // self.groups, *map(Dim.of, self.kernel)))
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:

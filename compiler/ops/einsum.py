@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import Dim, product, same
+from archonnx.compiler.ir.dims import Dim, product
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.types import TensorType
 
 from .base import Arithmetic, Emitter, Op, TypeProblem, register

@@ -16,6 +16,7 @@ from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
+from .checks import check_same_shape
 from .compare import equal, logical_and
 from .elementwise import maximum, minimum, where
 from .shape import broadcast_to, dim_value, iota, move_axis, normal_axis, transpose, unsqueeze, zeros_like
@@ -35,8 +36,10 @@ def _check_indices(op: str, indices: TensorType, position: int = 1) -> None:
 
 
 def _check_updates(op: str, x: TensorType, updates: TensorType, shape: tuple[Dim, ...]) -> None:
-    if updates != x.with_shape(shape):
-        raise TypeProblem("AX0302", f"`{op}` writes {x.with_shape(shape)} here, not {updates}", operands=(2, 0))
+    headline = f"`{op}` writes {x.with_shape(shape)} here, not {updates}"
+    if updates.dtype is not x.dtype:
+        raise TypeProblem("AX0302", headline, operands=(2, 0))
+    check_same_shape(shape, updates.shape, headline, operands=(2, 0))
 
 
 @register
@@ -140,13 +143,11 @@ class ScatterElementsAdd(Op):
 
 def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None:
     _check_indices(op, indices)
-    others = [(*t.shape[:axis], *t.shape[axis + 1 :]) for t in (x, indices)]
-    if x.rank != indices.rank or others[0] != others[1]:
-        raise TypeProblem(
-            "AX0302",
-            f"`{op}` needs indices of the tensor's shape except along axis {axis}: {x} and {indices}",
-            operands=(1, 0),
-        )
+    headline = f"`{op}` needs indices of the tensor's shape except along axis {axis}: {x} and {indices}"
+    if x.rank != indices.rank:
+        raise TypeProblem("AX0302", headline, operands=(1, 0))
+    others, lines = ((*t.shape[:axis], *t.shape[axis + 1 :]) for t in (x, indices))
+    check_same_shape(others, lines, headline, operands=(1, 0))
 
 
 @register

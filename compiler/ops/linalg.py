@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
-from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Arithmetic, Emitter, Op, TypeProblem, register
+from .checks import check_same_shape
 from .elementwise import check_dtypes
 from .narrow import NARROW, narrowed, widened
 from .shape import broadcast_to, flatten, squeeze, unsqueeze
@@ -41,8 +43,9 @@ class MatMul(Op):
         i, k = (a.shape[-1], a.shape[-2]) if self.transpose_a else (a.shape[-2], a.shape[-1])
         inner, j = (b.shape[-1], b.shape[-2]) if self.transpose_b else (b.shape[-2], b.shape[-1])
         check_inner(k, inner)
-        if a.rank > 2 and b.rank > 2 and a.shape[:-2] != b.shape[:-2]:
-            raise TypeProblem("AX0302", f"a matrix product needs equal batch dims: {a} and {b}", operands=(1, 0))
+        if a.rank > 2 and b.rank > 2:
+            headline = f"a matrix product needs equal batch dims: {a} and {b}"
+            check_same_shape(a.shape[:-2], b.shape[:-2], headline, operands=(1, 0))
         return a.with_shape((*(a.shape[:-2] or b.shape[:-2]), i, j))
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:

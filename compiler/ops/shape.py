@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
-from archonnx.compiler.ir.dims import ONE, Dim, same
+from archonnx.compiler.ir.builder import check_broadcast, current_builder
+from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.facts import is_one, same
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.grammar.record import field
 
@@ -137,8 +138,7 @@ class Broadcast(Op):
     shape: tuple[Dim, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:
-        if broadcast_shapes([x.shape, self.shape]) != self.shape:
-            raise TypeProblem("AX0302", f"{x} does not broadcast to {_shown(self.shape)}")
+        check_broadcast(x.shape, self.shape, str(x))
         return x.with_shape(self.shape)
 
     def evaluate(self, x: Any) -> Any:
@@ -149,7 +149,9 @@ class Broadcast(Op):
 
         new = len(self.shape) - x.rank
         repeated = tuple(
-            axis for axis, (old, dim) in enumerate(zip(x.shape, self.shape[new:], strict=True)) if old == ONE != dim
+            axis
+            for axis, (old, dim) in enumerate(zip(x.shape, self.shape[new:], strict=True))
+            if is_one(old) and not is_one(dim)
         )
         if not new:
             return (reduce_sum(dy, repeated, keep=True),)
@@ -161,8 +163,10 @@ class Broadcast(Op):
     ) -> str:
         new = len(self.shape) - types[0].rank
         kept = zip(types[0].shape, self.shape[new:], strict=True)
-        repeats = [ONE if old == dim else dim for old, dim in kept]
-        return emit.node("Expand", inputs[0], emit.dims([*self.shape[:new], *repeats]))
+        repeats = [*self.shape[:new], *(ONE if same(old, dim) else dim for old, dim in kept)]
+        if all(dim == ONE for dim in repeats) and not new:
+            return inputs[0]  # the same sizes under other names
+        return emit.node("Expand", inputs[0], emit.dims(repeats))
 
 
 def _proportional(a: Dim, b: Dim) -> bool:
@@ -266,7 +270,7 @@ class Squeeze(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         for axis in self.axes:
-            if x.shape[axis] != ONE:
+            if not is_one(x.shape[axis]):
                 raise TypeProblem(
                     "AX0322", f"`squeeze` drops axes of size 1, and axis {axis} of {x} is {x.shape[axis]}"
                 )

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ZERO, Dim, at_most, same
+from archonnx.compiler.ir.dims import ZERO, Dim
+from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.types import TensorType
 
 from .base import Emitter, Op, TypeProblem, register
+from .checks import check_divides
 from .elementwise import check_dtypes
 from .shape import VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
 
@@ -235,8 +237,10 @@ def split(x: Value, parts: int | Sequence[Dim | int], axis: int) -> tuple[Value,
     place = normal_axis(axis, x.rank, "split")
     if isinstance(parts, int):
         size = x.shape[place]
-        if parts < 1 or size % parts != ZERO:
-            raise TypeProblem("AX0322", f"`split` cannot make {parts} equal parts of axis {place}, of size {size}")
+        headline = f"`split` cannot make {parts} equal parts of axis {place}, of size {size}"
+        if parts < 1:
+            raise TypeProblem("AX0322", headline)
+        check_divides(parts, size, headline)
         parts = [size // parts] * parts
     sizes = tuple(Dim.of(part) for part in parts)
     return (x,) if sizes == (x.shape[place],) else current_builder().add_many(Split(place, sizes), x)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ONE, Dim, at_most
+from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.types import DType, TensorType
 
 from .base import Emitter, Op, TypeProblem, register

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from archonnx.compiler.ir.dims import assuming
+from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.verify import verify
 

@@ -13,7 +13,7 @@ from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
 from archonnx.compiler.ir.dims import ONE
 from archonnx.compiler.ir.graph import Node, Value
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops.base import Op, Trait
+from archonnx.compiler.ops.base import Op, Trait, TypeProblem
 from archonnx.compiler.ops.elementwise import UNSIGNED, Add, Cast, Div, Mul, Neg, Sub, Where, cast
 from archonnx.compiler.ops.functions import Pow, Relu, Sigmoid, Tanh
 from archonnx.compiler.ops.pool import MaxPool
@@ -191,9 +191,12 @@ def broadcast_later(site: Site) -> Value | None:
         return None
     sources = [maker.inputs[0] for maker in makers if maker is not None]
     shape = site.output.shape
-    if broadcast_shapes([source.shape for source in sources]) == shape:
-        return None
-    return builder.add(Broadcast(shape), builder.add(op, *builder.broadcast(*sources)))
+    try:
+        if broadcast_shapes([source.shape for source in sources]) == shape:
+            return None
+        return builder.add(Broadcast(shape), builder.add(op, *builder.broadcast(*sources)))
+    except TypeProblem:
+        return None  # that all of them reach the shape need not tell how they go together
 
 
 @rule(MaxPool)

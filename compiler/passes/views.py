@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.builder import broadcasts, current_builder
 from archonnx.compiler.ir.dims import ONE
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops.linalg import MatMul
@@ -74,8 +74,9 @@ def transpose_twice(site: Site) -> Value | None:
 @rule(Broadcast)
 def broadcast_twice(site: Site) -> Value | None:
     """A broadcast of a broadcast."""
-    inner = site.made_by(site.inputs[0], Broadcast)
-    return broadcast_to(inner.inputs[0], site.output.shape) if inner else None
+    inner, shape = site.made_by(site.inputs[0], Broadcast), site.output.shape
+    # Each step may rest on another fact about dims, and nothing need tell what both steps together do.
+    return broadcast_to(inner.inputs[0], shape) if inner and broadcasts(inner.inputs[0].shape, shape) else None
 
 
 @rule(Broadcast)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product, same
+from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops import reduce as reduce_ops
 from archonnx.compiler.ops.base import TypeProblem

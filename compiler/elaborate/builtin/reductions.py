@@ -11,6 +11,7 @@ from archonnx.compiler.elaborate.core.static import LIMIT
 from archonnx.compiler.elaborate.core.tensors import as_tensor, promoted
 from archonnx.compiler.elaborate.core.values import describe, static_dim
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import larger, smaller
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops import elementwise, reduce
 
@@ -45,7 +46,7 @@ def _extreme(frame: Frame, name: str, x: Any, y: Any, axis: Axes | None, keep: b
 
 
 COMBINE: Mapping[str, Callable[[Dim, Dim], Dim]] = {
-    "max": Dim.maximum, "min": Dim.minimum, "sum": Dim.__add__, "prod": Dim.__mul__,
+    "max": larger, "min": smaller, "sum": Dim.__add__, "prod": Dim.__mul__,
 }  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import ITEMS
 from archonnx.compiler.elaborate.core.tensors import as_tensor, promoted
 from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Results, describe
-from archonnx.compiler.ir.dims import Dim, at_most
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops import compare, elementwise, loss, norm, random, shape, slicing
@@ -176,7 +177,7 @@ def reshape(frame: Frame, x: Tensor, shape: Shape) -> Value:
         rest = math.prod((d for i, d in enumerate(dims) if i != free[0]), start=Dim.of(1))
         size = x.type.size
         require(
-            rest.constant != 0 and (rest.constant is None or size % rest == Dim.of(0)),
+            rest.constant != 0 and (rest.constant is None or same(size % rest, Dim.of(0)) is True),
             "AX0304",
             f"{size} elements do not divide into [{', '.join(map(str, shape))}]",
         )

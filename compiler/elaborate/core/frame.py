@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import ZERO, Dim, learn
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import learn
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
@@ -148,10 +149,6 @@ class Build:
         }.get(op, ())
         for gap in gaps:
             learn(gap)
-        if op == "==" and right == ZERO and (parts := left.modulo) is not None:
-            whole = parts[0] - parts[1] * (parts[0] // parts[1])
-            learn(whole)
-            learn(-whole)
 
     def root_slots(self) -> list[Slot]:
         """All parameters made so far, in order of construction."""

@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import same
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 

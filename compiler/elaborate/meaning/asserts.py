@@ -8,7 +8,8 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import describe
-from archonnx.compiler.ir.dims import Dim, at_most, same
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast

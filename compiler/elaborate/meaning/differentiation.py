@@ -11,7 +11,7 @@ from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, ten
 from archonnx.compiler.elaborate.core.frame import Build, Frame
 from archonnx.compiler.elaborate.core.values import Derived, Module, Results, describe
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import zeros_like
@@ -33,7 +33,7 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
         )
     if not y.type.dtype.is_float:
         fail("AX0402", f"`grad` differentiates floats, and this is {y.type}", span)
-    if weight is not None and weight.type != y.type:
+    if weight is not None and not _same_type(weight, y):
         fail(
             "AX0408", f"the weight of `grad` has the type of what is differentiated: {y.type}, not {weight.type}", span
         )

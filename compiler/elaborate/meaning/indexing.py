@@ -7,7 +7,8 @@ from typing import Any
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.values import describe
-from archonnx.compiler.ir.dims import Dim, at_most
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops.index import gather

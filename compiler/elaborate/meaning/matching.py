@@ -10,7 +10,8 @@ from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
-from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import TensorType
 from archonnx.grammar import ast

@@ -12,7 +12,8 @@ from archonnx.compiler.elaborate.core.frame import BUDGET, POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Around, Function, Module, Results, describe
-from archonnx.compiler.ir.dims import Dim, same
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ops.base import TypeProblem

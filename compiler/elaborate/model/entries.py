@@ -14,7 +14,8 @@ from archonnx.compiler.elaborate.meaning.asserts import Substitute
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.methods import add_setup
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType

@@ -18,7 +18,8 @@ from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.methods import bind_nested
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim, assuming, facts_in_force
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.parts import cut

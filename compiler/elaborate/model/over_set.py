@@ -13,7 +13,7 @@ from archonnx.compiler.elaborate.core.problems import provenance
 from archonnx.compiler.elaborate.core.signatures import Given, assign_arguments, bare_word
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
-from archonnx.compiler.ir.dims import same
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.program import SetMetric
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS

@@ -16,7 +16,7 @@ from archonnx.compiler.elaborate.core.frame import Binding, Frame
 from archonnx.compiler.elaborate.meaning.differentiation import gradient_help
 from archonnx.compiler.elaborate.training.step import working_copy
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import assuming
+from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span

@@ -14,7 +14,7 @@ from archonnx.compiler.elaborate.meaning import calls
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.meaning.statements import check_type
 from archonnx.compiler.elaborate.model.model import Elaboration
-from archonnx.compiler.ir.dims import assuming
+from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.program import TrainStep
 from archonnx.compiler.settings import TrainSettings

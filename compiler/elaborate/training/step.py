@@ -24,7 +24,8 @@ from archonnx.compiler.elaborate.meaning.statements import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder, current_builder
-from archonnx.compiler.ir.dims import ONE, Dim, assuming
+from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, DType, TensorType

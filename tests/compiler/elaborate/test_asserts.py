@@ -255,14 +255,14 @@ def test_training_steps_and_evaluation_are_checked() -> None:
 
 
 def test_exports_record_what_they_rest_on() -> None:
-    of = program(model('assert T <= 10, "{T} is too long"\nassert T % 2 == 1\nassert T > 0\noutput y = x', "x: [T]"))
+    of = program(model('assert T <= 10, "{T} is too long"\nassert T % 2 == 1\nassert T > 2\noutput y = x', "x: [T]"))
     exported = inference_model(of, initial(of))
     (entry,) = [e.value for e in exported.metadata_props if e.key == METADATA_KEY]
     recorded: Any = json.loads(entry)
     assert recorded == [
         {"condition": "T <= 10", "message": "{T} is too long"},
         {"condition": "T % 2 == 1", "message": "`T % 2 == 1`"},
-        {"condition": "T > 0", "message": "`T > 0`"},
+        {"condition": "T > 2", "message": "`T > 2`"},
     ]
     assert [str(a) for a in from_metadata({METADATA_KEY: entry})] == [r["condition"] for r in recorded]
     np.testing.assert_array_equal(run_onnx(exported, {"x": X[0]})["y"], X[0])

@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from random import Random
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from archonnx.compiler.ir.dims import ATOMS, Dim, at_most, exact_quotient, same
+from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product
+from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.parse import parse_dim
+from tests.support.dims import NAMES, Expression, expressions, large_expressions, meaning_at, numbers, sizes
 
-NAMES = ("B", "H", "W")
-Meaning = Callable[[Mapping[str, int]], int]
-Expression = tuple[Dim, Meaning]
-"""A dim in canonical form, and what was written, as a function of the sizes."""
-
-PYTHON: Mapping[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "min": min,
-    "max": max,
-}
-DIMS: Mapping[str, Callable[[Dim, Dim], Dim]] = {"+": Dim.__add__, "-": Dim.__sub__, "*": Dim.__mul__, **ATOMS}
-
-sizes = st.fixed_dictionaries({name: st.integers(0, 9) for name in NAMES})
+polynomials: st.SearchStrategy[Dim] = st.lists(
+    st.tuples(numbers, st.lists(st.sampled_from(NAMES), max_size=3)), max_size=4
+).map(lambda terms: sum((product([Dim.of(k), *map(Dim.of, names)]) for k, names in terms), ZERO))
+any_expressions = st.one_of(expressions, large_expressions)
 
 
-def _combine(op: str, left: Expression, right: Expression) -> Expression:
-    if op in ("//", "%"):
-        assume(right[0].constant != 0)
-    return DIMS[op](left[0], right[0]), lambda at: PYTHON[op](left[1](at), right[1](at))
-
-
-def _name(name: str) -> Expression:
-    return Dim.of(name), lambda at: at[name]
-
-
-def _number(number: int) -> Expression:
-    return Dim.of(number), lambda at: number
-
-
-expressions: st.SearchStrategy[Expression] = st.recursive(
-    st.one_of(st.sampled_from(NAMES).map(_name), st.integers(-4, 9).map(_number)),
-    lambda inner: st.builds(_combine, st.sampled_from(sorted(PYTHON)), inner, inner),
-    max_leaves=6,
-)
-
-
-def _at(meaning: Meaning, at: Mapping[str, int]) -> int:
-    try:
-        return meaning(at)
-    except ZeroDivisionError:
-        assume(False)
-        raise
-
-
-@given(expressions, sizes)
+@given(any_expressions, sizes)
 def test_canonical_form_has_the_value_of_what_was_written(expression: Expression, at: Mapping[str, int]) -> None:
-    dim, meaning = expression
-    expected = _at(meaning, at)
-    assert dim.evaluate(at) == expected
+    expected = meaning_at(expression, at)
+    assert expression[0].evaluate(at) == expected
 
 
-@given(expressions, expressions, sizes)
+@given(any_expressions, any_expressions, sizes)
 def test_comparisons_are_never_wrong(left: Expression, right: Expression, at: Mapping[str, int]) -> None:
-    a, b = _at(left[1], at), _at(right[1], at)
+    a, b = meaning_at(left, at), meaning_at(right, at)
     answer = same(left[0], right[0])
     assert answer is None or answer == (a == b)
     assert not at_most(left[0], right[0]) or a <= b
@@ -76,7 +36,7 @@ def test_comparisons_are_never_wrong(left: Expression, right: Expression, at: Ma
     assert bound is None or bound <= a
 
 
-@given(expressions, expressions)
+@given(any_expressions, any_expressions)
 def test_exact_quotient_times_divisor_is_the_dividend(left: Expression, right: Expression) -> None:
     assume(right[0].terms)
     quotient = exact_quotient(left[0] * right[0], right[0])
@@ -86,19 +46,58 @@ def test_exact_quotient_times_divisor_is_the_dividend(left: Expression, right: E
         assert other * right[0] == left[0]
 
 
-@given(expressions, sizes, st.sampled_from(NAMES), expressions)
+@given(any_expressions, sizes, st.sampled_from(NAMES), expressions)
 def test_substitution_is_evaluation_in_two_steps(
     expression: Expression, at: Mapping[str, int], name: str, by: Expression
 ) -> None:
-    inner = _at(by[1], at)
+    inner = meaning_at(by, at)
     assume(inner >= 0)
-    expected = _at(expression[1], {**at, name: inner})
+    expected = meaning_at(expression, {**at, name: inner})
     assert expression[0].substitute({name: by[0]}).evaluate(at) == expected
 
 
-@given(expressions)
+@given(any_expressions)
 def test_text_reads_back_as_the_same_dim(expression: Expression) -> None:
     assert parse_dim(str(expression[0])) == expression[0]
+
+
+@given(st.data(), sizes)
+def test_two_spellings_of_one_polynomial_have_one_form(data: st.DataObject, at: Mapping[str, int]) -> None:
+    """``(p + q * d) // d`` is ``p // d + q``, and ``(p + q * d) % d`` is ``p % d``, at any size of numbers."""
+    p, q = data.draw(polynomials), data.draw(polynomials)
+    d = data.draw(numbers.filter(bool))
+    assert (p + q * d) // d == p // d + q
+    assert (p + q * d) % d == p % d
+    assert (d * (p // d) + p % d).evaluate(at) == p.evaluate(at)
+    k = data.draw(st.integers(1, 2**40))
+    assert (p * k) // (d * k) == p // d
+    assert (p * k) % (d * k) == (p % d) * k
+
+
+@given(st.lists(st.tuples(numbers, st.lists(st.sampled_from(NAMES), max_size=3)), max_size=5), st.randoms())
+def test_a_polynomial_has_one_form_whatever_the_order_of_its_terms(
+    terms: list[tuple[int, list[str]]], random: Random
+) -> None:
+    def total() -> Dim:
+        order = random.sample(terms, len(terms))
+        parts = (product([Dim.of(k), *map(Dim.of, random.sample(names, len(names)))]) for k, names in order)
+        return sum(parts, ZERO)
+
+    first, second = total(), total()
+    assert first == second and hash(first) == hash(second) and str(first) == str(second)
+    assert same(first, second) is True and same(first, second + 1) is False
+
+
+@pytest.mark.parametrize("power", [31, 53, 55, 63, 64, 100])
+@pytest.mark.parametrize("offset", [-3, -1, 0, 1, 3])
+@pytest.mark.parametrize("divisor", [2, 3, 7, 2**31 - 1, 2**53 + 1])
+def test_quotients_of_large_numbers_are_exact(power: int, offset: int, divisor: int) -> None:
+    k = 2**power + offset
+    assert (B * k) // divisor == (B * (k + divisor)) // divisor - B
+    assert (B * k) % divisor == (B * (k - divisor)) % divisor
+    for size in (0, 1, 5):
+        assert ((B * k + H) // divisor).evaluate({"B": size, "H": 3}) == (size * k + 3) // divisor
+        assert ((B * -k + H) % divisor).evaluate({"B": size, "H": 3}) == (size * -k + 3) % divisor
 
 
 B, H, W = map(Dim.of, NAMES)

@@ -95,7 +95,7 @@ def test_put_replaces_one_place(axis: int) -> None:
 
 REFUSED: list[tuple[Callable[[], object], str, str]] = [
     (lambda: split(value("f32", 2, 10), 3, 1), "AX0322", "`split` cannot make 3 equal parts of axis 1, of size 10"),
-    (lambda: split(value("f32", "B"), 2, 0), "AX0322", "`split` cannot make 2 equal parts of axis 0, of size B"),
+    (lambda: split(value("f32", "B"), 2, 0), "AX0305", "cannot tell whether B is a multiple of 2"),
     (lambda: split(value("f32", 10), [3, 4], 0), "AX0322", "`split` needs parts that fill axis 0: 7 of 10"),
     (lambda: take_at(value("f32", 3), 0, 3), "AX0322", "index 3 is outside axis 0, of size 3"),
     (lambda: take_at(value("f32", 3), 0, -4), "AX0322", "index -4 is outside axis 0, of size 3"),
