@@ -92,15 +92,17 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         f"{name.replace('.', '/')}/{path.relative_to(folder).as_posix()}"
         for name, folder in FOLDERS.items()
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed")
+        if path.is_file() and path.suffix in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md")
     }
-    assert {"archonnx/grammar/text/archonnx.tables", "archonnx/specs/std/layers.arch", "archonnx/py.typed"} <= wanted
+    data = {"grammar/text/archonnx.tables", "grammar/diagnostics/pages/AX0301.md", "specs/std/layers.arch", "py.typed"}
+    assert {f"archonnx/{name}" for name in data} <= wanted
     assert {name for name in built.names() if ".dist-info/" not in name} == wanted
 
 
 def test_the_wheel_works_outside_the_checkout(built: Built, tmp_path: Path) -> None:
     scripts = environment(tmp_path / "venv", built.wheel)
     assert run(scripts / "archonnx", "check", "digits_cnn", cwd=tmp_path).startswith("digits_cnn: ok")
+    assert run(scripts / "archonnx", "explain", "AX0301", cwd=tmp_path).startswith("AX0301 inner-dims-differ")
     where = run(scripts / "python", "-c", "import archonnx.compiler as c; print(c.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")
 

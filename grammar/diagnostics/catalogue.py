@@ -1,42 +1,56 @@
-"""Every diagnostic code: what it means, an example, the way out. ``archonnx explain AX0301`` prints a page of it.
+"""Every diagnostic code: what it means, an example, the way out. ``archonnx explain AX0301`` prints its page.
 
-The entries are plain data, one module a family (``codes_syntax`` and so on), each with a tuple ``CODES``; to add a
-code, add an entry there and run ``make docs``. Nothing here finds mistakes.
+A code is a file, ``pages/AX0301.md``: to add one, write the file and run ``make docs``. A stage that reports a finding
+names its code and needs nothing from here; the pages are read when somebody asks for them.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
+from archonnx.grammar.record import Record
+
+PAGES = Path(__file__).with_name("pages")
 FAMILIES = {
-    "general": "General",
-    "syntax": "Syntax",
-    "names": "Names and arguments",
-    "types": "Types and shapes",
-    "gradients": "Gradients",
-    "onnx": "ONNX",
-    "run": "Data and runs",
-    "config": "Settings",
+    "AX00": "General",
+    "AX01": "Syntax",
+    "AX02": "Names and arguments",
+    "AX03": "Types and shapes",
+    "AX04": "Gradients",
+    "AX05": "ONNX",
+    "AX06": "Data and runs",
+    "AX07": "Settings",
 }
+"""The subjects of codes, by how they begin."""
+
+_CODE = re.compile(r"AX\d{4}")
+_PAGE = re.compile(
+    r"# (?P<code>AX\d{4}) (?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)(?: \((?P<severity>warning)\))?\n"
+    r"\n(?P<summary>\S[^\n]*)\n"
+    r"\n## Meaning\n\n(?P<meaning>\S(?:(?!\n#).)*)\n"
+    r"(?:\n## Example\n\n```(?P<language>arch|yaml)\n(?P<example>.+?\n)```\n)?"
+    r"\n## Fix\n\n(?P<fix>\S(?:(?!\n#).)*)\n",
+    re.DOTALL,
+)
+_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
+"""The end of a line inside a paragraph."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One kind of finding.
+class Page(Record):
+    """What there is to say about one kind of finding.
 
     Attributes:
         code: ``AX`` and four digits; the first two are the family.
-        slug: The same in words, for people who talk about it.
-        summary: One line.
-        meaning: What is wrong, and why it is refused.
-        example: A spec, or part of one, with the mistake; empty where no spec can show it.
-        language: Of the example: ``arch`` or ``yaml``.
-        fix: The way out.
+        slug: the same in words, for people who talk about it.
+        summary: one line.
+        meaning: what is wrong, and why it is refused.
+        fix: the way out.
+        example: a spec, or part of one, with the mistake; empty where no spec can show it.
+        language: of the example: ``arch`` or ``yaml``.
         severity: ``error`` or ``warning``.
     """
 
@@ -50,46 +64,60 @@ class Code:
     severity: str = "error"
 
 
+def read_page(text: str) -> Page:
+    """The page that a text in Markdown holds: lines of a paragraph are joined.
+
+    Raises:
+        ValueError: it has another form than the others.
+    """
+    found = _PAGE.fullmatch(text)
+    if found is None:
+        raise ValueError("a page is `# CODE slug`, a line, `## Meaning`, `## Example` (if there is one) and `## Fix`")
+    given = {name: value for name, value in found.groupdict().items() if value is not None}
+    return Page(**given | {name: _LINE_END.sub(" ", given[name]) for name in ("meaning", "fix")})
+
+
 @cache
-def catalogue() -> dict[str, Code]:
-    """All codes in order, by their names."""
-    entries: list[Code] = []
-    for family in FAMILIES:
-        entries.extend(_codes(family))
-    return {entry.code: entry for entry in sorted(entries, key=lambda entry: entry.code)}
+def page(code: str) -> Page | None:
+    """The page of a code; None where there is no such code."""
+    path = PAGES / f"{code}.md"
+    return read_page(path.read_text(encoding="utf-8")) if _CODE.fullmatch(code) and path.is_file() else None
 
 
-def _codes(family: str) -> tuple[Code, ...]:
-    codes: tuple[Code, ...] = import_module(f".codes_{family}", __package__).CODES
-    return codes
+@cache
+def catalogue() -> dict[str, Page]:
+    """All pages in the order of their codes, by code."""
+    codes = sorted(path.stem for path in PAGES.glob("*.md"))
+    return {code: found for code in codes if (found := page(code)) is not None}
 
 
 def explain(code: str) -> str | None:
     """The page of a code, for a terminal; None where there is no such code."""
-    entry = catalogue().get(code.upper())
-    if entry is None:
+    found = page(code.upper())
+    if found is None:
         return None
-    example = f"\nExample:\n\n{indent(entry.example.rstrip(), '    ')}\n" if entry.example else ""
-    return f"{entry.code} {entry.slug} ({entry.severity})\n{entry.summary}\n\n{entry.meaning}\n{example}\n{entry.fix}\n"
+    example = f"\nExample:\n\n{indent(found.example.rstrip(), '    ')}\n" if found.example else ""
+    return f"{found.code} {found.slug} ({found.severity})\n{found.summary}\n\n{found.meaning}\n{example}\n{found.fix}\n"
 
 
 def reference() -> str:
-    """The catalogue as a Markdown page."""
+    """The catalogue as one page in Markdown."""
     lines = [
         "# Diagnostics",
         "",
         "Every finding of archonnx has a code; `archonnx explain CODE` prints its entry. This page is generated from",
-        "`grammar/diagnostics/codes_*.py` by `python -m archonnx.grammar.diagnostics.catalogue docs/diagnostics.md`.",
+        "`grammar/diagnostics/pages/` by `python -m archonnx.grammar.diagnostics.catalogue docs/diagnostics.md`.",
     ]
     for family, title in FAMILIES.items():
-        if _codes(family):
+        pages = [found for code, found in catalogue().items() if code.startswith(family)]
+        if pages:
             lines += ["", f"## {title}"]
-        for entry in _codes(family):
-            severity = "" if entry.severity == "error" else f" ({entry.severity})"
-            lines += ["", f"### {entry.code} {entry.slug}{severity}", "", f"**{entry.summary}**", "", entry.meaning]
-            if entry.example:
-                lines += ["", f"```{entry.language}", entry.example.rstrip(), "```"]
-            lines += ["", entry.fix]
+        for found in pages:
+            severity = "" if found.severity == "error" else f" ({found.severity})"
+            lines += ["", f"### {found.code} {found.slug}{severity}", "", f"**{found.summary}**", "", found.meaning]
+            if found.example:
+                lines += ["", f"```{found.language}", found.example.rstrip(), "```"]
+            lines += ["", found.fix]
     return "\n".join(lines) + "\n"
 
 

@@ -154,11 +154,11 @@ def test_a_very_long_line_is_cropped_around_the_place() -> None:
 
 
 def test_without_a_place_there_is_no_block() -> None:
-    diagnostic = Diagnostic("AX0002", "no", notes=("first line\nsecond line",), help="report it", severity="warning")
+    diagnostic = Diagnostic("AX0001", "no", notes=("first line\nsecond line",), help="report it", severity="warning")
     assert render(diagnostic) == block(
-        "warning[AX0002]: no", "note: first line", "      second line", "help: report it"
+        "warning[AX0001]: no", "note: first line", "      second line", "help: report it"
     )
-    assert render(diagnostic, "concise") == "warning[AX0002]: no"
+    assert render(diagnostic, "concise") == "warning[AX0001]: no"
 
 
 def test_concise_and_json() -> None:
