@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from archonnx.grammar.diagnostics import fail
+
 from .errors import InternalError
 from .ir.dims import Atom, Dim
 from .ir.facts import assuming
@@ -180,7 +182,10 @@ class _Lowering:
         return list(names)
 
     def constant(self, array: Any, dtype: DType | None = None) -> str:
-        tensor = _tensor(array, dtype)
+        try:
+            tensor = _tensor(array, dtype)
+        except OverflowError:
+            fail("AX0311", "an integer of this leaves 64 bits", self._origin.place)
         key = (tensor.dtype, tensor.array.shape, tensor.array.tobytes())
         if key not in self._constant_names:
             name = self._names.unique(_constant_hint(tensor))
@@ -216,7 +221,7 @@ class _DimReader:
         """A 1-D tensor of all of them."""
         sizes = [dim.constant for dim in dims]
         if None not in sizes:
-            return self._emit.constant(np.array(sizes, dtype=np.int64))
+            return self._emit.constant(sizes, DType.i64)
         if dims not in self._vectors:
             parts = [self._one(dim) for dim in dims]
             self._vectors[dims] = parts[0] if len(parts) == 1 else self._emit.shared("dims", "Concat", *parts, axis=0)
@@ -292,6 +297,8 @@ def _tensor(array: Any, dtype: DType | None) -> Tensor:
     data = np.asarray(array)
     if dtype is None and data.dtype == np.float64 and not isinstance(array, np.ndarray | np.generic):
         dtype = DType.f32
+    if data.dtype in (np.uint64, object) and not isinstance(array, np.ndarray | np.generic):
+        raise OverflowError("an integer beyond 64 bits")
     dtype = dtype or DType.from_numpy(data.dtype)
     return Tensor(np.ascontiguousarray(data, dtype=dtype.numpy).reshape(data.shape), dtype)
 

@@ -9,11 +9,13 @@ module does not do: decide whether two dims are equal given what a spec states (
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Union
 
+INT64 = 2**63
+"""Integers of 64 bits are below it."""
 MAX_TERMS = 256
 """Terms of a polynomial: OverflowError beyond, since products of products grow without end."""
 
@@ -104,15 +106,26 @@ class Dim:
         """What a monomial is multiplied by; 0 where it does not occur."""
         return next((k for own, k in self.terms if own == monomial), 0)
 
-    def largest_coefficient(self) -> int:
-        """The largest absolute value among its coefficients, and among those inside its atoms; 0 for none."""
-        largest = 0
-        for monomial, coefficient in self.terms:
-            largest = max(largest, abs(coefficient))
+    def parts(self) -> Iterator[Dim]:
+        """Whatever is computed on the way to it: the operands of its atoms, and the dim itself."""
+        for monomial, _ in self.terms:
             for factor, _ in monomial:
                 if not isinstance(factor, str):
-                    largest = max(largest, factor.left.largest_coefficient(), factor.right.largest_coefficient())
-        return largest
+                    yield from factor.left.parts()
+                    yield from factor.right.parts()
+        yield self
+
+    @property
+    def is_representable(self) -> bool:
+        """Whether all its integers are within 64 bits, which is what graphs compute sizes in."""
+        return all(abs(coefficient) < INT64 for part in self.parts() for _, coefficient in part.terms)
+
+    def reach(self, size: int) -> int:
+        """What its absolute value never exceeds while no name stands for more than ``size``."""
+        total = 0
+        for monomial, coefficient in self.terms:
+            total += abs(coefficient) * math.prod(_reach(factor, size) ** power for factor, power in monomial)
+        return total
 
     def rebuilt(self, leaf: Callable[[str], Dim], atoms: Mapping[str, Callable[[Dim, Dim], Dim]]) -> Dim:
         """The dim made again of what stands for its names, and of what these functions make of its atoms."""
@@ -348,6 +361,13 @@ def _floor(dividend: Dim, divisor: int) -> Dim:
 
 def _atom(op: str, left: Dim, right: Dim) -> Dim:
     return Dim(((((Atom(op, left, right), 1),), 1),))
+
+
+def _reach(factor: Factor, size: int) -> int:
+    if isinstance(factor, str):
+        return size
+    left, right = factor.left.reach(size), factor.right.reach(size)
+    return {"//": left, "%": right}.get(factor.op, max(left, right))
 
 
 def _nonnegative(factor: Factor) -> bool:

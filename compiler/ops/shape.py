@@ -68,7 +68,7 @@ class DimValue(Op):
         return TensorType(DType.i64, ())
 
     def evaluate(self) -> Any:
-        return np.asarray(self.dim.evaluate({}))
+        return np.asarray(self.dim.evaluate({}), np.int64)
 
     def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
         return ()

@@ -65,6 +65,7 @@ def _fold(name: str, items: list[Any]) -> Any:
         result = Dim.of(items[0])
         for item in items[1:]:
             result = combine(result, Dim.of(item))
+        require(result.is_representable, "AX0311", f"the {name} of this list is out of range")
         return static_dim(result)
     number = FOLDS[name](items)
     fits = abs(number) < LIMIT if isinstance(number, int) else not math.isnan(number)

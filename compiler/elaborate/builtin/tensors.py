@@ -147,7 +147,7 @@ def arange(frame: Frame, start: Size, stop: Size | None = None, step: int = 1) -
     span = last - first if step > 0 else first - last
     count = (span + (abs(step) - 1)) // abs(step)
     places = shape.iota(count if at_most(Dim.of(0), count) else count.maximum(0))
-    return places * step + shape.dim_value(first) if step != 1 else places + shape.dim_value(first)
+    return places * step + as_tensor(frame, first) if step != 1 else places + as_tensor(frame, first)
 
 
 @builtin

@@ -103,8 +103,10 @@ def _number_binary(op: str, left: Any, right: Any, span: Span) -> Any:
 
 
 def in_range(result: Any, what: str, span: Span) -> Any:
-    """A number; a diagnostic unless it is finite and within 64 bits."""
+    """A number or dim; a diagnostic unless it is finite and its integers are within 64 bits."""
     wrong = isinstance(result, complex) or (isinstance(result, float) and math.isnan(result))
+    if isinstance(result, Dim):
+        wrong = not result.is_representable
     if wrong or (isinstance(result, int) and not isinstance(result, bool) and abs(result) >= LIMIT):
         fail("AX0311", f"the result of `{what}` is out of range", span)
     return result

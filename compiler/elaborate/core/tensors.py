@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.dims import INT64, Dim
+from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ops import elementwise, linalg, shape
 from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.program import Assumption
 
 from .frame import Frame
 from .values import describe
@@ -38,6 +40,7 @@ def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
     if isinstance(value, Value):
         return value
     if isinstance(value, Dim):
+        _assume_64_bits(frame, value)
         return elementwise.cast(shape.dim_value(value), dtype or DType.i64)
     numbers = list(_numbers(value))
     _rectangular(value)
@@ -45,6 +48,18 @@ def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
     for number in numbers:
         _check_fits(number, dtype)
     return frame.build.builder.constant(value, dtype)
+
+
+def _assume_64_bits(frame: Frame, dim: Dim) -> None:
+    """Where a dim can leave 64 bits while its names are sizes of up to 2**31, it is checked when it runs."""
+    for part in dim.parts():
+        if part.reach(2**31) >= INT64:
+            message = f"{part} leaves 64 bits"
+            place = frame.build.builder.origin.place
+            most, least = Dim.of(INT64 - 1), Dim.of(1 - INT64)
+            found = [] if at_most(part, most) else [Assumption("<=", part, most, message, place)]
+            found += [] if at_most(least, part) else [Assumption(">=", part, least, message, place)]
+            frame.build.assumptions += [one for one in found if one not in frame.build.assumptions]
 
 
 def _numbers(value: Any) -> Iterator[bool | int | float]:
