@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
@@ -84,6 +84,14 @@ class Report:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.diagnostics,)
 
+    def collecting(self, add: Callable[[Diagnostic], None] | None = None) -> Collecting:
+        """``with report.collecting():`` ends at the first ``SpecError`` inside, whose findings are kept here.
+
+        Args:
+            add: keeps a finding; ``self.add`` if left out.
+        """
+        return Collecting(add or self.add)
+
     def finish(self) -> None:
         """Raise ``SpecError`` if there is an error."""
         if self.failed:
@@ -106,6 +114,27 @@ class SpecError(Exception):
         from .render import render_report
 
         return render_report(self.report)
+
+
+class Collecting:
+    """What ``Report.collecting`` gives: ``error`` is the ``SpecError`` that ended the ``with``, or None."""
+
+    __slots__ = ("_add", "error")
+
+    def __init__(self, add: Callable[[Diagnostic], None]) -> None:
+        self._add = add
+        self.error: SpecError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, SpecError):
+            return False
+        self.error = error
+        for diagnostic in tuple(error.diagnostics):  # they may be those of the same report
+            self._add(diagnostic)
+        return True
 
 
 def make_error(

@@ -46,12 +46,10 @@ def parse(source: Source) -> ast.File:
     while start is not None and len(report.diagnostics) < MAX_ERRORS:
         resumed = start
         start = None
-        try:
+        with report.collecting() as collected:
             tree = _parse("file", Span(source, resumed, len(source.text)))
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
-                report.add(diagnostic)
-            places = [diagnostic.span.start for diagnostic in error.diagnostics if diagnostic.span]
+        if collected.error is not None:
+            places = [diagnostic.span.start for diagnostic in collected.error.diagnostics if diagnostic.span]
             declarations = declarations or [item.start for item in outline(source)]
             later = bisect_right(declarations, max([resumed, *places]))
             start = declarations[later] if later < len(declarations) else None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .nodes import Mapping, Node, Scalar, Sequence
@@ -59,11 +59,9 @@ class Chain:
                 help="each item is a line that starts with `- `",
             )
         for item in node.items:
-            try:
+            with self.report.collecting() as collected:
                 self._item(item)
-            except SpecError as error:
-                for diagnostic in error.diagnostics:
-                    self.report.add(diagnostic)
+            if collected.error is not None:
                 self.value = self.value or ast.Name(self.running, span=item.span)
                 self.unnamed = None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 from archonnx.grammar.text.literals import dedent
 
@@ -42,12 +42,9 @@ Entries = tuple[tuple[Scalar, Node], ...]
 
 def attempt(report: Report, build: Callable[[], T]) -> T | None:
     """What ``build`` makes, or None after a mistake, which goes to the report."""
-    try:
+    with report.collecting():
         return build()
-    except SpecError as error:
-        for diagnostic in error.diagnostics:
-            report.add(diagnostic)
-        return None
+    return None
 
 
 def attempt_each(report: Report, items: Iterable[T], build: Callable[[T], U]) -> list[U]:

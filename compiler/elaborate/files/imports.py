@@ -8,7 +8,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import POISON, Scope
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Source
 
 from .library import declare, library
@@ -32,11 +32,9 @@ class Importer:
         declare(file, scope, declared, report)
         for statement in file.declarations:
             if isinstance(statement, ast.Import):
-                try:
+                with report.collecting() as collected:
                     self._import(statement, folder, declared, report)
-                except SpecError as error:
-                    for diagnostic in error.diagnostics:
-                        report.add(diagnostic)
+                if collected.error is not None:
                     for name in statement.names:
                         declared.setdefault(name.id, POISON)
         return scope

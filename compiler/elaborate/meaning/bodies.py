@@ -142,18 +142,15 @@ def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None
     """Run a body to its ``return`` and check what it gives."""
     from . import statements
 
-    try:
+    report = inner.build.report
+    with report.collecting(lambda diagnostic: report.add_at_place(inner.explain(diagnostic))):
         returned = statements.run(inner, body)
         if returned is None:
             where = result.span if result is not None else span
             fail("AX0210", f"{what} ends without `return`", where)
         inner.results = returned.values
         return check_results(inner, what, result, returned.values, returned.spans)
-    except SpecError as error:
-        report = inner.build.report
-        for diagnostic in error.diagnostics:
-            report.add_at_place(inner.explain(diagnostic))
-        raise silenced() from None
+    raise silenced()
 
 
 def silenced() -> SpecError:

@@ -21,7 +21,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.program import SEED, STEP, Assumption, Field
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.grammar.diagnostics import Report, fail
 
 from .model import Elaboration
 
@@ -76,12 +76,10 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Gra
     with build.builder.active(), assuming(()):
         calls.enter_module(frame, root)
         add_setup(frame, root, entry.name_span)
-        try:
+        with report.collecting() as collected:
             _declare_inputs(frame, entry, work)
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
-                report.add(diagnostic)
-            raise bodies.silenced() from None
+        if collected.error is not None:
+            raise bodies.silenced()
         result = bodies.run_body(frame, what, entry.body, entry.result, entry.name_span)
         work.facts = facts_in_force()
     outputs = _outputs(entry, result)

@@ -27,7 +27,7 @@ from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, Report, SpecError, fail
+from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.dsl import parse_expression
 
@@ -176,7 +176,7 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
     span = model.name_span
     kinds = {p.name: p.type.name for p in model.parameters if p.type is not None}
     given = {name: _argument(name, kinds.get(name), value, span) for name, value in arguments.items()}
-    try:
+    with build.report.collecting():
         if unknown := [name for name in given if name not in names]:
             assign_arguments(what, names, [ast.Argument(ast.Name(n, span=span), n, span=span) for n in unknown], [])
         with build.builder.active(), assuming(()):
@@ -188,9 +188,6 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
             elaboration.names, elaboration.facts = frame.locals, facts_in_force()
         check_sizes(build)
         elaboration.updated_by = {name: _updated_by(build, value) for name, (value, _) in elaboration.losses.items()}
-    except SpecError as error:
-        for diagnostic in error.diagnostics:
-            build.report.add(diagnostic)
     return elaboration
 
 

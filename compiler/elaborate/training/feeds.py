@@ -18,7 +18,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import Field
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 
 from .block import ProgramBlock, part, program_frame
 
@@ -62,12 +62,9 @@ def feed_fields(scope: Scope, block: ProgramBlock, trained: Elaboration, data: M
     sizes: dict[str, tuple[int, str]] = {}
     for name, wanted in trained.fields.items():
         bound = block.feeds.get(name)
-        try:
+        with report.collecting():
             array = _fed(scope, block, trained, data, name)
             result[name] = _fitted(array, wanted, bound.node if bound else None, block.declaration, sizes)
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
-                report.add(diagnostic)
     report.finish()
     return result
 

@@ -37,12 +37,9 @@ def build_steps(
 ) -> tuple[TrainStep, ...]:
     """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
     report = trained.build.report
-    try:
+    with report.collecting():
         return _built_steps(scope, block, trained, forward, settings, known, watch)
-    except SpecError as error:
-        for diagnostic in error.diagnostics:
-            report.add(diagnostic)
-        raise SpecError(report) from None
+    raise SpecError(report)
 
 
 def _built_steps(

@@ -157,15 +157,13 @@ def _noted(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
     """Take note of a statement; what is wrong with it goes into the report of the frame, and the next one is read."""
     around, loop = frame.locals, block.loop
     frame.build.spend(statement.span)
-    try:
+    report = frame.build.report
+    with report.collecting(report.add_at_place):
         return _read(frame, block, statement)
-    except SpecError as error:
-        for diagnostic in error.diagnostics:
-            frame.build.report.add_at_place(diagnostic)
-        if frame.build.spent > BUDGET or len(block.statements) >= STATEMENTS:
-            raise bodies.silenced() from None
-        frame.locals, block.loop = around, loop
-        return ()
+    if frame.build.spent > BUDGET or len(block.statements) >= STATEMENTS:
+        raise bodies.silenced()
+    frame.locals, block.loop = around, loop
+    return ()
 
 
 def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:

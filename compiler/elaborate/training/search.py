@@ -15,7 +15,7 @@ from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.model.model import ElaboratedModel
 from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Label, Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .block import program_frame
@@ -70,11 +70,8 @@ def elaborate_search(
         [f"{part}.{name}" for part in PARTS for name in (*judged.losses, *judged.measured)],
     )
     for statement in first.body:
-        try:
+        with report.collecting():
             _read(block, statement)
-        except SpecError as error:
-            for diagnostic in error.diagnostics:
-                report.add(diagnostic)
     if block.goal is None and not report.failed:
         report.error("AX0712", "this search has no goal", first.span, help="add one, as in `maximize valid.accuracy`")
     report.finish()
