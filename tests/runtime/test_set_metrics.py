@@ -22,8 +22,8 @@ from archonnx.runtime.device.session import Options
 from archonnx.runtime.measures.over_set import set_metric
 from archonnx.runtime.training.fit import measure, tables
 from archonnx.runtime.training.trainer import Trainer
-from benchmarks.oracles.activations import sigmoid, softmax
 from tests.support.elaborated import codes, program
+from tests.support.oracles.activations import sigmoid, softmax
 
 CPU = Options(device="cpu", threads=1)
 MODEL = """model Judged():

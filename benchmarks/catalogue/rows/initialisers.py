@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.oracles.initialisers import INITIALISERS, SHAPE
+from tests.support.oracles.initialisers import INITIALISERS, SHAPE
 
 from .. import vanishing
 from ..facts import Measured, Row

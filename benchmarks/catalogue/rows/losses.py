@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import DType
-from benchmarks.oracles.losses import LOSSES, K, Loss, X
+from tests.support.oracles.losses import LOSSES, K, Loss, X
 
 from ..facts import Measured, Row
 from ..training import train, trainer_of

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import DType
-from benchmarks.oracles.activations import sigmoid
-from benchmarks.oracles.onnx_training import OPERATORS
-from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, Rule, trajectory
+from tests.support.oracles.activations import sigmoid
+from tests.support.oracles.onnx_training import OPERATORS
+from tests.support.oracles.optimizers import OPTIMIZERS, SCHEDULES, Rule, trajectory
 
 from ..facts import Measured, Row
 from ..training import diabetes, train, trainer_of

@@ -14,7 +14,7 @@ from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.runtime.device.session import Options
 from archonnx.runtime.training.trainer import Trainer
-from benchmarks.oracles.activations import softmax
+from tests.support.oracles.activations import softmax
 
 from ..facts import Measured, Row
 from ..windows import convolved, square_windows

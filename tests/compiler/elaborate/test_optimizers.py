@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import DType
-from benchmarks.oracles.onnx_training import OPERATORS
-from benchmarks.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
 from tests.support.elaborated import codes, findings, initial, model, numbers, outputs, program, run_steps, train_step
+from tests.support.oracles.onnx_training import OPERATORS
+from tests.support.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
 
 X, Y = numbers(6, 3), numbers(6, seed=1)
 START = {"w": numbers(3, seed=2), "b": np.float32(0.3)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import DType
-from benchmarks.oracles.activations import ACTIVATIONS, FLAT
 from tests.support.derivatives import check_gradient
 from tests.support.elaborated import codes, expression, initial, loss_and_gradients, model, numbers, output, program
+from tests.support.oracles.activations import ACTIVATIONS, FLAT
 
 X = numbers(5, 4, low=-4, high=8)
 X[0, 0] = 0

@@ -10,8 +10,8 @@ import pytest
 from sklearn import metrics
 
 from archonnx.compiler.ir.types import Array
-from benchmarks.oracles.activations import log_softmax, sigmoid
 from tests.support.elaborated import codes, expression, loss_and_gradients, model, numbers, program
+from tests.support.oracles.activations import log_softmax, sigmoid
 
 X = numbers(5, 4, low=-4, high=4)
 T = numbers(5, 4, seed=1)

@@ -53,7 +53,7 @@ def test_dropout_in_use_is_the_identity() -> None:
 def test_every_declaration_of_the_library_has_a_case() -> None:
     """Its name stands in a text of the language in one of these files, which is run against NumPy."""
     here = Path(__file__).parent
-    oracles = (here.parents[2] / "benchmarks" / "oracles").glob("*.py")  # their tables are the cases of such tests
+    oracles = (here.parents[1] / "support" / "oracles").glob("*.py")  # their tables are the cases of such tests
     files = [*here.glob("test_std_*.py"), here / "test_optimizers.py", *oracles]
     trees = [ast.parse(path.read_text("utf-8")) for path in files]
     texts = [n.value for t in trees for n in ast.walk(t) if isinstance(n, ast.Constant) and isinstance(n.value, str)]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import DType
-from benchmarks.oracles.losses import BITS, FIELDS, LOSSES, K, T, U, X
 from tests.support.derivatives import check_gradient
 from tests.support.elaborated import codes, expression, loss_and_gradients, model, program
+from tests.support.oracles.losses import BITS, FIELDS, LOSSES, K, T, U, X
 
 
 def used(call: str) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from benchmarks.oracles.initialisers import INITIALISERS, SHAPE
 from tests.support.elaborated import codes, expression, initial, model, output, program
+from tests.support.oracles.initialisers import INITIALISERS, SHAPE
 
 COUNT = math.prod(SHAPE)
 TOLERANCE = 4 / np.sqrt(COUNT)
