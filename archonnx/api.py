@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.pipeline import Spec, elaborate, float_type
+from archonnx.compiler.pipeline import elaborate, float_type, train_steps
 from archonnx.compiler.pipeline import load as _load
 from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.data.batch import batch_symbol
 from archonnx.runtime.device.session import DeviceName, Options
@@ -141,9 +143,9 @@ def compile(
     model = elaborate(_spec(spec))
     graphs: dict[str, Graph | Callable[[], Graph]] = {"infer": model.infer, "evaluate": model.evaluate, **model.entries}
     for index, loss in enumerate(model.losses):
-        graphs["gradients" if index == 0 else f"gradients.{loss}"] = partial(model.gradients, loss)
+        graphs["gradients" if index == 0 else f"gradients.{loss}"] = partial(gradient_graph, model, loss)
     chosen = program_named(model, program) if program is not None else next(reversed(model.programs), None)
-    statements = chosen.steps(steps, steps_per_epoch) if chosen is not None else ()
+    statements = train_steps(model, chosen, steps, steps_per_epoch) if chosen is not None else ()
     for index, statement in enumerate(statements):
         graphs["train_step" if index == 0 else f"train_step.{index}"] = _sized(
             model, chosen, statement.graph, batch_size

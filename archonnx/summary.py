@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.counting import ITSELF, Count, Counts, Row, count
-from archonnx.compiler.pipeline import Spec, elaborate, load
+from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.spec import Spec
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.dims import Dim

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from archonnx.compiler.pipeline import train_steps
+
 from . import page
 
 RUNS = 3
@@ -95,7 +97,7 @@ def stages(name: str) -> list[tuple[str, float]]:
 
     spec = timed("parse", lambda: load(name))
     model = timed("elaborate, twice: as it is used and as it is trained", lambda: elaborate(spec))
-    (step,) = timed("differentiate and update", lambda: model.programs[0].steps(None, None))
+    (step,) = timed("differentiate and update", lambda: train_steps(model, model.programs[0], None, None))
     built = (model.infer, model.evaluate, step.graph)
     optimised = timed("passes", lambda: [optimise(graph) for graph in built])
     timed("lower to ONNX", lambda: [export(graph, check=False) for graph in optimised])

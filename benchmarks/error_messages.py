@@ -18,7 +18,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
@@ -41,8 +41,9 @@ def ours(mistake: Mistake) -> str:
     """What archonnx says."""
     spec = parse_spec(Source("net.arch", mistake.spec))
     try:
-        for program in elaborate(spec).programs:
-            program.steps(1, 1)
+        model = elaborate(spec)
+        for program in model.programs:
+            train_steps(model, program, 1, 1)
         if mistake.arrays:
             _feed(mistake)
     except SpecError as error:

@@ -29,7 +29,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.diagnostics.catalogue import catalogue
 from archonnx.grammar.diagnostics.render import render
@@ -139,8 +139,9 @@ def examine(source: Source) -> Outcome:
 
 def _examine(source: Source) -> tuple[str, tuple[str, ...], str]:
     try:
-        for program in elaborate(parse_spec(source)).programs:
-            program.steps(100, 10)
+        model = elaborate(parse_spec(source))
+        for program in model.programs:
+            train_steps(model, program, 100, 10)
     except SpecError as error:
         problem = "" if error.diagnostics else "an empty report"
         for diagnostic in error.diagnostics:

@@ -16,7 +16,7 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.onnx_export import ORIGIN_KEY, export
 from archonnx.compiler.passes.manager import optimise
-from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.pipeline import elaborate, load, train_steps
 from archonnx.compiler.program import SEED, STEP
 
 from .cases import CASES, THREADS, Case
@@ -27,7 +27,7 @@ RUNS = 200
 def profile(case: Case) -> list[dict[str, Any]]:
     """The kernel events of ``RUNS`` steps, and the model that made them in ``origins``."""
     model = elaborate(load(case.spec))
-    step = model.programs[-1].steps(1, 1)[0]
+    step = train_steps(model, model.programs[-1], 1, 1)[0]
     symbols = {dim.symbol for name in step.fields for dim in model.fields[name].type.shape if dim.symbol}
     exported = export(optimise(bind(step.graph, dict.fromkeys(symbols, case.batch_size))), target="ort")
     inputs: dict[str, Any] = dict(case.batch())

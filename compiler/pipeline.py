@@ -2,18 +2,21 @@
 
     load       a file or a zoo name -> Spec            (grammar)
     elaborate  Spec -> ModelProgram                    (names, blocks, parameters, training steps: typed graphs)
+    derive     ModelProgram -> Graph                   (gradients, trace, steps: what is asked of a model later)
     optimise   Graph -> Graph                          (passes.manager)
     bind       Graph -> Graph                          (ir.bind: one batch shape)
     export     Graph -> onnx.ModelProto                (onnx_export: the only writer of ONNX)
 
-The last three stand elsewhere and are not imported here, since checking a spec needs none of them.
+The last four stand elsewhere and are not imported here, since checking a spec needs none of them. Two things wait for
+the data and are stages of their own: ``feed_fields``, whose types are those of its fields, and ``train_steps``, where
+something is decided by how many steps there are.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +26,21 @@ from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_tree
 
+from .elaborate.core.frame import Scope
 from .elaborate.core.values import BlockType, Module
 from .elaborate.files.imports import Importer
 from .elaborate.files.library import SPECS
 from .elaborate.model.entries import ElaboratedEntry, elaborate_entry
 from .elaborate.model.model import Elaboration, elaborate_model
-from .elaborate.model.trace import trace_loss, trace_outputs
-from .elaborate.training.programs import elaborate_programs
+from .elaborate.model.names import computation
+from .elaborate.training import feeds
+from .elaborate.training.programs import Lengths, elaborate_programs
 from .elaborate.training.search import elaborate_search
-from .elaborate.training.step import gradient_graph
 from .ir.builder import Builder
-from .ir.types import DType
-from .program import Application, ModelProgram
+from .ir.types import Array, DType
+from .program import Application, ModelProgram, TrainProgram, TrainStep
+from .spec import Spec
+from .steps import fail_unsaid, sized, watched
 from .suggestions import checked_suggestions
 
 RECURSION = 10_000
@@ -46,23 +52,6 @@ TOO_NARROW = {
     "bf16": "it has 8 bits of precision, NumPy has no such type, and the CPU has no kernels for it",
 }
 """Why other floats are none of these; a spec may still declare tensors of them."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Spec:
-    """A spec as it was read: its text, its tree, and the arguments given for its model."""
-
-    name: str
-    source: Source
-    file: ast.File
-    path: Path | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    float_type: DType = DType.f32
-    """What a dtype left out stands for."""
-
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r:.40}" for name, value in list(self.arguments.items())[:3])
-        return f"<Spec {self.name} ({self.float_type}{', ' if given else ''}{given})>"
 
 
 def zoo() -> dict[str, Path]:
@@ -138,54 +127,101 @@ def _read(path: Path, name: str) -> Source:
         fail("AX0601", f"cannot read {path}: {reason}", None)
 
 
-def elaborate(spec: Spec, *, float_type: DType | None = None, differentiated: bool = True) -> ModelProgram:
+def elaborate(spec: Spec, *, float_type: DType | None = None, lengths: Lengths | None = None) -> ModelProgram:
     """Names, shapes, parameters, losses and training steps of a spec, all checked.
 
     Args:
         spec: what was read.
         float_type: in place of the float type that the spec was read with.
-        differentiated: build the steps of its programs once, to find what is wrong in them before any data is read;
-            without it that is found when they are built.
+        lengths: how many steps a program has, and an epoch of it, by its name; the steps of the others are for any
+            number.
 
     Raises:
         SpecError: with everything found wrong, and suggestions that were tried.
     """
-    chosen = float_type or spec.float_type
+    spec = spec if float_type is None else replace(spec, float_type=float_type)
     try:
-        return _elaborate(spec, chosen, differentiated)
+        return _elaborate(spec, lengths or {})
     except SpecError as error:
 
         def again(source: Source) -> ModelProgram:
-            return _elaborate(replace(spec, source=source, file=parse_source(source)), chosen)
+            return _elaborate(replace(spec, source=source, file=parse_source(source)), {})
 
         report = checked_suggestions(spec.source, error.report, again)
-        if chosen is not DType.f32:
-            _tell_of_float_type(spec, chosen, report)
+        if spec.float_type is not DType.f32:
+            _tell_of_float_type(spec, report)
         raise SpecError(report) from None
 
 
-def _tell_of_float_type(spec: Spec, chosen: DType, report: Report) -> None:
+def train_steps(
+    model: ModelProgram,
+    program: TrainProgram,
+    total: int | None = None,
+    per_epoch: int | None = None,
+    *,
+    watch: bool = False,
+) -> tuple[TrainStep, ...]:
+    """The statements of a train program as graphs, in order.
+
+    Args:
+        model: to which the program belongs.
+        program: the program.
+        total: the number of its steps; None where no schedule needs it.
+        per_epoch: likewise of those in an epoch.
+        watch: whether the graphs of those that minimise also give ``WATCH``.
+    """
+    steps = program.steps if program.steps is not None else _decided_steps(model, program, total, per_epoch)
+    known = (sized(step, total, per_epoch) for step in steps)
+    return tuple(watched(step) if watch else step for step in known)
+
+
+def _decided_steps(
+    model: ModelProgram, program: TrainProgram, total: int | None, per_epoch: int | None
+) -> tuple[TrainStep, ...]:
+    """The statements of a program in which something is decided by the number of steps."""
+    try:
+        again = elaborate(model.spec, lengths={program.name: (total, per_epoch)})
+    except SpecError:
+        if total is None or per_epoch is None:
+            fail_unsaid("steps" if total is None else "steps_per_epoch", program.span)
+        raise
+    steps = next(p.steps for p in again.programs if p.name == program.name)
+    assert steps is not None
+    return steps
+
+
+def feed_fields(model: ModelProgram, program: TrainProgram, data: Mapping[str, Array]) -> dict[str, Array]:
+    """The fields of the model, made of those of loaded data as the program says; SpecError if they do not fit."""
+    return feeds.feed_fields(_scope(model.spec, Report()), model, program, data)
+
+
+def _scope(spec: Spec, report: Report) -> Scope:
+    """The names of a file: its own, those it imports, the library's."""
+    folder = spec.path.parent if spec.path is not None else None
+    return Importer(folder, parse_source).scope_of(spec.file, folder, report)
+
+
+def _tell_of_float_type(spec: Spec, report: Report) -> None:
     """Say it where a spec is right in f32: it names that type where it means the model's."""
     try:
-        _elaborate(spec, DType.f32)
+        _elaborate(replace(spec, float_type=DType.f32), {})
     except SpecError:
         return
     first = report.diagnostics[0]
-    note = f"the spec is right with the float type f32, and was read with {chosen}: `float(x)` casts to either"
+    note = f"the spec is right with the float type f32, and was read with {spec.float_type}: `float(x)` casts to either"
     report.diagnostics[0] = replace_record(first, notes=(*first.notes, note))
 
 
-def _elaborate(spec: Spec, float_type: DType, differentiated: bool = True) -> ModelProgram:
+def _elaborate(spec: Spec, lengths: Lengths) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
-    folder = spec.path.parent if spec.path is not None else None
-    scope = Importer(folder, parse_source).scope_of(spec.file, folder, report)
+    scope = _scope(spec, report)
     model = _model(spec)
     report.finish()
-    elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=float_type)
+    elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=spec.float_type)
     judged, trained = elaborated.judged, elaborated.trained
     with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen
-        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report, differentiated)
+        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report, lengths)
         report.finish()
         search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
     entries = _entries(judged, report)
@@ -194,24 +230,26 @@ def _elaborate(spec: Spec, float_type: DType, differentiated: bool = True) -> Mo
         values |= metric.arguments
     return ModelProgram(
         name=model.name,
+        spec=spec,
+        arguments=judged.arguments,
         fields=judged.fields,
         parameters=elaborated.parameters,
         infer=judged.graph("infer", {name: value for name, (value, _) in judged.outputs.items()}),
         evaluate=judged.graph("evaluate", values),
         losses=tuple(judged.losses),
         metrics=judged.measured,
-        gradients=lambda loss: gradient_graph(trained, loss),
+        use=computation(judged, "use", values),
+        training=computation(trained, "training", {name: value for name, (value, _) in trained.losses.items()}),
         programs=programs,
         entries={name: entry.graph for name, entry in entries.items()},
+        entry_computations={name: entry.computation for name, entry in entries.items()},
         assumptions=tuple(dict.fromkeys((*judged.build.assumptions, *trained.build.assumptions))),
         entry_assumptions={name: entry.assumptions for name, entry in entries.items()},
         set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
         search=search,
         modules=dict(_blocks(judged.build.root)),
         applications=tuple(Application(module.path, results) for module, results in judged.build.applied),
-        float_type=float_type,
-        trace_loss=lambda loss: trace_loss(trained, loss),
-        trace_outputs=lambda entry: trace_outputs(judged if entry is None else entries[entry].work, entry or "infer"),
+        float_type=spec.float_type,
     )
 
 

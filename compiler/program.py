@@ -1,26 +1,28 @@
-"""What the compiler hands to whoever runs a model: plain, immutable descriptions.
+"""What the compiler hands to whoever runs a model: plain, immutable descriptions, which pickle.
 
-Graphs here keep their symbolic dims; ``bind`` fixes them. Nothing in this module computes.
+Graphs here keep their symbolic dims; ``bind`` fixes them. Nothing in this module computes: ``gradients``, ``trace``,
+``steps`` and ``pipeline`` make further graphs of what is described here.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from archonnx.grammar import ast
 from archonnx.grammar.source import Span
 
 from .ir.dims import Dim
 from .ir.graph import Graph, Value
 from .ir.origin import UNKNOWN, Origin
-from .ir.types import Array, DType, TensorType
+from .ir.types import DType, TensorType
 from .set_metrics import SET_FUNCTIONS
+from .spec import Spec
 
 if TYPE_CHECKING:
-    from .elaborate.model.trace import TraceGraph
     from .settings import TrainSettings
 
 SEED, STEP = "seed", "step"
@@ -34,6 +36,13 @@ WATCH = "watch/squares"
 its gradient (before any clipping), of the parameter, and of what the step adds to it."""
 NEXT = "next/"
 """A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
+TOTAL, PER_EPOCH = "steps of the training", "steps of an epoch"
+"""Dims that stand for ``steps`` and ``steps_per_epoch`` until the data is known; no name of a spec is like them."""
+
+
+def is_length(value: object) -> bool:
+    """Whether this is a number of training steps that is left open: an int, once the data is known."""
+    return isinstance(value, Dim) and bool(value.symbols()) and value.symbols() <= {TOTAL, PER_EPOCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,46 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedTensor:
+    """A tensor that the spec gives a name.
+
+    Attributes:
+        name: as the spec calls it: inside blocks after the path of the module, inside fns after their names.
+        kind: input, target, param, buffer, output, loss, metric, module (what one gave) or value.
+        value: in the graph.
+        span: where the name is given, which may be in the library.
+        place: the line of the model (or entry) that leads there.
+        inner: whether it is inside a block or fn that the model calls; parameters never are.
+    """
+
+    name: str
+    kind: str
+    value: Value
+    span: Span
+    place: Span
+    inner: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Computation:
+    """All that a model computes in one mode: in training, in use, or in one of its entries.
+
+    Attributes:
+        graph: every node, needed or not; the results are its outputs (in training the losses by name, and
+            ``next/PATH`` for buffers that are updated).
+        fields: those of its inputs that are fields of the model (or arguments of the entry).
+        names: what the spec calls its tensors, in program order.
+    """
+
+    graph: Graph
+    fields: tuple[str, ...]
+    names: tuple[NamedTensor, ...]
+
+    def __repr__(self) -> str:
+        return f"<computation `{self.graph.name}`: {len(self.graph.nodes)} nodes, {len(self.names)} names>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class TrainStep:
     """One statement that trains: a ``minimize``, a ``together`` of several, or an ``update``, in one graph.
 
@@ -119,15 +168,21 @@ class TrainStep:
     carried: Mapping[str, TensorType]
     constants: Mapping[str, TensorType]
     losses: tuple[str, ...]
-    initial: Mapping[str, Array]
-    """Starting values of the carried tensors that are no parameters (optimizer state)."""
+    initial: Mapping[str, Graph]
+    """For each carried tensor that is not a parameter (optimizer state) a graph without inputs that gives its starting
+    ``value``."""
+    gradients: Mapping[str, Value] = field(default_factory=dict)
+    """The gradients that it follows, by path of the parameter, before any clipping: values of the graph."""
     watched: tuple[str, ...] = ()
-    """Paths of the parameters of which the output ``WATCH`` tells."""
+    """Paths of the parameters that the output ``WATCH`` is about."""
 
     @property
     def draws(self) -> bool:
         """Whether the graph takes ``seed`` and ``step``."""
         return SEED in self.graph.inputs
+
+    def __repr__(self) -> str:
+        return f"<training step `{self.name}`: {len(self.graph.nodes)} nodes, carries {len(self.carried)} tensors>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,32 +223,37 @@ class DataSource:
     graph: Graph | None = None
 
 
-class StepBuilder(Protocol):
-    """Builds the statements of a train program."""
-
-    def __call__(self, total: int | None, per_epoch: int | None, watch: bool = False) -> tuple[TrainStep, ...]:
-        """The statements for so many passes, and so many in an epoch; None where no schedule needs the number.
-
-        Where they are watched, the graphs of those that minimise also give ``WATCH``.
-        """
-
-
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """``feed NAME = expr``, evaluated once the fields of the data are known.
+
+    ``names`` are the variables of the loops around it.
+    """
+
+    statement: ast.Feed
+    names: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class TrainProgram:
     """A ``train`` block."""
 
     name: str
     settings: TrainSettings
     source: DataSource | None
-    feed: Callable[[Mapping[str, Array]], dict[str, Array]]
-    """Maps the fields of the loaded data to the model's fields (cast, shapes checked); SpecError if they do not fit."""
-    steps: StepBuilder
-    """Builds the statements, in order."""
+    feeds: Mapping[str, Feed]
+    """How fields of the model are made of those of the data; a field that is not here has the same name in both."""
+    steps: tuple[TrainStep, ...] | None
+    """The statements, in order, for any number of steps (the dims ``TOTAL`` and ``PER_EPOCH``); None where something
+    in them is decided by that number, so that it must be known (``pipeline.train_steps``)."""
     plan: Plan = ()
     """In which order a pass runs them."""
     span: Span | None = None
     whole: frozenset[str] = frozenset()
-    """Fields that every batch gets as they are: their first axis counts no examples."""
+    """Fields that every batch gets as they are: their first axis does not count examples."""
+
+    def __repr__(self) -> str:
+        return f"<train program `{self.name or 'train'}`: {len(self.steps or ())} steps>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,42 +315,43 @@ class Application:
     results: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelProgram:
     """A model, elaborated.
 
     ``infer`` computes the outputs from the inputs they use; ``evaluate`` the losses and metrics (not ``training``),
-    and the arguments of those over a set;
-    ``gradients(loss)`` the gradient of a loss with respect to each trainable parameter, by path, in training mode.
-    Every graph takes parameters as inputs, by path.
+    and the arguments of those over a set. Every graph takes parameters as inputs, by path.
     """
 
     name: str
+    spec: Spec
+    """What was elaborated."""
+    arguments: Mapping[str, Any]
+    """The values of the model's arguments, as ``train`` blocks read them."""
     fields: Mapping[str, Field]
     parameters: Mapping[str, Parameter]
     infer: Graph
     evaluate: Graph
     losses: tuple[str, ...]
     metrics: tuple[str, ...]
-    gradients: Callable[[str], Graph]
+    use: Computation
+    """What ``infer`` and ``evaluate`` are parts of."""
+    training: Computation
+    """The same in training mode: what the losses need, differentiated by ``gradients.gradient_graph``."""
     programs: tuple[TrainProgram, ...] = ()
     entries: Mapping[str, Graph] = field(default_factory=dict)
+    entry_computations: Mapping[str, Computation] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
     entry_assumptions: Mapping[str, tuple[Assumption, ...]] = field(default_factory=dict)
     """By entry: the dims of an entry are its own."""
     set_metrics: Mapping[str, SetMetric] = field(default_factory=dict)
-    """Those of ``metrics`` that are computed over a set, and tables, which are no metrics since they are no numbers."""
+    """Metrics that are computed over a set; tables are among them, and not among ``metrics``, which are numbers."""
     search: SearchSpace | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
     """The name of every module's block, by path; owners come before what they own."""
     applications: tuple[Application, ...] = ()
-
     float_type: DType = DType.f32
     """What a dtype left out stood for."""
-    trace_loss: Callable[[str], TraceGraph] | None = None
-    """All tensors of the spec on the way to a loss, with its gradients for them."""
-    trace_outputs: Callable[[str | None], TraceGraph] | None = None
-    """All tensors on the way to the outputs, or to the results of an entry."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -299,5 +360,8 @@ class ModelProgram:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers its parameters hold; buffers, such as running statistics, are none."""
+        """How many numbers its parameters hold; buffers, such as running statistics, are left out."""
         return sum(parameter.size for parameter in self.parameters.values() if not parameter.buffer)
+
+    def __repr__(self) -> str:
+        return f"<model `{self.name}`: {len(self.parameters)} parameters with {self.parameter_count:,} numbers>"

@@ -22,7 +22,7 @@ from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ops import FAMILIES
 from archonnx.compiler.ops.base import registry
 from archonnx.compiler.passes.manager import optimise
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.dsl import parse
@@ -201,7 +201,8 @@ def worked_example() -> str:
     """The training step of the worked example of ARCHITECTURE.md, before export."""
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     text = page.split("```arch\n", 1)[1].split("```", 1)[0]
-    step = elaborate(parse_spec(Source("line.arch", text))).programs[0].steps(1, 1)[0]
+    model = elaborate(parse_spec(Source("line.arch", text)))
+    step = train_steps(model, model.programs[0], 1, 1)[0]
     return f"```text\n{print_graph(optimise(step.graph)).strip()}\n```"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.diagnostics.render import render_report
@@ -60,8 +60,9 @@ def test_an_example_compiles_or_is_refused_as_it_says(fence: Fence) -> None:
     source = Source("example.arch", fence.body)
     error = re.search(r"error=(AX\d{4})", fence.info)
     if error is None:
-        for program in elaborate(parse_spec(source)).programs:
-            program.steps(1, 1)
+        model = elaborate(parse_spec(source))
+        for program in model.programs:
+            train_steps(model, program, 1, 1)
         return
     with pytest.raises(SpecError) as caught:
         elaborate(parse_spec(source))

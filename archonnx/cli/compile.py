@@ -58,7 +58,7 @@ def compile_(
     from archonnx.runtime.export.graphs import WEIGHTS, Options, check_free, compile_to
 
     check_free(output)
-    model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype), differentiated=False)
+    model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype))
     options = Options(target.value, opset, batch_size, steps, steps_per_epoch, seed, verify, dump_ir)
     compile_to(output, model, options, _tell)
     weights = output / WEIGHTS

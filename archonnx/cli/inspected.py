@@ -11,9 +11,9 @@ from .arrays import read_arrays
 from .options import read_spec
 
 if TYPE_CHECKING:
-    from archonnx.compiler.elaborate.model.trace import TraceGraph
     from archonnx.compiler.ir.types import Array
     from archonnx.compiler.program import ModelProgram
+    from archonnx.compiler.trace import TraceGraph
 
 
 @dataclass(frozen=True, slots=True)

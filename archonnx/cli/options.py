@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from archonnx.compiler.pipeline import Spec
+    from archonnx.compiler.spec import Spec
 
 
 class DeviceOption(StrEnum):

@@ -12,7 +12,7 @@ import typer
 from .options import Arguments, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
-    from archonnx.compiler.pipeline import Spec
+    from archonnx.compiler.spec import Spec
     from archonnx.summary import Summary
 
 

@@ -8,10 +8,13 @@ from .dims import Dim
 from .graph import Graph, Node, Value
 
 
-def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
-    """The graph with names of dims replaced by integers, in types and in the attributes of ops."""
+def bind(graph: Graph, dims: Mapping[str, int], values: dict[Value, Value] | None = None) -> Graph:
+    """The graph with names of dims replaced by integers, in types and in the attributes of ops.
+
+    ``values`` is filled with the values of the graph and what they have become.
+    """
     known = {name: Dim.of(size) for name, size in dims.items()}
-    values: dict[Value, Value] = {}
+    values = {} if values is None else values
 
     def rebuilt(value: Value) -> Value:
         if value not in values:

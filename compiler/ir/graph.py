@@ -121,6 +121,10 @@ class Graph(Record, eq=False):
         """All names of dims in the inputs."""
         return set().union(*(value.type.symbols() for value in self.inputs.values()))
 
+    def op_symbols(self) -> set[str]:
+        """All names of dims in the attributes of ops."""
+        return set().union(*(node.op.symbols() for node in self.nodes))
+
 
 def needed(nodes: Iterable[Node], outputs: Iterable[Value]) -> list[Node]:
     """The nodes on which these values depend, in order."""

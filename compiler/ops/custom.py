@@ -18,12 +18,26 @@ from .base import Emitter, Op, Trait
 from .shape import zeros_like
 
 
+class Backward:
+    """What a ``backward`` clause computes, as a graph.
+
+    Its inputs are the cotangents of the results, then the arguments and the other tensors that it reads, in the order
+    of the node's inputs; its outputs are the cotangents of the arguments. A fn may use itself in its clause: the graph
+    then has a node with this very object, so it is filled in when it is complete.
+    """
+
+    def __init__(self) -> None:
+        self.graph = Graph("backward", {}, (), {})
+
+    def __repr__(self) -> str:
+        return f"<{len(self.graph.nodes)} nodes>"
+
+
 class StatedGradient(Op, eq=False):
     """The first ``results`` inputs as they are; what follows is there for the gradient alone.
 
     The next ``arguments`` inputs are the float tensors on which the results depend; the last ones are other tensors
-    that ``backward`` reads. The inputs of the graph ``backward`` are the cotangents of the results, then the arguments
-    and the other tensors, in the order of the node's inputs; its outputs are the cotangents of the arguments.
+    that ``backward`` reads.
     """
 
     name: ClassVar[str] = "stated_gradient"
@@ -31,7 +45,7 @@ class StatedGradient(Op, eq=False):
     stops_gradient: ClassVar[bool] = True
     results: int
     arguments: int
-    backward: Graph = field(repr=False)
+    backward: Backward = field(repr=False)
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         return inputs[: self.results]
@@ -42,7 +56,7 @@ class StatedGradient(Op, eq=False):
     def vjp(self, dy: Any, y: Any, *inputs: Any) -> tuple[Any, ...]:
         cotangents = [dy] if self.results == 1 else list(dy)
         known = [zeros_like(r) if c is None else c for c, r in zip(cotangents, inputs, strict=False)]
-        found = inline(self.backward, current_builder(), [*known, *inputs[self.results :]])
+        found = inline(self.backward.graph, current_builder(), [*known, *inputs[self.results :]])
         rest = len(inputs) - self.results - self.arguments
         return (*(None,) * self.results, *found, *(None,) * rest)
 

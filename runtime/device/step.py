@@ -16,6 +16,7 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import NEXT, SEED, STEP, WATCH, Assumption, Do, Every, Plan, Repeat, TrainStep
+from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
 
@@ -40,7 +41,7 @@ class TrainState:
         initial = dict(parameters)
         changed_by: dict[str, list[int]] = {name: [] for name in initial}
         for index, step in enumerate(steps):
-            initial |= {_key(index, name, parameters): array for name, array in step.initial.items()}
+            initial |= {_key(index, name, parameters): array for name, array in initial_state(step).items()}
             for name in step.carried:
                 changed_by.setdefault(_key(index, name, parameters), []).append(index)
         groups = list(dict.fromkeys(tuple(by) for by in changed_by.values() if by))

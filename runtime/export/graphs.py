@@ -25,7 +25,9 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import OPSET, STEP, Assumption, ModelProgram, TrainProgram
+from archonnx.compiler.steps import initial_state
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.assumptions import as_metadata, of_graph
 from archonnx.runtime.data.batch import batch_symbol
@@ -195,10 +197,10 @@ def _jobs(model: ModelProgram, options: Options) -> Iterator[_Job]:
     for program in model.programs:
         sizes = _sizes(model, program, options.batch_size)
         begin = time.perf_counter()
-        for index, step in enumerate(program.steps(options.steps, options.steps_per_epoch)):
+        for index, step in enumerate(train_steps(model, program, options.steps, options.steps_per_epoch)):
             name = ".".join(["train_step", *[program.name] * bool(program.name), *[str(index)] * bool(index)])
             graph, now = bind(step.graph, sizes), time.perf_counter()
-            yield _Job(name, graph, of_graph(graph, model.assumptions), state=step.initial, seconds=now - begin)
+            yield _Job(name, graph, of_graph(graph, model.assumptions), state=initial_state(step), seconds=now - begin)
             begin = now
 
 

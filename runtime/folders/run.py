@@ -34,7 +34,7 @@ from archonnx.runtime.training.trainer import Trainer, fail_entry
 from .resume import DEFAULT_DTYPE
 
 if TYPE_CHECKING:
-    from archonnx.compiler.pipeline import Spec
+    from archonnx.compiler.spec import Spec
     from archonnx.runtime.data.sources import Examples, Indices
     from archonnx.runtime.measures.over_set import Confusion
 

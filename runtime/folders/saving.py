@@ -25,7 +25,7 @@ from .resume import STATE_FILE, Request, save_state
 from .run import FORMAT, Run
 
 if TYPE_CHECKING:
-    from archonnx.compiler.pipeline import Spec
+    from archonnx.compiler.spec import Spec
 
 OWN = frozenset(
     {

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from archonnx.compiler.elaborate.model.trace import TraceGraph
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import fail
 
 from .tracing import example_input, field_types

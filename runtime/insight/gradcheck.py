@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from archonnx.compiler.autodiff import NotDifferentiable, pull_back
-from archonnx.compiler.elaborate.model.trace import TraceGraph
 from archonnx.compiler.interpret import evaluate, interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Node, Value, needed
@@ -26,6 +25,7 @@ from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import SEED, STEP, ModelProgram
+from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import Diagnostic, Label, fail
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.training.trainer import EVALUATION_STEP
@@ -176,8 +176,8 @@ class _Check:
         self._traced, self._seed = traced, seed
         whole = traced.graph
         names = {value: name for name, value in whole.inputs.items()}
-        self._loss = next(named.value for named in traced.names if named.kind == "loss" and named.name == traced.loss)
-        keys = {names[n.value]: n.gradient for n in traced.names if n.value in names}
+        self._loss = next(n.of.value for n in traced.names if n.of.kind == "loss" and n.name == traced.loss)
+        keys = {names[n.of.value]: n.gradient for n in traced.names if n.of.value in names}
         self.names = [name for name in keys if whole.inputs[name].type.dtype.is_float]
         wanted = {name: whole.outputs[key] for name in self.names if (key := keys[name]) is not None}
         self.forward = self._part({"loss": self._loss})

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archonnx.compiler.elaborate.model.trace import TracedName, TraceGraph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import SEED, STEP, ModelProgram
+from archonnx.compiler.trace import TracedName, TraceGraph, trace_loss, trace_outputs
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.assumptions import bound_dims, check_arrays, of_graph
@@ -143,14 +143,13 @@ def trace_model(
     results, engine = _run(traced, inputs, {**scalars, **dims}, options or Options())
     named = {value: inputs[name] for name, value in traced.graph.inputs.items()}
     named |= {value: results[key] for value, key in traced.outputs.items()}
-    numbers = {value: number for number, value in enumerate(dict.fromkeys(name.value for name in traced.names))}
-    rows = [_row(name, numbers[name.value], named[name.value], results, traced) for name in traced.names]
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(name.of.value for name in traced.names))}
+    rows = [_row(name, numbers[name.of.value], named[name.of.value], results, traced) for name in traced.names]
     return Trace(rows, model.name, graph, traced.loss, str(model.float_type), engine)
 
 
 def traced_graph(model: ModelProgram, graph: str = "loss", loss: str | None = None) -> TraceGraph:
     """What to run; SpecError if the model has no such loss or entry."""
-    assert model.trace_loss is not None and model.trace_outputs is not None
     if graph == "loss":
         if not model.losses:
             outputs = "; `archonnx trace --graph infer` shows its outputs" if model.infer.outputs else ""
@@ -158,7 +157,7 @@ def traced_graph(model: ModelProgram, graph: str = "loss", loss: str | None = No
         if loss is not None and loss not in model.losses:
             known = did_you_mean(loss, model.losses) or f"known: {', '.join(model.losses)}"
             fail("AX0607", f"{model.name} has no loss `{loss}`", None, help=known)
-        return model.trace_loss(loss or model.losses[0])
+        return trace_loss(model, loss or model.losses[0])
     if loss is not None:
         fail("AX0607", f"`{graph}` has no gradients, so there is no loss to choose", None, help="leave `--loss` out")
     if graph != "infer" and graph not in model.entries:
@@ -169,16 +168,17 @@ def traced_graph(model: ModelProgram, graph: str = "loss", loss: str | None = No
             None,
             help=did_you_mean(graph, graphs) or f"known: {', '.join(graphs)}",
         )
-    return model.trace_outputs(None if graph == "infer" else graph)
+    return trace_outputs(model, None if graph == "infer" else graph)
 
 
-def _row(name: TracedName, tensor: int, array: Array, results: Mapping[str, Array], traced: TraceGraph) -> Row:
+def _row(name: TracedName, number: int, array: Array, results: Mapping[str, Array], traced: TraceGraph) -> Row:
+    tensor = name.of
     gradient = results[name.gradient] if name.gradient is not None else None
     why = ""
-    if traced.loss is not None and gradient is None and name.value.type.dtype.is_float:
+    if traced.loss is not None and gradient is None and tensor.value.type.dtype.is_float:
         why = f"no gradient {traced.refused}" if traced.refused else f"{traced.loss} does not depend on it"
-    dtype = name.value.type.dtype
-    return Row(name.name, name.kind, tensor, dtype, array, gradient, why, name.span, name.place, name.inner)
+    dtype = tensor.value.type.dtype
+    return Row(name.name, tensor.kind, number, dtype, array, gradient, why, tensor.span, tensor.place, tensor.inner)
 
 
 def _run(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import feed_fields
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
@@ -100,7 +101,7 @@ def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings,
             help='add a source, as in `data = sklearn("digits")`',
         )
     fields = load_source(program.source, base, settings.seed)
-    fed = program.feed(fields)
+    fed = feed_fields(model, program, fields)
     examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
     by_example = {name: array for name, array in fed.items() if name not in program.whole}
     return Prepared(examples, split(examples.count, settings.split, {**fields, **by_example}, program.span))

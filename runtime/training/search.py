@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.pipeline import Spec, elaborate
+from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.program import Between, Choice, ModelProgram, SearchSpace
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.runtime.device.session import Options
 from archonnx.runtime.extras import missing

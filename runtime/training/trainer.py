@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from archonnx.compiler.gradients import GRADIENT, gradient_graph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import check_arrays, of_graph
@@ -24,8 +26,6 @@ from archonnx.runtime.measures.over_set import Gathered
 
 MANY = 1_000_000
 """So many numbers to draw are worth the start of threads."""
-GRADIENT = "grad/"
-"""The gradient of a parameter is the graph output ``grad/PATH``."""
 EVALUATION_STEP = 0
 """The ``step`` of graphs that draw outside training: validation draws the same each time."""
 
@@ -81,7 +81,7 @@ class Trainer:
         self.device = choose_device(self.options.device)
         if program is None and model.programs:
             program = model.programs[-1]
-        steps = program.steps(total, per_epoch, watch) if program is not None else ()
+        steps = train_steps(model, program, total, per_epoch, watch=watch) if program is not None else ()
         given = parameters or {}
         drawn = {path: parameter for path, parameter in model.parameters.items() if path not in given}
         values = {**given, **initial_values(drawn, seed)}
@@ -148,7 +148,7 @@ class Trainer:
                 None,
                 help=did_you_mean(loss, self.model.losses) or f"known: {', '.join(self.model.losses)}",
             )
-        function = self._function(f"{GRADIENT}{loss}", lambda: self.model.gradients(loss))
+        function = self._function(f"{GRADIENT}{loss}", lambda: gradient_graph(self.model, loss))
         results = function(batch, step=self.runner.executed)
         return {name.removeprefix(GRADIENT): array for name, array in results.items() if name.startswith(GRADIENT)}
 

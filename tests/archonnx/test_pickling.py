@@ -28,7 +28,7 @@ from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.passes.manager import optimise
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar.source import Source, Span
 from tests.support.copies import DEEP_WAYS, PICKLES, WAYS, by_joblib, raise_
 from tests.support.op_cases import Case, cases
@@ -87,7 +87,7 @@ def assert_whole(graph: Graph) -> None:
 @cache
 def graphs_of(name: str) -> dict[str, Graph]:
     model = elaborate(parse_spec(Source("stated.arch", STATED)) if name == STATED else archonnx.load(name))
-    steps = {step.name: step.graph for program in model.programs for step in program.steps(10, 10)}
+    steps = {step.name: step.graph for program in model.programs for step in train_steps(model, program, 10, 10)}
     return {"infer": model.infer, "evaluate": model.evaluate, **model.entries, **steps}
 
 

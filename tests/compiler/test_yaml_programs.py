@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archonnx.compiler.ir.text import print_graph
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar.source import Source
 from tests.support.both_spellings import ARCH, YAML
 
@@ -18,7 +18,8 @@ def test_the_example_of_the_language_page_is_the_same_program_as_in_text() -> No
     assert first.settings == second.settings
     assert first.source is not None and second.source is not None
     assert (first.source.kind, first.source.arguments) == (second.source.kind, second.source.arguments)
-    for x, y in zip(first.steps(100, 10), second.steps(100, 10), strict=True):
+    steps = (train_steps(of, of.programs[0], 100, 10) for of in (one, two))
+    for x, y in zip(*steps, strict=True):
         assert print_graph(x.graph, origins=False) == print_graph(y.graph, origins=False)
 
 

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 
 import archonnx
-from archonnx.compiler.pipeline import Spec, parse_spec
+from archonnx.compiler.pipeline import parse_spec
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import Options

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import archonnx
-from archonnx.compiler.pipeline import parse_spec
+from archonnx.compiler.pipeline import parse_spec, train_steps
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import Options
@@ -191,7 +191,7 @@ def test_a_sound_graph_has_no_source() -> None:
 
     text = SPEC.format(loss="mean(log(z))", data=PLAIN, start="1", program=SGD, extra="", batch=2)
     model = elaborate(parse_spec(Source("m.arch", text)))
-    graph = optimise(bind(model.programs[0].steps(None, None)[0].graph, {"B": 2}))
+    graph = optimise(bind(train_steps(model, model.programs[0], None, None)[0].graph, {"B": 2}))
     arrays = {"x": np.ones((2, 2), np.float32), "y": np.ones((2, 1), np.float32), "w": np.ones((2, 1), np.float32)}
     arrays["minimize.0/t"] = np.array(0)
     inputs = {name: arrays[name] for name in graph.inputs}

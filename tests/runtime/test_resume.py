@@ -13,7 +13,8 @@ import pytest
 
 import archonnx
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.pipeline import Spec, parse_spec
+from archonnx.compiler.pipeline import parse_spec
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.files import load_parameters

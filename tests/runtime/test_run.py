@@ -13,7 +13,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 import archonnx.compiler.pipeline as pipeline
-from archonnx.compiler.pipeline import Spec
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.ast import File
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.device.session import Options

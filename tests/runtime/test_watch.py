@@ -14,7 +14,8 @@ import archonnx
 from archonnx.cli.app import app
 from archonnx.cli.progress import norms_table
 from archonnx.compiler.ir.text import print_graph
-from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import Options
@@ -108,8 +109,9 @@ def test_statements_that_share_a_step_are_watched_together() -> None:
 
 
 def test_nothing_is_computed_where_nobody_watches() -> None:
-    program = elaborate(spec()).programs[0]
-    plain, watched = program.steps(None, None)[0], program.steps(None, None, watch=True)[0]
+    model = elaborate(spec())
+    program = model.programs[0]
+    plain, watched = train_steps(model, program)[0], train_steps(model, program, watch=True)[0]
     assert "watch/squares" not in plain.graph.outputs and plain.watched == ()
     lines = print_graph(plain.graph).splitlines()
     assert set(lines) <= set(print_graph(watched.graph).splitlines()), "the rest is as it was"

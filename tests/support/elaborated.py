@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.compiler.program import ModelProgram, TrainStep
+from archonnx.compiler.steps import initial_state
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
 
@@ -76,14 +78,14 @@ def measures(of: ModelProgram | str, parameters: Mapping[str, Any] | None = None
 
 def loss_and_gradients(of: ModelProgram, loss: str, values: Mapping[str, Any]) -> dict[str, Array]:
     """Gradients of a loss by path."""
-    graph = of.gradients(loss)
+    graph = gradient_graph(of, loss)
     given = {"seed": SEED, "step": 0, **values}
     return {name.removeprefix("grad/"): v for name, v in interpret(graph, {n: given[n] for n in graph.inputs}).items()}
 
 
 def train_step(of: ModelProgram, number: int = 0) -> TrainStep:
     """A statement of the only ``train`` block."""
-    step = of.programs[0].steps(None, None)[number]
+    step = train_steps(of, of.programs[0], None, None)[number]
     assert isinstance(step, TrainStep)
     return step
 
@@ -95,7 +97,7 @@ def run_steps(
     count: int,
 ) -> list[dict[str, Array]]:
     """The carried tensors after each of ``count`` executions of a step."""
-    state: dict[str, Any] = {**parameters, **step.initial}
+    state: dict[str, Any] = {**parameters, **initial_state(step)}
     history = []
     for number in range(count):
         given = {**fields, **state, "seed": SEED, "step": number}

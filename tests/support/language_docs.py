@@ -28,7 +28,8 @@ from archonnx.compiler.elaborate.meaning import statements
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph, Value, needed
-from archonnx.compiler.pipeline import Spec, elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text import dsl
@@ -72,8 +73,9 @@ def examples(page: str) -> list[Example]:
 
 def compile_all(spec: Spec) -> None:
     """Everything of a spec, with the steps of its programs. SpecError if something is wrong."""
-    for made in elaborate(spec).programs:
-        made.steps(1, 1)
+    model = elaborate(spec)
+    for made in model.programs:
+        train_steps(model, made, 1, 1)
 
 
 # ---------------------------------------------------------------- values

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from archonnx.compiler.ops.functions import Log
 from archonnx.compiler.ops.index import Gather
 from archonnx.compiler.ops.random import random_uniform
 from archonnx.compiler.ops.reduce import reduce_mean, reduce_sum
-from archonnx.compiler.ops.shape import unsqueeze
-from archonnx.compiler.program import DataSource, Field, ModelProgram, Parameter, TrainProgram, TrainStep
+from archonnx.compiler.ops.shape import full, unsqueeze
+from archonnx.compiler.pipeline import parse_spec
+from archonnx.compiler.program import Computation, DataSource, Field, ModelProgram, Parameter, TrainProgram, TrainStep
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.source import Source, Span
 
@@ -106,8 +108,12 @@ def train_step(
         carried={name: PARAMETERS[name] for name in carried} | states,
         constants={name: type_ for name, type_ in PARAMETERS.items() if name not in carried},
         losses=("objective",),
-        initial={name: np.zeros(type_.static_shape or (), np.float32) for name, type_ in states.items()},
+        initial={name: graph("state", {}, partial(_zeros, type_)) for name, type_ in states.items()},
     )
+
+
+def _zeros(type_: TensorType, v: dict[str, Value]) -> dict[str, Value]:
+    return {"value": full(type_.shape, 0, type_.dtype)}
 
 
 def _gather(table: Array, indices: Value) -> Value:
@@ -148,19 +154,22 @@ def linear_regression(
         name="",
         settings=TrainSettings.model_validate(settings or {}),
         source=_source(data or examples()),
-        feed=lambda loaded: {name: loaded[name] for name in types},
-        steps=lambda total, per_epoch, watch=False: statements,
+        feeds={},
+        steps=statements,
     )
     return ModelProgram(
         name="Linear",
+        spec=parse_spec(Source("linear.arch", "")),
+        arguments={},
         fields={name: Field(name, type_, target=name == "y") for name, type_ in types.items()},
         parameters={name: Parameter(name, type_, _initial(type_)) for name, type_ in PARAMETERS.items()},
         infer=graph("infer", {"x": X, **PARAMETERS}, lambda v: {"prediction": predicted(v)}),
         evaluate=graph("evaluate", {**types, **PARAMETERS}, _measures),
         losses=("objective",),
         metrics=("error",),
-        gradients=lambda loss: graph(
-            "gradients", {**types, **PARAMETERS}, lambda v: {f"grad/{name}": value for name, value in slopes(v).items()}
+        use=Computation(graph("use", {**types, **PARAMETERS}, _measures), ("x", "y"), ()),
+        training=Computation(
+            graph("training", {**types, **PARAMETERS}, lambda v: {"objective": squared_error(v)}), ("x", "y"), ()
         ),
         programs=(program,),
     )

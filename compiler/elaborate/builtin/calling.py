@@ -5,6 +5,7 @@ Each is a Python function whose annotations are kinds (the aliases below): they 
 
 from __future__ import annotations
 
+import copyreg
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -89,6 +90,20 @@ def builtins() -> Mapping[str, Any]:
 
     add_elementwise(_functions)
     return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf}
+
+
+def builtin_named(name: str) -> Builtin:
+    """A builtin function by its name."""
+    found: Builtin = builtins()[name]
+    return found
+
+
+def _by_name(builtin: Builtin) -> tuple[Callable[[str], Builtin], tuple[str]]:
+    """How it is pickled."""
+    return builtin_named, (builtin.name,)
+
+
+copyreg.pickle(Builtin, _by_name)
 
 
 def call_builtin(

@@ -106,6 +106,8 @@ class Build:
     """What the spec calls its tensors, in program order: for people who look at them, and for nothing else."""
     frozen: frozenset[Module] = frozenset()
     """Modules that a program freezes."""
+    stating: list[Any] = field(default_factory=list)
+    """The ``backward`` clauses under elaboration, innermost last."""
     sites: dict[int, str] = field(default_factory=dict)
     """Where draws are made, by the numbers of their sites."""
     frozen_slots: bool = False

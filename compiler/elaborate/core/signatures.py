@@ -9,6 +9,7 @@ from typing import Any
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.program import is_length
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
@@ -201,7 +202,7 @@ def is_kind(kind: str, value: Any) -> bool:
     """Whether a static value is what a parameter of this word takes."""
     match kind:
         case "int":
-            return isinstance(value, int) and not isinstance(value, bool)
+            return (isinstance(value, int) and not isinstance(value, bool)) or is_length(value)
         case "float":
             return isinstance(value, int | float) and not isinstance(value, bool)
         case "bool":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,18 @@ class LazyDeclarations(Mapping[str, Any]):
         return len(self._places)
 
 
+class LibraryScope(Scope):
+    """The scope of the library, which is one for all: a pickle of it is its name."""
+
+    def __reduce__(self) -> tuple[Callable[[], Scope], tuple[()]]:
+        return library, ()
+
+
 @cache
 def library() -> Scope:
     """The scope of ``specs/std``, with the builtin functions behind it."""
     declarations = LazyDeclarations(SPECS / "std")
-    scope = Scope(declarations, Scope(builtins()))
+    scope = LibraryScope(declarations, Scope(builtins()))
     declarations.scope = scope
     return scope
 

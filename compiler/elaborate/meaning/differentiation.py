@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.autodiff import DISCRETE, NotDifferentiable, reaching_gradient
+from archonnx.compiler.autodiff import NotDifferentiable, reaching_gradient
 from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, tensor_of
 from archonnx.compiler.elaborate.core.frame import Build, Frame
 from archonnx.compiler.elaborate.core.values import Derived, Module, Results, describe
+from archonnx.compiler.gradients import gradient_help
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.graph import Graph, Value, needed
-from archonnx.compiler.ops.custom import StatedGradient
+from archonnx.compiler.ops.custom import Backward, StatedGradient
 from archonnx.compiler.ops.shape import zeros_like
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
@@ -79,16 +81,6 @@ def working_in(build: Build, builder: Builder) -> Iterator[None]:
         build.builder = outer
 
 
-def gradient_help(problem: NotDifferentiable) -> str:
-    """The way out."""
-    if problem.why == DISCRETE:
-        return (
-            "`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of "
-            "p, and the score `log_prob` of the draw has one"
-        )
-    return "`stop_gradient(...)` makes it a constant for the gradient"
-
-
 def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
     match x:
         case Value():
@@ -140,25 +132,71 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
             f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
             clause.span,
         )
-    backward, read = _backward_graph(after, what, declaration, results, floats)
+    backward, read = _backward(after, what, declaration, results, floats)
     op = StatedGradient(len(results), len(floats), backward)
     with inner.at(clause.span, f"the `backward` of {what}"):
         outputs = inner.build.builder.add_many(op, *results, *floats, *read)
     return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]
 
 
+@dataclass
+class Stating:
+    """A ``backward`` clause under elaboration: in which frame, what it has been found to read, and what it becomes."""
+
+    declaration: ast.Fn
+    locals: Mapping[str, Any]
+    read: list[Value] = field(default_factory=list)
+    backward: Backward = field(default_factory=Backward)
+    used: bool = False
+    """Whether the clause uses its own fn."""
+
+    def is_same(self, declaration: ast.Fn, names: Mapping[str, Any]) -> bool:
+        """Whether a call has the same derivative: of the same fn, with arguments of the same types."""
+        arguments = {p.name for p in declaration.parameters}
+        return declaration is self.declaration and all(
+            a.type == b.type if name in arguments and isinstance(a, Value) and isinstance(b, Value) else a == b
+            for name, a in names.items()
+            for b in (self.locals.get(name),)
+        )
+
+
+def _backward(
+    after: Frame, what: str, declaration: ast.Fn, results: Sequence[Value], floats: Sequence[Value]
+) -> tuple[Backward, list[Value]]:
+    """The graph of a ``backward`` clause, and the tensors that it reads besides the cotangents and the arguments."""
+    around = after.build.stating
+    for outer in around:
+        if outer.is_same(declaration, after.locals):
+            outer.used = True
+            return outer.backward, outer.read
+    stating = Stating(declaration, dict(after.locals))
+    around.append(stating)
+    try:
+        graph, read = _backward_graph(after, what, declaration, results, floats)
+        if stating.used and read:  # once more: where the fn is used inside, it reads the same
+            stating.read = read
+            graph, read = _backward_graph(after, what, declaration, results, floats)
+    finally:
+        around.pop()
+    stating.backward.graph = graph
+    return stating.backward, read
+
+
 def _backward_graph(
     after: Frame, what: str, declaration: ast.Fn, results: Sequence[Value], floats: Sequence[Value]
 ) -> tuple[Graph, list[Value]]:
-    """The graph of a ``backward`` clause, and the tensors that it reads besides the cotangents and the arguments."""
     clause = declaration.backward
     assert clause is not None
     cotangents = [Value(r.type, name) for name, r in zip(clause.parameters, results, strict=True)]
-    after.locals.update(zip(clause.parameters, cotangents, strict=True))
-    builder = Builder()
-    with builder.active(), working_in(after.build, builder):
-        returned = statements.run(after, clause.body)
-        gradients = _stated_gradients(what, declaration, returned, floats)
+    given = dict(zip(clause.parameters, cotangents, strict=True))
+    builder, outer = Builder(), after.locals
+    after.locals = {**outer, **given}
+    try:
+        with builder.active(), working_in(after.build, builder):
+            returned = statements.run(after, clause.body)
+            gradients = _stated_gradients(what, declaration, returned, floats)
+    finally:
+        after.locals = outer
     known = {*cotangents, *floats}.union(*(node.outputs for node in builder.nodes))
     reads = [value for node in builder.nodes for value in node.inputs] + gradients
     read = list(dict.fromkeys(value for value in reads if value not in known))

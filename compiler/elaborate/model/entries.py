@@ -19,11 +19,12 @@ from archonnx.compiler.ir.facts import assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.program import SEED, STEP, Assumption, Field
+from archonnx.compiler.program import SEED, STEP, Assumption, Computation, Field
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, fail
 
 from .model import Elaboration
+from .names import computation
 
 RESERVED = ("infer", "evaluate", "gradients", "train_step")
 """Names of graphs that every model has."""
@@ -31,11 +32,11 @@ RESERVED = ("infer", "evaluate", "gradients", "train_step")
 
 @dataclass(frozen=True)
 class ElaboratedEntry:
-    """An entry: its graph, what it assumes, and the build from which the graph was taken."""
+    """An entry: its graph, what it assumes, and all that it computes."""
 
     graph: Graph
     assumptions: tuple[Assumption, ...]
-    work: Elaboration
+    computation: Computation
 
 
 def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> ElaboratedEntry:
@@ -61,7 +62,8 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> El
         )
         try:
             graph, work = _elaborate(judged, entry, build)
-            return ElaboratedEntry(graph, (*assumed, *build.assumptions), work)
+            results = computation(work, entry.name, graph.outputs)
+            return ElaboratedEntry(graph, (*assumed, *build.assumptions), results)
         except Substitute as found:
             substitutions = found.added_to(substitutions)
             assumed.append(found.assumption)

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 from archonnx.compiler.elaborate.core.frame import Build, Frame, Scope
 from archonnx.compiler.elaborate.core.values import Module
 from archonnx.compiler.elaborate.model.model import Elaboration
-from archonnx.compiler.program import DataSource, Plan
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.program import DataSource, Feed, Plan
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, Suggestion
 from archonnx.grammar.source import Span
@@ -35,7 +36,7 @@ class ProgramBlock:
     settings: dict[str, Any] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     source: DataSource | None = None
-    feeds: dict[str, Bound[ast.Feed]] = field(default_factory=dict)
+    feeds: dict[str, Feed] = field(default_factory=dict)
     freeze: Bound[ast.Expr] | None = None
     statements: list[tuple[Bound[ast.Minimize], ...] | Bound[ast.Update]] = field(default_factory=list)
     """What trains, flat, loops unrolled: each is one step."""
@@ -52,5 +53,12 @@ def part(span: Span, word: str) -> Span:
 
 
 def program_frame(scope: Scope, report: Report, trained: Elaboration, known: Mapping[str, Any]) -> Frame:
-    build = Build(report, Module(None, {}, None, None, trained.build.root.made_at), float_type=trained.build.float_type)
-    return Frame(build, scope, build.root, kind="train", locals={**trained.arguments, **known}, sealed=True)
+    """The frame in which expressions of a block are evaluated; ``known`` are names besides the model's arguments."""
+    build = trained.build
+    return block_frame(scope, report, build.root.made_at, build.float_type, {**trained.arguments, **known})
+
+
+def block_frame(scope: Scope, report: Report, at: Span, float_type: DType, names: Mapping[str, Any]) -> Frame:
+    """The same, of all names and the place of what has them."""
+    build = Build(report, Module(None, {}, None, None, at), float_type=float_type)
+    return Frame(build, scope, build.root, kind="train", locals=dict(names), sealed=True)

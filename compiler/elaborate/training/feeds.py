@@ -12,24 +12,26 @@ from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Graph, Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.program import Field
+from archonnx.compiler.program import Feed, Field, ModelProgram, TrainProgram
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.source import Span
 
-from .block import ProgramBlock, part, program_frame
+from .block import ProgramBlock, block_frame, part
 
 
 def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
-    for name, statement in block.feeds.items():
+    for name, feed in block.feeds.items():
         if name not in trained.fields:
             report.error(
                 "AX0706",
                 f"the model has no input or target `{name}`",
-                part(statement.node.span, name),
+                part(feed.statement.span, name),
                 help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}",
             )
     _check_whole(block, trained, report)
@@ -37,7 +39,9 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> No
 
 def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
     """A batch is smaller than the set, so a field that is given whole may not share the dim that counts examples."""
-    whole = {name: s.node for name, s in block.feeds.items() if s.node.whole and name in trained.fields}
+    whole = {
+        name: feed.statement for name, feed in block.feeds.items() if feed.statement.whole and name in trained.fields
+    }
     cut = (f for name, f in trained.fields.items() if name not in whole and f.type.rank)
     counting = next((f for f in cut if f.type.shape[0].symbol is not None), None)
     if counting is None:
@@ -55,49 +59,79 @@ def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> N
             )
 
 
-def feed_fields(scope: Scope, block: ProgramBlock, trained: Elaboration, data: Mapping[str, Array]) -> dict[str, Array]:
-    """The model's fields from the data's: fed by an expression, or by a field of the same name."""
+def feed_graph(scope: Scope, model: ModelProgram, program: TrainProgram, data: Mapping[str, TensorType]) -> Graph:
+    """The graph from the fields of the data to the model's: fed by an expression, or by a field of the same name.
+
+    Args:
+        scope: of the file.
+        model: whose fields are fed.
+        program: says how.
+        data: the types of the data's fields, text left out; their first axis counts the examples.
+
+    Raises:
+        SpecError: with all fields that nothing feeds, and all expressions that do not fit the data.
+    """
     report = Report()
-    result: dict[str, Array] = {}
+    at = program.source.span if program.source else None
+    inputs = {key: Value(type_, key, Origin(f"field `{key}` of the data", at)) for key, type_ in data.items()}
+    builder = Builder()
+    outputs: dict[str, Value] = {}
+    for name in model.fields:
+        with report.collecting(), builder.active():
+            if (feed := program.feeds.get(name)) is None:
+                if name in inputs:
+                    outputs[name] = inputs[name]
+                continue
+            outputs[name] = _fed(scope, model, feed, inputs, builder)
+    report.finish()
+    return Graph("feed", inputs, tuple(builder.nodes), outputs)
+
+
+def _fed(scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Value], builder: Builder) -> Value:
+    """A field that is fed by an expression."""
+    statement, report = feed.statement, Report()
+    frame = block_frame(scope, report, statement.span, model.float_type, {**model.arguments, **feed.names})
+    frame.build.builder = builder
+    rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
+    frame.locals["data"] = {"index": builder.constant(np.arange(rows or 0)), **inputs}
+    given = evaluate(frame, statement.value)
+    with problems(frame, statement.value.span, [statement.value], [given]):
+        value = as_tensor(frame, given)
+    report.finish()
+    return value
+
+
+def feed_fields(
+    scope: Scope, model: ModelProgram, program: TrainProgram, data: Mapping[str, Array]
+) -> dict[str, Array]:
+    """The model's fields from the data's, in the dtypes of the model; SpecError unless they have its shapes."""
+    numeric = {name: array for name, array in data.items() if array.dtype.kind in "biuf"}
+    types = {
+        name: TensorType.of(_field_dtype(array, model.float_type), *array.shape) for name, array in numeric.items()
+    }
+    report = Report()
+    for name in model.fields:
+        if name not in program.feeds and name not in data:
+            with report.collecting():
+                fail(
+                    "AX0707",
+                    f"nothing feeds `{name}`",
+                    program.span,
+                    help=f"add `feed {name} = ...`; the data has {', '.join(data)}",
+                )
+    with report.collecting():
+        graph = feed_graph(scope, model, program, types)
+    report.finish()
+    fed = interpret(graph, numeric)
     sizes: dict[str, tuple[int, str]] = {}
-    for name, wanted in trained.fields.items():
-        bound = block.feeds.get(name)
+    result: dict[str, Array] = {}
+    for name, wanted in model.fields.items():
+        array = fed[name] if name in program.feeds else data[name]
+        statement = program.feeds[name].statement if name in program.feeds else None
         with report.collecting():
-            array = _fed(scope, block, trained, data, name)
-            result[name] = _fitted(array, wanted, bound.node if bound else None, block.declaration, sizes)
+            result[name] = _fitted(array, wanted, statement, program.span, sizes)
     report.finish()
     return result
-
-
-def _fed(scope: Scope, block: ProgramBlock, trained: Elaboration, data: Mapping[str, Array], name: str) -> Array:
-    bound = block.feeds.get(name)
-    if bound is None:
-        if name not in data:
-            fail(
-                "AX0707",
-                f"nothing feeds `{name}`",
-                block.declaration.name_span,
-                help=f"add `feed {name} = ...`; the data has {', '.join(data)}",
-            )
-        return data[name]
-    statement, report = bound.node, Report()
-    frame = program_frame(scope, report, trained, bound.names)
-    inputs: dict[str, Value] = {}
-    for key, array in data.items():
-        if array.dtype.kind in "biuf":
-            type_ = TensorType.of(_field_dtype(array, trained.build.float_type), *array.shape)
-            inputs[key] = Value(
-                type_, key, Origin(f"field `{key}` of the data", block.source.span if block.source else None)
-            )
-    rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
-    builder = frame.build.builder
-    with builder.active():
-        frame.locals["data"] = {"index": builder.constant(np.arange(rows or 0)), **inputs}
-        given = evaluate(frame, statement.value)
-        with problems(frame, statement.value.span, [statement.value], [given]):
-            value = as_tensor(frame, given)
-    report.finish()
-    return interpret(Graph("feed", inputs, tuple(builder.nodes), {"value": value}), data)["value"]
 
 
 def _field_dtype(array: Array, model_float: DType) -> DType:
@@ -106,10 +140,10 @@ def _field_dtype(array: Array, model_float: DType) -> DType:
 
 
 def _fitted(
-    array: Array, wanted: Field, statement: ast.Feed | None, declaration: ast.Train, sizes: dict[str, tuple[int, str]]
+    array: Array, wanted: Field, statement: ast.Feed | None, program: Span | None, sizes: dict[str, tuple[int, str]]
 ) -> Array:
     """The array in the field's dtype; a diagnostic unless it has the field's shape."""
-    span = statement.value.span if statement is not None else declaration.name_span
+    span = statement.value.span if statement is not None else program
     given = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
     if array.dtype.kind not in "biuf":
         fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is text", span)

@@ -32,13 +32,11 @@ def build_steps(
     forward: Elaboration,
     settings: TrainSettings,
     known: Mapping[str, Any],
-    *,
-    watch: bool = False,
 ) -> tuple[TrainStep, ...]:
     """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
     report = trained.build.report
     with report.collecting():
-        return _built_steps(scope, block, trained, forward, settings, known, watch)
+        return _built_steps(scope, block, trained, forward, settings, known)
     raise SpecError(report)
 
 
@@ -49,7 +47,6 @@ def _built_steps(
     forward: Elaboration,
     settings: TrainSettings,
     known: Mapping[str, Any],
-    watch: bool,
 ) -> tuple[TrainStep, ...]:
     report = trained.build.report
     minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
@@ -67,7 +64,7 @@ def _built_steps(
             for m, name in zip(statement, names, strict=True)
         ]
         also = others if not any(step.minimized for step in steps) else ()
-        steps.append(build_step(forward, objectives, also=also, clip=clip, watch=watch))
+        steps.append(build_step(forward, objectives, also=also, clip=clip))
         report.finish()
     return tuple(steps)
 

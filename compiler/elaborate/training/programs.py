@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -15,22 +16,37 @@ from archonnx.compiler.elaborate.meaning.expressions import evaluate, iterate, t
 from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, Elaboration
 from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ir.types import Array, DType
-from archonnx.compiler.program import SEED, DataSource, Do, Every, Plan, Repeat, TrainProgram, TrainStep
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.program import (
+    PER_EPOCH,
+    SEED,
+    TOTAL,
+    DataSource,
+    Do,
+    Every,
+    Feed,
+    Plan,
+    Repeat,
+    TrainProgram,
+    TrainStep,
+)
 from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .block import Bound, ProgramBlock, program_frame
-from .feeds import check_feeds, feed_fields
+from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
 from .step import simplified
 
 PLANNED_SOURCES = ("text", "gymnasium")
 STATEMENTS = 1_000
 """Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
+Lengths: TypeAlias = Mapping[str, tuple[int | None, int | None]]
+"""For a program the number of its steps, and of those in an epoch."""
 TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
 """What may stand in ``repeat`` and ``every``."""
 
@@ -41,11 +57,11 @@ def elaborate_programs(
     model: str,
     elaborated: ElaboratedModel,
     report: Report,
-    differentiated: bool,
+    lengths: Lengths,
 ) -> tuple[TrainProgram, ...]:
     """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered.
 
-    With ``differentiated`` their steps are built once, so that what is wrong in a ``minimize`` is found.
+    ``lengths`` says of some programs how many steps they have; the steps of the others are for any number.
     """
     programs: list[TrainProgram] = []
     frame = program_frame(scope, report, elaborated.trained, {})
@@ -53,7 +69,7 @@ def elaborate_programs(
         if declaration.model in (None, model):
             if len(programs) == STATEMENTS:
                 fail("AX0215", f"this file unrolls to more than {STATEMENTS:,} programs", declaration.name_span)
-            program = _elaborate_program(scope, declaration, elaborated, report, names, suffix, differentiated)
+            program = _elaborate_program(scope, declaration, elaborated, report, names, suffix, lengths)
             programs.append(program)
     _check_order(programs, report)
     return tuple(programs)
@@ -111,7 +127,7 @@ def _elaborate_program(
     report: Report,
     loop: Mapping[str, Any],
     suffix: str,
-    differentiated: bool,
+    lengths: Lengths,
 ) -> TrainProgram:
     """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
     trained = elaborated.trained
@@ -131,26 +147,49 @@ def _elaborate_program(
     report.finish()
     assert settings is not None
 
-    def feed(data: Mapping[str, Array]) -> dict[str, Array]:
-        return feed_fields(scope, block, trained, data)
-
-    def build(
-        forward: Elaboration, total: int | None, per_epoch: int | None, watch: bool = False
-    ) -> tuple[TrainStep, ...]:
-        known = {**loop} | {name: n for name, n in (("steps", total), ("steps_per_epoch", per_epoch)) if n is not None}
-        return build_steps(scope, block, trained, forward, settings, known, watch=watch)
-
-    def steps(total: int | None, per_epoch: int | None, watch: bool = False) -> tuple[TrainStep, ...]:
-        return build(simplified(trained), total, per_epoch, watch)
-
-    if differentiated:
-        build(trained, 1, 1)
     name = f"{declaration.name}{suffix}".removeprefix(".")
-    whole = frozenset(name for name, feed_ in block.feeds.items() if feed_.node.whole)
-    return TrainProgram(name, settings, block.source, feed, steps, block.plan, declaration.name_span, whole)
+    build = _Steps(scope, block, trained, settings, loop)
+    steps = build.for_any_number() if name not in lengths else build.known(*lengths[name])
+    whole = frozenset(name for name, feed in block.feeds.items() if feed.statement.whole)
+    return TrainProgram(name, settings, block.source, block.feeds, steps, block.plan, declaration.name_span, whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The statements of a block that train, to be built as graphs."""
+
+    scope: Scope
+    block: ProgramBlock
+    trained: Elaboration
+    settings: TrainSettings
+    loop: Mapping[str, Any]
+
+    def for_any_number(self) -> tuple[TrainStep, ...] | None:
+        """The steps with the number of them left open.
+
+        None if something in them is decided by it; then they are right for one step, or SpecError says why not.
+        """
+        try:
+            return self.known(None, None, Report())
+        except SpecError:
+            self.known(1, 1)
+            return None
+
+    def known(self, total: int | None, per_epoch: int | None, report: Report | None = None) -> tuple[TrainStep, ...]:
+        """The steps where there are so many in all, and so many an epoch; None leaves a number open."""
+        open_ends = {"steps": (total, TOTAL), "steps_per_epoch": (per_epoch, PER_EPOCH)}
+        lengths = {name: Dim.of(symbol) if n is None else n for name, (n, symbol) in open_ends.items()}
+        trained = self.trained if report is None else _reporting(self.trained, report)
+        forward = simplified(trained)
+        return build_steps(self.scope, self.block, trained, forward, self.settings, {**self.loop, **lengths})
 
 
 # ---------------------------------------------------------------- reading the block
+
+
+def _reporting(trained: Elaboration, report: Report) -> Elaboration:
+    """The elaboration, with mistakes going into another report."""
+    return replace(trained, build=replace(trained.build, report=report))
 
 
 def _noted(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
@@ -192,8 +231,8 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             block.settings[name] = _setting(frame, name, value, block.spans)
         case ast.Feed():
             if statement.name in block.feeds:
-                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].node.span)
-            block.feeds[statement.name] = block.bound(statement)
+                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].statement.span)
+            block.feeds[statement.name] = Feed(statement, block.loop)
         case ast.Data():
             bodies.not_built("several data sources", statement.span)
         case _:

@@ -12,34 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.autodiff import NotDifferentiable, reaching_gradient
 from archonnx.compiler.elaborate.core.frame import Build, Frame
 from archonnx.compiler.elaborate.core.signatures import Given
 from archonnx.compiler.elaborate.core.values import Configured, OptimizerType, Slot, describe
 from archonnx.compiler.elaborate.meaning import bodies
-from archonnx.compiler.elaborate.meaning.differentiation import gradient_help
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.statements import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
-from archonnx.compiler.interpret import interpret
+from archonnx.compiler.gradients import loss_gradients
 from archonnx.compiler.ir.builder import Builder, current_builder
-from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.origin import Origin
-from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ops.elementwise import cast
 from archonnx.compiler.ops.reduce import reduce_sum
-from archonnx.compiler.ops.shape import full, reshape
-from archonnx.compiler.ops.slicing import concat
-from archonnx.compiler.program import NEXT, WATCH, TrainStep
+from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
-
-GRADIENT = "grad/"
-"""Output names of a gradient graph: ``grad/PATH``."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +59,6 @@ class Clip:
         return gradients if self.norm is None else clip_by_norm(gradients, self.norm)
 
 
-def gradient_graph(trained: Elaboration, loss: str) -> Graph:
-    """The graph of the gradient of a loss with respect to each trainable parameter."""
-    work = working_copy(trained)
-    slots = _trainable(work)
-    with work.build.builder.active(), assuming(work.facts):
-        gradients = _gradients(work, loss, slots)
-        outputs = {
-            GRADIENT + slot.path: full(slot.type.shape, 0, slot.type.dtype) if g is None else g
-            for slot, g in zip(slots, gradients, strict=True)
-        }
-    return work.graph(f"gradients of {loss}", outputs)
-
-
 @dataclass
 class _Step:
     """A step under construction: what is carried from one step to the next."""
@@ -87,31 +66,28 @@ class _Step:
     name: str
     work: Elaboration
     carried: dict[str, TensorType] = field(default_factory=dict)
-    initial: dict[str, Array] = field(default_factory=dict)
+    initial: dict[str, Graph] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, Value] = field(default_factory=dict)
     changed: dict[Slot, Objective] = field(default_factory=dict)
     gradients: dict[Slot, Value] = field(default_factory=dict)
-    """Of the parameters that are watched."""
 
-    def carry(self, name: str, type_: TensorType, initial: Array) -> Value:
+    def carry(self, name: str, type_: TensorType, initial: Graph) -> Value:
         """A new carried tensor, as it comes in."""
         value = Value(type_, name, Origin(f"state `{name}`"))
         self.carried[name] = type_
         self.inputs[name] = value
-        self.initial[name] = np.asarray(initial, dtype=type_.dtype.numpy)
+        self.initial[name] = initial
         return value
-
-    def after(self, slot: Slot) -> Value:
-        """A parameter as the step leaves it."""
-        return self.outputs[NEXT + slot.path]
 
     def finish(self, minimized: tuple[str, ...], also: Sequence[str]) -> TrainStep:
         """The step as the runtime takes it."""
         work = self.work
         losses = (*minimized, *also)
         work.build.inputs.update(self.inputs)
-        graph = work.graph(self.name, {name: work.losses[name][0] for name in losses} | self.outputs)
+        gradients = {slot.path: g for slot, g in self.gradients.items()}
+        outputs = {name: work.losses[name][0] for name in losses} | self.outputs
+        graph = work.graph(self.name, outputs | {f"grad/{path}": g for path, g in gradients.items()})
         paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
         updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
         constants = {
@@ -119,11 +95,10 @@ class _Step:
         }
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
-        graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, graph.outputs, graph.facts)
+        graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, outputs, graph.facts)
         fields = tuple(name for name in work.fields if name in graph.inputs)
-        watched = tuple(slot.path for slot in self.gradients) if WATCH in self.outputs else ()
         carried = updated | self.carried
-        return TrainStep(self.name, minimized, graph, fields, carried, constants, losses, self.initial, watched)
+        return TrainStep(self.name, minimized, graph, fields, carried, constants, losses, self.initial, gradients)
 
 
 def simplified(trained: Elaboration) -> Elaboration:
@@ -150,7 +125,6 @@ def build_step(
     *,
     also: Sequence[str] = (),
     clip: Clip | None = None,
-    watch: bool = False,
 ) -> TrainStep:
     """The step of one ``minimize``, or of several that share a forward pass.
 
@@ -159,7 +133,6 @@ def build_step(
         objectives: what is minimised; no parameter may change twice.
         also: losses that are reported along with it.
         clip: bounds the gradients of each objective.
-        watch: whether it also tells of the size of gradients and updates.
     """
     step = _Step(objectives[0].name, working_copy(trained))
     with step.work.build.builder.active(), assuming(step.work.facts):
@@ -168,8 +141,6 @@ def build_step(
         updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
         for slot in dict.fromkeys(slot for group in updated for slot in group):
             step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
-        if watch:
-            step.outputs[WATCH] = _squares(step)
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
 
 
@@ -203,21 +174,10 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
             step.changed[slot] = objective
         step.gradients |= reached
         gradients = clip.apply(list(reached.values()))
-        t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), np.zeros((), np.int64)) + 1
+        t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), _zero()) + 1
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
             _update_parameter(step, objective, slot, g, t)
-
-
-def _squares(step: _Step) -> Value:
-    """What ``WATCH`` is: in f64, since the squares of vanishing gradients vanish in f32."""
-    with current_builder().at(Origin("`--watch grads`")):
-        rows: list[list[Value]] = [[], [], []]
-        for slot, g in step.gradients.items():
-            before, after = (cast(v, DType.f64) for v in (step.work.build.parameters[slot], step.after(slot)))
-            for row, x in zip(rows, (cast(g, DType.f64), before, after - before), strict=True):
-                row.append(reshape(reduce_sum(x * x), [ONE]))
-        return concat([reshape(concat(row, 0), [ONE, Dim.of(len(row))]) for row in rows], 0)
 
 
 def clip_by_value(gradients: Sequence[Value], limit: float) -> list[Value]:
@@ -251,18 +211,14 @@ def _trainable(work: Elaboration) -> list[Slot]:
     return [slot for slot in work.build.parameters if slot.trainable]
 
 
+def _zero() -> Graph:
+    builder = Builder()
+    return builder.graph("state", {}, {"value": builder.constant(np.zeros((), np.int64))})
+
+
 def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:
     value, span = work.losses[loss]
-    try:
-        return reaching_gradient(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
-    except NotDifferentiable as problem:
-        origin = problem.node.origin
-        fail(
-            "AX0401",
-            f"loss `{loss}` cannot be differentiated through {problem.what}: {problem.why}",
-            origin.place or span,
-            help=gradient_help(problem),
-        )
+    return loss_gradients(work.build.builder, loss, value, [work.build.parameters[slot] for slot in slots], span)
 
 
 def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
@@ -348,8 +304,8 @@ def _made(value: Any) -> list[Label]:
     return [Label(place, f"{value.type}, from {value.origin.what}")] if place is not None else []
 
 
-def _initial_state(frame: Frame, statement: ast.State) -> Array:
-    """The starting value of a state: a constant expression, computed before anything runs."""
+def _initial_state(frame: Frame, statement: ast.State) -> Graph:
+    """The starting value of a state, as a graph without inputs."""
     sub = Build(frame.build.report, frame.build.root, float_type=frame.build.float_type)
     inner = Frame(sub, frame.scope, frame.owner, locals=dict(frame.locals), statics=frame.statics, kind="optimizer")
     with sub.builder.active():
@@ -365,4 +321,4 @@ def _initial_state(frame: Frame, statement: ast.State) -> Array:
                 statement.value.span,
                 help="a state starts from constants",
             )
-    return interpret(Graph("state", {}, tuple(nodes), {"value": value}), {})["value"]
+    return Graph("state", {}, tuple(nodes), {"value": value})

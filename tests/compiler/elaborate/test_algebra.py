@@ -9,6 +9,7 @@ import pytest
 
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import train_steps
 from tests.support.elaborated import (
     SEED,
     codes,
@@ -212,7 +213,7 @@ def test_a_target_network_follows_slowly() -> None:
     body = "net = Dense(1)\ny = net(x)\nslow = copy(net)\nloss l = mean((y - stop_gradient(slow(x)) - 1) ** 2)"
     after = "\ntrain:\n    minimize l with sgd(lr=0.1)\n    update slow = 0.9 * slow + 0.1 * net\n"
     of = program(model(body, after=after))
-    step, follow = of.programs[0].steps(None, None)
+    step, follow = train_steps(of, of.programs[0], None, None)
     w, b = (initial(of)[name].astype(np.float64) for name in ("net.W", "net.b"))
     slow_w, slow_b = w, b
     state: dict[str, Any] = {**initial(of), **step.initial, **follow.initial}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.steps import initial_state
 from tests.support.elaborated import SEED, initial, measures, model, numbers, output, program, train_step
 
 X = np.ones((64, 32), np.float32)
@@ -15,7 +17,7 @@ X = np.ones((64, 32), np.float32)
 def trained_losses(of: ModelProgram, step: int = 0, seed: int = SEED, **fields: Array) -> dict[str, Array]:
     """The losses of the first training statement, before its update."""
     statement = train_step(of)
-    values = {"seed": seed, "step": step, **initial(of), **statement.initial, **fields}
+    values = {"seed": seed, "step": step, **initial(of), **initial_state(statement), **fields}
     result = interpret(statement.graph, {name: values[name] for name in statement.graph.inputs})
     return {name: result[name] for name in statement.losses}
 
@@ -121,7 +123,7 @@ def test_gradients_flow_through_a_reparameterised_draw() -> None:
     after = "\ntrain:\n    minimize objective with sgd(lr=0.1)\n"
     body = "param mu: [] = 0.5\nparam sigma: [] = 2\nz: [B, 32] ~ normal(mu, sigma)\n"
     of = program(model(body + "loss objective = mean(z * z) + 0 * mean(x)", "x: [B, 32]", after=after))
-    graph = of.gradients("objective")
+    graph = gradient_graph(of, "objective")
     values = {"x": X, "seed": SEED, "step": 0, "mu": 0.5, "sigma": 2.0}
     actual = interpret(graph, {name: values[name] for name in graph.inputs}, {"B": len(X)})
     np.testing.assert_allclose(actual["grad/mu"], 2 * 0.5, atol=0.3)
@@ -134,6 +136,6 @@ def test_a_masked_gradient_matches_the_mask() -> None:
     of = program(model("param w: [32] = 1\nloss objective = sum(Dropout(0.5)(x * w))", "x: [B, 32]", after=after))
     x = numbers(8, 32)
     values = {"x": x, "seed": SEED, "step": 5, "w": np.ones(32, np.float32)}
-    graph = of.gradients("objective")
+    graph = gradient_graph(of, "objective")
     slope = interpret(graph, {name: values[name] for name in graph.inputs})["grad/w"]
     np.testing.assert_allclose(slope.sum(), trained_losses(of, 5, x=x)["objective"], rtol=1e-4)

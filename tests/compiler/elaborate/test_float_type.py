@@ -11,7 +11,8 @@ import pytest
 from archonnx.compiler.elaborate.files.library import SPECS
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.pipeline import elaborate, load, zoo
+from archonnx.compiler.pipeline import elaborate, load, train_steps, zoo
+from archonnx.compiler.steps import initial_state
 from archonnx.grammar.diagnostics import SpecError
 from tests.support.elaborated import codes, findings, initial, model, program, train_step
 
@@ -39,9 +40,9 @@ def mixed(optimizer: str) -> str:
 @pytest.mark.parametrize("float_type", [DType.f32, DType.f64])
 def test_parameters_of_several_dtypes_are_trained_each_in_its_own(optimizer: str, float_type: DType) -> None:
     of = program(mixed(optimizer), float_type=float_type)
-    step = of.programs[0].steps(9, 3)[0]
+    step = train_steps(of, of.programs[0], 9, 3)[0]
     assert {str(step.carried[name].dtype) for name in step.carried if name.endswith("/b")} <= {"f64"}
-    values: dict[str, Any] = {"x": np.ones(3), **initial(of), **step.initial}
+    values: dict[str, Any] = {"x": np.ones(3), **initial(of), **initial_state(step)}
     after = interpret(step.graph, {name: values[name] for name in step.graph.inputs})
     assert after["next/a"].dtype == np.float32 and after["next/b"].dtype == np.float64
     assert (after["next/a"] < 0.5).all() and (after["next/b"] < 0.25).all()
@@ -51,7 +52,7 @@ def test_the_step_of_an_f64_parameter_is_computed_in_f64() -> None:
     """SGD with a schedule, by hand: b - 0.5 / t * 2 at t = 1, less the clipping; a third has no f32 that equals it."""
     text = model("param b: f64[] = 0.25\nloss J = f64(sum(x) * 0) + b / 3", "x: f32[3]", SCHEDULES)
     step = train_step(program(text + "\ntrain:\n    minimize J with sgd(lr=whole(0.5))\n"))
-    after = interpret(step.graph, {"x": np.ones(3), "b": np.float64(0.25), **step.initial})
+    after = interpret(step.graph, {"x": np.ones(3), "b": np.float64(0.25), **initial_state(step)})
     assert after["next/b"] == 0.25 - 0.5 * (1 / 3)
 
 
@@ -64,7 +65,7 @@ def test_a_schedule_gives_a_float() -> None:
 @pytest.mark.parametrize("name", zoo())
 def test_the_zoo_can_be_trained_in_f64(name: str) -> None:
     of = elaborate(load(name, dtype="f64"))
-    graphs = [of.infer, of.evaluate, *(step.graph for train in of.programs for step in train.steps(8, 4))]
+    graphs = [of.infer, of.evaluate, *(step.graph for train in of.programs for step in train_steps(of, train, 8, 4))]
     chances = {v for graph in graphs for node in graph.nodes if node.op.name == "random_bernoulli" for v in node.inputs}
     types = {value.type.dtype for graph in graphs for value in graph.values() if value not in chances}
     assert DType.f64 in types and not {DType.f32, DType.f16} & types

@@ -9,7 +9,7 @@ import pytest
 
 import archonnx.compiler
 from archonnx.compiler.interpret import interpret
-from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.pipeline import elaborate, feed_fields, parse_spec
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
@@ -33,7 +33,7 @@ def use(case: Case, folder: Path) -> None:
         program.settings.changed(overrides, report)
         report.finish()
         if program.source is not None and program.source.graph is not None:
-            program.feed(interpret(program.source.graph, {"seed": 0}))
+            feed_fields(of, program, interpret(program.source.graph, {"seed": 0}))
 
 
 @golden_cases(PATTERN)

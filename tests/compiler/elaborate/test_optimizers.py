@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.pipeline import train_steps
 from tests.support.elaborated import codes, findings, initial, model, numbers, outputs, program, run_steps, train_step
 from tests.support.oracles.onnx_training import OPERATORS
 from tests.support.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
@@ -94,7 +95,7 @@ def test_clip_value_bounds_each_element_before_the_norm() -> None:
 def test_steps_know_how_many_there_are() -> None:
     after = "\ntrain:\n    minimize objective with sgd(lr=warmup_cosine(1.0, steps_per_epoch, steps))\n"
     of = program(model("param w: [] = 0\nloss objective = w * mean(x)", "x: [B]", after=after))
-    (step,) = of.programs[0].steps(6, 2)
+    (step,) = train_steps(of, of.programs[0], 6, 2)
     history = run_steps(step, {"w": np.float32(0)}, {"x": np.ones(3, np.float32)}, 6)
     rates = -np.diff([0.0, *(state["w"] for state in history)])
     np.testing.assert_allclose(rates, [warmup_cosine(1.0, 2, 6)(t) for t in range(1, 7)], atol=1e-6)
@@ -110,7 +111,7 @@ def test_frozen_parameters_are_constants() -> None:
 def test_states_belong_to_the_statement() -> None:
     after = "\ntrain:\n    minimize first with adam\n    minimize second with adam\n"
     of = program(model("param w: [] = 1\nloss first = w * mean(x)\nloss second = w * w", "x: [B]", after=after))
-    one, two = of.programs[0].steps(None, None)
+    one, two = train_steps(of, of.programs[0], None, None)
     assert set(one.initial).isdisjoint(two.initial)
     assert one.minimized == ("first",) and two.minimized == ("second",)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import feed_fields
 from archonnx.runtime.device.session import Options
 from archonnx.runtime.training.programs import run_programs
 from archonnx.runtime.training.trainer import Trainer
@@ -313,11 +314,12 @@ def test_settings_and_feeds_stand_in_conditions_and_loops() -> None:
     )
     text += "    if quick:\n        epochs = 2\n        batch_size = all\n    else:\n        epochs = 9\n"
     text += "    for k in range(3):\n        if k == 2:\n            feed y = k * data.y\n    minimize first with sgd\n"
-    (quick,), (slow,) = program(text).programs, program(text, quick=False).programs
+    of = program(text)
+    (quick,), (slow,) = of.programs, program(text, quick=False).programs
     assert (quick.settings.epochs, quick.settings.batch_size) == (2, "all")
     assert (slow.settings.epochs, slow.settings.batch_size) == (9, 32)
     y = np.ones((4, 1), np.float32)
-    np.testing.assert_array_equal(quick.feed({"x": np.ones((4, 2), np.float32), "y": y})["y"], 2 * y)
+    np.testing.assert_array_equal(feed_fields(of, quick, {"x": np.ones((4, 2), np.float32), "y": y})["y"], 2 * y)
 
 
 def test_each_program_of_a_loop_may_start_from_the_one_before() -> None:

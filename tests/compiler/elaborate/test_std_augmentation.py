@@ -9,6 +9,7 @@ import pytest
 
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.steps import initial_state
 from tests.support.elaborated import SEED, codes, initial, model, numbers, output, outputs, program, train_step
 
 COUNT, SHAPE = 300, (300, 2, 6, 5)
@@ -25,7 +26,7 @@ def in_training(body: str, shape: tuple[int, ...], fields: str = FIELDS, step: i
     )
     of = program(text)
     graph = train_step(of)
-    given: dict[str, Any] = {**initial(of), **graph.initial, "seed": SEED, "step": step, **values}
+    given: dict[str, Any] = {**initial(of), **initial_state(graph), "seed": SEED, "step": step, **values}
     return -interpret(graph.graph, {name: given[name] for name in graph.graph.inputs})["next/p"]
 
 

@@ -1,0 +1,30 @@
+"""A spec as it was read; ``pipeline`` reads it and makes a model of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from archonnx.grammar import ast
+from archonnx.grammar.source import Source
+
+from .ir.types import DType
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Spec:
+    """A spec: its text, its tree, and the arguments given for its model."""
+
+    name: str
+    source: Source
+    file: ast.File
+    path: Path | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    float_type: DType = DType.f32
+    """What a dtype left out stands for."""
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r:.40}" for name, value in list(self.arguments.items())[:3])
+        return f"<Spec {self.name} ({self.float_type}{', ' if given else ''}{given})>"

@@ -1,0 +1,83 @@
+"""Training steps made ready to run: sized for so many steps, watched, and with the starting values of their state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NoReturn
+
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+
+from .interpret import interpret
+from .ir.bind import bind
+from .ir.builder import Builder
+from .ir.dims import ONE, Dim
+from .ir.facts import assuming
+from .ir.graph import Graph, Value
+from .ir.origin import Origin
+from .ir.types import Array, DType
+from .ops.elementwise import cast
+from .ops.reduce import reduce_sum
+from .ops.shape import reshape
+from .ops.slicing import concat
+from .program import NEXT, PER_EPOCH, TOTAL, WATCH, TrainStep
+
+SPELLED = {TOTAL: "steps", PER_EPOCH: "steps_per_epoch"}
+"""What a spec calls them."""
+
+
+def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainStep:
+    """The step for so many steps in all, and so many an epoch.
+
+    Raises:
+        SpecError: it needs a number that is None.
+    """
+    lengths = {TOTAL: total, PER_EPOCH: per_epoch}
+    used = step.graph.op_symbols() & lengths.keys()
+    if not used:
+        return step
+    for name in sorted(used):
+        if lengths[name] is None:
+            node = next(node for node in step.graph.nodes if name in node.op.symbols())
+            fail_unsaid(SPELLED[name], node.origin.place)
+    known = {name: number for name in used if (number := lengths[name]) is not None}
+    values: dict[Value, Value] = {}
+    graph = bind(step.graph, known, values)
+    return replace(step, graph=graph, gradients={path: values[g] for path, g in step.gradients.items()})
+
+
+def fail_unsaid(name: str, span: Span | None) -> NoReturn:
+    """The diagnostic where a number of steps is needed and was not said."""
+    fail(
+        "AX0201",
+        f"`{name}` is not known here: how long the training is was not said",
+        span,
+        help="say it: `--steps 1000 --steps-per-epoch 100`, or `steps=` and `steps_per_epoch=` in Python",
+    )
+
+
+def watched(step: TrainStep) -> TrainStep:
+    """The step with the output ``WATCH``, if it follows gradients."""
+    if not step.gradients:
+        return step
+    builder = Builder()
+    builder.nodes = list(step.graph.nodes)
+    with builder.active(), assuming(step.graph.facts), builder.at(Origin("`--watch grads`")):
+        outputs = {**step.graph.outputs, WATCH: _squares(step)}
+    graph = Graph(step.graph.name, step.graph.inputs, tuple(builder.nodes), outputs, step.graph.facts)
+    return replace(step, graph=graph, watched=tuple(step.gradients))
+
+
+def _squares(step: TrainStep) -> Value:
+    """What ``WATCH`` is: in f64, since the squares of vanishing gradients vanish in f32."""
+    rows: list[list[Value]] = [[], [], []]
+    for path, g in step.gradients.items():
+        before, after = (cast(v, DType.f64) for v in (step.graph.inputs[path], step.graph.outputs[NEXT + path]))
+        for row, x in zip(rows, (cast(g, DType.f64), before, after - before), strict=True):
+            row.append(reshape(reduce_sum(x * x), [ONE]))
+    return concat([reshape(concat(row, 0), [ONE, Dim.of(len(row))]) for row in rows], 0)
+
+
+def initial_state(step: TrainStep) -> dict[str, Array]:
+    """The starting values of what the step carries besides parameters, by name."""
+    return {name: interpret(graph, {})["value"] for name, graph in step.initial.items()}
