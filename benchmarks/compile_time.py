@@ -31,8 +31,8 @@ LIMIT = 2.0
 """Seconds in which it is to be done on two cores with nothing else to do."""
 INTRODUCTION = """\
 From nothing to all graphs: a fresh process reads the spec and the library, proves every shape, builds the losses, the
-gradients and the update, optimises and lowers the graphs of use, of evaluation and of a training step, has each of them
-checked by onnx (with strict shape inference), draws the initial weights, and writes the files. *CPU* is the time of all
+gradients and the update, optimises and lowers the graphs for prediction, evaluation and a training step, has onnx check
+each of them (with strict shape inference), draws the initial weights, and writes the files. *CPU* is the time of all
 processors, *per block* that of `check` and of `compile` for each residual block (networks from ResNet-50 on have blocks
 of three convolutions, the others of two)."""
 Result = TypeVar("Result")
@@ -96,7 +96,7 @@ def stages(name: str) -> list[tuple[str, float]]:
         return result
 
     spec = timed("parse", lambda: load(name))
-    model = timed("elaborate, twice: as it is used and as it is trained", lambda: elaborate(spec))
+    model = timed("elaborate twice, for prediction and for training", lambda: elaborate(spec))
     (step,) = timed("differentiate and update", lambda: train_steps(model, model.programs[0], None, None))
     built = (model.infer, model.evaluate, step.graph)
     optimised = timed("passes", lambda: [optimise(graph) for graph in built])

@@ -1,7 +1,7 @@
 """The specs that the fuzzer mutates: the zoo, the library, the examples of the tests and those of the documentation.
 
-The library is met where it is used: copies of a spec that carry what they use of it, so that mistakes in library code
-are made inside a model. Every spec is there in YAML, too. What this module does not do: mutate anything.
+The library is mutated in copies of specs that include the declarations they use, so that mistakes in library code are
+made inside a model. Every spec is also there in YAML. What this module does not do: mutate anything.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORD = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True)
 class Base:
-    """A text to be mutated; its name tells the spelling. ``wrong``: it shows a mistake as it stands."""
+    """A text to be mutated; its name ends with its spelling. ``wrong``: it contains a mistake before any mutation."""
 
     name: str
     text: str

@@ -1,7 +1,7 @@
-"""Writes docs/errors.md: what is said of the same mistakes by archonnx, PyTorch, Keras and ONNX.
+"""Writes docs/errors.md: what archonnx, PyTorch, Keras and ONNX say about the same mistakes.
 
 ``python -m benchmarks.error_messages`` needs torch and keras beside archonnx. Every snippet runs in a process of its
-own; of a traceback, what stands under its last frame is shown, which is all that the peer has to say.
+own; of a traceback, the page shows the part below the last frame, which is the peer's own message.
 
 What this module does not do: judge. Our own part of the page is checked by a test; that of the peers is as old as the
 date on the page.
@@ -30,11 +30,10 @@ LINES = 12
 """Lines that are shown of a message at most."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 METHOD = """\
-The same mistakes in four languages, and the whole of what is said of them. Of a Python traceback, the lines under its
-last frame are shown (at most 12, `[...]` where some are left out); the frames, most of which lie inside the library,
-are not. A model in ONNX is checked by `onnx.checker` with shape inference and then opened and run by onnxruntime.
-archonnx says what it says before anything runs, except for the last mistake, where arrays are given to a
-`Trainer`."""
+The same mistakes in four tools, with their complete messages. Of a Python traceback, the page shows the lines below the
+last frame (at most 12, `[...]` where some are left out) and not the frames, most of which lie inside the library. A
+model in ONNX is checked by `onnx.checker` with shape inference, and then opened and run by onnxruntime. archonnx
+reports its errors before anything runs, except for the last mistake, where arrays are given to a `Trainer`."""
 
 
 def ours(mistake: Mistake) -> str:

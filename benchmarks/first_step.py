@@ -10,7 +10,7 @@ import sys
 
 
 def ours() -> None:
-    """``archonnx train digits_cnn``, ended from within by what is told of each step."""
+    """``archonnx train digits_cnn``, ended from inside by the observer of its first step."""
     from archonnx.cli import main, progress
 
     progress.Lines.step = lambda *_: os._exit(0)  # type: ignore[method-assign]

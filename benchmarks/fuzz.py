@@ -58,7 +58,7 @@ class TooSlow(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a text: how far it got, its findings' codes, and what should never have happened, or ""."""
+    """The outcome for a text: how far it got, its findings' codes, and what should never have happened, or ""."""
 
     stage: str
     codes: tuple[str, ...] = ()
@@ -305,7 +305,7 @@ def show(tally: Tally) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Examine cases, tell what was found, and save what should not be."""
+    """Examine cases, print the findings, and save the failures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=SEED)

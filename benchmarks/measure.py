@@ -1,4 +1,4 @@
-"""Measuring: processes that work in turns, of which the best round counts.
+"""Measuring: processes that work in turns; the best round counts.
 
 Whatever else a machine does can only make a round longer; the shortest of many is what repeats from day to day.
 """

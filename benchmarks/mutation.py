@@ -1,7 +1,7 @@
 """Mutations of specs: of their tokens, of their syntax trees, of the nodes of YAML, and now and then of characters.
 
-The same generator state gives the same text, on every machine. What this module does not do: say whether what comes out
-means anything; most of it should not.
+The same generator state gives the same text, on every machine. What this module does not do: say whether the
+result has a meaning; most results should not.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _misspelt(word: str, random: Random) -> str:
 
 
 def nodes(tree: Any) -> Iterator[ast.Node]:
-    """Every node of a tree, from the top, but for those of which nothing else can take the place."""
+    """Every node of a tree, from the top, except those that nothing else can replace."""
     if isinstance(tree, tuple):
         for item in tree:
             yield from nodes(item)

@@ -11,7 +11,7 @@ from .cases import THREADS, Case
 
 
 def make_trainer(case: Case, arguments: Mapping[str, Any] | None = None) -> api.Trainer:
-    """A trainer for a case, compiled but for its batch shape."""
+    """A trainer for a case, compiled except for its batch shape."""
     spec = api.load(case.spec, **(arguments or {}))
     return api.Trainer(spec, batch_size=case.batch_size, threads=THREADS, device="cpu")
 

@@ -1,6 +1,6 @@
 """The same training steps in PyTorch, eager, as its users write them.
 
-What this module does not do: know anything of archonnx. PyTorch is not a dependency of the project.
+What this module does not do: use archonnx. PyTorch is not a dependency of the project.
 """
 
 from __future__ import annotations

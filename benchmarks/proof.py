@@ -1,4 +1,4 @@
-"""What the zoo learns, over five seeds, and what becomes of 100,000 mutated specs: ``python -m benchmarks.proof``
+"""What the zoo learns, over five seeds, and how 100,000 mutated specs are answered: ``python -m benchmarks.proof``
 (``make proof``) writes docs/proof.md.
 
 Each seed draws its own split, initial parameters, order of the examples and dropout. All five are reported; nothing

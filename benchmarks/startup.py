@@ -1,7 +1,7 @@
 """How long the command line takes to start: medians of fresh processes. ``python -m benchmarks.startup``
 
-The commands run in turns, so that what else the machine does falls on all alike. ``python`` and ``numpy`` are what
-nothing here can be faster than.
+The commands run in turns, so that other work of the machine affects all alike. ``python`` and ``numpy`` are lower
+bounds: no command here can be faster.
 """
 
 from __future__ import annotations

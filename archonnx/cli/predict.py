@@ -30,7 +30,8 @@ def predict(
 ) -> None:
     """Compute the outputs of a trained model.
 
-    In a CSV file the columns are inputs by name; for a model of one matrix, all numeric columns together are it.
+    The columns of a CSV file are inputs by name. If the model has a single input that is a matrix, the numeric columns
+    together form it.
 
         archonnx predict runs/digits_cnn-1 --input digits.npz --out probs.npz
         archonnx predict runs/wine-1 --input new.csv > predicted.csv

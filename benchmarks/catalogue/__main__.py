@@ -14,9 +14,9 @@ from benchmarks import page
 from .facts import Measured, Row, chosen
 
 INTRODUCTION = """\
-What the zoo can say, and what each of its systems shows. Beside a system stands the section of the lecture notes that
-describes it. A figure is what the command measured when it wrote this page; a fact that did not hold would say **no**.
-The tests measure all facts as well, but for those that take long."""
+The systems of the zoo, and the facts that each shows. *Source* is the section of the lecture notes that describes the
+system ([sources.md](sources.md)). A figure is what the command measured when it wrote this page; a fact that did not
+hold would say **no**. The tests measure all facts as well, except those that take long."""
 
 
 def section(row: Row, measured: list[tuple[str, Measured]]) -> list[str]:
@@ -41,7 +41,7 @@ def measure(row: Row) -> list[tuple[str, Measured]]:
 
 
 def main(wanted: list[str]) -> int:
-    """Measure; 1 if a fact does not hold, 2 if there is no such row."""
+    """Measure. The exit status is 1 if a fact does not hold, 2 if a row does not exist."""
     try:
         rows = chosen(wanted)
     except LookupError as error:

@@ -25,7 +25,7 @@ EXERCISES = dict(zip(SOLUTIONS, range(2, 6), strict=True))
 
 
 def add(row: Row) -> None:
-    """Enter the exercises in a row: their specs, and that what they come to is right to the last bit."""
+    """Enter the exercises in a row: their specs, and that their gradients are right to the last bit."""
     row.specs = (*row.specs, *SOLUTIONS)
     for name, number in EXERCISES.items():
         asked = " and ".join(f"dJ/d{of}" for of in SOLUTIONS[name])

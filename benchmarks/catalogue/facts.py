@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a fact came to.
+    """The measured value of a fact.
 
     Attributes:
         value: the figure, for people.

@@ -45,7 +45,7 @@ def drawn(*shape: int, seed: int = 0) -> Any:
 
 
 def _padding(rng: np.random.Generator, layer: str, reach: list[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Padding as a word, a number, or pairs: its text, and what it comes to."""
+    """Padding as a word, a number, or pairs: its text, and its value."""
     pooling = layer in ("MaxPool", "AveragePool")
     known = {"valid": [(0, 0) for _ in reach]}
     if layer != "ConvTranspose":
@@ -134,7 +134,7 @@ counting.add(ROW)
 
 @ROW.fact("the hospital: a plan of 3, 2, 1 doses and 1 to 5 patients need 3, 8, 14, 20, 26, 14, 5; the plan is learned")
 def hospital() -> Measured:
-    """By the plan exactly, by a convolution trained on other days to 0.05."""
+    """Exactly by the plan, and within 0.05 by a convolution trained on other days."""
     with tempfile.TemporaryDirectory() as folder:
         run = archonnx.train("hospital", Path(folder) / "run")
         made = run.predict({"patients": np.array([[[1, 2, 3, 4, 5]]], np.float32)})

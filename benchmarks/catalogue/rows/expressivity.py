@@ -110,7 +110,7 @@ def random_deep() -> Measured:
 
 
 @ROW.fact(
-    "one hidden layer of 48 tanh units comes within 0.01 of a function on [-1, 1], between the examples, too (3 seeds)",
+    "one hidden layer of 48 tanh units comes within 0.01 of a function on [-1, 1], also between the examples (3 seeds)",
     slow=True,
 )
 def approximation() -> Measured:

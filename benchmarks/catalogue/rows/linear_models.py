@@ -74,7 +74,7 @@ def closed_form() -> Measured:
 
 @ROW.fact("logistic regression reaches scikit-learn's optimum without a penalty: relative gap of the loss at most 1e-4")
 def logistic_optimum() -> Measured:
-    """The negative log-likelihood of what was learned, in float64, beside that of scikit-learn's solver."""
+    """The negative log-likelihood of the learned weights, in float64, beside that of scikit-learn's solver."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 

@@ -27,7 +27,7 @@ SMOOTH = (
 
 @ROW.fact("one hidden layer solves XOR: all four cases with every seed")
 def exclusive_or() -> Measured:
-    """What a perceptron cannot."""
+    """A perceptron cannot learn this."""
     shares = each("xor", "train", "accuracy")
     return Measured(f"{min(shares):.0%} at least", min(shares) == 1)
 

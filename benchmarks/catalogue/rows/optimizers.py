@@ -34,7 +34,7 @@ def slopes(p: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps_of(optimizers: Iterable[str], settings: str = "") -> list[list[dict[str, Any]]]:
-    """What each optimizer makes of parameters of its own, step by step, all in one graph."""
+    """The steps of each optimizer on parameters of its own, all in one graph."""
     written = list(optimizers)
     body, statements = [], []
     for i, optimizer in enumerate(written):

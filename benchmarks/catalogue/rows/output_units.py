@@ -49,7 +49,7 @@ def outputs(x: Floats, **options: Any) -> dict[str, Floats]:
 
 
 def doubtful(spec: str, width: int) -> Floats:
-    """Of 200 inputs that were drawn the one about which the net is most in doubt, repeated."""
+    """The one of 200 drawn inputs about which the net is least certain, repeated."""
     drawn = np.random.default_rng(0).normal(0, 1, (200, width))
     likely = called(spec, "expected", drawn).reshape(200, -1)
     return np.tile(drawn[np.abs(likely - 0.5).min(axis=1).argmin()], (DRAWS, 1))
@@ -92,7 +92,7 @@ def gaussian_samples() -> Measured:
 
 @ROW.fact("samples of the Bernoulli unit come as often as it says, within 5 standard errors of 20,000 draws")
 def bernoulli_samples() -> Measured:
-    """An input about which it is in doubt; the most probable value is the side of 1/2 on which p lies."""
+    """An input about which it is uncertain; the most probable value is the side of 1/2 on which p lies."""
     x = doubtful("bernoulli_units", 30)
     p = called("bernoulli_units", "expected", x[:1])[0]
     off = missed(called("bernoulli_units", "sample", x), p)
