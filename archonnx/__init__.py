@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archonnx.api import Compiled, ParameterInfo, Trainer, compile, gradcheck, load, search, trace, train
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.runtime.folders.run import Run
-    from archonnx.runtime.insight.tracing import Trace
+    from archonnx.runtime.insight.trace import Trace
     from archonnx.summary import show
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     "SpecError": "archonnx.grammar.diagnostics",
     "Run": "archonnx.runtime.folders.run",
-    "Trace": "archonnx.runtime.insight.tracing",
+    "Trace": "archonnx.runtime.insight.trace",
     "show": "archonnx.summary",
 }
 

@@ -22,11 +22,11 @@ from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.data.batch import batch_symbol
-from archonnx.runtime.device.session import DeviceName, Options
+from archonnx.runtime.device.session import DeviceName, SessionOptions
 from archonnx.runtime.folders.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
-from archonnx.runtime.training.fit import Observer
+from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.programs import program_named, run_programs
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 from archonnx.runtime.training.trainer import Trainer as _Trainer
@@ -34,8 +34,8 @@ from archonnx.runtime.training.trainer import Trainer as _Trainer
 if TYPE_CHECKING:
     import onnx
 
-    from archonnx.runtime.insight.gradcheck import GradientCheck
-    from archonnx.runtime.insight.tracing import Trace
+    from archonnx.runtime.insight.gradcheck_result import GradientCheck
+    from archonnx.runtime.insight.trace import Trace
     from archonnx.runtime.training.search import Trial
 
 SpecLike = str | Path | Spec
@@ -204,7 +204,7 @@ class _Recipe:
     program: str | None
     batch_size: int
     seed: int
-    options: Options
+    options: SessionOptions
     steps: int | None
     steps_per_epoch: int | None
 
@@ -233,7 +233,7 @@ class Trainer(_Trainer):
         steps: int | None = None,
         steps_per_epoch: int | None = None,
     ) -> None:
-        options = Options(device, threads, use_tf32)
+        options = SessionOptions(device, threads, use_tf32)
         self._begin(_Recipe(_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch))
 
     def _begin(self, recipe: _Recipe, parameters: Mapping[str, Array] | None = None) -> None:
@@ -307,7 +307,7 @@ def train(
     in_place = resume is not None and destination.resolve() == Path(resume).resolve()
     if not in_place:
         check_free(destination)
-    model, options = elaborate(loaded), Options(device, threads)
+    model, options = elaborate(loaded), SessionOptions(device, threads)
     checkpoints = Checkpoints(destination, request)
     with checkpoints.told():
         trained = run_programs(
@@ -351,7 +351,7 @@ def search(
     destination = Path(out) if out is not None else free_directory(loaded.name)
     check_free(destination)
     found = best_trial(
-        loaded, trials=trials, changes=settings or {}, options=Options(device, threads), on_trial=on_trial
+        loaded, trials=trials, changes=settings or {}, options=SessionOptions(device, threads), on_trial=on_trial
     )
     request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
     return save_run(destination, found.spec, found.model, found.trained, request=request)
@@ -386,13 +386,15 @@ def trace(
         >>> traced["h2"].value, traced["W1"].gradient.tolist()
         (array(0., dtype=float32), [[-0.125, -0.0625], [0.0, 0.0]])
     """
-    from archonnx.runtime.insight.tracing import trace_model
+    from archonnx.runtime.insight.trace import trace_model
 
     loaded = _spec(spec)
     model = elaborate(loaded)
     chosen = graph or ("loss" if model.losses else "infer")
     given = inputs if inputs is not None else _examples(loaded, model, 1)
-    return trace_model(model, given, graph=chosen, loss=loss, parameters=parameters, seed=seed, options=Options(device))
+    return trace_model(
+        model, given, graph=chosen, loss=loss, parameters=parameters, seed=seed, options=SessionOptions(device)
+    )
 
 
 def gradcheck(
@@ -429,7 +431,7 @@ def gradcheck(
 
 
 def _examples(spec: Spec, model: ModelProgram, count: int) -> Mapping[str, Any]:
-    from archonnx.runtime.insight.tracing import examples_of
+    from archonnx.runtime.insight.inputs import examples_of
 
     found = examples_of(model, spec.path.parent if spec.path is not None else Path.cwd(), count)
     return found[0] if found is not None else {}

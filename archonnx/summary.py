@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.counting import ITSELF, Count, Counts, Row, count
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.spec import Spec
+from archonnx.runtime.columns import columns
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.dims import Dim
@@ -118,9 +119,7 @@ class Summary:
 
     def text(self, depth: int | None = None) -> str:
         """The table."""
-        from archonnx.cli.output import table
-
-        head, *body, total = table(self.cells(depth), LEFT).splitlines()
+        head, *body, total = columns(self.cells(depth), range(LEFT)).splitlines()
         rule = "-" * max(map(len, (head, *body, total)))
         return "\n".join([self.heading, "", head, rule, *body, rule, total, *self.notes])
 

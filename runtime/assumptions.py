@@ -13,6 +13,7 @@ from typing import Any
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.parse import parse_dim
 from archonnx.compiler.ir.types import Array, TensorType
 from archonnx.compiler.program import Assumption
 from archonnx.grammar.diagnostics import Report, fail
@@ -74,8 +75,6 @@ def _filled(message: str, sizes: Mapping[str, int]) -> str:
 
 def read_dim(text: str) -> Dim:
     """The dim of a text such as ``T // 2 + 1``; ValueError if it is none."""
-    from archonnx.compiler.ir.parse import parse_dim
-
     try:
         return parse_dim(text)
     except (SyntaxError, KeyError, RecursionError, MemoryError) as error:

@@ -12,15 +12,11 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import fail
-
-if TYPE_CHECKING:
-    import onnx
 
 
 @contextmanager
@@ -76,25 +72,6 @@ def _install(part: Path, out: Path, own: Collection[str] | None) -> None:
     out.rename(old)
     part.rename(out)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def write_model(path: Path, model: onnx.ModelProto) -> int:
-    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
-    from archonnx.compiler.onnx_export import split_weights
-
-    if path.suffix != ".onnx":
-        fail(
-            "AX0505",
-            f"an ONNX file ends in .onnx, and this is {path.name}",
-            None,
-            help=f"name it `{path.with_suffix('.onnx')}`",
-        )
-    beside = path.with_name(f"{path.name}.data")
-    weights = split_weights(model, beside.name)
-    if weights is not None:
-        write_atomically(beside, weights)
-    write_atomically(path, model.SerializeToString())
-    return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)
 
 
 def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:

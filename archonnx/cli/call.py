@@ -47,12 +47,12 @@ def call(
     `archonnx export RUN --graph ENTRY` writes it as ONNX.
     """
     arguments = key_values(set_, "--set")
-    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
     from .arrays import read_arrays, write_arrays
 
-    opened = Run(run, Options(device.value))
+    opened = Run(run, SessionOptions(device.value))
     if entry is None:
         typer.echo(_listed(opened))
         return

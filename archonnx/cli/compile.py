@@ -55,11 +55,11 @@ def compile_(
         archonnx compile model.arch -o build/model --dump-ir
     """
     from archonnx.compiler.pipeline import elaborate
-    from archonnx.runtime.export.graphs import WEIGHTS, Options, check_free, compile_to
+    from archonnx.runtime.export.graphs import WEIGHTS, CompileOptions, check_free, compile_to
 
     check_free(output)
     model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype))
-    options = Options(target.value, opset, batch_size, steps, steps_per_epoch, seed, verify, dump_ir)
+    options = CompileOptions(target.value, opset, batch_size, steps, steps_per_epoch, seed, verify, dump_ir)
     compile_to(output, model, options, _tell)
     weights = output / WEIGHTS
     typer.echo(f"{weights}: {model.parameter_count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")

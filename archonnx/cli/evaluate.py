@@ -29,12 +29,12 @@ def evaluate(
     archonnx eval runs/digits_cnn-1
     archonnx eval runs/digits_cnn-1 --on valid
     """
-    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
     from .output import confusion_table, metrics_table
 
-    opened = Run(run, Options(device.value))
+    opened = Run(run, SessionOptions(device.value))
     typer.echo(metrics_table({on.value: opened.evaluate(on.value)}))
     for name, confusion in opened.tables(on.value).items():
         typer.echo(f"\n{name}: a row for each class, a column for what it was taken for")

@@ -47,7 +47,7 @@ def export(
         archonnx export runs/digits_cnn-1 -o digits.onnx
         archonnx export digits_cnn --graph train_step --batch-size 64 -o step.onnx
     """
-    from archonnx.runtime.files import write_model
+    from archonnx.runtime.export.models import write_model
 
     model = _model(what, graph, target.value, batch_size, opset, key_values(arg, "--arg"), dtype)
     size = write_model(output, model)

@@ -41,12 +41,12 @@ def gradcheck(
     """
     from archonnx.grammar.diagnostics import Report
     from archonnx.runtime.insight.gradcheck import check_gradients
-    from archonnx.runtime.insight.tracing import traced_graph
+    from archonnx.runtime.insight.trace import traced_graph
 
-    from .inspected import Inspected
+    from .opened_model import OpenedModel
     from .output import show_report
 
-    model = Inspected.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
+    model = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
     given, origin = model.inputs(inputs, traced_graph(model.program, "loss", loss), "loss", examples)
     result = check_gradients(
         model.program,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from archonnx.grammar.diagnostics import Report
+from archonnx.runtime.columns import columns
 
 if TYPE_CHECKING:
-    from archonnx.runtime.measures.over_set import Confusion
+    from archonnx.runtime.measures.set_metrics import Confusion
 
 
 def coloured(stream: TextIO) -> bool:
@@ -41,17 +42,6 @@ def show_bug(error: Exception) -> None:
     say("With --debug, the traceback is shown.")
 
 
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Rows in columns: the first ones to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        pairs = enumerate(zip(row, widths, strict=True))
-        cells = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in pairs]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 def figure(value: float) -> str:
     """A loss or metric, as people compare them: four decimals, or three digits where it is very small or large."""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.2e}"
@@ -63,7 +53,7 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     rows = [
         [part, *(figure(values[name]) if name in values else "" for name in names)] for part, values in metrics.items()
     ]
-    return table([["", *names], *rows])
+    return columns([["", *names], *rows])
 
 
 def confusion_table(confusion: Confusion) -> str:
@@ -71,4 +61,4 @@ def confusion_table(confusion: Confusion) -> str:
     counts = confusion.counts
     shown = [[f"{n}" if counts.dtype.kind == "i" else f"{100 * n:.1f}%" for n in row] for row in counts.tolist()]
     classes = [str(name) for name in confusion.classes]
-    return table([["", *classes], *([name, *row] for name, row in zip(classes, shown, strict=True))])
+    return columns([["", *classes], *([name, *row] for name, row in zip(classes, shown, strict=True))])

@@ -37,12 +37,12 @@ def predict(
         archonnx predict runs/wine-1 --input new.csv > predicted.csv
         archonnx predict runs/digits_cnn-1 --input image=images.npy
     """
-    from archonnx.runtime.device.session import Options
+    from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
     from .arrays import read_arrays, write_arrays
 
-    opened = Run(run, Options(device.value))
+    opened = Run(run, SessionOptions(device.value))
     given: dict[str, Any] = {}
     for text in inputs:
         given |= read_arrays(text, opened.inputs)

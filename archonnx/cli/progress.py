@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from archonnx.runtime.columns import columns
 from archonnx.runtime.measures.watch import Norms, shortened
-from archonnx.runtime.training.fit import Epoch, Observer, Outcome
+from archonnx.runtime.training.observing import Epoch, Observer, Outcome
 
-from .output import figure, table
+from .output import figure
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -136,7 +137,7 @@ def norms_table(norms: Mapping[str, Norms]) -> list[str]:
         rows.append([path, f"{of.gradient:.2e}", f"{of.parameter:.2e}", ratio])
     between = [of.gradient for of in others]
     rest = [f"and {len(others)} with gradients from {min(between):.2e} to {max(between):.2e}"] if others else []
-    return [*table(rows).splitlines(), *rest]
+    return [*columns(rows).splitlines(), *rest]
 
 
 def _duration(seconds: float) -> str:

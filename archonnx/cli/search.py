@@ -90,8 +90,8 @@ def _text(value: Any) -> str:
 
 def _table(trials: Sequence[Trial]) -> str:
     """A row for each trial: what was drawn, and what came of it."""
-    from .output import table
+    from archonnx.runtime.columns import columns
 
     names = [*trials[0].arguments, *trials[0].settings]
     rows = [[str(t.number), *(_text({**t.arguments, **t.settings}[name]) for name in names), _value(t)] for t in trials]
-    return table([["trial", *names, "goal"], *rows])
+    return columns([["trial", *names, "goal"], *rows])

@@ -57,14 +57,15 @@ def trace(
         archonnx trace digits_mlp --examples 4 --only 'dense*' --only logits
         archonnx trace runs/digits_mlp-1 --input digits.npz --graph infer --deep
     """
-    from archonnx.runtime.device.session import Options
-    from archonnx.runtime.insight.trace_text import Layout, as_json, as_text
-    from archonnx.runtime.insight.tracing import checked_inputs, trace_model, traced_graph
+    from archonnx.runtime.device.session import SessionOptions
+    from archonnx.runtime.insight.inputs import checked_inputs
+    from archonnx.runtime.insight.trace import trace_model, traced_graph
+    from archonnx.runtime.insight.trace_rows import Layout
 
-    from .inspected import Inspected
+    from .opened_model import OpenedModel
     from .output import coloured
 
-    model = Inspected.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
+    model = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
     chosen = graph or ("loss" if model.program.losses else "infer")
     traced = traced_graph(model.program, chosen, loss)
     given, origin = model.inputs(inputs, traced, chosen, examples)
@@ -76,16 +77,16 @@ def trace(
         loss=loss,
         parameters=model.parameters,
         seed=seed,
-        options=Options(device.value),
+        options=SessionOptions(device.value),
     )
     color = coloured(sys.stdout)
     layout = Layout(deep, tuple(only or ()), elements, precision, width or _columns(), color)
     if format is Format.json:
         import json
 
-        typer.echo(json.dumps({"inputs": origin, "parameters": model.origin, **as_json(result, layout)}))
+        typer.echo(json.dumps({"inputs": origin, "parameters": model.origin, **result.as_json(layout)}))
         return
-    text = as_text(result, layout)
+    text = result.text(layout)
     about = f"loss {result.loss} and its gradients" if result.loss is not None else f"`{chosen}`"
     typer.echo(f"{result.model}: {about} in {result.dtype}, by {result.engine}")
     typer.echo(f"inputs: {origin}\nparameters: {model.origin}\n\n{text}")

@@ -12,7 +12,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.programs import Trained, run_programs
 from archonnx.runtime.training.trainer import Trainer
 
@@ -27,7 +27,7 @@ def model_of(text: str, float_type: DType = DType.f32) -> ModelProgram:
 
 def trainer_of(text: str, float_type: DType = DType.f32, *, batch_size: int = 32) -> Trainer:
     """The model of a text as it starts; its program takes one step at a time."""
-    return Trainer(model_of(text, float_type), options=Options("cpu"), batch_size=batch_size)
+    return Trainer(model_of(text, float_type), options=SessionOptions("cpu"), batch_size=batch_size)
 
 
 def diabetes() -> tuple[Any, Any]:
@@ -48,7 +48,7 @@ def train(spec: str, *, seed: int = 0, settings: Mapping[str, Any] | None = None
         arguments: those of the model.
     """
     model = elaborate(archonnx.load(spec, **arguments))
-    return run_programs(model, Path(), changes={"seed": seed, **(settings or {})}, options=Options("cpu"))
+    return run_programs(model, Path(), changes={"seed": seed, **(settings or {})}, options=SessionOptions("cpu"))
 
 
 def final(spec: str, part: str, figure: str, **options: Any) -> float:

@@ -1,1 +1,7 @@
-"""Graphs on a device: sessions, and training steps over tensors that stay where they are."""
+"""Graphs on a device: the only room that imports onnxruntime.
+
+    session   ``open_graph`` and ``open_session`` give a ``Session``, as ``SessionOptions`` say; ``call`` runs one
+    step      ``StepRunner`` runs the steps of a train program over tensors that stay on the device
+
+Nothing here knows what a graph is for, or chooses batches.
+"""

@@ -22,6 +22,9 @@ import numpy as np
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.onnx_export import ORIGIN_KEY, export
+from archonnx.compiler.passes.manager import optimise
+from archonnx.compiler.portability import missing_kernels
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ REDUNDANT = ["CommonSubexpressionElimination"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SessionOptions:
     """Where and how models run. ``threads`` is the number of CPU threads (onnxruntime's choice if None)."""
 
     device: DeviceName = "auto"
@@ -122,25 +125,20 @@ def _cleaned(message: str) -> str:
 # ---------------------------------------------------------------- opening
 
 
-def open_graph(graph: Graph, dims: Mapping[str, int], options: Options) -> Session:
+def open_graph(graph: Graph, dims: Mapping[str, int], options: SessionOptions) -> Session:
     """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
-    from archonnx.compiler.passes.manager import optimise
-    from archonnx.compiler.portability import missing_kernels
-
     bound = optimise(bind(graph, dims) if dims else graph)
     if choose_device(options.device).name == "cpu":
         missing_kernels(bound).finish()
     return open_exported(bound, options)
 
 
-def open_exported(graph: Graph, options: Options) -> Session:
+def open_exported(graph: Graph, options: SessionOptions) -> Session:
     """A session for a graph as it is."""
-    from archonnx.compiler.onnx_export import export
-
     return open_session(export(graph, target="ort", check=False), options, graph)
 
 
-def open_session(model: onnx.ModelProto | Path, options: Options, graph: Graph | None = None) -> Session:
+def open_session(model: onnx.ModelProto | Path, options: SessionOptions, graph: Graph | None = None) -> Session:
     """A session for a model. ``graph``, from which it was made, lets failures be shown at the lines of the spec.
 
     A file may have its weights beside it.
@@ -167,14 +165,12 @@ def open_session(model: onnx.ModelProto | Path, options: Options, graph: Graph |
 
 
 def _origins(model: onnx.ModelProto) -> dict[str, str]:
-    from archonnx.compiler.onnx_export import ORIGIN_KEY
-
     return {
         node.name: entry.value for node in model.graph.node for entry in node.metadata_props if entry.key == ORIGIN_KEY
     }
 
 
-def _providers(device: Device, options: Options) -> list[Any]:
+def _providers(device: Device, options: SessionOptions) -> list[Any]:
     cpu = "CPUExecutionProvider"
     return [("CUDAExecutionProvider", {"use_tf32": int(options.use_tf32)}), cpu] if device.name == "cuda" else [cpu]
 

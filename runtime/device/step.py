@@ -20,7 +20,7 @@ from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
 
-from .session import Buffer, Options, Session, bound, open_graph
+from .session import Buffer, Session, SessionOptions, bound, open_graph
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -121,7 +121,7 @@ class StepRunner:
         plan: Plan = (),
         assumptions: Sequence[Assumption] = (),
         seed: int = 0,
-        options: Options | None = None,
+        options: SessionOptions | None = None,
         device: str = "cpu",
     ) -> None:
         self.steps = tuple(steps)
@@ -135,7 +135,7 @@ class StepRunner:
         self._plan = None if plan in ((), in_order) else plan
         self._assumptions = tuple(assumptions)
         self._paths = tuple(parameters)
-        self._options = options or Options()
+        self._options = options or SessionOptions()
         self._device = device
         self._passes: dict[Shapes, _Pass] = {}
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")

@@ -18,7 +18,7 @@ from archonnx.compiler.program import PRODUCER, SEED, Assumption
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.assumptions import check_arrays, from_metadata, read_dim
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
-from archonnx.runtime.device.session import Options, Session, call, open_session, rewrite_help
+from archonnx.runtime.device.session import Session, SessionOptions, call, open_session, rewrite_help
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ExportedModel:
     assumptions: tuple[Assumption, ...]
 
     @staticmethod
-    def open(path: Path, options: Options) -> ExportedModel:
+    def open(path: Path, options: SessionOptions) -> ExportedModel:
         """Open a file that ``save_run`` wrote."""
         session = open_session(path, options)
         handle = session.handle

@@ -13,11 +13,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.onnx_export import export, refer_to_weights
+from archonnx.compiler.passes.manager import Pass, optimise
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import OPSET, STEP, Assumption, ModelProgram, TrainProgram
 from archonnx.compiler.steps import initial_state
@@ -34,11 +37,6 @@ from archonnx.runtime.data.batch import batch_symbol
 from archonnx.runtime.files import save_parameters, stored_places, whole_folder, write_atomically
 from archonnx.runtime.training.trainer import EVALUATION_STEP, initial_values
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from archonnx.compiler.passes.manager import Pass
-
 WEIGHTS, MANIFEST, IR = "weights.safetensors", "graphs.json", "ir"
 TURN = 3e-4
 """Seconds of a thread's turn while weights are drawn and graphs are lowered."""
@@ -47,7 +45,7 @@ INSIDE = frozenset({DType.bf16})
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CompileOptions:
     """What is asked of a compilation.
 
     Attributes:
@@ -119,7 +117,7 @@ class _Job:
 
 
 def compile_to(
-    out: Path, model: ModelProgram, options: Options, observer: Callable[[Written], None] = lambda _: None
+    out: Path, model: ModelProgram, options: CompileOptions, observer: Callable[[Written], None] = lambda _: None
 ) -> list[Written]:
     """Write the weights and every graph of a model: ``infer``, the entries, ``evaluate`` and each training step.
 
@@ -132,8 +130,6 @@ def compile_to(
     Raises:
         SpecError: there is something else at ``out``, or a graph cannot be written.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     check_free(out)
     with whole_folder(out) as part, _short_turns(), ThreadPoolExecutor(1) as background:
         drawn = background.submit(initial_values, model.parameters, options.seed)
@@ -187,7 +183,7 @@ def check_free(out: Path) -> None:
         )
 
 
-def _jobs(model: ModelProgram, options: Options) -> Iterator[_Job]:
+def _jobs(model: ModelProgram, options: CompileOptions) -> Iterator[_Job]:
     if model.infer.outputs:
         yield _Job("infer", model.infer, of_graph(model.infer, model.assumptions), weights=True)
     for name, graph in model.entries.items():
@@ -222,10 +218,7 @@ def _filling(array: Array) -> float | None:
     return float(first[0]) if first.size and bool((array == first).all()) else None
 
 
-def _write(part: Path, job: _Job, model: str, stored: Future[Weights], options: Options) -> Written:
-    from archonnx.compiler.onnx_export import export, refer_to_weights
-    from archonnx.compiler.passes.manager import optimise
-
+def _write(part: Path, job: _Job, model: str, stored: Future[Weights], options: CompileOptions) -> Written:
     begin = time.perf_counter()
     dump = _Dump(part / IR, job.name) if options.dump_ir else None
     if dump is not None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.onnx_export import export, split_weights
+from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import OPSET, STEP, ModelProgram
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.assumptions import as_metadata, of_graph
+from archonnx.runtime.files import write_atomically
 from archonnx.runtime.training.trainer import EVALUATION_STEP, fail_entry
 
 if TYPE_CHECKING:
@@ -29,9 +33,6 @@ def inference_model(
 
     Of what a graph takes for its draws, only the seed is left as an input.
     """
-    from archonnx.compiler.onnx_export import export
-    from archonnx.compiler.passes.manager import optimise
-
     if entry is not None and entry not in model.entries:
         fail_entry(model.name, entry, model.entries)
     if entry is None and not model.infer.outputs:
@@ -42,3 +43,20 @@ def inference_model(
     assumed = of_graph(graph, model.assumptions) if entry is None else model.entry_assumptions.get(entry, ())
     metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
     return export(graph, target=target, constants=constants, metadata=metadata, opset=opset)
+
+
+def write_model(path: Path, model: onnx.ModelProto) -> int:
+    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
+    if path.suffix != ".onnx":
+        fail(
+            "AX0505",
+            f"an ONNX file ends in .onnx, and this is {path.name}",
+            None,
+            help=f"name it `{path.with_suffix('.onnx')}`",
+        )
+    beside = path.with_name(f"{path.name}.data")
+    weights = split_weights(model, beside.name)
+    if weights is not None:
+        write_atomically(beside, weights)
+    write_atomically(path, model.SerializeToString())
+    return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)

@@ -18,9 +18,9 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import replace
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import load_with_metadata, save_parameters
-from archonnx.runtime.training.fit import Snapshot
+from archonnx.runtime.training.observing import Snapshot
 from archonnx.runtime.training.programs import State, Trained, label
 
 STATE_FILE = "state.safetensors"
@@ -121,7 +121,7 @@ class SavedState:
         if dtype != before:
             fail("AX0618", f"a training in {before} is not continued in {dtype}", None, help="leave the float type out")
 
-    def of(self, model: ModelProgram, options: Options) -> State:
+    def of(self, model: ModelProgram, options: SessionOptions) -> State:
         """The state of the model's programs; SpecError if it has others."""
         programs = {label(program): program for program in model.programs}
         records = self._record["done"]

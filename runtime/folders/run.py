@@ -19,24 +19,25 @@ from collections.abc import Mapping
 from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.data.sources import Examples, Indices
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.exported import ExportedModel
-from archonnx.runtime.export.models import inference_model
-from archonnx.runtime.files import load_parameters, write_model
+from archonnx.runtime.export.models import inference_model, write_model
+from archonnx.runtime.files import load_parameters
+from archonnx.runtime.measures.set_metrics import Confusion
+from archonnx.runtime.training.measuring import measure, measure_tables
+from archonnx.runtime.training.programs import prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
 from .resume import DEFAULT_DTYPE
-
-if TYPE_CHECKING:
-    from archonnx.compiler.spec import Spec
-    from archonnx.runtime.data.sources import Examples, Indices
-    from archonnx.runtime.measures.over_set import Confusion
 
 FORMAT = 2
 """Of ``run.json``."""
@@ -51,9 +52,9 @@ class Run:
         >>> run.predict({"image": images})["probs"].argmax(axis=1)   # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path, options: Options | None = None) -> None:
+    def __init__(self, path: str | Path, options: SessionOptions | None = None) -> None:
         self.path = Path(path)
-        self.options = options or Options()
+        self.options = options or SessionOptions()
         self.record = _read_record(self.path)
         self._opened: dict[str, ExportedModel] = {}
 
@@ -139,20 +140,14 @@ class Run:
 
     def evaluate(self, on: PartName = "test") -> dict[str, float]:
         """Losses and metrics on a part of the data it was trained with, measured anew."""
-        from archonnx.runtime.training.fit import measure
-
         return measure(*self._part(on))
 
     def tables(self, on: PartName = "test") -> dict[str, Confusion]:
         """The tables of the model, such as its confusion matrix, on a part of the data, by name."""
-        from archonnx.runtime.training.fit import tables
-
-        return tables(*self._part(on))
+        return measure_tables(*self._part(on))
 
     def _part(self, on: PartName) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
-        from archonnx.runtime.training.programs import prepare
-
         trainer, program = self._trainer()
         settings = self.settings
         data = prepare(trainer.model, program, settings, self._base)
@@ -197,14 +192,10 @@ class Run:
 
     def spec(self) -> Spec:
         """The spec as it was trained, with its arguments."""
-        from archonnx.compiler.pipeline import float_type, load
-
         return changed(load(self._spec_path()), arguments=self.arguments, float_type=float_type(self.dtype))
 
     @cached_property
     def _elaborated(self) -> ModelProgram:
-        from archonnx.compiler.pipeline import elaborate
-
         return elaborate(self.spec())
 
     def _spec_path(self) -> Path:

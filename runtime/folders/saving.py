@@ -10,22 +10,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.export.models import inference_model
-from archonnx.runtime.files import save_parameters, whole_folder, write_atomically, write_model
-from archonnx.runtime.training.fit import Epoch
+from archonnx.runtime.export.models import inference_model, write_model
+from archonnx.runtime.files import save_parameters, whole_folder, write_atomically
+from archonnx.runtime.training.observing import Epoch
 from archonnx.runtime.training.programs import State, Trained, label
 from archonnx.runtime.training.trainer import arguments_of
 
 from .curve import Row, training_curve
 from .resume import STATE_FILE, Request, save_state
 from .run import FORMAT, Run
-
-if TYPE_CHECKING:
-    from archonnx.compiler.spec import Spec
 
 OWN = frozenset(
     {

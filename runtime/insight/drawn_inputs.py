@@ -11,7 +11,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import fail
 
-from .tracing import example_input, field_types
+from .inputs import example_input, field_types
 
 ROWS = 3
 """Size of the dim that counts examples; other dims are larger, each by one."""

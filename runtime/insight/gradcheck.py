@@ -3,120 +3,37 @@
 The graph is evaluated in NumPy, in float64 unless told otherwise, at one point: inputs, parameters, and the draws of
 one seed and step. What passes ``stop_gradient`` is held as it is at that point, since the gradient holds it, too. At a
 kink (``relu`` at 0) there is no derivative to compare with: the check moves a little and tries again. Where a gradient
-is wrong, each op is checked alone, and the first whose own derivative disagrees is named: a wrong ``backward`` as a
-rule. What this module does not do: judge a surrogate gradient, which disagrees by intention.
+is wrong, ``gradcheck_ops`` finds the op that is to blame. What this module does not do: judge a surrogate gradient,
+which disagrees by intention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from archonnx.compiler.autodiff import NotDifferentiable, pull_back
 from archonnx.compiler.interpret import evaluate, interpret
-from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Node, Value, needed
+from archonnx.compiler.ir.graph import Graph, Value, needed
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import SEED, STEP, ModelProgram
 from archonnx.compiler.trace import TraceGraph
-from archonnx.grammar.diagnostics import Diagnostic, Label, fail
+from archonnx.grammar.diagnostics import Diagnostic, fail
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 
 from .drawn_inputs import drawn_inputs
-from .tracing import checked_inputs, parameter_values, traced_graph
+from .gradcheck_ops import TOLERANCES, Floats, blame, first_wrong, floats
+from .gradcheck_result import Checked, GradientCheck, Verdict
+from .inputs import checked_inputs, parameter_values
+from .trace import traced_graph
 
-Floats = npt.NDArray[np.float64]
-Verdict = Literal["ok", "wrong", "kink", "no effect", "not differentiable"]
 TRIES = 3
 """Points at which a direction is tried before it counts as lying at a kink."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """What counts as equal in a float type.
-
-    Attributes:
-        steps: of the differences, from large to small: one that agrees is enough.
-        relative: largest relative error.
-        floor: gradients below this, relative to the loss, are compared to it: differences cannot tell them from 0.
-    """
-
-    steps: tuple[float, ...]
-    relative: float
-    floor: float
-
-
-TOLERANCES = {
-    DType.f64: Tolerance((1e-5, 1e-6, 1e-7), 1e-5, 1e-4),
-    DType.f32: Tolerance((1e-2, 3e-3), 2e-2, 1e-2),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The gradient for one tensor, in the direction in which it agrees least.
-
-    Attributes:
-        name: a parameter's path, or an input.
-        shape: of the tensor.
-        analytic: the compiled gradient along the direction.
-        numeric: the central difference along it.
-        error: the relative error.
-        verdict: ``ok``, ``wrong``, ``kink`` (no derivative at any point tried), ``no effect`` on the loss, or ``not
-            differentiable`` (an input that reaches the loss through a discrete draw, say).
-        moved: whether it was compared beside the point, which lies at a kink.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    analytic: float
-    numeric: float
-    error: float
-    verdict: Verdict
-    moved: bool = False
-
-
-@dataclass(repr=False)
-class GradientCheck:
-    """What came of checking a model.
-
-    Attributes:
-        model: its name.
-        dtype: in which it was computed.
-        directions: along how many each gradient was compared.
-        losses: the value of each loss at the point.
-        checked: for each loss what was compared.
-        findings: which op is to blame for a wrong gradient.
-    """
-
-    model: str
-    dtype: str
-    directions: int
-    losses: dict[str, float] = field(default_factory=dict)
-    checked: dict[str, list[Checked]] = field(default_factory=dict)
-    findings: list[Diagnostic] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether no gradient is wrong."""
-        return all(one.verdict != "wrong" for group in self.checked.values() for one in group)
-
-    def __repr__(self) -> str:
-        checked = sum(map(len, self.checked.values()))
-        return f"<GradientCheck of {self.model}: {checked} tensors, {'ok' if self.ok else 'not ok'}>"
-
-    def __str__(self) -> str:
-        from .gradcheck_text import as_text
-
-        return as_text(self)
 
 
 def check_gradients(
@@ -203,7 +120,7 @@ class _Check:
             out: values[out] for node in self.forward.nodes if isinstance(node.op, StopGradient) for out in node.outputs
         }
         found = interpret(self._backward, {name: inputs[name] for name in self._backward.inputs}, self._sizes)
-        gradients = {name.removeprefix("gradient of "): _floats(array) for name, array in found.items()}
+        gradients = {name.removeprefix("gradient of "): floats(array) for name, array in found.items()}
         return _Point(inputs, float(values[self._loss]), gradients, held)
 
     def compare(self, name: str, directions: int) -> Checked:
@@ -231,7 +148,7 @@ class _Check:
 
     def _along(self, point: _Point, name: str, rng: np.random.Generator) -> Checked:
         """Compare along one direction of length 1."""
-        array, gradient = _floats(point.inputs[name]), point.gradients.get(name)
+        array, gradient = floats(point.inputs[name]), point.gradients.get(name)
         direction = rng.normal(size=array.shape)
         direction = direction / max(float(np.linalg.norm(direction)), 1e-12)
         analytic = float((gradient * direction).sum()) if gradient is not None else 0.0
@@ -263,92 +180,17 @@ class _Check:
         point may lie at a kink, or else at it."""
         beside = _moved(self.point.inputs, self.names, np.random.default_rng(self._seed))
         for inputs in (beside, self.point.inputs):
-            if (node := self._first_wrong(evaluate(self.forward, inputs, self._sizes))) is not None:
-                return _blame(node)
+            values = evaluate(self.forward, inputs, self._sizes)
+            node = first_wrong(self.forward, self.names, values, self._sizes, self._tolerance, self._seed)
+            if node is not None:
+                return blame(node)
         headline = f"the gradient of `{self._traced.loss}` is wrong, though each op of it is right by itself"
         return Diagnostic("AX0622", headline, help="please report it, with this spec")
-
-    def _first_wrong(self, values: Mapping[Value, Array]) -> Node | None:
-        floats = {self.forward.inputs[name] for name in self.names}
-        for number, node in enumerate(self.forward.nodes):
-            moved = [value for value in dict.fromkeys(_arguments(node)) if value in floats]
-            if not moved or isinstance(node.op, StopGradient):
-                continue
-            floats.update(out for out in node.outputs if out.type.dtype.is_float)
-            if not self._agrees(node, moved, values, np.random.default_rng([self._seed, number])):
-                return node
-        return None
-
-    def _agrees(
-        self, node: Node, moved: Sequence[Value], values: Mapping[Value, Array], rng: np.random.Generator
-    ) -> bool:
-        """Whether an op's gradient is right at this point, along one direction of what it takes.
-
-        A stated gradient is compared with what lies between its arguments and its results.
-        """
-        weights = {out: Value(out.type, "weight") for out in node.outputs if out.type.dtype.is_float}
-        known = {weight: rng.normal(size=values[out].shape) for out, weight in weights.items()}
-        moves = {value: rng.normal(size=values[value].shape) for value in moved}
-        builder = Builder()
-        with builder.active():
-            try:
-                parts = pull_back(node, weights, set(moved))
-            except NotDifferentiable:
-                return True
-        outputs = {str(number): part for number, (_, part) in enumerate(parts)}
-        graph = Graph("vjp", {}, tuple(needed(builder.nodes, outputs.values())), outputs)
-        found = interpret(graph, {}, self._sizes, {**values, **known})
-        analytic = _inner((found[str(i)], moves[value]) for i, (value, _) in enumerate(parts))
-        between = self.forward.nodes if isinstance(node.op, StatedGradient) else (node,)
-        inner = Graph("op", {}, tuple(needed(between, node.outputs)), {})
-        still = {value: values[value] for value in _arguments(node)} | dict(self._inputs(values))
-
-        def weighted(step: float) -> float:
-            at = still | {value: _floats(values[value]) + step * move for value, move in moves.items()}
-            results = evaluate(inner, {}, self._sizes, at)
-            return _inner((results[out], known[weight]) for out, weight in weights.items())
-
-        errors = []
-        for step in self._tolerance.steps:
-            numeric = (weighted(step) - weighted(-step)) / (2 * step)
-            scale = max(abs(analytic), abs(numeric), self._tolerance.floor)
-            errors.append(abs(numeric - analytic) / scale)
-        return min(errors) <= 10 * self._tolerance.relative
-
-    def _inputs(self, values: Mapping[Value, Array]) -> Iterator[tuple[Value, Array]]:
-        return ((value, values[value]) for value in self.forward.inputs.values())
-
-
-def _floats(array: Array) -> Floats:
-    return np.asarray(array, np.float64)
-
-
-def _inner(pairs: Iterable[tuple[Array, Floats]]) -> float:
-    """The inner product of two lists of tensors."""
-    return sum(float((_floats(a) * b).sum()) for a, b in pairs)
-
-
-def _arguments(node: Node) -> tuple[Value, ...]:
-    """What an op computes from; of a stated gradient, the arguments of its fn."""
-    return tuple(node.op.explained(node.inputs)) if isinstance(node.op, StatedGradient) else node.inputs
-
-
-def _blame(node: Node) -> Diagnostic:
-    """The finding about an op with a wrong gradient."""
-    origin = node.origin
-    if isinstance(node.op, StatedGradient):
-        headline = f"{origin.what} is not the derivative of what the fn computes"
-        help_text = "if that is intended (a surrogate, a reversed gradient), this check cannot judge it"
-    else:
-        headline = f"the gradient of {origin.what} disagrees with differences"
-        help_text = "an op of archonnx should not: please report it, with this spec"
-    labels = (Label(origin.place, "here", primary=True),) if origin.place is not None else ()
-    return Diagnostic("AX0622", headline, labels, (), help_text)
 
 
 def _moved(inputs: Mapping[str, Array], names: Sequence[str], rng: np.random.Generator) -> dict[str, Array]:
     """The point a little to the side."""
-    shifted = {name: _floats(inputs[name]) + 1e-2 * rng.normal(size=inputs[name].shape) for name in names}
+    shifted = {name: floats(inputs[name]) + 1e-2 * rng.normal(size=inputs[name].shape) for name in names}
     return {**inputs, **{name: np.asarray(array, inputs[name].dtype) for name, array in shifted.items()}}
 
 

@@ -6,17 +6,14 @@ What this module does not do: compute anything but the summary of a large tensor
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.grammar.diagnostics import did_you_mean, fail
 
-from .tracing import Row, Trace
+from .trace_rows import Layout, Row, line_number
 
 BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
 GAP = 4
@@ -25,79 +22,24 @@ INDENT = 3
 """Columns between the margin and a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a trace is printed.
-
-    Attributes:
-        deep: whether what blocks and fns compute inside is shown.
-        only: patterns of names, such as ``h*``; all names unless given.
-        elements: numbers of a tensor that is shown whole; larger ones are summed up.
-        precision: significant digits.
-        width: columns.
-        color: whether to use the terminal's colours.
-    """
-
-    deep: bool = False
-    only: Sequence[str] = ()
-    elements: int = 32
-    precision: int = 6
-    width: int = 100
-    color: bool = False
-
-
-def chosen_rows(trace: Trace, layout: Layout) -> list[Row]:
-    """The rows to show; SpecError if a pattern fits none.
-
-    What a module gave is left out where the line gives it a name as well.
-    """
-    rows = [row for row in trace.rows if layout.deep or not row.inner]
-    for pattern in layout.only:
-        if not any(_fits(row, pattern) for row in trace.rows):
-            known = [row.name for row in trace.rows]
-            fail(
-                "AX0607",
-                f"no tensor of {trace.model} is called `{pattern}`",
-                None,
-                help=did_you_mean(pattern, known) or f"there are {', '.join(row.name for row in rows)}",
-            )
-    if layout.only:
-        return [row for row in trace.rows if any(_fits(row, pattern) for pattern in layout.only)]
-    named = {(_line(row, layout.deep), row.tensor) for row in rows if row.kind != "module"}
-    return [row for row in rows if row.kind != "module" or (_line(row, layout.deep), row.tensor) not in named]
-
-
-def _fits(row: Row, pattern: str) -> bool:
-    return fnmatchcase(row.name, pattern) or fnmatchcase(row.name.partition("#")[0], pattern)
-
-
-def as_text(trace: Trace, layout: Layout | None = None) -> str:
-    """Lines of the spec, each with the tensors that it names, their values, and gradients beside them."""
-    how = layout or Layout()
-    rows = chosen_rows(trace, how)
+def as_text(rows: Sequence[Row], loss: str | None, how: Layout) -> str:
+    """Lines of the spec, each with the tensors that it names, their values, and beside them the gradients of a loss."""
     blocks: list[tuple[str, str, list[Row]]] = []
     for row in rows:
-        place, text = _line(row, how.deep), _source_line(row, how.deep)
+        place, text = line_number(row, how.deep), _source_line(row, how.deep)
         if not blocks or blocks[-1][0] != place:
             blocks.append((place, text, []))
         blocks[-1][2].append(row)
     margin = max((len(place) for place, _, _ in blocks), default=0)
     empty = f"{'':{margin}} |"
-    column = _column(trace, rows, how, margin)
+    column = _column(rows, how, margin)
     lines = []
     for place, text, members in blocks:
         lines.append(f"{_dim(f'{place:>{margin}} |', how)} {text}")
         for row in members:
-            cells = _cells(trace, row, how, column, how.width - len(empty) - INDENT)
+            cells = _cells(loss, row, how, column, how.width - len(empty) - INDENT)
             lines += [f"{_dim(empty, how)}{'':{INDENT}}{line}".rstrip() for line in cells]
     return "\n".join(lines)
-
-
-def _line(row: Row, deep: bool) -> str:
-    """The number of a row's line; in another file than the model's with its name."""
-    span = row.span if deep else row.place
-    line = span.source.line_column(span.start)[0]
-    return str(line) if span.source is row.place.source else f"{span.source.name}:{line}"
 
 
 def _source_line(row: Row, deep: bool) -> str:
@@ -105,15 +47,15 @@ def _source_line(row: Row, deep: bool) -> str:
     return span.source.line(span.source.line_column(span.start)[0]).strip()
 
 
-def _column(trace: Trace, rows: Iterable[Row], how: Layout, margin: int) -> int:
+def _column(rows: Iterable[Row], how: Layout, margin: int) -> int:
     """Where gradients stand: beside the widest value that leaves them room."""
     room = (how.width - margin) // 2
     widths = [max(map(len, _left(row, how))) for row in rows if row.gradient is not None or row.why]
     return max((width for width in widths if width <= room), default=0) + GAP
 
 
-def _cells(trace: Trace, row: Row, how: Layout, column: int, room: int) -> list[str]:
-    left, right = _left(row, how), _right(trace, row, how)
+def _cells(loss: str | None, row: Row, how: Layout, column: int, room: int) -> list[str]:
+    left, right = _left(row, how), _right(loss, row, how)
     first = left[0].replace(row.name, _bold(row.name, how), 1)
     if not right:
         return [first, *left[1:]]
@@ -130,8 +72,8 @@ def _left(row: Row, how: Layout) -> list[str]:
     return _beside(f"{row.name}: {type_} = ", _numbers(row.value, how))
 
 
-def _right(trace: Trace, row: Row, how: Layout) -> list[str]:
-    label = f"d{trace.loss}/d{row.name}"
+def _right(loss: str | None, row: Row, how: Layout) -> list[str]:
+    label = f"d{loss}/d{row.name}"
     if row.gradient is not None:
         return _beside(f"{label} = ", _numbers(row.gradient, how))
     return [f"{label}: {row.why}"] if row.why else []
@@ -216,20 +158,8 @@ def _dim(text: str, how: Layout) -> str:
 # ---------------------------------------------------------------- JSON
 
 
-def as_json(trace: Trace, layout: Layout | None = None) -> dict[str, Any]:
-    """The same for tools: small tensors as nested lists, large ones as figures; numbers that are not finite as text."""
-    how = layout or Layout()
-    return {
-        "model": trace.model,
-        "graph": trace.graph,
-        "loss": trace.loss,
-        "dtype": trace.dtype,
-        "engine": trace.engine,
-        "values": [_row_json(row, how) for row in chosen_rows(trace, how)],
-    }
-
-
-def _row_json(row: Row, how: Layout) -> dict[str, Any]:
+def row_json(row: Row, how: Layout) -> dict[str, Any]:
+    """A row for tools: small tensors as nested lists, large ones as figures; numbers that are not finite as text."""
     return {
         "name": row.name,
         "kind": row.kind,

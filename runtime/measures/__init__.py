@@ -1,1 +1,7 @@
-"""Measures that are not means over examples: metrics over a set, and the size of gradients and updates."""
+"""What is measured beside means over examples: metrics over a set, and the size of gradients and updates.
+
+    set_metrics   ``Gathered`` keeps what a metric over a set needs, batch by batch; ``Confusion`` is a table
+    watch         ``Watch`` adds up the norms of a step; ``Norms`` are those of an epoch, ``shortened`` to be shown
+
+Nothing here runs a model.
+"""

@@ -1,1 +1,14 @@
-"""Training: a model with its parameters, the loop over its batches, the programs of a spec in order, searches."""
+"""Training: a model with its parameters, the loop over its batches, the programs of a spec in order, searches.
+
+    trainer         ``Trainer``: steps, gradients, losses and outputs; ``initial_values`` of parameters
+    observing       ``Observer`` is told what happens; ``Epoch``, ``Snapshot`` and ``Outcome`` say what did
+    measuring       ``measure`` and ``measure_tables`` on a part of the data
+    monitor         early stopping
+    interrupt       Ctrl-C between two passes
+    nonfinite       the step and the value at fault where a training became infinite or NaN; ``nonfinite_text`` tells it
+    fit             ``fit``: the epochs of one program
+    programs        ``run_programs``: all programs of a model, each with its data
+    search          ``best_trial``: many trainings, the best of which is kept
+
+Nothing here writes files.
+"""

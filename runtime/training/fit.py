@@ -10,102 +10,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, Literal, NoReturn
+from typing import NoReturn
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
 from archonnx.runtime.data.sources import Examples, Indices, Parts, endless_order, epoch_order
-from archonnx.runtime.measures.over_set import Confusion, Gathered
-from archonnx.runtime.measures.watch import Norms
 
 from .interrupt import Interrupt, deferred_interrupt
+from .measuring import measure
 from .monitor import Monitor
-from .nonfinite import Fault, Guard, diverged, explain
+from .nonfinite import Fault, Guard
+from .nonfinite_text import diverged, explain
+from .observing import Epoch, Observer, Outcome, Snapshot
 from .trainer import Trainer
 
 KEEP_SECONDS = 10.0
 """How far back the state is, at most, from which a fault is searched for, if keeping it costs little."""
 KEEP_SHARE = 0.01
 """The most of the time that keeping it may take."""
-Reason = Literal["finished", "early stopping", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What is known after an epoch (counted from 1): losses over its steps, losses and metrics on the valid part."""
-
-    number: int
-    train: Mapping[str, float]
-    valid: Mapping[str, float]
-    seconds: float
-    best: bool = False
-    """Whether the monitored value is the best so far."""
-    norms: Mapping[str, Norms] = field(default_factory=dict)
-    """Where gradients are watched, those of each parameter by path."""
-
-    def as_json(self) -> dict[str, Any]:
-        """A line of ``history.jsonl``."""
-        return {
-            "epoch": self.number,
-            "train": dict(self.train),
-            "valid": dict(self.valid),
-            "seconds": round(self.seconds, 6),
-            "best": self.best,
-            **({"watch": {path: norms.as_json() for path, norms in self.norms.items()}} if self.norms else {}),
-        }
-
-    @staticmethod
-    def from_json(line: Mapping[str, Any]) -> Epoch:
-        """What ``as_json`` gave."""
-        norms = {path: Norms(**values) for path, values in line.get("watch", {}).items()}
-        return Epoch(line["epoch"], line["train"], line["valid"], line["seconds"], line["best"], norms)
-
-
-class Observer:
-    """Told what happens; does nothing unless a subclass does."""
-
-    def program(self, name: str, number: int, count: int) -> None:
-        """A program starts, the ``number``-th of ``count``."""
-
-    def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
-        """Training starts, or goes on after so many epochs."""
-
-    def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
-        """A batch is done. Called often: be quick."""
-
-    def epoch(self, record: Epoch) -> None:
-        """An epoch is done."""
-
-    def end(self, outcome: Outcome) -> None:
-        """A program is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A training between two passes. With the same data, all that follows is the same to the bit.
-
-    Attributes:
-        tensors: what the steps carry.
-        best: the parameters of the best epoch, where early stopping watches.
-        numbers: the rest, as JSON has it.
-    """
-
-    tensors: Mapping[str, Array]
-    best: Mapping[str, Array]
-    numbers: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How training went. ``best`` is the number of the epoch whose parameters were restored, if any were."""
-
-    history: list[Epoch] = field(default_factory=list)
-    reason: Reason = "finished"
-    best: int | None = None
-    seconds: float = 0.0
-    snapshot: Snapshot | None = None
-    """From where it could go on: before the best parameters were restored. None where a pass was torn apart."""
 
 
 @dataclass(slots=True)
@@ -129,7 +52,7 @@ class _Position:
         self.whole = True
 
 
-class Loop:
+class TrainingLoop:
     """The epochs of a program. It can be saved between any two passes, and taken up again."""
 
     def __init__(
@@ -157,7 +80,7 @@ class Loop:
         self._guard = Guard(trainer.runner, trained)
         self._kept = _Kept(self)
 
-    def run(self, after_epoch: Callable[[Loop], None] | None = None) -> Outcome:
+    def run(self, after_epoch: Callable[[TrainingLoop], None] | None = None) -> Outcome:
         """Train until the epochs are over, early stopping says so, or somebody interrupts."""
         settings, monitor = self._settings, self._monitor
         per_epoch = steps_per_epoch(len(self._parts.train), settings)
@@ -264,7 +187,9 @@ class Loop:
         found = self._fault(self._guard.last)
         loop = self
         if found is None and self._kept.snapshot is not None:
-            loop = Loop(self._trainer, self._examples, self._parts, self._settings, Observer(), self._kept.snapshot)
+            loop = TrainingLoop(
+                self._trainer, self._examples, self._parts, self._settings, Observer(), self._kept.snapshot
+            )
             found = loop._fault(loop._again)
         if found is None:
             raise SpecError(Report([diverged(self._trainer.model.losses, where)]))
@@ -302,7 +227,7 @@ class Loop:
 class _Kept:
     """A state to which a search for a fault can go back, renewed now and then; keeping it costs a hundredth at most."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: TrainingLoop) -> None:
         self._loop = loop
         self._next = 0.0
         self.snapshot: Snapshot | None = None
@@ -325,7 +250,7 @@ def fit(
     observer: Observer | None = None,
     *,
     snapshot: Snapshot | None = None,
-    after_epoch: Callable[[Loop], None] | None = None,
+    after_epoch: Callable[[TrainingLoop], None] | None = None,
 ) -> Outcome:
     """Train until the epochs are over, early stopping says so, or somebody interrupts; SpecError if a loss diverges.
 
@@ -338,37 +263,9 @@ def fit(
         snapshot: where to go on; from the start if None.
         after_epoch: called with the loop, which it may save.
     """
-    return Loop(trainer, examples, parts, settings, observer or Observer(), snapshot).run(after_epoch)
+    return TrainingLoop(trainer, examples, parts, settings, observer or Observer(), snapshot).run(after_epoch)
 
 
 def steps_per_epoch(count: int, settings: TrainSettings) -> int:
     """Number of batches in an epoch of ``count`` examples; the smaller last one counts."""
     return 1 if settings.batch_size == "all" else max(1, math.ceil(count / settings.batch_size))
-
-
-def measure(
-    trainer: Trainer,
-    examples: Examples,
-    indices: Indices,
-    settings: TrainSettings,
-) -> dict[str, float]:
-    """Losses and metrics on a part, batch by batch, averaged by example; metrics over a set once, at the end."""
-    totals, gathered = _measured(trainer, examples, indices, settings)
-    return {name: total / len(indices) for name, total in totals.items()} | gathered.values()
-
-
-def tables(trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> dict[str, Confusion]:
-    """The tables over a part, by name; nothing is run where the model has none."""
-    return {} if not trainer.model.tables else _measured(trainer, examples, indices, settings)[1].tables()
-
-
-def _measured(
-    trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings
-) -> tuple[dict[str, float], Gathered]:
-    """Sums of the losses and metrics over examples, and what those over the set are computed of."""
-    totals: dict[str, float] = {}
-    gathered = Gathered(trainer.model.set_metrics)
-    for rows, batch in examples.batches(indices, settings.batch_size):
-        for name, value in gathered.add(trainer.measures(batch)).items():
-            totals[name] = totals.get(name, 0.0) + value * rows
-    return totals, gathered

@@ -17,9 +17,11 @@ from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.runtime.data.sources import Examples, Parts, load_source, split
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 
-from .fit import Epoch, Loop, Observer, Outcome, Snapshot, fit, measure, steps_per_epoch
+from .fit import TrainingLoop, fit, steps_per_epoch
+from .measuring import measure
+from .observing import Epoch, Observer, Outcome, Snapshot
 from .trainer import Trainer
 
 CHECKPOINT_SECONDS = 30.0
@@ -59,7 +61,7 @@ class Trained:
         record: Mapping[str, Any],
         history: Sequence[Mapping[str, Any]],
         parameters: Mapping[str, Array],
-        options: Options,
+        options: SessionOptions,
     ) -> Trained:
         """A program that ran in an earlier process."""
         settings = TrainSettings.model_validate(record["settings"])
@@ -112,7 +114,7 @@ def run_programs(
     base: Path,
     *,
     changes: Mapping[str, Any] | None = None,
-    options: Options | None = None,
+    options: SessionOptions | None = None,
     observer: Observer | None = None,
     only: str | None = None,
     state: State | None = None,
@@ -139,7 +141,7 @@ def run_programs(
     for number in range(len(done), len(programs)):
         program = programs[number]
         told.program(label(program), number + 1, len(programs))
-        runner = _Runner(model, program, settings[number], base, options or Options(), told, watch)
+        runner = _Runner(model, program, settings[number], base, options or SessionOptions(), told, watch)
         snapshot = state.snapshot if state is not None and state.program is program else None
         done.append(runner.run(done, snapshot, keep))
         if done[-1].outcome.reason == "interrupted":
@@ -210,7 +212,7 @@ class _Runner:
     program: TrainProgram
     settings: TrainSettings
     base: Path
-    options: Options
+    options: SessionOptions
     observer: Observer
     watch: bool
 
@@ -270,7 +272,7 @@ class _Keeper:
         self._done, self._program, self._keep = tuple(done), program, keep
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
-    def __call__(self, loop: Loop) -> None:
+    def __call__(self, loop: TrainingLoop) -> None:
         started = time.monotonic()
         if started < self._next:
             return

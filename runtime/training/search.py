@@ -17,7 +17,7 @@ from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.program import Between, Choice, ModelProgram, SearchSpace
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError, fail
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.extras import missing
 
 from .programs import Trained, run_programs
@@ -57,7 +57,7 @@ def best_trial(
     *,
     trials: int | None = None,
     changes: Mapping[str, Any] | None = None,
-    options: Options | None = None,
+    options: SessionOptions | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> Found:
     """Run the search of a spec.
@@ -136,7 +136,7 @@ def _check_part(model: ModelProgram, space: SearchSpace, changes: Mapping[str, A
             )
 
 
-def _train(spec: Spec, changes: Mapping[str, Any], base: Path, options: Options | None) -> Found | None:
+def _train(spec: Spec, changes: Mapping[str, Any], base: Path, options: SessionOptions | None) -> Found | None:
     """A training, or None where it diverged."""
     model = elaborate(spec)
     try:

@@ -20,9 +20,9 @@ from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Para
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
-from archonnx.runtime.device.session import Options, Session, call, choose_device, open_graph
+from archonnx.runtime.device.session import Session, SessionOptions, call, choose_device, open_graph
 from archonnx.runtime.device.step import StepRunner
-from archonnx.runtime.measures.over_set import Gathered
+from archonnx.runtime.measures.set_metrics import Gathered
 
 MANY = 1_000_000
 """So many numbers to draw are worth the start of threads."""
@@ -69,7 +69,7 @@ class Trainer:
         program: TrainProgram | None = None,
         batch_size: int = 32,
         seed: int = 0,
-        options: Options | None = None,
+        options: SessionOptions | None = None,
         total: int | None = None,
         per_epoch: int | None = None,
         parameters: Mapping[str, Array] | None = None,
@@ -77,7 +77,7 @@ class Trainer:
     ) -> None:
         self.model = model
         self.seed, self.batch_size = seed, batch_size
-        self.options = options or Options()
+        self.options = options or SessionOptions()
         self.device = choose_device(self.options.device)
         if program is None and model.programs:
             program = model.programs[-1]

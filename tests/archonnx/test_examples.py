@@ -14,14 +14,14 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.models import inference_model
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import findings
 from tests.support.onnx_run import run_onnx
 
 EXAMPLES = Path(__file__).parents[1] / "data/examples"
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 
 
 def trainer(name: str, after: str = "", **options: Any) -> Trainer:

@@ -8,7 +8,7 @@ import pytest
 
 from archonnx.cli.output import figure
 from archonnx.cli.progress import LINES, Lines, progress
-from archonnx.runtime.training.fit import Epoch, Observer, Outcome
+from archonnx.runtime.training.observing import Epoch, Observer, Outcome
 
 
 def follow(observer: Observer, epochs: int, *, stop: int | None = None, best: range = range(0), done: int = 0) -> None:

@@ -24,7 +24,7 @@ from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.portability import OPSETS, SINCE, WITHOUT_CUDA, WITHOUT_F64, missing_kernels
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.files import write_model
+from archonnx.runtime.export.models import write_model
 from benchmarks import cuda_kernels
 from tests.support.op_cases import Case, cases
 

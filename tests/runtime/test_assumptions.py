@@ -18,12 +18,12 @@ from archonnx.compiler.program import Assumption
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.assumptions import METADATA_KEY, as_metadata, check_assumptions, from_metadata
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 FRAMES = """model Frames():
     input x: [B, T, 2]
     target y: [B, K]

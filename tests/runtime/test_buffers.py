@@ -10,12 +10,12 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.programs import run_programs
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 CENTRED = """block Centre()(x: [B, n]) -> [B, n]:
     buffer seen: [n] = 0
     update seen = 0.9 * seen + 0.1 * mean(x, axis=0)

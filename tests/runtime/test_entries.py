@@ -14,7 +14,7 @@ from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
@@ -56,7 +56,7 @@ def run(spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def trainer(run: Run) -> Trainer:
-    return Trainer(program(TEXT), options=Options(device="cpu"), parameters=run.parameters)
+    return Trainer(program(TEXT), options=SessionOptions(device="cpu"), parameters=run.parameters)
 
 
 def test_entries_and_their_arguments_are_listed(run: Run, trainer: Trainer) -> None:

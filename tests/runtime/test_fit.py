@@ -12,12 +12,12 @@ import pytest
 from archonnx.compiler.program import TrainStep
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.data.sources import epoch_order
-from archonnx.runtime.device.session import Options
-from archonnx.runtime.training.fit import Observer
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.programs import Trained, run_programs
 from tests.support.programs import examples, linear_regression, numpy_step, train_step
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 SPLIT = {"train": 0.5, "valid": 0.25, "test": 0.25}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import loss_and_gradients, numbers, program
 
@@ -33,7 +33,7 @@ X, Y = numbers(3, 2, 9, 8), np.tanh(numbers(3, 2, 9, 8, seed=1))
 
 @pytest.fixture(scope="module")
 def trainer() -> Trainer:
-    return Trainer(program(NET), options=Options(device="cpu"), batch_size=3)
+    return Trainer(program(NET), options=SessionOptions(device="cpu"), batch_size=3)
 
 
 def test_gradients_are_those_of_numpy(trainer: Trainer) -> None:

@@ -13,8 +13,8 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec, train_steps
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
-from archonnx.runtime.training.nonfinite import find_source
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.training.nonfinite import find_cause
 
 SPEC = """\
 fn rows() -> (x: [n, 2], y: [n, 1]):
@@ -195,8 +195,8 @@ def test_a_sound_graph_has_no_source() -> None:
     arrays = {"x": np.ones((2, 2), np.float32), "y": np.ones((2, 1), np.float32), "w": np.ones((2, 1), np.float32)}
     arrays["minimize.0/t"] = np.array(0)
     inputs = {name: arrays[name] for name in graph.inputs}
-    assert find_source(graph, inputs, Options("cpu")) is None
+    assert find_cause(graph, inputs, SessionOptions("cpu")) is None
     inputs["w"] = np.zeros((2, 1), np.float32)
-    source = find_source(graph, inputs, Options("cpu"))
-    assert source is not None and source.node is not None and source.node.op.name == "log"
-    assert math.isinf(source.became.item())
+    cause = find_cause(graph, inputs, SessionOptions("cpu"))
+    assert cause is not None and cause.node is not None and cause.node.op.name == "log"
+    assert math.isinf(cause.became.item())

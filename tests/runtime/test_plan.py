@@ -14,13 +14,13 @@ from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import Do, Every, ModelProgram, Plan, Repeat
 from archonnx.grammar.source import Source
 from archonnx.runtime.data.sources import endless_order, epoch_order
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.training.programs import run_programs
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.programs import PARAMETERS, examples, numpy_step, train_step
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 START: dict[str, Any] = {"w": np.array([0.5, -0.5, 0.25], np.float32), "b": np.array(0.1, np.float32)}
 CARRIED = (("w",), ("b",))
 

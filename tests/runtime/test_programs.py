@@ -11,13 +11,13 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
-from archonnx.runtime.training.fit import Observer
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.programs import run_programs
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 DATA = """
     data = generate(points, n=24)
     split = {train: 0.5, valid: 0.5}

@@ -21,7 +21,7 @@ from archonnx.runtime.files import load_parameters
 from archonnx.runtime.folders.resume import STATE_FILE
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training import programs as training
-from archonnx.runtime.training.fit import Epoch, Observer
+from archonnx.runtime.training.observing import Epoch, Observer
 
 TEXT = """block Centre()(x: [B, n]) -> [B, n]:
     buffer seen: [n] = 0

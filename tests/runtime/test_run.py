@@ -16,7 +16,7 @@ import archonnx.compiler.pipeline as pipeline
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.ast import File
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import load_parameters, save_parameters, write_atomically
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import save_run
@@ -34,7 +34,7 @@ MODEL = linear_regression(examples(60), SETTINGS)
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    (result,) = run_programs(MODEL, Path(), options=Options(device="cpu", threads=1))
+    (result,) = run_programs(MODEL, Path(), options=SessionOptions(device="cpu", threads=1))
     return result
 
 

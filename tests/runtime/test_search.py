@@ -12,7 +12,7 @@ import archonnx
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import Between, Choice
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.search import Found, Trial, best_trial
 
 SPEC = """fn points(n: int) -> (x: [n, 1]):
@@ -35,7 +35,7 @@ train:
 
 search:
 """
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 
 
 def written(folder: Path, search: str, rate: str = "0.1") -> Path:

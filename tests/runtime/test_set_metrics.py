@@ -18,14 +18,14 @@ from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.data.sources import Examples
-from archonnx.runtime.device.session import Options
-from archonnx.runtime.measures.over_set import set_metric
-from archonnx.runtime.training.fit import measure, tables
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.measures.set_metrics import set_metric
+from archonnx.runtime.training.measuring import measure, measure_tables
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, program
 from tests.support.oracles.activations import sigmoid, softmax
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 MODEL = """model Judged():
     input x: [B, 3]
     target label: i64[B]
@@ -161,7 +161,7 @@ def test_every_function_is_that_of_scikit_learn_over_the_whole_set(size: int) ->
     assert set(got) == {"objective", *expected} == {*of.losses, *of.metrics}
     for name, value in expected.items():
         assert got[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    both = tables(trainer, examples, np.arange(40), settings)
+    both = measure_tables(trainer, examples, np.arange(40), settings)
     assert both["confusion"].classes == (0, 1, 2, 3)
     np.testing.assert_array_equal(both["confusion"].counts, metrics.confusion_matrix(kind, logits.argmax(1)))
     shares = metrics.confusion_matrix(label, logits[:, 0] > 0, normalize="true")

@@ -9,11 +9,11 @@ import pytest
 
 from archonnx.compiler.program import TrainStep
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.device.step import SESSIONS_KEPT, StepRunner
 from tests.support.programs import LOSS, PARAMETERS, examples, numpy_step, train_step
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 
 
 def start() -> dict[str, Any]:

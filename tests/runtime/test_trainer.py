@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.programs import examples, linear_regression, numpy_step, train_step
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 
 
 def trainer(seed: int = 0, **options: Any) -> Trainer:

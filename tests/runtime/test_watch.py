@@ -18,9 +18,9 @@ from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.watch import ROWS, Norms, shortened
-from archonnx.runtime.training.fit import Epoch
+from archonnx.runtime.training.observing import Epoch
 from archonnx.runtime.training.trainer import Trainer
 from benchmarks.catalogue.facts import Row
 from benchmarks.catalogue.vanishing import add
@@ -49,7 +49,7 @@ def spec(program: str = SGD, scale: str = "1") -> Spec:
 
 
 def trainer(of: Spec) -> Trainer:
-    return Trainer(elaborate(of), options=Options("cpu"), watch=True)
+    return Trainer(elaborate(of), options=SessionOptions("cpu"), watch=True)
 
 
 def norm(array: np.ndarray) -> float:

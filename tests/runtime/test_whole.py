@@ -10,12 +10,12 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.programs import Trained, prepare, run_programs
 from archonnx.runtime.training.trainer import initial_value
 from tests.support.elaborated import findings, program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 GRAPH = """model Graph():
     input nodes: i64[B]
     input A: [N, N]

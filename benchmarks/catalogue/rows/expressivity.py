@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import archonnx
 from archonnx.compiler.pipeline import elaborate
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 
 from ..facts import Measured, Row
@@ -54,7 +54,7 @@ def small() -> Measured:
 def trainer(spec: str, **arguments: Any) -> Trainer:
     """A spec in doubles, as it starts."""
     model = elaborate(archonnx.load(spec, dtype="f64", **arguments))
-    return Trainer(replace(model, programs=()), batch_size=POINTS, options=Options("cpu"))
+    return Trainer(replace(model, programs=()), batch_size=POINTS, options=SessionOptions("cpu"))
 
 
 def joints(net: Trainer, low: float, high: float) -> int:

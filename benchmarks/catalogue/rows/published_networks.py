@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.oracles.activations import softmax
 
@@ -54,7 +54,7 @@ def _infers(name: str) -> Measured:
     model = elaborated(name)
     shape = model.infer.inputs["image"].type.substitute({"B": Dim.of(1)}).static_shape
     image = np.random.default_rng(0).random(shape or (), np.float32)
-    trainer = Trainer(model, options=Options(device="cpu"), batch_size=1)
+    trainer = Trainer(model, options=SessionOptions(device="cpu"), batch_size=1)
     (values,) = trainer.predict({"image": image}).values()
     sums = values.sum(axis=-1)
     good = bool(np.isfinite(values).all() and np.abs(sums - 1).max() < 1e-4)
@@ -126,7 +126,7 @@ def _resnet18(p: Mapping[str, Array], x: Array) -> Array:
 def _gap(name: str, net: Net, shape: Sequence[int], **arguments: Any) -> Measured:
     """The largest difference from NumPy in f64, relative to the largest probability; running statistics are drawn."""
     rng = np.random.default_rng(0)
-    trainer = Trainer(elaborate(load(name, **arguments)), options=Options(device="cpu"), batch_size=shape[0])
+    trainer = Trainer(elaborate(load(name, **arguments)), options=SessionOptions(device="cpu"), batch_size=shape[0])
     for path in trainer.parameters:
         if "running" in path or path.endswith((".b", ".shift")):
             trainer.parameters[path] = rng.uniform(0.5, 1.5, trainer.parameters[path].shape).astype(np.float32)

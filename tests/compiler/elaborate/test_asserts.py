@@ -11,14 +11,14 @@ import pytest
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.runtime.assumptions import METADATA_KEY, from_metadata
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.models import inference_model
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, findings, initial, model, numbers, output, program
 from tests.support.onnx_run import run_onnx
 
 X = numbers(3, 4)
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 
 
 def predict(text: str, **inputs: Array) -> dict[str, Array]:

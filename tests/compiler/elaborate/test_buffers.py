@@ -9,12 +9,12 @@ import pytest
 
 from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.ir.types import Array
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, initial, loss_and_gradients, measures, model, numbers, output, program
 from tests.support.entries import entry_value
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 X = numbers(4, 3)
 NORM = """
 block Norm(momentum: float = 0.9)(x: [B, n]) -> [B, n]:

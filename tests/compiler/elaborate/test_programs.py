@@ -11,12 +11,12 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feed_fields
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.programs import run_programs
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, findings, initial, model, numbers, program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 BODY = """
 a = Dense(1, bias=false, init=start)
 b = Dense(1, bias=false, init=start)

@@ -9,7 +9,7 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import (
     codes,
@@ -28,7 +28,7 @@ from tests.support.elaborated import (
 from tests.support.entries import entry, entry_value
 
 X = numbers(3, 4)
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 TRAIN = "\ntrain:\n    minimize l with sgd(lr=0.1)\n"
 REVERSE = (
     "fn reverse(x: [...S], weight: float = 1.0) -> [...S]:\n    return x\nbackward(dy):\n    return -weight * dy\n"

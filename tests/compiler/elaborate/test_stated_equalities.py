@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, findings, loss_and_gradients, model, numbers, outputs, program
 
@@ -50,7 +50,7 @@ def _spelled(text: str, sizes: Mapping[str, int]) -> str:
     return re.sub(r"\b[A-Z]\b", lambda found: str(sizes[found[0]]), text)
 
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 SIZES = {"T": 6, "U": 6, "N": 2, "M": 3, "K": 6, "L": 1, "P": 3, "Q": 2}
 HALVES = "concat([x[:T // 2], x[:T // 2]], axis=0)"
 THIRDS = "concat([u[:U // 3], u[:U // 3], u[:U // 3]], axis=0)"

@@ -15,7 +15,7 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.passes.manager import optimise
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import (
     codes,
@@ -54,7 +54,7 @@ def declared(shape: tuple[int, ...]) -> str:
 def test_batch_norm_trains_with_the_batch_and_keeps_running_statistics(spatial: int) -> None:
     shape = SHAPES[spatial]
     body = "norm = BatchNorm(momentum=0.3, eps=1e-3)\nz = norm(x)\noutput y = z\nloss l = mean(z ** 3)"
-    ours = Trainer(program(model(body, declared(shape), after=TRAIN)), options=Options(device="cpu", threads=1))
+    ours = Trainer(program(model(body, declared(shape), after=TRAIN)), options=SessionOptions(device="cpu", threads=1))
     mean, variance, axes = np.zeros(4), np.ones(4), (0, *range(2, len(shape)))
     for seed in range(3):
         x = 2 + 3 * numbers(*shape, seed=seed)
@@ -73,7 +73,7 @@ def test_batch_norm_trains_with_the_batch_and_keeps_running_statistics(spatial: 
 
 def test_batch_norm_of_one_example_keeps_a_finite_variance() -> None:
     body = "norm = BatchNorm()\nparam w: [4] = 1\nloss l = mean(norm(x) * w)"
-    ours = Trainer(program(model(body, "x: [B, 4]", after=TRAIN)), options=Options(device="cpu", threads=1))
+    ours = Trainer(program(model(body, "x: [B, 4]", after=TRAIN)), options=SessionOptions(device="cpu", threads=1))
     ours.step({"x": numbers(1, 4)})
     np.testing.assert_allclose(ours.parameters["norm.running_variance"], np.full(4, 0.9), rtol=1e-6)
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.device.session import Options
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, model, program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 LARGE = [2**31 - 1, 2**31, 2**53 - 1, 2**53 + 1, 2**60 + 3, 2**62, 2**63 - 1]
 EXPRESSIONS = [
     "B * {k}", "B * {k} - B * ({k} - 1)", "(B * {k} + 1) // 3", "(B * {k} + B) % 7", "(B * {k}) // (B + 1)",

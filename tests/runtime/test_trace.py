@@ -17,13 +17,15 @@ from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.device.session import Options
-from archonnx.runtime.insight.trace_text import Layout, as_json, as_text, chosen_rows, summary
-from archonnx.runtime.insight.tracing import Trace, examples_of, trace_model
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.insight.inputs import examples_of
+from archonnx.runtime.insight.trace import Trace, trace_model
+from archonnx.runtime.insight.trace_rows import Layout, chosen_rows
+from archonnx.runtime.insight.trace_text import summary
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import model, program
 
-CPU = Options(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=1)
 
 
 def traced(of: ModelProgram | str, **inputs: Any) -> Trace:
@@ -223,14 +225,14 @@ def test_large_tensors_are_summed_up() -> None:
     array = np.array([1.0, np.nan, -2.0, np.inf])
     assert summary(array) == "(4 numbers: min -2, max 1, mean -0.5, 2 not finite)"
     assert summary(np.array([True, False, True])) == "(3 values: 2 true)" and summary(np.zeros(0)) == "(no numbers)"
-    text = as_text(traced(model("loss J = mean(x)", "x: [B, 7]"), x=np.ones((6, 7))), Layout(elements=41))
+    text = traced(model("loss J = mean(x)", "x: [B, 7]"), x=np.ones((6, 7))).text(Layout(elements=41))
     assert "x: f32[6, 7] = (42 numbers: min 1, max 1, mean 1)" in text
 
 
 def test_stacks_of_matrices_are_printed_as_lists_that_json_reads() -> None:
     array = np.round(np.random.default_rng(0).normal(size=(2, 3, 2)), 3)
     of = program(model("output y = 2 * x", "x: [2, 3, 2]"))
-    text = as_text(trace_model(of, {"x": array}, graph="infer", options=CPU))
+    text = trace_model(of, {"x": array}, graph="infer", options=CPU).text()
     lines = [line.partition("|   ")[2] for line in text.splitlines()]
     first = next(i for i, line in enumerate(lines) if line.startswith("x: "))
     literal = " ".join([lines[first].partition("= ")[2], *lines[first + 1 : first + 6]])
@@ -239,7 +241,7 @@ def test_stacks_of_matrices_are_printed_as_lists_that_json_reads() -> None:
 
 def test_json_has_no_numbers_that_json_does_not_have() -> None:
     trace = traced(model("h = log(x)\nloss J = mean(h)", "x: [B]"), x=[0.0, 1.0])
-    text = json.dumps(as_json(trace), allow_nan=False)
+    text = json.dumps(trace.as_json(), allow_nan=False)
     values = {value["name"]: value for value in json.loads(text)["values"]}
     assert values["h"]["value"] == ["-inf", 0.0] and values["h"]["gradient"] == [0.5, 0.5]
     assert values["h"]["line"] == 4 and values["h"]["shape"] == [2] and values["x"]["kind"] == "input"
@@ -248,12 +250,12 @@ def test_json_has_no_numbers_that_json_does_not_have() -> None:
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_lines_keep_to_the_width(width: int) -> None:
     text = model("some_name = x |> Dense(8) |> tanh\nother = 3 * some_name\nloss J = mean(other)", "x: [B, 3]")
-    shown = as_text(traced(text, x=np.ones((1, 3))), Layout(width=width))
+    shown = traced(text, x=np.ones((1, 3))).text(Layout(width=width))
     assert max(map(len, shown.splitlines())) <= width
 
 
 def test_what_a_module_gave_is_left_out_where_the_line_names_it() -> None:
     trace = traced(model("h = x |> Dense(2)\nloss J = mean(h |> Dense(1))", "x: [B, 3]"), x=np.ones((1, 3)))
-    shown = [row.name for row in chosen_rows(trace, Layout())]
+    shown = [row.name for row in chosen_rows(trace.rows, Layout(), trace.model)]
     assert shown == ["x", "dense.0.W", "dense.0.b", "h", "dense.1.W", "dense.1.b", "dense.1", "J"]
-    assert next(row.name for row in chosen_rows(trace, Layout(only=("dense.0*",)))) == "dense.0.W"
+    assert next(row.name for row in chosen_rows(trace.rows, Layout(only=("dense.0*",)), trace.model)) == "dense.0.W"

@@ -1,4 +1,6 @@
-"""A model under inspection by ``trace`` and ``gradcheck``: its program, its parameters, and what it is given."""
+"""A model as ``trace`` and ``gradcheck`` open it, from a spec or from a run: its program, its
+parameters, and what it is given.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class OpenedModel:
     """A model.
 
     Attributes:
@@ -35,7 +37,7 @@ class Inspected:
     @staticmethod
     def open(
         what: str, arguments: Mapping[str, Any], dtype: str | None, parameters: Path | None, seed: int
-    ) -> Inspected:
+    ) -> OpenedModel:
         """A spec, or the spec and the parameters of a run."""
         from dataclasses import replace
 
@@ -54,13 +56,13 @@ class Inspected:
         program = elaborate(spec)
         if values is not None:
             values = {path: _as_declared(program, path, array) for path, array in values.items()}
-        return Inspected(program, values, origin, base)
+        return OpenedModel(program, values, origin, base)
 
     def inputs(
         self, texts: Sequence[str] | None, traced: TraceGraph, graph: str, examples: int
     ) -> tuple[dict[str, Any], str]:
         """What is given on the command line; without that, the first examples of the data, if there are any."""
-        from archonnx.runtime.insight.tracing import examples_of, field_types
+        from archonnx.runtime.insight.inputs import examples_of, field_types
 
         types = field_types(traced, self.program)
         if not texts and types and graph not in self.program.entries:

@@ -1,0 +1,92 @@
+"""What a training tells while it runs, and what it leaves: epochs, a snapshot to go on from, the outcome.
+
+What this module does not do: train (``fit`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from archonnx.compiler.ir.types import Array
+from archonnx.runtime.measures.watch import Norms
+
+Reason = Literal["finished", "early stopping", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What is known after an epoch (counted from 1): losses over its steps, losses and metrics on the valid part."""
+
+    number: int
+    train: Mapping[str, float]
+    valid: Mapping[str, float]
+    seconds: float
+    best: bool = False
+    """Whether the monitored value is the best so far."""
+    norms: Mapping[str, Norms] = field(default_factory=dict)
+    """Where gradients are watched, those of each parameter by path."""
+
+    def as_json(self) -> dict[str, Any]:
+        """A line of ``history.jsonl``."""
+        return {
+            "epoch": self.number,
+            "train": dict(self.train),
+            "valid": dict(self.valid),
+            "seconds": round(self.seconds, 6),
+            "best": self.best,
+            **({"watch": {path: norms.as_json() for path, norms in self.norms.items()}} if self.norms else {}),
+        }
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any]) -> Epoch:
+        """What ``as_json`` gave."""
+        norms = {path: Norms(**values) for path, values in line.get("watch", {}).items()}
+        return Epoch(line["epoch"], line["train"], line["valid"], line["seconds"], line["best"], norms)
+
+
+class Observer:
+    """Told what happens; does nothing unless a subclass does."""
+
+    def program(self, name: str, number: int, count: int) -> None:
+        """A program starts, the ``number``-th of ``count``."""
+
+    def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
+        """Training starts, or goes on after so many epochs."""
+
+    def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
+        """A batch is done. Called often: be quick."""
+
+    def epoch(self, record: Epoch) -> None:
+        """An epoch is done."""
+
+    def end(self, outcome: Outcome) -> None:
+        """A program is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A training between two passes. With the same data, all that follows is the same to the bit.
+
+    Attributes:
+        tensors: what the steps carry.
+        best: the parameters of the best epoch, where early stopping watches.
+        numbers: the rest, as JSON has it.
+    """
+
+    tensors: Mapping[str, Array]
+    best: Mapping[str, Array]
+    numbers: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How training went. ``best`` is the number of the epoch whose parameters were restored, if any were."""
+
+    history: list[Epoch] = field(default_factory=list)
+    reason: Reason = "finished"
+    best: int | None = None
+    seconds: float = 0.0
+    snapshot: Snapshot | None = None
+    """From where it could go on: before the best parameters were restored. None where a pass was torn apart."""
