@@ -13,11 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archonnx.api import Compiled, ParameterInfo, Trainer, compile, gradcheck, load, search, trace, train
+    from archonnx.compiling import Compiled, ParameterInfo, compile
     from archonnx.grammar.diagnostics import SpecError
+    from archonnx.insight import gradcheck, trace
+    from archonnx.loading import load
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.insight.trace import Trace
     from archonnx.summary import show
+    from archonnx.training import Trainer, search, train
 
 __all__ = [
     "Compiled",
@@ -36,11 +39,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SpecError": "archonnx.grammar.diagnostics",
-    "Run": "archonnx.runtime.folders.run",
-    "Trace": "archonnx.runtime.insight.trace",
-    "show": "archonnx.summary",
+    "archonnx.compiling": ("Compiled", "ParameterInfo", "compile"),
+    "archonnx.grammar.diagnostics": ("SpecError",),
+    "archonnx.insight": ("gradcheck", "trace"),
+    "archonnx.loading": ("load",),
+    "archonnx.runtime.folders.run": ("Run",),
+    "archonnx.runtime.insight.trace": ("Trace",),
+    "archonnx.summary": ("show",),
+    "archonnx.training": ("Trainer", "search", "train"),
 }
+"""Where each name is, to be imported when it is first used."""
 
 
 def __getattr__(name: str) -> Any:
@@ -48,9 +56,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("archonnx")
-    if name not in __all__:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module 'archonnx' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "archonnx.api")), name)
+    value = getattr(import_module(home), name)
     globals()[name] = value
     return value
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archonnx import api
+import archonnx
 
 from .cases import THREADS, Case
 
 
-def make_trainer(case: Case, arguments: Mapping[str, Any] | None = None) -> api.Trainer:
+def make_trainer(case: Case, arguments: Mapping[str, Any] | None = None) -> archonnx.Trainer:
     """A trainer for a case, compiled except for its batch shape."""
-    spec = api.load(case.spec, **(arguments or {}))
-    return api.Trainer(spec, batch_size=case.batch_size, threads=THREADS, device="cpu")
+    spec = archonnx.load(case.spec, **(arguments or {}))
+    return archonnx.Trainer(spec, batch_size=case.batch_size, threads=THREADS, device="cpu")
 
 
 def make_step(case: Case) -> Callable[[], float]:

@@ -110,7 +110,7 @@ def test_the_wheel_works_outside_the_checkout(built: Built, tmp_path: Path) -> N
 def test_an_editable_install_reads_the_folders(tmp_path: Path) -> None:
     copy = copy_of_the_checkout(tmp_path / "checkout")
     scripts = environment(tmp_path / "venv", "-e", copy)
-    code = "import archonnx.grammar as g, archonnx.api as a; print(g.__file__, a.load('xor').name)"
+    code = "import archonnx.grammar as g, archonnx as a; print(g.__file__, a.load('xor').name)"
     file, name = run(scripts / "python", "-c", code, cwd=tmp_path).split()
     assert (Path(file), name) == (copy / "grammar" / "__init__.py", "xor")
 

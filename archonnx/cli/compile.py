@@ -13,7 +13,7 @@ from .export import Target
 from .options import Arguments, FloatType, key_values, read_spec
 
 if TYPE_CHECKING:
-    from archonnx.runtime.export.graphs import Written
+    from archonnx.runtime.export.compiled_folder import Written
 
 
 def compile_(
@@ -55,12 +55,13 @@ def compile_(
         archonnx compile model.arch -o build/model --dump-ir
     """
     from archonnx.compiler.pipeline import elaborate
-    from archonnx.runtime.export.graphs import WEIGHTS, CompileOptions, check_free, compile_to
+    from archonnx.runtime.export.artifacts import GraphOptions
+    from archonnx.runtime.export.compiled_folder import WEIGHTS, check_free, compile_to
 
     check_free(output)
     model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype))
-    options = CompileOptions(target.value, opset, batch_size, steps, steps_per_epoch, seed, verify, dump_ir)
-    compile_to(output, model, options, _tell)
+    options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch)
+    compile_to(output, model, options, seed=seed, verify=verify, dump_ir=dump_ir, observer=_tell)
     weights = output / WEIGHTS
     typer.echo(f"{weights}: {model.parameter_count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")
 

@@ -29,7 +29,7 @@ def export(
     what: Annotated[str, typer.Argument(metavar="RUN|SPEC", help="A run directory, a file, or a name from the zoo.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     graph: Annotated[
-        str, typer.Option("--graph", help="`infer`, an entry, `train_step`, `gradients` or `evaluate`.")
+        str, typer.Option("--graph", help="`infer`, `evaluate`, an entry, `gradients` or `train_step`.")
     ] = "infer",
     target: Annotated[
         Target, typer.Option("--target", help="`portable`: ai.onnx operators alone; `ort`: onnxruntime's own, too.")
@@ -63,9 +63,9 @@ def _model(
     arguments: dict[str, object],
     dtype: str | None,
 ) -> onnx.ModelProto:
-    from archonnx import api
     from archonnx.compiler.pipeline import elaborate
-    from archonnx.grammar.diagnostics import did_you_mean, fail
+    from archonnx.grammar.diagnostics import fail
+    from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
     from archonnx.runtime.export.models import inference_model
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.training.trainer import initial_values
@@ -86,15 +86,8 @@ def _model(
         weights = run.parameters if run is not None else initial_values(model.parameters, 0)
         _warn(model.infer if graph == "infer" else model.entries[graph])
         return inference_model(model, weights, entry=None if graph == "infer" else graph, target=target, opset=opset)
-    graphs = api.compile(spec, batch_size, target=target, opset=opset).graphs
-    if graph not in graphs:
-        fail(
-            "AX0501",
-            f"{model.name} has no graph `{graph}`",
-            None,
-            help=did_you_mean(graph, graphs) or f"it has {', '.join(graphs)}",
-        )
-    return graphs[graph]
+    options = GraphOptions(target, opset, batch_size)
+    return as_onnx(graph_named(model, graph, options), model.name, options)
 
 
 def _warn(graph: Graph) -> None:

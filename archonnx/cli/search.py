@@ -41,7 +41,7 @@ def search(
         archonnx search model.arch --arg width=64 --set epochs=5
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
-    from archonnx import api
+    from archonnx import training
 
     from .output import metrics_table, say
 
@@ -51,7 +51,7 @@ def search(
         done.append(trial)
         say(f"trial {trial.number}: {_shown(trial)}{' *' if trial.best else ''}")
 
-    run = api.search(
+    run = training.search(
         read_spec(spec, arguments, dtype),
         out,
         trials=trials,

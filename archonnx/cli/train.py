@@ -64,7 +64,7 @@ def train(
         archonnx train deep_sigmoid --watch grads --set epochs=3
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
-    from archonnx import api
+    from archonnx import training
     from archonnx.runtime.folders.resume import SavedState
 
     from .progress import progress
@@ -72,7 +72,7 @@ def train(
     if resume is not None and dtype is not None:
         SavedState(resume).check_dtype(dtype)
     with progress(sys.stderr) as observer:
-        run = api.train(
+        run = training.train(
             read_spec(spec, arguments, dtype),
             out,
             settings=changes,

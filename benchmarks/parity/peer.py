@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from archonnx import api
+import archonnx
 
 from .cases import CLASSES, Case, linear
 
@@ -81,9 +81,9 @@ def compare(case: Case) -> Difference:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "parity.arch"
         path.write_text(case.spec(), encoding="utf-8")
-        spec = api.load(path)
-        trainer = api.Trainer(spec, batch_size=BATCH, device="cpu", seed=3)
-    trained = {name for name, parameter in api.compile(spec).parameters.items() if not parameter.buffer}
+        spec = archonnx.load(path)
+        trainer = archonnx.Trainer(spec, batch_size=BATCH, device="cpu", seed=3)
+    trained = {name for name, parameter in archonnx.compile(spec).parameters.items() if not parameter.buffer}
     weights = {
         name: torch.tensor(np.asarray(value, np.float64), requires_grad=name in trained)
         for name, value in trainer.parameters.items()

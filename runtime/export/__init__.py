@@ -1,8 +1,9 @@
 """Models as ONNX files: written, and run without their spec.
 
-    models     ``inference_model``: the outputs or an entry with the parameters inside; ``write_model`` to a file
-    graphs     ``compile_to``: every graph of a model in a folder, over one file of weights
-    exported   ``ExportedModel``: a file that was written here, open for predictions
+    artifacts         ``graphs_of`` a model, by name, each ``as_onnx``: all that is written comes from here
+    models            ``inference_model``: the outputs or an entry with the parameters inside; ``write_model`` to a file
+    compiled_folder   ``compile_to``: every graph of a model in a folder, over one file of weights
+    exported          ``ExportedModel``: a file that was written here, open for predictions
 
 Nothing here trains.
 """

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.onnx_export import export, split_weights
-from archonnx.compiler.passes.manager import optimise
-from archonnx.compiler.program import OPSET, STEP, ModelProgram
+from archonnx.compiler.onnx_export import Target, split_weights
+from archonnx.compiler.program import OPSET, ModelProgram
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.assumptions import as_metadata, of_graph
 from archonnx.runtime.files import write_atomically
-from archonnx.runtime.training.trainer import EVALUATION_STEP, fail_entry
+from archonnx.runtime.training.trainer import fail_entry
+
+from .artifacts import GraphOptions, as_onnx, held
 
 if TYPE_CHECKING:
     import onnx
@@ -26,7 +24,7 @@ def inference_model(
     parameters: Mapping[str, Array],
     *,
     entry: str | None = None,
-    target: Literal["portable", "ort"] = "portable",
+    target: Target = "portable",
     opset: int = OPSET,
 ) -> onnx.ModelProto:
     """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
@@ -37,12 +35,7 @@ def inference_model(
         fail_entry(model.name, entry, model.entries)
     if entry is None and not model.infer.outputs:
         fail("AX0511", f"{model.name} has no outputs to export", None, help="add `output NAME = ...` to the model")
-    graph = optimise(model.infer if entry is None else model.entries[entry])
-    fixed = {**parameters, STEP: np.array(EVALUATION_STEP, np.int64)}
-    constants = {name: array for name, array in fixed.items() if name in graph.inputs}
-    assumed = of_graph(graph, model.assumptions) if entry is None else model.entry_assumptions.get(entry, ())
-    metadata = {"archonnx.model": model.name, **as_metadata(assumed)}
-    return export(graph, target=target, constants=constants, metadata=metadata, opset=opset)
+    return as_onnx(held(model, entry), model.name, GraphOptions(target, opset), parameters)
 
 
 def write_model(path: Path, model: onnx.ModelProto) -> int:

@@ -18,7 +18,8 @@ import archonnx
 from archonnx.cli.app import app
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.export.graphs import CompileOptions, compile_to
+from archonnx.runtime.export.artifacts import GraphOptions
+from archonnx.runtime.export.compiled_folder import compile_to
 
 SPEC = """
 model Net(width: int = 3):
@@ -125,9 +126,7 @@ def test_what_optimizers_start_from_is_told_or_kept(tmp_path: Path) -> None:
         "model M():\n    input x: [B, 3]\n    param w: [3] = 1\n    loss l = mean(x * w)\n"
         "train:\n    minimize l with ramped\n"
     )
-    (step,) = [
-        graph for graph in compile_to(tmp_path / "build", elaborate(load(path)), CompileOptions()) if graph.state
-    ]
+    (step,) = [graph for graph in compile_to(tmp_path / "build", elaborate(load(path))) if graph.state]
     (name,) = [name for name, value in step.state.items() if value == "weights.safetensors"]
     assert load_file(tmp_path / "build/weights.safetensors")[name].tolist() == [0, 1, 2]
 
@@ -154,7 +153,7 @@ def test_an_earlier_compilation_is_replaced_and_nothing_else(spec: Path, tmp_pat
 
 def test_a_compilation_that_fails_leaves_nothing(spec: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError):
-        compile_to(tmp_path / "build", elaborate(load(spec)), CompileOptions(opset=3))
+        compile_to(tmp_path / "build", elaborate(load(spec)), GraphOptions(opset=3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.arch"]
 
 

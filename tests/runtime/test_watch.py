@@ -124,7 +124,7 @@ def test_a_run_keeps_the_norms_of_every_epoch(tmp_path: Path) -> None:
     file.write_text(SPEC.format(program=SGD, scale="1"))
     result = CliRunner().invoke(app, ["train", str(file), "--watch", "grads", "--out", str(tmp_path / "run")])
     assert result.exit_code == 0, result.output
-    history = archonnx.api.Run(tmp_path / "run").history
+    history = archonnx.Run(tmp_path / "run").history
     assert [list(line["watch"]) for line in history] == [["dense.0.W", "dense.0.b", "dense.1.W", "dense.1.b"]] * 3
     for line in history:
         assert Epoch.from_json(line).as_json()["watch"] == line["watch"]

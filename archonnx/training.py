@@ -1,0 +1,207 @@
+"""Training a spec: batch by batch with a ``Trainer``, as its ``train`` blocks say, or with many arguments (``search``).
+
+What this module does not do: the work; it joins the compiler and the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import elaborate, float_type
+from archonnx.compiler.spec import Spec
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.folders.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
+from archonnx.runtime.folders.run import Run
+from archonnx.runtime.folders.saving import check_free, save_run
+from archonnx.runtime.training.observing import Observer
+from archonnx.runtime.training.programs import program_named, run_programs
+from archonnx.runtime.training.search import Trial, best_trial
+from archonnx.runtime.training.trainer import Trainer as _Trainer
+
+from .loading import SpecLike, as_spec
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What a trainer is made of."""
+
+    spec: Spec
+    program: str | None
+    batch_size: int
+    seed: int
+    options: SessionOptions
+    steps: int | None
+    steps_per_epoch: int | None
+
+
+class Trainer(_Trainer):
+    """A spec ready to train, batch by batch.
+
+    Examples:
+        >>> trainer = Trainer("digits_cnn", batch_size=64)                        # doctest: +SKIP
+        >>> trainer.step({"image": images, "label": labels})["objective"]         # doctest: +SKIP
+        2.302585
+        >>> trainer.parameters["dense.W"].shape                                   # doctest: +SKIP
+        (256, 10)
+    """
+
+    def __init__(
+        self,
+        spec: SpecLike,
+        batch_size: int = 32,
+        seed: int = 0,
+        *,
+        device: DeviceName = "auto",
+        threads: int | None = None,
+        use_tf32: bool = True,
+        program: str | None = None,
+        steps: int | None = None,
+        steps_per_epoch: int | None = None,
+    ) -> None:
+        options = SessionOptions(device, threads, use_tf32)
+        self._begin(_Recipe(as_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch))
+
+    def _begin(self, recipe: _Recipe, parameters: Mapping[str, Array] | None = None) -> None:
+        """Compile the spec, with its initial parameters or with those of an earlier trainer."""
+        self._recipe = recipe
+        model = elaborate(recipe.spec)
+        super().__init__(
+            model,
+            program=program_named(model, recipe.program) if recipe.program is not None else None,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            options=recipe.options,
+            total=recipe.steps,
+            per_epoch=recipe.steps_per_epoch,
+            parameters=parameters,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of and how far it has come. Graphs are compiled again, sessions opened when they are used.
+
+        A spec that imports from other files finds them by its path.
+        """
+        runner = self.runner
+        return {"recipe": self._recipe, "tensors": runner.tensors(), "count": (runner.executed, runner.passes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._begin(state["recipe"], state["tensors"])
+        self.runner.restore(state["tensors"], *state["count"])
+
+
+def train(
+    spec: SpecLike,
+    out: str | Path | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    program: str | None = None,
+    resume: str | Path | None = None,
+    device: DeviceName = "auto",
+    threads: int | None = None,
+    observer: Observer | None = None,
+    watch: Literal["grads"] | None = None,
+) -> Run:
+    """Train a spec as its ``train`` blocks say, and write a run directory.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave.
+        out: the directory to make (``runs/NAME-N`` unless given; the one of ``resume`` where that is given).
+        settings: replace settings of the spec: ``{"epochs": 5, "split.test": 0.2}``.
+        seed: replaces the spec's seed.
+        program: run this ``train`` block alone, after those from which it starts.
+        resume: a run, or what is left of one, to be continued: with its arguments and settings, unless others are
+            given. The result is, to the bit, that of a training that was not interrupted.
+        device: ``auto`` takes a GPU if there is one.
+        threads: CPU threads.
+        observer: is told what happens.
+        watch: ``grads`` adds the norms of gradients, parameters and updates to every epoch of the history.
+    """
+    if watch not in (None, "grads"):
+        fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
+    loaded = as_spec(spec)
+    changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
+    request = Request(loaded.arguments, changes, program, _dtype(loaded))
+    saved = SavedState(Path(resume)) if resume is not None else None
+    if saved is not None:
+        if request.dtype != DEFAULT_DTYPE:
+            saved.check_dtype(request.dtype)
+        request = _continued(saved.request, request)
+        loaded = replace(loaded, arguments=request.arguments, float_type=float_type(request.dtype))
+    destination = Path(out) if out is not None else Path(resume) if resume is not None else free_directory(loaded.name)
+    in_place = resume is not None and destination.resolve() == Path(resume).resolve()
+    if not in_place:
+        check_free(destination)
+    model, options = elaborate(loaded), SessionOptions(device, threads)
+    checkpoints = Checkpoints(destination, request)
+    with checkpoints.told():
+        trained = run_programs(
+            model,
+            loaded.path.parent if loaded.path is not None else Path.cwd(),
+            changes=request.changes,
+            options=options,
+            observer=observer,
+            only=request.only,
+            state=saved.of(model, options) if saved is not None else None,
+            keep=checkpoints.keep,
+            watch=watch is not None,
+        )
+    return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
+
+
+def search(
+    spec: SpecLike,
+    out: str | Path | None = None,
+    *,
+    trials: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    threads: int | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> Run:
+    """Train a spec with many arguments, as its ``search`` block says, and keep the best training as a run.
+
+    Args:
+        spec: a file, a name from the zoo, or what ``load`` gave; arguments that are given there are not varied.
+        out: the directory to make (``runs/NAME-N`` unless given).
+        trials: how many trainings at most, in place of what the spec says.
+        settings: replace settings of the spec, which are then not varied.
+        device: ``auto`` takes a GPU if there is one.
+        threads: CPU threads.
+        on_trial: is told of every trial when it is done.
+    """
+    loaded = as_spec(spec)
+    destination = Path(out) if out is not None else free_directory(loaded.name)
+    check_free(destination)
+    found = best_trial(
+        loaded, trials=trials, changes=settings or {}, options=SessionOptions(device, threads), on_trial=on_trial
+    )
+    request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
+    return save_run(destination, found.spec, found.model, found.trained, request=request)
+
+
+def _continued(before: Request, now: Request) -> Request:
+    """What was asked for before, and what is asked for in its place."""
+    return Request(
+        {**before.arguments, **now.arguments},
+        {**before.changes, **now.changes},
+        now.only if now.only is not None else before.only,
+        before.dtype,
+    )
+
+
+def _dtype(spec: Spec) -> str:
+    return str(spec.float_type)
+
+
+def free_directory(name: str) -> Path:
+    """``runs/NAME-N`` with the first free number."""
+    number = 1
+    while (path := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return path

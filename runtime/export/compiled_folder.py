@@ -1,0 +1,227 @@
+"""Every graph of a model as ONNX files in a folder, over one file of weights: what ``archonnx compile`` writes.
+
+The weights are a safetensors file. ``infer`` and the entries name its parts as their external data, so that they hold
+the weights without a copy; the graphs of training take parameters, and what optimizers remember, as inputs. The
+manifest ``graphs.json`` tells of every file, of its inputs and outputs, and of how the state of optimizers starts.
+
+What this module does not do: run a graph, or train.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.text import print_graph
+from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.onnx_export import refer_to_weights
+from archonnx.compiler.passes.manager import Pass
+from archonnx.compiler.program import ModelProgram
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.files import save_parameters, stored_places, whole_folder, write_atomically
+from archonnx.runtime.training.trainer import initial_values
+
+from .artifacts import Artifact, GraphOptions, Kind, as_onnx, graphs_of
+
+KINDS: tuple[Kind, ...] = ("infer", "entry", "evaluate", "train_step")
+"""The graphs that are written; gradients alone are of use to few, and as large as a step."""
+WEIGHTS, MANIFEST, IR = "weights.safetensors", "graphs.json", "ir"
+TURN = 3e-4
+"""Seconds of a thread's turn while weights are drawn and graphs are lowered."""
+INSIDE = frozenset({DType.bf16})
+"""Element types that NumPy lacks: weights of these lie in the file as f32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A graph that has been written.
+
+    Attributes:
+        name: of the graph.
+        file: of its ONNX model, without the weights.
+        nodes: in it.
+        size: of the file in bytes.
+        seconds: that it took to build, optimise, lower, check and write.
+        inputs: the types of its inputs by name.
+        outputs: likewise.
+        state: what a training step carries from one execution to the next, besides parameters, and what fills it at the
+            start: a number, or the name of the file that holds it.
+    """
+
+    name: str
+    file: str
+    nodes: int
+    size: int
+    seconds: float
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    state: Mapping[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where the weights of a model lie: ``places`` in the file, or ``inside`` each graph that uses them."""
+
+    places: Mapping[str, tuple[int, int]]
+    inside: Mapping[str, Array]
+
+
+NONE = Weights({}, {})
+"""Those of a graph that takes parameters as inputs."""
+
+
+def compile_to(
+    out: Path,
+    model: ModelProgram,
+    options: GraphOptions | None = None,
+    *,
+    seed: int = 0,
+    verify: bool = False,
+    dump_ir: bool = False,
+    observer: Callable[[Written], None] = lambda _: None,
+) -> list[Written]:
+    """Write the weights and every graph of a model: ``infer``, the entries, ``evaluate`` and each training step.
+
+    Args:
+        out: the folder; an earlier compilation that stands there is replaced, anything else is not.
+        model: what to compile.
+        options: how.
+        seed: of the initial weights.
+        verify: check every graph before the first pass and after each.
+        dump_ir: write every graph as text, as it was built and after each pass.
+        observer: is told of each graph when it is written.
+
+    Raises:
+        SpecError: there is something else at ``out``, or a graph cannot be written.
+    """
+    check_free(out)
+    asked = options or GraphOptions()
+    with whole_folder(out) as part, _short_turns(), ThreadPoolExecutor(1) as background:
+        drawn = background.submit(initial_values, model.parameters, seed)
+        built = dict(_timed(graphs_of(model, asked, KINDS)))
+        stored = background.submit(_store, part / WEIGHTS, model, drawn, list(built))
+        writer = _Writer(part, model.name, asked, stored, verify, dump_ir)
+        written = {}
+        for artifact in sorted(built, key=lambda artifact: artifact.holds_weights):  # the others need not wait for them
+            written[artifact.name] = writer.write(artifact, built[artifact])
+            observer(written[artifact.name])
+        stored.result()
+        manifest = {
+            "archonnx": version("archonnx"),
+            "model": model.name,
+            "weights": WEIGHTS,
+            "seed": seed,
+            "graphs": {artifact.name: asdict(written[artifact.name]) for artifact in built},
+        }
+        write_atomically(part / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    return [written[artifact.name] for artifact in built]
+
+
+def _timed(artifacts: Iterator[Artifact]) -> Iterator[tuple[Artifact, float]]:
+    """Each with the seconds that it took to build."""
+    begin = time.perf_counter()
+    for artifact in artifacts:
+        now = time.perf_counter()
+        yield artifact, now - begin
+        begin = now
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Threads let others have the interpreter soon: those that draw weights need it often, and briefly."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _store(path: Path, model: ModelProgram, drawn: Future[dict[str, Array]], artifacts: Sequence[Artifact]) -> Weights:
+    """Write the initial weights, and what the steps start from that is no single number."""
+    values = dict(drawn.result())
+    values |= {
+        name: array for artifact in artifacts for name, array in artifact.state.items() if _filling(array) is None
+    }
+    save_parameters(path, values, {"archonnx": model.name})
+    places = stored_places(path)
+    rounded = {name: values[name] for name, parameter in model.parameters.items() if parameter.type.dtype in INSIDE}
+    return Weights({name: place for name, place in places.items() if name not in rounded}, rounded)
+
+
+def check_free(out: Path) -> None:
+    """SpecError if there is something at ``out`` that no compilation wrote."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
+        fail(
+            "AX0614",
+            f"{out} exists already, and no `archonnx compile` wrote it",
+            None,
+            help="choose another folder: `-o build/other`",
+        )
+
+
+def _filling(array: Array) -> float | None:
+    """The number of which an array consists, if it is one."""
+    first = array.reshape(-1)[:1]
+    return float(first[0]) if first.size and bool((array == first).all()) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes the graphs of a model into a folder, as it is asked."""
+
+    folder: Path
+    model: str
+    options: GraphOptions
+    stored: Future[Weights]
+    verify: bool
+    dump_ir: bool
+
+    def write(self, artifact: Artifact, seconds: float) -> Written:
+        """Write a graph; so many seconds have gone into it already."""
+        begin = time.perf_counter()
+        graph = artifact.make()
+        dump = _Dump(self.folder / IR, artifact.name) if self.dump_ir else None
+        if dump is not None:
+            dump.write("built", graph)
+        weights = self.stored.result() if artifact.holds_weights else NONE
+        model = as_onnx(artifact, self.model, self.options, weights.inside, verify=self.verify, observer=dump)
+        refer_to_weights(model, WEIGHTS, weights.places)
+        content, file = model.SerializeToString(), f"{artifact.name}.onnx"
+        write_atomically(self.folder / file, content)
+        state = {name: _filling(array) for name, array in artifact.state.items()}
+        return Written(
+            name=artifact.name,
+            file=file,
+            nodes=len(model.graph.node),
+            size=len(content),
+            seconds=seconds + time.perf_counter() - begin,
+            inputs={value.name: str(graph.inputs[value.name].type) for value in model.graph.input},
+            outputs={name: str(value.type) for name, value in graph.outputs.items()},
+            state={name: WEIGHTS if value is None else value for name, value in state.items()},
+        )
+
+
+class _Dump:
+    """Writes a graph as text after each pass: an observer of passes."""
+
+    def __init__(self, folder: Path, graph: str) -> None:
+        self.folder, self.graph, self.count = folder, graph, 0
+        folder.mkdir(exist_ok=True)
+
+    def __call__(self, after: Pass, graph: Graph) -> None:
+        self.write(after.name, graph)
+
+    def write(self, stage: str, graph: Graph) -> None:
+        """Write the graph as it is after a stage."""
+        path = self.folder / f"{self.graph}.{self.count}.{stage}.txt"
+        write_atomically(path, f"{print_graph(graph)}\n".encode())
+        self.count += 1
