@@ -6,32 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import (
-    call,
-    check,
-    compile,
-    convert,
-    evaluate,
-    explain,
-    export,
-    fmt,
-    gradcheck,
-    new,
-    predict,
-    search,
-    show,
-    trace,
-    train,
-)
-
-app = typer.Typer(
-    name="archonnx",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+from .verb import all_verbs
 
 
 def _version(wanted: bool) -> None:
@@ -42,7 +17,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -63,18 +37,20 @@ def _common(
     """
 
 
-app.command("check")(check.check)
-app.command("show")(show.show)
-app.command("train")(train.train)
-app.command("search")(search.search)
-app.command("predict")(predict.predict)
-app.command("call")(call.call)
-app.command("eval")(evaluate.evaluate)
-app.command("compile")(compile.compile_)
-app.command("trace")(trace.trace)
-app.command("gradcheck")(gradcheck.gradcheck)
-app.command("export")(export.export)
-app.command("new")(new.new)
-app.command("fmt")(fmt.fmt)
-app.command("convert")(convert.convert)
-app.command("explain")(explain.explain)
+def build() -> typer.Typer:
+    """The command line with every verb that there is."""
+    app = typer.Typer(
+        name="archonnx",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_common)
+    for verb in all_verbs():
+        app.command(verb.name, rich_help_panel=verb.group)(verb.run)
+    return app
+
+
+app = build()

@@ -21,6 +21,13 @@ class DeviceOption(StrEnum):
     cuda = "cuda"
 
 
+class Target(StrEnum):
+    """Which operators may be used."""
+
+    portable = "portable"
+    ort = "ort"
+
+
 Arguments = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="An argument of the model, as in `--arg width=64`. Repeatable."),

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 import archonnx
 from archonnx.cli.app import app
-from archonnx.cli.new import Kind
+from archonnx.cli.verbs.new import Kind
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.spec import read_file, read_tree
 

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..verb import Group, verb
 
+
+@verb("fmt", Group.specs)
 def fmt(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="`.arch` files.")],
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file would change.")] = False,
@@ -25,7 +28,7 @@ def fmt(
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.runtime.files import write_atomically
 
-    from .output import show_report
+    from ..output import show_report
 
     wrong = False
     for path in files:

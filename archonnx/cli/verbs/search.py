@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..verb import Group, verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.training.search import Trial
 
 
+@verb("search", Group.training)
 def search(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
     trials: Annotated[
@@ -43,7 +45,7 @@ def search(
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
 
-    from .output import metrics_table, say
+    from ..output import metrics_table, say
 
     done: list[Trial] = []
 
@@ -76,7 +78,7 @@ def _drawn(trial: Trial) -> str:
 
 
 def _value(trial: Trial) -> str:
-    from .output import figure
+    from ..output import figure
 
     return figure(trial.value) if trial.value is not None else "diverged"
 

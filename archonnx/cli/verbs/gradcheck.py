@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from .options import Arguments, Inputs, ParametersFrom, SpecOrRun, key_values
+from ..options import Arguments, Inputs, ParametersFrom, SpecOrRun, key_values
+from ..verb import Group, verb
 
 
+@verb("gradcheck", Group.insight)
 def gradcheck(
     spec: SpecOrRun,
     inputs: Inputs = None,
@@ -43,8 +45,8 @@ def gradcheck(
     from archonnx.runtime.insight.gradcheck import check_gradients
     from archonnx.runtime.insight.trace import traced_graph
 
-    from .opened_model import OpenedModel
-    from .output import show_report
+    from ..opened_model import OpenedModel
+    from ..output import show_report
 
     model = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
     given, origin = model.inputs(inputs, traced_graph(model.program, "loss", loss), "loss", examples)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Arguments, FloatType, key_values, read_spec
+from ..options import Arguments, FloatType, key_values, read_spec
+from ..verb import Group, verb
 
 if TYPE_CHECKING:
     from archonnx.compiler.spec import Spec
@@ -24,6 +25,7 @@ class ShowFormat(StrEnum):
     csv = "csv"
 
 
+@verb("show", Group.insight)
 def show(
     spec: Annotated[str, typer.Argument(metavar="SPEC|RUN", help="A file, a name from the zoo, or a run.")],
     arg: Arguments = None,

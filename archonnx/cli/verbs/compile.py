@@ -9,13 +9,14 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from .export import Target
-from .options import Arguments, FloatType, key_values, read_spec
+from ..options import Arguments, FloatType, Target, key_values, read_spec
+from ..verb import Group, verb
 
 if TYPE_CHECKING:
     from archonnx.runtime.export.compiled_folder import Written
 
 
+@verb("compile", Group.onnx)
 def compile_(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, DeviceOption
+from ..options import Device, DeviceOption
+from ..verb import Group, verb
 
 
 class Part(StrEnum):
@@ -19,6 +20,7 @@ class Part(StrEnum):
     test = "test"
 
 
+@verb("eval", Group.use)
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     on: Annotated[Part, typer.Option("--on", help="The part of the data to measure on.")] = Part.test,
@@ -32,7 +34,7 @@ def evaluate(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from .output import confusion_table, metrics_table
+    from ..output import confusion_table, metrics_table
 
     opened = Run(run, SessionOptions(device.value))
     typer.echo(metrics_table({on.value: opened.evaluate(on.value)}))

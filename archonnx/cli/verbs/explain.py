@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ..verb import Group, verb
 
+
+@verb("explain", Group.specs)
 def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as AX0301.")],
 ) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ..verb import Group, verb
+
 
 class Kind(StrEnum):
     """What to start from."""
@@ -17,6 +19,7 @@ class Kind(StrEnum):
     blank = "blank"
 
 
+@verb("new", Group.specs)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the spec; its file is NAME.arch or NAME.yaml.")],
     kind: Annotated[Kind, typer.Option("--kind", help="A perceptron, a convolutional net, or one layer.")] = Kind.mlp,

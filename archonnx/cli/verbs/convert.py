@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..verb import Group, verb
+
 if TYPE_CHECKING:
     from archonnx.grammar.source import Source
 
@@ -19,6 +21,7 @@ class Spelling(StrEnum):
     yaml = "yaml"
 
 
+@verb("convert", Group.specs)
 def convert(
     spec: Annotated[Path, typer.Argument(metavar="IN", help="A spec, `.arch` or `.yaml`.")],
     output: Annotated[Path | None, typer.Argument(metavar="[OUT]", help="The file to write.")] = None,
@@ -35,7 +38,7 @@ def convert(
     from archonnx.grammar.spec import is_yaml, read_file
     from archonnx.runtime.files import write_atomically
 
-    from .output import say
+    from ..output import say
 
     if output is not None and to is not None and is_yaml(output.name) != (to is Spelling.yaml):
         raise typer.BadParameter(f"`{output}` is not a name for {to}", param_hint="--to")

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Arguments, Device, DeviceOption, FloatType, Inputs, ParametersFrom, SpecOrRun, key_values
+from ..options import Arguments, Device, DeviceOption, FloatType, Inputs, ParametersFrom, SpecOrRun, key_values
+from ..verb import Group, verb
 
 
 class Format(StrEnum):
@@ -18,6 +19,7 @@ class Format(StrEnum):
     json = "json"
 
 
+@verb("trace", Group.insight)
 def trace(
     spec: SpecOrRun,
     inputs: Inputs = None,
@@ -62,8 +64,8 @@ def trace(
     from archonnx.runtime.insight.trace import trace_model, traced_graph
     from archonnx.runtime.insight.trace_rows import Layout
 
-    from .opened_model import OpenedModel
-    from .output import coloured
+    from ..opened_model import OpenedModel
+    from ..output import coloured
 
     model = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
     chosen = graph or ("loss" if model.program.losses else "infer")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Device, DeviceOption, key_values
+from ..options import Device, DeviceOption, key_values
+from ..verb import Group, verb
 
 if TYPE_CHECKING:
     from archonnx.runtime.folders.run import Run
 
 
+@verb("call", Group.use)
 def call(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     entry: Annotated[
@@ -50,7 +52,7 @@ def call(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from .arrays import read_arrays, write_arrays
+    from ..arrays import read_arrays, write_arrays
 
     opened = Run(run, SessionOptions(device.value))
     if entry is None:

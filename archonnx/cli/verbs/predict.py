@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Device, DeviceOption
+from ..options import Device, DeviceOption
+from ..verb import Group, verb
 
 
+@verb("predict", Group.use)
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     inputs: Annotated[
@@ -40,7 +42,7 @@ def predict(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from .arrays import read_arrays, write_arrays
+    from ..arrays import read_arrays, write_arrays
 
     opened = Run(run, SessionOptions(device.value))
     given: dict[str, Any] = {}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..verb import Group, verb
 
 if TYPE_CHECKING:
     from archonnx.runtime.folders.run import Run
@@ -21,6 +22,7 @@ class Watch(StrEnum):
     grads = "grads"
 
 
+@verb("train", Group.training)
 def train(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
     out: Annotated[
@@ -67,7 +69,7 @@ def train(
     from archonnx import training
     from archonnx.runtime.folders.resume import SavedState
 
-    from .progress import progress
+    from ..progress import progress
 
     if resume is not None and dtype is not None:
         SavedState(resume).check_dtype(dtype)
@@ -88,7 +90,7 @@ def train(
 
 
 def _summarise(run: Run) -> None:
-    from .output import metrics_table, say
+    from ..output import metrics_table, say
 
     programs = run.record["programs"]
     for program in programs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +9,8 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from .options import Arguments, FloatType, key_values, read_spec
+from ..options import Arguments, FloatType, Target, key_values, read_spec
+from ..verb import Group, verb
 
 if TYPE_CHECKING:
     import onnx
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir.graph import Graph
 
 
-class Target(StrEnum):
-    """Which operators may be used."""
-
-    portable = "portable"
-    ort = "ort"
-
-
+@verb("export", Group.onnx)
 def export(
     what: Annotated[str, typer.Argument(metavar="RUN|SPEC", help="A run directory, a file, or a name from the zoo.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
@@ -95,7 +89,7 @@ def _warn(graph: Graph) -> None:
     from archonnx.compiler.passes.manager import optimise
     from archonnx.compiler.portability import missing_kernels
 
-    from .output import show_report
+    from ..output import show_report
 
     report = missing_kernels(optimise(graph), severity="warning")
     if report.diagnostics:

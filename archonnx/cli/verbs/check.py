@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Arguments, FloatType, key_values
+from ..options import Arguments, FloatType, key_values
+from ..verb import Group, verb
 
 
 class Format(StrEnum):
@@ -19,6 +20,7 @@ class Format(StrEnum):
     github = "github"
 
 
+@verb("check", Group.specs)
 def check(
     specs: Annotated[list[str] | None, typer.Argument(metavar="SPEC...", help="Files, or names from the zoo.")] = None,
     arg: Arguments = None,
@@ -36,11 +38,11 @@ def check(
     """
     arguments = key_values(arg, "--arg")
     if not specs:
-        from .zoo import show_zoo
+        from ..zoo import show_zoo
 
         show_zoo()
         return
-    from .checking import check_specs
+    from ..checking import check_specs
 
     if not check_specs(specs, arguments, format.value, dtype):
         raise typer.Exit(1)
