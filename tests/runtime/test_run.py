@@ -12,7 +12,6 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-import archonnx.compiler.pipeline as pipeline
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.ast import File
 from archonnx.grammar.diagnostics import SpecError
@@ -86,7 +85,7 @@ def test_its_predictions_are_those_of_the_trainer_and_of_the_reference_evaluator
 
 def test_evaluating_a_run_gives_the_figures_of_its_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "spec", lambda run: None)
-    monkeypatch.setattr(pipeline, "elaborate", lambda spec: MODEL)
+    monkeypatch.setattr("archonnx.runtime.folders.run.elaborate", lambda spec: MODEL)
     for part in ("train", "valid", "test"):
         assert Run(run.path).evaluate(part) == run.metrics[part]  # type: ignore[arg-type]
 
@@ -115,7 +114,7 @@ def test_a_run_is_written_whole_or_not_at_all(
             raise OSError("no space left on device")
         write_atomically(path, content)
 
-    monkeypatch.setattr("archonnx.runtime.files.write_atomically", full)
+    monkeypatch.setattr("archonnx.runtime.export.models.write_atomically", full)
     with pytest.raises(OSError, match="no space"):
         save_run(tmp_path / "runs" / "a", spec(tmp_path), MODEL, [trained])
     assert list((tmp_path / "runs").iterdir()) == []
