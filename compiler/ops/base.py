@@ -37,7 +37,11 @@ class Trait(Flag):
 
 
 class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is no error of the program
-    """Inputs do not fit an op. ``operands`` are positions of the inputs concerned, the primary one first."""
+    """Inputs do not fit an op.
+
+    ``operands`` are positions of the inputs concerned, the primary one first. ``argument`` names the one at fault, such
+    as ``axis``, where that is not an input: where a call writes it, it is a better place than the tensor.
+    """
 
     def __init__(
         self,
@@ -45,11 +49,13 @@ class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is no err
         headline: str,
         *,
         operands: tuple[int, ...] = (0,),
+        argument: str = "",
         notes: tuple[str, ...] = (),
         help: str | None = None,
     ) -> None:
         super().__init__(code, headline)
-        self.code, self.headline, self.operands, self.notes, self.help = code, headline, operands, notes, help
+        self.code, self.headline, self.notes, self.help = code, headline, notes, help
+        self.operands, self.argument = operands, argument
 
     def __str__(self) -> str:
         return self.headline

@@ -53,7 +53,9 @@ def check_same_shape(left: Sequence[Dim], right: Sequence[Dim], headline: str, *
         check_equal(one, other, headline, operands=operands)
 
 
-def check_divides(parts: int, size: Dim, headline: str, *, operands: tuple[int, ...] = (0,)) -> None:
+def check_divides(
+    parts: int, size: Dim, headline: str, *, operands: tuple[int, ...] = (0,), argument: str = ""
+) -> None:
     """TypeProblem unless a dim is a multiple of a number; the headline says what each of them is."""
     rest = size % parts
     whole = same(rest, ZERO)
@@ -66,4 +68,4 @@ def check_divides(parts: int, size: Dim, headline: str, *, operands: tuple[int, 
             help=f"state it: `assert {rest} == 0`",
         )
     if not whole:
-        raise TypeProblem("AX0322", headline, operands=operands)
+        raise TypeProblem("AX0322", headline, operands=operands, argument=argument)

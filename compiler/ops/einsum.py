@@ -95,7 +95,10 @@ def _sizes(terms: Sequence[str], types: Sequence[TensorType], names: Sequence[st
                     help=f"state it: `assert {known} == {dim}`",
                 )
             raise TypeProblem(
-                "AX0323", f"`{name}` of `einsum` has two sizes: {known} and {dim}", operands=(position, first)
+                "AX0323",
+                f"`{name}` of `einsum` has two sizes: {known} and {dim}",
+                operands=(position, first),
+                argument="equation",
             )
     return {letter: dim for letter, (dim, _) in sizes.items()}
 
@@ -138,12 +141,16 @@ def einsum(equation: str, *operands: Value) -> Value:
     factors, result = _parse(equation, operands)
     names = list(dict.fromkeys(name for term in factors for name in term))
     if len(names) > len(ascii_letters):
-        raise TypeProblem("AX0323", f"`einsum` takes {len(ascii_letters)} axes at most, not {len(names)}")
+        raise TypeProblem(
+            "AX0323", f"`einsum` takes {len(ascii_letters)} axes at most, not {len(names)}", argument="equation"
+        )
     for name in result:
         if name not in names:
-            raise TypeProblem("AX0323", f"`{name}` on the right of `einsum` is on no axis on the left")
+            raise TypeProblem(
+                "AX0323", f"`{name}` on the right of `einsum` is on no axis on the left", argument="equation"
+            )
         if result.count(name) > 1:
-            raise TypeProblem("AX0323", f"`{name}` is twice on the right of `einsum`")
+            raise TypeProblem("AX0323", f"`{name}` is twice on the right of `einsum`", argument="equation")
     letters = dict(zip(names, ascii_letters, strict=False))
     terms = ["".join(letters[name] for name in term) for term in factors]
     _sizes(terms, [x.type for x in operands], names)
@@ -156,7 +163,11 @@ def _parse(equation: str, operands: Sequence[Value]) -> tuple[list[list[str]], l
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        raise TypeProblem("AX0323", f"`einsum` names the axes of {len(terms)} tensors and is given {len(operands)}")
+        raise TypeProblem(
+            "AX0323",
+            f"`einsum` names the axes of {len(terms)} tensors and is given {len(operands)}",
+            argument="equation",
+        )
     factors = [_factor(term, x, position) for position, (term, x) in enumerate(zip(terms, operands, strict=True))]
     dots = max((name for term in factors for name in term if name.startswith("...")), key=_dot, default=None)
     count = 0 if dots is None else _dot(dots) + 1
@@ -180,6 +191,7 @@ def _factor(term: str, x: Value, position: int) -> list[str]:
             "AX0323",
             f"`{term.strip()}` names {len(names)} axes of {x.type}, which has {x.rank}",
             operands=(position,),
+            argument="equation",
             help=f"put spaces between names: `{' '.join(names[0])}`" if spaced else None,
         )
     return expanded

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def _check_pads(op: str, window: Window) -> None:
     """ONNX's rule, without which a window could lie in the padding alone."""
     if any(pad >= size for pad, size in zip(window.pads, (*window.kernel, *window.kernel), strict=True)):
-        raise TypeProblem("AX0322", f"`{op}` needs pads smaller than its window")
+        raise TypeProblem("AX0322", f"`{op}` needs pads smaller than its window", argument="kernel")
 
 
 def _places(window: Window, x: Any) -> list[int]:

@@ -36,7 +36,9 @@ class Reduction(Op):
     def infer(self, x: TensorType) -> TensorType:
         check_dtypes(self.name, self.accepts, x)
         if any(axis >= x.rank for axis in self.axes):
-            raise TypeProblem("AX0320", f"`{self.name}` has no axis {max(self.axes)} to work along in {x}")
+            raise TypeProblem(
+                "AX0320", f"`{self.name}` has no axis {max(self.axes)} to work along in {x}", argument="axis"
+            )
         return x.with_shape(_folded(x, self.axes, self.keep))
 
     def spread(self, folded: Value, x: Value) -> Value:

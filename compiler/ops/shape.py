@@ -195,7 +195,9 @@ class Reshape(Op):
             )
         if not equal:
             raise TypeProblem(
-                "AX0324", f"cannot reshape {x} to {_shown(self.shape)}: {x.size} elements against {result.size}"
+                "AX0324",
+                f"cannot reshape {x} to {_shown(self.shape)}: {x.size} elements against {result.size}",
+                argument="shape",
             )
         return result
 
@@ -225,7 +227,9 @@ class Transpose(Op):
     def infer(self, x: TensorType) -> TensorType:
         if sorted(self.permutation) != list(range(x.rank)):
             raise TypeProblem(
-                "AX0320", f"an order of axes names each axis of {x} once: {list(self.permutation)} does not"
+                "AX0320",
+                f"an order of axes names each axis of {x} once: {list(self.permutation)} does not",
+                argument="axes",
             )
         return x.with_shape(tuple(x.shape[axis] for axis in self.permutation))
 
@@ -272,7 +276,9 @@ class Squeeze(Op):
         for axis in self.axes:
             if not is_one(x.shape[axis]):
                 raise TypeProblem(
-                    "AX0322", f"`squeeze` drops axes of size 1, and axis {axis} of {x} is {x.shape[axis]}"
+                    "AX0322",
+                    f"`squeeze` drops axes of size 1, and axis {axis} of {x} is {x.shape[axis]}",
+                    argument="axis",
                 )
         return x.with_shape(tuple(dim for axis, dim in enumerate(x.shape) if axis not in self.axes))
 
@@ -295,7 +301,7 @@ def normal_axis(axis: int, rank: int, op: str) -> int:
     """An axis counted from the front. TypeProblem if there is none such."""
     if not -rank <= axis < rank:
         allowed = f"axes run from {-rank} to {rank - 1}" if rank else "a scalar has no axes"
-        raise TypeProblem("AX0320", f"`{op}` has no axis {axis} to work along: {allowed}")
+        raise TypeProblem("AX0320", f"`{op}` has no axis {axis} to work along: {allowed}", argument="axis")
     return axis % rank
 
 
@@ -305,7 +311,7 @@ def normal_axes(axes: int | Sequence[int] | None, rank: int, op: str) -> tuple[i
         return tuple(range(rank))
     given = [normal_axis(axis, rank, op) for axis in ([axes] if isinstance(axes, int) else axes)]
     if len(set(given)) < len(given):
-        raise TypeProblem("AX0320", f"`{op}` is given an axis twice: {list(given)}")
+        raise TypeProblem("AX0320", f"`{op}` is given an axis twice: {list(given)}", argument="axis")
     return tuple(sorted(given))
 
 

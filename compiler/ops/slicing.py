@@ -85,7 +85,9 @@ class Split(Op):
         total = sum(self.sizes, ZERO)
         if same(total, size) is not True:
             code = "AX0305" if same(total, size) is None else "AX0322"
-            raise TypeProblem(code, f"`split` needs parts that fill axis {self.axis}: {total} of {size}")
+            raise TypeProblem(
+                code, f"`split` needs parts that fill axis {self.axis}: {total} of {size}", argument="parts"
+            )
         before, after = x.shape[: self.axis], x.shape[self.axis + 1 :]
         return tuple(x.with_shape((*before, part, *after)) for part in self.sizes)
 
@@ -239,8 +241,8 @@ def split(x: Value, parts: int | Sequence[Dim | int], axis: int) -> tuple[Value,
         size = x.shape[place]
         headline = f"`split` cannot make {parts} equal parts of axis {place}, of size {size}"
         if parts < 1:
-            raise TypeProblem("AX0322", headline)
-        check_divides(parts, size, headline)
+            raise TypeProblem("AX0322", headline, argument="parts")
+        check_divides(parts, size, headline, argument="parts")
         parts = [size // parts] * parts
     sizes = tuple(Dim.of(part) for part in parts)
     return (x,) if sizes == (x.shape[place],) else current_builder().add_many(Split(place, sizes), x)

@@ -46,7 +46,9 @@ class TopK(Op):
             raise TypeProblem("AX0303", f"`{self.name}` does not order {x.dtype}", help="convert it: `i64(...)`")
         size = x.shape[self.axis]
         if at_most(self.k + 1, Dim.of(0)) or at_most(size + 1, self.k):
-            raise TypeProblem("AX0322", f"`top_k` cannot take {self.k} elements of axis {self.axis}, of size {size}")
+            raise TypeProblem(
+                "AX0322", f"`top_k` cannot take {self.k} elements of axis {self.axis}, of size {size}", argument="k"
+            )
         if not at_most(self.k, size):
             raise TypeProblem(
                 "AX0305",

@@ -58,14 +58,21 @@ class Window(Record):
                 help="a batch of grey images is [B, 1, height, width]",
             )
         if not (len(self.strides) == len(self.dilations) == n and len(self.pads) == 2 * n):
-            raise TypeProblem("AX0322", f"`{op}` over {n} axes needs {n} strides, {n} dilations and {2 * n} pads")
+            raise TypeProblem(
+                "AX0322", f"`{op}` over {n} axes needs {n} strides, {n} dilations and {2 * n} pads", argument="kernel"
+            )
         if min((*self.kernel, *self.strides, *self.dilations)) < 1 or min(self.pads) < 0:
-            raise TypeProblem("AX0322", f"`{op}` needs windows, strides, dilations of 1 or more, and no negative pads")
+            raise TypeProblem(
+                "AX0322",
+                f"`{op}` needs windows, strides, dilations of 1 or more, and no negative pads",
+                argument="kernel",
+            )
         for axis, (size, extent) in enumerate(zip(self._padded(x.shape[2:]), self.extents, strict=True)):
             if (number := size.constant) is not None and number < extent:
                 raise TypeProblem(
                     "AX0322",
                     f"`{op}` has a window of {extent}, and axis {axis + 2} of {x} is {number} with its pads",
+                    argument="kernel",
                     help="pad more, or take a smaller window",
                 )
 

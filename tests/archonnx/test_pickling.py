@@ -297,7 +297,10 @@ def test_errors_are_raised_in_this_process_as_in_another(spawned: ProcessPoolExe
 @pytest.mark.parametrize(
     ("error", "attributes"),
     [
-        (TypeProblem("AX0301", "no", operands=(1, 0), notes=("n",), help="h"), "code headline operands notes help"),
+        (
+            TypeProblem("AX0301", "no", operands=(1, 0), argument="axis", notes=("n",), help="h"),
+            "code headline operands argument notes help",
+        ),
         (InternalError("wrong", details="d", span=Span(Source("a", "text"), 1, 2)), "what details"),
         (NotDifferentiable(graphs_of("digits_cnn")["infer"].nodes[0], "it jumps"), "why what"),
     ],

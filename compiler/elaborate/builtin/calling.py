@@ -1,6 +1,7 @@
 """Calling the functions of the language that are not written in it (``functions`` holds them).
 
-Each is a Python function whose annotations are kinds (the aliases below): they say what an argument may be.
+Each is a Python function whose annotations are kinds (``core.kinds``), as Python spells them: they say what an argument
+may be. The aliases below are their names.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.kinds import KINDS
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, assign_arguments
-from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import CALLABLE, Builtin, BuiltinParameter, Results, describe
+from archonnx.compiler.elaborate.core.static import is_size
+from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, describe
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Value
@@ -30,6 +32,8 @@ Tensor: TypeAlias = Value
 """A tensor; numbers, dims and lists of numbers become constants."""
 Operand: TypeAlias = Any
 """A tensor, or a number or dim, which stays what it is."""
+Items: TypeAlias = list[Any]
+"""A list, or several results."""
 Shape: TypeAlias = list[Any]
 """A list of dims."""
 Size: TypeAlias = Any
@@ -44,6 +48,8 @@ Ints: TypeAlias = list[int]
 Sizes: TypeAlias = dict[str, Any]
 """Any other keyword arguments: names of axes and their sizes."""
 SIZES = "sizes"
+SPELT = {"str": "string", "size": "dim", "int": "whole"}
+"""Words of kinds whose names in Python are others."""
 
 _functions: dict[str, Builtin] = {}
 
@@ -78,7 +84,8 @@ def _parameters(function: Any) -> tuple[BuiltinParameter, ...]:
 
 
 def _kind(annotation: str) -> str:
-    return annotation.removesuffix(" | None").lower()
+    word = annotation.removesuffix(" | None").lower()
+    return SPELT.get(word, word)
 
 
 @cache
@@ -123,7 +130,7 @@ def call_builtin(
 
 def _size(frame: Frame, argument: ast.Argument) -> Any:
     value = evaluate(frame, argument.value)
-    if isinstance(value, bool) or not isinstance(value, int | Dim):
+    if not is_size(value):
         fail("AX0306", f"the size of an axis is an int, not {describe(value)}", argument.span)
     return value
 
@@ -156,83 +163,33 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
 def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
     from archonnx.compiler.elaborate.meaning.calls import evaluate_callable
 
-    reading = evaluate_callable if parameter.kind == "fn" else evaluate
+    kind = KINDS[parameter.kind]
+    reading = evaluate_callable if kind.called else evaluate
     value = given.value if given.expr is None else reading(frame, given.expr)
     optional = not parameter.required and parameter.default is None
     if value is None and (optional or parameter.kind == "any"):
         return None
-    coerced = coerce(frame, parameter.kind, value)
-    if coerced is None:
-        fail("AX0306", f"`{parameter.name}` takes {WANTED[parameter.kind]}, not {describe(value)}", given.span)
-    return coerced
+    if not kind.accepts(value):
+        fail("AX0306", f"`{parameter.name}` takes {kind.wanted}, not {describe(value)}", given.span)
+    return kind.coerce(frame, value)
 
 
-WANTED = {
-    "tensor": "a tensor", "operand": "a tensor or number", "shape": "a list of dims", "axes": "an axis or several",
-    "int": "an int", "float": "a number", "bool": "true or false", "ints": "an int or a list of ints",
-    "list[any]": "a list", "sizes": "sizes by name", "size": "a dim", "fn": "a fn", "str": "a string", "any": "a value",
-}  # fmt: skip
-
-
-def coerce(frame: Frame, kind: str, value: Any) -> Any:
-    """A value as a kind of parameter wants it, or None if it does not fit."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    match kind:
-        case "tensor":
-            return as_tensor(frame, value) if isinstance(value, Value | int | float | Dim) or _numeric(value) else None
-        case "operand":
-            return value if isinstance(value, Value | int | float | Dim) else None
-        case "shape":
-            fits = isinstance(value, list) and all(isinstance(d, int | Dim) and not isinstance(d, bool) for d in value)
-            return value if fits else None
-        case "int":
-            return value if whole else None
-        case "axes" | "ints":
-            return (
-                [value]
-                if whole
-                else value
-                if isinstance(value, list) and all(isinstance(i, int) for i in value)
-                else None
-            )
-        case "size":
-            return value if whole or isinstance(value, Dim) else None
-        case "float":
-            return float(value) if number else None
-        case "bool":
-            return value if isinstance(value, bool) else None
-        case "list[any]":
-            return list(value.items) if isinstance(value, Results) else value if isinstance(value, list) else None
-        case "fn":
-            return value if isinstance(value, CALLABLE) else None
-        case "str":
-            return value if isinstance(value, str) else None
-    return value
-
-
-def _numeric(value: Any) -> bool:
-    if not isinstance(value, list) or not value:
-        return False
-    if all(isinstance(item, list) for item in value):
-        return len({len(item) for item in value}) == 1 and all(_numeric(item) for item in value)
-    return all(isinstance(item, int | float) for item in value)
-
-
-def require(fits: bool, code: str, headline: str, help: str | None = None) -> None:
+def require(fits: bool, code: str, headline: str, help: str | None = None, argument: str = "") -> None:
     """TypeProblem unless it fits."""
     if not fits:
-        raise TypeProblem(code, headline, help=help)
+        raise TypeProblem(code, headline, argument=argument, help=help)
 
 
-def axis_of(x: Value, axis: int) -> int:
-    """A non-negative axis of a tensor."""
-    require(-x.rank <= axis < x.rank, "AX0320", f"axis {axis} is outside a tensor of {x.rank} axes")
+def axis_of(x: Value, axis: int, argument: str = "axis") -> int:
+    """A non-negative axis of a tensor, given as this argument."""
+    headline = f"axis {axis} is outside a tensor of {x.rank} axes"
+    require(-x.rank <= axis < x.rank, "AX0320", headline, argument=argument)
     return axis % x.rank
 
 
-def dims_of(sizes: Shape) -> list[Dim]:
-    """Dims; TypeProblem if one is negative."""
+def dims_of(sizes: Shape, argument: str = "shape") -> list[Dim]:
+    """The dims that are given as this argument; TypeProblem if one is negative."""
     for size in sizes:
-        require(not isinstance(size, int) or size >= 0, "AX0313", f"a dim cannot be negative: {size}")
+        fits = not isinstance(size, int) or size >= 0
+        require(fits, "AX0313", f"a dim cannot be negative: {size}", argument=argument)
     return [Dim.of(size) for size in sizes]

@@ -163,4 +163,4 @@ def _groups(side: str) -> tuple[Group, ...]:
 
 
 def _fail(headline: str, help: str | None = None) -> NoReturn:
-    raise TypeProblem("AX0325", headline, help=help)
+    raise TypeProblem("AX0325", headline, argument="pattern", help=help)

@@ -7,6 +7,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core import algebra
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Choice, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
@@ -14,7 +15,7 @@ from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops import elementwise
 from archonnx.grammar.source import Span
 
-from .calling import Fn, Operand, Tensor, axis_of, builtin, require
+from .calling import Fn, Items, Operand, Tensor, axis_of, builtin, require
 
 
 @builtin
@@ -103,19 +104,19 @@ def len_(frame: Frame, x: Any) -> int:
 
 
 @builtin
-def reversed_(frame: Frame, x: list[Any]) -> list[Any]:
+def reversed_(frame: Frame, x: Items) -> list[Any]:
     """A list from its end to its start."""
     return x[::-1]
 
 
 @builtin
-def enumerate_(frame: Frame, x: list[Any]) -> list[Any]:
+def enumerate_(frame: Frame, x: Items) -> list[Any]:
     """Pairs of position and item."""
     return [[i, item] for i, item in enumerate(x)]
 
 
 @builtin
-def zip_(frame: Frame, a: list[Any], b: list[Any]) -> list[Any]:
+def zip_(frame: Frame, a: Items, b: Items) -> list[Any]:
     """Pairs of items of two lists of one length."""
     require(len(a) == len(b), "AX0304", f"`zip` joins lists of one length, not of {len(a)} and {len(b)}")
     return [[x, y] for x, y in zip(a, b, strict=True)]
@@ -136,7 +137,7 @@ def is_word(frame: Frame, x: Any) -> bool:
 @builtin
 def is_int(frame: Frame, x: Any) -> bool:
     """Whether a value is a known int, not a symbolic dim or anything else."""
-    return isinstance(x, int) and not isinstance(x, bool)
+    return is_whole(x)
 
 
 @builtin

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.elaborate.core.frame import Frame
-from archonnx.compiler.elaborate.core.static import ITEMS
+from archonnx.compiler.elaborate.core.static import ITEMS, is_size
 from archonnx.compiler.elaborate.core.tensors import as_tensor, promoted
 from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Results, describe
 from archonnx.compiler.ir.dims import Dim
@@ -24,7 +24,21 @@ from archonnx.compiler.ops import einsum as einsum_ops
 from archonnx.compiler.ops.base import registry
 
 from . import einops
-from .calling import Axes, Ints, Operand, Shape, Size, Sizes, Tensor, axis_of, builtin, described, dims_of, require
+from .calling import (
+    Axes,
+    Ints,
+    Items,
+    Operand,
+    Shape,
+    Size,
+    Sizes,
+    Tensor,
+    axis_of,
+    builtin,
+    described,
+    dims_of,
+    require,
+)
 
 UNARY = (
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
@@ -134,7 +148,7 @@ def ones_like(frame: Frame, x: Tensor) -> Value:
 @builtin
 def eye(frame: Frame, n: Size) -> Value:
     """The identity matrix of n rows."""
-    return shape.eye(dims_of([n])[0], frame.build.float_type)
+    return shape.eye(dims_of([n], "n")[0], frame.build.float_type)
 
 
 @builtin
@@ -143,7 +157,7 @@ def arange(frame: Frame, start: Size, stop: Size | None = None, step: int = 1) -
     require(step != 0, "AX0311", "the step of `arange` is 0")
     first, last = (Dim.of(0), Dim.of(start)) if stop is None else (Dim.of(start), Dim.of(stop))
     if stop is None and step == 1:
-        return shape.iota(dims_of([start])[0])
+        return shape.iota(dims_of([start], "start")[0])
     span = last - first if step > 0 else first - last
     count = (span + (abs(step) - 1)) // abs(step)
     places = shape.iota(count if at_most(Dim.of(0), count) else count.maximum(0))
@@ -155,7 +169,7 @@ def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
     """n numbers from start to stop, both included."""
     dtype = frame.build.float_type
     if isinstance(n, int):
-        require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}")
+        require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}", argument="n")
         require(n <= ITEMS, "AX0215", f"a constant of {n:,} numbers is too large for a spec")
         return frame.build.builder.constant(np.linspace(start, stop, n), dtype)
     gaps = shape.dim_value((Dim.of(n) - 1).maximum(1), dtype)
@@ -196,25 +210,25 @@ def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
             help=f"write `transpose(x, {list(range(x.rank))[::-1]})`",
         )
         axes = [1, 0]
-    order = [axis_of(x, a) for a in axes]
-    require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is no order of {x.rank} axes")
+    order = [axis_of(x, a, "axes") for a in axes]
+    require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is no order of {x.rank} axes", argument="axes")
     return shape.transpose(x, order)
 
 
 @builtin
-def concat(frame: Frame, tensors: list[Any], *, axis: int) -> Value:
+def concat(frame: Frame, tensors: Items, *, axis: int) -> Value:
     """Tensors one after the other along an axis."""
     require(len(tensors) > 0, "AX0306", "`concat` needs a tensor at least")
     return slicing.concat([as_tensor(frame, t) for t in tensors], axis)
 
 
 @builtin
-def stack(frame: Frame, tensors: list[Any], *, axis: int = 0) -> Value:
+def stack(frame: Frame, tensors: Items, *, axis: int = 0) -> Value:
     """Tensors of one shape side by side along a new axis."""
     require(len(tensors) > 0, "AX0306", "`stack` needs a tensor at least")
     values = [as_tensor(frame, t) for t in tensors]
     rank = values[0].rank + 1
-    require(-rank <= axis < rank, "AX0320", f"axis {axis} is outside the {rank} axes of the result")
+    require(-rank <= axis < rank, "AX0320", f"axis {axis} is outside the {rank} axes of the result", argument="axis")
     return slicing.stack(values, axis % rank)
 
 
@@ -239,10 +253,10 @@ def reduce_(frame: Frame, x: Tensor, pattern: str, by: Any, sizes: Sizes = {}) -
 
 
 @builtin
-def pad(frame: Frame, x: Tensor, pads: list[Any], *, value: float = 0.0) -> Value:
+def pad(frame: Frame, x: Tensor, pads: Items, *, value: float = 0.0) -> Value:
     """Numbers added around: a pair [before, after] for each axis."""
     fits = len(pads) == x.rank and all(isinstance(pair, list) and len(pair) == 2 for pair in pads)
-    fits = fits and all(isinstance(n, int | Dim) and not isinstance(n, bool) for pair in pads for n in pair)
+    fits = fits and all(is_size(n) for pair in pads for n in pair)
     require(fits, "AX0321", f"`pad` takes a pair [before, after] for each of {x.rank} axes")
     return slicing.pad(x, [pair[0] for pair in pads], [pair[1] for pair in pads], value)
 

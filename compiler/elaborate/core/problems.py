@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ops.base import TypeProblem
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 
 class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
     """Turns an op's TypeProblem into a diagnostic: its operands are these expressions, with these values."""
-
-    BLAME: ClassVar = {
-        "AX0320": ("axis", "axes"),
-        "AX0322": ("parts", "kernel", "axis"),
-        "AX0324": ("shape",),
-        "AX0325": ("pattern",),
-        "AX0323": ("equation",),
-        "AX0313": ("shape", "n"),
-    }
-    """Arguments that are at fault, by code, where they are given: better places than the tensor."""
 
     def __init__(
         self,
@@ -53,10 +43,9 @@ class problems:  # noqa: N801 - reads as a statement: `with problems(...)`
             if position < len(self.operands):
                 value = self.values[position]
                 labels.append(Label(self.operands[position].span, provenance(value)))
-        written = {name: given.span for name, given in self.arguments.items() if given.expr is not None}
-        blamed = next((written[n] for n in self.BLAME.get(error.code, ()) if n in written), None)
-        if blamed is not None:
-            fail(error.code, error.headline, blamed, "", notes=error.notes, help=error.help, others=labels)
+        blamed = self.arguments.get(error.argument)
+        if blamed is not None and blamed.expr is not None:
+            fail(error.code, error.headline, blamed.span, "", notes=error.notes, help=error.help, others=labels)
         single = len(error.operands) == 1 and len(labels) == 1
         span = labels[0].span if single else self.span
         text = labels[0].text if single else ""

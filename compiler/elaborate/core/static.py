@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
@@ -26,6 +26,21 @@ ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether a value is an int of the language. A bool is not, although Python's is."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is an int or a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_size(value: Any) -> TypeGuard[int | Dim]:
+    """Whether a value may be the size of an axis: an int, or a symbolic dim."""
+    return isinstance(value, int | Dim) and not isinstance(value, bool)
+
+
 def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Span, Span]) -> Any:
     """An operator on two static values."""
     if op in ("==", "!="):
@@ -40,7 +55,7 @@ def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Sp
     if op == "@":
         fail("AX0306", f"`@` joins tensors, not {describe(left)} and {describe(right)}", span)
     for value, where in zip((left, right), operands, strict=True):
-        if isinstance(value, bool) or not isinstance(value, int | float | Dim | list):
+        if not is_number(value) and not isinstance(value, Dim | list):
             fail("AX0306", f"`{op}` is not defined for {describe(value)}", where)
     if isinstance(left, list) or isinstance(right, list):
         return _list_binary(op, left, right, span)
@@ -48,8 +63,7 @@ def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Sp
 
 
 def _are_dims(left: Any, right: Any) -> bool:
-    whole = all(isinstance(value, int | Dim) and not isinstance(value, bool) for value in (left, right))
-    return whole and (isinstance(left, Dim) or isinstance(right, Dim))
+    return is_size(left) and is_size(right) and (isinstance(left, Dim) or isinstance(right, Dim))
 
 
 def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
@@ -107,7 +121,7 @@ def in_range(result: Any, what: str, span: Span) -> Any:
     wrong = isinstance(result, complex) or (isinstance(result, float) and math.isnan(result))
     if isinstance(result, Dim):
         wrong = not result.is_representable
-    if wrong or (isinstance(result, int) and not isinstance(result, bool) and abs(result) >= LIMIT):
+    if wrong or (is_whole(result) and abs(result) >= LIMIT):
         fail("AX0311", f"the result of `{what}` is out of range", span)
     return result
 

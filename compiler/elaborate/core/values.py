@@ -123,7 +123,7 @@ class Builtin(Record):
 
 
 class BuiltinParameter(Record):
-    """``kind`` says what is accepted (see ``builtins.coerce``); keyword-only ones cannot be given by position."""
+    """``kind`` says what is accepted (see ``kinds``); keyword-only ones cannot be given by position."""
 
     name: str
     kind: str

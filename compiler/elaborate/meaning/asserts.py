@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most, same
@@ -48,7 +49,7 @@ def check_assert(frame: Frame, statement: ast.Assert) -> None:
 
 def _check_dims(frame: Frame, statement: ast.Assert, condition: ast.Binary, left: Any, right: Any) -> None:
     for value, expr in ((left, condition.left), (right, condition.right)):
-        if isinstance(value, bool) or not isinstance(value, int | Dim):
+        if not is_size(value):
             fail("AX0306", f"a dim is compared with a dim or an int, not with {describe(value)}", expr.span)
     a, b = Dim.of(left), Dim.of(right)
     decided = decide(condition.op, a, b)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, evaluate_argument, is_tensor_type
+from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Module, describe
 from archonnx.compiler.ir.dims import Dim
@@ -93,7 +94,7 @@ def bind_arguments(
 
 
 def keep_static(inner: Frame, name: str, value: Any, span: Span) -> None:
-    if (isinstance(value, int | Dim) and not isinstance(value, bool)) or isinstance(value, list):
+    if is_size(value) or isinstance(value, list):
         inner.statics[name] = (value, span)
 
 

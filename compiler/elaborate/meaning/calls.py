@@ -77,7 +77,7 @@ def _piped(value: ast.Expr) -> tuple[ast.Expr, ...]:
 
 def _takes_list(callee: Any) -> bool:
     """Whether several piped values are one argument, as in ``(a, b) |> concat(axis=-1)``."""
-    return isinstance(callee, Builtin) and bool(callee.parameters) and callee.parameters[0].kind == "list[any]"
+    return isinstance(callee, Builtin) and bool(callee.parameters) and callee.parameters[0].kind == "items"
 
 
 def callee_of(frame: Frame, expr: ast.Expr) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from archonnx.compiler.elaborate.core.algebra import is_group, map_groups
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems
-from archonnx.compiler.elaborate.core.static import bounded, static_binary
+from archonnx.compiler.elaborate.core.static import bounded, is_number, is_size, is_whole, static_binary
 from archonnx.compiler.elaborate.core.tensors import tensor_binary
 from archonnx.compiler.elaborate.core.values import Choice, Derived, Method, Module, Results, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
@@ -92,7 +92,7 @@ def _list(frame: Frame, expr: ast.List, hint: str | None) -> list[Any]:
 def spread(frame: Frame, dots: ast.Dots) -> list[Any]:
     """The dims for which ``...S`` stands."""
     value = frame.locals.get(dots.name or "")
-    if not isinstance(value, list) or not all(isinstance(d, int | Dim) and not isinstance(d, bool) for d in value):
+    if not isinstance(value, list) or not all(is_size(d) for d in value):
         fail(
             "AX0201",
             f"`...{dots.name or ''}` is not known here",
@@ -136,7 +136,7 @@ def _unary(frame: Frame, expr: ast.Unary, hint: str | None) -> Any:
             return value if expr.op == "+" else frame.build.builder.elementwise("neg", value)
     if expr.op == "not" and isinstance(value, bool | None):
         return not value
-    if isinstance(value, int | float | Dim) and not isinstance(value, bool) and expr.op != "not":
+    if (is_number(value) or isinstance(value, Dim)) and expr.op != "not":
         negated = -value if expr.op == "-" else value
         return negated if isinstance(negated, float) else static_dim(negated)
     if expr.op == "-" and is_group(value):
@@ -367,7 +367,7 @@ def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
             fail("AX0312", "the step of a slice is 0", subscript.span)
         return value[start:stop:step]
     position = evaluate(frame, subscript)
-    if isinstance(position, bool) or not isinstance(position, int):
+    if not is_whole(position):
         fail("AX0306", f"an index into a list is an int, not {describe(position)}", subscript.span)
     if not -len(value) <= position < len(value):
         fail("AX0312", f"index {position} is outside a list of {len(value)}", subscript.span)
@@ -378,7 +378,7 @@ def _bound(frame: Frame, expr: ast.Expr | None) -> int | None:
     if expr is None:
         return None
     value = evaluate(frame, expr)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not is_whole(value):
         fail("AX0306", f"a slice bound is an int here, not {describe(value)}", expr.span)
     return value
 

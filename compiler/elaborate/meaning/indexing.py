@@ -6,6 +6,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
+from archonnx.compiler.elaborate.core.static import is_size, is_whole
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most
@@ -91,7 +92,7 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
         return gather(value, position, axis)
     if isinstance(position, Dim):
         return gather(value, dim_value(position), axis)
-    if isinstance(position, bool) or not isinstance(position, int):
+    if not is_whole(position):
         fail(
             "AX0318",
             f"an index is an int, a slice, `none` or an integer tensor, not {describe(position)}",
@@ -117,7 +118,7 @@ def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value
     if isinstance(start, Value) or isinstance(stop, Value):
         return _window(frame, value, axis, subscript, start)
     for bound, part in ((start, subscript.start), (stop, subscript.stop), (step, subscript.step)):
-        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | Dim)):
+        if bound is not None and not is_size(bound):
             assert part is not None
             fail("AX0318", f"a slice bound is an int or a dim, not {describe(bound)}", part.span)
     if isinstance(step, Dim) or step == 0:
@@ -171,7 +172,7 @@ def _window(frame: Frame, value: Value, axis: int, subscript: ast.Slice, start: 
     length = None
     if isinstance(stop, ast.Binary) and stop.op == "+" and stop.left == subscript.start and subscript.step is None:
         length = evaluate(frame, stop.right)
-    if not isinstance(start, Value) or isinstance(length, bool) or not isinstance(length, int | Dim):
+    if not isinstance(start, Value) or not is_size(length):
         fail(
             "AX0317",
             "the length of a slice between tensors must be certain",

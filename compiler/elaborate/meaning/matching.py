@@ -8,6 +8,7 @@ from typing import Any
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
+from archonnx.compiler.elaborate.core.static import is_number, is_size
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
@@ -45,7 +46,7 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
 def evaluate_dim(frame: Frame, expr: ast.Expr) -> Dim:
     """A dim of a type."""
     value = evaluate(frame, expr)
-    if isinstance(value, bool) or not isinstance(value, int | Dim):
+    if not is_size(value):
         fail("AX0306", f"a dim is an int, not {describe(value)}", expr.span)
     if isinstance(value, int) and value < 0:
         fail("AX0313", f"a dim cannot be negative: {expr.span.text} is {value}", expr.span)
@@ -147,7 +148,7 @@ class Matcher:
         if isinstance(expr, ast.Name):
             if expr.id in self.frame.statics:
                 known, where = self.frame.statics[expr.id]
-                if isinstance(known, int | Dim) and not isinstance(known, bool):
+                if is_size(known):
                     label = Label(where, f"{expr.id} was fixed as {known} here")
                     self._agree(name, axis, size, Dim.of(known), span, label, value)
                     return
@@ -212,7 +213,7 @@ def check_results(frame: Frame, what: str, result: ast.Result | None, values: li
     for number, (declared, value, span) in enumerate(zip(fields, values, spans, strict=True)):
         name = declared.name or ("result" if len(fields) == 1 else f"result {number}")
         if is_tensor_type(declared.type):
-            if isinstance(value, int | float | Dim) and not isinstance(value, bool):
+            if is_number(value) or isinstance(value, Dim):
                 with problems(frame, span, [], []):
                     value = _number_result(frame, declared.type, value)
             if not isinstance(value, Value):
@@ -240,6 +241,5 @@ def _number_result(frame: Frame, declared: ast.Type, value: Any) -> Value:
 def _known_dims(frame: Frame) -> None:
     """Ints, dims and lists computed in the body may be named in the result's type."""
     for name, value in frame.locals.items():
-        dim = isinstance(value, int | Dim) and not isinstance(value, bool)
-        if (dim or isinstance(value, list)) and name not in frame.statics:
+        if (is_size(value) or isinstance(value, list)) and name not in frame.statics:
             frame.statics[name] = (value, frame.called_at or frame.owner.made_at)

@@ -10,6 +10,7 @@ from typing import Any
 from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.elaborate.core.frame import BUDGET, POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
+from archonnx.compiler.elaborate.core.static import is_number, is_whole
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Around, Function, Module, Results, describe
 from archonnx.compiler.ir.dims import Dim
@@ -174,7 +175,7 @@ def _replace_item(frame: Frame, target: ast.Expr, value: Any) -> None:
             target.value.span,
             help="a tensor is written into with `put(x, at, update, axis=...)`",
         )
-    if isinstance(position, bool) or not isinstance(position, int) or not -len(old) <= position < len(old):
+    if not is_whole(position) or not -len(old) <= position < len(old):
         fail("AX0312", f"a list of {len(old)} has no item {describe(position)}", target.subscripts[0].span)
     new = list(old)
     new[position] = value
@@ -266,7 +267,7 @@ def sample(frame: Frame, wanted: TensorType, distribution: ast.Expr, declared_at
     span = distribution.span
     with frame.at(span, f"`{span.text}`"), problems(frame, span, [], []):
         value = calls.call_values(frame, sampler, [[static_dim(d) for d in wanted.shape]], span)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if is_number(value):
             with problems(frame, span, [distribution], [value]):
                 value = broadcast_to(as_tensor(frame, value, wanted.dtype), wanted.shape)
     if not isinstance(value, Value):

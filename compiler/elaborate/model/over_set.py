@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
 from archonnx.compiler.elaborate.core.signatures import Given, assign_arguments, bare_word
+from archonnx.compiler.elaborate.core.static import is_number
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.ir.facts import same
@@ -56,7 +57,7 @@ def _option(frame: Frame, function: str, name: str, given: Given) -> str | float
     assert expr is not None, "what is piped is no option"
     if words is None:
         value = evaluate(frame, expr)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if not is_number(value) or value <= 0:
             fail("AX0306", f"`{name}` of `{function}` is a number above 0, not {describe(value)}", given.span)
         return float(value)
     word = bare_word(expr)

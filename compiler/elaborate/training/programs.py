@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from archonnx.compiler.elaborate.core.frame import BUDGET, Frame, Scope
+from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.values import Function, Results, describe
 from archonnx.compiler.elaborate.meaning import bodies, calls
 from archonnx.compiler.elaborate.meaning.expressions import evaluate, iterate, truth, unpack
@@ -255,7 +256,7 @@ def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
 def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every) -> Plan:
     """``repeat n:`` and ``every n:``, and the statements inside."""
     count = evaluate(frame, statement.count)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if not is_whole(count) or count < 1:
         fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
     body: Plan = ()
     for inner in _flat(frame, block, statement.body):
@@ -340,7 +341,7 @@ def _member(frame: Frame, expr: ast.Expr) -> str | None:
         return None
     outer = _dotted(expr.value) or _member(frame, expr.value)
     number = evaluate(frame, expr.subscripts[0])
-    if outer is None or outer in frame.locals or isinstance(number, bool) or not isinstance(number, int):
+    if outer is None or outer in frame.locals or not is_whole(number):
         return None
     return f"{outer}.{number}"
 

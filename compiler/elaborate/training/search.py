@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Frame, Scope
+from archonnx.compiler.elaborate.core.static import is_number, is_whole
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.model.model import ElaboratedModel
@@ -96,7 +97,7 @@ def _read(block: _Block, statement: ast.Stmt) -> None:
         case ast.Assign(targets=(ast.Name(id="trials"),), values=(value,)):
             _once(block, "trials", statement.span)
             trials = evaluate(block.frame, value)
-            if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+            if not is_whole(trials) or trials < 1:
                 fail("AX0306", f"a count is a positive int, not {describe(trials)}", value.span)
             block.trials = trials
         case ast.Assign(targets=(ast.Name(id=name) as target,), values=(value,)):
@@ -176,9 +177,9 @@ def _choice(values: Sequence[Any], expr: ast.Call) -> Choice:
 def _between(kind: str, values: Sequence[Any], expr: ast.Call) -> Between:
     if len(values) != 2:
         fail("AX0711", f"`{kind}` takes two bounds, the lower one first", expr.span)
-    needed = int if kind == "intrange" else int | float
+    fits = is_whole if kind == "intrange" else is_number
     for value, argument in zip(values, expr.arguments, strict=True):
-        if isinstance(value, bool) or not isinstance(value, needed):
+        if not fits(value):
             what = "integers" if kind == "intrange" else "numbers"
             fail("AX0711", f"the bounds of `{kind}` are {what}, not {describe(value)}", argument.span)
     low, high = values
