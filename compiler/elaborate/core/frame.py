@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_field
 from functools import cached_property
 from typing import Any
 
@@ -115,6 +116,28 @@ class Build:
 
     def __post_init__(self) -> None:
         self.model_float = self.float_type
+
+    def copy(self, builder: Builder | None = None) -> Build:
+        """The same build with a graph of its own, to add to; work is counted anew. ``builder`` holds other nodes."""
+        if builder is None:
+            builder = Builder()
+            builder.nodes = list(self.builder.nodes)
+        return replace_field(
+            self,
+            builder=builder,
+            parameters=dict(self.parameters),
+            inputs=dict(self.inputs),
+            updates=dict(self.updates),
+            updating={slot: list(frames) for slot, frames in self.updating.items()},
+            spent=0,
+            depth=0,
+            overrides=[],
+            preparing={},
+            applied=list(self.applied),
+            assumptions=list(self.assumptions),
+            bindings=list(self.bindings),
+            sites=dict(self.sites),
+        )
 
     @contextmanager
     def floats(self, dtype: DType) -> Iterator[None]:

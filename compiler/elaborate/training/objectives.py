@@ -16,6 +16,7 @@ from archonnx.compiler.elaborate.meaning.statements import check_type
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.program import TrainStep
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar import ast
@@ -107,9 +108,12 @@ def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
 
 
 def _slot(trained: Elaboration, value: Any) -> Slot | None:
-    """The parameter whose tensor this is."""
+    """The parameter whose tensor this is; inside a frozen module the model has it without its gradient."""
     if not isinstance(value, Value):
         return None
+    made = next((node for node in trained.build.builder.nodes if value in node.outputs), None)
+    if made is not None and isinstance(made.op, StopGradient):
+        value = made.inputs[0]
     return next((slot for slot, tensor in trained.build.parameters.items() if tensor is value), None)
 
 

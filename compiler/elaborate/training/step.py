@@ -113,7 +113,7 @@ def simplified(trained: Elaboration) -> Elaboration:
     graph = optimise(Graph("forward", inputs, tuple(build.builder.nodes), outputs, trained.facts))
     builder = Builder()
     builder.nodes = list(graph.nodes)
-    work = Build(build.report, build.root, True, build.float_type, builder, dict(build.parameters), dict(build.inputs))
+    work = build.copy(builder)
     work.updates = {slot: graph.outputs[f"update {i}"] for i, slot in enumerate(slots)}
     losses = {name: (graph.outputs[f"loss {name}"], span) for name, (_, span) in trained.losses.items()}
     return replace(trained, build=work, losses=losses)
@@ -199,12 +199,7 @@ def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:
 
 def working_copy(trained: Elaboration) -> Elaboration:
     """The same model with a builder of its own, to add to."""
-    build = trained.build
-    copy = Builder()
-    copy.nodes = list(build.builder.nodes)
-    work = Build(build.report, build.root, True, build.float_type, copy, dict(build.parameters), dict(build.inputs))
-    work.updates = dict(build.updates)
-    return replace(trained, build=work)
+    return replace(trained, build=trained.build.copy())
 
 
 def _trainable(work: Elaboration) -> list[Slot]:
