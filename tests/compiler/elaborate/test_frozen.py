@@ -11,7 +11,7 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram, TrainStep
-from tests.support.elaborated import codes, initial, measures, model, numbers, program, run_steps
+from tests.support.elaborated import codes, initial, measures, model, numbers, program, run_steps, train_step
 
 X = numbers(6, 4, seed=3, low=0.5)
 
@@ -104,7 +104,7 @@ def test_a_frozen_module_gives_in_training_what_it_gives_when_it_is_judged(
     module, use, setting = FREEZING[freezing]
     train = TRAINING[statement].format(use=use)
     of = spec(INSIDE[inside], module, use, f"{setting}\n    {train}" if setting else train)
-    (step,) = of.programs[0].steps(None, None)
+    step = train_step(of)
     state = left(step, of)
     for value in moved(state, statement):
         np.testing.assert_allclose(value, measures(of, x=X)["given"], rtol=1e-5)
@@ -116,7 +116,7 @@ def test_a_frozen_module_gives_in_training_what_it_gives_when_it_is_judged(
 def test_the_same_module_unfrozen_gives_something_else(inside: str, statement: str) -> None:
     """So the test above can fail."""
     of = spec(INSIDE[inside], "f = F()", "f(x)", TRAINING[statement].format(use="f(x)"))
-    (step,) = of.programs[0].steps(None, None)
+    step = train_step(of)
     for value in moved(left(step, of), statement):
         assert abs(value - measures(of, x=X)["given"]) > 1e-3
 
@@ -126,7 +126,7 @@ def test_what_is_beside_a_frozen_module_is_trained(statement: str) -> None:
     train = TRAINING[statement].format(use="o(x) - f(x)")
     module, use = "f = F()\no = F()", "o(x) - f(x)"
     of = spec(INSIDE["a branch"], module, use, f"freeze = [f]\n    {train}")
-    (step,) = of.programs[0].steps(None, None)
+    step = train_step(of)
     for value in moved(left(step, of), statement):
         np.testing.assert_allclose(value, X.mean() * 1.5, rtol=1e-5)  # twice what `o` gives, less what `f` does
 
@@ -142,7 +142,7 @@ def test_what_is_beside_a_frozen_module_is_trained(statement: str) -> None:
 def test_a_statement_may_still_set_what_is_frozen(setting: str, statement: str, path: str) -> None:
     """As a teacher that follows its student: no gradient reaches it, and a program moves it."""
     of = spec(INSIDE["a branch"], "f = F()", "f(x)", f"{setting}\n    {statement}")
-    (step,) = of.programs[0].steps(None, None)
+    step = train_step(of)
     np.testing.assert_allclose(left(step, of)[path], 2.25 if path == "f.s" else 1.75)
 
 
