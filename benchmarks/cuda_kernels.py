@@ -22,7 +22,8 @@ from pathlib import Path
 
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.lowering import lower
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.portability import typed

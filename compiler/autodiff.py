@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .ir.builder import Builder
-from .ir.graph import Node, Value
-from .ops.base import Trait
-from .ops.shape import broadcast_to, zeros_like
+from .ir.graph import Node
+from .ir.op import Trait
+from .ir.value import Value
+from .ops.shape import broadcast_to, constant, zeros_like
 
 DISCRETE = "its value jumps as the probabilities change, so it has no derivative"
 
@@ -58,7 +59,7 @@ def reaching_gradient(
     """
     with builder.active():
         if seed is None:
-            seed = builder.constant(1.0, y.type.dtype)
+            seed = constant(1.0, y.type.dtype)
         cotangents: dict[Value, Value] = {y: seed}
         active = _depends(builder.nodes, wrt)
         _refuse_discrete(builder.nodes, active, y)

@@ -14,8 +14,8 @@ from archonnx.grammar.diagnostics import did_you_mean, fail
 
 from .ir.dims import ZERO, Dim
 from .ir.graph import Graph, Node
+from .ir.op import Trait
 from .ir.types import TensorType
-from .ops.base import Trait
 from .program import ModelProgram, Parameter
 
 ITSELF = "itself"

@@ -10,8 +10,9 @@ from archonnx.grammar.source import Span
 from .autodiff import DISCRETE, NotDifferentiable, reaching_gradient
 from .ir.builder import Builder
 from .ir.facts import assuming
-from .ir.graph import Graph, Value
+from .ir.graph import Graph
 from .ir.parts import cut
+from .ir.value import Value
 from .ops.shape import full
 from .program import ModelProgram
 

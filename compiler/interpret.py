@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .ir.dims import Dim
-from .ir.graph import Graph, Node, Value
+from .ir.graph import Graph, Node
 from .ir.types import Array
+from .ir.value import Value
 
 
 def interpret(

@@ -16,10 +16,11 @@ from archonnx.grammar.diagnostics import fail
 from .errors import InternalError
 from .ir.dims import Atom, Dim
 from .ir.facts import assuming
-from .ir.graph import Graph, Node, Value
+from .ir.graph import Graph, Node
+from .ir.op import Trait
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
-from .ops.base import Trait
+from .ir.value import Value
 from .ops.shape import Broadcast
 
 

@@ -16,9 +16,10 @@ from archonnx.grammar import ast
 from archonnx.grammar.source import Span
 
 from .ir.dims import Dim
-from .ir.graph import Graph, Value
+from .ir.graph import Graph
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import DType, TensorType
+from .ir.value import Value
 from .set_metrics import SET_FUNCTIONS
 from .spec import Spec
 

@@ -13,9 +13,10 @@ from .ir.bind import bind
 from .ir.builder import Builder
 from .ir.dims import ONE, Dim
 from .ir.facts import assuming
-from .ir.graph import Graph, Value
+from .ir.graph import Graph
 from .ir.origin import Origin
 from .ir.types import Array, DType
+from .ir.value import Value
 from .ops.elementwise import cast
 from .ops.reduce import reduce_sum
 from .ops.shape import reshape

@@ -14,8 +14,9 @@ from .autodiff import NotDifferentiable, reaching_gradient
 from .gradients import loss_gradients
 from .ir.builder import Builder
 from .ir.facts import assuming
-from .ir.graph import Graph, Node, Value
+from .ir.graph import Graph, Node
 from .ir.parts import cut
+from .ir.value import Value
 from .program import Computation, ModelProgram, NamedTensor
 
 FIXED = ("param", "buffer")

@@ -19,8 +19,7 @@ from archonnx.compiler.elaborate.core.values import Builtin
 from archonnx.compiler.elaborate.files.library import library
 from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
 from archonnx.compiler.ir.text import print_graph
-from archonnx.compiler.ops import FAMILIES
-from archonnx.compiler.ops.base import registry
+from archonnx.compiler.ops import FAMILIES, registry
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast

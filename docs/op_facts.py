@@ -12,10 +12,11 @@ from functools import reduce
 from archonnx.compiler.autodiff import reaching_gradient
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.lowering import lower
-from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.portability import WITHOUT_CUDA, lacks_f64, typed
 from tests.support.op_cases import Case

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .dims import Dim
-from .graph import Graph, Node, Value
+from .graph import Graph, Node
+from .value import Value
 
 
 def bind(graph: Graph, dims: Mapping[str, int], values: dict[Value, Value] | None = None) -> Graph:

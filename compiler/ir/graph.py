@@ -1,85 +1,15 @@
-"""The graph: inputs, ordered nodes, outputs. Immutable; whatever changes a graph builds a new one.
-
-A value is known by identity. Values have operators (``a * b``), which add nodes to the builder in use.
-"""
+"""The graph: inputs, ordered nodes, outputs. Immutable; whatever changes a graph builds a new one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from archonnx.grammar.record import Record
 
-from . import builder as building
 from .dims import Dim
+from .op import Op
 from .origin import UNKNOWN, Origin
-from .types import TensorType
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ops.base import Op
-
-
-class Value(Record, eq=False):
-    """A tensor in a graph: an input, or a result of a node. ``name`` is a hint for people and for ONNX."""
-
-    type: TensorType
-    name: str = ""
-    origin: Origin = UNKNOWN
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        """Its dims."""
-        return self.type.shape
-
-    @property
-    def rank(self) -> int:
-        """Number of axes."""
-        return self.type.rank
-
-    def __add__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("add", self, other)
-
-    def __radd__(self, other: float) -> Value:
-        return building.current_builder().elementwise("add", other, self)
-
-    def __sub__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("sub", self, other)
-
-    def __rsub__(self, other: float) -> Value:
-        return building.current_builder().elementwise("sub", other, self)
-
-    def __mul__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("mul", self, other)
-
-    def __rmul__(self, other: float) -> Value:
-        return building.current_builder().elementwise("mul", other, self)
-
-    def __truediv__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("div", self, other)
-
-    def __rtruediv__(self, other: float) -> Value:
-        return building.current_builder().elementwise("div", other, self)
-
-    def __pow__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("pow", self, other)
-
-    def __neg__(self) -> Value:
-        return building.current_builder().elementwise("neg", self)
-
-    def __gt__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("greater", self, other)
-
-    def __lt__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("less", self, other)
-
-    def __ge__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("greater_equal", self, other)
-
-    def __le__(self, other: Value | float) -> Value:
-        return building.current_builder().elementwise("less_equal", self, other)
-
-    def __repr__(self) -> str:
-        return f"<{self.name or 'value'}: {self.type}>"
+from .value import Value
 
 
 class Node(Record, eq=False):

@@ -1,6 +1,7 @@
 """Reading graphs back from the text that ``text.print_graph`` writes, so that tests of passes can be written as text.
 
-What this module does not do: good error messages; a text that does not fit raises ValueError or KeyError.
+Ops are found by name among those that are imported (``archonnx.compiler.ops`` imports all). What this module does not
+do: good error messages; a text that does not fit raises ValueError or KeyError.
 """
 
 from __future__ import annotations
@@ -9,15 +10,12 @@ import ast
 import re
 from typing import Any, get_type_hints
 
-import numpy as np
-
-from archonnx.compiler.ops.base import Op, registry
-from archonnx.compiler.ops.shape import Constant
-
 from .dims import ATOMS, Dim
-from .graph import Graph, Node, Value
+from .graph import Graph, Node
+from .op import Op, registered
 from .origin import UNKNOWN, Origin
 from .types import DType, TensorType
+from .value import Value
 
 _TYPE = r"(\w+)\[([^\]]*)\]"
 _INPUT = re.compile(rf"input (\S+): {_TYPE}")
@@ -77,14 +75,13 @@ def _split_call(text: str) -> tuple[str, str]:
 def _op(text: str, result: TensorType) -> Op:
     tree = ast.parse(text, mode="eval").body
     if isinstance(tree, ast.Name):
-        return registry()[tree.id]()
+        return registered()[tree.id]()
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         raise ValueError(f"no op: {text}")
-    if tree.func.id == Constant.name:
-        return Constant.of(np.array(_value(tree.args[0], "")).astype(result.dtype.numpy), result.dtype)
-    op = registry()[tree.func.id]
+    op = registered()[tree.func.id]
     hints = {name: str(hint) for name, hint in get_type_hints(op).items()}
-    return op(**{k.arg: _value(k.value, hints[k.arg]) for k in tree.keywords if k.arg})
+    attributes = {k.arg: _value(k.value, hints[k.arg]) for k in tree.keywords if k.arg}
+    return op.read(result, [_value(argument, "") for argument in tree.args], attributes)
 
 
 def _value(tree: ast.expr, hint: str) -> Any:

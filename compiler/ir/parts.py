@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .builder import Builder
 from .dims import Dim
-from .graph import Graph, Node, Value, needed
+from .graph import Graph, Node, needed
 from .types import DType, TensorType
+from .value import Value
 
 SIZE = TensorType(DType.i64, ())
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from archonnx.compiler.errors import InternalError
-from archonnx.compiler.ops.base import TypeProblem
 
-from .graph import Graph, Node, Value
+from .graph import Graph, Node
+from .op import TypeProblem
 from .types import TensorType
+from .value import Value
 
 
 def verify(graph: Graph) -> None:

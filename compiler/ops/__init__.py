@@ -1,31 +1,56 @@
-"""Tensor operations: one class each, holding all that is known of it."""
+"""Tensor operations: one class each, holding all that is known of it. Importing the room registers all of them."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Mapping
 
-FAMILIES = (
-    "elementwise",
-    "compare",
-    "functions",
-    "reduce",
-    "linalg",
-    "einsum",
-    "shape",
-    "slicing",
-    "index",
-    "sort",
-    "conv",
-    "pool",
-    "resize",
-    "norm",
-    "loss",
-    "random",
+from archonnx.compiler.ir.op import Op, registered
+from archonnx.compiler.ir.value import Operators, install_operators
+
+from . import (
+    compare,
+    conv,
+    einsum,
+    elementwise,
+    functions,
+    index,
+    linalg,
+    loss,
+    norm,
+    pool,
+    random,
+    reduce,
+    resize,
+    shape,
+    sizes,
+    slicing,
+    sort,
 )
-"""The modules of this package that register ops."""
+
+_MODULES = (
+    elementwise, compare, functions, reduce, linalg, einsum, shape, sizes, slicing, index, sort, conv, pool, resize,
+    norm, loss, random,
+)  # fmt: skip
+FAMILIES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
+"""The modules that register ops, by name, in the order of the reference page."""
+
+install_operators(
+    Operators(
+        add=elementwise.add,
+        sub=elementwise.sub,
+        mul=elementwise.mul,
+        div=elementwise.div,
+        pow=functions.power,
+        neg=elementwise.neg,
+        greater=compare.greater,
+        less=compare.less,
+        greater_equal=compare.greater_equal,
+        less_equal=compare.less_equal,
+        sum=reduce.reduce_sum,
+    )
+)
 
 
-def load_all() -> None:
-    """Import every family, which registers its ops."""
-    for family in FAMILIES:
-        import_module(f"{__name__}.{family}")
+def registry() -> Mapping[str, type[Op]]:
+    """All ops by name."""
+    return registered()

@@ -6,9 +6,43 @@ from collections.abc import Sequence
 
 from archonnx.compiler.ir.dims import ZERO, Dim
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.op import TypeProblem
+from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import TypeProblem
+UNSIGNED = frozenset({DType.u8, DType.u32, DType.u64})
+
+
+def accepts(kind: str, dtype: DType) -> bool:
+    """Whether a dtype is of a kind (``number``, ``signed``, ``float``, ``bool``, ``any``)."""
+    match kind:
+        case "bool":
+            return dtype is DType.bool
+        case "float":
+            return dtype.is_float
+        case "number":
+            return dtype is not DType.bool
+        case "signed":
+            return dtype is not DType.bool and dtype not in UNSIGNED
+    return True
+
+
+def check_dtypes(name: str, kind: str, *inputs: TensorType) -> None:
+    """TypeProblem unless all inputs have one dtype, of a kind."""
+    first = inputs[0].dtype
+    for position, other in enumerate(inputs[1:], 1):
+        if other.dtype is not first:
+            raise TypeProblem(
+                "AX0303",
+                f"`{name}` needs one dtype: {first} and {other.dtype}",
+                operands=(position, 0),
+                help=f"convert one of them: `{first}(...)`",
+            )
+    if not accepts(kind, first):
+        raise TypeProblem(
+            "AX0303",
+            f"`{name}` is not defined for {first}: it takes {kind} tensors",
+            help="compare it: `x != 0`" if kind == "bool" else "convert it: `f32(...)`",
+        )
 
 
 def check_float(op: str, **inputs: TensorType) -> None:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from archonnx.compiler.ir.op import Emitter, OnnxOp, register
 from archonnx.compiler.ir.types import DType, TensorType
 
-from .base import Emitter, OnnxOp, register
-from .elementwise import COMMUTATIVE, ZeroGradient
+from .pointwise import COMMUTATIVE, ZeroGradient
 
 
 class Predicate(ZeroGradient):

@@ -7,22 +7,20 @@ name ("same", "causal": arithmetic on ``pads``, in the library).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, ZERO, Dim, product
 from archonnx.compiler.ir.facts import at_most
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_divides, check_equal, check_float
 from .linalg import sums_of_products
 from .window import Window, spread
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
 
 NARROW, SMALL = 16, 1 << 22
 """A product for each element of the kernel is slower than one for all where channels, or elements of all shifted

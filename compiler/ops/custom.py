@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import Emitter, Op, Trait
 from archonnx.compiler.ir.parts import inline
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar.record import field
 
-from .base import Emitter, Op, Trait
 from .shape import zeros_like
 
 

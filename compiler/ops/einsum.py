@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from string import ascii_letters
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim, product
 from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, Op, TypeProblem, register
-from .elementwise import check_dtypes
+from .checks import check_dtypes
 from .linalg import matrix_product
 from .narrow import narrowed, widened
-from .shape import broadcast_to, eye, transpose, unsqueeze
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .shape import broadcast_to, transpose, unsqueeze
+from .sizes import eye
 
 
 @register

@@ -1,111 +1,23 @@
 """Arithmetic, steps, selection and conversion, element by element on inputs of one shape.
 
-An op without attributes is also a function of its own name (``add(x, 1.0)``), which broadcasts its operands. What this
-module does not do: the functions of analysis (``functions``), truth values (``compare``).
+What this module does not do: the functions of analysis (``functions``), truth values (``compare``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, OnnxOp, Op, Trait, TypeProblem, register
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
-
-ELEMENTWISE = Trait.PURE | Trait.ELEMENTWISE
-COMMUTATIVE = ELEMENTWISE | Trait.COMMUTATIVE
-UNSIGNED = frozenset({DType.u8, DType.u32, DType.u64})
-
-
-SYMBOLS = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "floor_div": "//", "mod": "%", "pow": "**", "neg": "-",
-    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!=",
-    "logical_and": "and", "logical_or": "or", "logical_not": "not", "maximum": "max", "minimum": "min",
-}  # fmt: skip
-
-
-class Elementwise(Op):
-    """Inputs share one shape and one dtype, which are the result's unless ``result_dtype`` says otherwise."""
-
-    traits: ClassVar[Trait] = ELEMENTWISE
-    accepts: ClassVar[str] = "number"
-    """``number``, ``signed``, ``float``, ``bool`` or ``any``."""
-    result_dtype: ClassVar[DType | None] = None
-    multiplications: ClassVar[int] = 0
-    additions: ClassVar[int] = 0
-    """For one element."""
-
-    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
-        size = results[0].size
-        return Arithmetic(size * self.multiplications, size * self.additions)
-
-    @property
-    def symbol(self) -> str:
-        """How specs write it."""
-        return SYMBOLS.get(self.name, self.name)
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        check_dtypes(self.name, self.accepts, *inputs)
-        first = inputs[0]
-        for position, other in enumerate(inputs[1:], 1):
-            if other.shape != first.shape:
-                raise TypeProblem(
-                    "AX0302", f"`{self.symbol}` needs one shape: {first} and {other}", operands=(position, 0)
-                )
-        return TensorType(self.result_dtype or first.dtype, first.shape, first.notes)
-
-    def __call__(self, *operands: Value | float) -> Value:
-        """Apply the op after broadcasting; Python numbers take the tensors' dtype."""
-        builder = current_builder()
-        return builder.add(self, *builder.broadcast(*operands))
-
-
-def accepts(kind: str, dtype: DType) -> bool:
-    """Whether a dtype is of a kind (``number``, ``signed``, ``float``, ``bool``, ``any``)."""
-    match kind:
-        case "bool":
-            return dtype is DType.bool
-        case "float":
-            return dtype.is_float
-        case "number":
-            return dtype is not DType.bool
-        case "signed":
-            return dtype is not DType.bool and dtype not in UNSIGNED
-    return True
-
-
-def check_dtypes(name: str, kind: str, *inputs: TensorType) -> None:
-    """TypeProblem unless all inputs have one dtype, of a kind."""
-    first = inputs[0].dtype
-    for position, other in enumerate(inputs[1:], 1):
-        if other.dtype is not first:
-            raise TypeProblem(
-                "AX0303",
-                f"`{name}` needs one dtype: {first} and {other.dtype}",
-                operands=(position, 0),
-                help=f"convert one of them: `{first}(...)`",
-            )
-    if not accepts(kind, first):
-        raise TypeProblem(
-            "AX0303",
-            f"`{name}` is not defined for {first}: it takes {kind} tensors",
-            help="compare it: `x != 0`" if kind == "bool" else "convert it: `f32(...)`",
-        )
-
-
-class ZeroGradient(Elementwise):
-    """The derivative is zero wherever there is one (steps), or the result has no derivative (truth values)."""
-
-    def vjp(self, dy: Any, y: Any, *inputs: Value) -> tuple[Value | None, ...]:
-        return (None,) * len(inputs)
-
+from .checks import UNSIGNED
+from .pointwise import COMMUTATIVE, ELEMENTWISE, Elementwise, ZeroGradient
+from .shape import broadcast, constant
 
 # Arithmetic.
 
@@ -416,10 +328,9 @@ def cast(x: Value, dtype: DType) -> Value:
 
 def where(condition: Value, a: Value | float, b: Value | float, dtype: DType = DType.f32) -> Value:
     """``a`` where the condition holds, else ``b``, broadcast; ``dtype`` is for when both are Python numbers."""
-    builder = current_builder()
     known = next((x.type.dtype for x in (a, b) if not isinstance(x, int | float)), dtype)
-    chosen = (builder.constant(x, known) if isinstance(x, int | float) else x for x in (a, b))
-    return builder.add(Where(), *builder.broadcast(condition, *chosen))
+    chosen = (constant(x, known) if isinstance(x, int | float) else x for x in (a, b))
+    return current_builder().add(Where(), *broadcast(condition, *chosen))
 
 
 def heaviside(x: Value, at_zero: float = 0.0) -> Value:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.op import Emitter, OnnxOp, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Emitter, OnnxOp, TypeProblem, register
 from .compare import equal, greater
-from .elementwise import Elementwise, heaviside, where
+from .elementwise import heaviside, where
 from .narrow import narrowed, widened
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .pointwise import Elementwise
 
 
 class Function(Elementwise):

@@ -7,22 +7,21 @@ provider; CUDA does not look. What this module does not do: slices between stati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_same_shape
 from .compare import equal, logical_and
 from .elementwise import maximum, minimum, where
-from .shape import broadcast_to, dim_value, iota, move_axis, normal_axis, transpose, unsqueeze, zeros_like
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .shape import broadcast_to, move_axis, normal_axis, transpose, unsqueeze, zeros_like
+from .sizes import dim_value, iota
 
 
 def _check_indices(op: str, indices: TensorType, position: int = 1) -> None:

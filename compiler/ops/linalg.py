@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
+from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, Op, TypeProblem, register
-from .checks import check_same_shape
-from .elementwise import check_dtypes
+from .broadcasting import broadcast_shapes
+from .checks import check_dtypes, check_same_shape
 from .narrow import NARROW, narrowed, widened
 from .shape import broadcast_to, flatten, squeeze, unsqueeze
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
 
 
 @register
@@ -119,9 +117,7 @@ def check_inner(left: Dim, right: Dim) -> None:
 
 def _sum_to(gradient: Value, factor: Value) -> Value:
     """The gradient summed over the batch, for a factor that has none."""
-    from .reduce import reduce_sum
-
-    return reduce_sum(gradient, range(gradient.rank - factor.rank))
+    return gradient.sum(range(gradient.rank - factor.rank))
 
 
 def _last_two_swapped(rank: int) -> list[int]:

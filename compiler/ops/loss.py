@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .checks import check_equal, check_float
 from .index import scatter_elements_add
 from .norm import softmax
 from .shape import unsqueeze
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
 
 
 @register

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archonnx.compiler.ir.op import Emitter
 from archonnx.compiler.ir.types import DType
-
-from .base import Emitter
 
 NARROW = frozenset({DType.i8, DType.u8})
 

@@ -6,22 +6,21 @@ What this module does not do: batch, group and instance normalisation; they are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, product
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_equal, check_float
 from .functions import exp
 from .reduce import lines, reduce_mean, reduce_sum
-from .shape import broadcast_to, dim_value, normal_axis
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .shape import broadcast_to, normal_axis
+from .sizes import dim_value
 
 
 class AlongAxis(Op):

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ZERO, Dim, product
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from .checks import check_equal, check_float
 from .conv import emit_transposed
 from .window import Window, spread
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
 
 
 def _check_pads(op: str, window: Window) -> None:

@@ -16,19 +16,16 @@ What this module does not do: other distributions; they are written in the langu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim, product
+from archonnx.compiler.ir.op import Emitter, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
-
-from .base import Emitter, Op, Trait, TypeProblem, register
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 
 COLUMNS = 1024
 HALF = 1 << 32

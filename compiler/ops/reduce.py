@@ -6,23 +6,23 @@ What this module does not do: variances, norms, means over masks (the library co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim, product
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
+from .checks import check_dtypes
 from .compare import equal
-from .elementwise import cast, check_dtypes, where
+from .elementwise import cast, where
 from .functions import exp
 from .narrow import narrowed, widened
-from .shape import broadcast_to, dim_value, eye, move_axis, normal_axes, normal_axis, unsqueeze
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .shape import broadcast_to, move_axis, normal_axes, normal_axis, unsqueeze
+from .sizes import dim_value, eye
 
 
 class Reduction(Op):

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim, exact_quotient, product
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Arithmetic, Emitter, Op, TypeProblem, register
 from .checks import check_float
+from .elementwise import absolute, floor_div, maximum, minimum
+from .functions import relu
 from .index import gather
 from .linalg import matrix_product, sums_of_products
 from .pool import average_pool, emit_repeated
-from .shape import dim_value, iota, reshape
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .shape import reshape
+from .sizes import dim_value, iota
 
 COORDINATES = ("half_pixel", "asymmetric", "align_corners")
 """Where the elements of the result lie among those of the input, by ONNX's names: see ``Interpolate``."""
@@ -144,10 +145,8 @@ def _weights(n: Dim, m: Dim, coordinates: str, dtype: DType) -> Value:
         at = i * size / count
     else:
         at = i * ((size - 1.0) / dim_value((m - 1).maximum(1), dtype))
-    builder = current_builder()
-    held = builder.elementwise("minimum", builder.elementwise("maximum", at, 0.0), size - 1.0)
-    distance = builder.elementwise("abs", reshape(held, [m, 1]) - reshape(iota(n, dtype), [1, n]))
-    return builder.elementwise("relu", 1.0 - distance)
+    held = minimum(maximum(at, 0.0), size - 1.0)
+    return relu(1.0 - absolute(reshape(held, [m, 1]) - reshape(iota(n, dtype), [1, n])))
 
 
 def repeat(x: Value, factors: Sequence[int]) -> Value:
@@ -183,10 +182,9 @@ def _factor(n: Dim, m: Dim) -> int | None:
 
 def _nearest(n: Dim, m: Dim, coordinates: str) -> Value:
     i, size, count = iota(m), dim_value(n), dim_value(m)
-    builder = current_builder()
     if coordinates == "asymmetric":
-        return builder.elementwise("floor_div", i * size, count)
+        return floor_div(i * size, count)
     if coordinates == "half_pixel":
-        return builder.elementwise("floor_div", (i * 2 + 1) * size - 1, count * 2)
+        return floor_div((i * 2 + 1) * size - 1, count * 2)
     gaps = dim_value((m - 1).maximum(1))
-    return builder.elementwise("floor_div", i * (size - 1) * 2 + gaps - 1, gaps * 2)
+    return floor_div(i * (size - 1) * 2 + gaps - 1, gaps * 2)

@@ -1,27 +1,31 @@
-"""Constants, sizes, and ops that change the shape of a tensor without arithmetic on its elements.
+"""Constants, and ops that change the shape of a tensor without arithmetic on its elements.
 
-What this module does not do: parts of tensors (``slicing``), indexing by tensors (``index``).
+What this module does not do: dims as tensors (``sizes``), parts of tensors (``slicing``), indexing by tensors
+(``index``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from archonnx.compiler.ir.builder import check_broadcast, current_builder
+from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.facts import is_one, same
+from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar.record import field
 
-from .base import Emitter, OnnxOp, Op, Trait, TypeProblem, register
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .broadcasting import broadcast_shapes, check_broadcast
 
 VIEW = Trait.PURE | Trait.VIEW
+SHOWN = 16
+"""Constants of up to this many elements are written out in the text of a graph."""
+MERGED = 64
+"""Constants of up to this many elements are made once; to compare larger ones takes longer."""
 
 
 @register
@@ -43,6 +47,19 @@ class Constant(Op):
         """The tensor."""
         return np.frombuffer(self.data, dtype=self.dtype.numpy).reshape(self.shape)
 
+    def text(self) -> str:
+        shown = f"... {self.array.size} elements" if self.array.size > SHOWN else self._written(self.array.tolist())
+        return f"{self.name}({shown})"
+
+    def _written(self, numbers: Any) -> str:
+        if isinstance(numbers, list):
+            return f"[{', '.join(map(self._written, numbers))}]"
+        return str(self.dtype.numpy.type(numbers)) if self.dtype.is_float else str(numbers)
+
+    @classmethod
+    def read(cls, result: TensorType, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Constant:
+        return cls.of(np.array(arguments[0]).astype(result.dtype.numpy), result.dtype)
+
     def infer(self) -> TensorType:
         return TensorType(self.dtype, tuple(Dim.of(n) for n in self.shape))
 
@@ -56,52 +73,6 @@ class Constant(Op):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
         return emit.constant(self.array, self.dtype)
-
-
-@register
-class DimValue(Op):
-    """The size of an axis as a scalar."""
-
-    dim: Dim = ONE
-
-    def infer(self) -> TensorType:
-        return TensorType(DType.i64, ())
-
-    def evaluate(self) -> Any:
-        return np.asarray(self.dim.evaluate({}), np.int64)
-
-    def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
-        return ()
-
-    def lower(
-        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
-    ) -> str:
-        if (size := self.dim.constant) is not None:
-            return emit.constant(size)
-        return emit.node("Squeeze", emit.dims([self.dim]))
-
-
-@register
-class Iota(Op):
-    """``0, 1, ..., length - 1`` as i64."""
-
-    length: Dim = ONE
-
-    def infer(self) -> TensorType:
-        return TensorType(DType.i64, (self.length,))
-
-    def evaluate(self) -> Any:
-        return np.arange(self.length.evaluate({}))
-
-    def vjp(self, dy: Value, y: Value) -> tuple[Value | None, ...]:
-        return ()
-
-    def lower(
-        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
-    ) -> str:
-        if (size := self.length.constant) is not None:
-            return emit.constant(np.arange(size))
-        return emit.node("Range", emit.constant(0), emit.node("Squeeze", emit.dims([self.length])), emit.constant(1))
 
 
 @register
@@ -145,8 +116,6 @@ class Broadcast(Op):
         return np.broadcast_to(x, [d.evaluate({}) for d in self.shape])
 
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
-        from .reduce import reduce_sum
-
         new = len(self.shape) - x.rank
         repeated = tuple(
             axis
@@ -154,8 +123,8 @@ class Broadcast(Op):
             if is_one(old) and not is_one(dim)
         )
         if not new:
-            return (reduce_sum(dy, repeated, keep=True),)
-        total = reduce_sum(dy, (*range(new), *(new + axis for axis in repeated)))
+            return (dy.sum(repeated, keep=True),)
+        total = dy.sum((*range(new), *(new + axis for axis in repeated)))
         return (unsqueeze(total, repeated),)
 
     def lower(
@@ -330,6 +299,23 @@ def flatten(x: Value, first: int, last: int) -> Value:
     return reshape(x, (*x.shape[:first], merged, *x.shape[last:]))
 
 
+def constant(array: Any, dtype: DType | None = None) -> Value:
+    """A constant; equal small ones are made once."""
+    op = Constant.of(np.asarray(array, dtype=dtype.numpy if dtype else None), dtype)
+    return current_builder().add_once(op) if op.array.size <= MERGED else current_builder().add(op)
+
+
+def broadcast(*operands: Value | float) -> tuple[Value, ...]:
+    """Operands brought to one shape by NumPy's rule, as explicit Broadcast nodes; TypeProblem if none fits.
+
+    Python numbers take the dtype of the first tensor.
+    """
+    dtype = next(operand.type.dtype for operand in operands if isinstance(operand, Value))
+    values = [operand if isinstance(operand, Value) else constant(operand, dtype) for operand in operands]
+    shape = broadcast_shapes([value.shape for value in values])
+    return tuple(broadcast_to(value, shape) for value in values)
+
+
 def broadcast_to(x: Value, shape: Sequence[Dim | int]) -> Value:
     """``x`` repeated to a shape; itself where it has it already."""
     dims = tuple(Dim.of(d) for d in shape)
@@ -338,7 +324,7 @@ def broadcast_to(x: Value, shape: Sequence[Dim | int]) -> Value:
 
 def full(shape: Sequence[Dim | int], number: float, dtype: DType) -> Value:
     """A tensor of one number."""
-    return broadcast_to(current_builder().constant(number, dtype), shape)
+    return broadcast_to(constant(number, dtype), shape)
 
 
 def zeros_like(x: Value) -> Value:
@@ -375,32 +361,6 @@ def squeeze(x: Value, axes: int | Sequence[int]) -> Value:
 def stop_gradient(x: Value) -> Value:
     """``x``, through which no gradient flows."""
     return current_builder().add(StopGradient(), x)
-
-
-def dim_value(dim: Dim | int, dtype: DType = DType.i64) -> Value:
-    """A dim as a scalar tensor."""
-    from .elementwise import cast
-
-    size = Dim.of(dim).constant
-    if size is not None:
-        return current_builder().constant(size, dtype)
-    return cast(current_builder().add(DimValue(Dim.of(dim))), dtype)
-
-
-def iota(length: Dim | int, dtype: DType = DType.i64) -> Value:
-    """``0, 1, ..., length - 1``."""
-    from .elementwise import cast
-
-    return cast(current_builder().add(Iota(Dim.of(length))), dtype)
-
-
-def eye(size: Dim | int, dtype: DType = DType.f32) -> Value:
-    """The identity matrix."""
-    from .compare import equal
-    from .elementwise import cast
-
-    index = iota(size)
-    return cast(equal(unsqueeze(index, 1), index), dtype)
 
 
 def _shown(shape: Sequence[Dim]) -> str:

@@ -7,22 +7,19 @@ a slice proves the rest or records it as assumed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ZERO, Dim
 from archonnx.compiler.ir.facts import at_most, same
+from archonnx.compiler.ir.op import Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Emitter, Op, TypeProblem, register
-from .checks import check_divides
-from .elementwise import check_dtypes
+from .checks import check_divides, check_dtypes
 from .shape import VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
 
 
 @register

@@ -7,23 +7,21 @@ goes is not defined. What this module does not do: the place of the single large
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.facts import at_most
+from archonnx.compiler.ir.op import Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 
-from .base import Emitter, Op, TypeProblem, register
-from .elementwise import check_dtypes
+from .checks import check_dtypes
 from .index import scatter_elements_add
 from .narrow import NARROW, narrowed, widened
 from .shape import normal_axis, zeros_like
-
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
 
 SORTABLE = NARROW | {DType.f16, DType.f32, DType.f64, DType.i32, DType.i64}
 

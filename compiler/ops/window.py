@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import TensorType
 from archonnx.grammar.record import Record
-
-from .base import TypeProblem
 
 
 class Window(Record):

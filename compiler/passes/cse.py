@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archonnx.compiler.ir.graph import Graph, Node, Value
-from archonnx.compiler.ops.base import Op, Trait
+from archonnx.compiler.ir.graph import Graph, Node
+from archonnx.compiler.ir.op import Op, Trait
+from archonnx.compiler.ir.value import Value
 
 
 @dataclass(frozen=True)

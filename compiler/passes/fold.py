@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.op import Op, Trait
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.compiler.ops.base import Op, Trait
-from archonnx.compiler.ops.shape import Broadcast, Constant
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.shape import Broadcast, Constant, constant
 from archonnx.grammar.record import fields
 
 from .rewrite import Site, rule
@@ -33,16 +32,16 @@ def fold(site: Site) -> Value | None:
         return None
     arrays, given = [], 0
     for value in site.inputs:
-        constant, full = _constant(site, value), value.type.static_shape
-        if constant is None or full is None or math.prod(full) > max(constant.size, SMALL):
+        known, full = _constant(site, value), value.type.static_shape
+        if known is None or full is None or math.prod(full) > max(known.size, SMALL):
             return None
-        arrays.append(np.broadcast_to(constant, full))
-        given += constant.size
+        arrays.append(np.broadcast_to(known, full))
+        given += known.size
     if math.prod(shape) > (given if arrays else SMALL):
         return None
     with np.errstate(all="ignore"):
         result = op.evaluate(*arrays)
-    return current_builder().constant(np.asarray(result).reshape(shape), site.output.type.dtype)
+    return constant(np.asarray(result).reshape(shape), site.output.type.dtype)
 
 
 def _foldable(site: Site) -> bool:

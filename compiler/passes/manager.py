@@ -10,6 +10,13 @@ from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.verify import verify
 
+from .cse import CommonSubexpressions
+from .dce import DeadCode
+from .fold import fold
+from .rewrite import Rewrite
+from .simplify import ARITHMETIC
+from .views import VIEWS
+
 
 class Pass(Protocol):
     """From graph to graph: the same inputs and outputs, by name and type, and the same values."""
@@ -56,13 +63,6 @@ class Pipeline:
 
 def standard_passes() -> tuple[Pass, ...]:
     """What every graph goes through before export."""
-    from .cse import CommonSubexpressions
-    from .dce import DeadCode
-    from .fold import fold
-    from .rewrite import Rewrite
-    from .simplify import ARITHMETIC
-    from .views import VIEWS
-
     merge = CommonSubexpressions()
     return merge, Rewrite((fold, *VIEWS, *ARITHMETIC), name="simplify"), merge, DeadCode()
 

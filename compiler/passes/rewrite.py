@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from archonnx.compiler.errors import InternalError
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Node, Value
-from archonnx.compiler.ops.base import Op
+from archonnx.compiler.ir.graph import Graph, Node
+from archonnx.compiler.ir.op import Op
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import Broadcast, Constant
 
 LIMIT = 100

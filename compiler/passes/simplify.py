@@ -9,15 +9,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from archonnx.compiler.ir.builder import broadcast_shapes, current_builder
+from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE
-from archonnx.compiler.ir.graph import Node, Value
+from archonnx.compiler.ir.graph import Node
+from archonnx.compiler.ir.op import Op, Trait, TypeProblem
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops.base import Op, Trait, TypeProblem
-from archonnx.compiler.ops.elementwise import UNSIGNED, Add, Cast, Div, Mul, Neg, Sub, Where, cast
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.broadcasting import broadcast_shapes
+from archonnx.compiler.ops.checks import UNSIGNED
+from archonnx.compiler.ops.elementwise import Add, Cast, Div, Mul, Neg, Sub, Where, cast
 from archonnx.compiler.ops.functions import Pow, Relu, Sigmoid, Tanh
 from archonnx.compiler.ops.pool import MaxPool
-from archonnx.compiler.ops.shape import Broadcast, reshape
+from archonnx.compiler.ops.shape import Broadcast, broadcast, reshape
 
 from .rewrite import Rule, Site, rule
 
@@ -194,7 +197,7 @@ def broadcast_later(site: Site) -> Value | None:
     try:
         if broadcast_shapes([source.shape for source in sources]) == shape:
             return None
-        return builder.add(Broadcast(shape), builder.add(op, *builder.broadcast(*sources)))
+        return builder.add(Broadcast(shape), builder.add(op, *broadcast(*sources)))
     except TypeProblem:
         return None  # that all of them reach the shape need not tell how they go together
 

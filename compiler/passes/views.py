@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from archonnx.compiler.ir.builder import broadcasts, current_builder
+from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.broadcasting import broadcasts
 from archonnx.compiler.ops.linalg import MatMul
 from archonnx.compiler.ops.reduce import Reduction
 from archonnx.compiler.ops.shape import (

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.interpret import evaluate, interpret
-from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import SEED, STEP, ModelProgram

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from archonnx.compiler.autodiff import NotDifferentiable, pull_back
 from archonnx.compiler.interpret import evaluate, interpret
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Node, Value, needed
+from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.grammar.diagnostics import Diagnostic, Label

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archonnx.compiler.ir.graph import Graph, Node, Value
+from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import NEXT, WATCH
 from archonnx.runtime.device.session import SessionOptions, call, open_exported
 from archonnx.runtime.device.step import Statement, StepRunner

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.graph import Graph, Node
+from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.ops.base import Trait
 from archonnx.compiler.program import NEXT
 from archonnx.grammar.diagnostics import Diagnostic, Label, SpecError
 from archonnx.grammar.source import Span

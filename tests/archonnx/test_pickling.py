@@ -22,11 +22,12 @@ from archonnx.compiler.autodiff import NotDifferentiable
 from archonnx.compiler.errors import InternalError
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.onnx_export import export
-from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar.source import Source, Span

@@ -14,14 +14,16 @@ from archonnx.compiler.errors import InternalError
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import Emitter, Op
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.parse import parse_dim, parse_graph
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.onnx_export import IR_VERSION, OPSET, ORIGIN_KEY, export
-from archonnx.compiler.ops.base import Emitter, Op
-from archonnx.compiler.ops.shape import dim_value
+from archonnx.compiler.ops.shape import constant
+from archonnx.compiler.ops.sizes import dim_value
 from tests.support.golden import Case, Golden, golden_cases
 from tests.support.onnx_run import run_onnx
 from tests.support.onnx_text import onnx_text
@@ -97,7 +99,7 @@ def test_every_dtype_has_its_onnx_form(dtype: DType) -> None:
 def test_bf16_constants_are_rounded_to_nearest_even() -> None:
     numbers = np.array([1.0, -0.1, 3.14159, 1 + 2**-8, 1 + 3 * 2**-8, 1e38, np.inf, -np.inf, np.nan], np.float32)
     with (builder := Builder()).active():
-        value = builder.constant(numbers, DType.bf16)
+        value = constant(numbers, DType.bf16)
     (tensor,) = export(builder.graph("g", {}, {"c": value})).graph.initializer
     expected = numpy_helper.from_array(numbers.astype(numpy_helper.to_array(tensor).dtype))
     assert tensor.raw_data == expected.raw_data

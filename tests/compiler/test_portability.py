@@ -16,10 +16,11 @@ from archonnx.compiler import onnx_export
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.onnx_export import export
-from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.portability import OPSETS, SINCE, WITHOUT_CUDA, WITHOUT_F64, missing_kernels
 from archonnx.grammar.diagnostics import SpecError

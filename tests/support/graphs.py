@@ -9,8 +9,9 @@ import numpy as np
 
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 
 
 def graph_of(build: Callable[..., Any], **types: TensorType) -> Graph:

@@ -27,7 +27,8 @@ from archonnx.compiler.elaborate.files.library import library
 from archonnx.compiler.elaborate.meaning import statements
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError

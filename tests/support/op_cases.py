@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.ops.base import Op
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from archonnx.compiler.ir.dims import ONE, ZERO, Dim
-from archonnx.compiler.ops import shape, slicing
+from archonnx.compiler.ops import shape, sizes, slicing
 
 from .op_cases import Case, arg
 
@@ -22,10 +22,10 @@ def dims(*sizes: int | Dim) -> tuple[Dim, ...]:
 CASES = (
     Case(shape.Constant.of(np.arange(6, dtype=np.float32).reshape(2, 3)), gradient=False),
     Case(shape.Constant.of(np.array([True, False])), gradient=False),
-    Case(shape.DimValue(2 * B + 1), gradient=False),
-    Case(shape.DimValue(Dim.of(7)), gradient=False),
-    Case(shape.Iota(B + 1), gradient=False),
-    Case(shape.Iota(Dim.of(4)), gradient=False),
+    Case(sizes.DimValue(2 * B + 1), gradient=False),
+    Case(sizes.DimValue(Dim.of(7)), gradient=False),
+    Case(sizes.Iota(B + 1), gradient=False),
+    Case(sizes.Iota(Dim.of(4)), gradient=False),
     Case(shape.StopGradient(), (X,), gradient=False),
     Case(shape.Broadcast(dims(4, B, 2, 3)), (X,)),
     Case(shape.Broadcast(dims(B, 2, 3)), (arg("f32", 1, 3),)),

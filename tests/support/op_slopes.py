@@ -12,9 +12,9 @@ from archonnx.compiler.autodiff import gradient
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.types import Array, TensorType
-from archonnx.compiler.ops.base import Op
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.reduce import reduce_sum
 
 STEP = 1e-5

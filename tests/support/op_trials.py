@@ -16,10 +16,24 @@ import numpy as np
 from hypothesis import strategies as st
 
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.compiler.ops import conv, elementwise, functions, index, loss, norm, pool, random, resize, shape, slicing
+from archonnx.compiler.ops import (
+    conv,
+    elementwise,
+    functions,
+    index,
+    loss,
+    norm,
+    pool,
+    random,
+    registry,
+    resize,
+    shape,
+    sizes,
+    slicing,
+)
 from archonnx.compiler.ops import reduce as reductions
-from archonnx.compiler.ops.base import Op, registry
 from archonnx.compiler.ops.einsum import Einsum
 from archonnx.compiler.ops.sort import TopK
 
@@ -182,10 +196,10 @@ def of_shapes(draw: Draw, kind: type[Op]) -> Trial:
     if kind in (shape.Squeeze, shape.Unsqueeze):
         axes = tuple(sorted(draw(st.sets(st.integers(0, rank + 1), min_size=2, max_size=2))))
         return Trial(kind(axes), (np.expand_dims(x, axes) if kind is shape.Squeeze else x,))
-    made = {shape.Constant: shape.Constant.of(x), shape.DimValue: shape.DimValue(Dim.of(rank))}
+    made = {shape.Constant: shape.Constant.of(x), sizes.DimValue: sizes.DimValue(Dim.of(rank))}
     if kind is shape.StopGradient:
         return Trial(shape.StopGradient(), (x,))
-    return Trial(made.get(kind, shape.Iota(Dim.of(rank))), ())
+    return Trial(made.get(kind, sizes.Iota(Dim.of(rank))), ())
 
 
 def of_slices(draw: Draw, kind: type[Op]) -> Trial:
@@ -303,7 +317,7 @@ def of_draws(draw: Draw, kind: type[Op]) -> Trial:
 
 FAMILIES: Mapping[str, Callable[[Draw, type[Op]], Trial]] = {
     "elementwise": of_elements, "compare": of_elements, "functions": of_elements, "reduce": of_reductions,
-    "linalg": of_products, "einsum": of_einsum, "shape": of_shapes, "slicing": of_slices, "index": of_indices,
+    "linalg": of_products, "einsum": of_einsum, "shape": of_shapes, "sizes": of_shapes, "slicing": of_slices, "index": of_indices,
     "sort": of_sorting, "conv": of_convolutions, "pool": of_pools, "resize": of_resizing, "norm": of_norms,
     "loss": of_losses, "random": of_draws,
 }  # fmt: skip

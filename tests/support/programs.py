@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import Builder, current_builder
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import Abs
 from archonnx.compiler.ops.functions import Log
 from archonnx.compiler.ops.index import Gather
 from archonnx.compiler.ops.random import random_uniform
 from archonnx.compiler.ops.reduce import reduce_mean, reduce_sum
-from archonnx.compiler.ops.shape import full, unsqueeze
+from archonnx.compiler.ops.shape import constant, full, unsqueeze
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.program import Computation, DataSource, Field, ModelProgram, Parameter, TrainProgram, TrainStep
 from archonnx.compiler.settings import TrainSettings
@@ -117,7 +118,7 @@ def _zeros(type_: TensorType, v: dict[str, Value]) -> dict[str, Value]:
 
 
 def _gather(table: Array, indices: Value) -> Value:
-    return current_builder().add(Gather(0), current_builder().constant(table), indices)
+    return current_builder().add(Gather(0), constant(table), indices)
 
 
 def _log(x: Value) -> Value:
@@ -189,6 +190,6 @@ def _initial(type_: TensorType) -> Graph:
 
 def _source(data: Mapping[str, Array]) -> DataSource:
     def body(v: dict[str, Value]) -> dict[str, Value]:
-        return {name: current_builder().constant(array) for name, array in data.items()}
+        return {name: constant(array) for name, array in data.items()}
 
     return DataSource("data", "generate", {}, WHOLE, graph("generate", {}, body))

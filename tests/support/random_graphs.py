@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.ops import elementwise, functions, linalg, norm, reduce, shape
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops import elementwise, functions, linalg, norm, reduce, shape, sizes
 
 LARGEST = 1e3
 """Values beyond this are squashed."""
@@ -118,9 +119,9 @@ class _Maker:
 
     def dim(self) -> None:
         x = self.value()
-        sizes = [dim for dim in x.shape if dim.constant is None]
-        for size in sizes[:1]:
-            self.keep(shape.dim_value(size * 2 + 1, x.type.dtype), 50.0)
+        symbolic = [dim for dim in x.shape if dim.constant is None]
+        for size in symbolic[:1]:
+            self.keep(sizes.dim_value(size * 2 + 1, x.type.dtype), 50.0)
 
     def step(self) -> None:
         """Add a value of a random kind, if the operands drawn for it fit."""

@@ -10,8 +10,9 @@ import numpy as np
 from archonnx.compiler.autodiff import gradient
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.value import Value
 from tests.support.graphs import graph_of, in_numpy
 
 

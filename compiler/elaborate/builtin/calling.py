@@ -22,8 +22,8 @@ from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, describe
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.op import TypeProblem
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span

@@ -13,9 +13,9 @@ from typing import NoReturn
 
 from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.op import TypeProblem
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import reduce as reduce_ops
-from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.shape import reshape, transpose
 
 Group = tuple[str, ...]

@@ -7,7 +7,7 @@ from typing import Any
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.values import describe
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import conv, pool, resize
 
 from .calling import Ints, Items, Shape, Tensor, builtin, dims_of, require

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Results
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import index, slicing
 from archonnx.compiler.ops import sort as sort_ops
 

@@ -11,7 +11,7 @@ from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Choice, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import elementwise
 from archonnx.grammar.source import Span
 

@@ -12,7 +12,7 @@ from archonnx.compiler.elaborate.core.tensors import as_tensor, promoted
 from archonnx.compiler.elaborate.core.values import describe, static_dim
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import larger, smaller
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import elementwise, reduce
 
 from .calling import Axes, Operand, Tensor, axis_of, builtin, require
@@ -42,7 +42,7 @@ def _extreme(frame: Frame, name: str, x: Any, y: Any, axis: Axes | None, keep: b
         isinstance(x, Value | int | float | Dim), "AX0306", f"`{name}` takes tensors and numbers, not {describe(x)}"
     )
     a, b = promoted(frame, name, x, y)
-    return frame.build.builder.elementwise("maximum" if name == "max" else "minimum", a, b)
+    return (elementwise.maximum if name == "max" else elementwise.minimum)(a, b)
 
 
 COMBINE: Mapping[str, Callable[[Dim, Dim], Dim]] = {

@@ -15,13 +15,13 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import ITEMS, is_size
 from archonnx.compiler.elaborate.core.tensors import as_tensor, promoted
 from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Results, describe
+from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most, same
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops import compare, elementwise, loss, norm, random, shape, slicing
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops import compare, elementwise, loss, norm, random, registry, shape, sizes, slicing
 from archonnx.compiler.ops import einsum as einsum_ops
-from archonnx.compiler.ops.base import registry
 
 from . import einops
 from .calling import (
@@ -59,7 +59,7 @@ def _unary(name: str) -> Builtin:
     def call(frame: Frame, x: Any) -> Any:
         if isinstance(x, Value):
             to_float = getattr(op, "accepts", "") == "float" and not x.type.dtype.is_float
-            return frame.build.builder.add(op, elementwise.cast(x, frame.build.float_type) if to_float else x)
+            return current_builder().add(op, elementwise.cast(x, frame.build.float_type) if to_float else x)
         require(not isinstance(x, Dim), "AX0309", f"`{name}` of the dim {x} is known only when the model runs")
         with np.errstate(all="ignore"):
             result = float(op.evaluate(np.asarray(x, np.float64)))
@@ -148,7 +148,7 @@ def ones_like(frame: Frame, x: Tensor) -> Value:
 @builtin
 def eye(frame: Frame, n: Size) -> Value:
     """The identity matrix of n rows."""
-    return shape.eye(dims_of([n], "n")[0], frame.build.float_type)
+    return sizes.eye(dims_of([n], "n")[0], frame.build.float_type)
 
 
 @builtin
@@ -157,10 +157,10 @@ def arange(frame: Frame, start: Size, stop: Size | None = None, step: int = 1) -
     require(step != 0, "AX0311", "the step of `arange` is 0")
     first, last = (Dim.of(0), Dim.of(start)) if stop is None else (Dim.of(start), Dim.of(stop))
     if stop is None and step == 1:
-        return shape.iota(dims_of([start], "start")[0])
+        return sizes.iota(dims_of([start], "start")[0])
     span = last - first if step > 0 else first - last
     count = (span + (abs(step) - 1)) // abs(step)
-    places = shape.iota(count if at_most(Dim.of(0), count) else count.maximum(0))
+    places = sizes.iota(count if at_most(Dim.of(0), count) else count.maximum(0))
     return places * step + as_tensor(frame, first) if step != 1 else places + as_tensor(frame, first)
 
 
@@ -171,9 +171,9 @@ def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
     if isinstance(n, int):
         require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}", argument="n")
         require(n <= ITEMS, "AX0215", f"a constant of {n:,} numbers is too large for a spec")
-        return frame.build.builder.constant(np.linspace(start, stop, n), dtype)
-    gaps = shape.dim_value((Dim.of(n) - 1).maximum(1), dtype)
-    return shape.iota(n, dtype) * (stop - start) / gaps + start
+        return shape.constant(np.linspace(start, stop, n), dtype)
+    gaps = sizes.dim_value((Dim.of(n) - 1).maximum(1), dtype)
+    return sizes.iota(n, dtype) * (stop - start) / gaps + start
 
 
 # ---------------------------------------------------------------- shapes
@@ -284,7 +284,7 @@ def broadcast(frame: Frame, x: Tensor, shape: Shape) -> Value:
 @builtin
 def broadcast_tensors(frame: Frame, a: Operand, b: Operand) -> Results:
     """Two tensors or numbers as tensors of one dtype, repeated to one shape by NumPy's rule."""
-    return Results(frame.build.builder.broadcast(*promoted(frame, "broadcast_tensors", a, b)), (None, None))
+    return Results(shape.broadcast(*promoted(frame, "broadcast_tensors", a, b)), (None, None))
 
 
 @builtin
@@ -358,12 +358,12 @@ def random_uniform(frame: Frame, shape: Shape) -> Value:
 @builtin
 def discrete(frame: Frame, draw: Tensor, parameters: Tensor) -> Value:
     """A discrete draw, marked as depending on these parameters: a gradient through it is an error, not zero."""
-    return frame.build.builder.add(random.DiscreteDraw(), draw, parameters)
+    return current_builder().add(random.DiscreteDraw(), draw, parameters)
 
 
 @builtin
 def random_mask(frame: Frame, shape: Shape, p: float) -> Value:
     """True with probability ``p``, as bool; a third of the cost of comparing uniform draws."""
     seed, step = frame.build.randomness()
-    chance = frame.build.builder.constant(p, DType.f32)
+    chance = as_tensor(frame, p, DType.f32)
     return random.random_bernoulli(dims_of(shape), seed, step, chance, frame.draw_site("mask"))

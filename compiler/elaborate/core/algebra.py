@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import reshape, stop_gradient
 from archonnx.compiler.ops.slicing import concat, slice_axis
 from archonnx.grammar.diagnostics import fail

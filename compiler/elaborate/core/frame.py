@@ -13,9 +13,9 @@ from typing import Any
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import learn
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import is_length
 from archonnx.grammar.record import Record
 

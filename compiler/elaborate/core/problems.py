@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.op import TypeProblem
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import INT64, Dim
 from archonnx.compiler.ir.facts import at_most
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ops import elementwise, linalg, shape
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.value import Binary, Value
+from archonnx.compiler.ops import compare, elementwise, functions, linalg, shape, sizes
 from archonnx.compiler.program import Assumption
 
 from .frame import Frame
 from .values import describe
 
-BINARY_OPS = {
-    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_div", "%": "mod", "**": "pow",
-    "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
-    "and": "logical_and", "or": "logical_or",
+BINARY_OPS: Mapping[str, Binary] = {
+    "+": elementwise.add, "-": elementwise.sub, "*": elementwise.mul, "/": elementwise.div, "**": functions.power,
+    "//": elementwise.floor_div, "%": elementwise.mod, "<": compare.less, "<=": compare.less_equal,
+    ">": compare.greater, ">=": compare.greater_equal, "==": compare.equal, "!=": compare.not_equal,
+    "and": compare.logical_and, "or": compare.logical_or,
 }  # fmt: skip
 
 
@@ -41,13 +43,13 @@ def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
         return value
     if isinstance(value, Dim):
         _assume_64_bits(frame, value)
-        return elementwise.cast(shape.dim_value(value), dtype or DType.i64)
+        return elementwise.cast(sizes.dim_value(value), dtype or DType.i64)
     numbers = list(_numbers(value))
     _rectangular(value)
     dtype = dtype or natural_dtype(numbers, frame.build.float_type)
     for number in numbers:
         _check_fits(number, dtype)
-    return frame.build.builder.constant(value, dtype)
+    return shape.constant(value, dtype)
 
 
 def _assume_64_bits(frame: Frame, dim: Dim) -> None:
@@ -55,7 +57,7 @@ def _assume_64_bits(frame: Frame, dim: Dim) -> None:
     for part in dim.parts():
         if part.reach(2**31) >= INT64:
             message = f"{part} leaves 64 bits"
-            place = frame.build.builder.origin.place
+            place = current_builder().origin.place
             most, least = Dim.of(INT64 - 1), Dim.of(1 - INT64)
             found = [] if at_most(part, most) else [Assumption("<=", part, most, message, place)]
             found += [] if at_most(least, part) else [Assumption(">=", part, least, message, place)]
@@ -136,7 +138,7 @@ def promoted(frame: Frame, op: str, *operands: Any) -> list[Value]:
 
 def tensor_binary(frame: Frame, op: str, left: Any, right: Any) -> Value:
     """An operator of the language on two operands, at least one of them a tensor. TypeProblem if they do not fit."""
-    builder, model_float = frame.build.builder, frame.build.float_type
+    model_float = frame.build.float_type
     if op == "@":
         a, b = (as_tensor(frame, x, None if isinstance(x, Value) else model_float) for x in (left, right))
         return linalg.matmul(a, b)
@@ -147,4 +149,4 @@ def tensor_binary(frame: Frame, op: str, left: Any, right: Any) -> Value:
         a, b = elementwise.cast(a, model_float), elementwise.cast(b, model_float)
     if op == "**" and isinstance(right, int) and right == 2:
         return a * a
-    return builder.elementwise(BINARY_OPS[op], a, b)
+    return BINARY_OPS[op](a, b)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span

@@ -11,7 +11,7 @@ from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most, same
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail

@@ -13,7 +13,7 @@ from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Module, describe
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, SpecError, fail
 from archonnx.grammar.source import Span

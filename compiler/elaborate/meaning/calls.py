@@ -26,8 +26,8 @@ from archonnx.compiler.elaborate.core.values import (
     describe,
 )
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import cast
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail

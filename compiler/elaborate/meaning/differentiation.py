@@ -14,7 +14,8 @@ from archonnx.compiler.elaborate.core.values import Derived, Module, Results, de
 from archonnx.compiler.gradients import gradient_help
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.custom import Backward, StatedGradient
 from archonnx.compiler.ops.shape import zeros_like
 from archonnx.grammar import ast

@@ -13,8 +13,9 @@ from archonnx.compiler.elaborate.core.static import bounded, is_number, is_size,
 from archonnx.compiler.elaborate.core.tensors import tensor_binary
 from archonnx.compiler.elaborate.core.values import Choice, Derived, Method, Module, Results, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.op import TypeProblem
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.compare import logical_not
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
@@ -132,8 +133,8 @@ def _unary(frame: Frame, expr: ast.Unary, hint: str | None) -> Any:
     if isinstance(value, Value):
         with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.span, [expr.operand], [value]):
             if expr.op == "not":
-                return frame.build.builder.elementwise("logical_not", value)
-            return value if expr.op == "+" else frame.build.builder.elementwise("neg", value)
+                return logical_not(value)
+            return value if expr.op == "+" else -value
     if expr.op == "not" and isinstance(value, bool | None):
         return not value
     if (is_number(value) or isinstance(value, Dim)) and expr.op != "not":

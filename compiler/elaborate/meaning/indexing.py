@@ -10,10 +10,11 @@ from archonnx.compiler.elaborate.core.static import is_size, is_whole
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.index import gather
-from archonnx.compiler.ops.shape import dim_value, iota, unsqueeze
+from archonnx.compiler.ops.shape import unsqueeze
+from archonnx.compiler.ops.sizes import dim_value, iota
 from archonnx.compiler.ops.slicing import slice_axis, take_at
 from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast

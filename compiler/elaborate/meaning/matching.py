@@ -13,8 +13,8 @@ from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span

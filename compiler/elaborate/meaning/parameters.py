@@ -9,10 +9,12 @@ from typing import Any
 from archonnx.compiler.elaborate.core.frame import Build, Frame, site_number
 from archonnx.compiler.elaborate.core.values import Slot
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.random import Draw
+from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import SEED, STEP
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
@@ -135,7 +137,7 @@ def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: Tensor
     builder = frame.build.builder
     what = Origin(f"initial value of `{statement.name}`", statement.value.span)
     with builder.active(), builder.at(what):
-        step = builder.constant(0, DType.i64)
+        step = constant(0, DType.i64)
         frame.build.inputs["step"] = step
         if isinstance(statement, ast.Param) and statement.drawn:
             value = sample(frame, type_, statement.value, statement.type.span)

@@ -15,9 +15,9 @@ from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Around, Function, Module, Results, describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import cast
 from archonnx.compiler.ops.shape import broadcast_to, stop_gradient
 from archonnx.grammar import ast

@@ -16,9 +16,10 @@ from archonnx.compiler.elaborate.meaning.methods import add_setup
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming, facts_in_force
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SEED, STEP, Assumption, Computation, Field
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, fail

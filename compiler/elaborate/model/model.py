@@ -20,10 +20,11 @@ from archonnx.compiler.elaborate.meaning.methods import bind_nested
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming, facts_in_force
-from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.parts import cut
 from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast

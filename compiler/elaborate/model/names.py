@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from archonnx.compiler.elaborate.core.frame import Binding, Frame
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Computation, NamedTensor
 from archonnx.grammar.source import Span
 

@@ -15,7 +15,7 @@ from archonnx.compiler.elaborate.core.static import is_number
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SetMetric
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
 from archonnx.grammar import ast

@@ -14,9 +14,11 @@ from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, Value
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import Feed, Field, ModelProgram, TrainProgram
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
@@ -93,7 +95,7 @@ def _fed(scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Val
     frame = block_frame(scope, report, statement.span, model.float_type, {**model.arguments, **feed.names})
     frame.build.builder = builder
     rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
-    frame.locals["data"] = {"index": builder.constant(np.arange(rows or 0)), **inputs}
+    frame.locals["data"] = {"index": constant(np.arange(rows or 0)), **inputs}
     given = evaluate(frame, statement.value)
     with problems(frame, statement.value.span, [statement.value], [given]):
         value = as_tensor(frame, given)

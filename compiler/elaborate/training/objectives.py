@@ -15,7 +15,7 @@ from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.meaning.statements import check_type
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.facts import assuming
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.program import TrainStep
 from archonnx.compiler.settings import TrainSettings

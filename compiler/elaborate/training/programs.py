@@ -18,8 +18,8 @@ from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, Elaboration
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import (
     PER_EPOCH,
     SEED,

@@ -21,13 +21,16 @@ from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.statements import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.gradients import loss_gradients
-from archonnx.compiler.ir.builder import Builder, current_builder
+from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.facts import assuming
-from archonnx.compiler.ir.graph import Graph, Value, needed
+from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.ops.elementwise import cast
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.elementwise import cast, maximum, minimum
+from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
+from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
@@ -182,18 +185,15 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
 
 def clip_by_value(gradients: Sequence[Value], limit: float) -> list[Value]:
     """Gradients whose elements are held between ``-limit`` and ``limit`` (Mikolov 2012)."""
-    builder = current_builder()
-    lowered = (builder.elementwise("minimum", g, limit) for g in gradients)
-    return [builder.elementwise("maximum", g, -limit) for g in lowered]
+    return [maximum(minimum(g, limit), -limit) for g in gradients]
 
 
 def clip_by_norm(gradients: Sequence[Value], limit: float) -> list[Value]:
     """Gradients scaled by ``min(1, limit / norm)``, their joint Euclidean norm (Pascanu et al. 2013)."""
     widest = max((g.type.dtype for g in gradients), key=lambda dtype: dtype.numpy.itemsize)
     squares = [cast(reduce_sum(g * g), widest) for g in gradients]
-    builder = current_builder()
-    norm = builder.elementwise("sqrt", sum(squares[1:], start=squares[0]))
-    scale = limit / builder.elementwise("maximum", norm, limit)
+    norm = sqrt(sum(squares[1:], start=squares[0]))
+    scale = limit / maximum(norm, limit)
     return [g * cast(scale, g.type.dtype) for g in gradients]
 
 
@@ -207,8 +207,8 @@ def _trainable(work: Elaboration) -> list[Slot]:
 
 
 def _zero() -> Graph:
-    builder = Builder()
-    return builder.graph("state", {}, {"value": builder.constant(np.zeros((), np.int64))})
+    with (builder := Builder()).active():
+        return builder.graph("state", {}, {"value": constant(np.zeros((), np.int64))})
 
 
 def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from archonnx.compiler.errors import InternalError
-from archonnx.compiler.ir.graph import Graph, Node, Value
+from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.parse import parse_graph
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ir.verify import verify
 
 GOOD = """

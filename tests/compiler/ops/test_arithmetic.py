@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.op import Op, Trait
 from archonnx.compiler.ir.types import TensorType
-from archonnx.compiler.ops.base import Op, Trait, registry
+from archonnx.compiler.ops import registry
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad
 from archonnx.compiler.ops.einsum import Einsum
 from archonnx.compiler.ops.elementwise import Add, Div, Mod, Mul, Neg, Sub

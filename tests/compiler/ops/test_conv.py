@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import TensorType
-from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad, conv, conv_transpose
 from tests.support.graphs import graph_of, in_numpy, in_onnx, slope
 

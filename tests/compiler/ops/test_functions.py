@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Value
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import compare, elementwise, functions, reduce
-from archonnx.compiler.ops.base import TypeProblem
-from archonnx.compiler.ops.shape import iota, stop_gradient
+from archonnx.compiler.ops.shape import stop_gradient
+from archonnx.compiler.ops.sizes import iota
 from tests.support.tensors import run, slope, value
 
 F = np.float32

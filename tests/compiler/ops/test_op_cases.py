@@ -13,9 +13,9 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.ops.base import registry
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops import registry
 from tests.support.op_cases import Case, cases
 from tests.support.op_slopes import Slopes
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.ops.base import registry
+from archonnx.compiler.ops import registry
 from docs.op_facts import gradient_of
 from tests.support.op_cases import cases
 from tests.support.op_slopes import Slopes

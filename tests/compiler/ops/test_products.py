@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ops.einsum import Einsum, einsum
 from archonnx.compiler.ops.linalg import MatMul, matmul
 from archonnx.compiler.ops.reduce import reduce_sum

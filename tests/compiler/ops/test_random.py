@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.ops.base import TypeProblem
 from archonnx.compiler.ops.random import RandomBernoulli, RandomUniform, fold_in, random_bernoulli, random_uniform
 from tests.support.graphs import graph_of, in_numpy, in_onnx
 

@@ -10,8 +10,8 @@ from onnx.reference import ReferenceEvaluator
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Value
 from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.resize import COORDINATES, resize_linear, resize_nearest
 
 

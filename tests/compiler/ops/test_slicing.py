@@ -10,7 +10,7 @@ import pytest
 
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ops.base import TypeProblem
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ops.index import gather, put, scatter_add
 from archonnx.compiler.ops.reduce import reduce_max, reduce_sum
 from archonnx.compiler.ops.shape import move_axis, reshape, squeeze, transpose, unsqueeze

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.dims import ONE
 from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.parse import parse_graph
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.onnx_export import export
-from archonnx.compiler.ops.base import Trait
 from archonnx.compiler.passes.manager import Pass, optimise, standard_passes
 from tests.support.onnx_run import run_onnx
 from tests.support.random_graphs import feeds, graphs

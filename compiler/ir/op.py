@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Flag, auto
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from archonnx.compiler.ir.dims import ZERO, Dim
-from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.grammar.record import Record, fields, replace
 
-if TYPE_CHECKING:
-    from archonnx.compiler.ir.graph import Value
+from .dims import ZERO, Dim
+from .types import DType, TensorType
+from .value import Value
 
 
 class Trait(Flag):
@@ -164,9 +162,27 @@ class Op(Record):
                 changed[f.name] = new
         return replace(self, **changed) if changed else self
 
+    def text(self) -> str:
+        """The op with the attributes that are not its defaults, as ``print_graph`` writes it: ``softmax(axis=1)``."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        shown = [f"{name}={attribute_text(value)}" for name, value in given.items()]
+        return self.name + (f"({', '.join(shown)})" if shown else "")
+
+    @classmethod
+    def read(cls, result: TensorType, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Op:
+        """The op that ``text`` wrote as ``name(*arguments, **attributes)``, whose first result has this type."""
+        return cls(*arguments, **attributes)
+
     def __str__(self) -> str:
         shown = [f"{f.name}={_show(getattr(self, f.name))}" for f in fields(self) if f.repr]
         return self.name + (f"({', '.join(shown)})" if shown else "")
+
+
+def attribute_text(value: Any) -> str:
+    """An attribute of an op, as ``print_graph`` writes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(attribute_text, value))}]"
+    return str(value) if isinstance(value, Dim | DType) else repr(value)
 
 
 def _symbols(value: Any) -> set[str]:
@@ -204,10 +220,6 @@ def register(cls: OpClass) -> OpClass:
     return cls
 
 
-@cache
-def registry() -> Mapping[str, type[Op]]:
-    """All ops by name."""
-    from archonnx.compiler import ops
-
-    ops.load_all()
+def registered() -> Mapping[str, type[Op]]:
+    """The ops that are imported, by name."""
     return _registry
