@@ -57,7 +57,7 @@ def gradient_help(problem: NotDifferentiable) -> str:
     """The way out."""
     if problem.why == DISCRETE:
         return (
-            "`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` lends it the gradient of "
+            "`stop_gradient(...)` makes the draw a constant, `straight_through(draw, p)` gives it the gradient of "
             "p, and the score `log_prob` of the draw has one"
         )
     return "`stop_gradient(...)` makes it a constant for the gradient"

@@ -51,9 +51,9 @@ def fail_unsaid(name: str, span: Span | None) -> NoReturn:
     """The diagnostic where a number of steps is needed and was not said."""
     fail(
         "AX0201",
-        f"`{name}` is not known here: how long the training is was not said",
+        f"`{name}` is not known here: the length of the training is not given",
         span,
-        help="say it: `--steps 1000 --steps-per-epoch 100`, or `steps=` and `steps_per_epoch=` in Python",
+        help="give it: `--steps 1000 --steps-per-epoch 100`, or `steps=` and `steps_per_epoch=` in Python",
     )
 
 

@@ -48,7 +48,7 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
     except (ValueError, OSError, EOFError):
         fail(
             "AX0604",
-            f"{path} is no NumPy file of plain arrays",
+            f"{path} is not a NumPy file of plain arrays",
             None,
             help="write it with `numpy.save` or `numpy.savez`; arrays of Python objects are not read",
         )

@@ -34,7 +34,7 @@ Arguments = Annotated[
 ]
 FloatType = Annotated[
     str | None,
-    typer.Option("--dtype", metavar="f32|f64", help="The model's float type, which a dtype left out stands for."),
+    typer.Option("--dtype", metavar="f32|f64", help="The model's float type, used by types without a dtype."),
 ]
 Inputs = Annotated[
     list[str] | None,

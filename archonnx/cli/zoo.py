@@ -19,7 +19,7 @@ def show_zoo() -> None:
     specs = zoo()
     widest = max(map(len, specs))
     room = shutil.get_terminal_size().columns - widest - 6 if sys.stdout.isatty() else None
-    typer.echo("specs of the zoo (a name is as good as a file to check, train and export):")
+    typer.echo("specs of the zoo (use a name in place of a file to check, train and export):")
     group = ""
     for name, path in specs.items():
         if path.parent.name != group:

@@ -54,7 +54,7 @@ class Convolution(Op):
         kernel = [dim.constant for dim in w.shape[2:]]
         if None in kernel:
             raise TypeProblem("AX0322", f"the size of a kernel must be known at compile time: {w}", operands=(1,))
-        headline = f"{w.shape[0]} output channels do not come out even in {self.groups} groups"
+        headline = f"{w.shape[0]} output channels do not divide evenly into {self.groups} groups"
         if self.groups < 1:
             raise TypeProblem("AX0322", headline, operands=(1,))
         check_divides(self.groups, w.shape[0], headline, operands=(1,))
@@ -213,7 +213,7 @@ class ConvWeightGrad(Convolution):
         check_equal(
             x.shape[0], dy.shape[0], f"`{self.name}` has batches of {x.shape[0]} and {dy.shape[0]}", operands=(0, 1)
         )
-        check_divides(self.groups, x.shape[1], f"{x.shape[1]} channels do not come out even in {self.groups} groups")
+        check_divides(self.groups, x.shape[1], f"{x.shape[1]} channels do not divide evenly into {self.groups} groups")
         return x.with_shape((dy.shape[1], x.shape[1] // self.groups, *map(Dim.of, self.kernel)))
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:

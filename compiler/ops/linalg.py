@@ -129,7 +129,7 @@ def _common_batch(a: TensorType, b: TensorType) -> tuple[Dim, ...]:
         return broadcast_shapes([a.shape[:-2], b.shape[:-2]])
     except TypeProblem as problem:
         raise TypeProblem(
-            problem.code, f"the batch dims of `@` do not go together: {a} and {b}", operands=(1, 0), help=problem.help
+            problem.code, f"the batch dims of `@` do not match: {a} and {b}", operands=(1, 0), help=problem.help
         ) from None
 
 

@@ -123,7 +123,7 @@ def _require(node: Scalar, what: str) -> None:
     if not node.style and node.text.lower() in ("~", "null"):
         fail(
             "AX0128",
-            f"`{node.text}` is YAML's word for nothing, and no value of the language",
+            f"`{node.text}` is YAML's word for nothing, and not a value of the language",
             node.span,
             help="write `none`, or leave the key out",
         )

@@ -125,7 +125,7 @@ def _step(node: Node, report: Report) -> ast.Suite:
     if kind is None:
         fail(
             "AX0127",
-            "this is no step",
+            "this is not a step",
             node.span,
             help=next(filter(None, (did_you_mean(key, _STEPS) for key in entries)), None)
             or f"steps are {', '.join(_STEPS)}",
@@ -206,5 +206,5 @@ def search(key: Scalar, node: Node, report: Report) -> ast.Suite:
     suites = attempt_each(report, entries, lambda entry: statement(*entry))
     suite = tuple(inner for suite in suites for inner in suite)
     if not suite and not report.failed:
-        fail("AX0128", "this search says nothing", key.span)
+        fail("AX0128", "this search is empty", key.span)
     return (ast.Search(suite, span=key.span.to(node.span)),)

@@ -53,7 +53,7 @@ def _checked(
     try:
         array = np.asarray(given)
     except ValueError:
-        report.error("AX0608", f"the {what} `{name}` is no array: its rows differ in length", None)
+        report.error("AX0608", f"the {what} `{name}` is not an array: its rows differ in length", None)
         return np.zeros(())
     shown = f"`{name}` is {type_}; given: {describe(array)}"
     if not _castable(array, type_.dtype, isinstance(given, np.ndarray | np.generic)):

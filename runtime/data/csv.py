@@ -107,7 +107,7 @@ def _rows(path: Path, delimiter: str, span: Span | None) -> tuple[list[str], lis
                 rows.append(row)
                 lines.append(reader.line_num)
     except UnicodeDecodeError as error:
-        fail("AX0603", f"{path.name} is no UTF-8 text (byte {error.start})", span)
+        fail("AX0603", f"{path.name} is not UTF-8 text (byte {error.start})", span)
     except csv.Error as error:
         fail("AX0603", f"{path.name}:{reader.line_num}: {error}", span)
     if not rows and not report.failed:

@@ -78,7 +78,7 @@ def _read(path: Path, folder: Path, size: Sequence[int] | None, span: Span | Non
                 fail("AX0604", f"{name} has pixels of mode {image.mode}, not eight bits a channel", span)
             plain: Any = image.convert("L" if image.mode in GREY else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        fail("AX0604", f"{name} is no image that can be read", span, notes=[str(error)])
+        fail("AX0604", f"{name} is not an image that can be read", span, notes=[str(error)])
     if size is not None:
         height, width = size
         plain = plain.resize((width, height), Image.Resampling.BILINEAR)

@@ -34,7 +34,7 @@ def read_parquet(path: Path, span: Span | None = None) -> Table:
         with parquet.ParquetFile(path) as file:
             table = file.read()
     except (pyarrow.ArrowException, OSError) as error:
-        fail("AX0604", f"{path.name} is no Parquet file", span, notes=[str(error)])
+        fail("AX0604", f"{path.name} is not a Parquet file", span, notes=[str(error)])
     names = table.column_names
     report = Report()
     for name in dict.fromkeys(names):

@@ -124,7 +124,7 @@ def _npz(path: Path, span: Span | None) -> Fields:
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError):
         fail(
             "AX0604",
-            f"{path.name} is no .npz file of plain arrays",
+            f"{path.name} is not an .npz file of plain arrays",
             span,
             help=f'write it with `numpy.savez("{path.name}", x=..., y=...)`; arrays of Python objects are not read',
         )

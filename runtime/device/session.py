@@ -110,7 +110,7 @@ def _unreadable(error: Exception, path: Path) -> Diagnostic | None:
             help="copy or move the two files together",
         )
     if "INVALID_PROTOBUF" in text or "ModelProto does not have a graph" in text:
-        return Diagnostic("AX0507", f"{path} is no ONNX file, or is damaged", help=rewrite_help(path))
+        return Diagnostic("AX0507", f"{path} is not an ONNX file, or is damaged", help=rewrite_help(path))
     return None
 
 

@@ -77,7 +77,7 @@ class Checkpoints:
         try:
             yield
         except SpecError as error:
-            note = f"the state before is kept in {self._folder}: `--resume {self._folder}` goes on from there"
+            note = f"the state before is kept in {self._folder}: `--resume {self._folder}` continues from there"
             saved = note if self.written else "nothing was saved"
             found = [replace(d, notes=(*d.notes, saved)) if d.code == "AX0610" else d for d in error.diagnostics]
             raise SpecError(Report(found)) from None
@@ -98,7 +98,7 @@ class SavedState:
     def __init__(self, folder: Path) -> None:
         path = folder / STATE_FILE
         if not path.is_file():
-            fail("AX0618", f"{folder} holds no training to be continued: there is no {path}", None)
+            fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None)
         try:
             self._tensors, metadata = load_with_metadata(path)
             self._record = json.loads(metadata[METADATA_KEY])

@@ -227,7 +227,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         fail(
             "AX0611",
-            f"{path} is no run directory" if path.exists() else f"there is no run directory {path}",
+            f"{path} is not a run directory" if path.exists() else f"there is no run directory {path}",
             None,
             help="`archonnx train SPEC` makes one",
         )

@@ -55,7 +55,7 @@ def check_free(out: Path) -> None:
         )
     ancestor = next(parent for parent in out.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        reason = "you may not write there" if ancestor.is_dir() else "it is no folder"
+        reason = "you may not write there" if ancestor.is_dir() else "it is not a folder"
         fail("AX0616", f"cannot write in {ancestor}: {reason}", None)
 
 

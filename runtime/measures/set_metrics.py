@@ -148,5 +148,5 @@ def _check_binary(function: str, name: str, *arrays: Array) -> None:
                 "AX0608",
                 f"`{function}` of the metric `{name}` takes classes 0 and 1, and there is a {other.flat[0]}",
                 None,
-                help=averaged if "average" in options else "of more classes there is `log_loss`",
+                help=averaged if "average" in options else "for more classes use `log_loss`",
             )

@@ -24,7 +24,7 @@ from .nonfinite import Cause, Fault, all_finite, find_cause
 
 LARGE = 1e10
 """An operand beyond this overflowed step by step; a function at its singular point has a small one."""
-MASKED = "infinities meet here, as where a mask leaves nothing of a row: take a large number, -1e9, in their place"
+MASKED = "infinities are combined here, as where a mask covers a whole row: use a large number, -1e9, in their place"
 SLOWER = "lower the learning rate, set `clip_norm = 1.0`, or scale the data"
 SMALLER = "scale the data, or keep values in range from layer to layer: initial weights by `he_normal`, a `LayerNorm`"
 GROWN = 1e3

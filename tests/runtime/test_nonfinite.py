@@ -69,7 +69,7 @@ def test_what_is_left_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert found.notes[-1] == "nothing was saved"
     monkeypatch.setattr("archonnx.runtime.training.programs.CHECKPOINT_SECONDS", 0.0)
     text = SPEC.format(loss="mean(sqrt(z))", data=PLAIN, start="1", program=SGD.replace("0.01", "1"), extra="", batch=2)
-    with pytest.raises(SpecError, match=f"`--resume {tmp_path / 'run'}` goes on from there"):
+    with pytest.raises(SpecError, match=f"`--resume {tmp_path / 'run'}` continues from there"):
         archonnx.train(parse_spec(Source("m.arch", text)), tmp_path / "run")
 
 

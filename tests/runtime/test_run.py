@@ -139,7 +139,7 @@ def damaged(folder: Path) -> str:
 
 def test_what_is_no_run_is_told(run: Run, tmp_path: Path) -> None:
     assert "there is no run directory" in damaged(tmp_path / "nothing")
-    assert "is no run directory" in damaged(tmp_path)
+    assert "is not a run directory" in damaged(tmp_path)
     record = run.path / "run.json"
     good = record.read_text()
     record.write_text(good[:100])

@@ -85,7 +85,7 @@ def test_columns_of_one_name(tmp_path: Path) -> None:
 
 def test_other_files_are_no_parquet(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_text("a,b\n1,2\n")
-    assert "t.parquet is no Parquet file" in refused("AX0604", "parquet", tmp_path, path="t.parquet")
+    assert "t.parquet is not a Parquet file" in refused("AX0604", "parquet", tmp_path, path="t.parquet")
     table(tmp_path, COLUMNS)
     assert "did you mean `kind`" in refused("AX0604", "parquet", tmp_path, path="t.parquet", target="kin")
     assert "did you mean `t.parquet`" in refused("AX0601", "parquet", tmp_path, path="u.parquet")
@@ -132,7 +132,7 @@ def test_bad_folders_of_images_are_told(tmp_path: Path) -> None:
     (tmp_path / "pets/a").mkdir(parents=True)
     assert "has no images in subfolders" in refused("AX0604", "images", tmp_path, path="pets")
     (tmp_path / "pets/a/1.png").write_text("text")
-    assert "`pets/a/1.png` is no image that can be read" in refused("AX0604", "images", tmp_path, path="pets")
+    assert "`pets/a/1.png` is not an image that can be read" in refused("AX0604", "images", tmp_path, path="pets")
     Image.fromarray(np.zeros((2, 2), dtype=np.uint16)).save(tmp_path / "pets/a/1.png")
     assert "`pets/a/1.png` has pixels of mode I;16" in refused("AX0604", "images", tmp_path, path="pets")
     (tmp_path / "pets/a/1.png").unlink()

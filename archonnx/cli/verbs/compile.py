@@ -21,7 +21,7 @@ def compile_(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")],
     target: Annotated[
-        Target, typer.Option("--target", help="`portable`: ai.onnx operators alone; `ort`: onnxruntime's own, too.")
+        Target, typer.Option("--target", help="`portable`: only ai.onnx operators; `ort`: also onnxruntime's own.")
     ] = Target.portable,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Fix the number of rows in the training steps.")

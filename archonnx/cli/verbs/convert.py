@@ -25,7 +25,7 @@ class Spelling(StrEnum):
 def convert(
     spec: Annotated[Path, typer.Argument(metavar="IN", help="A spec, `.arch` or `.yaml`.")],
     output: Annotated[Path | None, typer.Argument(metavar="[OUT]", help="The file to write.")] = None,
-    to: Annotated[Spelling | None, typer.Option("--to", help="The spelling, where there is no OUT to tell.")] = None,
+    to: Annotated[Spelling | None, typer.Option("--to", help="The spelling, if OUT is not given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
 ) -> None:
     """Turn a spec into its other spelling: the same tree, so that nothing of its meaning changes.

@@ -39,5 +39,5 @@ def evaluate(
     opened = Run(run, SessionOptions(device.value))
     typer.echo(metrics_table({on.value: opened.evaluate(on.value)}))
     for name, confusion in opened.tables(on.value).items():
-        typer.echo(f"\n{name}: a row for each class, a column for what it was taken for")
+        typer.echo(f"\n{name}: a row for each true class, a column for each predicted class")
         typer.echo(confusion_table(confusion))

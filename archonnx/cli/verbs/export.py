@@ -26,7 +26,7 @@ def export(
         str, typer.Option("--graph", help="`infer`, `evaluate`, an entry, `gradients` or `train_step`.")
     ] = "infer",
     target: Annotated[
-        Target, typer.Option("--target", help="`portable`: ai.onnx operators alone; `ort`: onnxruntime's own, too.")
+        Target, typer.Option("--target", help="`portable`: only ai.onnx operators; `ort`: also onnxruntime's own.")
     ] = Target.portable,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Fix it in `train_step`.")] = None,
     opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,

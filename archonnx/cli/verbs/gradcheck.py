@@ -26,7 +26,8 @@ def gradcheck(
         int, typer.Option("--examples", min=1, help="Examples of the spec's data; for use without `--input`.")
     ] = 4,
     dtype: Annotated[
-        str, typer.Option("--dtype", metavar="f64|f32", help="In which it is computed; f32 tells large errors alone.")
+        str,
+        typer.Option("--dtype", metavar="f64|f32", help="The float type of the check; f32 shows only large errors."),
     ] = "f64",
     arg: Arguments = None,
 ) -> None:

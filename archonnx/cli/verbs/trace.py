@@ -27,7 +27,7 @@ def trace(
         str, typer.Option("--graph", help="`loss` (as training sees it), `infer` (as it is used), or an entry.")
     ] = "",
     loss: Annotated[str | None, typer.Option("--loss", metavar="NAME", help="Which loss; else the first.")] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Show what blocks and fns compute inside, too.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also show what blocks and fns compute inside.")] = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="PATTERN", help="Names to show, as in `h*`. Repeatable.")
     ] = None,
@@ -40,7 +40,8 @@ def trace(
     arg: Arguments = None,
     format: Annotated[Format, typer.Option("--format", help="`text` for people, `json` for tools.")] = Format.text,
     elements: Annotated[
-        int, typer.Option("--elements", min=0, help="Numbers of a tensor shown whole; of others: min, max, mean.")
+        int,
+        typer.Option("--elements", min=0, help="Tensors of up to this many numbers are shown in full."),
     ] = 32,
     precision: Annotated[int, typer.Option("--precision", min=1, max=17, help="Significant digits.")] = 6,
     width: Annotated[int | None, typer.Option("--width", min=40, help="Columns; else the terminal's, or 100.")] = None,

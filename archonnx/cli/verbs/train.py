@@ -51,7 +51,7 @@ def train(
     """Train a spec as its `train:` blocks say.
 
     The run directory holds the spec, the weights, the history, a picture of it, and the model as ONNX.
-    An interrupt (Ctrl-C) stops early and keeps what there is; `--resume` goes on from there, or from where the
+    An interrupt (Ctrl-C) stops early and keeps what there is; `--resume` continues from there, or from where the
     machine stopped, or further (with `--set epochs=40`).
 
         archonnx train digits_cnn

@@ -78,7 +78,7 @@ def _apply(x: Value, pattern: Pattern, sizes: Mapping[str, Dim], reducer: str | 
     names = [name for group in left for name in group]
     for name in known:
         if name not in names:
-            _fail(f"`{name}` is given a size and is no axis of the pattern")
+            _fail(f"`{name}` is given a size and is not an axis of the pattern")
     for axis, group in enumerate(left):
         _solve(group, x.shape[axis], known, axis)
     value = reshape(x, [known[name] for name in names])

@@ -156,7 +156,7 @@ def float_(frame: Frame, x: Operand) -> Value | float:
 @builtin
 def int_(frame: Frame, x: float) -> int:
     """A static number as an int, towards zero."""
-    require(math.isfinite(x), "AX0311", f"{x:g} is no int")
+    require(math.isfinite(x), "AX0311", f"{x:g} is not an int")
     return int(x)
 
 

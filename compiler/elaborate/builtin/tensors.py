@@ -211,7 +211,7 @@ def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
         )
         axes = [1, 0]
     order = [axis_of(x, a, "axes") for a in axes]
-    require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is no order of {x.rank} axes", argument="axes")
+    require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is not an order of {x.rank} axes", argument="axes")
     return shape.transpose(x, order)
 
 

@@ -53,13 +53,13 @@ class Importer:
                     or f"it declares {', '.join(scope.declared) or 'nothing'}",
                 )
             if name.id in declared:
-                fail("AX0205", f"`{name.id}` is declared in this file, too", name.span)
+                fail("AX0205", f"`{name.id}` is also declared in this file", name.span)
             declared[name.id] = found
 
     def _resolve(self, statement: ast.Import, folder: Path | None) -> Path:
         written, span = statement.path.value, statement.path.span
         if self._root is None or folder is None:
-            fail("AX0223", "a spec that is no file cannot import files", span)
+            fail("AX0223", "a spec that is not a file cannot import files", span)
         path = (folder / written).resolve()
         if not path.is_relative_to(self._root):
             fail(
@@ -69,7 +69,7 @@ class Importer:
                 help="imported files lie beside the spec, or in folders below it",
             )
         if path.suffix not in (".arch", ".yaml", ".yml"):
-            fail("AX0223", f'"{written}" is no spec: its name ends neither in .arch nor in .yaml', span)
+            fail("AX0223", f'"{written}" is not a spec: its name does not end in .arch or .yaml', span)
         if path in self._reading:
             circle = " -> ".join(p.name for p in [*self._reading[self._reading.index(path) :], path])
             fail("AX0224", f"files import each other in a circle: {circle}", span)

@@ -100,7 +100,7 @@ def check_signature(declaration: ast.Declaration, report: Report) -> None:
             if item.name is not None and item.name in seen:
                 report.error(
                     "AX0205",
-                    f"`{item.name}` stands twice in the signature of `{declaration.name}`",
+                    f"`{item.name}` occurs twice in the signature of `{declaration.name}`",
                     item.span,
                     "again here",
                     others=[Label(seen[item.name].span, "first here")],

@@ -42,7 +42,7 @@ def check_assert(frame: Frame, statement: ast.Assert) -> None:
             _check_dims(frame, statement, condition, left, right)
             return
         if isinstance(left, Value) or isinstance(right, Value):
-            fail("AX0309", "an `assert` speaks of dims and static values, and this compares tensors", condition.span)
+            fail("AX0309", "an `assert` is about dims and static values, and this compares tensors", condition.span)
     if not truth(frame, condition):
         _refuted(frame, statement)
 

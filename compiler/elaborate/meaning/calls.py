@@ -245,7 +245,7 @@ def make_module(
                 help="make the module in the body of its block or model, and use it here",
             )
         if frame.build.frozen_slots:
-            fail("AX0314", "this module is made in training alone: the parameters may not depend on `training`", span)
+            fail("AX0314", "this module is made only in training: the parameters must not depend on `training`", span)
         module = Module(block, {}, owner, hint, span)
         module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
         owner.children[key] = module

@@ -60,7 +60,7 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
             "no gradient: what is differentiated does not depend on this",
             span,
             others=[Label(place, "on this") for tensor in tensors[:1] if (place := tensor.origin.place) is not None],
-            help="a name given a new value is another tensor; `stop_gradient`, integers and comparisons end the way",
+            help="a name with a new value is another tensor; `stop_gradient`, integers and comparisons stop gradients",
         )
     with builder.active():
         gradients = [zeros_like(tensor) if g is None else g for g, tensor in zip(found, tensors, strict=True)]
@@ -86,7 +86,7 @@ def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
     match x:
         case Value():
             if not x.type.dtype.is_float:
-                fail("AX0403", f"there is no gradient with respect to {x.type}: its dtype is no float", span)
+                fail("AX0403", f"there is no gradient with respect to {x.type}: its dtype is not a float", span)
             return [x]
         case Module() | Derived():
             return [tensor_of(frame, x, slot) for slot in slots_of(frame, x, span)]

@@ -38,7 +38,7 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
     if slot is not None and slot.indices != frame.indices:
         fail(
             "AX0204",
-            f"`{word} {name}` in a `for` would be one and the same at every turn",
+            f"`{word} {name}` in a `for` would be the same one in every round",
             statement.span,
             help="make a list of modules: `[Dense(8) for _ in range(3)]`",
         )
@@ -54,7 +54,7 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
         if frame.build.frozen_slots:
             fail(
                 "AX0314",
-                f"`{word} {name}` exists in training alone: the parameters may not depend on `training`",
+                f"`{word} {name}` exists only in training: the parameters must not depend on `training`",
                 statement.span,
             )
         slot = _make_slot(frame, statement, type_)

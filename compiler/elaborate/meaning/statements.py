@@ -285,7 +285,7 @@ def update_buffer(frame: Frame, statement: ast.Update) -> None:
     if slot is None or not slot.buffer:
         fail(
             "AX0221",
-            f"`update` changes a buffer of this body, and `{target.span.text}` is none",
+            f"`update` changes a buffer of this body, and `{target.span.text}` is not one",
             target.span,
             help=f"declare it: `buffer {target.span.text}: [...] = 0`",
         )

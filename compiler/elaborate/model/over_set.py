@@ -78,14 +78,14 @@ def _function(expr: ast.Expr) -> tuple[str, ast.Call]:
             "AX0225",
             "a metric over a set is one call of a function of the set",
             expr.span,
-            help="as in `metric auc over set = roc_auc(score, label)`; what it is called with may be any expressions",
+            help="as in `metric auc over set = roc_auc(score, label)`; its arguments may be any expressions",
             notes=[f"functions of a set: {known}"],
         )
     name = expr.callee.id
     if name not in SET_FUNCTIONS:
         fail(
             "AX0225",
-            f"`{name}` is no function of a set",
+            f"`{name}` is not a function of a set",
             expr.callee.span,
             help=did_you_mean(name, SET_FUNCTIONS) or f"functions of a set: {known}",
         )

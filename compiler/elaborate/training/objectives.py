@@ -94,7 +94,7 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
         target = evaluate(frame, item)
         slot = _slot(trained, target)
         if slot is None and not is_group(target):
-            fail("AX0306", f"after `over` stand modules and parameters, and this is {describe(target)}", item.span)
+            fail("AX0306", f"`over` takes modules and parameters, and this is {describe(target)}", item.span)
         slots += [slot] if slot is not None else slots_of(frame, target, item.span)
     return [slot for slot in dict.fromkeys(slots) if slot.trainable]
 

@@ -242,9 +242,9 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 bodies.not_built(NOT_BUILT[kind], statement.span)
             fail(
                 "AX0212",
-                f"`{kind.__name__.lower()}` does not stand in a `train` block",
+                f"`{kind.__name__.lower()}` cannot stand in a `train` block",
                 statement.span,
-                help="here stand settings (`epochs = 20`), `data`, `feed` and `minimize`",
+                help="it contains settings (`epochs = 20`), `data`, `feed` and `minimize`",
             )
     return ()
 
@@ -261,7 +261,7 @@ def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every
     body: Plan = ()
     for inner in _flat(frame, block, statement.body):
         if not isinstance(inner, TRAINING):
-            headline = "here stand statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
+            headline = "it contains statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
             fail("AX0212", headline, inner.span)
         body += _read(frame, block, inner)
     return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
@@ -304,7 +304,7 @@ def _minimizes(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> tuple[Bou
     found = []
     for inner in _flat(frame, block, suite):
         if not isinstance(inner, ast.Minimize):
-            fail("AX0212", "in `together` stand `minimize` statements", inner.span)
+            fail("AX0212", "`together` contains `minimize` statements", inner.span)
         found.append(block.bound(inner))
     return tuple(found)
 

@@ -108,9 +108,9 @@ def _read(block: _Block, statement: ast.Stmt) -> None:
         case _:
             fail(
                 "AX0212",
-                f"`{type(statement).__name__.lower()}` does not stand in a `search`",
+                f"`{type(statement).__name__.lower()}` cannot stand in a `search`",
                 statement.span,
-                help="here stand `NAME = choice(...)` and the like, `maximize valid.NAME`, and `trials = 40`",
+                help="it contains `NAME = choice(...)` and the like, `maximize valid.NAME`, and `trials = 40`",
             )
 
 
@@ -125,7 +125,7 @@ def _check_name(block: _Block, name: str, span: Span) -> None:
     if name not in known:
         fail(
             "AX0710",
-            f"`{name}` is no argument of the model, and no setting that can be searched",
+            f"`{name}` is neither an argument of the model nor a setting that can be searched",
             span,
             help=did_you_mean(name, known) or f"known: {', '.join(known) or 'none'}",
         )
@@ -139,7 +139,7 @@ def _goal(block: _Block, value: ast.Expr) -> str:
     if goal not in block.measured:
         fail(
             "AX0712",
-            f"`{goal}` is nothing that a search can follow",
+            f"`{goal}` cannot be the goal of a search",
             value.span,
             help=did_you_mean(goal, block.measured) or f"measured: {', '.join(block.measured) or 'nothing'}",
         )

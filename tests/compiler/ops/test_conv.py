@@ -207,7 +207,7 @@ def test_transposed_convolution_reaches_each_size() -> None:
         ),
         (("B", "C", 8, 8), (4, 2, 3, 3), 1, "AX0305", "cannot tell whether C equals 2"),
         (("B", 3, 8), (4, 3, 3, 3), 1, "AX0321", "needs [N, C] and 2 axes more, not f32[B, 3, 8]"),
-        (("B", 4, 8, 8), (3, 2, 3, 3), 2, "AX0322", "3 output channels do not come out even in 2 groups"),
+        (("B", 4, 8, 8), (3, 2, 3, 3), 2, "AX0322", "3 output channels do not divide evenly into 2 groups"),
         (
             ("B", 3, 2, 8),
             (4, 3, 3, 3),

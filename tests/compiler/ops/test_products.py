@@ -119,7 +119,7 @@ REFUSED: list[tuple[Callable[[], object], str, str]] = [
     (
         lambda: matmul(value("f32", 2, 5, 3), value("f32", 4, 3, 5)),
         "AX0302",
-        "the batch dims of `@` do not go together: f32[2, 5, 3] and f32[4, 3, 5]",
+        "the batch dims of `@` do not match: f32[2, 5, 3] and f32[4, 3, 5]",
     ),
     (
         lambda: einsum("row in, out in -> row out", value("f32", 2, 3), value("f32", 4, 5)),
