@@ -11,24 +11,61 @@ from collections.abc import Iterator
 from typing import Any
 
 from archonnx.grammar import ast
-from archonnx.grammar.record import fields
+from archonnx.grammar.record import Record, fields
 
 from .values import BlockType, ModelType
 
-_known: dict[int, tuple[ast.Block, frozenset[str]]] = {}
+
+class Dependence(Record):
+    """What the text of a block or model tells of its names, of one declaration in one scope.
+
+    Attributes:
+        declaration: what was read. Kept, since ``applied`` names its statements by identity.
+        module_dims: names of the signatures that are fixed at a module's first use; a model has none.
+        applied: identities of the statements that run at each application; all others are setup.
+    """
+
+    declaration: ast.Block | ast.Model
+    module_dims: frozenset[str]
+    applied: frozenset[int]
+
+
+def dependence(block: BlockType | ModelType) -> Dependence:
+    """What the text tells, read once for each declaration; the scope of its file keeps it."""
+    known: dict[int, Dependence] = block.scope.dependences
+    found = known.get(id(block.declaration))
+    if found is None:
+        found = known[id(block.declaration)] = _read(block)
+    return found
 
 
 def module_dims(block: BlockType) -> frozenset[str]:
     """Names of the input signature that are fixed at a module's first use."""
-    declaration = block.declaration
-    found = _known.get(id(declaration))
-    if found is None or found[0] is not declaration:
-        found = (declaration, _find(block))
-        _known[id(declaration)] = found
-    return found[1]
+    return dependence(block).module_dims
 
 
-def _find(block: BlockType) -> frozenset[str]:
+def application_statements(block: BlockType | ModelType) -> frozenset[int]:
+    """Identities of the statements that run at each application; all others are setup."""
+    return dependence(block).applied
+
+
+def _read(block: BlockType | ModelType) -> Dependence:
+    declaration, marker = block.declaration, _Marker()
+    dims: frozenset[str] = frozenset()
+    if isinstance(block, BlockType):
+        dims = _module_dims(block)
+        inputs = block.declaration.inputs
+        called = {n.id for p in inputs for n in walk(p.type) if isinstance(n, ast.Name)}
+        called |= {n.name for p in inputs for n in walk(p.type) if isinstance(n, ast.Dots) and n.name}
+        marker.varying = {p.name for p in inputs} | called
+        marker.varying -= {p.name for p in block.declaration.hyperparameters} | dims
+    else:
+        marker.fixed = {p.name for p in block.declaration.parameters}
+    marker.body(declaration.body)
+    return Dependence(declaration, dims, frozenset(marker.marked))
+
+
+def _module_dims(block: BlockType) -> frozenset[str]:
     declaration = block.declaration
     signatures = [declaration.inputs, *(method.parameters for method in methods(declaration).values())]
     signature = {n.id for ps in signatures for p in ps for n in walk(p.type) if isinstance(n, ast.Name)}
@@ -73,32 +110,6 @@ def _local_blocks(block: BlockType | ModelType) -> set[str]:
     names = set(blocks(block.declaration))
     around = block.around.block if isinstance(block, BlockType) and block.around is not None else None
     return names | _local_blocks(around) if around is not None else names
-
-
-_applied: dict[int, tuple[ast.Node, frozenset[int]]] = {}
-
-
-def application_statements(declaration: ast.Block | ast.Model) -> frozenset[int]:
-    """Identities of the statements that run at each application; all others are setup."""
-    found = _applied.get(id(declaration))
-    if found is None or found[0] is not declaration:
-        marker = _Marker()
-        if isinstance(declaration, ast.Block):
-            dims = {n.id for p in declaration.inputs for n in walk(p.type) if isinstance(n, ast.Name)}
-            dims |= {n.name for p in declaration.inputs for n in walk(p.type) if isinstance(n, ast.Dots) and n.name}
-            marker.varying = {p.name for p in declaration.inputs} | dims
-            marker.varying -= {p.name for p in declaration.hyperparameters} | _module_dims_of(declaration)
-        else:
-            marker.fixed = {p.name for p in declaration.parameters}
-        marker.body(declaration.body)
-        found = (declaration, frozenset(marker.marked))
-        _applied[id(declaration)] = found
-    return found[1]
-
-
-def _module_dims_of(declaration: ast.Block) -> frozenset[str]:
-    found = _known.get(id(declaration))
-    return found[1] if found is not None and found[0] is declaration else frozenset()
 
 
 class _Marker:

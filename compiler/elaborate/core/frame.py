@@ -46,6 +46,8 @@ class Scope:
     def __init__(self, declared: Mapping[str, Any], outer: Scope | None = None) -> None:
         self.declared = declared
         self.outer = outer
+        self.dependences: dict[int, Any] = {}
+        """What ``dependence`` read off the declarations of this scope, by their identities; it owns them."""
 
     def find(self, name: str) -> Any | None:
         """The declaration of a name."""

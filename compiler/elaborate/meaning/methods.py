@@ -61,7 +61,7 @@ def setup_of(inner: Frame, module: Module) -> Frame:
     declaration = module.block.declaration
     setup = Frame(inner.build, module.block.scope, module, site=inner.site, caller=inner, kind="block")
     calls.enter_module(setup, module)
-    setup.skip = application_statements(declaration)
+    setup.skip = application_statements(module.block)
     inner.build.preparing[module] = setup
     try:
         statements.run(setup, declaration.body)
