@@ -173,7 +173,7 @@ def search(
         settings: replace settings of the spec, which are then not varied.
         device: ``auto`` takes a GPU if there is one.
         threads: CPU threads.
-        on_trial: is told of every trial when it is done.
+        on_trial: is called with every trial when it is done.
     """
     loaded = as_spec(spec)
     destination = Path(out) if out is not None else free_directory(loaded.name)

@@ -42,7 +42,7 @@ def evaluate(
 
 
 def _last_uses(graph: Graph) -> dict[Node, list[Value]]:
-    """The values that no node after this one reads, and that are no outputs: memory that is used again is warm."""
+    """The values that no later node reads and that are not outputs: memory that is used again is warm."""
     seen = set(graph.outputs.values())
     last: dict[Node, list[Value]] = {}
     for node in reversed(graph.nodes):

@@ -86,7 +86,7 @@ def export(
 def _weight(graph: Graph, name: str, array: Array) -> Tensor:
     declared = graph.inputs.get(name)
     if declared is None:
-        raise InternalError(f"a constant for `{name}`, which is no input of the graph")
+        raise InternalError(f"a constant for `{name}`, which is not an input of the graph")
     if declared.type.static_shape != array.shape:
         raise InternalError(f"a constant of shape {list(array.shape)} for `{name}`, which is {declared.type}")
     return Tensor(np.asarray(array, dtype=declared.type.dtype.numpy, order="C"), declared.type.dtype)

@@ -27,7 +27,7 @@ Monomial = tuple[tuple[Factor, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """An integer function of dims that is no polynomial: ``//``, ``%``, ``min`` or ``max``."""
+    """An integer function of dims that is not a polynomial: ``//``, ``%``, ``min`` or ``max``."""
 
     op: str
     left: Dim

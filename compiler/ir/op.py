@@ -34,7 +34,7 @@ class Trait(Flag):
     """Moves no arithmetic: reshapes, transposes, slices."""
 
 
-class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is no error of the program
+class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is not an error of the program
     """Inputs do not fit an op.
 
     ``operands`` are positions of the inputs concerned, the primary one first. ``argument`` names the one at fault, such

@@ -232,7 +232,7 @@ class RandomBernoulli(Draw):
 class DiscreteDraw(Op):
     """A discrete draw, marked as depending on what its probabilities were computed from.
 
-    The gradient of a draw with respect to its probabilities is no derivative of its value: asking for it is an error.
+    The gradient of a draw with respect to its probabilities is not a derivative of its value, and is an error.
     """
 
     traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW | Trait.DISCRETE

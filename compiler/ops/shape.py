@@ -267,7 +267,7 @@ class Squeeze(Op):
 
 
 def normal_axis(axis: int, rank: int, op: str) -> int:
-    """An axis counted from the front. TypeProblem if there is none such."""
+    """An axis counted from the front. TypeProblem if the tensor has no such axis."""
     if not -rank <= axis < rank:
         allowed = f"axes run from {-rank} to {rank - 1}" if rank else "a scalar has no axes"
         raise TypeProblem("AX0320", f"`{op}` has no axis {axis} to work along: {allowed}", argument="axis")

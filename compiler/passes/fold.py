@@ -61,7 +61,7 @@ def _constant(site: Site, value: Value) -> Array | None:
 
 
 def _symbolic(op: Op) -> bool:
-    """Whether a dim among the attributes is no known integer."""
+    """Whether a dim among the attributes is not a known integer."""
     return any(map(_unknown, (getattr(op, f.name) for f in fields(op))))
 
 

@@ -72,7 +72,7 @@ class Rule:
 
 
 def rule(*ops: type[Op], exact: bool = True) -> Callable[[Callable[[Site], Value | None]], Rule]:
-    """Make a rule of a function: the rule bears its name."""
+    """Make a rule of a function: the rule has its name."""
     return lambda function: Rule(function.__name__, ops, function, exact)
 
 

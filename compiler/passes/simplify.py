@@ -128,7 +128,7 @@ def scalars_together(site: Site) -> Value | None:
 
 
 def _scaled(site: Site, node: Node) -> Iterator[tuple[Value, Value]]:
-    """Of a product or quotient, the tensor and the scalar that scales it. Numbers near overflow are no scalars here."""
+    """Of a product or quotient, the tensor and the scalar that scales it. Numbers near overflow do not count."""
     a, b = node.inputs
     for tensor, other in ((a, b), (b, a))[: 2 if isinstance(node.op, Mul) else 1]:
         broadcast, number = site.made_by(other, Broadcast), site.number(other)

@@ -314,4 +314,4 @@ def _atom(node: ast.Expr) -> str:
             return {True: "true", False: "false", None: "none"}[node.value]
         case ast.Dots():
             return f"...{node.name or ''}"
-    raise TypeError(f"{type(node).__name__} is no expression")
+    raise TypeError(f"{type(node).__name__} is not an expression")

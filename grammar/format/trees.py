@@ -42,7 +42,7 @@ def format_file(source: Source) -> str:
 
 
 def format_ast(file: ast.File) -> str:
-    """The canonical text of a tree. Comments are no part of a tree; blank lines stand where they usually do."""
+    """The canonical text of a tree. Comments are not part of a tree; blank lines stand where they usually do."""
     return format_declarations(file.declarations)
 
 
@@ -236,7 +236,7 @@ class _Formatter:
                 return concat(join(", ", map(parts.expr, node.targets)), " = ", parts.values(node.values))
             case ast.ExprStmt():
                 return value(node.value)
-        raise TypeError(f"{type(node).__name__} is no statement")
+        raise TypeError(f"{type(node).__name__} is not a statement")
 
     # ------------------------------------------------------------ statements with bodies
 
@@ -301,7 +301,7 @@ class _Formatter:
                 self._own_lines(end, indent + INDENTATION, 0)
 
     def _keyword(self, body: ast.Suite, following: ast.Suite) -> int:
-        """Where the line of ``elif`` or ``else`` between two bodies starts: the first one that is no comment."""
+        """Where the line of ``elif`` or ``else`` between two bodies starts: the first one that is not a comment."""
         source = self.comments.source
         first = source.line_column(body[-1].span.end)[0] + 1
         last = source.line_column(following[0].span.start)[0]

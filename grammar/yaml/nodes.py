@@ -1,7 +1,7 @@
 """YAML texts as trees of scalars, sequences and mappings, each with its place; nothing is resolved or converted.
 
 PyYAML's safe loader reads the events; the composer here keeps what the spec needs and refuses the rest: tags, several
-documents, keys that are no words. Depth, size and what aliases unfold to are bounded, so that reading any text takes
+documents, keys that are not words. Depth, size and what aliases unfold to are bounded, so that reading any text takes
 bounded time. What the tree means is the business of ``yaml``.
 """
 

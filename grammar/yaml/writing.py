@@ -1,7 +1,7 @@
 """``to_yaml`` writes a tree as YAML: short forms where they say the same, text in the language elsewhere.
 
 Each short form is read back before it is used, so that ``parse_yaml(to_yaml(file)) == file`` holds by construction.
-Comments are no part of a tree, and are lost.
+Comments are not part of a tree, and are lost.
 """
 
 from __future__ import annotations

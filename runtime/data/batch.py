@@ -1,6 +1,6 @@
 """What people hand to a model: arrays by name, checked against the types of its fields, and cut into batches.
 
-What this module does not do: convert beyond safe casts (a wrong dtype is an error, an integer list is no float image).
+What this module does not do: convert beyond safe casts (a wrong dtype is an error, ints are not a float image).
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _check_composite_sizes(
 
 
 def dim_arguments(types: Mapping[str, TensorType], made: Iterable[TensorType]) -> set[str]:
-    """Inputs that give a size, as ``n`` of ``sample(n: dim) -> [n, 3]``: they bear the name of a dim.
+    """Inputs that give a size, as ``n`` of ``sample(n: dim) -> [n, 3]``: they have the name of a dim.
 
     Args:
         types: of the inputs.

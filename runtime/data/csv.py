@@ -133,7 +133,7 @@ def _check_names(path: Path, names: Sequence[str], report: Report, span: Span | 
 
 
 def _numbers(cells: Sequence[str]) -> Array | None:
-    """The cells as i64 or f64, or None if one of them is no number."""
+    """The cells as i64 or f64, or None if one of them is not a number."""
     try:
         return np.array([int(cell) for cell in cells], dtype=np.int64)
     except (ValueError, OverflowError):

@@ -100,7 +100,7 @@ def rewrite_help(path: Path) -> str:
 
 
 def _unreadable(error: Exception, path: Path) -> Diagnostic | None:
-    """What is wrong with a file that is no model, or has lost its weights; None where it is something else."""
+    """What is wrong with a file that is not a model, or has lost its weights; None where it is something else."""
     text = str(error)
     beside = path.with_name(f"{path.name}.data")
     if "external data" in text.lower() and not beside.exists():

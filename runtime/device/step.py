@@ -82,7 +82,7 @@ class Statement:
     losses: Mapping[str, Array]
     """Each loss that it reports, as a view of the memory to which it writes it."""
     squares: Array | None
-    """Likewise what it tells of gradients, if it is watched."""
+    """Likewise the norms of its gradients, if it is watched."""
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class StepRunner:
         executed: how many statements have run: the ``step`` of graphs that draw.
         passes: how many passes have begun, on which ``every`` counts.
         last: the statement that ran last.
-        watch: the norms of gradients and updates, where statements tell of them.
+        watch: the norms of gradients and updates, of the statements that are watched.
         inspect: called after each statement, where somebody looks for a fault.
     """
 

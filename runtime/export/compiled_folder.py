@@ -2,7 +2,7 @@
 
 The weights are a safetensors file. ``infer`` and the entries name its parts as their external data, so that they hold
 the weights without a copy; the graphs of training take parameters, and what optimizers remember, as inputs. The
-manifest ``graphs.json`` tells of every file, of its inputs and outputs, and of how the state of optimizers starts.
+manifest ``graphs.json`` lists every file with its inputs and outputs, and how the state of optimizers starts.
 
 What this module does not do: run a graph, or train.
 """
@@ -97,7 +97,7 @@ def compile_to(
         seed: of the initial weights.
         verify: check every graph before the first pass and after each.
         dump_ir: write every graph as text, as it was built and after each pass.
-        observer: is told of each graph when it is written.
+        observer: is called with each graph when it is written.
 
     Raises:
         SpecError: there is something else at ``out``, or a graph cannot be written.
@@ -146,7 +146,7 @@ def _short_turns() -> Iterator[None]:
 
 
 def _store(path: Path, model: ModelProgram, drawn: Future[dict[str, Array]], artifacts: Sequence[Artifact]) -> Weights:
-    """Write the initial weights, and what the steps start from that is no single number."""
+    """Write the initial weights, and the starting values of the steps that are not a single number."""
     values = dict(drawn.result())
     values |= {
         name: array for artifact in artifacts for name, array in artifact.state.items() if _filling(array) is None

@@ -40,7 +40,7 @@ class Norms:
 
 
 class Watch:
-    """Gathers what the steps of an epoch tell. A resumed epoch tells of the steps since then."""
+    """Gathers the norms of the steps of an epoch; after a resume, of the steps since then."""
 
     def __init__(self, paths: Sequence[tuple[str, ...]]) -> None:
         self._paths = paths
@@ -67,7 +67,7 @@ def shortened(norms: Mapping[str, Norms]) -> tuple[dict[str, Norms], list[Norms]
     """At most ``ROWS`` rows, and what is left out: modules as a whole where parameters are too many.
 
     Where modules are too many as well, those with the smallest and the largest gradients are shown. So it is, too,
-    where the modules around them would be so few that they told nothing: fifty layers in a list are no single row.
+    where the modules around them would be so few that they told nothing: fifty layers in a list are not a single row.
     """
     depth = max((path.count(".") for path in norms), default=0)
     shown = dict(norms)

@@ -59,7 +59,7 @@ class Monitor:
         return Monitor(settings, settings.mode or ("min" if small else "max"))
 
     def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
-        """Take note of an epoch; whether it is the best so far. A value that was not measured is no improvement."""
+        """Take note of an epoch; whether it is the best so far. A value that was not measured is not an improvement."""
         value = self._sign * values[self._part].get(self._name, math.nan)
         if not value > self._best + (self._settings.min_delta if math.isfinite(self._best) else 0.0):
             self._waited += 1

@@ -131,7 +131,7 @@ class _Missing(dict[Value, Array]):
 def _spoilt(graph: Graph, arrays: Mapping[Value, Array]) -> dict[Value, bool]:
     """Values that are not finite, and whether they are the first to be so.
 
-    Infinities that come from a constant alone are meant (masks have them), until they make something that is no number.
+    Infinities that come from a constant alone are meant (masks have them), until they make a NaN.
     """
     spoilt = {v: True for v in graph.inputs.values() if not all_finite([arrays[v]])}
     meant: set[Value] = set()

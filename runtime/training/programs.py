@@ -132,7 +132,7 @@ def run_programs(
         only: run this program, and those from which it starts.
         state: where to go on.
         keep: is given the state every now and then, to be written down.
-        watch: whether every epoch tells of the norms of gradients and updates.
+        watch: whether every epoch reports the norms of gradients and updates.
     """
     programs = _chosen(model, only)
     settings = [_settings(program, changes or {}) for program in programs]

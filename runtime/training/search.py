@@ -67,7 +67,7 @@ def best_trial(
         trials: how many trainings at most, in place of what the spec says.
         changes: settings to replace in every program, which are then not varied.
         options: where to run.
-        on_trial: is told of every trial when it is done.
+        on_trial: is called with every trial when it is done.
     """
     given = changes or {}
     space = _space(spec, given, trials)

@@ -204,7 +204,7 @@ def arguments_of(graph: Graph, model: ModelProgram) -> dict[str, str]:
 
 
 def _form(batch: Mapping[str, Any]) -> Hashable:
-    """Names, shapes and dtypes of a batch; what is no array has a form of its own."""
+    """Names, shapes and dtypes of a batch; a value that is not an array has a form of its own."""
     return tuple(
         [(name, array.shape, array.dtype) if type(array) is np.ndarray else object() for name, array in batch.items()]
     )

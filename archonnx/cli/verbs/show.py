@@ -82,7 +82,7 @@ def _spec(what: str, arguments: dict[str, object], dtype: str | None) -> Spec:
 
 
 def sizes(texts: list[str] | None) -> dict[str, int]:
-    """``["B=32,T=10"]`` as a dict. A usage error where a size is no integer."""
+    """``["B=32,T=10"]`` as a dict. A usage error where a size is not an integer."""
     found = key_values([part for text in texts or () for part in text.split(",")], "--dims")
     for name, size in found.items():
         if isinstance(size, bool) or not isinstance(size, int):

@@ -17,7 +17,7 @@ from .values import BlockType, ModelType
 
 
 class Dependence(Record):
-    """What the text of a block or model tells of its names, of one declaration in one scope.
+    """What the text of a block or model says about its names, of one declaration in one scope.
 
     Attributes:
         declaration: what was read. Kept, since ``applied`` names its statements by identity.
@@ -118,7 +118,7 @@ class _Marker:
     def __init__(self) -> None:
         self.varying: set[str] = set()
         self.fixed: set[str] = set()
-        """Arguments of a model: they are no dims of its inputs."""
+        """Arguments of a model: they are not dims of its inputs."""
         self.marked: set[int] = set()
 
     def body(self, body: ast.Suite) -> None:

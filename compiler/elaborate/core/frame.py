@@ -29,7 +29,7 @@ from .values import CALLABLE, Derived, Module, Slot, describe
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
 NOTES = 6
-"""Calls that a diagnostic tells of."""
+"""Calls that a diagnostic lists."""
 BUDGET = 300_000
 """Static evaluations allowed in one build; a spec that needs more is refused."""
 
@@ -87,7 +87,7 @@ class Build:
     builder: Builder = field(default_factory=Builder)
     parameters: dict[Slot, Value] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
-    """Graph inputs that are no parameters: fields, and seed and step once something draws."""
+    """Graph inputs other than parameters: fields, and seed and step once something draws."""
     spent: int = 0
     depth: int = 0
     seen_parameters: int | None = None

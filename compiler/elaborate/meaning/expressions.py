@@ -21,7 +21,7 @@ from archonnx.grammar.diagnostics import Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 Form: TypeAlias = Callable[[Frame, Any, "str | None"], Any]
-"""Evaluates one form of expressions; the last argument is the name that a module made there shall bear."""
+"""Evaluates one form of expressions; the last argument is the name of a module made there."""
 
 
 def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
@@ -30,7 +30,7 @@ def evaluate(frame: Frame, expr: ast.Expr, hint: str | None = None) -> Any:
     Args:
         frame: where it stands.
         expr: the expression.
-        hint: the name that a module made here shall bear.
+        hint: the name of a module made here.
     """
     frame.build.spend(expr.span)
     try:

@@ -1,6 +1,6 @@
 """Elaborating ``metric NAME over set = FUNCTION(prediction, target)``: which function, of which tensors.
 
-What this module does not do: compute the metric. It is no tensor, but a number known at the end of a part.
+What this module does not do: compute the metric. It is not a tensor, but a number known at the end of a part.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def over_set(frame: Frame, statement: ast.Metric) -> OverSet:
 def _option(frame: Frame, function: str, name: str, given: Given) -> str | float:
     """An option: a bare word of those it has, or a number."""
     words, expr = SET_FUNCTIONS[function].options[name].words, given.expr
-    assert expr is not None, "what is piped is no option"
+    assert expr is not None, "the piped value is not an option"
     if words is None:
         value = evaluate(frame, expr)
         if not is_number(value) or value <= 0:
