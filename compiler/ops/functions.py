@@ -18,7 +18,7 @@ from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
 
 from .compare import equal, greater
-from .elementwise import heaviside, where
+from .elementwise import heaviside, minimum, where
 from .narrow import narrowed, widened
 from .pointwise import Elementwise
 
@@ -124,8 +124,9 @@ class Expm1(Function):
 class Log1p(Function):
     """``log(1 + x)``, precise near 0.
 
-    In ONNX, with ``u = 1 + x`` as rounded: ``log(u) * x / (u - 1)``, or ``x`` where ``u`` is 1. The quotient makes up
-    for what rounding took from ``u`` (Goldberg 1991, theorem 4).
+    In ONNX, with ``u = 1 + x`` as rounded: ``log(u) * x / (u - 1)``, or ``x`` where ``u`` is 1 or infinite, which is
+    where ``u * log(u)`` is ``log(u)``. The quotient makes up for what rounding took from ``u`` (Goldberg 1991,
+    theorem 4).
     """
 
     function = np.log1p
@@ -138,8 +139,9 @@ class Log1p(Function):
     ) -> str:
         (x,), one = inputs, emit.constant(1, types[0].dtype)
         u = emit.node("Add", x, one)
-        scaled = emit.node("Mul", emit.node("Log", u), emit.node("Div", x, emit.node("Sub", u, one)))
-        return emit.node("Where", emit.node("Equal", u, one), x, scaled)
+        log_u = emit.node("Log", u)
+        scaled = emit.node("Mul", log_u, emit.node("Div", x, emit.node("Sub", u, one)))
+        return emit.node("Where", emit.node("Equal", emit.node("Mul", u, log_u), log_u), x, scaled)
 
 
 # Circles and hyperbolas.
@@ -362,10 +364,10 @@ class Gelu(Function):
 
     def derivative(self, x: Value, y: Value) -> Value:
         if self.approximate == "tanh":  # 1 + tanh(z) is 2 * sigmoid(2 * z)
-            square = x * x
+            square = minimum(x * x, 900.0)  # from there on s is 0 or 1, and what it multiplies may not be infinite
             s = sigmoid(x * (2 * _TANH_SCALE * _TANH_CUBE * square + 2 * _TANH_SCALE))
-            steepness = x * (6 * _TANH_SCALE * _TANH_CUBE * square + 2 * _TANH_SCALE)
-            return s * ((1 - s) * steepness + 1)
+            steepness = 6 * _TANH_SCALE * _TANH_CUBE * square + 2 * _TANH_SCALE
+            return s * (1 - s) * x * steepness + s
         u = x * math.sqrt(0.5)
         density = exp(-math.log(2 * math.pi) / 2 - u * u)
         return erf(u) * 0.5 + 0.5 + x * density

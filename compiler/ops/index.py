@@ -151,7 +151,11 @@ def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None
 
 @register
 class OneHot(Op):
-    """1 at the index along a new last axis of size ``depth``, 0 elsewhere; all 0 for an index out of range."""
+    """1 at the index along a new last axis of size ``depth``, 0 elsewhere; all 0 for an index out of range, -1 too.
+
+    A comparison with a range, which for 8x128 indices and depth 2048 takes 1.6 ms where ONNX's OneHot takes 4.0, and
+    for which -1 is not the last class.
+    """
 
     depth: Dim = ONE
     dtype: DType = DType.f32
@@ -161,9 +165,7 @@ class OneHot(Op):
         return TensorType(self.dtype, (*indices.shape, self.depth))
 
     def evaluate(self, indices: Any) -> Any:
-        depth = self.depth.evaluate({})
-        wrapped = np.where(indices < 0, indices + depth, indices)
-        return (wrapped[..., None] == np.arange(depth)).astype(self.dtype.numpy)
+        return (indices[..., None] == np.arange(self.depth.evaluate({}))).astype(self.dtype.numpy)
 
     def vjp(self, dy: Value, y: Value, indices: Value) -> tuple[Value | None, ...]:
         return (None,)
@@ -172,13 +174,15 @@ class OneHot(Op):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
         indices = inputs[0] if types[0].dtype is DType.i64 else emit.node("Cast", inputs[0], to=DType.i64)
-        if not types[0].rank:  # ONNX's OneHot takes no scalar
-            indices = emit.node("Unsqueeze", indices, emit.constant([0]))
-        # Of the floats, onnxruntime's CPU kernel knows f32 alone.
-        hot = emit.node("OneHot", indices, emit.dims([self.depth]), emit.constant([0, 1], DType.f32), axis=-1)
-        if not types[0].rank:
-            hot = emit.node("Squeeze", hot, emit.constant([0]))
-        return hot if self.dtype is DType.f32 else emit.node("Cast", hot, to=self.dtype)
+        column = emit.node("Unsqueeze", indices, emit.constant([types[0].rank]))
+        hot = emit.node("Equal", column, self._emit_range(emit))
+        return hot if self.dtype is DType.bool else emit.node("Cast", hot, to=self.dtype)
+
+    def _emit_range(self, emit: Emitter) -> str:
+        if (depth := self.depth.constant) is not None:
+            return emit.constant(np.arange(depth))
+        end = emit.node("Squeeze", emit.dims([self.depth]))
+        return emit.node("Range", emit.constant(np.asarray(0)), end, emit.constant(np.asarray(1)))
 
 
 def gather(x: Value, indices: Value, axis: int) -> Value:

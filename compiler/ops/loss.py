@@ -1,4 +1,5 @@
-"""The loss that is worth an op of its own, being stable and cheap as one. All others are library code."""
+"""The loss that is worth an op of its own, being stable and cheap as one, and the check of labels that all losses of
+classes share. All others are library code."""
 
 from __future__ import annotations
 
@@ -8,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
 from .checks import check_equal, check_float
+from .elementwise import maximum, minimum
 from .index import scatter_elements_add
 from .norm import softmax
-from .shape import unsqueeze
+from .shape import dim_value, unsqueeze
 
 
 @register
@@ -65,6 +68,48 @@ class CrossEntropy(Op):
             "GatherElements", emit.node("LogSoftmax", logits, axis=last), emit.node("Unsqueeze", label, axes), axis=last
         )
         return emit.node("Neg", emit.node("Squeeze", chosen, axes))
+
+
+@register
+class ClassCheck(Op):
+    """Results of examples, NaN where a label is no class. Inputs: the results, the labels, the classes nearest to them.
+
+    A label that is no class differs from the class nearest to it. A graph cannot refuse its data; NaN stops a training,
+    whereas a loss of the last class for -1, or of 0, would pass. Backward: ``dy``, as if all were classes.
+    """
+
+    remedy = "a label is one of the integers from 0 up to the number of classes, which is not included: mend the data"
+
+    def infer(self, x: TensorType, label: TensorType, known: TensorType) -> TensorType:
+        check_float(self.name, x=x)
+        for position, given in enumerate((label, known), 1):
+            if given.dtype is not DType.i64:
+                raise TypeProblem("AX0303", f"labels are i64, not {given.dtype}", operands=(position,))
+            if given.shape != x.shape:
+                raise TypeProblem("AX0302", f"`{self.name}` needs one shape: {x} and {given}", operands=(position, 0))
+        return x
+
+    def evaluate(self, x: Any, label: Any, known: Any) -> Any:
+        return np.where(label == known, x, np.asarray(np.nan, x.dtype))
+
+    def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
+        return dy, None, None
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        x, label, known = inputs
+        return emit.node("Where", emit.node("Equal", label, known), x, emit.constant(np.nan, types[0].dtype))
+
+
+def class_check(x: Value, label: Value, classes: Dim | int) -> Value:
+    """``x``, NaN where the label is not one of ``0 ... classes - 1``."""
+    return current_builder().add(ClassCheck(), x, label, nearest_class(label, classes))
+
+
+def nearest_class(label: Value, classes: Dim | int) -> Value:
+    """The label itself where it is one of ``0 ... classes - 1``."""
+    return minimum(maximum(label, 0), dim_value(Dim.of(classes) - 1, label.type.dtype))
 
 
 def cross_entropy(logits: Value, label: Value) -> Value:

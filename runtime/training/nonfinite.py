@@ -122,10 +122,10 @@ def _all_values(graph: Graph, inputs: Mapping[str, Array], options: SessionOptio
 
 
 class _Missing(dict[Value, Array]):
-    """Values that are not shown count as finite."""
+    """Values that are not shown count as integers, which are finite and have no range to tell."""
 
     def __missing__(self, value: Value) -> Array:
-        return np.zeros((), np.float32)
+        return np.zeros((), np.int64)
 
 
 def _spoilt(graph: Graph, arrays: Mapping[Value, Array]) -> dict[Value, bool]:

@@ -78,7 +78,8 @@ def _made(cause: Cause, node: Node, where: str, largest: str | None) -> Diagnost
         notes.append(f"{place}; {int(bad.sum()):,} of its {array.size:,} elements are not finite")
     if origin.path:
         notes.append(f"in module `{origin.path}`")
-    overflow = not elements or any(abs(x) > LARGE for x in elements)
+    said_by_op = Trait.ELEMENTWISE not in node.op.traits and node.op.remedy is not None
+    overflow = any(abs(x) > LARGE for x in elements) or not (elements or said_by_op)
     if overflow and largest is not None:
         notes.append(largest)
     return Diagnostic(

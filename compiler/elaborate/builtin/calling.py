@@ -96,7 +96,7 @@ def builtins() -> Mapping[str, Any]:
     from .tensors import add_elementwise
 
     add_elementwise(_functions)
-    return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf}
+    return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 
 
 def builtin_named(name: str) -> Builtin:

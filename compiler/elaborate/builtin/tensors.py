@@ -344,6 +344,18 @@ def label_cross_entropy(frame: Frame, logits: Tensor, label: Tensor) -> Value:
     return loss.cross_entropy(logits, label)
 
 
+@builtin
+def nearest_class(frame: Frame, label: Tensor, classes: Size) -> Value:
+    """The label where it is one of ``0 ... classes - 1``, else the one of these that is nearest."""
+    return loss.nearest_class(label, classes)
+
+
+@builtin
+def class_check(frame: Frame, x: Tensor, label: Tensor, classes: Size) -> Value:
+    """``x``, one number for each label; NaN where the label is not one of ``0 ... classes - 1``."""
+    return loss.class_check(x, label, classes)
+
+
 # ---------------------------------------------------------------- draws
 
 
