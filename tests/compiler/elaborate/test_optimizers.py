@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,21 @@ import pytest
 
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import train_steps
+from archonnx.compiler.steps import initial_state
 from tests.support.elaborated import codes, findings, initial, model, numbers, outputs, program, run_steps, train_step
 from tests.support.oracles.onnx_training import OPERATORS
-from tests.support.oracles.optimizers import OPTIMIZERS, SCHEDULES, sgd, trajectory, warmup_cosine
+from tests.support.oracles.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    adam,
+    nadam,
+    radam,
+    rmsprop,
+    sgd,
+    trajectory,
+    warmup_cosine,
+)
+from tests.support.pointwise import run
 
 X, Y = numbers(6, 3), numbers(6, seed=1)
 START = {"w": numbers(3, seed=2), "b": np.float32(0.3)}
@@ -193,3 +206,78 @@ def test_the_hessian_of_a_module_is_that_of_its_parameters() -> None:
     results = outputs(model(body, "x: [6, 3]"), x=X)
     np.testing.assert_allclose(results["symmetric"], np.zeros((11, 11)), atol=1e-4)
     np.testing.assert_allclose(results["last"], 2 * 6)  # the last bias: sum (w h + b)^2
+
+
+def _first_steps(written: str, where: str, numbers_of_steps: list[int], slope: float) -> list[float]:
+    """How far a parameter at 0 moves in one step of that number, from states of 0, in f32."""
+    after = f"\ntrain:\n    minimize objective with {written}\n"
+    of = program(model("param w: [] = 0\nloss objective = w * mean(x)", "x: [B]", after=after))
+    step = train_step(of)
+    given: dict[str, Any] = {"x": np.full(2, slope), "w": 0.0, **initial_state(step)}
+    (count,) = (name for name in step.initial if name.endswith("/t"))
+    return [float(run(step.graph, {**given, count: t - 1}, where)["next/w"]) for t in numbers_of_steps]
+
+
+BETAS = [0.9, 0.999, 0.9999, 0.99999, 0.999999, 0.99999999]
+CORRECTED = {"adam": adam, "adamw": lambda **a: adam(**a, weight_decay=0.01), "nadam": nadam, "radam": radam}
+
+
+@pytest.mark.parametrize("where", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("beta2", BETAS)
+@pytest.mark.parametrize("name", CORRECTED)
+def test_corrections_of_running_means_keep_their_digits(name: str, beta2: float, where: str) -> None:
+    """1 - beta ** t in f32 is 0.14% off for 0.99999 and 0 for 0.99999999; the length that radam asks is off by whole
+    steps, so that it adapts too early. In f64 by hand, with 1 - beta ** t by expm1."""
+    numbers = [1, 2, 3, 5, 6, 7, 10, 100, 10_000]
+    rule = CORRECTED[name](lr=1.0, beta2=beta2)
+    expected = [float(rule(t, np.zeros(()), np.asarray(0.5), {}, True)) for t in numbers]
+    actual = _first_steps(f"{name}(lr=1.0, beta2={beta2})", where, numbers, 0.5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("where", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("dtype", [DType.f32, DType.f64])
+@pytest.mark.parametrize("beta", [0.5, *BETAS])
+def test_the_averaged_length_of_radam_in_fractions(beta: float, dtype: DType, where: str) -> None:
+    graph = program(model(f"output length = averaged_length({beta}, t)", "t: i64[]"), float_type=dtype).infer
+    exact = Fraction(beta)
+    for t in (1, 2, 3, 4, 5, 6, 10, 60, 400):
+        length = 2 / (1 - exact) - 1 - 2 * t * exact**t / (1 - exact**t)
+        assert run(graph, {"t": t}, where)["length"] == pytest.approx(
+            float(length), rel=1e-6 if dtype is DType.f32 else 1e-8
+        )
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "radam", "adamax"])
+def test_beta1_of_zero_is_no_mean(name: str) -> None:
+    assert np.isfinite(_first_steps(f"{name}(lr=1.0, beta1=0.0)", "numpy", [1, 2, 1000], 0.5)).all()
+
+
+@pytest.mark.parametrize("eps_in_root", ["true", "false"])
+def test_a_centred_variance_never_cancels(eps_in_root: str) -> None:
+    """A gradient of 100 plus noise of 0.01: G - m^2 of f32 has no digits of the variance, which is 1e-4."""
+    of = program(
+        model(
+            "param w: [] = 0\nloss objective = w * mean(x)",
+            "x: [B]",
+            after=f"\ntrain:\n    minimize objective with rmsprop(1.0, 0.9, 1e-3, centred=true, eps_in_root={eps_in_root})\n",
+        )
+    )
+    step = train_step(of)
+    noise = np.random.default_rng(0).normal(size=200)
+    rule, by_hand = rmsprop(1.0, 0.9, 1e-3, centred=True, in_root=eps_in_root == "true"), {}
+    state: dict[str, Any] = {"w": np.float32(0), **initial_state(step)}
+    w = np.zeros(())
+    for t, shift in enumerate(noise, 1):
+        g = np.float32(100 + 0.01 * shift)
+        result = run(
+            step.graph,
+            {name: {**state, "x": np.full(1, g), "step": t - 1}[name] for name in step.graph.inputs},
+            "numpy",
+        )
+        moved, before = float(result["next/w"] - state["w"]), w
+        w = rule(t, w, np.asarray(g, np.float64), by_hand, True)
+        if t > 150:  # by then the start is forgotten
+            assert moved == pytest.approx(float(w - before), rel=0.02)
+        state = {name: result[f"next/{name}"] for name in step.carried} | {"w": np.float32(0)}
+        w = np.zeros(())

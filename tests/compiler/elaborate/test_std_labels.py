@@ -88,7 +88,7 @@ def test_a_negative_index_counts_from_the_end_and_one_out_of_range_is_an_error(c
 
     np.testing.assert_array_equal(at([-1, -3]), at([2, 0]))
     for index in (3, -4):
-        with pytest.raises(Exception, match="[Oo]ut of|invalid indice"):
+        with pytest.raises(Exception, match=r"[Oo]ut of|invalid indice"):
             at([index, 0])
 
 
@@ -157,3 +157,13 @@ def test_focal_losses_are_finite_and_right_however_sure_the_logits_are(gamma: fl
     many = run(graph, {"x": rows, "k": np.zeros(len(x), np.int64)}, where)
     np.testing.assert_allclose(many["y"], expected, rtol=tolerance, atol=2e-7)
     np.testing.assert_allclose(many["slope"][:, 0], slope, rtol=tolerance, atol=2e-7)
+
+
+@pytest.mark.parametrize("where", ["numpy", "onnxruntime"])
+def test_zero_times_what_is_not_finite_is_zero(where: str) -> None:
+    x, y = np.array([0.0, 0.0, 0.0, 2.0, 2.0]), np.array([0.0, np.inf, np.nan, 3.0, 0.0])
+    body = "output a = xlogy(x, y)\noutput b = weighted(x, y)\noutput slope = grad(sum(xlogy(x[:4], y[:4])), y)"
+    found = run(program(model(body, "x: [5]; y: [5]")).infer, {"x": x, "y": y}, where)
+    np.testing.assert_allclose(found["a"], [0, 0, 0, 2 * np.log(3), -np.inf], rtol=1e-6)
+    np.testing.assert_allclose(found["b"], [0, 0, 0, 6, 0])
+    np.testing.assert_allclose(found["slope"][:4], [0, 0, 0, 2 / 3], rtol=1e-6)

@@ -72,6 +72,11 @@ def adadelta(lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6) -> Rule:
     return rule
 
 
+def _share(beta: float, t: int) -> float:
+    """1 - beta^t, with all its digits."""
+    return -math.expm1(t * math.log(beta)) if beta else 1.0
+
+
 def _moments(g: Array, state: State, beta1: float, beta2: float) -> tuple[Array, Array]:
     state["m"] = beta1 * state.get("m", 0.0) + (1 - beta1) * g
     state["v"] = beta2 * state.get("v", 0.0) + (1 - beta2) * g**2
@@ -92,7 +97,7 @@ def adam(
     def rule(t: int, p: Array, g: Array, state: State, decay: bool) -> Array:
         m, v = _moments(g, state, beta1, beta2)
         v = state["peak"] = np.maximum(state.get("peak", 0.0), v) if amsgrad else v
-        move = m / (1 - beta1**t) / _divisor(v / (1 - beta2**t), eps, in_root)
+        move = m / _share(beta1, t) / _divisor(v / _share(beta2, t), eps, in_root)
         return np.asarray(p - lr * rate(t) * (move + weight_decay * decay * p))
 
     return rule
@@ -101,8 +106,8 @@ def adam(
 def nadam(lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Rule:
     def rule(t: int, p: Array, g: Array, state: State, decay: bool) -> Array:
         m, v = _moments(g, state, beta1, beta2)
-        ahead = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * g / (1 - beta1**t)
-        return np.asarray(p - lr * ahead / (np.sqrt(v / (1 - beta2**t)) + eps))
+        ahead = beta1 * m / _share(beta1, t + 1) + (1 - beta1) * g / _share(beta1, t)
+        return np.asarray(p - lr * ahead / (np.sqrt(v / _share(beta2, t)) + eps))
 
     return rule
 
@@ -111,12 +116,12 @@ def radam(lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
     def rule(t: int, p: Array, g: Array, state: State, decay: bool) -> Array:
         m, v = _moments(g, state, beta1, beta2)
         longest = 2 / (1 - beta2) - 1
-        length = longest - 2 * t * beta2**t / (1 - beta2**t)
-        mean = m / (1 - beta1**t)
+        length = longest - 2 * t * beta2**t / _share(beta2, t)
+        mean = m / _share(beta1, t)
         if length <= 5:
             return np.asarray(p - lr * mean)
         factor = math.sqrt(((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length))
-        return np.asarray(p - lr * factor * mean / (np.sqrt(v / (1 - beta2**t)) + eps))
+        return np.asarray(p - lr * factor * mean / (np.sqrt(v / _share(beta2, t)) + eps))
 
     return rule
 
@@ -143,7 +148,7 @@ def warmup_cosine(peak: float, warmup: int, total: int) -> Schedule:
     def rate(t: float) -> float:
         if t < warmup:
             return peak * t / warmup
-        return peak * 0.5 * (1 + math.cos(math.pi * (t - warmup) / (total - warmup)))
+        return peak * 0.5 * (1 + math.cos(math.pi * min((t - warmup) / (total - warmup), 1)))
 
     return rate
 
