@@ -18,7 +18,8 @@ from .checks import check_equal, check_float
 from .elementwise import maximum, minimum
 from .index import scatter_elements_add
 from .norm import softmax
-from .shape import dim_value, unsqueeze
+from .shape import unsqueeze
+from .sizes import dim_value
 
 
 @register
