@@ -23,6 +23,8 @@ class Source:
 
     name: str
     text: str = field(repr=False)
+    library: bool = field(default=False, repr=False)
+    """Whether it comes with archonnx: then its user is shown the place of the spec that led there."""
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -40,8 +42,8 @@ class Source:
         end = starts[number] if number < len(starts) else len(self.text)
         return self.text[starts[number - 1] : end].rstrip("\r\n")
 
-    def __reduce__(self) -> tuple[type[Source], tuple[str, str]]:
-        return Source, (self.name, self.text)
+    def __reduce__(self) -> tuple[type[Source], tuple[str, str, bool]]:
+        return Source, (self.name, self.text, self.library)
 
     def __copy__(self) -> Self:
         return self

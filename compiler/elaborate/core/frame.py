@@ -327,13 +327,13 @@ class Frame:
 
     def at(self, span: Span, what: str) -> AbstractContextManager[None]:
         """Nodes made inside come from this place."""
-        use, used = self._use if is_library(span) else (None, "")
+        use, used = self._use if span.source.library else (None, "")
         return self.build.builder.at(Origin(what, span, owner=self.owner, use=use, used=used))
 
     @cached_property
     def _use(self) -> tuple[Span | None, str]:
         """Where the spec called into the library, and what it called."""
-        if self.called_at is not None and not is_library(self.called_at):
+        if self.called_at is not None and not self.called_at.source.library:
             return self.called_at, self.note.partition(" with ")[0].partition(" ")[2]
         return self.caller._use if self.caller is not None else (None, "")
 
@@ -345,7 +345,7 @@ class Frame:
         while frame is not None:
             if frame.note and frame.called_at is not None:
                 name, _, dims = frame.note.partition(" with ")
-                if span is not None and is_library(span) and not is_library(frame.called_at):
+                if span is not None and span.source.library and not frame.called_at.source.library:
                     labels = [Label(lab.span, lab.text or ("here" if lab.primary else ""), False) for lab in labels]
                     span = frame.called_at
                     labels.insert(0, Label(span, f"in this use of {name}", True))
@@ -354,11 +354,6 @@ class Frame:
         if len(notes) > NOTES:
             notes[NOTES - 2 : -1] = [f"... and {len(notes) - NOTES + 1} more calls like it"]
         return replace(diagnostic, labels=tuple(labels), notes=(*diagnostic.notes, *notes))
-
-
-def is_library(span: Span) -> bool:
-    """Whether a span lies in the standard library."""
-    return span.source.name.startswith("std/")
 
 
 def site_number(site: str) -> int:

@@ -15,7 +15,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
-from .frame import Frame, is_library
+from .frame import Frame
 from .kinds import DECLARED
 from .values import Choice, ScheduleType, describe
 
@@ -153,7 +153,7 @@ def _coerced(frame: Frame, parameter: ast.Parameter, type_: ast.Type, value: Any
         tensor = f"a scalar tensor is `{word}[]`" if word in DTYPES else None
         fail("AX0209", f"`{word}` is not a type of a parameter", type_.span, help=tensor or known)
     if not kind.accepts(value):
-        others = [Label(type_.span, "declared here")] if not is_library(type_.span) else ()
+        others = [Label(type_.span, "declared here")] if not type_.span.source.library else ()
         fail("AX0306", f"`{parameter.name}` takes {_named(word)}, not {describe(value)}", span, others=others)
     item = _item_kind(type_)
     for wrong in (entry for entry in value if not _is_item(item, entry)) if item else ():
@@ -238,7 +238,7 @@ def _refuse(
         else:
             of = f" of {type_.dims[0].span.text}" if type_.dims else ""
             wanted.append(f"{_named(type_.name or '')}{of}")
-    declared = [Label(types[0].span, "declared here")] if not is_library(types[0].span) else []
+    declared = [Label(types[0].span, "declared here")] if not types[0].span.source.library else []
     text = f"{', '.join(wanted[:-1])} or {wanted[-1]}"
     if any(type_.name == "choice" for type_ in types):
         fail("AX0208", f"`{parameter.name}` is {text}: not {given}", span, help=help_text, others=declared)

@@ -32,7 +32,7 @@ class LazyDeclarations(Mapping[str, Any]):
         self._places: dict[str, tuple[Source, Outlined]] = {}
         self._made: dict[str, Any] = {}
         for path in sorted(folder.glob("*.arch")):
-            source = Source(f"std/{path.name}", path.read_text("utf-8"))
+            source = Source(f"std/{path.name}", path.read_text("utf-8"), library=True)
             self._places.update((item.name, (source, item)) for item in outline(source))
 
     def __getitem__(self, name: str) -> Any:

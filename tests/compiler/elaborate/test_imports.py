@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.elaborate.files.library import library
+from archonnx.compiler.pipeline import elaborate, load, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
+from archonnx.grammar.source import Source
 from tests.support.elaborated import codes, numbers, output, run_steps, train_step
 
 X = numbers(3, 4)
@@ -185,3 +188,33 @@ def test_models_and_programs_of_an_imported_file_stay_there(tmp_path: Path) -> N
 
 def test_a_spec_that_is_no_file_cannot_import() -> None:
     assert codes(spec('from "s.arch" import scale', "x")) == ["AX0223"]
+
+
+# ---------------------------------------------------------------- a file of one's own called like the library's
+
+OWN = "fn joined(x: [B, n], y: [B, n]) -> [B, n]:\n    return x + y[:, :2]\n"
+FITTING = "fn joined(x: [B, n], y: [B, n]) -> [B, n]:\n    return x + y\n"
+CALL = 'from "std/own.arch" import joined\nmodel M():\n    input x: [B, 4]\n    output y = joined(x, x)\n'
+
+
+def test_an_error_in_a_file_of_ones_own_is_shown_there_though_its_folder_is_called_std(tmp_path: Path) -> None:
+    found = refused(write(tmp_path, main_arch=CALL, std__own_arch=OWN))
+    assert found.span is not None and str(found.span) == "std/own.arch:2:14"
+    assert found.notes[-1].startswith("inside fn `joined`, called at ") and found.notes[-1].endswith("main.arch:4:16")
+
+
+def test_an_error_in_the_library_is_shown_at_the_use(tmp_path: Path) -> None:
+    found = refused(write(tmp_path, main_arch=CALL.replace("joined(x, x)", "mse(x, x[:, :2])"), std__own_arch=OWN))
+    assert found.span is not None and found.span.text == "x[:, :2]"
+
+
+def test_an_origin_in_a_file_of_ones_own_is_its_own_place(tmp_path: Path) -> None:
+    of = elaborate(load(write(tmp_path, main_arch=CALL, std__own_arch=FITTING)))
+    assert [str(node.origin.place) for node in of.infer.nodes] == ["std/own.arch:2:12"]
+
+
+def test_the_librarys_files_and_no_others_are_library() -> None:
+    sources = [declaration.declaration.span.source for declaration in library().declared.values()]
+    assert sources and all(source.library and source.name.startswith("std/") for source in sources)
+    assert pickle.loads(pickle.dumps(sources[0])).library
+    assert not parse_spec(Source("std/own.arch", "model M():\n    input x: [B]\n    output y = x\n")).source.library
