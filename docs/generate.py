@@ -157,15 +157,16 @@ def operations() -> str:
     """Every op of the registry."""
     parts = [
         "# Ops",
-        "The tensor operations that the compiler knows; all else is written in the language, of these. Each is a class "
-        f"in `compiler/ops/`, which holds its shape rule, meaning, gradient and ONNX form. {NOTE}",
+        "The tensor operations that the compiler knows; everything else is written in the language, with them. Each is "
+        f"a class in `compiler/ops/`, which holds its shape rule, meaning, gradient and ONNX form. {NOTE}",
         "The ONNX form is that of an example with known sizes, in ai.onnx operators alone; `--target ort` may use "
-        "fewer. A gradient of zero stops quietly; one that is refused is a diagnostic.",
+        "fewer. A gradient that is zero ends without a message; a gradient that is refused is a diagnostic.",
         "The other columns follow from the cases of each op, which the tests run. *value*: compared with onnxruntime "
         "on the CPU. *gradient*, *second order*: computed, and compared with differences in float64, at the cases "
-        "and at random shapes; zero is what they say, too. *symbolic dims*: shapes are proved with names for sizes. "
-        "*CPU*: the float types with kernels; where one lacks, a spec is refused (AX0503). *CUDA*: whether onnxruntime "
-        "places every node of every case, at opset 21, on the GPU; what it leaves to the CPU runs there.",
+        "and at random shapes; gradients that are stated as zero are compared as well. "
+        "*symbolic dims*: shapes are proved with names for sizes. *CPU*: the float types with kernels; "
+        "where one lacks, a spec is refused (AX0503). *CUDA*: whether onnxruntime places every node of every "
+        "case, at opset 21, on the GPU; what it leaves to the CPU runs there.",
     ]
     of: dict[str, list[Case]] = defaultdict(list)
     for case in cases():
@@ -193,7 +194,7 @@ def not_built() -> str:
     found = {*NOT_BUILT.values(), *(a or b for a, b in literals)}
     names = ", ".join(f"`{name}`" for name in sorted(PLANNED - set(library().names())))
     statements = "\n".join(f"- {what}" for what in sorted(found, key=lambda what: what.strip("`")))
-    return f"{statements}\n\nFunctions, blocks and sources whose names are known and wait: {names}."
+    return f"{statements}\n\nFunctions, blocks and sources that are planned: {names}."
 
 
 def worked_example() -> str:

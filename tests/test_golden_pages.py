@@ -23,3 +23,12 @@ def test_every_page_is_read_by_a_test() -> None:
     sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
     patterns = set(re.findall(r'"([a-z_*]+(?:/[a-z_*]+)*\.md)"', sources))
     assert set(PAGES) == {page for pattern in patterns for page in GOLDEN.glob(pattern)}
+
+
+def test_messages_say_what_a_thing_is_not() -> None:
+    """`x` is not an int, rather than `x` is no int; "there is no `x`" is right."""
+    shown = [
+        line for page in PAGES for line in page.read_text("utf-8").splitlines() if re.match(r"error|help|note", line)
+    ]
+    assert shown
+    assert [line for line in shown if re.search(r"(?<!there )\b(is|are) no (?!longer|more)\w", line)] == []
