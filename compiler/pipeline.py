@@ -26,8 +26,7 @@ from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_tree
 
-from .elaborate.core.frame import Scope
-from .elaborate.core.values import BlockType, Module
+from .elaborate.core.values import BlockType, Module, Scope
 from .elaborate.files.imports import Importer
 from .elaborate.files.library import SPECS
 from .elaborate.model.entries import ElaboratedEntry, elaborate_entry

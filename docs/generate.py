@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
-from archonnx.compiler.elaborate.builtin.calling import builtins
+from archonnx.compiler.elaborate.builtin.table import builtins
 from archonnx.compiler.elaborate.core.frame import PLANNED
 from archonnx.compiler.elaborate.core.values import Builtin
 from archonnx.compiler.elaborate.files.library import library

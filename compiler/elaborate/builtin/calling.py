@@ -1,4 +1,4 @@
-"""Calling the functions of the language that are not written in it (``functions`` holds them).
+"""Calling the functions of the language that are not written in it (``table`` has them all).
 
 Each is a Python function whose annotations are kinds (``core.kinds``), as Python spells them: they say what an argument
 may be. The aliases below are their names.
@@ -6,21 +6,17 @@ may be. The aliases below are their names.
 
 from __future__ import annotations
 
-import copyreg
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib import import_module
 from typing import Any, TypeAlias
 
+from archonnx.compiler.elaborate.core.forms import assigned, callable_
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.kinds import KINDS
 from archonnx.compiler.elaborate.core.problems import problems
-from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, assign_arguments
+from archonnx.compiler.elaborate.core.signatures import assign_arguments
 from archonnx.compiler.elaborate.core.static import is_size
-from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, describe
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Given, describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
@@ -51,13 +47,13 @@ SIZES = "sizes"
 SPELT = {"str": "string", "size": "dim", "int": "whole"}
 """Words of kinds whose names in Python are others."""
 
-_functions: dict[str, Builtin] = {}
+FUNCTIONS: dict[str, Builtin] = {}
 
 
 def builtin(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: enter a function under its name (without a trailing underscore); the first parameter is the frame."""
     name = function.__name__.rstrip("_")
-    _functions[name] = described(name, _parameters(function), function, inspect.getdoc(function) or "")
+    FUNCTIONS[name] = described(name, _parameters(function), function, inspect.getdoc(function) or "")
     return function
 
 
@@ -88,33 +84,14 @@ def _kind(annotation: str) -> str:
     return SPELT.get(word, word)
 
 
-@cache
-def builtins() -> Mapping[str, Any]:
-    """All builtin functions, the dtypes and the constants, by name."""
-    for family in ("tensors", "images", "indices", "reductions", "modules"):
-        import_module(f"{__package__}.{family}")  # enters its own
-    from .tensors import add_elementwise
-
-    add_elementwise(_functions)
-    return {**_functions, **DTYPES, "pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
-
-
-def builtin_named(name: str) -> Builtin:
-    """A builtin function by its name."""
-    found: Builtin = builtins()[name]
-    return found
-
-
-def _by_name(builtin: Builtin) -> tuple[Callable[[str], Builtin], tuple[str]]:
-    """How it is pickled."""
-    return builtin_named, (builtin.name,)
-
-
-copyreg.pickle(Builtin, _by_name)
-
-
+@callable_(Builtin)
 def call_builtin(
-    frame: Frame, function: Builtin, arguments: Sequence[ast.Argument], piped: Sequence[Given], span: Span
+    frame: Frame,
+    function: Builtin,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None,
 ) -> Any:
     """Call a builtin with arguments as written."""
     sizes: dict[str, Any] = {}
@@ -129,12 +106,13 @@ def call_builtin(
 
 
 def _size(frame: Frame, argument: ast.Argument) -> Any:
-    value = evaluate(frame, argument.value)
+    value = frame.evaluate(argument.value)
     if not is_size(value):
         fail("AX0306", f"the size of an axis is an int, not {describe(value)}", argument.span)
     return value
 
 
+@assigned(Builtin)
 def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], span: Span) -> Any:
     """Call a builtin whose arguments have found their parameters."""
     values: dict[str, Any] = {}
@@ -161,11 +139,9 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
 
 
 def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
-    from archonnx.compiler.elaborate.meaning.calls import evaluate_callable
-
     kind = KINDS[parameter.kind]
-    reading = evaluate_callable if kind.called else evaluate
-    value = given.value if given.expr is None else reading(frame, given.expr)
+    reading = frame.evaluate_function if kind.called else frame.evaluate
+    value = given.value if given.expr is None else reading(given.expr)
     optional = not parameter.required and parameter.default is None
     if value is None and (optional or parameter.kind == "any"):
         return None

@@ -10,6 +10,7 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Choice, describe, static_dim
+from archonnx.compiler.elaborate.meaning.differentiation import differentiate
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import elementwise
@@ -21,8 +22,6 @@ from .calling import Fn, Items, Operand, Tensor, axis_of, builtin, require
 @builtin
 def grad(frame: Frame, y: Tensor, x: Any, *, weight: Tensor | None = None) -> Any:
     """The gradient of the scalar ``y`` (or of ``sum(weight * y)``) with respect to a tensor or a module."""
-    from archonnx.compiler.elaborate.meaning.differentiation import differentiate
-
     return differentiate(frame, y, x, weight, _here(frame))
 
 
@@ -35,10 +34,8 @@ def frozen(frame: Frame, m: Any) -> Any:
 @builtin
 def map_(frame: Frame, f: Fn, m: Any, n: Any = None) -> Any:
     """A module whose parameters are ``f(p)``, or ``f(p, q)`` of two modules."""
-    from archonnx.compiler.elaborate.meaning.calls import call_values
-
     groups = [_group(m, "map")] if n is None else [_group(m, "map"), _group(n, "map")]
-    return algebra.map_groups(frame, lambda *p: call_values(frame, f, p, _here(frame)), groups, _here(frame))
+    return algebra.map_groups(frame, lambda *p: frame.call_values(f, p, _here(frame)), groups, _here(frame))
 
 
 @builtin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_field
@@ -13,6 +13,7 @@ from typing import Any
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import learn
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -20,11 +21,13 @@ from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail, make_error
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
-from .values import CALLABLE, Derived, Module, Slot, describe
+from .forms import ASSIGNED, CALLABLES, FORMS, FUNCTION_FORMS, STATEMENTS
+from .suites import bound_names, ends_body, first_line, misplaced, silenced
+from .values import CALLABLE, Derived, Given, Module, Returned, Scope, Slot, describe
 
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
@@ -38,27 +41,6 @@ PLANNED = frozenset({
     "onnx", "gymnasium", "text",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
-
-
-class Scope:
-    """Names declared in a file, and behind them the library's; ``find`` is None for an unknown name."""
-
-    def __init__(self, declared: Mapping[str, Any], outer: Scope | None = None) -> None:
-        self.declared = declared
-        self.outer = outer
-        self.dependences: dict[int, Any] = {}
-        """What ``dependence`` read off the declarations of this scope, by their identities; it owns them."""
-
-    def find(self, name: str) -> Any | None:
-        """The declaration of a name."""
-        found = self.declared.get(name)
-        return self.outer.find(name) if found is None and self.outer is not None else found
-
-    def names(self) -> Iterable[str]:
-        """All names, for suggestions."""
-        yield from self.declared
-        if self.outer is not None:
-            yield from self.outer.names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +270,81 @@ class Frame:
             fail("AX0201", f"unknown name `{name}`", node.span, "not defined here", help=did_you_mean(name, known))
         return value
 
+    def evaluate(self, expr: ast.Expr, hint: str | None = None) -> Any:
+        """The value of an expression that stands here; ``hint`` is the name that a module made there takes."""
+        self.build.spend(expr.span)
+        try:
+            meaning = FORMS.get(type(expr))
+            if meaning is None:
+                fail("AX0306", "this cannot stand here", expr.span)
+            return meaning(self, expr, hint)
+        except TypeProblem as problem:  # of a part that has no expression of its own
+            fail(problem.code, problem.headline, expr.span, notes=problem.notes, help=problem.help)
+        except OverflowError:
+            fail("AX0311", "a number here is out of range", expr.span)
+        except RecursionError:
+            fail("AX0216", "this nests too deep", expr.span)
+
+    def evaluate_function(self, expr: ast.Expr, hint: str | None = None) -> Any:
+        """The same where a fn is expected: a call that lacks its first argument is a partial there."""
+        meaning = FUNCTION_FORMS.get(type(expr))
+        return self.evaluate(expr, hint) if meaning is None else meaning(self, expr, hint)
+
+    def run(self, suite: ast.Suite) -> Returned | None:
+        """Run statements up to a ``return``.
+
+        An error ends its statement, poisons the names it would bind, and is reported; the next statement goes on, and
+        what follows from a poisoned name says nothing.
+        """
+        for statement in suite:
+            if id(statement) in self.skip:
+                continue
+            try:
+                returned = self.execute(statement)
+            except (SpecError, TypeProblem) as error:
+                for diagnostic in _findings(error, statement):
+                    self.build.report.add_at_place(self.explain(diagnostic))
+                for name in bound_names(statement):
+                    self.locals[name] = POISON
+                if self.build.spent > BUDGET or ends_body(statement):
+                    raise silenced() from None
+                continue
+            if returned is not None:
+                return returned
+        return None
+
+    def execute(self, statement: ast.Stmt) -> Returned | None:
+        """Run one statement; what it returns, if it does."""
+        self.build.spend(statement.span)
+        kind = type(statement)
+        meaning = STATEMENTS.get(kind) or self.special.get(kind)
+        if meaning is None:
+            misplaced(statement, self.kind)
+        returned: Returned | None = meaning(self, statement)
+        return returned
+
+    def call(
+        self,
+        callee: Any,
+        arguments: Sequence[ast.Argument],
+        piped: Sequence[Given],
+        span: Span,
+        hint: str | None = None,
+    ) -> Any:
+        """Apply anything that can be applied: to arguments as written, and before them to values that are there."""
+        meaning = CALLABLES.get(type(callee))
+        if meaning is None:
+            fail("AX0306", f"this is {describe(callee)}, which cannot be called", span)
+        return meaning(self, callee, arguments, piped, span, hint)
+
+    def call_values(self, callee: Any, values: Sequence[Any], span: Span) -> Any:
+        """Apply something to values that are there already."""
+        return self.call(callee, (), [Given(span, value=value) for value in values], span)
+
+    def call_assigned(self, callee: Any, given: Mapping[str, Given], span: Span) -> Any:
+        """Apply a fn whose arguments have found their parameters."""
+        return ASSIGNED[type(callee)](self, callee, given, span)
+
     def ordinal(self, label: str) -> int:
         """How often this label was met before in this frame."""
         count = self.ordinals.get(label, 0)
@@ -354,6 +411,14 @@ class Frame:
         if len(notes) > NOTES:
             notes[NOTES - 2 : -1] = [f"... and {len(notes) - NOTES + 1} more calls like it"]
         return replace(diagnostic, labels=tuple(labels), notes=(*diagnostic.notes, *notes))
+
+
+def _findings(error: SpecError | TypeProblem, statement: ast.Stmt) -> list[Diagnostic]:
+    """What went wrong in a statement; a problem that no expression has placed is the statement's own."""
+    if isinstance(error, SpecError):
+        return error.diagnostics
+    place = first_line(statement.span)
+    return [make_error(error.code, error.headline, place, notes=error.notes, help=error.help)]
 
 
 def site_number(site: str) -> int:

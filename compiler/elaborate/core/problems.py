@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
@@ -12,10 +12,7 @@ from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
 from .frame import Frame
-from .values import describe
-
-if TYPE_CHECKING:
-    from .signatures import Given
+from .values import Given, describe
 
 
 class problems:  # noqa: N801 - reads as a statement: `with problems(...)`

@@ -6,10 +6,9 @@ What a kind of argument is, ``kinds`` says; the dims of tensors are matched in `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.core.values import Given
 from archonnx.compiler.ir.types import DType
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
@@ -20,15 +19,6 @@ from .kinds import DECLARED
 from .values import Choice, ScheduleType, describe
 
 DTYPES = {dtype.value: dtype for dtype in DType if dtype.value not in ("u32", "u64")}
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An argument: an expression still to be evaluated, or a value that is there already (a piped one)."""
-
-    span: Span
-    expr: ast.Expr | None = None
-    value: Any = None
 
 
 def assign_arguments(
@@ -87,22 +77,20 @@ def is_tensor_type(type_: ast.Type | None) -> bool:
 
 def evaluate_argument(frame: Frame, parameter: ast.Parameter, given: Given, hint: str | None = None) -> Any:
     """An argument as its parameter wants it: words for a choice, partial calls for a fn."""
-    from archonnx.compiler.elaborate.meaning import calls
-
     declared = parameter.type
     if declared is not None and declared.alternatives:
         return _one_of_several(frame, parameter, declared, given)
     if declared is None or is_tensor_type(declared):
-        return given.value if given.expr is None else evaluate(frame, given.expr, hint)
+        return given.value if given.expr is None else frame.evaluate(given.expr, hint)
     if declared.name == "choice" and given.expr is not None:
         return _choice(frame, parameter, choice_words(declared), given.expr)
     kind = DECLARED.get(declared.name or "")
     if given.expr is None:
         value = given.value
     elif kind is not None and kind.called:
-        value = calls.evaluate_callable(frame, given.expr, hint)
+        value = frame.evaluate_function(given.expr, hint)
     else:
-        value = evaluate(frame, given.expr, hint)
+        value = frame.evaluate(given.expr, hint)
     return _coerced(frame, parameter, declared, value, given.span)
 
 
@@ -111,7 +99,7 @@ def _choice(frame: Frame, parameter: ast.Parameter, words: tuple[str, ...], expr
     if text == "none" and "none" not in words and isinstance(parameter.default, ast.Constant):
         return None
     if text not in words:
-        value = evaluate(frame, expr) if isinstance(expr, ast.Name) and expr.id in frame.locals else None
+        value = frame.evaluate(expr) if isinstance(expr, ast.Name) and expr.id in frame.locals else None
         if isinstance(value, Choice) and value.word in words:
             return Choice(value.word, words)
         _not_a_word(parameter, words, expr.span.text, text, expr.span)
@@ -196,7 +184,7 @@ def _one_of_several(frame: Frame, parameter: ast.Parameter, declared: ast.Type, 
     unknown = isinstance(expr, ast.Name) and expr.id not in frame.locals
     if words and isinstance(expr, ast.Name) and unknown and frame.lookup(expr.id) is None:
         _refuse(parameter, types, span, f"`{expr.id}`", did_you_mean(expr.id, words))
-    value = given.value if expr is None else evaluate(frame, expr)
+    value = given.value if expr is None else frame.evaluate(expr)
     said = value.word if isinstance(value, Choice) else value
     if isinstance(said, str) and said in words:
         return Choice(said, words)

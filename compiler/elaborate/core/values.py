@@ -7,9 +7,9 @@ Static values are Python's own (int, float, bool, str, None, list, dict) and the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType, TensorType
@@ -18,10 +18,45 @@ from archonnx.grammar import ast
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
-if TYPE_CHECKING:
-    from .frame import Scope
-
 StaticDim = int | Dim
+
+
+class Scope:
+    """Names declared in a file, and behind them the library's; ``find`` is None for an unknown name."""
+
+    def __init__(self, declared: Mapping[str, Any], outer: Scope | None = None) -> None:
+        self.declared = declared
+        self.outer = outer
+        self.dependences: dict[int, Any] = {}
+        """What ``dependence`` read off the declarations of this scope, by their identities; it owns them."""
+
+    def find(self, name: str) -> Any | None:
+        """The declaration of a name."""
+        found = self.declared.get(name)
+        return self.outer.find(name) if found is None and self.outer is not None else found
+
+    def names(self) -> Iterable[str]:
+        """All names, for suggestions."""
+        yield from self.declared
+        if self.outer is not None:
+            yield from self.outer.names()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument: an expression still to be evaluated, or a value that is there already (a piped one)."""
+
+    span: Span
+    expr: ast.Expr | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a ``return`` gives, and where each value was written."""
+
+    values: list[Any]
+    spans: list[Span]
 
 
 class Choice(Record):

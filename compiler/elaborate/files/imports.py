@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from archonnx.compiler.elaborate.core.frame import POISON, Scope
+from archonnx.compiler.elaborate.core.frame import POISON
+from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Source

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import archonnx.specs
-from archonnx.compiler.elaborate.builtin.calling import builtins
+from archonnx.compiler.elaborate.builtin.table import builtins
 from archonnx.compiler.elaborate.core.dependence import walk
-from archonnx.compiler.elaborate.core.frame import Scope
-from archonnx.compiler.elaborate.core.values import BlockType, Function, OptimizerType, ScheduleType
+from archonnx.compiler.elaborate.core.values import BlockType, Function, OptimizerType, ScheduleType, Scope
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report
 from archonnx.grammar.source import Source

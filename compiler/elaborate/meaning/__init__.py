@@ -1,1 +1,18 @@
-"""What each form of the language means: expressions, statements, calls, modules, parameters."""
+"""What each form of the language means: a module a subject, whose functions enter the tables of ``core.forms``.
+
+Importing the room fills the tables.
+"""
+
+from . import asserts, attributes, calls, expressions, indexing, methods, modules, schedules, statements
+
+__all__ = [
+    "asserts",
+    "attributes",
+    "calls",
+    "expressions",
+    "indexing",
+    "methods",
+    "modules",
+    "schedules",
+    "statements",
+]

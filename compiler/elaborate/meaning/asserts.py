@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from archonnx.compiler.elaborate.core.control import truth
+from archonnx.compiler.elaborate.core.forms import statement
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.values import describe
@@ -15,8 +17,6 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
-
-from .expressions import evaluate, truth
 
 
 class Substitute(Exception):  # noqa: N818 - no error: the build starts again, knowing more
@@ -33,11 +33,12 @@ class Substitute(Exception):  # noqa: N818 - no error: the build starts again, k
         }
 
 
+@statement(ast.Assert)
 def check_assert(frame: Frame, statement: ast.Assert) -> None:
     """Decide the condition, or assume it."""
     condition = statement.condition
     if isinstance(condition, ast.Binary) and condition.op in ("==", "!=", "<", "<=", ">", ">="):
-        left, right = evaluate(frame, condition.left), evaluate(frame, condition.right)
+        left, right = frame.evaluate(condition.left), frame.evaluate(condition.right)
         if isinstance(left, Dim) or isinstance(right, Dim):
             _check_dims(frame, statement, condition, left, right)
             return
@@ -94,7 +95,7 @@ def _message(frame: Frame, statement: ast.Assert, *, sized: bool = False) -> str
     """
     if statement.message is None:
         return f"`{statement.condition.span.text}`"
-    text = evaluate(frame, statement.message)
+    text = frame.evaluate(statement.message)
     if not isinstance(text, str):
         fail("AX0306", f"the message of an `assert` is a string, not {describe(text)}", statement.message.span)
 

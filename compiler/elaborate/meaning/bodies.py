@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems
-from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, evaluate_argument, is_tensor_type
+from archonnx.compiler.elaborate.core.signatures import DTYPES, evaluate_argument, is_tensor_type
 from archonnx.compiler.elaborate.core.static import is_size
+from archonnx.compiler.elaborate.core.suites import silenced
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Module, describe
+from archonnx.compiler.elaborate.core.values import Given, Module, describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.shape import broadcast_to
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, SpecError, fail
+from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
 from .matching import Matcher, check_results, tensor_type
@@ -123,8 +125,6 @@ def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, A
 
 def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
     """A number given for a tensor: a constant of the declared shape, if that is known by now, else a scalar."""
-    from archonnx.compiler.ops.shape import broadcast_to
-
     dtype = DTYPES.get(type_.name or "", inner.build.float_type)
     scalar = as_tensor(inner, value, dtype)
     names = [
@@ -141,26 +141,12 @@ def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
 
 def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None, span: Span) -> Any:
     """Run a body to its ``return`` and check what it gives."""
-    from . import statements
-
     report = inner.build.report
     with report.collecting(lambda diagnostic: report.add_at_place(inner.explain(diagnostic))):
-        returned = statements.run(inner, body)
+        returned = inner.run(body)
         if returned is None:
             where = result.span if result is not None else span
             fail("AX0210", f"{what} ends without `return`", where)
         inner.results = returned.values
         return check_results(inner, what, result, returned.values, returned.spans)
     raise silenced()
-
-
-def silenced() -> SpecError:
-    """An error whose findings are in the report already; what follows from it says nothing."""
-    from archonnx.grammar.diagnostics import Report
-
-    return SpecError(Report())
-
-
-def not_built(what: str, span: Span) -> NoReturn:
-    """The one diagnostic for what parses but is not built yet."""
-    fail("AX0001", f"not built yet: {what}", span)

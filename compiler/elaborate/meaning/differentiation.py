@@ -10,7 +10,7 @@ from typing import Any
 from archonnx.compiler.autodiff import NotDifferentiable, reaching_gradient
 from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, tensor_of
 from archonnx.compiler.elaborate.core.frame import Build, Frame
-from archonnx.compiler.elaborate.core.values import Derived, Module, Results, describe
+from archonnx.compiler.elaborate.core.values import Derived, Module, Results, Returned, describe
 from archonnx.compiler.gradients import gradient_help
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.facts import same
@@ -22,7 +22,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
-from . import bodies, statements
+from .bodies import run_body
 
 
 def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Span) -> Any:
@@ -125,7 +125,7 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
     )
     arguments = [inner.locals[p.name] for p in declaration.parameters]
     floats = [value for value in arguments if isinstance(value, Value) and value.type.dtype.is_float]
-    result = bodies.run_body(inner, what, declaration.body, declaration.result, span)
+    result = run_body(inner, what, declaration.body, declaration.result, span)
     results = list(result.items) if isinstance(result, Results) else [result]
     if len(clause.parameters) != len(results):
         fail(
@@ -194,7 +194,7 @@ def _backward_graph(
     after.locals = {**outer, **given}
     try:
         with builder.active(), working_in(after.build, builder):
-            returned = statements.run(after, clause.body)
+            returned = after.run(clause.body)
             gradients = _stated_gradients(what, declaration, returned, floats)
     finally:
         after.locals = outer
@@ -207,7 +207,7 @@ def _backward_graph(
 
 
 def _stated_gradients(
-    what: str, declaration: ast.Fn, returned: statements.Returned | None, floats: Sequence[Value]
+    what: str, declaration: ast.Fn, returned: Returned | None, floats: Sequence[Value]
 ) -> list[Value]:
     """What a ``backward`` returned: a gradient for each float input, of its type."""
     assert declaration.backward is not None

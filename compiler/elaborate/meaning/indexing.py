@@ -1,9 +1,10 @@
-"""Indexing tensors: integers, slices, ``none``, ``...``, and at most one integer tensor."""
+"""Indexing: lists and dicts by static values; tensors by integers, slices, ``none``, ``...``, at most one tensor."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.static import is_size, is_whole
@@ -18,9 +19,44 @@ from archonnx.compiler.ops.sizes import dim_value, iota
 from archonnx.compiler.ops.slicing import slice_axis, take_at
 from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import did_you_mean, fail
 
-from .expressions import evaluate
+
+@form(ast.Index)
+def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
+    value = frame.evaluate(expr.value)
+    if isinstance(value, Value):
+        return index_tensor(frame, expr, value)
+    if len(expr.subscripts) != 1 or isinstance(expr.subscripts[0], ast.Dots):
+        fail("AX0306", f"{describe(value)} takes one index", expr.span)
+    subscript = expr.subscripts[0]
+    if isinstance(value, dict):
+        key = frame.evaluate(subscript)
+        if not isinstance(key, str) or key not in value:
+            fail("AX0206", f"no key {describe(key)} here", subscript.span, help=did_you_mean(str(key), value))
+        return value[key]
+    if not isinstance(value, list):
+        fail("AX0306", f"{describe(value)} cannot be indexed", expr.value.span)
+    if isinstance(subscript, ast.Slice):
+        start, stop, step = (_bound(frame, part) for part in (subscript.start, subscript.stop, subscript.step))
+        if step == 0:
+            fail("AX0312", "the step of a slice is 0", subscript.span)
+        return value[start:stop:step]
+    position = frame.evaluate(subscript)
+    if not is_whole(position):
+        fail("AX0306", f"an index into a list is an int, not {describe(position)}", subscript.span)
+    if not -len(value) <= position < len(value):
+        fail("AX0312", f"index {position} is outside a list of {len(value)}", subscript.span)
+    return value[position]
+
+
+def _bound(frame: Frame, expr: ast.Expr | None) -> int | None:
+    if expr is None:
+        return None
+    value = frame.evaluate(expr)
+    if not is_whole(value):
+        fail("AX0306", f"a slice bound is an int here, not {describe(value)}", expr.span)
+    return value
 
 
 def index_tensor(frame: Frame, expr: ast.Index, value: Value) -> Value:
@@ -33,7 +69,7 @@ def index_tensor(frame: Frame, expr: ast.Index, value: Value) -> Value:
                 value = _slice(frame, value, axis, subscript)
                 axis += 1
                 continue
-            position = evaluate(frame, subscript)
+            position = frame.evaluate(subscript)
             if position is None:
                 value = unsqueeze(value, axis)
                 axis += 1
@@ -113,8 +149,7 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
 
 def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value:
     start, stop, step = (
-        evaluate(frame, part) if part is not None else None
-        for part in (subscript.start, subscript.stop, subscript.step)
+        frame.evaluate(part) if part is not None else None for part in (subscript.start, subscript.stop, subscript.step)
     )
     if isinstance(start, Value) or isinstance(stop, Value):
         return _window(frame, value, axis, subscript, start)
@@ -172,7 +207,7 @@ def _window(frame: Frame, value: Value, axis: int, subscript: ast.Slice, start: 
     stop = subscript.stop
     length = None
     if isinstance(stop, ast.Binary) and stop.op == "+" and stop.left == subscript.start and subscript.step is None:
-        length = evaluate(frame, stop.right)
+        length = frame.evaluate(stop.right)
     if not isinstance(start, Value) or not is_size(length):
         fail(
             "AX0317",

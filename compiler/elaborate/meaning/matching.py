@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archonnx.compiler.elaborate.core.control import spread
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
@@ -18,8 +19,6 @@ from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
-
-from .expressions import evaluate, spread
 
 
 def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
@@ -45,7 +44,7 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
 
 def evaluate_dim(frame: Frame, expr: ast.Expr) -> Dim:
     """A dim of a type."""
-    value = evaluate(frame, expr)
+    value = frame.evaluate(expr)
     if not is_size(value):
         fail("AX0306", f"a dim is an int, not {describe(value)}", expr.span)
     if isinstance(value, int) and value < 0:

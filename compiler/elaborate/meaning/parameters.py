@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from archonnx.compiler.elaborate.core.control import truth
 from archonnx.compiler.elaborate.core.frame import Build, Frame, site_number
 from archonnx.compiler.elaborate.core.values import Slot
 from archonnx.compiler.ir.builder import Builder
@@ -21,6 +22,7 @@ from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.record import replace
 
 from .matching import tensor_type
+from .typed import declared, sample
 
 OPTIONS = ("trainable", "decay")
 
@@ -91,8 +93,6 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
                 option.span,
                 help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}",
             )
-        from .expressions import truth
-
         options[option.name] = truth(frame, option.value)
     locals_then, statics_then = dict(frame.locals), dict(frame.statics)
     build, scope, owner = frame.build, frame.scope, frame.owner
@@ -131,9 +131,6 @@ def placed(graph: Graph, sites: Mapping[int, str], path: str) -> Graph:
 
 def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
     """The graph of a parameter's initial value: input ``seed`` if it draws, output ``value``."""
-    from .expressions import evaluate
-    from .statements import declared, sample
-
     builder = frame.build.builder
     what = Origin(f"initial value of `{statement.name}`", statement.value.span)
     with builder.active(), builder.at(what):
@@ -142,7 +139,7 @@ def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: Tensor
         if isinstance(statement, ast.Param) and statement.drawn:
             value = sample(frame, type_, statement.value, statement.type.span)
         else:
-            value = declared(frame, statement.type, evaluate(frame, statement.value), statement.value)
+            value = declared(frame, statement.type, frame.evaluate(statement.value), statement.value)
     known = {v for node in builder.nodes for v in node.outputs}
     outside = [v for node in builder.nodes for v in node.inputs if v not in known] + [value] * (value not in known)
     if outside:

@@ -8,11 +8,12 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Build, Frame
 from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
+from archonnx.compiler.elaborate.core.suites import silenced
 from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
-from archonnx.compiler.elaborate.meaning import bodies, calls
 from archonnx.compiler.elaborate.meaning.asserts import Substitute
+from archonnx.compiler.elaborate.meaning.bodies import run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
-from archonnx.compiler.elaborate.meaning.methods import add_setup
+from archonnx.compiler.elaborate.meaning.setup import add_setup, enter_module
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming, facts_in_force
@@ -48,7 +49,7 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> El
     """
     if entry.name in RESERVED:
         report.error("AX0205", f"`{entry.name}` is taken: every model has a graph of this name", entry.name_span)
-        raise bodies.silenced()
+        raise silenced()
     substitutions: dict[str, Dim] = {}
     assumed: list[Assumption] = []
     while True:
@@ -77,13 +78,13 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Gra
     frame = Frame(build, root.block.scope, root, site=f"/entry.{entry.name}", kind="entry", sealed=True)
     work = Elaboration(build, arguments=judged.arguments)
     with build.builder.active(), assuming(()):
-        calls.enter_module(frame, root)
+        enter_module(frame, root)
         add_setup(frame, root, entry.name_span)
         with report.collecting() as collected:
             _declare_inputs(frame, entry, work)
         if collected.error is not None:
-            raise bodies.silenced()
-        result = bodies.run_body(frame, what, entry.body, entry.result, entry.name_span)
+            raise silenced()
+        result = run_body(frame, what, entry.body, entry.result, entry.name_span)
         work.facts = facts_in_force()
     outputs = _outputs(entry, result)
     for (name, value), declared in zip(outputs.items(), entry.result.fields, strict=True):

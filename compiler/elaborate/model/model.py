@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.elaborate.core.frame import Build, Frame, Scope
+from archonnx.compiler.elaborate.core.frame import Build, Frame
 from archonnx.compiler.elaborate.core.problems import provenance
-from archonnx.compiler.elaborate.core.signatures import DTYPES, Given, assign_arguments, is_tensor_type
-from archonnx.compiler.elaborate.core.values import ModelType, Module, Slot, describe, static_dim
-from archonnx.compiler.elaborate.meaning import statements
+from archonnx.compiler.elaborate.core.signatures import DTYPES, assign_arguments, is_tensor_type
+from archonnx.compiler.elaborate.core.values import Given, ModelType, Module, Scope, Slot, describe, static_dim
 from archonnx.compiler.elaborate.meaning.asserts import Substitute
 from archonnx.compiler.elaborate.meaning.bodies import bind_arguments
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
-from archonnx.compiler.elaborate.meaning.methods import bind_nested
+from archonnx.compiler.elaborate.meaning.setup import bind_nested
+from archonnx.compiler.elaborate.meaning.typed import declared
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming, facts_in_force
@@ -185,7 +184,7 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
             elaboration.arguments = {name: frame.locals[name] for name in names}
             build.root.arguments = {**elaboration.arguments, "self": build.root}
             _bind_dims(frame, model)
-            statements.run(frame, model.body)
+            frame.run(model.body)
             elaboration.names, elaboration.facts = frame.locals, facts_in_force()
         check_sizes(build)
         elaboration.updated_by = {name: _updated_by(build, value) for name, (value, _) in elaboration.losses.items()}
@@ -243,13 +242,13 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
         _declare_field(elaboration, frame, statement)
 
     def output(frame: Frame, statement: ast.Output) -> None:
-        value = evaluate(frame, statement.value)
+        value = frame.evaluate(statement.value)
         if statement.type is not None:
-            value = statements.declared(frame, statement.type, value, statement.value)
+            value = declared(frame, statement.type, value, statement.value)
         _keep(elaboration, frame, elaboration.outputs, statement.name, value, statement)
 
     def loss(frame: Frame, statement: ast.Loss) -> None:
-        value = _scalar(evaluate(frame, statement.value), statement, "a loss")
+        value = _scalar(frame.evaluate(statement.value), statement, "a loss")
         _keep(elaboration, frame, elaboration.losses, statement.name, value, statement)
 
     def metric(frame: Frame, statement: ast.Metric) -> None:
@@ -257,7 +256,7 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
             _check_name(elaboration, statement.name, statement)
             elaboration.set_metrics[statement.name] = over_set(frame, statement)
             return
-        value = _scalar(evaluate(frame, statement.value), statement, "a metric")
+        value = _scalar(frame.evaluate(statement.value), statement, "a metric")
         _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)
 
     def entry(frame: Frame, statement: ast.Entry) -> None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
-from archonnx.compiler.elaborate.core.signatures import Given, assign_arguments, bare_word
+from archonnx.compiler.elaborate.core.signatures import assign_arguments, bare_word
 from archonnx.compiler.elaborate.core.static import is_number
-from archonnx.compiler.elaborate.core.values import describe
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.core.values import Given, describe
 from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SetMetric
@@ -56,7 +55,7 @@ def _option(frame: Frame, function: str, name: str, given: Given) -> str | float
     words, expr = SET_FUNCTIONS[function].options[name].words, given.expr
     assert expr is not None, "the piped value is not an option"
     if words is None:
-        value = evaluate(frame, expr)
+        value = frame.evaluate(expr)
         if not is_number(value) or value <= 0:
             fail("AX0306", f"`{name}` of `{function}` is a number above 0, not {describe(value)}", given.span)
         return float(value)
@@ -93,7 +92,7 @@ def _function(expr: ast.Expr) -> tuple[str, ast.Call]:
 
 
 def _tensor(frame: Frame, function: str, name: str, expr: ast.Expr) -> Value:
-    value = evaluate(frame, expr)
+    value = frame.evaluate(expr)
     if not isinstance(value, Value):
         fail("AX0328", f"the {name} of `{function}` is a tensor, not {describe(value)}", expr.span)
     if not value.rank or value.shape[0].symbol is None:

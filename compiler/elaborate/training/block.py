@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from archonnx.compiler.elaborate.core.frame import Build, Frame, Scope
-from archonnx.compiler.elaborate.core.values import Module
+from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.values import Module, Scope
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.program import DataSource, Feed, Plan

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archonnx.compiler.elaborate.core.frame import Scope
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
@@ -96,7 +95,7 @@ def _fed(scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Val
     frame.build.builder = builder
     rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
     frame.locals["data"] = {"index": constant(np.arange(rows or 0)), **inputs}
-    given = evaluate(frame, statement.value)
+    given = frame.evaluate(statement.value)
     with problems(frame, statement.value.span, [statement.value], [given]):
         value = as_tensor(frame, given)
     report.finish()

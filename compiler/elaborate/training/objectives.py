@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from archonnx.compiler.elaborate.core.algebra import is_group, slots_of, tensor_of
-from archonnx.compiler.elaborate.core.frame import POISON, Frame, Scope
+from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Configured, Module, OptimizerType, Slot, describe
-from archonnx.compiler.elaborate.meaning import calls
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
-from archonnx.compiler.elaborate.meaning.statements import check_type
+from archonnx.compiler.elaborate.core.values import Configured, Module, OptimizerType, Scope, Slot, describe
+from archonnx.compiler.elaborate.meaning.schedules import configure
+from archonnx.compiler.elaborate.meaning.typed import check_type
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.value import Value
@@ -72,9 +71,9 @@ def _built_steps(
 
 def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str) -> Objective:
     with frame.build.builder.active():
-        optimizer = evaluate(frame, statement.optimizer)
+        optimizer = frame.evaluate(statement.optimizer)
         if isinstance(optimizer, OptimizerType):
-            optimizer = calls.configure(frame, optimizer, (), statement.optimizer.span)
+            optimizer = configure(frame, optimizer, (), statement.optimizer.span)
     if not isinstance(optimizer, Configured) or not isinstance(optimizer.of, OptimizerType):
         fail(
             "AX0306",
@@ -91,7 +90,7 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
     frame = _model_frame(frame, trained)
     slots = []
     for item in over.items if isinstance(over, ast.Tuple) else (over,):
-        target = evaluate(frame, item)
+        target = frame.evaluate(item)
         slot = _slot(trained, target)
         if slot is None and not is_group(target):
             fail("AX0306", f"`over` takes modules and parameters, and this is {describe(target)}", item.span)
@@ -123,7 +122,7 @@ def _update(scope: Scope, trained: Elaboration, bound: Bound[ast.Update], name: 
     build = work.build
     frame = _model_frame(program_frame(scope, build.report, trained, bound.names), work)
     with build.builder.active(), assuming(work.facts):
-        target = evaluate(frame, statement.target)
+        target = frame.evaluate(statement.target)
         slot = _slot(work, target)
         if slot is None and not is_group(target):
             fail(
@@ -131,7 +130,7 @@ def _update(scope: Scope, trained: Elaboration, bound: Bound[ast.Update], name: 
                 f"`update` changes a parameter or a module, and this is {describe(target)}",
                 statement.target.span,
             )
-        value = evaluate(frame, statement.value)
+        value = frame.evaluate(statement.value)
         if slot is not None:
             with problems(frame, statement.value.span, [statement.value], [value]):
                 tensor = as_tensor(frame, value, slot.type.dtype)
@@ -157,7 +156,7 @@ def frozen_modules(scope: Scope, trained: Elaboration, bound: Bound[ast.Expr], r
     """The modules after ``freeze =``."""
     expr = bound.node
     frame = _model_frame(program_frame(scope, report, trained, bound.names), trained)
-    value = evaluate(frame, expr)
+    value = frame.evaluate(expr)
     items = value if isinstance(value, list) else [value]
     modules = []
     for item in items:

@@ -9,12 +9,12 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from archonnx.compiler.elaborate.core.frame import BUDGET, Frame, Scope
+from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
+from archonnx.compiler.elaborate.core.frame import BUDGET, Frame
 from archonnx.compiler.elaborate.core.static import is_whole
-from archonnx.compiler.elaborate.core.values import Function, Results, describe
-from archonnx.compiler.elaborate.meaning import bodies, calls
-from archonnx.compiler.elaborate.meaning.expressions import evaluate, iterate, truth, unpack
-from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
+from archonnx.compiler.elaborate.core.suites import NOT_BUILT, not_built, silenced
+from archonnx.compiler.elaborate.core.values import Function, Results, Scope, describe
+from archonnx.compiler.elaborate.meaning.calls import callee_of
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, Elaboration
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
@@ -201,7 +201,7 @@ def _noted(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
     with report.collecting(report.add_at_place):
         return _read(frame, block, statement)
     if frame.build.spent > BUDGET or len(block.statements) >= STATEMENTS:
-        raise bodies.silenced()
+        raise silenced()
     frame.locals, block.loop = around, loop
     return ()
 
@@ -235,11 +235,11 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].statement.span)
             block.feeds[statement.name] = Feed(statement, block.loop)
         case ast.Data():
-            bodies.not_built("several data sources", statement.span)
+            not_built("several data sources", statement.span)
         case _:
             kind = type(statement)
             if kind in NOT_BUILT:
-                bodies.not_built(NOT_BUILT[kind], statement.span)
+                not_built(NOT_BUILT[kind], statement.span)
             fail(
                 "AX0212",
                 f"`{kind.__name__.lower()}` cannot stand in a `train` block",
@@ -255,7 +255,7 @@ def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
 
 def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every) -> Plan:
     """``repeat n:`` and ``every n:``, and the statements inside."""
-    count = evaluate(frame, statement.count)
+    count = frame.evaluate(statement.count)
     if not is_whole(count) or count < 1:
         fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
     body: Plan = ()
@@ -321,7 +321,7 @@ def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) ->
         return word
     if name == "start_from" and (member := _member(frame, expr)) is not None:
         return member
-    value = evaluate(frame, expr)
+    value = frame.evaluate(expr)
     if not isinstance(value, int | float | str | list | None):
         fail("AX0306", f"a setting is a number, a word or a list, not {describe(value)}", expr.span)
     return value
@@ -340,7 +340,7 @@ def _member(frame: Frame, expr: ast.Expr) -> str | None:
     if not isinstance(expr, ast.Index) or len(expr.subscripts) != 1:
         return None
     outer = _dotted(expr.value) or _member(frame, expr.value)
-    number = evaluate(frame, expr.subscripts[0])
+    number = frame.evaluate(expr.subscripts[0])
     if outer is None or outer in frame.locals or not is_whole(number):
         return None
     return f"{outer}.{number}"
@@ -351,11 +351,11 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
         fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
     kind = expr.callee.id
     if kind in PLANNED_SOURCES:
-        bodies.not_built(f"the data source `{kind}`", expr.callee.span)
+        not_built(f"the data source `{kind}`", expr.callee.span)
     if kind == "generate":
         return _generated(frame, expr)
-    positional = [evaluate(frame, a.value) for a in expr.arguments if a.name is None]
-    named = {a.name: evaluate(frame, a.value) for a in expr.arguments if a.name is not None}
+    positional = [frame.evaluate(a.value) for a in expr.arguments if a.name is None]
+    named = {a.name: frame.evaluate(a.value) for a in expr.arguments if a.name is not None}
     report = Report()
     arguments = source_arguments(kind, positional, named, expr.span, report)
     report.finish()
@@ -371,14 +371,14 @@ def _generated(frame: Frame, expr: ast.Call) -> DataSource:
             expr.span,
             help="`data = generate(two_moons, n=2000)`",
         )
-    function = calls.callee_of(frame, expr.arguments[0].value)
+    function = callee_of(frame, expr.arguments[0].value)
     if not isinstance(function, Function):
         fail(
             "AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span
         )
     builder = frame.build.builder
     with builder.active():
-        result = calls.call(frame, function, expr.arguments[1:], [], expr.span)
+        result = frame.call(function, expr.arguments[1:], [], expr.span)
     fields = dict(zip(result.names, result.items, strict=True)) if isinstance(result, Results) else {}
     outputs = {name: value for name, value in fields.items() if name and isinstance(value, Value)}
     if not outputs:

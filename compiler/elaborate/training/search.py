@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.elaborate.core.frame import Frame, Scope
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_number, is_whole
-from archonnx.compiler.elaborate.core.values import describe
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.core.values import Scope, describe
 from archonnx.compiler.elaborate.model.model import ElaboratedModel
 from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
 from archonnx.grammar import ast
@@ -96,7 +95,7 @@ def _read(block: _Block, statement: ast.Stmt) -> None:
             block.goal = _goal(block, value)
         case ast.Assign(targets=(ast.Name(id="trials"),), values=(value,)):
             _once(block, "trials", statement.span)
-            trials = evaluate(block.frame, value)
+            trials = block.frame.evaluate(value)
             if not is_whole(trials) or trials < 1:
                 fail("AX0306", f"a count is a positive int, not {describe(trials)}", value.span)
             block.trials = trials
@@ -161,7 +160,7 @@ def _distribution(frame: Frame, expr: ast.Expr) -> Choice | Between:
     named = next((argument for argument in expr.arguments if argument.name is not None), None)
     if named is not None:
         fail("AX0711", f"`{kind}` takes values without names", named.span)
-    values = [evaluate(frame, argument.value) for argument in expr.arguments]
+    values = [frame.evaluate(argument.value) for argument in expr.arguments]
     return _choice(values, expr) if kind == "choice" else _between(kind, values, expr)
 
 

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.elaborate.core.frame import Build, Frame
-from archonnx.compiler.elaborate.core.signatures import Given
-from archonnx.compiler.elaborate.core.values import Configured, OptimizerType, Slot, describe
-from archonnx.compiler.elaborate.meaning import bodies
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
+from archonnx.compiler.elaborate.core.values import Configured, Given, OptimizerType, Slot, describe
+from archonnx.compiler.elaborate.meaning.bodies import bind_arguments, run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
-from archonnx.compiler.elaborate.meaning.statements import declared
+from archonnx.compiler.elaborate.meaning.typed import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.gradients import loss_gradients
 from archonnx.compiler.ir.builder import Builder
@@ -255,8 +253,8 @@ def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: V
             declaration.name_span,
         )
     given = {q.name: Given(span, value=v) for q, v in zip(declaration.inputs, (p, g, t), strict=True)}
-    bodies.bind_arguments(frame, frame, what, declaration.inputs, given, span)
-    new = bodies.run_body(frame, what, declaration.body, declaration.result, span)
+    bind_arguments(frame, frame, what, declaration.inputs, given, span)
+    new = run_body(frame, what, declaration.body, declaration.result, span)
     notes = [f"for parameter `{slot.path}`, in the `minimize` at {span}"]
     if not isinstance(new, Value) or new.type != p.type:
         fail(
@@ -304,7 +302,7 @@ def _initial_state(frame: Frame, statement: ast.State) -> Graph:
     sub = Build(frame.build.report, frame.build.root, float_type=frame.build.float_type)
     inner = Frame(sub, frame.scope, frame.owner, locals=dict(frame.locals), statics=frame.statics, kind="optimizer")
     with sub.builder.active():
-        value = declared(inner, statement.type, evaluate(inner, statement.value), statement.value)
+        value = declared(inner, statement.type, inner.evaluate(statement.value), statement.value)
     nodes = needed(sub.builder.nodes, [value])
     known = {output for node in nodes for output in node.outputs}
     for read in (value, *(read for node in nodes for read in node.inputs)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from archonnx.compiler.elaborate.builtin.calling import builtins
+from archonnx.compiler.elaborate.builtin.table import builtins
 from archonnx.compiler.elaborate.core.kinds import DECLARED, KINDS
 from archonnx.compiler.elaborate.core.static import is_number, is_size, is_whole
 from archonnx.compiler.elaborate.core.values import Builtin, Choice, ConstantSchedule, Results

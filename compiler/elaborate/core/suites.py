@@ -1,0 +1,79 @@
+"""What can be said of statements before they run: the names they bind, where they stand, what relies on them."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.grammar.source import Span
+
+from .dependence import walk
+
+NOT_BUILT = {
+    ast.Scan: "`scan`",
+    ast.Loop: "`loop`",
+    ast.Emit: "`emit`",
+}
+"""Statements that parse and wait for their turn."""
+HOME = {
+    ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model",
+    ast.Loss: "a model", ast.Metric: "a model", ast.Entry: "a model", ast.State: "an optimizer",
+    ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
+    ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
+    ast.Together: "a `train` block", ast.Search: "the file", ast.Block: "the file, a block or a model",
+}  # fmt: skip
+
+
+def misplaced(statement: ast.Stmt, body: str) -> NoReturn:
+    """The diagnostic for a statement that has no meaning in this kind of body."""
+    kind = type(statement)
+    if kind in NOT_BUILT:
+        not_built(NOT_BUILT[kind], getattr(statement, "name_span", first_line(statement.span)))
+    word = kind.__name__.lower()
+    fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {body}", statement.span)
+
+
+def silenced() -> SpecError:
+    """An error whose findings are in the report already; what follows from it says nothing."""
+    return SpecError(Report())
+
+
+def not_built(what: str, span: Span) -> NoReturn:
+    """The one diagnostic for what parses but is not built yet."""
+    fail("AX0001", f"not built yet: {what}", span)
+
+
+def ends_body(statement: ast.Stmt) -> bool:
+    """Whether what follows relies on the statement: an assert, or anything with a ``return``."""
+    return isinstance(statement, ast.Assert) or any(isinstance(node, ast.Return) for node in walk(statement))
+
+
+def first_line(span: Span) -> Span:
+    """The part of a span on its first line: the header of a statement with a body."""
+    return Span(span.source, span.start, span.start + len(span.text.partition("\n")[0].rstrip()))
+
+
+def bound_names_of(target: ast.Expr) -> list[str]:
+    """The name that an assignment to this target changes."""
+    name = target.value if isinstance(target, ast.Index) else target
+    return [name.id] if isinstance(name, ast.Name) else []
+
+
+def bound_names(statement: ast.Stmt) -> list[str]:
+    """The names that a statement would bind."""
+    match statement:
+        case ast.Assign():
+            return [name for t in statement.targets for name in bound_names_of(t)]
+        case ast.For():
+            inner = [name for s in statement.body for name in bound_names(s)]
+            return [*(t.id for t in statement.targets), *inner]
+        case ast.If():
+            suites = [*(body for _, body in statement.branches), statement.otherwise]
+            return [name for body in suites for s in body for name in bound_names(s)]
+        case ast.Scan():
+            return [*(b.name for b in statement.bindings if not b.each), *(c.name for c in statement.collects)]
+        case ast.Loop():
+            return [b.name for b in statement.bindings if not b.each]
+    name = getattr(statement, "name", None)
+    return [name] if isinstance(name, str) else []

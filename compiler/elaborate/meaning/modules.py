@@ -1,0 +1,131 @@
+"""Modules: made of a block at a site, applied to inputs, and the dims that their first application fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archonnx.compiler.elaborate.core.dependence import module_dims
+from archonnx.compiler.elaborate.core.forms import callable_
+from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.signatures import assign_arguments
+from archonnx.compiler.elaborate.core.values import BlockType, Derived, Given, Module, Results, describe
+from archonnx.compiler.ir.value import Value
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+
+from .bodies import bind_arguments, enter, nesting, run_body
+from .setup import enter_module, surround
+
+
+def make_module(
+    frame: Frame, block: BlockType, arguments: Sequence[ast.Argument], span: Span, hint: str | None
+) -> Module:
+    """The module of this site: made once for each owner, chain of fn calls and static loop index."""
+    owner, declaration = frame.owner, block.declaration
+    key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices)
+    module = owner.children.get(key)
+    if module is None:
+        if frame.sealed:
+            fail(
+                "AX0220",
+                f"`{declaration.name}(...)` would make parameters here, and methods and entries make none",
+                span,
+                help="make the module in the body of its block or model, and use it here",
+            )
+        if frame.build.frozen_slots:
+            fail("AX0314", "this module is made only in training: the parameters must not depend on `training`", span)
+        module = Module(block, {}, owner, hint, span)
+        module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
+        owner.children[key] = module
+    what = f"block `{declaration.name}`"
+    given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
+    inner = Frame(frame.build, block.scope, module, caller=frame)
+    surround(inner, block, span)
+    frame.owner = module  # a module made inside an argument belongs to this one, under the parameter's name
+    try:
+        with nesting(frame, what, span):
+            bind_arguments(frame, inner, what, declaration.hyperparameters, given, span, hints=True)
+    finally:
+        frame.owner = owner
+    module.arguments = {p.name: inner.locals[p.name] for p in declaration.hyperparameters}
+    return module
+
+
+@callable_(Module)
+def apply_module(
+    frame: Frame,
+    module: Module,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None = None,
+) -> Any:
+    """Apply a module to inputs. Dims that reach its parameters are fixed by the first application."""
+    if not isinstance(module.block, BlockType):
+        fail("AX0306", "the model itself cannot be called", span)
+    declaration = module.block.declaration
+    what = f"block `{declaration.name}`"
+    given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
+    inner = enter(frame, module.block.scope, module, span, what, module.key or "model")
+    inner.kind = "block"
+    enter_module(inner, module)
+    bind_arguments(frame, inner, what, declaration.inputs, given, span)
+    fix_module_dims(inner, module)
+    fixed = [f"{name} = {size}" for name, (size, _) in module.dims.items()]
+    if fixed:
+        inner.note = f"{what} with {', '.join(fixed)}"
+    result = run_body(inner, what, declaration.body, declaration.result, span)
+    items = result.items if isinstance(result, Results) else (result,)
+    names = [name or str(n) for n, name in enumerate(result.names)] if isinstance(result, Results) else [""]
+    for name, item in zip(names, items, strict=True):
+        frame.note_tensors(name, item, span, module)
+    frame.build.applied.append((module, tuple(item for item in items if isinstance(item, Value))))
+    return result
+
+
+def fix_module_dims(inner: Frame, module: Module) -> None:
+    """Keep the module dims that the arguments of this call tell."""
+    if not isinstance(module.block, BlockType):
+        return
+    for name in module_dims(module.block):
+        if name in module.dims or name not in inner.statics:
+            continue
+        size, where = inner.statics[name]
+        if not isinstance(size, int):
+            fail(
+                "AX0315",
+                f"dim `{name}` of block `{module.block.declaration.name}` sizes its parameters, so it must be an "
+                f"integer: here it is {size}",
+                where,
+                help="give the input an integer size on this axis",
+            )
+        module.dims[name] = (size, where)
+
+
+@callable_(BlockType)
+def _call_block(
+    frame: Frame,
+    block: BlockType,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None,
+) -> Module:
+    if piped:
+        fail("AX0306", f"{describe(block)} makes a module: pipe into `{block.declaration.name}(...)`", span)
+    return make_module(frame, block, arguments, span, hint)
+
+
+@callable_(Derived)
+def _apply_derived(
+    frame: Frame,
+    module: Derived,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None,
+) -> Any:
+    with frame.build.deriving(module):
+        return frame.call(module.base, arguments, piped, span)
