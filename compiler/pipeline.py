@@ -33,7 +33,7 @@ from .elaborate.model.entries import ElaboratedEntry, elaborate_entry
 from .elaborate.model.model import Elaboration, elaborate_model
 from .elaborate.model.names import computation
 from .elaborate.training import feeds
-from .elaborate.training.programs import Lengths, elaborate_programs
+from .elaborate.training.programs import Building, Lengths, elaborate_programs
 from .elaborate.training.search import elaborate_search
 from .ir.builder import Builder
 from .ir.types import Array, DType
@@ -126,7 +126,9 @@ def _read(path: Path, name: str) -> Source:
         fail("AX0601", f"cannot read {path}: {reason}", None)
 
 
-def elaborate(spec: Spec, *, float_type: DType | None = None, lengths: Lengths | None = None) -> ModelProgram:
+def elaborate(
+    spec: Spec, *, float_type: DType | None = None, lengths: Lengths | None = None, simplify: bool = True
+) -> ModelProgram:
     """Names, shapes, parameters, losses and training steps of a spec, all checked.
 
     Args:
@@ -134,17 +136,19 @@ def elaborate(spec: Spec, *, float_type: DType | None = None, lengths: Lengths |
         float_type: in place of the float type that the spec was read with.
         lengths: how many steps a program has, and an epoch of it, by its name; the steps of the others are for any
             number.
+        simplify: whether the forward pass is simplified before its gradients are taken, so that steps are smaller and
+            quicker to compile; to check a spec that is not needed.
 
     Raises:
         SpecError: with everything found wrong, and suggestions that were tried.
     """
     spec = spec if float_type is None else replace(spec, float_type=float_type)
     try:
-        return _elaborate(spec, lengths or {})
+        return _elaborate(spec, lengths or {}, simplify)
     except SpecError as error:
 
         def again(source: Source) -> ModelProgram:
-            return _elaborate(replace(spec, source=source, file=parse_source(source)), {})
+            return _elaborate(replace(spec, source=source, file=parse_source(source)), {}, False)
 
         report = checked_suggestions(spec.source, error.report, again)
         if spec.float_type is not DType.f32:
@@ -203,7 +207,7 @@ def _scope(spec: Spec, report: Report) -> Scope:
 def _tell_of_float_type(spec: Spec, report: Report) -> None:
     """Say it where a spec is right in f32: it names that type where it means the model's."""
     try:
-        _elaborate(replace(spec, float_type=DType.f32), {})
+        _elaborate(replace(spec, float_type=DType.f32), {}, False)
     except SpecError:
         return
     first = report.diagnostics[0]
@@ -211,7 +215,7 @@ def _tell_of_float_type(spec: Spec, report: Report) -> None:
     report.diagnostics[0] = replace_record(first, notes=(*first.notes, note))
 
 
-def _elaborate(spec: Spec, lengths: Lengths) -> ModelProgram:
+def _elaborate(spec: Spec, lengths: Lengths, simplify: bool) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
     scope = _scope(spec, report)
@@ -220,7 +224,8 @@ def _elaborate(spec: Spec, lengths: Lengths) -> ModelProgram:
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=spec.float_type)
     judged, trained = elaborated.judged, elaborated.trained
     with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen
-        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, report, lengths)
+        how = Building(report, lengths, simplify)
+        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, how)
         report.finish()
         search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
     entries = _entries(judged, report)

@@ -24,7 +24,7 @@ def check_specs(
     for name in specs:
         try:
             spec = replace(load(name), arguments=arguments)
-            model = elaborate(spec, float_type=None if dtype is None else float_type(dtype))
+            model = elaborate(spec, float_type=None if dtype is None else float_type(dtype), simplify=False)
         except SpecError as error:
             good = False
             _show(error.report, style)

@@ -52,27 +52,30 @@ TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
 """What may stand in ``repeat`` and ``every``."""
 
 
-def elaborate_programs(
-    scope: Scope,
-    declarations: Sequence[ast.Stmt],
-    model: str,
-    elaborated: ElaboratedModel,
-    report: Report,
-    lengths: Lengths,
-) -> tuple[TrainProgram, ...]:
-    """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered.
+@dataclass(frozen=True, slots=True)
+class Building:
+    """How the steps of programs are built, and where mistakes are kept.
 
     ``lengths`` says of some programs how many steps they have; the steps of the others are for any number.
     """
+
+    report: Report
+    lengths: Lengths
+    simplify: bool
+
+
+def elaborate_programs(
+    scope: Scope, declarations: Sequence[ast.Stmt], model: str, elaborated: ElaboratedModel, building: Building
+) -> tuple[TrainProgram, ...]:
+    """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
     programs: list[TrainProgram] = []
-    frame = program_frame(scope, report, elaborated.trained, {})
+    frame = program_frame(scope, building.report, elaborated.trained, {})
     for declaration, names, suffix in _unrolled_programs(frame, declarations, {}, ""):
         if declaration.model in (None, model):
             if len(programs) == STATEMENTS:
                 fail("AX0215", f"this file unrolls to more than {STATEMENTS:,} programs", declaration.name_span)
-            program = _elaborate_program(scope, declaration, elaborated, report, names, suffix, lengths)
-            programs.append(program)
-    _check_order(programs, report)
+            programs.append(_elaborate_program(scope, declaration, elaborated, building, names, suffix))
+    _check_order(programs, building.report)
     return tuple(programs)
 
 
@@ -125,13 +128,12 @@ def _elaborate_program(
     scope: Scope,
     declaration: ast.Train,
     elaborated: ElaboratedModel,
-    report: Report,
+    building: Building,
     loop: Mapping[str, Any],
     suffix: str,
-    lengths: Lengths,
 ) -> TrainProgram:
     """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
-    trained = elaborated.trained
+    trained, report = elaborated.trained, building.report
     block = ProgramBlock(declaration, loop)
     frame = program_frame(scope, Report(), trained, loop)
     with suppress(SpecError):  # it is in the frame's report
@@ -149,8 +151,8 @@ def _elaborate_program(
     assert settings is not None
 
     name = f"{declaration.name}{suffix}".removeprefix(".")
-    build = _Steps(scope, block, trained, settings, loop)
-    steps = build.for_any_number() if name not in lengths else build.known(*lengths[name])
+    build = _Steps(scope, block, trained, settings, loop, building.simplify)
+    steps = build.known(*building.lengths[name]) if name in building.lengths else build.for_any_number()
     whole = frozenset(name for name, feed in block.feeds.items() if feed.statement.whole)
     return TrainProgram(name, settings, block.source, block.feeds, steps, block.plan, declaration.name_span, whole)
 
@@ -164,6 +166,7 @@ class _Steps:
     trained: Elaboration
     settings: TrainSettings
     loop: Mapping[str, Any]
+    simplify: bool
 
     def for_any_number(self) -> tuple[TrainStep, ...] | None:
         """The steps with the number of them left open.
@@ -181,7 +184,7 @@ class _Steps:
         open_ends = {"steps": (total, TOTAL), "steps_per_epoch": (per_epoch, PER_EPOCH)}
         lengths = {name: Dim.of(symbol) if n is None else n for name, (n, symbol) in open_ends.items()}
         trained = self.trained if report is None else _reporting(self.trained, report)
-        forward = simplified(trained)
+        forward = simplified(trained) if self.simplify else trained
         return build_steps(self.scope, self.block, trained, forward, self.settings, {**self.loop, **lengths})
 
 

@@ -10,6 +10,7 @@ import pytest
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import train_steps
+from archonnx.compiler.steps import initial_state
 from tests.support.elaborated import (
     SEED,
     codes,
@@ -175,7 +176,7 @@ def test_training_is_false_inside_a_frozen_module() -> None:
     x = np.ones((64, 8), np.float32)
     of = program(model(body, "x: [B, 8]", before, "\ntrain:\n    minimize a with sgd\n"))
     step = train_step(of)
-    given = {**initial(of), **step.initial, "x": x, "seed": SEED, "step": 0}
+    given = {**initial(of), **initial_state(step), "x": x, "seed": SEED, "step": 0}
     result = interpret(step.graph, {name: given[name] for name in step.graph.inputs})
     assert result["b"] == 1  # nothing is dropped
     assert result["a"] != 1 and result["c"] != 1
@@ -216,7 +217,7 @@ def test_a_target_network_follows_slowly() -> None:
     step, follow = train_steps(of, of.programs[0], None, None)
     w, b = (initial(of)[name].astype(np.float64) for name in ("net.W", "net.b"))
     slow_w, slow_b = w, b
-    state: dict[str, Any] = {**initial(of), **step.initial, **follow.initial}
+    state: dict[str, Any] = {**initial(of), **initial_state(step), **initial_state(follow)}
     for number in range(4):
         for statement in (step, follow):
             given = {**state, "x": X, "seed": SEED, "step": number}
