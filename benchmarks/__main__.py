@@ -25,7 +25,7 @@ METHOD = f"""\
 Both sides do the same arithmetic in float32 with {THREADS} threads, and each step gives its loss as a Python float.
 Before anything is timed, {STEPS_COMPARED} steps from the same parameters must give the same losses (within a relative
 {TOLERANCE:g}; without dropout). Each side has its own process; they work in turns, {measure.ROUNDS} rounds of about
-{measure.ROUND_SECONDS} s each, of which the best counts: whatever else the machine does can only make a round longer. A
+{measure.ROUND_SECONDS} s each, and the best round counts: other work of the machine can only make a round longer. A
 ratio is PyTorch over archonnx, so that more than 1 means that archonnx is faster. "Fused" is PyTorch with `fused=True`
 for its optimizer, which is not its default."""
 FIRST = f"""\

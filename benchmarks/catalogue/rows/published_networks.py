@@ -69,7 +69,7 @@ for name in COUNTS:
     )
 
 
-@ROW.fact("U-Net tells the classes of the inner 388 x 388 of 572 x 572 pixels")
+@ROW.fact("U-Net gives the classes of the inner 388 x 388 of 572 x 572 pixels")
 def unet_size() -> Measured:
     """As the compiler proves it."""
     shape = elaborated("unet").infer.outputs["probs"].type.shape
