@@ -134,7 +134,6 @@ def split_weights(model: onnx.ModelProto, location: str) -> Iterator[bytes] | No
         data = tensor.raw_data
         padding = -len(data) % _PAGE
         pieces += [data, bytes(padding)]
-        tensor.ClearField("raw_data")
         _place(tensor, location, offset, len(data))
         offset += len(data) + padding
     return iter(pieces)
@@ -167,8 +166,11 @@ def refer_to_weights(model: onnx.ModelProto, location: str, places: Mapping[str,
 
 
 def _place(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> None:
-    tensor.data_location = tensor.EXTERNAL
-    tensor.external_data.extend(_entries({"location": location, "offset": str(offset), "length": str(length)}))
+    from onnx.external_data_helper import set_external_data
+
+    tensor.raw_data = b""  # what is moved must be there
+    set_external_data(tensor, location, offset, length)
+    tensor.ClearField("raw_data")
 
 
 def _graph_proto(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
@@ -226,18 +228,14 @@ def _value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
 
 def _write_tensor(proto: onnx.TensorProto, name: str, tensor: Tensor) -> None:
     """Fill a tensor of a graph in place: protobuf cannot copy one of more than 2 GiB."""
-    array = tensor.array
-    bits = _bf16_bits(array) if tensor.dtype is DType.bf16 else array
-    raw = bits.astype(bits.dtype.newbyteorder("<"), copy=False).tobytes()
+    array: Array = tensor.array
+    if tensor.dtype is DType.bf16:
+        from ml_dtypes import bfloat16
+
+        array = array.astype(bfloat16).view(np.uint16)
+    raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
     proto.name, proto.data_type, proto.raw_data = name, _codes()[tensor.dtype], raw
     proto.dims.extend(array.shape)
-
-
-def _bf16_bits(array: Array) -> Array:
-    """The upper halves of f32 values, rounded to nearest, ties to even."""
-    bits = np.asarray(array, dtype=np.float32, order="C").view(np.uint32).astype(np.uint64)
-    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-    return np.where(np.isnan(array), np.uint16(0x7FC0), rounded)
 
 
 @cache

@@ -83,7 +83,6 @@ class OnnxOp(Record):
     """A one-to-one mapping onto an ONNX operator; serves export and import. ``attributes`` renames ours to ONNX's."""
 
     type: str
-    since: int
     attributes: Mapping[str, str] | None = None
     domain: str = ""
 

@@ -29,7 +29,7 @@ class Equal(Predicate):
 
     traits = COMMUTATIVE
     accepts = "any"
-    onnx = OnnxOp("Equal", since=19)
+    onnx = OnnxOp("Equal")
     function = np.equal
 
 
@@ -51,7 +51,7 @@ class NotEqual(Predicate):
 class Greater(Predicate):
     """``a > b``."""
 
-    onnx = OnnxOp("Greater", since=13)
+    onnx = OnnxOp("Greater")
     function = np.greater
 
 
@@ -59,7 +59,7 @@ class Greater(Predicate):
 class Less(Predicate):
     """``a < b``."""
 
-    onnx = OnnxOp("Less", since=13)
+    onnx = OnnxOp("Less")
     function = np.less
 
 
@@ -67,7 +67,7 @@ class Less(Predicate):
 class GreaterEqual(Predicate):
     """``a >= b``."""
 
-    onnx = OnnxOp("GreaterOrEqual", since=16)
+    onnx = OnnxOp("GreaterOrEqual")
     function = np.greater_equal
 
 
@@ -75,7 +75,7 @@ class GreaterEqual(Predicate):
 class LessEqual(Predicate):
     """``a <= b``."""
 
-    onnx = OnnxOp("LessOrEqual", since=16)
+    onnx = OnnxOp("LessOrEqual")
     function = np.less_equal
 
 
@@ -85,7 +85,7 @@ class LogicalAnd(Predicate):
 
     traits = COMMUTATIVE
     accepts = "bool"
-    onnx = OnnxOp("And", since=7)
+    onnx = OnnxOp("And")
     function = np.logical_and
 
 
@@ -95,7 +95,7 @@ class LogicalOr(Predicate):
 
     traits = COMMUTATIVE
     accepts = "bool"
-    onnx = OnnxOp("Or", since=7)
+    onnx = OnnxOp("Or")
     function = np.logical_or
 
 
@@ -105,7 +105,7 @@ class LogicalXor(Predicate):
 
     traits = COMMUTATIVE
     accepts = "bool"
-    onnx = OnnxOp("Xor", since=7)
+    onnx = OnnxOp("Xor")
     function = np.logical_xor
 
 
@@ -114,7 +114,7 @@ class LogicalNot(Predicate):
     """Not."""
 
     accepts = "bool"
-    onnx = OnnxOp("Not", since=1)
+    onnx = OnnxOp("Not")
     function = np.logical_not
 
 
@@ -123,7 +123,7 @@ class IsNan(Predicate):
     """Whether ``x`` is not a number."""
 
     accepts = "float"
-    onnx = OnnxOp("IsNaN", since=20)
+    onnx = OnnxOp("IsNaN")
     function = np.isnan
 
 
@@ -132,7 +132,7 @@ class IsInf(Predicate):
     """Whether ``x`` is infinite, of either sign."""
 
     accepts = "float"
-    onnx = OnnxOp("IsInf", since=20)
+    onnx = OnnxOp("IsInf")
     function = np.isinf
 
 

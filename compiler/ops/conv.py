@@ -78,7 +78,7 @@ class Conv(Convolution):
     Backward: ``dx = conv_input_grad(dy, w)``, ``dw = conv_weight_grad(x, dy)``.
     """
 
-    onnx = OnnxOp("Conv", since=11, attributes={"groups": "group"})
+    onnx = OnnxOp("Conv", attributes={"groups": "group"})
 
     def infer(self, x: TensorType, w: TensorType) -> TensorType:
         check_float("conv", x=x, w=w)

@@ -28,7 +28,7 @@ class Add(Elementwise):
 
     additions = 1
     traits = COMMUTATIVE
-    onnx = OnnxOp("Add", since=14)
+    onnx = OnnxOp("Add")
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return a + b
@@ -42,7 +42,7 @@ class Sub(Elementwise):
     """``a - b``."""
 
     additions = 1
-    onnx = OnnxOp("Sub", since=14)
+    onnx = OnnxOp("Sub")
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return a - b
@@ -57,7 +57,7 @@ class Mul(Elementwise):
 
     multiplications = 1
     traits = COMMUTATIVE
-    onnx = OnnxOp("Mul", since=14)
+    onnx = OnnxOp("Mul")
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return a * b
@@ -73,7 +73,7 @@ class Div(Elementwise):
     multiplications = 1
     remedy = "keep the divisor away from 0: `a / (b + 1e-7)`"
     accepts = "float"
-    onnx = OnnxOp("Div", since=14)
+    onnx = OnnxOp("Div")
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.divide(a, b)
@@ -88,7 +88,7 @@ class Neg(Elementwise):
     """``-x``."""
 
     accepts = "signed"
-    onnx = OnnxOp("Neg", since=13)
+    onnx = OnnxOp("Neg")
 
     def evaluate(self, x: Any) -> Any:
         return -x
@@ -153,7 +153,7 @@ class Maximum(Elementwise):
     """The larger of two. Where they are equal each gets half of the gradient (which needs them finite)."""
 
     traits = COMMUTATIVE
-    onnx = OnnxOp("Max", since=13)
+    onnx = OnnxOp("Max")
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.maximum(a, b)
@@ -168,7 +168,7 @@ class Minimum(Elementwise):
     """The smaller of two. Where they are equal each gets half of the gradient (which needs them finite)."""
 
     traits = COMMUTATIVE
-    onnx = OnnxOp("Min", since=13)
+    onnx = OnnxOp("Min")
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.minimum(a, b)
@@ -182,7 +182,7 @@ class Minimum(Elementwise):
 class Abs(Elementwise):
     """``|x|``, with derivative 0 at 0."""
 
-    onnx = OnnxOp("Abs", since=13)
+    onnx = OnnxOp("Abs")
 
     def evaluate(self, x: Any) -> Any:
         return np.abs(x)
@@ -198,7 +198,7 @@ class Abs(Elementwise):
 class Sign(ZeroGradient):
     """-1, 0 or 1."""
 
-    onnx = OnnxOp("Sign", since=13)
+    onnx = OnnxOp("Sign")
 
     def evaluate(self, x: Any) -> Any:
         return np.sign(x)
@@ -243,7 +243,7 @@ class Floor(ZeroGradient):
     """The largest integer not above ``x``, as a float."""
 
     accepts = "float"
-    onnx = OnnxOp("Floor", since=13)
+    onnx = OnnxOp("Floor")
 
     def evaluate(self, x: Any) -> Any:
         return np.floor(x)
@@ -254,7 +254,7 @@ class Ceil(ZeroGradient):
     """The smallest integer not below ``x``, as a float."""
 
     accepts = "float"
-    onnx = OnnxOp("Ceil", since=13)
+    onnx = OnnxOp("Ceil")
 
     def evaluate(self, x: Any) -> Any:
         return np.ceil(x)
@@ -265,7 +265,7 @@ class Round(ZeroGradient):
     """The nearest integer, halves to even, as a float."""
 
     accepts = "float"
-    onnx = OnnxOp("Round", since=11)
+    onnx = OnnxOp("Round")
 
     def evaluate(self, x: Any) -> Any:
         return np.round(x)
@@ -279,7 +279,7 @@ class Where(Op):
     """``a`` where the condition holds, else ``b``. What is not selected gets the gradient ``dy * 0``."""
 
     traits = ELEMENTWISE
-    onnx = OnnxOp("Where", since=16)
+    onnx = OnnxOp("Where")
 
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
         if condition.dtype is not DType.bool:
@@ -312,7 +312,7 @@ class Where(Op):
 class Cast(Op):
     """Convert to another dtype: floats to integers truncate, numbers to bool are ``x != 0``."""
 
-    onnx = OnnxOp("Cast", since=21, attributes={"dtype": "to"})
+    onnx = OnnxOp("Cast", attributes={"dtype": "to"})
     dtype: DType = DType.f32
 
     def infer(self, x: TensorType) -> TensorType:
@@ -344,4 +344,4 @@ def heaviside(x: Value, at_zero: float = 0.0) -> Value:
 
 add, sub, mul, div, neg = Add(), Sub(), Mul(), Div(), Neg()
 floor_div, mod, maximum, minimum, absolute = FloorDiv(), Mod(), Maximum(), Minimum(), Abs()
-sign, floor, ceil, round_half_even = Sign(), Floor(), Ceil(), Round()
+sign, floor, ceil = Sign(), Floor(), Ceil()

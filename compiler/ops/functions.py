@@ -1,7 +1,8 @@
 """The functions of analysis, element by element: powers, exponentials, circles, and the few activations that are
 primitive or have a kernel of their own.
 
-Other activations are written in the language (``specs/std``). Each op is also a function of its own name.
+Other activations are written in the language (``specs/std``). Ops that others are made of are also functions of their
+own names.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Pow(Elementwise):
     Backward: ``da = dy * b * a ** (b - 1)``, 0 where ``b`` is 0; ``db = dy * y * log(a)``, 0 where ``a <= 0``.
     """
 
-    onnx = OnnxOp("Pow", since=15)
+    onnx = OnnxOp("Pow")
     remedy = "a negative number has no fractional power, and 0 no negative one: keep the base above 0"
 
     def evaluate(self, a: Any, b: Any) -> Any:
@@ -71,7 +72,7 @@ class Pow(Elementwise):
 class Sqrt(Function):
     """The square root."""
 
-    onnx = OnnxOp("Sqrt", since=13)
+    onnx = OnnxOp("Sqrt")
     remedy = "keep its argument from falling below 0: `sqrt(max(x, 0.0))`"
     function = np.sqrt
 
@@ -83,7 +84,7 @@ class Sqrt(Function):
 class Exp(Function):
     """``e ** x``."""
 
-    onnx = OnnxOp("Exp", since=13)
+    onnx = OnnxOp("Exp")
     remedy = "bound its argument, `exp(min(x, 80.0))`, or subtract its largest element first, as `softmax` does"
     function = np.exp
 
@@ -95,7 +96,7 @@ class Exp(Function):
 class Log(Function):
     """The natural logarithm."""
 
-    onnx = OnnxOp("Log", since=13)
+    onnx = OnnxOp("Log")
     remedy = "keep its argument above 0, `log(x + 1e-7)`; of a probability, take a loss of logits: `bce_logits`"
     function = np.log
 
@@ -151,7 +152,7 @@ class Log1p(Function):
 class Sin(Function):
     """The sine."""
 
-    onnx = OnnxOp("Sin", since=7)
+    onnx = OnnxOp("Sin")
     function = np.sin
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -162,7 +163,7 @@ class Sin(Function):
 class Cos(Function):
     """The cosine."""
 
-    onnx = OnnxOp("Cos", since=7)
+    onnx = OnnxOp("Cos")
     function = np.cos
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -173,7 +174,7 @@ class Cos(Function):
 class Tan(Function):
     """The tangent."""
 
-    onnx = OnnxOp("Tan", since=7)
+    onnx = OnnxOp("Tan")
     function = np.tan
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -184,7 +185,7 @@ class Tan(Function):
 class Asin(Function):
     """The inverse of the sine, on [-1, 1]."""
 
-    onnx = OnnxOp("Asin", since=7)
+    onnx = OnnxOp("Asin")
     function = np.arcsin
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -195,7 +196,7 @@ class Asin(Function):
 class Acos(Function):
     """The inverse of the cosine, on [-1, 1]."""
 
-    onnx = OnnxOp("Acos", since=7)
+    onnx = OnnxOp("Acos")
     function = np.arccos
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -206,7 +207,7 @@ class Acos(Function):
 class Atan(Function):
     """The inverse of the tangent."""
 
-    onnx = OnnxOp("Atan", since=7)
+    onnx = OnnxOp("Atan")
     function = np.arctan
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -217,7 +218,7 @@ class Atan(Function):
 class Sinh(Function):
     """The hyperbolic sine."""
 
-    onnx = OnnxOp("Sinh", since=9)
+    onnx = OnnxOp("Sinh")
     function = np.sinh
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -228,7 +229,7 @@ class Sinh(Function):
 class Cosh(Function):
     """The hyperbolic cosine."""
 
-    onnx = OnnxOp("Cosh", since=9)
+    onnx = OnnxOp("Cosh")
     function = np.cosh
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -239,7 +240,7 @@ class Cosh(Function):
 class Tanh(Function):
     """The hyperbolic tangent."""
 
-    onnx = OnnxOp("Tanh", since=13)
+    onnx = OnnxOp("Tanh")
     function = np.tanh
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -250,7 +251,7 @@ class Tanh(Function):
 class Asinh(Function):
     """The inverse of the hyperbolic sine."""
 
-    onnx = OnnxOp("Asinh", since=9)
+    onnx = OnnxOp("Asinh")
     function = np.arcsinh
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -261,7 +262,7 @@ class Asinh(Function):
 class Acosh(Function):
     """The inverse of the hyperbolic cosine, from 1 on."""
 
-    onnx = OnnxOp("Acosh", since=9)
+    onnx = OnnxOp("Acosh")
     function = np.arccosh
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -272,7 +273,7 @@ class Acosh(Function):
 class Atanh(Function):
     """The inverse of the hyperbolic tangent, on (-1, 1)."""
 
-    onnx = OnnxOp("Atanh", since=9)
+    onnx = OnnxOp("Atanh")
     function = np.arctanh
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -299,7 +300,7 @@ def _erf(x: Any) -> Any:
 class Sigmoid(Function):
     """``1 / (1 + exp(-x))``."""
 
-    onnx = OnnxOp("Sigmoid", since=13)
+    onnx = OnnxOp("Sigmoid")
     function = staticmethod(_sigmoid)
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -310,7 +311,7 @@ class Sigmoid(Function):
 class Softplus(Function):
     """``log(1 + exp(x))``."""
 
-    onnx = OnnxOp("Softplus", since=1)
+    onnx = OnnxOp("Softplus")
     function = staticmethod(_softplus)
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -321,7 +322,7 @@ class Softplus(Function):
 class Relu(Function):
     """``max(x, 0)``, with derivative 0 at 0."""
 
-    onnx = OnnxOp("Relu", since=14)
+    onnx = OnnxOp("Relu")
 
     def evaluate(self, x: Any) -> Any:
         return np.maximum(x, 0)
@@ -334,7 +335,7 @@ class Relu(Function):
 class Erf(Function):
     """The error function."""
 
-    onnx = OnnxOp("Erf", since=13)
+    onnx = OnnxOp("Erf")
     function = staticmethod(_erf)
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -348,7 +349,7 @@ class Gelu(Function):
     Hendrycks and Gimpel 2016.
     """
 
-    onnx = OnnxOp("Gelu", since=20)
+    onnx = OnnxOp("Gelu")
     approximate: str = "none"
     """``none`` or ``tanh``."""
 
@@ -382,6 +383,5 @@ def gelu(x: Value, approximate: str = "none") -> Value:
 
 
 power, sqrt, exp, log, expm1, log1p = Pow(), Sqrt(), Exp(), Log(), Expm1(), Log1p()
-sin, cos, tan, asin, acos, atan = Sin(), Cos(), Tan(), Asin(), Acos(), Atan()
-sinh, cosh, tanh, asinh, acosh, atanh = Sinh(), Cosh(), Tanh(), Asinh(), Acosh(), Atanh()
+sin, cos, tan, sinh, cosh, tanh = Sin(), Cos(), Tan(), Sinh(), Cosh(), Tanh()
 sigmoid, softplus, relu, erf = Sigmoid(), Softplus(), Relu(), Erf()

@@ -18,7 +18,7 @@ from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
 from .checks import check_same_shape
-from .compare import equal, logical_and
+from .compare import logical_and
 from .elementwise import maximum, minimum, where
 from .shape import broadcast_to, move_axis, normal_axis, transpose, unsqueeze, zeros_like
 from .sizes import dim_value, iota
@@ -45,7 +45,7 @@ def _check_updates(op: str, x: TensorType, updates: TensorType, shape: tuple[Dim
 class Gather(Op):
     """``x[..., indices, ...]`` at one axis: the shape of ``indices`` takes that axis's place."""
 
-    onnx = OnnxOp("Gather", since=13)
+    onnx = OnnxOp("Gather")
     axis: int = 0
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
@@ -96,7 +96,7 @@ class ScatterAdd(Op):
 class GatherElements(Op):
     """``y[i, j] = x[indices[i, j], j]`` for axis 0 of a matrix, and so on: each index reads along its own line."""
 
-    onnx = OnnxOp("GatherElements", since=13)
+    onnx = OnnxOp("GatherElements")
     axis: int = 0
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
@@ -224,11 +224,3 @@ def put_slice(x: Value, at: Value, update: Value, axis: int) -> Value:
     inside = logical_and(offset >= 0, offset <= dim_value(last, at.type.dtype))
     line = unsqueeze(inside, range(1, x.rank - place)) if x.rank - place > 1 else inside
     return where(line, broadcast_to(picked, x.shape), x)
-
-
-def put(x: Value, at: Value, update: Value, axis: int) -> Value:
-    """``x`` with ``x[..., at, ...]`` at an axis replaced; ``at`` is a scalar, ``update`` lacks that axis."""
-    place = normal_axis(axis, x.rank, "put")
-    here = equal(iota(x.shape[place], at.type.dtype), at)
-    line = unsqueeze(here, range(1, x.rank - place)) if x.rank - place > 1 else here
-    return where(line, broadcast_to(unsqueeze(update, place), x.shape), x)

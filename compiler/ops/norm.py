@@ -38,7 +38,7 @@ class AlongAxis(Op):
 class Softmax(AlongAxis):
     """``exp(x) / sum(exp(x))`` along one axis. Backward: ``dx = y * (dy - sum(dy * y))``."""
 
-    onnx = OnnxOp("Softmax", since=13)
+    onnx = OnnxOp("Softmax")
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         """A sum and a quotient for each element."""
@@ -56,7 +56,7 @@ class Softmax(AlongAxis):
 class LogSoftmax(AlongAxis):
     """``x - log(sum(exp(x)))`` along one axis. Backward: ``dx = dy - exp(y) * sum(dy)``."""
 
-    onnx = OnnxOp("LogSoftmax", since=13)
+    onnx = OnnxOp("LogSoftmax")
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         """A sum, and a difference for each element."""

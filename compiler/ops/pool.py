@@ -129,7 +129,7 @@ def _emit_refilled(emit: Emitter, dx: str, window: Window, sizes: Sequence[Dim])
 class MaxPool(MaxPooling):
     """The largest element of each window. Backward: ``dx = max_pool_grad(dy, x, y)``."""
 
-    onnx = OnnxOp("MaxPool", since=12, attributes={"kernel": "kernel_shape"})
+    onnx = OnnxOp("MaxPool", attributes={"kernel": "kernel_shape"})
 
     def infer(self, x: TensorType) -> TensorType:
         check_float("max_pool", x=x)
@@ -242,7 +242,7 @@ class AveragePooling(Op):
 class AveragePool(AveragePooling):
     """The mean of each window. Backward: ``dx = average_pool_grad(dy)``."""
 
-    onnx = OnnxOp("AveragePool", since=19, attributes={"kernel": "kernel_shape"})
+    onnx = OnnxOp("AveragePool", attributes={"kernel": "kernel_shape"})
 
     def infer(self, x: TensorType) -> TensorType:
         check_float("average_pool", x=x)

@@ -34,8 +34,6 @@ INDEX_STEP = 0x9E3779B97F4A7C15
 """2**64 over the golden ratio: spreads consecutive indices (Knuth, TAOCP 3, 6.4)."""
 SEED_STEP, STEP_STEP, SITE_START = 0xD1342543DE82EF95, 0xAF251AF3B0F025B5, 0x3C79AC492BA7B653
 """Odd numbers without small integer relations, so that neighbouring seeds, steps and sites land far apart."""
-FOLD = 0x9E3779B1
-"""A prime near 2**32: more than the iterations of any loop."""
 EVEN = 2 * 0x94D049BB133111EB % WORD
 """Twice an odd number: takes words to even ones without loss of their high bits."""
 
@@ -263,11 +261,3 @@ def random_uniform(shape: Sequence[Dim | int], seed: Value, step: Value, site: i
 def random_bernoulli(shape: Sequence[Dim | int], seed: Value, step: Value, p: Value, site: int) -> Value:
     """Draws of bool, true with probability ``p: f32[]``."""
     return current_builder().add(RandomBernoulli(tuple(map(Dim.of, shape)), site), seed, step, p)
-
-
-def fold_in(step: Value, iteration: Value) -> Value:
-    """A step (i64[]) of its own for each iteration (i64[]) of a loop at this step, to draw from inside the loop.
-
-    Nested loops fold in one iteration after the other, the outer one first.
-    """
-    return step * FOLD + (iteration + 1)

@@ -220,7 +220,7 @@ class ExtremePlace(Op):
 class ArgMax(ExtremePlace):
     """Where the largest element stands along one axis; the first of those that tie."""
 
-    onnx = OnnxOp("ArgMax", since=13, attributes={"keep": "keepdims"})
+    onnx = OnnxOp("ArgMax", attributes={"keep": "keepdims"})
 
     def evaluate(self, x: Any) -> Any:
         return np.argmax(x, axis=self.axis, keepdims=self.keep)
@@ -230,7 +230,7 @@ class ArgMax(ExtremePlace):
 class ArgMin(ExtremePlace):
     """Where the smallest element stands along one axis; the first of those that tie."""
 
-    onnx = OnnxOp("ArgMin", since=13, attributes={"keep": "keepdims"})
+    onnx = OnnxOp("ArgMin", attributes={"keep": "keepdims"})
 
     def evaluate(self, x: Any) -> Any:
         return np.argmin(x, axis=self.axis, keepdims=self.keep)

@@ -190,7 +190,7 @@ class Transpose(Op):
     """Axes in another order: axis ``i`` of the result is axis ``permutation[i]`` of ``x``."""
 
     traits = VIEW
-    onnx = OnnxOp("Transpose", since=21, attributes={"permutation": "perm"})
+    onnx = OnnxOp("Transpose", attributes={"permutation": "perm"})
     permutation: tuple[int, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:
