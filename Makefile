@@ -16,10 +16,11 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install -q -e '.[dev]'
 	touch $(STAMP)
 
-check: setup types  ## ruff and mypy --strict
+check: setup types  ## ruff, mypy --strict, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
 	MYPYPATH=.types $(BIN)/mypy --strict -p archonnx $(MAPPED:%=-p archonnx.%) -p benchmarks
+	$(BIN)/pytest tests/test_layers.py
 
 format: setup  ## format the sources, and mend what ruff can mend
 	$(BIN)/ruff check --fix -q .
