@@ -45,7 +45,7 @@ bench: setup  ## speed and equality beside PyTorch (install it first); writes do
 	$(BIN)/python -m benchmarks
 
 tables: setup  ## the parser's tables, from the grammar
-	$(BIN)/python -m archonnx.grammar.text.tables
+	$(BIN)/python -m archonnx.grammar.text.parser_tables
 
 docs: setup tables  ## the generated pages of docs/
 	$(BIN)/python -m archonnx.grammar.diagnostics.catalogue docs/diagnostics.md

@@ -19,8 +19,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
-from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.diagnostics.render import render_report
+from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.source import Source
 
 from . import page

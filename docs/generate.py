@@ -24,7 +24,7 @@ from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from docs.op_facts import COLUMNS, facts
 from tests.support.op_cases import Case, cases
 

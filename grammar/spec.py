@@ -7,7 +7,7 @@ from pathlib import Path
 from . import ast
 from .diagnostics import fail
 from .source import Source
-from .text.dsl import parse
+from .text.parser import parse
 
 SUFFIXES = (".arch", ".yaml", ".yml")
 

@@ -14,10 +14,9 @@ import pytest
 
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.diagnostics.render import render_report
+from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from docs.generate import generated
 
 ROOT = Path(__file__).parents[1]

@@ -14,12 +14,11 @@ from archonnx.compiler.elaborate.meaning import bodies
 from archonnx.compiler.elaborate.model import model
 from archonnx.compiler.elaborate.training import programs
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.diagnostics.catalogue import catalogue
-from archonnx.grammar.diagnostics.render import render_report
 from archonnx.grammar.source import Source
 from archonnx.grammar.text import dsl, layout, words
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from tests.support.language_docs import KINDS, Example, checked_values, compile_all, examples
 
 PAGE = (Path(__file__).parents[1] / "docs" / "language.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.format import format_file
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from archonnx.grammar.yaml import parse_yaml, to_yaml
 from tests.support.dump import dump
 

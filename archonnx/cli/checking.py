@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
-from archonnx.grammar.diagnostics import Report, SpecError
+from archonnx.grammar.diagnostics import Report, SpecError, render_report
 
 Style = Literal["full", "concise", "json", "github"]
 
@@ -58,6 +58,4 @@ def _show(report: Report, style: Style) -> None:
 
         show_report(report)
     else:
-        from archonnx.grammar.diagnostics.render import render_report
-
         print(render_report(report, style=style), flush=True)

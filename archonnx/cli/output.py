@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from archonnx.grammar.diagnostics import Report
+from archonnx.grammar.diagnostics import Report, render_report
 from archonnx.runtime.columns import columns
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ def say(text: str) -> None:
 
 def show_report(report: Report) -> None:
     """Findings in full, and how to learn more."""
-    from archonnx.grammar.diagnostics.render import render_report
 
     say(render_report(report, style="full", color=coloured(sys.stderr)))
     codes = list(dict.fromkeys(d.code for d in report.diagnostics))

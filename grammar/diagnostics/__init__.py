@@ -1,8 +1,24 @@
-"""Diagnostics: plain data (``report``), their renderings (``render``), and the codes with their pages (``catalogue``).
+"""Diagnostics: what is found wrong in a spec, its settings or its data.
+
+    diagnostic   one finding, with its labels and its suggestion
+    report       what a stage has found, and ``SpecError``, which carries it
+    render       a finding as text: for people, for lists, for tools, for GitHub
+    catalogue    the page of every code, from the files in ``pages/``
 
 Whoever finds something wrong needs this door alone.
 """
 
-from .report import Diagnostic, Label, Report, SpecError, Suggestion, did_you_mean, fail, make_error
+from .diagnostic import Diagnostic, Label, Suggestion, did_you_mean
+from .report import Report, SpecError, fail, make_error, render_report
 
-__all__ = ["Diagnostic", "Label", "Report", "SpecError", "Suggestion", "did_you_mean", "fail", "make_error"]
+__all__ = [
+    "Diagnostic",
+    "Label",
+    "Report",
+    "SpecError",
+    "Suggestion",
+    "did_you_mean",
+    "fail",
+    "make_error",
+    "render_report",
+]

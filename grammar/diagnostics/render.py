@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Literal
 
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Source, Span
 
-from .report import Diagnostic, Label, Report
+from .diagnostic import Diagnostic, Label
 
 Style = Literal["full", "concise", "json", "github"]
 
@@ -73,12 +73,6 @@ def _escaped(text: str, also: str = "") -> str:
     return "".join(f"%{ord(c):02X}" if c in "%\r\n" or c in also else c for c in text)
 
 
-def render_report(report: Report, style: Style = "full", color: bool = False) -> str:
-    """All diagnostics of a report: full ones apart by an empty line, the others one a line."""
-    separator = "\n\n" if style == "full" else "\n"
-    return separator.join(render(diagnostic, style, color) for diagnostic in report.diagnostics)
-
-
 def to_json(diagnostic: Diagnostic) -> dict[str, object]:
     """A diagnostic as JSON values. Lines and columns count from 1; the end is the first column past the span."""
 
@@ -134,8 +128,7 @@ def _full(diagnostic: Diagnostic, color: bool) -> Iterator[str]:
 # ---------------------------------------------------------------- what is underlined
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(Record):
     """The part of a label on one line: ``start:end`` are indices into the line."""
 
     start: int
@@ -178,11 +171,11 @@ def _segments(label: Label) -> Iterator[tuple[int, _Segment]]:
 # ---------------------------------------------------------------- drawing
 
 
-@dataclass(slots=True)
 class _Row:
     """One line of output: printable characters, each with its style."""
 
-    cells: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.cells: list[tuple[str, str]] = []
 
     def add(self, text: str, style: str = "", printable: bool = False) -> None:
         self.cells.extend((character, style) for character in (text if printable else _printable(text)))
@@ -241,8 +234,7 @@ def _quote(source: Source, number: int, segments: list[_Segment], width: int, se
             yield row
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(Record):
     """An underline at the columns ``start:end`` of the screen."""
 
     start: int

@@ -1,44 +1,18 @@
-"""Diagnostics as plain data. Rendering is in ``render``, the list of codes in ``catalogue``."""
+"""Reports: what a stage has found, and the exception that carries it.
+
+What this module does not do: say how a diagnostic looks (``render`` does).
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypedDict, Unpack
 
-from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
-
-class Label(Record):
-    """A text at a span. The primary label is the narrowest place at which the mistake can be seen."""
-
-    span: Span
-    text: str = ""
-    primary: bool = False
-
-
-class Diagnostic(Record):
-    """One finding. The headline stands alone; labels show the places, notes the context, help the way out."""
-
-    code: str
-    headline: str
-    labels: tuple[Label, ...] = ()
-    notes: tuple[str, ...] = ()
-    help: str | None = None
-    severity: str = "error"
-
-    def __repr__(self) -> str:
-        place = f" at {self.span}" if self.span is not None else ""
-        headline = self.headline if len(self.headline) <= 120 else f"{self.headline[:117]}..."
-        return f"<{self.severity} {self.code}{place}: {headline}>"
-
-    @property
-    def span(self) -> Span | None:
-        """The primary span (the first one where none is marked)."""
-        primary = [label.span for label in self.labels if label.primary]
-        return primary[0] if primary else (self.labels[0].span if self.labels else None)
+from .diagnostic import Diagnostic, Label
+from .render import Style, render
 
 
 @dataclass(slots=True, repr=False)
@@ -64,13 +38,10 @@ class Report:
         headline: str,
         span: Span | None,
         text: str = "",
-        *,
-        notes: Iterable[str] = (),
-        help: str | None = None,
-        others: Iterable[Label] = (),
+        **details: Unpack[Details],
     ) -> None:
         """Add an error with one primary label, and perhaps others."""
-        self.add(make_error(code, headline, span, text, notes=notes, help=help, others=others))
+        self.add(make_error(code, headline, span, text, **details))
 
     @property
     def failed(self) -> bool:
@@ -111,8 +82,6 @@ class SpecError(Exception):
         return self.report.diagnostics
 
     def __str__(self) -> str:
-        from .render import render_report
-
         return render_report(self.report)
 
 
@@ -137,67 +106,27 @@ class Collecting:
         return True
 
 
-def make_error(
-    code: str,
-    headline: str,
-    span: Span | None,
-    text: str = "",
-    *,
-    notes: Iterable[str] = (),
-    help: str | None = None,
-    others: Iterable[Label] = (),
-) -> Diagnostic:
+def render_report(report: Report, style: Style = "full", color: bool = False) -> str:
+    """All diagnostics of a report: full ones apart by an empty line, the others one a line."""
+    separator = "\n\n" if style == "full" else "\n"
+    return separator.join(render(diagnostic, style, color) for diagnostic in report.diagnostics)
+
+
+class Details(TypedDict, total=False):
+    """What an error may say besides its headline: notes on the context, the way out, and labels at other places."""
+
+    notes: Iterable[str]
+    help: str | None
+    others: Iterable[Label]
+
+
+def make_error(code: str, headline: str, span: Span | None, text: str = "", **details: Unpack[Details]) -> Diagnostic:
     """An error with one primary label (none where there is no text to point at), and perhaps others."""
     primary = (Label(span, text, primary=True),) if span is not None else ()
-    return Diagnostic(code, headline, (*primary, *others), tuple(notes), help)
+    labels = (*primary, *details.get("others", ()))
+    return Diagnostic(code, headline, labels, tuple(details.get("notes", ())), details.get("help"))
 
 
-def fail(
-    code: str,
-    headline: str,
-    span: Span | None,
-    text: str = "",
-    *,
-    notes: Iterable[str] = (),
-    help: str | None = None,
-    others: Iterable[Label] = (),
-) -> NoReturn:
+def fail(code: str, headline: str, span: Span | None, text: str = "", **details: Unpack[Details]) -> NoReturn:
     """Raise a ``SpecError`` with a single error."""
-    raise SpecError(Report([make_error(code, headline, span, text, notes=notes, help=help, others=others)]))
-
-
-class Suggestion(str):
-    """A help text that is an edit, too: ``word``, where the diagnostic points, becomes ``replacement``.
-
-    Whoever can check the file with the edit applied does, and drops the suggestion if the file is no better for it.
-    """
-
-    __slots__ = ("at", "replacement", "word")
-    word: str
-    replacement: str
-    at: Span | None
-
-    @staticmethod
-    def of(text: str, word: str, replacement: str, at: Span | None = None) -> Suggestion:
-        """A help text with its edit; ``at`` is its place where that is not where the diagnostic points."""
-        suggestion = Suggestion(text)
-        suggestion.word, suggestion.replacement, suggestion.at = word, replacement, at
-        return suggestion
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Suggestion.of, (str(self), self.word, self.replacement, self.at)
-
-    def place(self, span: Span) -> Span | None:
-        """What the edit replaces: its own place, or the word in what a diagnostic points at, if it is there."""
-        if self.at is not None:
-            return self.at
-        match = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", span.text)
-        return Span(span.source, span.start + match.start(), span.start + match.end()) if match else None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
-    """Help text naming the closest known word, or None."""
-    from difflib import get_close_matches  # here, since most specs are right
-
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None
+    raise SpecError(Report([make_error(code, headline, span, text, **details)]))

@@ -1,1 +1,15 @@
-"""The text language: its grammar, the parser (``dsl`` is the door), and messages about mistakes in syntax."""
+"""From the text of a spec to its tree, and from a syntax error to a message in plain words.
+
+    archonnx.lark   the grammar; archonnx.tables are the tables of its parser, made by parser_tables
+    words           the words of the language, and words and signs of other languages
+    literals        the values of numbers, strings and docstrings
+    indentation     newlines and indentation as tokens
+    expressions     the nodes of expressions, bottom up: a function for each rule of the grammar
+    trees           the same for types, statements and declarations
+    failure         the place at which the parser stopped
+    mistakes        what was probably meant there
+    outline         where declarations are, without parsing
+    parser          the front door: parse, and the same for parts of a text
+
+A module imports those above it.
+"""

@@ -1,29 +1,24 @@
 """From the parser's failure to a diagnostic in plain words.
 
 Lark says which token it could not take in which state. The rules at the end of this file, tried in order, look at that
-place for the mistakes people make; the last one says what was expected. They only read: going on after an error is the
-business of ``dsl``.
+place for the mistakes people make; the last one says what was expected. They only read: ``parser`` decides where to go
+on after an error.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
-from lark import Token, UnexpectedInput, UnexpectedToken
-from lark.parsers.lalr_analysis import Shift
+from lark import UnexpectedInput
 
 from archonnx.grammar.diagnostics import Diagnostic, Label, make_error
 from archonnx.grammar.source import Span
 
-from .layout import CLOSERS, Layout, bounds
+from .failure import ENDS, Failure
+from .indentation import CLOSERS, Layout, bounds
 from .words import FOREIGN_OPERATORS, FOREIGN_WORDS, FORMS, HEADERS, LOOKALIKES, RESERVED, TOP_LEVEL
 
-_WORD = re.compile(r"[^\W\d]\w*")
 _OPENERS = {closer: opener for opener, closer in CLOSERS.items()}
 
 # Terminals that are named in a list of what was expected, in this order, and how.
@@ -46,12 +41,6 @@ _EXPECTED = {
     "IMPORT": "`import`",
     "BACKWARD": "`backward`",
 }
-_FOUND = {
-    "_NL": "the end of the line",
-    "$END": "the end of the text",
-    "_DEDENT": "the end of the body",
-    "_INDENT": "an indented line",
-}
 
 
 def describe(error: UnexpectedInput, span: Span, layout: Layout) -> Diagnostic:
@@ -59,93 +48,6 @@ def describe(error: UnexpectedInput, span: Span, layout: Layout) -> Diagnostic:
     failure = Failure(error, span, layout)
     found = (rule(failure) for rule in _RULES)
     return next(diagnostic for diagnostic in found if diagnostic is not None)
-
-
-@dataclass(frozen=True, eq=False)
-class Failure:
-    """The place at which the parser stopped."""
-
-    error: UnexpectedInput
-    whole: Span
-    layout: Layout
-
-    @cached_property
-    def token(self) -> Token | None:
-        """The token that did not fit, or None where no token could be read."""
-        return self.error.token if isinstance(self.error, UnexpectedToken) else None
-
-    @cached_property
-    def kind(self) -> str:
-        return self.token.type if self.token is not None else ""
-
-    @cached_property
-    def code(self) -> bool:
-        """Whether text stopped the parser, and not the end of a line, of a body or of everything."""
-        return self.kind not in _FOUND
-
-    @cached_property
-    def rest(self) -> str:
-        """The text from the place on, to the end of its line."""
-        start = self.place.start
-        end = self.whole.source.text.find("\n", start, self.whole.end)
-        return self.whole.source.text[start : self.whole.end if end < 0 else end] if self.code else ""
-
-    @cached_property
-    def word(self) -> str:
-        """The word at the place, if there is one."""
-        match = _WORD.match(self.rest)
-        return match[0] if match else ""
-
-    @cached_property
-    def place(self) -> Span:
-        """The narrowest span to show. For the end of something, the point where the text before it ended."""
-        source = self.whole.source
-        if not self.code:
-            end = self.previous.end if self.previous else self.whole.start
-            return Span(source, end, end)
-        if self.token is not None:
-            return Span(source, *bounds(self.token))
-        start = self.error.pos_in_stream or 0
-        match = _WORD.match(source.text, start, self.whole.end)
-        return Span(source, start, match.end() if match else start + 1)
-
-    @cached_property
-    def previous(self) -> Span | None:
-        """The token before the place."""
-        return self._span(self.layout.previous)
-
-    @cached_property
-    def first(self) -> Token | None:
-        """The first token of the statement, as far as it was accepted."""
-        return None if self.code and self.starts_line and not self.layout.open else self.layout.first
-
-    @cached_property
-    def starts_line(self) -> bool:
-        """Whether only white space stands before the place on its line."""
-        line_start = self.whole.source.text.rfind("\n", 0, self.place.start) + 1
-        return not self.whole.source.text[line_start : self.place.start].strip()
-
-    def accepts(self, *terminals: str) -> bool:
-        """Whether the parser could have gone on with any of these terminals."""
-        return any(_accepts(self.error.state, terminal) for terminal in terminals)
-
-    def _span(self, token: Token | None) -> Span | None:
-        return None if token is None else Span(self.whole.source, *bounds(token))
-
-
-def _accepts(state: Any, terminal: str) -> bool:
-    """Follow the parser's reductions on its stack of states, without values, until a terminal is shifted or refused."""
-    states, stack = state.parse_conf.states, list(state.state_stack)
-    while terminal in states[stack[-1]]:
-        action, argument = states[stack[-1]][terminal]
-        if action is Shift:
-            return True
-        size = len(argument.expansion)
-        del stack[len(stack) - size :]
-        stack.append(states[stack[-1]][argument.origin.name][1])
-        if terminal == "$END" and stack[-1] == state.parse_conf.end_state:
-            return True
-    return False
 
 
 # ---------------------------------------------------------------- what people do
@@ -356,7 +258,7 @@ def _top_level(failure: Failure) -> Diagnostic | None:
 
 
 def _expected(failure: Failure) -> Diagnostic:
-    found = _FOUND.get(failure.kind) or f"`{_shorten(failure.place.text)}`"
+    found = ENDS.get(failure.kind) or f"`{_shorten(failure.place.text)}`"
     expected = _alternatives(failure)
     headline = f"expected {_join(expected, 'or')}, found {found}" if expected else f"unexpected {found}"
     others = []

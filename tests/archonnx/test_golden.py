@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from archonnx.cli import main
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.diagnostics.catalogue import catalogue
-from archonnx.grammar.diagnostics.render import render_report
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 
 PAGES = {"onnx": "AX05", "run": "AX06"}

@@ -12,7 +12,7 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.diagnostics.catalogue import catalogue
 from archonnx.grammar.diagnostics.render import render
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse, parse_body, parse_expression, parse_type
+from archonnx.grammar.text.parser import parse, parse_body, parse_expression, parse_type
 from archonnx.grammar.text.words import FOREIGN_OPERATORS, FOREIGN_WORDS, FORMS, RESERVED
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "examples").glob("*.arch"))

@@ -14,7 +14,7 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.diagnostics.catalogue import FAMILIES, PAGES, Page, catalogue, explain, read_page, reference
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from tests.support.golden import GOLDEN, read_cases
 
 ROOT = Path(__file__).parents[2]

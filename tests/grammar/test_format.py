@@ -13,7 +13,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.format import WIDTH, format_ast, format_file, format_node
 from archonnx.grammar.format.comments import find_comments
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse, parse_expression
+from archonnx.grammar.text.parser import parse, parse_expression
 from tests.support.golden import Case, Golden, golden_cases
 from tests.support.random_ast import exprs, files
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from archonnx.grammar.diagnostics import SpecError
-from archonnx.grammar.diagnostics.render import render_report
+from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from tests.support.dump import dump
 from tests.support.golden import Case, Golden, golden_cases
 

@@ -17,7 +17,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, Suggestion, did_you_mean
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.text.dsl import MAX_DEPTH, parse
+from archonnx.grammar.text.parser import MAX_DEPTH, parse
 from tests.support.copies import WAYS, by_joblib, raise_
 from tests.support.random_ast import files
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archonnx.grammar.diagnostics import Diagnostic, Label, Report, make_error
-from archonnx.grammar.diagnostics.render import render, render_report
+from archonnx.grammar.diagnostics import Diagnostic, Label, Report, make_error, render_report
+from archonnx.grammar.diagnostics.render import render
 from archonnx.grammar.source import Source, Span
 
 

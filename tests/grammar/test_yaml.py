@@ -18,8 +18,9 @@ from archonnx.grammar.format import format_ast
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
-from archonnx.grammar.text.dsl import parse
-from archonnx.grammar.yaml import parse_yaml, reading, to_yaml
+from archonnx.grammar.text.parser import parse
+from archonnx.grammar.yaml import parse_yaml, to_yaml
+from archonnx.grammar.yaml.reading import files as yaml_files
 from tests.support.both_spellings import ARCH, YAML
 from tests.support.random_ast import NAMES, files
 
@@ -287,7 +288,7 @@ def test_any_tree_goes_to_yaml_and_back(file: ast.File) -> None:
 
 
 PIECES = [
-    *(f"{key}: " for key in reading.FILE_KEYS),
+    *(f"{key}: " for key in yaml_files.FILE_KEYS),
     "relu",
     "- ",
     "{",
@@ -405,5 +406,5 @@ def test_hostile_texts_end_soon_with_their_code(name: str) -> None:
 
 
 def test_the_names_of_sections_are_documented() -> None:
-    assert reading.__doc__ is not None
-    assert set(reading.FILE_KEYS) <= set(re.findall(r"\w+", reading.__doc__))
+    assert yaml_files.__doc__ is not None
+    assert set(yaml_files.FILE_KEYS) <= set(re.findall(r"\w+", yaml_files.__doc__))

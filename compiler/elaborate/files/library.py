@@ -14,8 +14,8 @@ from archonnx.compiler.elaborate.core.values import BlockType, Function, Optimiz
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse_declaration
 from archonnx.grammar.text.outline import Outlined, outline
+from archonnx.grammar.text.parser import parse_declaration
 
 SPECS = Path(archonnx.specs.__file__).parent
 KINDS: dict[type[ast.Stmt], Any] = {

@@ -29,7 +29,7 @@ from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.text.dsl import parse_expression
+from archonnx.grammar.text.parser import parse_expression
 
 from .over_set import OverSet, over_set
 

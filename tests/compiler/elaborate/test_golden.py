@@ -10,8 +10,7 @@ import pytest
 import archonnx.compiler
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.pipeline import elaborate, feed_fields, parse_spec
-from archonnx.grammar.diagnostics import Report, SpecError
-from archonnx.grammar.diagnostics.render import render_report
+from archonnx.grammar.diagnostics import Report, SpecError, render_report
 from archonnx.grammar.source import Source
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 

@@ -11,7 +11,7 @@ import pytest
 
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from tests.support.language_docs import checked_values
 
 STD = Path(__file__).parents[3] / "specs" / "std"

@@ -9,9 +9,9 @@ import pytest
 from lark import Tree
 
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.text import tables
-from archonnx.grammar.text.builder import Builder
-from archonnx.grammar.text.layout import Layout
+from archonnx.grammar.text import parser_tables as tables
+from archonnx.grammar.text.indentation import Layout
+from archonnx.grammar.text.trees import TreeBuilder
 
 TEXT = "fn f(x: [B]) -> [B]:\n    return x |> g\n"
 
@@ -24,7 +24,7 @@ def parse_with(parser: object, layout: Layout) -> Tree[object]:
 
 def test_the_stored_tables_are_up_to_date() -> None:
     assert tables.TABLES.read_text(encoding="utf-8") == tables.tables_text(), (
-        "run `python -m archonnx.grammar.text.tables`"
+        "run `python -m archonnx.grammar.text.parser_tables`"
     )
 
 
@@ -52,4 +52,4 @@ def test_the_builder_has_a_function_for_every_rule() -> None:
     parser = tables.make_parser(None, layout)
     names = {str(rule.alias or rule.origin.name) for rule in parser.rules if not rule.origin.name.startswith("_")}
     inlined = {rule.origin.name for rule in parser.rules if rule.options.expand1}
-    assert {name for name in names - inlined if not hasattr(Builder, name)} == set()
+    assert {name for name in names - inlined if not hasattr(TreeBuilder, name)} == set()

@@ -1,6 +1,6 @@
 """The signatures of declarations in YAML: hyperparameters, inputs and results.
 
-What this module does not do: read bodies (``yaml`` does).
+What this module does not do: read bodies (``files`` does).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from archonnx.grammar.diagnostics import Report
 
 from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar
+from .scalars import expression, name, parameter_type, type_
 from .sections import attempt, known_keys, section
-from .texts import expression, name, parameter_type, type_
 
 STATIC_TYPES = frozenset(
     {"int", "float", "bool", "string", "list", "dict", "dim", "dtype", "fn", "block", "module", "schedule"}

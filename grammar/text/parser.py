@@ -19,11 +19,11 @@ from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source, Span
 
-from .builder import Builder
-from .layout import Layout
+from .indentation import Layout
 from .mistakes import describe
 from .outline import outline
-from .tables import make_parser
+from .parser_tables import make_parser
+from .trees import TreeBuilder
 
 MAX_CHARACTERS = 2**20
 MAX_DEPTH = 100
@@ -102,7 +102,7 @@ class _Parser:
     """The one parser of a process: lark's machine with the two objects that it drives, used under a lock."""
 
     def __init__(self) -> None:
-        self.builder = Builder()
+        self.builder = TreeBuilder()
         self.layout = Layout()
         self.machine: Lark = make_parser(self.builder, self.layout)
         self.lock = Lock()

@@ -2,7 +2,7 @@
 
 PyYAML's safe loader reads the events; the composer here keeps what the spec needs and refuses the rest: tags, several
 documents, keys that are not words. Depth, size and what aliases unfold to are bounded, so that reading any text takes
-bounded time. What the tree means is the business of ``yaml``.
+bounded time. The other modules of this folder know what the tree means.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ both values as arguments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -19,7 +19,7 @@ from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .nodes import Mapping, Node, Scalar, Sequence
-from .texts import expression, is_empty, name, scalar
+from .scalars import expression, is_empty, name, scalar
 
 MAX_PIPE = 40
 """Stages in one pipe: a longer chain is cut, since each stage of a pipe holds the ones before."""
@@ -190,16 +190,14 @@ def start(report: Report, value: ast.Expr | None) -> Chain:
     return Chain(report, "_", count(1), value)
 
 
-def arguments(node: Node) -> tuple[ast.Argument, ...]:
+def arguments(node: Node, read: Callable[[Node], ast.Expr] = expression) -> tuple[ast.Argument, ...]:
     """Arguments: a mapping gives them by keyword, a list by position, another value is the only one."""
     if is_empty(node):
         return ()
     if isinstance(node, Mapping):
-        return tuple(
-            ast.Argument(expression(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items
-        )
+        return tuple(ast.Argument(read(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items)
     items = node.items if isinstance(node, Sequence) else (node,)
-    return tuple(ast.Argument(expression(item), span=item.span) for item in items)
+    return tuple(ast.Argument(read(item), span=item.span) for item in items)
 
 
 def _header(entries: dict[str, tuple[Scalar, Node]], form: str) -> tuple[tuple[ast.Name, ...], ast.Expr]:

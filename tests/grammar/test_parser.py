@@ -13,8 +13,15 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.text.dsl import MAX_CHARACTERS, parse, parse_body, parse_declaration, parse_expression, parse_type
 from archonnx.grammar.text.outline import outline
+from archonnx.grammar.text.parser import (
+    MAX_CHARACTERS,
+    parse,
+    parse_body,
+    parse_declaration,
+    parse_expression,
+    parse_type,
+)
 from archonnx.grammar.text.words import FORMS, RESERVED
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "examples").glob("*.arch"))

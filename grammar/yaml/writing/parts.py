@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from archonnx.grammar import ast
 from archonnx.grammar.format import format_node
+from archonnx.grammar.yaml.reading.signatures import STATIC_TYPES, literal_type
 
 from .layout import Rows, Section, Value
-from .signatures import STATIC_TYPES, literal_type
 
 
 class NoShortFormError(Exception):

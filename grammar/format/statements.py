@@ -14,13 +14,13 @@ from typing import TypeAlias
 
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse
 from archonnx.grammar.text.literals import dedent
+from archonnx.grammar.text.parser import parse
 
 from .comments import Comments
 from .documents import INDENTATION, Doc, concat, join, lay_out
-from .parts import POSTFIX, PartFormatter
-from .parts import string as string_literal
+from .expressions import POSTFIX, PartFormatter
+from .expressions import string as string_literal
 
 WIDTH = 100
 

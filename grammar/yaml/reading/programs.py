@@ -15,8 +15,8 @@ from archonnx.grammar.source import Span
 
 from .layers import arguments
 from .nodes import Mapping, Node, Scalar, Sequence
+from .scalars import body, expression, literal_text, name
 from .sections import attempt, attempt_each, docstring, mapping, required, section
-from .texts import body, expression, is_empty, literal_text, name
 
 _STEPS = {
     "minimize": ("minimize", "with", "over"),
@@ -89,19 +89,8 @@ def _source(node: Node) -> ast.Expr:
         )
     ((key, value),) = node.items
     callee = name(key)
-    given = arguments(value) if callee.id == "generate" else _text_arguments(value)
+    given = arguments(value, expression if callee.id == "generate" else literal_text)
     return ast.Call(callee, given, span=key.span.to(value.span))
-
-
-def _text_arguments(node: Node) -> tuple[ast.Argument, ...]:
-    if is_empty(node):
-        return ()
-    if isinstance(node, Mapping):
-        return tuple(
-            ast.Argument(literal_text(value), name(key).id, span=key.span.to(value.span)) for key, value in node.items
-        )
-    items = node.items if isinstance(node, Sequence) else (node,)
-    return tuple(ast.Argument(literal_text(item), span=item.span) for item in items)
 
 
 # ---------------------------------------------------------------- steps

@@ -6,10 +6,10 @@ from itertools import groupby
 
 from archonnx.grammar import ast
 from archonnx.grammar.format import format_body, format_node
+from archonnx.grammar.yaml.reading.scalars import LITERAL
 
 from .layout import Quoted, Rows, Section, Value
-from .texts import LITERAL
-from .writing_parts import NoShortFormError, arguments_value, value_of
+from .parts import NoShortFormError, arguments_value, value_of
 
 _RESERVED = frozenset({"name", "of", "doc", "data", "sources", "feed", "feed_whole", "steps", "body"})
 _STEPS = (ast.Minimize, ast.Update, ast.Repeat, ast.Every, ast.Together)

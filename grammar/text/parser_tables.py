@@ -2,7 +2,7 @@
 
 Building the tables takes ten times as long as reading them, so they are read where they fit, that is, where they were
 written from this grammar by this version of lark; otherwise they are built. No cache is ever written elsewhere.
-``python -m archonnx.grammar.text.tables`` writes the file anew; a test says when that is due.
+``python -m archonnx.grammar.text.parser_tables`` writes the file anew; a test says when that is due.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lark.lark import PostLex
 from lark.lexer import TerminalDef
 from lark.parsers.lalr_analysis import Shift
 
-from .layout import Layout
+from .indentation import Layout
 
 GRAMMAR = Path(__file__).with_name("archonnx.lark")
 TABLES = Path(__file__).with_name("archonnx.tables")

@@ -14,7 +14,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
 from archonnx.grammar.record import fields, replace
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.text import dsl
+from archonnx.grammar.text.parser import parse_body, parse_declarations, parse_expression, parse_type, parse_union
 from archonnx.grammar.text.words import is_name
 
 from .nodes import Node, Scalar, Sequence
@@ -31,7 +31,7 @@ _COMMA = "inside `{}` and `[]`, YAML ends a plain value at a comma: put quotes a
 def expression(node: Node) -> ast.Expr:
     """A value: a scalar is an expression of the language, a sequence a list, a mapping a dict."""
     if isinstance(node, Scalar):
-        return _read(node, dsl.parse_expression)
+        return _read(node, parse_expression)
     if isinstance(node, Sequence):
         return ast.List(tuple(expression(item) for item in node.items), span=node.span)
     return ast.Dict(tuple((key_string(key), expression(value)) for key, value in node.items), span=node.span)
@@ -51,7 +51,7 @@ def literal_text(node: Node) -> ast.Expr:
     return ast.String(node.text, span=node.span)
 
 
-def type_(node: Node, parser: Parser[ast.Type] = dsl.parse_type) -> ast.Type:
+def type_(node: Node, parser: Parser[ast.Type] = parse_type) -> ast.Type:
     """A type: ``"f32[B, 3]"``, and ``[B, 3]`` without quotes, too."""
     if isinstance(node, Sequence) and node.flow:
         return parser(node.span.source, node.span.start, node.span.end)
@@ -60,17 +60,17 @@ def type_(node: Node, parser: Parser[ast.Type] = dsl.parse_type) -> ast.Type:
 
 def parameter_type(node: Node) -> ast.Type:
     """The type of a parameter, which may have alternatives: ``"choice[valid, same] | int"``."""
-    return type_(node, dsl.parse_union)
+    return type_(node, parse_union)
 
 
 def body(node: Node) -> ast.Suite:
     """Statements."""
-    return _statements(node, dsl.parse_body)
+    return _statements(node, parse_body)
 
 
 def declarations(node: Node) -> ast.Suite:
     """Declarations; there may be none."""
-    return () if is_empty(node) else _statements(node, dsl.parse_declarations)
+    return () if is_empty(node) else _statements(node, parse_declarations)
 
 
 def _statements(node: Node, parser: Parser[ast.Suite]) -> ast.Suite:

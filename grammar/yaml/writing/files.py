@@ -13,11 +13,11 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.format import format_body, format_declarations, format_node
 from archonnx.grammar.source import Source
+from archonnx.grammar.yaml.reading.files import parse_yaml
 
 from .layout import Rows, Section, Value, write
-from .reading import parse_yaml
-from .writing_parts import NoShortFormError, layers_value, parameters_value, result_value, value_of
-from .writing_training import search_value, train_value
+from .parts import NoShortFormError, layers_value, parameters_value, result_value, value_of
+from .programs import search_value, train_value
 
 _SECTIONS: dict[type[ast.Stmt], str] = {
     ast.Import: "imports",

@@ -15,7 +15,7 @@ from archonnx.grammar.source import Span
 from archonnx.grammar.text.literals import dedent
 
 from .nodes import Mapping, Node, Scalar
-from .texts import scalar
+from .scalars import scalar
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -10,33 +10,33 @@ Scalars. YAML's own types do not exist here: a scalar is a text of the language,
 (``yes`` and ``1e-3`` are what they are in a ``.arch`` file), and whether it stands in YAML's quotes makes no
 difference. At this stage nothing is known of what a layer's parameters are, so a string is written with its own quotes
 inside: ``{einsum: '"b t, t d -> b d"'}``; words of a ``choice`` are names. Only below a data source are scalars texts
-(``yaml_train``). A list is a list, or several arguments below a layer's name; a mapping is a dict, or arguments by
+(``programs``). A list is a list, or several arguments below a layer's name; a mapping is a dict, or arguments by
 name.
 
 Types. In ``inputs``, ``targets`` and ``returns`` a scalar is a type, and a list in brackets one, too. In ``args`` a
 scalar is a default, which also gives the type if it is a literal (``{width: 32}`` is ``width: int = 32``); the name of
 a static type is a type without a default (``{init: fn}``); both are ``{width: {type: int, default: 32}}``.
 
-What this module does not do: write YAML (``yaml_emit``), and look anything up.
+What this module does not do: write YAML (``writing`` does), or look anything up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.diagnostics import Report
 from archonnx.grammar.source import Source, Span
 
-from . import training as yaml_train
+from . import programs
 from .layers import Chain, start
 from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar, Sequence, compose
+from .scalars import body, declarations, expression, key_string, name
 from .sections import Findings, ReportFullError, attempt, attempt_each, docstring, known_keys, section
 from .signatures import Entries, hyperparameters, inputs, needed_result, result
-from .texts import body, declarations, expression, key_string, name, type_
+from .statements import FIELDS, MEASURED, STORED, Build, asserts, statements_of
 
 MODEL_KEYS = (
     "model",
@@ -60,7 +60,6 @@ _BODY_KEYS = ("asserts", "params", "buffers", "body", "layers", "methods", "retu
 _FN_KEYS = ("doc", "inputs", "returns", *_BODY_KEYS)
 _BLOCK_KEYS = ("doc", "args", "inputs", "returns", *_BODY_KEYS)
 _TwoLists: TypeAlias = type[ast.Block] | type[ast.Optimizer] | type[ast.Schedule]
-_Build = Callable[[Report, Scalar, Node], ast.Stmt]
 
 
 def parse_yaml(source: Source) -> ast.File:
@@ -104,9 +103,9 @@ def _declarations(key: Scalar, value: Node, entries: Entries, report: Report) ->
         case "declarations":
             return declarations(value)
         case "train":
-            return yaml_train.trains(key, value, report)
+            return programs.trains(key, value, report)
         case "search":
-            return yaml_train.search(key, value, report)
+            return programs.search(key, value, report)
     return ()  # a section of the model
 
 
@@ -121,7 +120,7 @@ def _import(key: Scalar, node: Node) -> ast.Import:
 def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Model:
     title = name(value)
     sections = {word: entry for word, entry in entries.items() if word in MODEL_KEYS}
-    suite = _entries(sections, _FIELDS, report)
+    suite = statements_of(sections, FIELDS, report)
     statements, chain = _body(sections, report)
     if chain is not None and chain.unnamed is not None:
         report.error(
@@ -130,7 +129,7 @@ def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Mo
             chain.unnamed,
             help="add `as: NAME`, so that outputs and losses can use it",
         )
-    suite += [*statements, *_entries(sections, _RESULTS, report)]
+    suite += [*statements, *statements_of(sections, _RESULTS, report)]
     if not suite and not report.failed:
         report.error(
             "AX0128", "this model is empty", key.span, help="it needs `inputs`, `layers` or a `body`, and `outputs`"
@@ -148,44 +147,40 @@ def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Mo
 def _fn(report: Report, key: Scalar, node: Node) -> ast.Fn:
     entries = known_keys(node, _FN_KEYS, "a fn", report)
     return ast.Fn(
-        name(key).id,
-        inputs(entries, report),
-        result(entries, report),
-        _whole_body(key, entries, report),
-        None,
-        _doc(entries, report),
-        span=key.span.to(node.span),
-        name_span=key.span,
+        parameters=inputs(entries, report), result=result(entries, report), **_common(key, node, entries, report)
     )
 
 
 def _entry(report: Report, key: Scalar, node: Node) -> ast.Entry:
     entries = known_keys(node, _FN_KEYS, "an entry", report)
     return ast.Entry(
-        name(key).id,
-        inputs(entries, report),
-        needed_result(key, entries, report),
-        _whole_body(key, entries, report),
-        _doc(entries, report),
-        span=key.span.to(node.span),
-        name_span=key.span,
+        parameters=inputs(entries, report),
+        result=needed_result(key, entries, report),
+        **_common(key, node, entries, report),
     )
 
 
 def _two_lists(kind: _TwoLists, what: str, report: Report, key: Scalar, node: Node) -> ast.Stmt:
     """What has hyperparameters and inputs; the result of a schedule is a scalar unless it says otherwise."""
     entries = known_keys(node, _BLOCK_KEYS, what, report)
-    declared = result(entries, report) if kind is ast.Schedule else needed_result(key, entries, report)
+    declared = result if kind is ast.Schedule else partial(needed_result, key)
     return kind(
-        name(key).id,
-        hyperparameters(entries, report),
-        inputs(entries, report),
-        declared,  # type: ignore[arg-type]  # None in a schedule alone
-        _whole_body(key, entries, report),
-        _doc(entries, report),
-        span=key.span.to(node.span),
-        name_span=key.span,
+        hyperparameters=hyperparameters(entries, report),
+        inputs=inputs(entries, report),
+        result=declared(entries, report),  # type: ignore[arg-type]  # None in a schedule alone
+        **_common(key, node, entries, report),
     )
+
+
+def _common(key: Scalar, node: Node, entries: Entries, report: Report) -> dict[str, Any]:
+    """The fields that all declarations have."""
+    return {
+        "name": name(key).id,
+        "body": _whole_body(key, entries, report),
+        "doc": _doc(entries, report),
+        "span": key.span.to(node.span),
+        "name_span": key.span,
+    }
 
 
 _TWO_LISTS: dict[str, tuple[_TwoLists, str]] = {
@@ -229,8 +224,8 @@ def _body(entries: Entries, report: Report) -> tuple[list[ast.Stmt], Chain | Non
     suite: list[ast.Stmt] = []
     chain: Chain | None = None
     if "asserts" in entries:
-        suite += attempt(report, lambda: _asserts(entries["asserts"][1], report)) or ()
-    suite += _entries(entries, _STORED, report)
+        suite += attempt(report, lambda: asserts(entries["asserts"][1], report)) or ()
+    suite += statements_of(entries, STORED, report)
     if "body" in entries:
         suite += attempt(report, lambda: body(entries["body"][1])) or ()
     if "layers" in entries:
@@ -250,97 +245,4 @@ def _first_value(entries: Entries) -> ast.Expr | None:
     return ast.Name(items[0][0].text, span=items[0][0].span) if len(items) == 1 else None
 
 
-def _entries(entries: Entries, builders: Mapping[str, _Build], report: Report) -> list[ast.Stmt]:
-    """The statements of several sections, each entry of which is one."""
-    suite: list[ast.Stmt] = []
-    for key, build in builders.items():
-        if key in entries:
-            suite += attempt(report, partial(section, entries[key][1], report, partial(build, report))) or ()
-    return suite
-
-
-def _input(report: Report, key: Scalar, node: Node) -> ast.Input:
-    return ast.Input(name(key).id, type_(node), span=key.span.to(node.span))
-
-
-def _target(report: Report, key: Scalar, node: Node) -> ast.Target:
-    return ast.Target(name(key).id, type_(node), span=key.span.to(node.span))
-
-
-def _asserts(node: Node, report: Report) -> ast.Suite:
-    """A list of conditions, or a mapping from conditions to messages."""
-    if isinstance(node, MappingNode):
-        return section(
-            node,
-            report,
-            lambda key, value: ast.Assert(expression(key), expression(value), span=key.span.to(value.span)),
-        )
-    items = node.items if isinstance(node, Sequence) else (node,)
-    return tuple(attempt_each(report, items, lambda item: ast.Assert(expression(item), None, span=item.span)))
-
-
-def _param(report: Report, key: Scalar, node: Node) -> ast.Param:
-    if not isinstance(node, MappingNode):
-        fail(
-            "AX0128",
-            "a parameter has a type and a value",
-            node.span,
-            help='for example `W: {type: "[n, m]", init: glorot_uniform()}`, or `value: 0` in place of `init`',
-        )
-    entries = {word.text: (word, value) for word, value in node.items}
-    given = [word for word in ("init", "value") if word in entries]
-    if "type" not in entries or len(given) != 1:
-        fail("AX0128", f"the parameter `{key.text}` needs `type`, and either `init` or `value`", key.span)
-    options = tuple(
-        ast.Argument(expression(value), name(word).id, span=word.span.to(value.span))
-        for word, value in node.items
-        if word.text not in ("type", *given)
-    )
-    return ast.Param(
-        name(key).id,
-        type_(entries["type"][1]),
-        given[0] == "init",
-        expression(entries[given[0]][1]),
-        options,
-        span=key.span.to(node.span),
-    )
-
-
-def _buffer(report: Report, key: Scalar, node: Node) -> ast.Buffer:
-    entries = known_keys(node, ("type", "value"), "a buffer", report)
-    if len(entries) != 2:
-        fail("AX0128", f"the buffer `{key.text}` needs `type` and `value`", key.span)
-    return ast.Buffer(
-        name(key).id, type_(entries["type"][1]), expression(entries["value"][1]), span=key.span.to(node.span)
-    )
-
-
-def _output(report: Report, key: Scalar, node: Node) -> ast.Output:
-    span = key.span.to(node.span)
-    if not isinstance(node, MappingNode):
-        return ast.Output(name(key).id, None, expression(node), span=span)
-    entries = known_keys(node, ("type", "value"), "an output", report)
-    if "value" not in entries:
-        fail("AX0128", f"the output `{key.text}` needs a `value`", key.span)
-    declared = type_(entries["type"][1]) if "type" in entries else None
-    return ast.Output(name(key).id, declared, expression(entries["value"][1]), span=span)
-
-
-def _loss(report: Report, key: Scalar, node: Node) -> ast.Loss:
-    return ast.Loss(name(key).id, expression(node), span=key.span.to(node.span))
-
-
-def _metric(report: Report, key: Scalar, node: Node) -> ast.Metric:
-    span = key.span.to(node.span)
-    if not isinstance(node, MappingNode):
-        return ast.Metric(name(key).id, None, expression(node), span=span)
-    entries = known_keys(node, ("over", "value"), "a metric", report)
-    if "value" not in entries:
-        fail("AX0128", f"the metric `{key.text}` needs a `value`", key.span)
-    over = name(entries["over"][1]).id if "over" in entries else None
-    return ast.Metric(name(key).id, over, expression(entries["value"][1]), span=span)
-
-
-_FIELDS: dict[str, _Build] = {"inputs": _input, "targets": _target}
-_STORED: dict[str, _Build] = {"params": _param, "buffers": _buffer}
-_RESULTS: dict[str, _Build] = {"outputs": _output, "losses": _loss, "metrics": _metric, "entries": _entry}
+_RESULTS: dict[str, Build] = {**MEASURED, "entries": _entry}

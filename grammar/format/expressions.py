@@ -1,7 +1,7 @@
 """Expressions, types and signatures as documents that can be laid out: parentheses only where precedence needs them.
 
-Comments inside brackets and between the stages of a pipe go back to the item that they stood at. Statements and whole
-files are the business of ``format``.
+Comments inside brackets and between the stages of a pipe go back to the item that they stood at. The module
+``statements`` writes statements and whole files.
 """
 
 from __future__ import annotations

@@ -1,0 +1,77 @@
+"""A diagnostic: one finding as plain data, with its labels and perhaps a suggestion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from archonnx.grammar.record import Record
+from archonnx.grammar.source import Span
+
+
+class Label(Record):
+    """A text at a span. The primary label is the narrowest place at which the mistake can be seen."""
+
+    span: Span
+    text: str = ""
+    primary: bool = False
+
+
+class Diagnostic(Record):
+    """One finding. The headline stands alone; labels show the places, notes the context, help the way out."""
+
+    code: str
+    headline: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    severity: str = "error"
+
+    def __repr__(self) -> str:
+        place = f" at {self.span}" if self.span is not None else ""
+        headline = self.headline if len(self.headline) <= 120 else f"{self.headline[:117]}..."
+        return f"<{self.severity} {self.code}{place}: {headline}>"
+
+    @property
+    def span(self) -> Span | None:
+        """The primary span (the first one where none is marked)."""
+        primary = [label.span for label in self.labels if label.primary]
+        return primary[0] if primary else (self.labels[0].span if self.labels else None)
+
+
+class Suggestion(str):
+    """A help text that is an edit, too: ``word``, where the diagnostic points, becomes ``replacement``.
+
+    Whoever can check the file with the edit applied does, and drops the suggestion if the file is no better for it.
+    """
+
+    __slots__ = ("at", "replacement", "word")
+    word: str
+    replacement: str
+    at: Span | None
+
+    @staticmethod
+    def of(text: str, word: str, replacement: str, at: Span | None = None) -> Suggestion:
+        """A help text with its edit; ``at`` is its place where that is not where the diagnostic points."""
+        suggestion = Suggestion(text)
+        suggestion.word, suggestion.replacement, suggestion.at = word, replacement, at
+        return suggestion
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Suggestion.of, (str(self), self.word, self.replacement, self.at)
+
+    def place(self, span: Span) -> Span | None:
+        """What the edit replaces: its own place, or the word in what a diagnostic points at, if it is there."""
+        if self.at is not None:
+            return self.at
+        match = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", span.text)
+        return Span(span.source, span.start + match.start(), span.start + match.end()) if match else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
+    """Help text naming the closest known word, or None."""
+    from difflib import get_close_matches  # here, since most specs are right
+
+    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None
