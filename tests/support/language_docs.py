@@ -24,8 +24,6 @@ import numpy as np
 from archonnx.compiler.elaborate.core.frame import SEED, STEP, Build, Frame
 from archonnx.compiler.elaborate.core.values import Choice, Module
 from archonnx.compiler.elaborate.files.library import library
-from archonnx.compiler.elaborate.meaning import statements
-from archonnx.compiler.elaborate.meaning.expressions import evaluate
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.value import Value
@@ -96,7 +94,7 @@ def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
             found = CHECKED.fullmatch(line)
             if found is None:
                 (statement,) = dsl.parse_body(Source("values", line))
-                statements.execute(frame, statement)
+                frame.execute(statement)
             elif found["expression"].startswith("minimize "):
                 yield found["expression"], found["value"], _two_steps(found["expression"])
             else:
@@ -114,7 +112,7 @@ def _two_steps(minimize: str) -> str:
 
 def _value_or_code(frame: Frame, text: str) -> str:
     try:
-        return _shown(frame, evaluate(frame, dsl.parse_expression(Source("values", text))))
+        return _shown(frame, frame.evaluate(dsl.parse_expression(Source("values", text))))
     except SpecError as error:
         return "error " + ", ".join(d.code for d in (error.diagnostics or frame.build.report.diagnostics))
 
