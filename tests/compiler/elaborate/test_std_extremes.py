@@ -13,7 +13,7 @@ import pytest
 from archonnx.compiler.ir.types import DType
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from tests.support.pointwise import STD, at
 
 RUNS = [(where, dtype) for where in ("numpy", "onnxruntime") for dtype in (DType.f32, DType.f64)]

@@ -11,7 +11,7 @@ import pytest
 from archonnx.compiler.ir.types import DType
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
-from archonnx.grammar.text.dsl import parse
+from archonnx.grammar.text.parser import parse
 from tests.support.elaborated import model, program
 from tests.support.pointwise import STD, run
 
