@@ -17,7 +17,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.diagnostics.catalogue import catalogue
 from archonnx.grammar.source import Source
-from archonnx.grammar.text import dsl, layout, words
+from archonnx.grammar.text import indentation, parser, words
 from archonnx.grammar.text.parser import parse
 from tests.support.language_docs import KINDS, Example, checked_values, compile_all, examples
 
@@ -88,10 +88,10 @@ def part(section: str) -> str:
 def test_limits_are_those_of_the_code() -> None:
     limits = dict(re.findall(r"^\| (.+?) \| ([0-9,]+)", part("Limits"), re.MULTILINE))
     assert {name: int(number.replace(",", "")) for name, number in limits.items() if name != "static ints"} == {
-        "characters of a spec": dsl.MAX_CHARACTERS,
-        "nesting of expressions": dsl.MAX_DEPTH,
-        "nesting of brackets": layout.MAX_BRACKETS,
-        "nesting of bodies": layout.MAX_INDENTATION,
+        "characters of a spec": parser.MAX_CHARACTERS,
+        "nesting of expressions": parser.MAX_DEPTH,
+        "nesting of brackets": indentation.MAX_BRACKETS,
+        "nesting of bodies": indentation.MAX_INDENTATION,
         "calls inside calls": bodies.DEPTH,
         "static evaluations of one build": frame.BUDGET,
         "items of a `range`": 100_000,

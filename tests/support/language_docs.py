@@ -31,7 +31,7 @@ from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.text import dsl
+from archonnx.grammar.text import parser
 from tests.support import elaborated
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -93,7 +93,7 @@ def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
         for line in filter(None, block.splitlines()):
             found = CHECKED.fullmatch(line)
             if found is None:
-                (statement,) = dsl.parse_body(Source("values", line))
+                (statement,) = parser.parse_body(Source("values", line))
                 frame.execute(statement)
             elif found["expression"].startswith("minimize "):
                 yield found["expression"], found["value"], _two_steps(found["expression"])
@@ -112,7 +112,7 @@ def _two_steps(minimize: str) -> str:
 
 def _value_or_code(frame: Frame, text: str) -> str:
     try:
-        return _shown(frame, frame.evaluate(dsl.parse_expression(Source("values", text))))
+        return _shown(frame, frame.evaluate(parser.parse_expression(Source("values", text))))
     except SpecError as error:
         return "error " + ", ".join(d.code for d in (error.diagnostics or frame.build.report.diagnostics))
 
