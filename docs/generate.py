@@ -15,9 +15,9 @@ from textwrap import dedent
 
 from archonnx.compiler.elaborate.builtin.table import builtins
 from archonnx.compiler.elaborate.core.frame import PLANNED
+from archonnx.compiler.elaborate.core.suites import NOT_BUILT
 from archonnx.compiler.elaborate.core.values import Builtin
 from archonnx.compiler.elaborate.files.library import library
-from archonnx.compiler.elaborate.meaning.statements import NOT_BUILT
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ops import FAMILIES, registry
 from archonnx.compiler.passes.manager import optimise
