@@ -1,4 +1,4 @@
-"""What a ``train`` block may set, checked by pydantic, and what each data source takes.
+"""What a ``train`` block may set, checked by pydantic. A setting is a field of ``TrainSettings``, and nothing else.
 
 Importing this module imports pydantic, so it is imported only where a ``train`` block is read. What this module does
 not do: steps and feeds (they are statements, not settings), and whether the data fits (only a run can tell).
@@ -6,8 +6,8 @@ not do: steps and feeds (they are statements, not settings), and whether the dat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -22,7 +22,14 @@ def _number(value: Any) -> Any:
     return value
 
 
+class _Compiled:
+    """A mark on a setting."""
+
+
+COMPILED = _Compiled()
+"""Marks a setting that shapes the graphs or the order of programs: it is given in the spec, not at the command line."""
 Number = Annotated[float, BeforeValidator(_number)]
+Positive = Annotated[Number, Field(gt=0)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 PositiveCount = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 
@@ -87,20 +94,17 @@ class EarlyStopping(Settings):
 class TrainSettings(Settings):
     """Settings of a ``train`` block."""
 
-    COMPILED: ClassVar[frozenset[str]] = frozenset({"clip_norm", "clip_value", "start_from"})
-    """Settings that shape the graphs or the order of programs: given in the spec, not at the command line."""
-
     epochs: PositiveCount = 10
     batch_size: PositiveCount | Literal["all"] = 32
     shuffle: bool = True
     seed: Count = 0
     split: Split = Split()
     early_stopping: EarlyStopping | None = None
-    clip_norm: Annotated[Number, Field(gt=0)] | None = None
+    clip_norm: Annotated[Positive | None, COMPILED] = None
     """Scale the gradients of a step down to this norm."""
-    clip_value: Annotated[Number, Field(gt=0)] | None = None
+    clip_value: Annotated[Positive | None, COMPILED] = None
     """Hold each element of the gradients between this and its opposite."""
-    start_from: str | None = None
+    start_from: Annotated[str | None, COMPILED] = None
     """The earlier program whose parameters this one starts with; fresh ones otherwise."""
 
     @field_validator("batch_size", mode="before")
@@ -112,16 +116,16 @@ class TrainSettings(Settings):
 
     def changed(self, changes: Mapping[str, Any], report: Report) -> TrainSettings:
         """These settings with some replaced, as by ``--set split.train=0.7``; dotted keys reach inside."""
-        values = self.model_dump()
+        values, fields = self.model_dump(), type(self).model_fields
         for key, value in changes.items():
             outer, _, inner = key.partition(".")
-            if outer in self.COMPILED:
+            if outer in fields and COMPILED in fields[outer].metadata:
                 report.error("AX0704", f"`{key}` shapes what is compiled and can be set in the spec only", None)
             elif inner:
                 values[outer] = {**(values.get(outer) or {}), inner: value}
             else:
                 values[outer] = value
-        return read_settings(values, {}, report) or self
+        return validated(type(self), values, {}, None, report) or self
 
 
 def read_settings(values: Mapping[str, Any], spans: Mapping[str, Span], report: Report) -> TrainSettings | None:
@@ -131,93 +135,7 @@ def read_settings(values: Mapping[str, Any], spans: Mapping[str, Span], report: 
         values: by name; nested ones as dicts.
         spans: where each was written: ``"epochs"``, and ``"split.train"`` where it is known so finely.
     """
-    return _validated(TrainSettings, values, spans, None, report)
-
-
-NESTED: Mapping[str, type[Settings]] = {"split": Split, "early_stopping": EarlyStopping}
-
-
-# ---------------------------------------------------------------- data sources
-
-BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
-"""Data sets that scikit-learn carries with it; the others would be downloads."""
-
-
-class SklearnSource(Settings):
-    """``sklearn("digits")``."""
-
-    name: str
-
-    @field_validator("name")
-    @classmethod
-    def _bundled(cls, name: str) -> str:
-        if name not in BUNDLED:
-            close = did_you_mean(name, BUNDLED)
-            raise ValueError(f"scikit-learn bundles {', '.join(BUNDLED)}" + (f"; {close}" if close else ""))
-        return name
-
-
-class NpzSource(Settings):
-    """``npz("moons.npz")``: every array of the file is a field."""
-
-    path: str
-
-
-class CsvSource(Settings):
-    """``csv("wine.csv", target="quality")``: every column is a field; ``data`` is the matrix of the numeric ones."""
-
-    path: str
-    target: str | None = None
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-
-
-class ParquetSource(Settings):
-    """``parquet("wine.parquet", target="quality")``: fields as those of ``csv``."""
-
-    path: str
-    target: str | None = None
-
-
-class ImagesSource(Settings):
-    """``images("pets", size=[32, 32])``: ``image`` and ``label`` from a folder whose subfolders are the classes."""
-
-    path: str
-    size: Annotated[list[PositiveCount], Field(min_length=2, max_length=2)] | None = None
-
-
-SOURCES: Mapping[str, type[Settings]] = {
-    "sklearn": SklearnSource,
-    "npz": NpzSource,
-    "csv": CsvSource,
-    "parquet": ParquetSource,
-    "images": ImagesSource,
-}
-"""Kinds of sources with fixed arguments. (``generate`` takes those of the function it is given.)"""
-
-
-def source_arguments(
-    kind: str,
-    positional: Sequence[Any],
-    named: Mapping[str, Any],
-    span: Span | None,
-    report: Report,
-) -> dict[str, Any] | None:
-    """Arguments of a data source by name; None (and errors in the report) if they are wrong."""
-    if kind not in SOURCES:
-        report.error(
-            "AX0705",
-            f"there is no data source `{kind}`",
-            span,
-            help=did_you_mean(kind, [*SOURCES, "generate"]) or f"known: {', '.join([*SOURCES, 'generate'])}",
-        )
-        return None
-    names = list(SOURCES[kind].model_fields)
-    if len(positional) > len(names):
-        report.error("AX0702", f"`{kind}` takes {', '.join(names)} and nothing more", span)
-        return None
-    values = {**dict(zip(names, positional, strict=False)), **named}
-    source = _validated(SOURCES[kind], values, {}, span, report)
-    return source.model_dump() if source is not None else None
+    return validated(TrainSettings, values, spans, None, report)
 
 
 # ---------------------------------------------------------------- pydantic's errors as diagnostics
@@ -226,13 +144,14 @@ def source_arguments(
 Kind = TypeVar("Kind", bound=Settings)
 
 
-def _validated(
+def validated(
     kind: type[Kind],
     values: Mapping[str, Any],
     spans: Mapping[str, Span],
     default: Span | None,
     report: Report,
 ) -> Kind | None:
+    """Settings of a kind; None (and errors in the report, at their spans or the default one) if they are wrong."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -273,8 +192,15 @@ def _place(kind: type[Settings], problem: Mapping[str, Any]) -> str:
 def _known(kind: type[Settings], place: str) -> list[str]:
     """Names that may stand where the last name of a place stands."""
     outer, dot, _ = place.partition(".")
-    owner = NESTED.get(outer) if dot else kind
+    owner = _nested(kind, outer) if dot else kind
     return list(owner.model_fields) if owner is not None else []
+
+
+def _nested(kind: type[Settings], name: str) -> type[Settings] | None:
+    """The settings inside a setting, such as those of ``split``."""
+    field = kind.model_fields.get(name)
+    alternatives = (field.annotation, *get_args(field.annotation)) if field is not None else ()
+    return next((one for one in alternatives if isinstance(one, type) and issubclass(one, Settings)), None)
 
 
 def _span(spans: Mapping[str, Span], place: str) -> Span | None:

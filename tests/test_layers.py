@@ -25,6 +25,7 @@ grammar.format
 grammar.yaml
 grammar.spec
 compiler.errors compiler.set_metrics compiler.settings
+compiler.sources
 compiler.ir
 compiler.ops compiler.interpret
 compiler.passes compiler.autodiff compiler.spec

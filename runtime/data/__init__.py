@@ -1,7 +1,10 @@
 """Data: from the sources that specs name to batches, and the arrays that people hand to a model.
 
-    sources         ``load_source``: the fields of a data source; one module a file format: csv, images, parquet
-    batch           ``checked`` arrays by field; ``in_batches``; ``batch_symbol``, the dim that counts examples
+    sources   ``load_source``: the fields of a data source
+    loader    ``@loads`` makes a function the loader of a kind of source; the ``loaders`` are a folder, a file each
+    parts     ``split`` into ``Parts``: train, valid and test, as ``Indices``
+    batches   ``Examples``, which give batches; the order of an epoch
+    batch     arrays ``checked`` against the types of fields; ``in_batches``; ``batch_symbol``, the dim of examples
 
 Nothing here changes examples: feeds do, in the language.
 """

@@ -27,7 +27,8 @@ from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.data.sources import Examples, Indices
+from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.parts import Indices
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import inference_model, write_model

@@ -15,7 +15,8 @@ from typing import NoReturn
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
-from archonnx.runtime.data.sources import Examples, Indices, Parts, endless_order, epoch_order
+from archonnx.runtime.data.batches import Examples, endless_order, epoch_order
+from archonnx.runtime.data.parts import Indices, Parts
 
 from .interrupt import Interrupt, deferred_interrupt
 from .measuring import measure

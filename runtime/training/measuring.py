@@ -6,7 +6,8 @@ What this module does not do: choose the parts, or write the figures down.
 from __future__ import annotations
 
 from archonnx.compiler.settings import TrainSettings
-from archonnx.runtime.data.sources import Examples, Indices
+from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.parts import Indices
 from archonnx.runtime.measures.set_metrics import Confusion, Gathered
 
 from .trainer import Trainer

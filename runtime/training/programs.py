@@ -16,7 +16,9 @@ from archonnx.compiler.pipeline import feed_fields
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
-from archonnx.runtime.data.sources import Examples, Parts, load_source, split
+from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.parts import Parts, split
+from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.device.session import SessionOptions
 
 from .fit import TrainingLoop, fit, steps_per_epoch

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from archonnx.compiler.settings import SOURCES, EarlyStopping, Split, TrainSettings, read_settings, source_arguments
+from archonnx.compiler.settings import EarlyStopping, Split, TrainSettings, read_settings
+from archonnx.compiler.sources import SOURCES, source_arguments
 from archonnx.grammar.diagnostics import Diagnostic, Report
 from archonnx.grammar.source import Source, Span
 

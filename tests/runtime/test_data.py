@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.program import DataSource
-from archonnx.compiler.settings import BUNDLED, Split
+from archonnx.compiler.settings import Split
+from archonnx.compiler.sources import BUNDLED
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.data.sources import Examples, load_source, split
+from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.parts import split
+from archonnx.runtime.data.sources import load_source
 from tests.support.programs import WHOLE, examples, linear_regression
 
 

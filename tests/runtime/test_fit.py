@@ -11,7 +11,7 @@ import pytest
 
 from archonnx.compiler.program import TrainStep
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.data.sources import epoch_order
+from archonnx.runtime.data.batches import epoch_order
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.programs import Trained, run_programs

@@ -13,7 +13,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import Do, Every, ModelProgram, Plan, Repeat
 from archonnx.grammar.source import Source
-from archonnx.runtime.data.sources import endless_order, epoch_order
+from archonnx.runtime.data.batches import endless_order, epoch_order
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.training.programs import run_programs
@@ -173,7 +173,8 @@ def test_two_players_and_a_moving_average_equal_numpy() -> None:
 def test_fresh_batches_of_a_fit_come_from_a_stream_of_their_own_in_each_epoch() -> None:
     duel = model(DUEL)
     (trained,) = run_programs(duel, Path(), options=CPU)
-    from archonnx.runtime.data.sources import load_source, split
+    from archonnx.runtime.data.parts import split
+    from archonnx.runtime.data.sources import load_source
 
     source = duel.programs[0].source
     assert source is not None

@@ -17,7 +17,7 @@ from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.data.sources import Examples
+from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.set_metrics import set_metric
 from archonnx.runtime.training.measuring import measure, measure_tables

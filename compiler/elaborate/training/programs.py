@@ -33,7 +33,8 @@ from archonnx.compiler.program import (
     TrainProgram,
     TrainStep,
 )
-from archonnx.compiler.settings import TrainSettings, read_settings, source_arguments
+from archonnx.compiler.settings import TrainSettings, read_settings
+from archonnx.compiler.sources import GENERATE, PLANNED, source_arguments
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
@@ -43,7 +44,6 @@ from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
 from .step import simplified
 
-PLANNED_SOURCES = ("text", "gymnasium")
 STATEMENTS = 1_000
 """Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
 Lengths: TypeAlias = Mapping[str, tuple[int | None, int | None]]
@@ -353,9 +353,9 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
     if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
         fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
     kind = expr.callee.id
-    if kind in PLANNED_SOURCES:
+    if kind in PLANNED:
         not_built(f"the data source `{kind}`", expr.callee.span)
-    if kind == "generate":
+    if kind == GENERATE:
         return _generated(frame, expr)
     positional = [frame.evaluate(a.value) for a in expr.arguments if a.name is None]
     named = {a.name: frame.evaluate(a.value) for a in expr.arguments if a.name is not None}

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.sources import ImagesSource
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.loader import Fields, Place, loads
 from archonnx.runtime.extras import missing
 
 GREY = frozenset({"1", "L", "LA"})
@@ -22,7 +24,13 @@ COLOUR = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV"})
 """Modes of eight bits or fewer, which become RGB; a palette is colour, and transparency is dropped."""
 
 
-def read_images(folder: Path, size: Sequence[int] | None = None, span: Span | None = None) -> dict[str, Array]:
+@loads(ImagesSource)
+def load(source: ImagesSource, place: Place) -> Fields:
+    """``image`` and ``label``."""
+    return read_images(place.folder(source.path), source.size, place.span)
+
+
+def read_images(folder: Path, size: Sequence[int] | None = None, span: Span | None = None) -> Fields:
     """``image``: f32[n, c, h, w] from 0 to 1, grey (c = 1) if all images are, else RGB; and ``label``: the class.
 
     Classes are the subfolders in the order of their names, and so are the images of each; hidden files are left out.

@@ -11,11 +11,19 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.sources import ParquetSource
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.loader import Fields, Place, loads
 from archonnx.runtime.extras import missing
 
-from .csv import Table
+from .csv import Table, table_fields
+
+
+@loads(ParquetSource)
+def load(source: ParquetSource, place: Place) -> Fields:
+    """The columns, ``data`` and ``target``, as of a CSV file."""
+    return table_fields(read_parquet(place.file(source.path), place.span), source.target, place.span)
 
 
 def read_parquet(path: Path, span: Span | None = None) -> Table:

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.sources import CsvSource
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.loader import Fields, Place, loads
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 ERRORS_SHOWN = 5
@@ -33,6 +35,13 @@ class Table:
     def numeric(self) -> list[str]:
         """The columns that were numbers."""
         return [name for name in self.columns if name not in self.classes]
+
+
+@loads(CsvSource)
+def load(source: CsvSource, place: Place) -> Fields:
+    """The columns, ``data`` and ``target``."""
+    table = read_csv(place.file(source.path), source.delimiter, place.span)
+    return table_fields(table, source.target, place.span)
 
 
 def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Table:
@@ -69,7 +78,7 @@ def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Tabl
     return Table(columns, classes)
 
 
-def table_fields(table: Table, target: str | None, span: Span | None = None) -> dict[str, Array]:
+def table_fields(table: Table, target: str | None, span: Span | None = None) -> Fields:
     """A table as fields: its columns, ``data`` (a matrix of the numeric ones but the target) and ``target``."""
     if target is not None and target not in table.columns:
         fail(
@@ -78,7 +87,7 @@ def table_fields(table: Table, target: str | None, span: Span | None = None) -> 
             span,
             help=did_you_mean(target, table.columns) or f"columns: {', '.join(table.columns)}",
         )
-    fields: dict[str, Array] = {}
+    fields: Fields = {}
     matrix = [table.columns[name].astype(np.float64) for name in table.numeric if name != target]
     if matrix:
         fields["data"] = np.stack(matrix, axis=1)

@@ -1,0 +1,112 @@
+"""What each data source takes: ``data = csv("wine.csv", target="quality")``.
+
+A source is a class here, with ``@source``, and a function in ``runtime/data/loaders`` that loads it, with ``@loads``:
+specs are checked without what reads files. Importing this module imports pydantic, so it is imported only where a
+``train`` block is read. What this module does not do: look at any file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, field_validator
+
+from archonnx.grammar.diagnostics import Report, did_you_mean
+from archonnx.grammar.source import Span
+
+from .settings import PositiveCount, Settings, validated
+
+GENERATE = "generate"
+"""The source that is a fn of the spec, whose arguments it takes."""
+PLANNED = frozenset({"text", "gymnasium"})
+"""Sources that are known and not built yet."""
+SOURCES: dict[str, type[Settings]] = {}
+"""What each kind of source takes."""
+Taken = TypeVar("Taken", bound=type[Settings])
+
+
+def source(kind: str) -> Callable[[Taken], Taken]:
+    """Make a class the arguments of the data source ``kind``; positional arguments go by the order of its fields."""
+
+    def register(taken: Taken) -> Taken:
+        SOURCES[kind] = taken
+        return taken
+
+    return register
+
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+"""Data sets that scikit-learn carries with it; the others would be downloads."""
+
+
+@source("sklearn")
+class SklearnSource(Settings):
+    """``sklearn("digits")``."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _bundled(cls, name: str) -> str:
+        if name not in BUNDLED:
+            close = did_you_mean(name, BUNDLED)
+            raise ValueError(f"scikit-learn bundles {', '.join(BUNDLED)}" + (f"; {close}" if close else ""))
+        return name
+
+
+@source("npz")
+class NpzSource(Settings):
+    """``npz("moons.npz")``: every array of the file is a field."""
+
+    path: str
+
+
+@source("csv")
+class CsvSource(Settings):
+    """``csv("wine.csv", target="quality")``: every column is a field; ``data`` is the matrix of the numeric ones."""
+
+    path: str
+    target: str | None = None
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+
+@source("parquet")
+class ParquetSource(Settings):
+    """``parquet("wine.parquet", target="quality")``: fields as those of ``csv``."""
+
+    path: str
+    target: str | None = None
+
+
+@source("images")
+class ImagesSource(Settings):
+    """``images("pets", size=[32, 32])``: ``image`` and ``label`` from a folder whose subfolders are the classes."""
+
+    path: str
+    size: Annotated[list[PositiveCount], Field(min_length=2, max_length=2)] | None = None
+
+
+def source_arguments(
+    kind: str,
+    positional: Sequence[Any],
+    named: Mapping[str, Any],
+    span: Span | None,
+    report: Report,
+) -> dict[str, Any] | None:
+    """Arguments of a data source by name; None (and errors in the report) if they are wrong."""
+    if kind not in SOURCES:
+        report.error(
+            "AX0705",
+            f"there is no data source `{kind}`",
+            span,
+            help=did_you_mean(kind, [*SOURCES, GENERATE]) or f"known: {', '.join([*SOURCES, 'generate'])}",
+        )
+        return None
+    names = list(SOURCES[kind].model_fields)
+    if len(positional) > len(names):
+        report.error("AX0702", f"`{kind}` takes {', '.join(names)} and nothing more", span)
+        return None
+    values = {**dict(zip(names, positional, strict=False)), **named}
+    given = validated(SOURCES[kind], values, {}, span, report)
+    return given.model_dump() if given is not None else None

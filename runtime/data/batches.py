@@ -1,0 +1,60 @@
+"""Batches: the order of examples in an epoch, which the seed and the epoch decide, and the fields of a batch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array, TensorType
+
+from .batch import batch_symbol
+from .loader import Fields
+from .parts import Indices
+from .sources import example_count
+
+
+def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:
+    """The order of one epoch, which depends on the seed and the epoch alone."""
+    return np.random.default_rng([seed, epoch]).permutation(indices)
+
+
+def endless_order(indices: Indices, seed: int, epoch: int, size: int, *, shuffle: bool = True) -> Iterator[Indices]:
+    """Batches without end, for rounds of ``repeat``: a stream of their own in each epoch, apart from its order."""
+    for number in itertools.count(1):
+        order = np.random.default_rng([seed, epoch, number]).permutation(indices) if shuffle else indices
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
+
+
+class Examples:
+    """A model's fields over all examples. Fields whose first axis does not count examples are given whole.
+
+    Args:
+        fields: arrays by name.
+        types: their types.
+        whole: fields that are given whole whatever their type says.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Array], types: Mapping[str, TensorType], whole: Collection[str] = ()
+    ) -> None:
+        cut = {name: types[name] for name in fields if name not in whole}
+        symbol = batch_symbol(cut)
+        by_row = {name for name, type_ in cut.items() if type_.rank and type_.shape[0].symbol == symbol is not None}
+        self._rows = {name: np.ascontiguousarray(fields[name]) for name in fields if name in by_row}
+        self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
+        self.count = example_count(self._rows) if self._rows else 1
+
+    def take(self, indices: Indices) -> Fields:
+        """These examples."""
+        return {**{name: array[indices] for name, array in self._rows.items()}, **self._whole}
+
+    def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:
+        """Batches in this order, each with its number of examples; the last one may be smaller."""
+        step = max(len(indices), 1) if size == "all" else size
+        for start in range(0, len(indices), step):
+            rows = indices[start : start + step]
+            yield len(rows), self.take(rows)

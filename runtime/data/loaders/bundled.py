@@ -1,0 +1,29 @@
+"""The data sets that come with scikit-learn. What this module does not do: download the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.sources import BUNDLED, SklearnSource
+from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.runtime.data.loader import Fields, Place, loads
+
+
+@loads(SklearnSource)
+def load(source: SklearnSource, place: Place) -> Fields:
+    """``data``, a matrix, and ``target``."""
+    name = source.name
+    if name not in BUNDLED:
+        fail(
+            "AX0602",
+            f"scikit-learn bundles no data set `{name}`",
+            place.span,
+            help=did_you_mean(name, BUNDLED) or f"bundled: {', '.join(BUNDLED)}",
+        )
+    from sklearn import datasets
+
+    bunch: Any = getattr(datasets, f"load_{name}")()
+    target = bunch.target.astype(np.int64) if bunch.target.dtype.kind in "iu" else bunch.target
+    return {"data": bunch.data, "target": target}

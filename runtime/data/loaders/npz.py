@@ -1,0 +1,27 @@
+"""NumPy archives of plain arrays, each of which is a field."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+
+from archonnx.compiler.sources import NpzSource
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.data.loader import Fields, Place, loads
+
+
+@loads(NpzSource)
+def load(source: NpzSource, place: Place) -> Fields:
+    """Every array of the file by its name."""
+    path = place.file(source.path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError):
+        fail(
+            "AX0604",
+            f"{path.name} is not an .npz file of plain arrays",
+            place.span,
+            help=f'write it with `numpy.savez("{path.name}", x=..., y=...)`; arrays of Python objects are not read',
+        )
