@@ -24,7 +24,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Source
-from archonnx.grammar.spec import SUFFIXES, read_tree
+from archonnx.grammar.spec import SUFFIXES, read_file, read_tree
 
 from .elaborate.core.values import BlockType, Module, Scope
 from .elaborate.files.imports import Importer
@@ -91,9 +91,9 @@ def _loaded(spec: str | Path) -> Spec:
     path = Path(spec)
     known = zoo()
     if path.suffix in SUFFIXES or path.is_file():
-        return parse_spec(_read(path, str(path)), path=path)
+        return parse_spec(read_file(path), path=path)
     if (found := known.get(str(spec))) is not None:
-        return parse_spec(_read(found, found.relative_to(SPECS).as_posix()), path=found)
+        return parse_spec(read_file(found, found.relative_to(SPECS).as_posix()), path=found)
     fail(
         "AX0601",
         f"there is no file and no spec of the zoo called `{spec}`",
@@ -116,14 +116,6 @@ def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) ->
 def parse_source(source: Source) -> ast.File:
     """The tree of a text, in the spelling that its name tells."""
     return read_tree(source)
-
-
-def _read(path: Path, name: str) -> Source:
-    try:
-        return Source(name, path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        fail("AX0601", f"cannot read {path}: {reason}", None)
 
 
 def elaborate(

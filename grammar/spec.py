@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import ast
 from .diagnostics import fail
-from .source import Source
+from .source import Source, Span
 from .text.parser import parse
 
 SUFFIXES = (".arch", ".yaml", ".yml")
@@ -17,17 +17,23 @@ def is_yaml(name: str) -> bool:
     return name.lower().endswith((".yaml", ".yml"))
 
 
-def read_file(path: Path) -> Source:
+def read_file(path: Path, name: str | None = None, *, said: str | None = None, span: Span | None = None) -> Source:
     """The text of a file.
 
+    Args:
+        path: the file.
+        name: the name of the source in messages; the path unless given.
+        said: how somebody asked for it, for the message that it cannot be read; the path unless given.
+        span: where it was asked for, if a spec did.
+
     Raises:
-        SpecError: There is no such file, or it is not UTF-8.
+        SpecError: there is no such file, or it is not UTF-8.
     """
     try:
-        return Source(str(path), path.read_text("utf-8-sig"))
+        return Source(name or str(path), path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        fail("AX0601", f"cannot read {path}: {reason}", None)
+        fail("AX0601", f"cannot read {said or path}: {reason}", span)
 
 
 def read_tree(source: Source) -> ast.File:

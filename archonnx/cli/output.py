@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from archonnx.grammar.diagnostics import Report, render_report
@@ -46,18 +46,46 @@ def figure(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.2e}"
 
 
-def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
+def print_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,), *, total: bool = False) -> None:
+    """A table on stdout: drawn on a terminal, as plain lines elsewhere.
+
+    Args:
+        rows: the first one is the heading.
+        left: columns, by number, that are set to the left.
+        total: whether the last row is apart from the others.
+    """
+    if not sys.stdout.isatty():
+        print(columns(rows, left), flush=True)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    head, *body = rows
+    foot = body.pop() if total else [""] * len(head)
+    drawn = Table(box=box.SIMPLE_HEAD, show_footer=total, pad_edge=False)
+    for i, (name, figure) in enumerate(zip(head, foot, strict=True)):
+        drawn.add_column(name, figure, justify="left" if i in left else "right", no_wrap=True)
+    for row in body:
+        drawn.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    natural = console.measure(drawn, options=console.options.update(max_width=10_000)).maximum
+    console.width = max(console.width, natural)  # digits are not cut off
+    console.print(drawn)
+
+
+def metrics_rows(metrics: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
     """Losses and metrics, a row for each part."""
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
     rows = [
         [part, *(figure(values[name]) if name in values else "" for name in names)] for part, values in metrics.items()
     ]
-    return columns([["", *names], *rows])
+    return [["", *names], *rows]
 
 
-def confusion_table(confusion: Confusion) -> str:
+def confusion_rows(confusion: Confusion) -> list[list[str]]:
     """Counts, or shares in percent, with the classes at the side and above."""
     counts = confusion.counts
     shown = [[f"{n}" if counts.dtype.kind == "i" else f"{100 * n:.1f}%" for n in row] for row in counts.tolist()]
     classes = [str(name) for name in confusion.classes]
-    return columns([["", *classes], *([name, *row] for name, row in zip(classes, shown, strict=True))])
+    return [["", *classes], *([name, *row] for name, row in zip(classes, shown, strict=True))]

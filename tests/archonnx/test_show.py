@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 import archonnx
 from archonnx.cli.app import app
+from archonnx.cli.output import print_table
 from archonnx.compiler.ir.dims import Dim
 from archonnx.summary import number
 from benchmarks.catalogue.counting import EXERCISES, PUBLISHED, Exercise, answer, products
@@ -111,3 +113,18 @@ def test_a_model_without_outputs_is_counted_as_it_is_judged() -> None:
 
     spec = parse_spec(Source("m.arch", "model M():\n    input x: [B, 3]\n    loss l = mean(x |> Dense(1))\n"))
     assert archonnx.show(spec).graph == "evaluate"
+
+
+def test_a_table_is_drawn_on_a_terminal_with_the_same_cells(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [["", "loss", "accuracy"], ["train", "0.25", "0.9"], ["test[a]", "12.5", ""]]
+    print_table(rows)
+    plain = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_table(rows)
+    drawn = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert plain == "         loss  accuracy\ntrain    0.25       0.9\ntest[a]  12.5\n"
+    assert [line.split() for line in drawn.splitlines() if line.strip(" ─")] == [
+        line.split() for line in plain.splitlines()
+    ]

@@ -11,12 +11,13 @@ import pytest
 from sklearn import metrics
 
 import archonnx
-from archonnx.cli.output import confusion_table
+from archonnx.cli.output import confusion_rows
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
+from archonnx.runtime.columns import columns
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.set_metrics import set_metric
@@ -243,9 +244,9 @@ def test_tables_are_shown_with_their_classes(tmp_path: Path) -> None:
     run = archonnx.train(parse_spec(Source("judged.arch", model + TRAIN)), tmp_path / "run", device="cpu")
     confusion, shares = run.tables("test").values()
     assert confusion.counts.sum() == 10
-    rows = confusion_table(confusion).splitlines()
+    rows = columns(confusion_rows(confusion)).splitlines()
     assert rows[0].split() == [str(c) for c in confusion.classes]
     assert [row.split() for row in rows[1:]] == [
         [str(c), *map(str, counts)] for c, counts in zip(confusion.classes, confusion.counts, strict=True)
     ]
-    assert confusion_table(shares).count("%") == 4
+    assert columns(confusion_rows(shares)).count("%") == 4

@@ -34,10 +34,10 @@ def evaluate(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from ..output import confusion_table, metrics_table
+    from ..output import confusion_rows, metrics_rows, print_table
 
     opened = Run(run, SessionOptions(device.value))
-    typer.echo(metrics_table({on.value: opened.evaluate(on.value)}))
+    print_table(metrics_rows({on.value: opened.evaluate(on.value)}))
     for name, confusion in opened.tables(on.value).items():
         typer.echo(f"\n{name}: a row for each true class, a column for each predicted class")
-        typer.echo(confusion_table(confusion))
+        print_table(confusion_rows(confusion))

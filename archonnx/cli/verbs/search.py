@@ -45,7 +45,7 @@ def search(
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
 
-    from ..output import metrics_table, say
+    from ..output import metrics_rows, print_table, say
 
     done: list[Trial] = []
 
@@ -62,10 +62,10 @@ def search(
         threads=threads,
         on_trial=on_trial,
     )
-    typer.echo(_table(done))
+    print_table(_rows(done))
     best = next(trial for trial in reversed(done) if trial.best)
     typer.echo(f"\nbest: {_drawn(best)}\n")
-    typer.echo(metrics_table(run.metrics))
+    print_table(metrics_rows(run.metrics))
     say(f"\nrun: {run.path}")
 
 
@@ -90,10 +90,8 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _table(trials: Sequence[Trial]) -> str:
+def _rows(trials: Sequence[Trial]) -> list[list[str]]:
     """A row for each trial: what was drawn, and what came of it."""
-    from archonnx.runtime.columns import columns
-
     names = [*trials[0].arguments, *trials[0].settings]
     rows = [[str(t.number), *(_text({**t.arguments, **t.settings}[name]) for name in names), _value(t)] for t in trials]
-    return columns([["trial", *names, "goal"], *rows])
+    return [["trial", *names, "goal"], *rows]

@@ -92,22 +92,11 @@ def sizes(texts: list[str] | None) -> dict[str, int]:
 
 def _draw(summary: Summary, depth: int | None) -> None:
     """The table on a terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from archonnx.summary import LEFT
 
-    head, *body, total = summary.cells(depth)
-    drawn = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
-    for i, (name, figure) in enumerate(zip(head, total, strict=True)):
-        drawn.add_column(name, figure, justify="left" if i < LEFT else "right", no_wrap=True)
-    for row in body:
-        drawn.add_row(*row)
-    console = Console(markup=False, highlight=False)
-    natural = console.measure(drawn, options=console.options.update(max_width=10_000)).maximum
-    console.width = max(console.width, natural)  # digits are not cut off
-    console.print(summary.heading)
-    console.print(drawn)
+    from ..output import print_table
+
+    typer.echo(summary.heading)
+    print_table(summary.cells(depth), range(LEFT), total=True)
     for note in summary.notes:
-        console.print(note)
+        typer.echo(note)

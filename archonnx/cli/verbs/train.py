@@ -90,7 +90,7 @@ def train(
 
 
 def _summarise(run: Run) -> None:
-    from ..output import metrics_table, say
+    from ..output import metrics_rows, print_table, say
 
     programs = run.record["programs"]
     for program in programs:
@@ -98,7 +98,7 @@ def _summarise(run: Run) -> None:
         epochs = "1 epoch" if program["epochs"] == 1 else f"{program['epochs']} epochs"
         best = f", parameters of epoch {program['best_epoch']}" if program["best_epoch"] is not None else ""
         say(f"{name}{program['stopped']} after {epochs} in {program['seconds']:.1f} s on {run.record['device']}{best}")
-    typer.echo(metrics_table(run.metrics))
+    print_table(metrics_rows(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
     if (run.path / "model.onnx").exists():
         say(f"  archonnx predict {run.path} --input data.npz\n  archonnx export {run.path} -o {run.name}.onnx")

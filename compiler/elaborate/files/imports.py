@@ -11,6 +11,7 @@ from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Source
+from archonnx.grammar.spec import read_file
 
 from .library import declare, library
 
@@ -81,13 +82,9 @@ class Importer:
             return self._scopes[path]
         if len(self._scopes) >= MAX_FILES:
             fail("AX0223", f"more than {MAX_FILES} files are imported", statement.span)
-        try:
-            text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            fail("AX0601", f'cannot read "{statement.path.value}": {reason}', statement.path.span)
         assert self._root is not None
-        source = Source(path.relative_to(self._root).as_posix(), text)
+        name, written = path.relative_to(self._root).as_posix(), statement.path
+        source = read_file(path, name, said=f'"{written.value}"', span=written.span)
         self._reading.append(path)
         try:
             self._scopes[path] = self.scope_of(self._parse(source), path.parent, report)
