@@ -13,7 +13,7 @@ from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.elaborate.core.values import BlockType, Function, OptimizerType, ScheduleType, Scope
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report
-from archonnx.grammar.source import Source
+from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.outline import Outlined, outline
 from archonnx.grammar.text.parser import parse_declaration
 
@@ -47,6 +47,23 @@ class LazyDeclarations(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def text(self, name: str) -> str:
+        """A declaration as it is written."""
+        source, place = self._places[name]
+        return source.text[place.start : place.end].rstrip()
+
+    def place(self, name: str) -> Span:
+        """Where a declaration begins."""
+        source, place = self._places[name]
+        return Span(source, place.start, place.start)
+
+    def by_file(self) -> dict[str, list[str]]:
+        """The names that each file declares, in order."""
+        files: dict[str, list[str]] = {}
+        for name, (source, _) in self._places.items():
+            files.setdefault(source.name, []).append(name)
+        return files
+
 
 class LibraryScope(Scope):
     """The scope of the library, which is one for all: a pickle of it is its name."""
@@ -56,9 +73,15 @@ class LibraryScope(Scope):
 
 
 @cache
+def library_texts() -> LazyDeclarations:
+    """The declarations of ``specs/std``."""
+    return LazyDeclarations(SPECS / "std")
+
+
+@cache
 def library() -> Scope:
     """The scope of ``specs/std``, with the builtin functions behind it."""
-    declarations = LazyDeclarations(SPECS / "std")
+    declarations = library_texts()
     scope = LibraryScope(declarations, Scope(builtins()))
     declarations.scope = scope
     return scope
