@@ -10,7 +10,7 @@ from .source import Span
 
 
 class Node(Record):
-    """Anything that was written down."""
+    """A part of a spec, with the place where it is written."""
 
     span: Span = field(compare=False, repr=False, kw_only=True)
 
@@ -379,7 +379,7 @@ class Backward(Node):
 
 
 class Declaration(Stmt):
-    """Something named at the top of a file (fns and blocks: nested, too). ``name_span`` is where its name stands."""
+    """A named declaration at the top of a file; fns and blocks also stand inside bodies. ``name_span`` is its name."""
 
     name: str
     name_span: Span = field(compare=False, repr=False, kw_only=True)

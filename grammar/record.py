@@ -9,7 +9,8 @@ fields, copied and pickled by their values. But a dataclass writes and compiles 
 that was a third of the time in which the command line starts. A record compiles its constructor when it is first
 called; the rest is shared.
 
-What this module does not do: defaults made anew for each record, ``__post_init__``, constructors of one's own.
+What this module does not do: make defaults anew for each record, call ``__post_init__``, or let a class define its own
+constructor.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from operator import attrgetter
 from typing import Any, NoReturn, Self, TypeVar, dataclass_transform
 
 REQUIRED: Any = object()
-"""The default of a field that has none."""
+"""Stands for the default of a field without one."""
 
 
 class Field:
-    """What is known of a field; see ``field``."""
+    """A field of a record; see ``field``."""
 
     __slots__ = ("compare", "default", "kw_only", "name", "repr")
 
@@ -32,7 +33,7 @@ class Field:
 
 
 def field(*, default: Any = REQUIRED, compare: bool = True, repr: bool = True, kw_only: bool = False) -> Any:
-    """Say more of a field than its default.
+    """Declare more about a field than its default.
 
     Args:
         default: the value where none is given.
@@ -129,7 +130,7 @@ class Record(metaclass=RecordType):
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """The values of all fields, in order; those that take no part in equality, too."""
+        """The values of all fields in order, also of those that equality leaves out."""
         return tuple(getattr(self, f.name) for f in fields(self))
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

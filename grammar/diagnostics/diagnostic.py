@@ -11,7 +11,7 @@ from archonnx.grammar.source import Span
 
 
 class Label(Record):
-    """A text at a span. The primary label is the narrowest place at which the mistake can be seen."""
+    """A text at a span. The primary label marks the narrowest place at which the mistake can be seen."""
 
     span: Span
     text: str = ""
@@ -41,9 +41,9 @@ class Diagnostic(Record):
 
 
 class Suggestion(str):
-    """A help text that is an edit, too: ``word``, where the diagnostic points, becomes ``replacement``.
+    """A help text that can be applied: ``word``, where the diagnostic points, becomes ``replacement``.
 
-    Whoever can check the file with the edit applied does, and drops the suggestion if the file is no better for it.
+    The compiler applies the edit, checks the file, and drops the suggestion if that does not help.
     """
 
     __slots__ = ("at", "replacement", "word")

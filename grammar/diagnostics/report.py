@@ -27,8 +27,9 @@ class Report:
             self.diagnostics.append(diagnostic)
 
     def add_at_place(self, diagnostic: Diagnostic) -> None:
-        """Keep a finding, once for each place: met again there, at the next turn of a loop or when a block is applied
-        twice, the same kind of mistake says nothing new."""
+        """Keep one finding of each code for each place.
+
+        A mistake in a loop or in a block that is applied twice is found again and again at the same place."""
         if not any(known.code == diagnostic.code and known.span == diagnostic.span for known in self.diagnostics):
             self.diagnostics.append(diagnostic)
 

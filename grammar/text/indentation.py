@@ -40,7 +40,7 @@ class Layout(PostLex):
         Args:
             span: The text.
             free: Newlines mean nothing anywhere, as inside brackets.
-            relative: The first line sets the indentation of the outermost statements; otherwise it is none.
+            relative: The first line sets the indentation of the outermost statements; otherwise they are not indented.
         """
         self.span = span
         self.free = free

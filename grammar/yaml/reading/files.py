@@ -13,7 +13,7 @@ inside: ``{einsum: '"b t, t d -> b d"'}``; words of a ``choice`` are names. Only
 (``programs``). A list is a list, or several arguments below a layer's name; a mapping is a dict, or arguments by
 name.
 
-Types. In ``inputs``, ``targets`` and ``returns`` a scalar is a type, and a list in brackets one, too. In ``args`` a
+Types. In ``inputs``, ``targets`` and ``returns`` a scalar is a type, and so is a list in brackets. In ``args`` a
 scalar is a default, which also gives the type if it is a literal (``{width: 32}`` is ``width: int = 32``); the name of
 a static type is a type without a default (``{init: fn}``); both are ``{width: {type: int, default: 32}}``.
 

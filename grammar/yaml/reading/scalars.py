@@ -52,7 +52,7 @@ def literal_text(node: Node) -> ast.Expr:
 
 
 def type_(node: Node, parser: Parser[ast.Type] = parse_type) -> ast.Type:
-    """A type: ``"f32[B, 3]"``, and ``[B, 3]`` without quotes, too."""
+    """A type: ``"f32[B, 3]"``, or ``[B, 3]`` without quotes."""
     if isinstance(node, Sequence) and node.flow:
         return parser(node.span.source, node.span.start, node.span.end)
     return _read(scalar(node, "a type"), parser)

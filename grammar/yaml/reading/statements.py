@@ -22,7 +22,7 @@ Build = Callable[[Report, Scalar, Node], ast.Stmt]
 
 
 def statements_of(entries: Entries, builders: Mapping[str, Build], report: Report) -> list[ast.Stmt]:
-    """The statements of several sections, each entry of which is one."""
+    """The statements of several sections, one for each entry."""
     suite: list[ast.Stmt] = []
     for key, build in builders.items():
         if key in entries:
