@@ -27,7 +27,7 @@ from archonnx.grammar.source import Span
 
 from .forms import ASSIGNED, CALLABLES, FORMS, FUNCTION_FORMS, STATEMENTS
 from .suites import bound_names, ends_body, first_line, misplaced, silenced
-from .values import CALLABLE, Derived, Given, Module, Returned, Scope, Slot, describe
+from .values import Derived, Given, Module, Returned, Scope, Slot, describe, is_callable
 
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
@@ -240,7 +240,7 @@ class Frame:
         """A name's value: locals, then declarations. In call position what cannot be called is skipped."""
         if name in self.locals:
             value = self.locals[name]
-            if not callable_only or value is POISON or isinstance(value, CALLABLE):
+            if not callable_only or value is POISON or is_callable(value):
                 return value
         if name == "training" and not callable_only:
             return self.build.is_training(self.owner)

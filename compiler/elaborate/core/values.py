@@ -301,6 +301,11 @@ CALLABLE = (
 )
 
 
+def is_callable(value: Any) -> bool:
+    """Whether a value can be called; a list of such is applied in order."""
+    return isinstance(value, CALLABLE) or (isinstance(value, list) and bool(value) and all(map(is_callable, value)))
+
+
 def describe(value: Any) -> str:
     """What a value is, in a few words."""
     match value:

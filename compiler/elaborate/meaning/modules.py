@@ -9,7 +9,7 @@ from archonnx.compiler.elaborate.core.dependence import module_dims
 from archonnx.compiler.elaborate.core.forms import callable_
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
-from archonnx.compiler.elaborate.core.values import BlockType, Derived, Given, Module, Results, describe
+from archonnx.compiler.elaborate.core.values import BlockType, Derived, Given, Module, Results, describe, is_callable
 from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
@@ -116,6 +116,27 @@ def _call_block(
     if piped:
         fail("AX0306", f"{describe(block)} makes a module: pipe into `{block.declaration.name}(...)`", span)
     return make_module(frame, block, arguments, span, hint)
+
+
+@callable_(list)
+def _apply_in_order(
+    frame: Frame,
+    stages: list[Any],
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None,
+) -> Any:
+    """A list of modules and fns is applied in order: the first to the arguments, each other to what came before it."""
+    if not is_callable(stages):
+        fail("AX0306", f"this is {describe(stages)}, which cannot be called", span)
+    for block in (stage for stage in stages if isinstance(stage, BlockType)):
+        name = block.declaration.name
+        fail("AX0306", f"a list is applied module by module, and `{name}` is a block", span, help=f"write `{name}()`")
+    result = frame.call(stages[0], arguments, piped, span)
+    for stage in stages[1:]:
+        result = frame.call_values(stage, result.items if isinstance(result, Results) else [result], span)
+    return result
 
 
 @callable_(Derived)
