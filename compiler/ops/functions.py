@@ -15,7 +15,7 @@ import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.op import Emitter, OnnxOp, TypeProblem, register
-from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
 from .compare import equal, greater
@@ -362,6 +362,18 @@ class Gelu(Function):
         if self.approximate == "tanh":
             return 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBE * x**3)))
         return 0.5 * x * (1 + _erf(x * math.sqrt(0.5)))
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        """Of f64 by its formula: that of ONNX's own Gelu has constants of f32."""
+        (x,), dtype = inputs, types[0].dtype
+        if dtype is not DType.f64 or self.approximate != "tanh":
+            return super().lower(emit, inputs, types, results)
+        square = emit.node("Mul", emit.node("Mul", x, x), emit.constant(_TANH_SCALE * _TANH_CUBE, dtype))
+        slope = emit.node("Add", square, emit.constant(_TANH_SCALE, dtype))
+        cumulative = emit.node("Add", emit.node("Tanh", emit.node("Mul", x, slope)), emit.constant(1, dtype))
+        return emit.node("Mul", emit.node("Mul", x, emit.constant(0.5, dtype)), cumulative)
 
     def derivative(self, x: Value, y: Value) -> Value:
         if self.approximate == "tanh":  # 1 + tanh(z) is 2 * sigmoid(2 * z)

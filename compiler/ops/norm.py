@@ -134,6 +134,8 @@ class LayerNorm(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> list[str]:
+        if types[0].dtype is DType.f64:
+            return self._lower_f64(emit, *inputs, rank=types[0].rank)
         y, mean, inverse = emit.nodes(
             "LayerNormalization", *inputs, outputs=3, axis=self.axis, epsilon=self.epsilon, stash_type=DType.f32
         )
@@ -141,6 +143,17 @@ class LayerNorm(Op):
         if dtype is DType.f32:
             return [y, mean, inverse]
         return [y, emit.node("Cast", mean, to=dtype), emit.node("Cast", inverse, to=dtype)]
+
+    def _lower_f64(self, emit: Emitter, x: str, scale: str, bias: str, rank: int) -> list[str]:
+        """By its formula: the operator hands out mean and inverse, of which the gradient is made, in f32 alone."""
+        axes = emit.constant(list(range(self.axis, rank)))
+        mean = emit.node("ReduceMean", x, axes, keepdims=1)
+        centred = emit.node("Sub", x, mean)
+        variance = emit.node("ReduceMean", emit.node("Mul", centred, centred), axes, keepdims=1)
+        spread = emit.node("Sqrt", emit.node("Add", variance, emit.constant(self.epsilon, DType.f64)))
+        inverse = emit.node("Div", emit.constant(1, DType.f64), spread)
+        normal = emit.node("Mul", centred, inverse)
+        return [emit.node("Add", emit.node("Mul", normal, scale), bias), mean, inverse]
 
 
 def softmax(x: Value, axis: int = -1) -> Value:

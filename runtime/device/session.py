@@ -36,8 +36,14 @@ FATAL = 4
 """onnxruntime's log level at which it says nothing by itself: what goes wrong comes as an exception."""
 
 
+DOUBLE = 11
+"""ONNX's code of f64, here so that onnx need not be imported for it."""
 REDUNDANT = ["CommonSubexpressionElimination"]
 """Optimisers of onnxruntime that find nothing in our graphs, in a time that grows with the square of their length."""
+
+
+ROUNDING = ["MatMulScaleFusion"]
+"""Optimisers of onnxruntime that make an attribute of a factor: it is f32, which f64 is not to pass through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +162,18 @@ def open_session(model: onnx.ModelProto | Path, options: SessionOptions, graph: 
             content,
             settings,
             providers=_providers(device, options),
-            disabled_optimizers=[] if isinstance(model, Path) else REDUNDANT,
+            disabled_optimizers=[] if isinstance(model, Path) else _disabled(model),
         )
     except Exception as error:  # onnxruntime's exceptions have no base of their own
         found = _unreadable(error, model) if isinstance(model, Path) else None
         raise SpecError(Report([found or _explained(error, device, origins, graph)])) from error
     return Session(handle, device, origins, graph)
+
+
+def _disabled(model: onnx.ModelProto) -> list[str]:
+    """What onnxruntime shall not do to a model of ours."""
+    double = any(given.type.tensor_type.elem_type == DOUBLE for given in model.graph.input)
+    return [*REDUNDANT, *ROUNDING] if double else REDUNDANT
 
 
 def _origins(model: onnx.ModelProto) -> dict[str, str]:

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from archonnx.compiler.elaborate.files.library import SPECS
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.compiler.onnx_export import export
-from archonnx.compiler.passes.manager import optimise
+from archonnx.runtime.device.session import SessionOptions, call, open_graph
 from tests.support.elaborated import model, program
 
 STD = SPECS / "std"
@@ -21,15 +19,10 @@ STD = SPECS / "std"
 
 
 def runtime(graph: Graph, feeds: dict[str, Any]) -> dict[str, Array]:
-    """The results of a graph as a model runs it: optimised by the compiler, then by onnxruntime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        export(optimise(graph)).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    """The results of a graph as models run it, on one CPU thread."""
+    session = open_graph(graph, {}, SessionOptions(device="cpu", threads=1))
     given = {name: np.asarray(feeds[name], value.type.dtype.numpy) for name, value in graph.inputs.items()}
-    return dict(zip(graph.outputs, session.run(list(graph.outputs), given), strict=True))
+    return {name: np.asarray(value) for name, value in call(session, given).items()}
 
 
 def run(graph: Graph, feeds: dict[str, Any], where: str) -> dict[str, Array]:
@@ -38,7 +31,7 @@ def run(graph: Graph, feeds: dict[str, Any], where: str) -> dict[str, Array]:
 
 
 def at(
-    call: str,
+    expression: str,
     points: Sequence[float] | Array,
     *,
     where: str = "numpy",
@@ -52,7 +45,7 @@ def at(
 
     The expression works element by element; it may use other fields, declared in ``inputs``.
     """
-    lines = ["y = " + call, "output d0 = y", "s0 = sum(y)"]
+    lines = ["y = " + expression, "output d0 = y", "s0 = sum(y)"]
     for order in range(1, orders + 1):
         lines += [f"g{order} = grad(s{order - 1}, x)", f"output d{order} = g{order}", f"s{order} = sum(g{order})"]
     declared = "; ".join(["x: [n]", inputs] if inputs else ["x: [n]"])

@@ -14,7 +14,8 @@ from archonnx.compiler.ir.types import DType
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse
-from tests.support.pointwise import STD, at
+from tests.support.elaborated import model, program
+from tests.support.pointwise import STD, at, run
 
 RUNS = [(where, dtype) for where in ("numpy", "onnxruntime") for dtype in (DType.f32, DType.f64)]
 HUGE = [1e4, 1e19, 1e38]
@@ -196,3 +197,39 @@ def test_losses_bend_at_zero_as_they_do_beside_it(call: str, where: str, dtype: 
     points = np.array([-1.5, -1e-2, 0.0, 1e-2, 1.5])
     curvature = at(call, points, where=where, dtype=dtype, orders=2)[2]
     np.testing.assert_allclose(curvature, SMOOTH[call](points), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("where", "dtype"), RUNS)
+@pytest.mark.parametrize("order", [-2, -1, 0.5, 1, 1.5, 2, 3, math.inf, -math.inf])
+def test_norms_have_slopes_where_elements_are_zero(order: float, where: str, dtype: DType) -> None:
+    """Beside the zero, those of central differences; at it, 0; and NaN is not lost."""
+    written = {math.inf: "inf", -math.inf: "-inf"}.get(order, str(order))
+    graph = program(
+        model(f"y = norm(x, {written})\noutput y = y\noutput slope = grad(y, x)", "x: [4]"), float_type=dtype
+    )
+    x = np.array([1.0, 0.0, 2.0, -3.0])
+    for point in (x, np.zeros(4)):
+        found = run(graph.infer, {"x": point}, where)
+        with np.errstate(divide="ignore"):
+            assert found["y"] == pytest.approx(np.linalg.norm(point, order), rel=1e-5, abs=1e-30)
+        assert np.isfinite(found["slope"]).all() and not found["slope"][point == 0].any()
+        if point.any() and order > 0:
+            step = 1e-6 * np.array([0.3, 0.0, -0.5, 0.7])
+            differences = np.linalg.norm(point + step, order) - np.linalg.norm(point - step, order)
+            assert found["slope"] @ step == pytest.approx(differences / 2, rel=1e-4)
+    if abs(order) != math.inf:
+        assert np.isnan(run(graph.infer, {"x": np.array([1.0, math.nan, 2.0, 0.0])}, where)["y"])
+
+
+@pytest.mark.parametrize(("where", "dtype"), RUNS)
+def test_sinc_far_away_has_a_slope(where: str, dtype: DType) -> None:
+    value, slope = at("sinc(x)", [-1e30, -1e19, 1e19, 1e30], where=where, dtype=dtype)
+    assert (abs(value) < 1e-18).all() and (abs(slope) < 1e-18).all()
+
+
+@pytest.mark.parametrize(("where", "dtype"), [r for r in RUNS if r != ("onnxruntime", DType.f64)])
+def test_small_numbers_are_pooled_by_their_norm(where: str, dtype: DType) -> None:
+    graph = program(model("output y = x |> LpPool(2.0)", "x: [1, 1, 4]"), float_type=dtype).infer
+    y = run(graph, {"x": np.array([[[3e-18, 4e-18, 0, 0]]])}, where)["y"]
+    np.testing.assert_allclose(y, [[[5e-18, 0]]], rtol=1e-4)
+    assert np.isnan(run(graph, {"x": np.array([[[math.nan, 1, 0, 0]]])}, where)["y"][0, 0, 0])
