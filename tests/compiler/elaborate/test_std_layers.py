@@ -71,6 +71,7 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "count_over",
         "delayed",
         "eliminate",
+        "end_of_ceil",
         "falling_cosine",
         "fmod_pair",
         "gap",
