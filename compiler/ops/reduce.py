@@ -25,7 +25,6 @@ from .narrow import narrowed, widened
 from .shape import broadcast_to, move_axis, normal_axes, normal_axis, unsqueeze
 from .sizes import dim_value, eye
 
-
 LONG = 4096
 """From this many elements on, sums and means are folded in two steps (``Reduction.in_parts``)."""
 
@@ -51,8 +50,8 @@ class Reduction(Op):
     [1e6, 16]       7200      1e-2        3500  7e-7
     =============== ========= =========== ===== ============
 
-    Below ``LONG`` a second node would cost more than it saves (256x1024: 39 and 61). Over a dim that is not known, as the
-    batch of an exported model, all is summed at once.
+    Below ``LONG`` a second node would cost more than it saves (256x1024: 39 and 61). Over a dim that is not known, as
+    the batch of an exported model, all is summed at once.
     """
     axes: tuple[int, ...] = ()
     keep: bool = False
