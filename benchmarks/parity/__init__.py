@@ -1,5 +1,12 @@
-"""Ten training steps of each kind of layer beside PyTorch: ``python -m benchmarks.parity`` writes docs/parity.md.
+"""Every function of the library beside an oracle, with random settings: ``python -m benchmarks.parity --help``.
 
-PyTorch is not a dependency of the project; install it first. It computes in float64 here, as an oracle, from the same
-parameters in the same layout.
+setting      what is compared, and families of settings, each from a seed
+families/    the generators, a module for each part of the library
+analytic     functions for oracles, of complex numbers too, so that gradients follow
+running      many settings in one model, in float32 and float64
+judging      errors in units of rounding
+conventions  what differs on purpose, with the section of docs/numbers.md that says so
+suite        families run, and what the library has that no family names
+steps, cases, peer   ten training steps of each kind of layer beside PyTorch, where that is installed
+report       docs/parity.md
 """

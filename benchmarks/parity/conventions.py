@@ -1,0 +1,85 @@
+"""What differs from an oracle on purpose, each with the section of docs/numbers.md that states it.
+
+What is not in this list, and beyond rounding, fails the suite.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """Where a difference is expected.
+
+    Attributes:
+        family: a pattern of names of families of the suite.
+        text: a pattern that the setting's expression holds.
+        what: a pattern that the kind of check holds, as in ``slope .* f32``.
+        anchor: of the section of docs/numbers.md.
+        why: in a sentence.
+    """
+
+    family: str
+    text: str
+    what: str
+    anchor: str
+    why: str
+
+    def fits(self, family: str, shown: str, what: str = "") -> bool:
+        """Whether it is about this setting (and this check)."""
+        of_setting = re.fullmatch(self.family, family) and re.search(self.text, shown)
+        return bool(of_setting and (not what or re.search(self.what, what)))
+
+
+CONVENTIONS: tuple[Convention, ...] = (
+    Convention(
+        "activations of NaN", r"^step", "value", "nan", "`step` is a comparison, and NaN is not above 0: it gives 0."
+    ),
+)
+"""Each is accepted as it is."""
+
+ABSOLUTE: tuple[Convention, ...] = (
+    Convention(
+        "activations.*",
+        r"^(sigmoid|tanh|softplus|log_sigmoid|elu|selu|celu|silu|swish|mish|gelu)\(",
+        "",
+        "far-below-0",
+        "Far below 0, where they or their slopes fade, these are precise to the rounding of 1 (times x where x is a "
+        "factor), not to that of the small number which they are.",
+    ),
+    Convention(
+        "functions of two numbers",
+        r"^logaddexp",
+        "slope",
+        "far-below-0",
+        "The slopes of `logaddexp` are sigmoids.",
+    ),
+    Convention(
+        "losses at extremes",
+        r"^focal",
+        "slope",
+        "far-below-0",
+        "The slopes of `focal` are products with a sigmoid.",
+    ),
+)
+"""Of these, rounding is counted from 1 (and from x), however small a result is: a wrong formula still shows."""
+
+
+def absolute(family: str, shown: str) -> bool:
+    """Whether rounding is counted from 1 on."""
+    return any(one.fits(family, shown) for one in ABSOLUTE)
+
+
+OPEN: tuple[Convention, ...] = (
+    Convention("activations.*", r"^tanhshrink", "", "", "x - tanh(x) cancels near 0."),
+    Convention("activations.*", r"^(silu|swish|mish|gelu)", "", "", "-inf * 0 and overflow of slopes; gelu in f64."),
+    Convention("functions of two numbers at extremes", r"^fmod", "", "", "fmod(1, inf) is NaN."),
+    Convention("losses of vectors|attention", r"^(info_nce|nt_xent|attend)", "f64", "", "alpha of a product in f32."),
+    Convention("norms.*", r"^LayerNorm", "f64", "", "stash_type."),
+    Convention("losses at extremes", r"^(log_cosh|huber)", "", "", "cancellation; -inf - -inf."),
+    Convention("pools|ceil of pools", r"ceil=true", "runs|refused", "", "pads of `ceil`."),
+    Convention("long sums.*", r"^mean", "", "", "the order of adding."),
+)
+"""Faults that are known and not mended yet: the tests bear with them, the whole suite fails."""
