@@ -27,7 +27,7 @@ Item: TypeAlias = tuple[Span, Callable[[], Doc]]
 _BINARY = {
     "or": OR,
     "and": AND,
-    **dict.fromkeys(["==", "!=", "<", "<=", ">", ">=", "in"], COMPARISON),
+    **dict.fromkeys(["==", "!=", "<", "<=", ">", ">=", "in", "not in"], COMPARISON),
     "+": SUM,
     "-": SUM,
     **dict.fromkeys(["*", "/", "//", "%", "@"], PRODUCT),

@@ -79,10 +79,18 @@ class ExpressionBuilder:
         return ast.Binary(str(op), left, right, span=self._span(children), op_span=self._token(op))
 
     def comparison(self, children: Children) -> ast.Binary:
-        left, op, right, *rest = children
+        left, *words = children
+        op = [words.pop(0)]
+        while type(words[0]) is Token:  # `not in` is an operator of two words
+            op.append(words.pop(0))
+        right, *rest = words
+        first = self._token(op[0]).to(self._token(op[-1]))
         if rest:
-            first, second = self._token(op), self._token(rest[0])
-            one, two = self._span([left, right]).text, self._span([right, rest[1]]).text
+            second = self._token(rest[0])
+            one, two = (
+                self._span([left, right]).text,
+                self._span([right, next(c for c in rest if type(c) is not Token)]).text,
+            )
             self.report.error(
                 "AX0114",
                 "comparisons do not chain",
@@ -91,7 +99,7 @@ class ExpressionBuilder:
                 others=[Label(first, "the first one")],
                 help=f"write `{one} and {two}`",
             )
-        return self.binary([left, op, right])
+        return ast.Binary(" ".join(op), left, right, span=self._span([left, right]), op_span=first)
 
     def unary(self, children: Children) -> ast.Unary:
         return ast.Unary(str(children[0]), children[1], span=self._span(children))

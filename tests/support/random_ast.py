@@ -85,7 +85,26 @@ leaves = name_nodes | numbers | strings | node(ast.Constant, st.sampled_from([Tr
 
 
 def _grow(inner: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Expr]:
-    operators = ["+", "-", "*", "/", "//", "%", "@", "**", "==", "!=", "<", "<=", ">", ">=", "in", "and", "or"]
+    operators = [
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "@",
+        "**",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "in",
+        "not in",
+        "and",
+        "or",
+    ]
     binary = node(ast.Binary, st.sampled_from(operators), inner, inner, op_span=st.just(NOWHERE))
     subscripts = inner | node(ast.Slice, maybe(inner), maybe(inner), maybe(inner)) | node(ast.Dots)
     comprehensions = node(ast.Comprehension, inner, some(name_nodes, 1), inner, maybe(inner))

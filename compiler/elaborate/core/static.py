@@ -48,10 +48,11 @@ def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Sp
         if equal is None:
             fail("AX0305", f"cannot tell whether {left} equals {right}", span)
         return bool(equal) is (op == "==")
-    if op == "in":
+    if op in ("in", "not in"):
         if not isinstance(right, list | dict | str):
-            fail("AX0306", f"`in` looks into a list, and this is {describe(right)}", operands[1])
-        return left in right if not isinstance(right, str) or isinstance(left, str) else False
+            fail("AX0306", f"`{op}` looks into a list, and this is {describe(right)}", operands[1])
+        found = left in right if not isinstance(right, str) or isinstance(left, str) else False
+        return found is (op == "in")
     if op == "@":
         fail("AX0306", f"`@` joins tensors, not {describe(left)} and {describe(right)}", span)
     for value, where in zip((left, right), operands, strict=True):

@@ -88,7 +88,7 @@ def _binary(frame: Frame, expr: ast.Binary, hint: str | None) -> Any:
             return decided
         right = frame.evaluate(expr.right)
         return right if isinstance(right, Value) else truth_of(frame, right, expr.right)
-    if isinstance(left, Choice) and expr.op in ("==", "!=", "in"):
+    if isinstance(left, Choice) and expr.op in ("==", "!=", "in", "not in"):
         return _compare_choice(frame, left, expr)
     right = frame.evaluate(expr.right)
     if expr.op in ("+", "-", "*", "/") and (is_group(left) or is_group(right)) and _joins_groups(expr.op, left, right):
@@ -130,17 +130,25 @@ def _compare_choice(frame: Frame, left: Choice, expr: ast.Binary) -> bool:
             )
         return str(text)
 
-    if expr.op == "in" and isinstance(expr.right, ast.List):
-        return left.word in [word(item) for item in expr.right.items]
+    def words() -> list[str]:
+        if isinstance(expr.right, ast.List):
+            return [word(item) for item in expr.right.items]
+        listed = frame.evaluate(expr.right)
+        if not isinstance(listed, list) or not all(isinstance(item, str | Choice) for item in listed):
+            fail("AX0306", f"`{expr.op}` looks into a list of words, and this is {describe(listed)}", expr.right.span)
+        return [str(item) for item in listed]
+
+    if expr.op in ("in", "not in"):
+        return (left.word in words()) is (expr.op == "in")
     return (left.word == word(expr.right)) is (expr.op == "==")
 
 
 def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Value:
     operands = [expr.left, expr.right]
-    if expr.op == "in":
+    if expr.op in ("in", "not in"):
         fail(
             "AX0306",
-            "`in` is decided at compile time: it looks for a static value in a list",
+            f"`{expr.op}` is decided at compile time: it looks for a static value in a list",
             expr.op_span,
             help="compare tensors with `==`",
         )

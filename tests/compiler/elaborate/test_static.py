@@ -229,3 +229,32 @@ def test_in_call_position_a_value_is_skipped() -> None:
 ])  # fmt: skip
 def test_refused(body: str, code: str) -> None:
     assert codes(model(body)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("n not in [1, 2]", True),
+        ("n not in [1, 3]", False),
+        ("not n in [1, 2]", True),
+        ('"q" not in "abc"', True),
+        ('"a" not in {a: 1}', False),
+        ("mode not in [fast, exact]", False),
+        ("mode not in [exact]", True),
+        ("mode in words", True),
+        ("mode not in words", False),
+        ("n not in [1] and n not in [2]", True),
+    ],
+)
+def test_what_is_not_in_a_list(condition: str, holds: bool) -> None:
+    text = f'words = ["fast", "slow"]\noutput y = x * 2 if {condition} else x'
+    spec = model(text).replace("model M()", "model M(mode: choice[fast, slow, exact] = fast, n: int = 3)")
+    np.testing.assert_array_equal(output(spec, x=np.ones((1, 4), np.float32)), np.full((1, 4), 2 if holds else 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("x not in [1]", "AX0306"), ("1 if 2 not in 3 else 0", "AX0306"), ("1 < 2 not in [3]", "AX0114")],
+)
+def test_what_not_in_refuses(text: str, code: str) -> None:
+    assert codes(model(f"output y = x * ({text})")) == [code]
