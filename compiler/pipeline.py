@@ -239,12 +239,12 @@ def _elaborate(spec: Spec, lengths: Lengths, simplify: bool) -> ModelProgram:
         programs=programs,
         entries={name: entry.graph for name, entry in entries.items()},
         entry_computations={name: entry.computation for name, entry in entries.items()},
-        assumptions=tuple(dict.fromkeys((*judged.build.assumptions, *trained.build.assumptions))),
+        assumptions=tuple(dict.fromkeys((*judged.build.observed.assumptions, *trained.build.observed.assumptions))),
         entry_assumptions={name: entry.assumptions for name, entry in entries.items()},
         set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
         search=search,
         modules=dict(_blocks(judged.build.root)),
-        applications=tuple(Application(module.path, results) for module, results in judged.build.applied),
+        applications=tuple(Application(module.path, results) for module, results in judged.build.observed.applied),
         float_type=spec.float_type,
     )
 

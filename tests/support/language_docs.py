@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.elaborate.core.frame import SEED, STEP, Build, Frame
+from archonnx.compiler.elaborate.core.build import SEED, STEP, Build
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Choice, Module
 from archonnx.compiler.elaborate.files.library import library
 from archonnx.compiler.interpret import interpret
@@ -88,7 +89,7 @@ def checked_values(block: str) -> Iterator[tuple[str, str, str]]:
     """
     span = Span(Source("values", ""), 0, 0)
     build = Build(Report(), Module(None, {}, None, None, span))
-    frame = Frame(build, library(), build.root)
+    frame = Frame.top(build, library(), "fn")
     with build.builder.active():
         for line in filter(None, block.splitlines()):
             found = CHECKED.fullmatch(line)

@@ -31,8 +31,8 @@ def slots_of(frame: Frame, group: Group, span: Span | None) -> list[Slot]:
         return [slot for item in group for slot in slots_of(frame, item, span)]
     base = group.base if isinstance(group, Derived) else group
     found = [slot for slot in frame.build.root_slots() if _inside(slot.owner, base) and not slot.buffer]
-    if base is frame.build.root and frame.build.seen_parameters is None:
-        frame.build.seen_parameters = len(found)
+    if base is frame.build.root and frame.build.observed.parameters_in_self is None:
+        frame.build.observed.parameters_in_self = len(found)
     if not found and span is not None:
         fail(
             "AX0316",
@@ -123,10 +123,10 @@ def copy_of(frame: Frame, group: Group, span: Span, hint: str | None) -> Group:
     if isinstance(group, Derived):
         fail("AX0306", "`copy` takes a module that was declared: a derived one has no initial values of its own", span)
     base = group
-    key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices, base.key)
+    key = (*frame.chain, span.source.name, span.start, span.end, *frame.indices, base.key)
     module = frame.owner.children.get(key)
     if module is None:
-        if frame.build.frozen_slots or frame.sealed:
+        if frame.build.mode.complete or frame.sealed:
             fail("AX0220", "`copy` makes parameters, which is not possible here", span)
         module = Module(base.block, base.arguments, frame.owner, hint, span, copy_of=base)
         module.dims = dict(base.dims)

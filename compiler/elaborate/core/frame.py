@@ -1,240 +1,99 @@
-"""Where code of a spec is evaluated: scopes of declarations, frames of running bodies, and the build they belong to."""
+"""Where code of a spec is evaluated: frames of running bodies, which reach the meaning of all that stands in them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from dataclasses import replace as replace_field
-from functools import cached_property
 from typing import Any
 
-from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.facts import learn
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.origin import Origin
-from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.shape import stop_gradient
-from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, did_you_mean, fail, make_error
-from archonnx.grammar.record import replace
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, make_error
 from archonnx.grammar.source import Span
 
+from .build import Binding, Build, Outcome
 from .forms import ASSIGNED, CALLABLES, FORMS, FUNCTION_FORMS, STATEMENTS
+from .place import Call, Place
 from .suites import bound_names, ends_body, first_line, misplaced, silenced
-from .values import Derived, Given, Module, Returned, Scope, Slot, describe, is_callable
+from .values import Given, Module, Returned, Scope, describe, is_callable, static_dim
 
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
-NOTES = 6
-"""Calls that a diagnostic lists."""
-BUDGET = 300_000
-"""Static evaluations allowed in one build; a spec that needs more is refused."""
-
-
 PLANNED = frozenset({
     "onnx", "gymnasium", "text",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """A name that a statement gave to a tensor; or what a ``module`` gave, by the name of the result if it has one.
-
-    ``span`` is where the name, or the application, is written; ``frame`` is the body in which it is.
-    """
-
-    name: str
-    value: Value
-    span: Span
-    frame: Frame
-    module: Module | None = None
-
-
-@dataclass
-class Build:
-    """One elaboration of a model: a graph under construction, in training mode or not."""
-
-    report: Report
-    root: Module
-    training: bool = False
-    float_type: DType = DType.f32
-    """What a dtype left out stands for: the model's float, and inside an optimizer that of its parameter."""
-    builder: Builder = field(default_factory=Builder)
-    parameters: dict[Slot, Value] = field(default_factory=dict)
-    inputs: dict[str, Value] = field(default_factory=dict)
-    """Graph inputs other than parameters: fields, and seed and step once something draws."""
-    spent: int = 0
-    depth: int = 0
-    seen_parameters: int | None = None
-    """How many parameters there were when `self` was first used: later ones belong to it, too."""
-    overrides: list[Derived] = field(default_factory=list)
-    """Derived modules under application, innermost last: they say what a parameter is inside."""
-    applied: list[tuple[Module, tuple[Value, ...]]] = field(default_factory=list)
-    """Every application of a module, with the tensors it gave."""
-    updates: dict[Slot, Value] = field(default_factory=dict)
-    """Buffers as `update` left them."""
-    updating: dict[Slot, list[Frame]] = field(default_factory=dict)
-    """The applications in which that happened."""
-    preparing: dict[Module, Frame] = field(default_factory=dict)
-    """Modules whose setup is running."""
-    substitutions: dict[str, Dim] = field(default_factory=dict)
-    """Names of dims that an `assert` equates with something."""
-    assumptions: list[Assumption] = field(default_factory=list)
-    bindings: list[Binding] = field(default_factory=list)
-    """What the spec calls its tensors, in program order: for people who look at them, and for nothing else."""
-    frozen: frozenset[Module] = frozenset()
-    """Modules that a program freezes."""
-    stating: list[Any] = field(default_factory=list)
-    """The ``backward`` clauses under elaboration, innermost last."""
-    sites: dict[int, str] = field(default_factory=dict)
-    """Where draws are made, by the numbers of their sites."""
-    frozen_slots: bool = False
-    """Set once the parameters are known: a later build may not make new ones."""
-
-    def __post_init__(self) -> None:
-        self.model_float = self.float_type
-
-    def copy(self, builder: Builder | None = None) -> Build:
-        """The same build with a graph of its own, to add to; work is counted anew. ``builder`` holds other nodes."""
-        if builder is None:
-            builder = Builder()
-            builder.nodes = list(self.builder.nodes)
-        return replace_field(
-            self,
-            builder=builder,
-            parameters=dict(self.parameters),
-            inputs=dict(self.inputs),
-            updates=dict(self.updates),
-            updating={slot: list(frames) for slot, frames in self.updating.items()},
-            spent=0,
-            depth=0,
-            overrides=[],
-            preparing={},
-            applied=list(self.applied),
-            assumptions=list(self.assumptions),
-            bindings=list(self.bindings),
-            sites=dict(self.sites),
-        )
-
-    @contextmanager
-    def floats(self, dtype: DType) -> Iterator[None]:
-        """Let a dtype left out be this one."""
-        outer, self.float_type = self.float_type, dtype
-        try:
-            yield
-        finally:
-            self.float_type = outer
-
-    def spend(self, span: Span, cost: int = 1) -> None:
-        """Count static work; a diagnostic once the budget is spent."""
-        self.spent += cost
-        if self.spent > BUDGET:
-            fail(
-                "AX0215",
-                f"this spec unrolls to more than {BUDGET:,} evaluations",
-                span,
-                help="a static `for` is unrolled: keep its range small",
-            )
-
-    def give_up(self) -> None:
-        """End the build: going on would meet the same mistake again and again."""
-        self.spent = BUDGET + 1
-
-    def assume(self, op: str, left: Dim, right: Dim) -> None:
-        """Use an inequality from here on."""
-        gaps = {
-            "<=": (right - left,),
-            "<": (right - left - 1,),
-            ">=": (left - right,),
-            ">": (left - right - 1,),
-            "==": (left - right, right - left),
-        }.get(op, ())
-        for gap in gaps:
-            learn(gap)
-
-    def root_slots(self) -> list[Slot]:
-        """All parameters made so far, in order of construction."""
-        return self.root.made
-
-    @contextmanager
-    def deriving(self, module: Derived) -> Iterator[None]:
-        """Apply a module with other parameters."""
-        self.overrides.append(module)
-        try:
-            yield
-        finally:
-            self.overrides.pop()
-
-    def tensor(self, slot: Slot) -> Value:
-        """A parameter or buffer as it is here: updated, or what a derived module has in its place."""
-        value = self.updates.get(slot) or self.parameter(slot)
-        for derived in self.overrides:
-            value = derived.replace(slot, value)
-        return stop_gradient(value) if self.frozen and self.is_frozen(slot.owner) else value
-
-    def is_frozen(self, module: Module | None) -> bool:
-        """Whether a module, or one around it, is frozen."""
-        while module is not None:
-            if module in self.frozen:
-                return True
-            module = module.parent
-        return False
-
-    def is_training(self, owner: Module) -> bool:
-        """The ``training`` of the language: not inside a frozen module."""
-        return self.training and not any(derived.frozen for derived in self.overrides) and not self.is_frozen(owner)
-
-    def parameter(self, slot: Slot) -> Value:
-        """The graph input of a parameter."""
-        if slot not in self.parameters:
-            origin = Origin(f"param `{slot.name}`", slot.statement.span, owner=slot.owner)
-            self.parameters[slot] = Value(slot.type, slot.name, origin)
-        return self.parameters[slot]
-
-    def randomness(self) -> tuple[Value, Value]:
-        """The graph inputs ``seed`` and ``step``."""
-        for name in (SEED, STEP):
-            self.inputs.setdefault(name, Value(TensorType(DType.i64, ()), name, Origin(f"the run's {name}")))
-        return self.inputs[SEED], self.inputs[STEP]
-
-
 @dataclass
 class Frame:
-    """A running body. ``site`` names it for draws; ``note`` tells, in a diagnostic, how we got here."""
+    """A running body: where it is, and what its names stand for.
+
+    Attributes:
+        build: what it adds to.
+        scope: what is declared around it.
+        place: its kind, its module, and how it was called.
+        site: its name for draws.
+        locals: what its names stand for.
+        statics: dims and arguments that keep their meaning in types, with the place that fixed them.
+        fixed: names that may not be rebound: parameters and modules.
+        sealed: whether no modules are made here, as in methods and entries.
+        chain: calls of fns on the way, with their loops: where modules made here belong among their owner's.
+        indices: positions in the static loops around.
+        own_statements: statements that this body alone has.
+        left_out: identities of statements that do not run: where only the setup of a body is run.
+        preparing: modules whose setup is running around this body, with its frame.
+        owner: the module to which modules made here belong: that of the place, but for arguments of a block.
+        outcome: what the body returned, once it has run.
+    """
 
     build: Build
     scope: Scope
-    owner: Module
+    place: Place
     site: str = ""
     locals: dict[str, Any] = field(default_factory=dict)
     statics: dict[str, tuple[Any, Span]] = field(default_factory=dict)
-    """Dims and arguments that keep their meaning in types, with the place that fixed them."""
-    caller: Frame | None = None
-    note: str = ""
-    called_at: Span | None = None
-    indices: tuple[int, ...] = ()
-    """Positions in the static loops around."""
-    makes: tuple[Any, ...] = ()
-    """Where modules made here belong among their owner's: the calls of fns on the way."""
-    kind: str = "fn"
     fixed: set[str] = field(default_factory=set)
-    """Names that may not be rebound: parameters and modules."""
-    ordinals: dict[str, int] = field(default_factory=dict)
-    results: list[Any] | None = None
-    """What the body returned, once it has run."""
     sealed: bool = False
-    """In methods and entries: no modules are made here."""
-    skip: frozenset[int] = frozenset()
-    """Identities of statements that are left out: where only the setup of a body is run."""
-    special: Mapping[type[ast.Stmt], Callable[[Frame, Any], None]] = field(default_factory=dict)
-    """Statements that only this kind of body has."""
+    chain: tuple[Any, ...] = ()
+    indices: tuple[int, ...] = ()
+    own_statements: Mapping[type[ast.Stmt], Callable[[Frame, Any], None]] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
+    preparing: Mapping[Module, Frame] = field(default_factory=dict)
+    ordinals: dict[str, int] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def __post_init__(self) -> None:
+        self.owner = self.place.owner
+
+    @staticmethod
+    def top(build: Build, scope: Scope, kind: str, **others: Any) -> Frame:
+        """The frame of a body that nothing called: a model's, an entry's, a program's."""
+        return Frame(build, scope, Place(kind, build.root), **others)
+
+    def inner(self, scope: Scope, owner: Module, kind: str = "fn", call: Call | None = None, **others: Any) -> Frame:
+        """The frame of a body that is called from here, or evaluated for what stands here."""
+        return Frame(self.build, scope, Place(kind, owner, call, self.place), preparing=self.preparing, **others)
+
+    def apart(self) -> Frame:
+        """The same names over a graph of their own, for a value that is computed before anything runs."""
+        build, place = self.build.apart(), Place(self.kind, self.owner)
+        return Frame(build, self.scope, place, locals=dict(self.locals), statics=dict(self.statics), sealed=True)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the body: ``fn``, ``block``, ``model``."""
+        return self.place.kind
+
+    @property
+    def called_at(self) -> Span | None:
+        """Where the call is written that runs this body."""
+        return self.place.call.at if self.place.call is not None else None
 
     def lookup(self, name: str, *, callable_only: bool = False) -> Any | None:
         """A name's value: locals, then declarations. In call position what cannot be called is skipped."""
@@ -297,16 +156,16 @@ class Frame:
         what follows from a poisoned name says nothing.
         """
         for statement in suite:
-            if id(statement) in self.skip:
+            if id(statement) in self.left_out:
                 continue
             try:
                 returned = self.execute(statement)
             except (SpecError, TypeProblem) as error:
                 for diagnostic in _findings(error, statement):
-                    self.build.report.add_at_place(self.explain(diagnostic))
+                    self.build.report.add_at_place(self.place.explain(diagnostic))
                 for name in bound_names(statement):
                     self.locals[name] = POISON
-                if self.build.spent > BUDGET or ends_body(statement):
+                if self.build.exhausted or ends_body(statement):
                     raise silenced() from None
                 continue
             if returned is not None:
@@ -317,7 +176,7 @@ class Frame:
         """Run one statement; what it returns, if it does."""
         self.build.spend(statement.span)
         kind = type(statement)
-        meaning = STATEMENTS.get(kind) or self.special.get(kind)
+        meaning = STATEMENTS.get(kind) or self.own_statements.get(kind)
         if meaning is None:
             misplaced(statement, self.kind)
         returned: Returned | None = meaning(self, statement)
@@ -359,7 +218,7 @@ class Frame:
         """The number of the site of a draw that is made here."""
         site = self.enter(label)
         number = site_number(site)
-        self.build.sites[number] = site
+        self.build.observed.sites[number] = site
         return number
 
     def bind(self, name: str, value: Any, span: Span) -> None:
@@ -374,43 +233,24 @@ class Frame:
         self.locals[name] = value
         self.note_tensors(name, value, span)
 
+    def bind_dim(self, name: str, span: Span) -> None:
+        """Let a name be a symbolic dim, or what an ``assert`` equates it with, here and in types."""
+        size = static_dim(self.build.size_of(name))
+        self.locals[name] = size
+        self.statics[name] = (size, span)
+
     def note_tensors(self, name: str, value: Any, span: Span, module: Module | None = None) -> None:
         """Remember what the spec calls a tensor, or the tensors of a list."""
         if isinstance(value, Value):
-            self.build.bindings.append(Binding(name, value, span, self, module))
+            self.build.observed.bindings.append(Binding(name, value, span, self.place, module))
         elif isinstance(value, list):
             for position, item in enumerate(value):
                 self.note_tensors(f"{name}[{position}]", item, span, module)
 
     def at(self, span: Span, what: str) -> AbstractContextManager[None]:
         """Nodes made inside come from this place."""
-        use, used = self._use if span.source.library else (None, "")
+        use, used = self.place.use if span.source.library else (None, "")
         return self.build.builder.at(Origin(what, span, owner=self.owner, use=use, used=used))
-
-    @cached_property
-    def _use(self) -> tuple[Span | None, str]:
-        """Where the spec called into the library, and what it called."""
-        if self.called_at is not None and not self.called_at.source.library:
-            return self.called_at, self.note.partition(" with ")[0].partition(" ")[2]
-        return self.caller._use if self.caller is not None else (None, "")
-
-    def explain(self, diagnostic: Diagnostic) -> Diagnostic:
-        """Add how we got here. In library code the primary label moves to the user's call."""
-        labels, notes = list(diagnostic.labels), []
-        span = diagnostic.span
-        frame: Frame | None = self
-        while frame is not None:
-            if frame.note and frame.called_at is not None:
-                name, _, dims = frame.note.partition(" with ")
-                if span is not None and span.source.library and not frame.called_at.source.library:
-                    labels = [Label(lab.span, lab.text or ("here" if lab.primary else ""), False) for lab in labels]
-                    span = frame.called_at
-                    labels.insert(0, Label(span, f"in this use of {name}", True))
-                notes.append(f"inside {name}, called at {frame.called_at}{' with ' * bool(dims)}{dims}")
-            frame = frame.caller
-        if len(notes) > NOTES:
-            notes[NOTES - 2 : -1] = [f"... and {len(notes) - NOTES + 1} more calls like it"]
-        return replace(diagnostic, labels=tuple(labels), notes=(*diagnostic.notes, *notes))
 
 
 def _findings(error: SpecError | TypeProblem, statement: ast.Stmt) -> list[Diagnostic]:

@@ -61,7 +61,7 @@ def _assume_64_bits(frame: Frame, dim: Dim) -> None:
             most, least = Dim.of(INT64 - 1), Dim.of(1 - INT64)
             found = [] if at_most(part, most) else [Assumption("<=", part, most, message, place)]
             found += [] if at_most(least, part) else [Assumption(">=", part, least, message, place)]
-            frame.build.assumptions += [one for one in found if one not in frame.build.assumptions]
+            frame.build.observed.assumptions += [one for one in found if one not in frame.build.observed.assumptions]
 
 
 def _numbers(value: Any) -> Iterator[bool | int | float]:

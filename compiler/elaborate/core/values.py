@@ -260,6 +260,12 @@ class Module:
             return None
         return ".".join(part for part in (outer, self.path.removeprefix(self.parent.path).removeprefix(".")) if part)
 
+    def clear(self) -> None:
+        """Forget what was made in it: the model is built again."""
+        self.slots.clear()
+        self.children.clear()
+        self.made.clear()
+
     def settle(self) -> None:
         """Keep the paths of this module and all inside it: no more modules will be made."""
         paths = {child: child.path for child in self.children.values()}

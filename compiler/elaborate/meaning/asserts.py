@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from archonnx.compiler.elaborate.core.control import truth
 from archonnx.compiler.elaborate.core.forms import statement
@@ -33,6 +33,30 @@ class Substitute(Exception):  # noqa: N818 - no error: the build starts again, k
         }
 
 
+Built = TypeVar("Built")
+
+
+def settled(
+    attempt: Callable[[Mapping[str, Dim]], Built], known: Mapping[str, Dim]
+) -> tuple[Built, Mapping[str, Dim], list[Assumption]]:
+    """What an attempt to build gives once no ``assert`` in it equates a dim any more.
+
+    Args:
+        attempt: builds with these dims substituted; it starts again whenever it comes to another equality.
+        known: the dims that are substituted at first.
+
+    Returns:
+        what was built, with all substitutions, and the equalities that were met.
+    """
+    assumed: list[Assumption] = []
+    while True:
+        try:
+            return attempt(known), known, assumed
+        except Substitute as found:
+            known = found.added_to(known)
+            assumed.append(found.assumption)
+
+
 @statement(ast.Assert)
 def check_assert(frame: Frame, statement: ast.Assert) -> None:
     """Decide the condition, or assume it."""
@@ -59,8 +83,8 @@ def _check_dims(frame: Frame, statement: ast.Assert, condition: ast.Binary, left
     if decided is None:
         message = _message(frame, statement, sized=True)
         assumption = Assumption(condition.op, a, b, message, statement.span)
-        if assumption not in frame.build.assumptions:
-            frame.build.assumptions.append(assumption)
+        if assumption not in frame.build.observed.assumptions:
+            frame.build.observed.assumptions.append(assumption)
         for symbol, value in ((a.symbol, b), (b.symbol, a)):
             if condition.op == "==" and symbol is not None and symbol not in value.symbols():
                 raise Substitute(symbol, value, assumption)

@@ -50,7 +50,7 @@ def module_attribute(frame: Frame, module: Module, name: str, span: Span) -> Any
         if name in own:
             return Method(own[name], module)
         if name not in module.slots and ready(module):
-            inner = Frame(frame.build, module.block.scope, module, site=frame.site, caller=frame)
+            inner = frame.inner(module.block.scope, module, site=frame.site)
             add_setup(inner, module, span)
         known += own
     if name in module.slots:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.signatures import DTYPES, evaluate_argument, is_tensor_type
 from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.suites import silenced
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Given, Module, describe
+from archonnx.compiler.elaborate.core.values import Given, Module, Scope, describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import broadcast_to
@@ -26,40 +27,28 @@ DEPTH = 64
 """Calls inside calls; a spec that nests deeper is refused."""
 
 
-def enter(frame: Frame, scope: Any, owner: Module, span: Span, what: str, label: str) -> Frame:
+def enter(frame: Frame, scope: Scope, owner: Module, call: Call, label: str, kind: str = "fn") -> Frame:
     """A frame for a body called from here."""
-    around: list[str] = []
-    outer: Frame | None = frame
-    while outer is not None:
-        around.append(outer.note)
-        outer = outer.caller
+    around = [place.call.what + place.call.sizes if place.call is not None else "" for place in frame.place.around()]
     if len(around) > DEPTH:
         frame.build.give_up()
         often = max(set(around), key=around.count)
-        fail("AX0216", f"calls nest deeper than {DEPTH}: does {often or what} call itself?", span)
-    return Frame(
-        frame.build,
-        scope,
-        owner,
-        site=frame.enter(label),
-        caller=frame,
-        note=what,
-        called_at=span,
-        sealed=frame.sealed and owner is frame.owner,
-    )
+        fail("AX0216", f"calls nest deeper than {DEPTH}: does {often or call.what} call itself?", call.at)
+    sealed = frame.sealed and owner is frame.owner
+    return frame.inner(scope, owner, kind, call, site=frame.enter(label), sealed=sealed)
 
 
 @contextmanager
 def nesting(frame: Frame, what: str, span: Span) -> Iterator[None]:
     """Arguments inside arguments are bounded: a default may make the very thing that it belongs to."""
-    frame.build.depth += 1
+    frame.build.spending.depth += 1
     try:
-        if frame.build.depth > DEPTH:
+        if frame.build.spending.depth > DEPTH:
             frame.build.give_up()
             fail("AX0216", f"arguments nest deeper than {DEPTH}: does {what} need itself?", span)
         yield
     finally:
-        frame.build.depth -= 1
+        frame.build.spending.depth -= 1
 
 
 def bind_arguments(
@@ -142,11 +131,11 @@ def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
 def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None, span: Span) -> Any:
     """Run a body to its ``return`` and check what it gives."""
     report = inner.build.report
-    with report.collecting(lambda diagnostic: report.add_at_place(inner.explain(diagnostic))):
+    with report.collecting(lambda diagnostic: report.add_at_place(inner.place.explain(diagnostic))):
         returned = inner.run(body)
         if returned is None:
             where = result.span if result is not None else span
             fail("AX0210", f"{what} ends without `return`", where)
-        inner.results = returned.values
+        inner.outcome.values = returned.values
         return check_results(inner, what, result, returned.values, returned.spans)
     raise silenced()

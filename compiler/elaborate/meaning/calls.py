@@ -8,6 +8,7 @@ from typing import Any
 from archonnx.compiler.elaborate.core.algebra import copy_of, is_group
 from archonnx.compiler.elaborate.core.forms import assigned, callable_, form, function_form
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call
 from archonnx.compiler.elaborate.core.signatures import assign_arguments, evaluate_argument
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import (
@@ -117,17 +118,18 @@ def _call_function(
 def _call_function_assigned(frame: Frame, function: Function, given: Mapping[str, Given], span: Span) -> Any:
     declaration = function.declaration
     what = f"fn `{declaration.name}`"
-    inner = _enter_function(frame, function, what, span)
+    inner = _enter_function(frame, function, span)
     bind_arguments(frame, inner, what, declaration.parameters, given, span)
     if declaration.backward is None:
         return run_body(inner, what, declaration.body, declaration.result, span)
     return run_with_backward(inner, what, declaration, span)
 
 
-def _enter_function(frame: Frame, function: Function, what: str, span: Span) -> Frame:
+def _enter_function(frame: Frame, function: Function, span: Span) -> Frame:
     """A frame for the body of a ``fn``, with what it sees of the body around it."""
-    inner = enter(frame, function.scope, frame.owner, span, what, function.declaration.name)
-    inner.makes = (*frame.makes, (span.source.name, span.start), *frame.indices)
+    name = function.declaration.name
+    inner = enter(frame, function.scope, frame.owner, Call("fn", name, span), name)
+    inner.chain = (*frame.chain, (span.source.name, span.start), *frame.indices)
     if function.around is not None:
         inner.locals.update(function.around.names)
         inner.statics.update(function.around.dims)

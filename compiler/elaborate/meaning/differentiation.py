@@ -9,7 +9,9 @@ from typing import Any
 
 from archonnx.compiler.autodiff import NotDifferentiable, reaching_gradient
 from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, tensor_of
-from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.build import Build
+from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call, Place
 from archonnx.compiler.elaborate.core.values import Derived, Module, Results, Returned, describe
 from archonnx.compiler.gradients import gradient_help
 from archonnx.compiler.ir.builder import Builder
@@ -75,11 +77,11 @@ def _is_derivative(builder: Builder, y: Value) -> bool:
 @contextmanager
 def working_in(build: Build, builder: Builder) -> Iterator[None]:
     """Evaluate with another builder: gradients are added to a copy of the model's nodes."""
-    outer, build.builder = build.builder, builder
+    outer, build.graph.builder = build.graph.builder, builder
     try:
         yield
     finally:
-        build.builder = outer
+        build.graph.builder = outer
 
 
 def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
@@ -115,13 +117,11 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
     after = Frame(
         inner.build,
         inner.scope,
-        inner.owner,
+        Place("fn", inner.owner, Call("the backward of fn", declaration.name, span), inner.place.caller),
         site=inner.enter("backward"),
         locals=dict(inner.locals),
         statics=dict(inner.statics),
-        caller=inner.caller,
-        note=f"the backward of {what}",
-        called_at=span,
+        preparing=inner.preparing,
     )
     arguments = [inner.locals[p.name] for p in declaration.parameters]
     floats = [value for value in arguments if isinstance(value, Value) and value.type.dtype.is_float]
@@ -165,7 +165,7 @@ def _backward(
     after: Frame, what: str, declaration: ast.Fn, results: Sequence[Value], floats: Sequence[Value]
 ) -> tuple[Backward, list[Value]]:
     """The graph of a ``backward`` clause, and the tensors that it reads besides the cotangents and the arguments."""
-    around = after.build.stating
+    around = after.build.under_way.stating
     for outer in around:
         if outer.is_same(declaration, after.locals):
             outer.used = True

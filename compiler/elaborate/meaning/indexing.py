@@ -142,7 +142,7 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
     wanted = Dim.of(position + 1 if position >= 0 else -position)
     if known is None and not at_most(wanted, size):
         message = f"an axis of size {size} is indexed at {position}"
-        frame.build.assumptions.append(Assumption(">=", size, wanted, message, subscript.span))
+        frame.build.observed.assumptions.append(Assumption(">=", size, wanted, message, subscript.span))
         frame.build.assume(">=", size, wanted)
     return take_at(value, axis, position)
 

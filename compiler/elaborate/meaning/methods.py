@@ -8,6 +8,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.forms import callable_
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
 from archonnx.compiler.elaborate.core.values import Given, Method
 from archonnx.grammar import ast
@@ -41,8 +42,9 @@ def _run_method(
     assert module.block is not None
     what = f"method `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.parameters], arguments, piped)
-    inner = enter(frame, module.block.scope, module, span, what, f"{module.key}.{declaration.name}")
-    inner.kind, inner.sealed = "method", True
+    call = Call("method", declaration.name, span)
+    inner = enter(frame, module.block.scope, module, call, f"{module.key}.{declaration.name}", "method")
+    inner.sealed = True
     enter_module(inner, module)
     known = ready(module)  # before the arguments, which may apply the module
     if known:

@@ -8,6 +8,7 @@ from typing import Any
 from archonnx.compiler.elaborate.core.dependence import module_dims
 from archonnx.compiler.elaborate.core.forms import callable_
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
 from archonnx.compiler.elaborate.core.values import BlockType, Derived, Given, Module, Results, describe, is_callable
 from archonnx.compiler.ir.value import Value
@@ -24,7 +25,7 @@ def make_module(
 ) -> Module:
     """The module of this site: made once for each owner, chain of fn calls and static loop index."""
     owner, declaration = frame.owner, block.declaration
-    key = (*frame.makes, span.source.name, span.start, span.end, *frame.indices)
+    key = (*frame.chain, span.source.name, span.start, span.end, *frame.indices)
     module = owner.children.get(key)
     if module is None:
         if frame.sealed:
@@ -34,14 +35,14 @@ def make_module(
                 span,
                 help="make the module in the body of its block or model, and use it here",
             )
-        if frame.build.frozen_slots:
+        if frame.build.mode.complete:
             fail("AX0314", "this module is made only in training: the parameters must not depend on `training`", span)
         module = Module(block, {}, owner, hint, span)
         module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
         owner.children[key] = module
     what = f"block `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
-    inner = Frame(frame.build, block.scope, module, caller=frame)
+    inner = frame.inner(block.scope, module)
     surround(inner, block, span)
     frame.owner = module  # a module made inside an argument belongs to this one, under the parameter's name
     try:
@@ -68,20 +69,17 @@ def apply_module(
     declaration = module.block.declaration
     what = f"block `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
-    inner = enter(frame, module.block.scope, module, span, what, module.key or "model")
-    inner.kind = "block"
+    call = Call("block", declaration.name, span, module.dims)
+    inner = enter(frame, module.block.scope, module, call, module.key or "model", "block")
     enter_module(inner, module)
     bind_arguments(frame, inner, what, declaration.inputs, given, span)
     fix_module_dims(inner, module)
-    fixed = [f"{name} = {size}" for name, (size, _) in module.dims.items()]
-    if fixed:
-        inner.note = f"{what} with {', '.join(fixed)}"
     result = run_body(inner, what, declaration.body, declaration.result, span)
     items = result.items if isinstance(result, Results) else (result,)
     names = [name or str(n) for n, name in enumerate(result.names)] if isinstance(result, Results) else [""]
     for name, item in zip(names, items, strict=True):
         frame.note_tensors(name, item, span, module)
-    frame.build.applied.append((module, tuple(item for item in items if isinstance(item, Value))))
+    frame.build.observed.applied.append((module, tuple(item for item in items if isinstance(item, Value))))
     return result
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from archonnx.compiler.elaborate.core.control import truth
-from archonnx.compiler.elaborate.core.frame import Build, Frame, site_number
+from archonnx.compiler.elaborate.core.frame import Frame, site_number
 from archonnx.compiler.elaborate.core.values import Slot
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -53,7 +53,7 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
             others=[Label(slot.statement.span, "first here")],
         )
     if slot is None:
-        if frame.build.frozen_slots:
+        if frame.build.mode.complete:
             fail(
                 "AX0314",
                 f"`{word} {name}` exists only in training: the parameters must not depend on `training`",
@@ -94,14 +94,11 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
                 help=did_you_mean(option.name or "", OPTIONS) or f"options are {', '.join(OPTIONS)}",
             )
         options[option.name] = truth(frame, option.value)
-    locals_then, statics_then = dict(frame.locals), dict(frame.statics)
-    build, scope, owner = frame.build, frame.scope, frame.owner
+    apart, around, owner = frame.apart(), frame.build, frame.owner
 
     @cache
     def unplaced() -> tuple[Graph, Mapping[int, str]]:
-        sub = Build(build.report, build.root, float_type=build.float_type, builder=Builder())
-        inner = Frame(sub, scope, owner, locals=dict(locals_then), statics=statics_then, kind=frame.kind, sealed=True)
-        return initial_graph(inner, statement, type_, build.builder), sub.sites
+        return initial_graph(apart, statement, type_, around.builder), apart.build.observed.sites
 
     def initial(path: str) -> Graph:
         original = owner.copied_path()
@@ -151,15 +148,18 @@ def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: Tensor
 
 def _check_closed(builder: Builder, value: Value, seed: Mapping[str, Value], statement: ast.Param | ast.Buffer) -> None:
     """Initial values are computed before anything runs, so they depend on no input, draw or parameter."""
-    nodes = needed(builder.nodes, [value])
-    known = {v for node in nodes for v in node.outputs} | set(seed.values())
-    for v in (value, *(v for node in nodes for v in node.inputs)):
-        if v not in known:
-            others = [Label(v.origin.place, v.origin.subject)] if v.origin.place is not None else []
-            fail(
-                "AX0326",
-                f"the initial value of `{statement.name}` depends on {v.origin.subject}, which is known only when "
-                "the model runs",
-                statement.value.span,
-                others=others,
-            )
+    for v in open_inputs(builder.nodes, value, seed.values()):
+        fail(
+            "AX0326",
+            f"the initial value of `{statement.name}` depends on {v.origin.subject}, which is known only when "
+            "the model runs",
+            statement.value.span,
+            others=[Label(v.origin.place, v.origin.subject)] if v.origin.place is not None else [],
+        )
+
+
+def open_inputs(nodes: Sequence[Node], value: Value, given: Iterable[Value] = ()) -> list[Value]:
+    """What a value depends on that neither these nodes make nor is given."""
+    made = needed(nodes, [value])
+    known = {v for node in made for v in node.outputs} | set(given)
+    return [v for v in (value, *(v for node in made for v in node.inputs)) if v not in known]

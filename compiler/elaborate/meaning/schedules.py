@@ -7,6 +7,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.forms import callable_
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
 from archonnx.compiler.elaborate.core.values import (
     Configured,
@@ -32,7 +33,7 @@ def configure(
     declaration = type_.declaration
     what = describe(type_)
     given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
-    inner = Frame(frame.build, type_.scope, frame.owner)
+    inner = frame.inner(type_.scope, frame.owner)
     with nesting(frame, what, span):
         bind_arguments(frame, inner, what, declaration.hyperparameters, given, span)
     return Configured(type_, inner.locals)
@@ -56,10 +57,10 @@ def _call_schedule(
     declaration = callee.of.declaration
     what = describe(callee)
     given = assign_arguments(what, [p.name for p in declaration.inputs], arguments, piped)
-    inner = enter(frame, callee.of.scope, frame.owner, span, what, declaration.name)
-    inner.kind = "schedule"
+    call = Call("schedule", declaration.name, span)
+    inner = enter(frame, callee.of.scope, frame.owner, call, declaration.name, "schedule")
     inner.locals = dict(callee.arguments)
-    with frame.build.floats(frame.build.model_float):
+    with frame.build.floats(frame.build.mode.float_type):
         bind_arguments(frame, inner, what, declaration.inputs, given, span)
         result = run_body(inner, what, declaration.body, declaration.result, span)
     if isinstance(result, Value) and result.type.dtype.is_float:

@@ -27,17 +27,13 @@ def add_setup(inner: Frame, module: Module, span: Span) -> None:
 def setup_of(inner: Frame, module: Module) -> Frame:
     """A frame in which the module's setup has run; where it is running, what it has bound so far."""
     assert module.block is not None
-    if (running := inner.build.preparing.get(module)) is not None:
+    if (running := inner.preparing.get(module)) is not None:
         return running
-    declaration = module.block.declaration
-    setup = Frame(inner.build, module.block.scope, module, site=inner.site, caller=inner, kind="block")
+    setup = inner.inner(module.block.scope, module, "block", site=inner.site)
     enter_module(setup, module)
-    setup.skip = application_statements(module.block)
-    inner.build.preparing[module] = setup
-    try:
-        setup.run(declaration.body)
-    finally:
-        del inner.build.preparing[module]
+    setup.left_out = application_statements(module.block)
+    setup.preparing = {**inner.preparing, module: setup}
+    setup.run(module.block.declaration.body)
     return setup
 
 

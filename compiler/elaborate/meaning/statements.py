@@ -147,8 +147,8 @@ def update_buffer(frame: Frame, statement: ast.Update) -> None:
     if not frame.build.is_training(frame.owner):
         return
     value = declared(frame, slot.statement.type, frame.evaluate(statement.value), statement.value)
-    frame.build.updates[slot] = frame.locals[slot.name] = stop_gradient(value)
-    frame.build.updating.setdefault(slot, []).append(frame)
+    frame.build.graph.updates[slot] = frame.locals[slot.name] = stop_gradient(value)
+    frame.build.graph.updating.setdefault(slot, []).append(frame.outcome)
 
 
 @statement(ast.If)

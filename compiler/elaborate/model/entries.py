@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.build import Build
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
 from archonnx.compiler.elaborate.core.suites import silenced
-from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
-from archonnx.compiler.elaborate.meaning.asserts import Substitute
+from archonnx.compiler.elaborate.core.values import Results, describe
+from archonnx.compiler.elaborate.meaning.asserts import settled
 from archonnx.compiler.elaborate.meaning.bodies import run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.setup import add_setup, enter_module
-from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming, facts_in_force
 from archonnx.compiler.ir.graph import Graph
@@ -50,32 +50,22 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> El
     if entry.name in RESERVED:
         report.error("AX0205", f"`{entry.name}` is taken: every model has a graph of this name", entry.name_span)
         raise silenced()
-    substitutions: dict[str, Dim] = {}
-    assumed: list[Assumption] = []
-    while True:
-        build = Build(
-            report,
-            judged.build.root,
-            float_type=judged.build.float_type,
-            builder=Builder(),
-            applied=judged.build.applied,
-            frozen_slots=True,
-            substitutions=substitutions,
-        )
-        try:
-            graph, work = _elaborate(judged, entry, build)
-            results = computation(work, entry.name, graph.outputs)
-            return ElaboratedEntry(graph, (*assumed, *build.assumptions), results)
-        except Substitute as found:
-            substitutions = found.added_to(substitutions)
-            assumed.append(found.assumption)
+
+    def attempt(substitutions: Mapping[str, Dim]) -> tuple[Graph, Elaboration]:
+        build = judged.build.fresh(report, complete=True, substitutions=substitutions)
+        build.observed.applied = judged.build.observed.applied  # what an entry applies is the model's
+        return _elaborate(judged, entry, build)
+
+    (graph, work), _, assumed = settled(attempt, {})
+    results = computation(work, entry.name, graph.outputs)
+    return ElaboratedEntry(graph, (*assumed, *work.build.observed.assumptions), results)
 
 
 def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Graph, Elaboration]:
     root, report = build.root, build.report
     assert root.block is not None
     what = f"entry `{entry.name}`"
-    frame = Frame(build, root.block.scope, root, site=f"/entry.{entry.name}", kind="entry", sealed=True)
+    frame = Frame.top(build, root.block.scope, "entry", site=f"/entry.{entry.name}", sealed=True)
     work = Elaboration(build, arguments=judged.arguments)
     with build.builder.active(), assuming(()):
         enter_module(frame, root)
@@ -97,7 +87,7 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
     """Each argument is a graph input; free names of dims are symbols, ``dim`` arguments i64[] inputs."""
     for parameter in entry.parameters:
         if parameter.type is not None and parameter.type.name == "dim" and parameter.type.dims is None:
-            _bind_symbol(frame, parameter.name, parameter)
+            frame.bind_dim(parameter.name, parameter.span)
             origin = Origin(f"dim `{parameter.name}`", parameter.span)
             frame.build.inputs[parameter.name] = Value(TensorType(DType.i64, ()), parameter.name, origin)
     for parameter in entry.parameters:
@@ -114,19 +104,13 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
             if isinstance(dim, ast.Dots):
                 fail("AX0209", "an argument of an entry has a fixed number of axes", dim.span)
             if isinstance(dim, ast.Name) and dim.id not in frame.statics:
-                _bind_symbol(frame, dim.id, dim)
+                frame.bind_dim(dim.id, dim.span)
         known = tensor_type(frame, type_)
         origin = Origin(f"argument `{name}`", parameter.span)
         value = Value(known, name, origin)
         frame.build.inputs[name] = frame.locals[name] = value
         work.fields[name] = Field(name, known, origin=origin)
         frame.note_tensors(name, value, parameter.span)
-
-
-def _bind_symbol(frame: Frame, name: str, node: ast.Node) -> None:
-    size = static_dim(frame.build.substitutions.get(name, Dim.of(name)))
-    frame.locals[name] = size
-    frame.statics[name] = (size, node.span)
 
 
 def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:

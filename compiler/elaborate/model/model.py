@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.build import Build, Mode, Outcome
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
 from archonnx.compiler.elaborate.core.signatures import DTYPES, assign_arguments, is_tensor_type
-from archonnx.compiler.elaborate.core.values import Given, ModelType, Module, Scope, Slot, describe, static_dim
-from archonnx.compiler.elaborate.meaning.asserts import Substitute
+from archonnx.compiler.elaborate.core.values import Given, ModelType, Module, Scope, Slot, describe
+from archonnx.compiler.elaborate.meaning.asserts import settled
 from archonnx.compiler.elaborate.meaning.bodies import bind_arguments
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.setup import bind_nested
@@ -24,7 +25,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.parts import cut
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.program import SEED, STEP, Assumption, Field, Parameter
+from archonnx.compiler.program import SEED, STEP, Field, Parameter
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, fail
@@ -88,34 +89,20 @@ def elaborate_model(
         SpecError: with all findings of the stage.
     """
     root = Module(ModelType(model, scope), {}, None, None, model.name_span)
-    judged, substitutions = _judge(scope, model, arguments, root, report, float_type)
+    judged = _judge(scope, model, arguments, root, report, float_type)
     root.settle()
     report.finish()
     _check_interface(judged, model, report)
 
-    assumed: list[Assumption] = []
-
     def retrain(frozen: Sequence[Module]) -> Elaboration:
-        known = substitutions
-        while True:
-            build = Build(
-                report,
-                root,
-                training=True,
-                float_type=float_type,
-                frozen_slots=True,
-                substitutions=known,
-                frozen=frozenset(frozen),
-            )
-            try:
-                elaboration = _run(scope, model, arguments, build)
-            except Substitute as found:  # of an assert that only training reaches
-                known = found.added_to(known)
-                assumed.append(found.assumption)
-                continue
-            report.finish()
-            elaboration.build.assumptions[:0] = assumed
-            return elaboration
+        def attempt(known: Mapping[str, Dim]) -> Elaboration:
+            mode = {"training": True, "complete": True, "substitutions": known, "frozen": frozenset(frozen)}
+            return _run(scope, model, arguments, judged.build.fresh(report, **mode))
+
+        elaboration, _, assumed = settled(attempt, judged.build.mode.substitutions)
+        report.finish()
+        elaboration.build.observed.assumptions[:0] = assumed  # of asserts that only training reaches
+        return elaboration
 
     trained = retrain(())
     return ElaboratedModel(judged, trained, _parameters(root, trained, report), retrain)
@@ -143,33 +130,28 @@ def _parameters(root: Module, trained: Elaboration, report: Report) -> dict[str,
 
 def _judge(
     scope: Scope, model: ast.Model, arguments: Mapping[str, Any], root: Module, report: Report, float_type: DType
-) -> tuple[Elaboration, dict[str, Dim]]:
+) -> Elaboration:
     """The first build. An ``assert`` that equates a dim starts it again, with the dim replaced."""
-    substitutions: dict[str, Dim] = {}
-    while True:
-        fresh = Report()
-        build = Build(fresh, root, float_type=float_type, substitutions=substitutions)
-        try:
-            elaboration = _run(scope, model, arguments, build)
-        except Substitute as found:
-            substitutions = found.added_to(substitutions)
-            root.slots.clear()
-            root.children.clear()
-            root.made.clear()
-            continue
-        seen = elaboration.build.seen_parameters
-        if seen is not None and seen < len(root.made) and not fresh.failed:
-            build = Build(fresh, root, float_type=float_type, substitutions=substitutions)
-            elaboration = _run(scope, model, arguments, build)  # once more: `self` is all parameters, later ones too
-        for diagnostic in fresh.diagnostics:
-            report.add(diagnostic)
-        elaboration.build.report = report
-        return elaboration, substitutions
+
+    def attempt(substitutions: Mapping[str, Dim]) -> Elaboration:
+        root.clear()
+        build = Build(Report(), root, Mode(float_type=float_type, substitutions=substitutions))
+        elaboration = _run(scope, model, arguments, build)
+        seen = build.observed.parameters_in_self
+        if seen is not None and seen < len(root.made) and not build.report.failed:
+            return _run(scope, model, arguments, build.fresh())  # once more: `self` is all parameters, later ones too
+        return elaboration
+
+    elaboration, _, _ = settled(attempt, {})
+    for diagnostic in elaboration.build.report.diagnostics:
+        report.add(diagnostic)
+    elaboration.build.report = report
+    return elaboration
 
 
 def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Build) -> Elaboration:
     elaboration = Elaboration(build)
-    frame = Frame(build, scope, build.root, kind="model", special=_statements(elaboration), locals={"self": build.root})
+    frame = Frame.top(build, scope, "model", own_statements=_statements(elaboration), locals={"self": build.root})
     bind_nested(frame, build.root)
     what = f"model `{model.name}`"
     names = [p.name for p in model.parameters]
@@ -206,25 +188,19 @@ def _bind_dims(frame: Frame, model: ast.Model) -> None:
         if isinstance(statement, ast.Input | ast.Target):
             for dim in statement.type.dims or ():
                 if isinstance(dim, ast.Name) and dim.id not in frame.locals and dim.id not in assigned:
-                    _bind_dim(frame, dim)
-
-
-def _bind_dim(frame: Frame, dim: ast.Name) -> None:
-    size = static_dim(frame.build.substitutions.get(dim.id, Dim.of(dim.id)))
-    frame.locals[dim.id] = size
-    frame.statics[dim.id] = (size, dim.span)
+                    frame.bind_dim(dim.id, dim.span)
 
 
 def _updated_by(build: Build, loss: Value) -> frozenset[Slot]:
     """The buffers whose ``update`` stands in the model itself, or in an application whose result this loss needs."""
-    if not build.updating:
+    if not build.graph.updating:
         return frozenset()
     read = {loss}.union(*(node.inputs for node in needed(build.builder.nodes, [loss])))
 
-    def evaluated(frame: Frame) -> bool:
-        return frame.results is None or any(isinstance(v, Value) and v in read for v in frame.results)
+    def evaluated(outcome: Outcome) -> bool:
+        return outcome.values is None or any(isinstance(v, Value) and v in read for v in outcome.values)
 
-    return frozenset(slot for slot, frames in build.updating.items() if any(map(evaluated, frames)))
+    return frozenset(slot for slot, outcomes in build.graph.updating.items() if any(map(evaluated, outcomes)))
 
 
 def check_sizes(build: Build) -> None:
@@ -300,7 +276,7 @@ def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input 
         if isinstance(dim, ast.Dots):
             fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
         if isinstance(dim, ast.Name) and dim.id not in frame.locals:
-            _bind_dim(frame, dim)
+            frame.bind_dim(dim.id, dim.span)
     known = tensor_type(frame, type_)
     origin = Origin(f"{'target' if target else 'input'} `{name}`", statement.span)
     value = Value(TensorType(known.dtype, known.shape, known.notes), name, origin)

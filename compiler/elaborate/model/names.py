@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
-from archonnx.compiler.elaborate.core.frame import Binding, Frame
+from archonnx.compiler.elaborate.core.build import Binding
+from archonnx.compiler.elaborate.core.place import Place
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Computation, NamedTensor
@@ -28,12 +30,12 @@ def computation(of: Elaboration, name: str, results: Mapping[str, Value]) -> Com
 def named_tensors(of: Elaboration) -> tuple[NamedTensor, ...]:
     """The tensors of a model (or entry) that have names, in program order; a name may stand several times."""
     namer = _Namer(of)
-    return tuple(namer.named(binding) for binding in of.build.bindings)
+    return tuple(namer.named(binding) for binding in of.build.observed.bindings)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """What a frame says of the names in it: what stands before them, and the line of the model that leads there."""
+class _Around:
+    """What a body says of the names in it: what stands before them, and the line of the model that leads there."""
 
     prefix: str
     calls: tuple[str, ...]
@@ -46,28 +48,28 @@ class _Namer:
 
     def __init__(self, of: Elaboration) -> None:
         self._of = of
-        self._places: dict[int, _Place] = {}
+        self._around: dict[Place, _Around] = {}
         self._slots = {value: slot for slot, value in of.build.parameters.items()}
 
     def named(self, binding: Binding) -> NamedTensor:
-        place = self._places.get(id(binding.frame))  # the bindings keep their frames alive
-        if place is None:
-            place = self._places[id(binding.frame)] = _place(binding.frame)
+        around = self._around.get(binding.place)
+        if around is None:
+            around = self._around[binding.place] = _around(binding.place)
         if binding.module is not None:
-            name = _dotted(*place.calls, binding.module.path, binding.name)
+            name = _dotted(*around.calls, binding.module.path, binding.name)
         else:
-            name = _dotted(place.prefix, binding.name)
-        kind = self._kind(binding, name, place)
-        inner = place.inner and kind not in ("param", "buffer")
-        return NamedTensor(name, kind, binding.value, binding.span, place.called_at or binding.span, inner)
+            name = _dotted(around.prefix, binding.name)
+        kind = self._kind(binding, name, around)
+        inner = around.inner and kind not in ("param", "buffer")
+        return NamedTensor(name, kind, binding.value, binding.span, around.called_at or binding.span, inner)
 
-    def _kind(self, binding: Binding, name: str, place: _Place) -> str:
+    def _kind(self, binding: Binding, name: str, around: _Around) -> str:
         of = self._of
         if binding.module is not None:
             return "module"
         if (slot := self._slots.get(binding.value)) is not None:
             return "buffer" if slot.buffer else "param"
-        if place.inner:
+        if around.inner:
             return "value"
         if (field := of.fields.get(name)) is not None and of.build.inputs.get(name) is binding.value:
             return "target" if field.target else "input"
@@ -79,38 +81,20 @@ def _is(kept: tuple[Value, Span] | None, value: Value) -> bool:
     return kept is not None and kept[0] is value
 
 
-def _place(frame: Frame) -> _Place:
-    """The path of the module around a frame, the names of the fns on the way, and the call that the model makes."""
+def _around(place: Place) -> _Around:
+    """The path of the module around a body, the names of the fns on the way, and the call that the model makes."""
+    way = list(takewhile(lambda place: place.kind not in TOP, place.around()))
     calls: list[str] = []
-    owner = frame.owner
-    for inner in _around(frame):
+    owner = place.owner
+    for inner in way:
         owner = inner.owner
-        if inner.kind == "block" or inner.note.startswith("block"):
+        if inner.kind == "block":
             break
-        calls.insert(0, _called(inner))
+        calls.insert(0, inner.call.name if inner.call is not None else "")
         if inner.kind == "method":
             break
-    called_at = None
-    for inner in _around(frame):
-        called_at = inner.called_at or called_at
-    return _Place(_dotted(owner.path, *calls), tuple(calls), called_at, not _is_top(frame))
-
-
-def _around(frame: Frame) -> Iterator[Frame]:
-    """A frame and its callers, up to the body of the model or entry, which is left out."""
-    current: Frame | None = frame
-    while current is not None and not _is_top(current):
-        yield current
-        current = current.caller
-
-
-def _is_top(frame: Frame) -> bool:
-    return frame.kind in TOP
-
-
-def _called(frame: Frame) -> str:
-    """The name of the fn or method whose body this is: its note says ``fn `mse` ``."""
-    return frame.note.partition("`")[2].partition("`")[0]
+    called = [inner.call.at for inner in way if inner.call is not None]
+    return _Around(_dotted(owner.path, *calls), tuple(calls), called[-1] if called else None, bool(way))
 
 
 def _dotted(*parts: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.build import Build, Mode
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Module, Scope
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.types import DType
@@ -60,5 +61,5 @@ def program_frame(scope: Scope, report: Report, trained: Elaboration, known: Map
 
 def block_frame(scope: Scope, report: Report, at: Span, float_type: DType, names: Mapping[str, Any]) -> Frame:
     """The same, of all names and the place of what has them."""
-    build = Build(report, Module(None, {}, None, None, at), float_type=float_type)
-    return Frame(build, scope, build.root, kind="train", locals=dict(names), sealed=True)
+    build = Build(report, Module(None, {}, None, None, at), Mode(float_type=float_type))
+    return Frame.top(build, scope, "train", locals=dict(names), sealed=True)

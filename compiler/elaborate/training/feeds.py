@@ -92,7 +92,7 @@ def _fed(scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Val
     """A field that is fed by an expression."""
     statement, report = feed.statement, Report()
     frame = block_frame(scope, report, statement.span, model.float_type, {**model.arguments, **feed.names})
-    frame.build.builder = builder
+    frame.build.graph.builder = builder
     rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
     frame.locals["data"] = {"index": constant(np.arange(rows or 0)), **inputs}
     given = frame.evaluate(statement.value)

@@ -101,9 +101,7 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
 def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
     """The names of the model, on top of the program's."""
     names = {name: value for name, value in trained.names.items() if value is not POISON}
-    return Frame(
-        trained.build, frame.scope, trained.build.root, kind="train", locals={**names, **frame.locals}, sealed=True
-    )
+    return Frame.top(trained.build, frame.scope, "train", locals={**names, **frame.locals}, sealed=True)
 
 
 def _slot(trained: Elaboration, value: Any) -> Slot | None:

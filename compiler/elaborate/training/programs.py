@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
-from archonnx.compiler.elaborate.core.frame import BUDGET, Frame
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.suites import NOT_BUILT, not_built, silenced
 from archonnx.compiler.elaborate.core.values import Function, Results, Scope, describe
@@ -203,7 +203,7 @@ def _noted(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
     report = frame.build.report
     with report.collecting(report.add_at_place):
         return _read(frame, block, statement)
-    if frame.build.spent > BUDGET or len(block.statements) >= STATEMENTS:
+    if frame.build.exhausted or len(block.statements) >= STATEMENTS:
         raise silenced()
     frame.locals, block.loop = around, loop
     return ()

@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.elaborate.core.frame import Build, Frame
+from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.place import Call, Place
 from archonnx.compiler.elaborate.core.values import Configured, Given, OptimizerType, Slot, describe
 from archonnx.compiler.elaborate.meaning.bodies import bind_arguments, run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
+from archonnx.compiler.elaborate.meaning.parameters import open_inputs
 from archonnx.compiler.elaborate.meaning.typed import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.gradients import loss_gradients
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.facts import assuming
-from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -107,15 +109,14 @@ def simplified(trained: Elaboration) -> Elaboration:
     from archonnx.compiler.passes.manager import optimise
 
     build = trained.build
-    slots = list(build.updates)
+    slots = list(build.graph.updates)
     outputs = {f"loss {name}": value for name, (value, _) in trained.losses.items()}
-    outputs |= {f"update {i}": build.updates[slot] for i, slot in enumerate(slots)}
+    outputs |= {f"update {i}": build.graph.updates[slot] for i, slot in enumerate(slots)}
     inputs = dict(build.inputs) | {f"parameter {i}": v for i, v in enumerate(build.parameters.values())}
     graph = optimise(Graph("forward", inputs, tuple(build.builder.nodes), outputs, trained.facts))
-    builder = Builder()
-    builder.nodes = list(graph.nodes)
-    work = build.copy(builder)
-    work.updates = {slot: graph.outputs[f"update {i}"] for i, slot in enumerate(slots)}
+    work = build.copy()
+    work.builder.nodes[:] = graph.nodes
+    work.graph.updates = {slot: graph.outputs[f"update {i}"] for i, slot in enumerate(slots)}
     losses = {name: (graph.outputs[f"loss {name}"], span) for name, (_, span) in trained.losses.items()}
     return replace(trained, build=work, losses=losses)
 
@@ -141,7 +142,7 @@ def build_step(
             _minimize(step, objective, clip or Clip())
         updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
         for slot in dict.fromkeys(slot for group in updated for slot in group):
-            step.outputs[NEXT + slot.path] = step.work.build.updates[slot]
+            step.outputs[NEXT + slot.path] = step.work.build.graph.updates[slot]
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
 
 
@@ -232,19 +233,17 @@ def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: V
         frame.locals[statement.name] = step.carry(name, type_, _initial_state(frame, statement))
         states[statement.name] = name, statement.span
 
-    what = f"optimizer `{declaration.name}`"
+    call = Call("optimizer", declaration.name, span)
+    what = call.what
     frame = Frame(
         build,
         optimizer.of.scope,
-        build.root,
-        kind="optimizer",
-        special={ast.State: state},
-        note=what,
-        called_at=span,
-        sealed=True,
+        Place("optimizer", build.root, call),
         site=f"{objective.name}/{slot.path}",
+        locals={**optimizer.arguments, "decay": slot.decay},
+        sealed=True,
+        own_statements={ast.State: state},
     )
-    frame.locals = {**optimizer.arguments, "decay": slot.decay}
     p = build.parameters[slot]
     if len(declaration.inputs) != 3:
         fail(
@@ -299,19 +298,16 @@ def _made(value: Any) -> list[Label]:
 
 def _initial_state(frame: Frame, statement: ast.State) -> Graph:
     """The starting value of a state, as a graph without inputs."""
-    sub = Build(frame.build.report, frame.build.root, float_type=frame.build.float_type)
-    inner = Frame(sub, frame.scope, frame.owner, locals=dict(frame.locals), statics=frame.statics, kind="optimizer")
-    with sub.builder.active():
-        value = declared(inner, statement.type, inner.evaluate(statement.value), statement.value)
-    nodes = needed(sub.builder.nodes, [value])
-    known = {output for node in nodes for output in node.outputs}
-    for read in (value, *(read for node in nodes for read in node.inputs)):
-        if read not in known:
-            fail(
-                "AX0326",
-                f"the starting value of state `{statement.name}` depends on {read.origin.subject}, which is "
-                "known only in training",
-                statement.value.span,
-                help="a state starts from constants",
-            )
-    return Graph("state", {}, tuple(nodes), {"value": value})
+    apart = frame.apart()
+    builder = apart.build.builder
+    with builder.active():
+        value = declared(apart, statement.type, apart.evaluate(statement.value), statement.value)
+    for read in open_inputs(builder.nodes, value):
+        fail(
+            "AX0326",
+            f"the starting value of state `{statement.name}` depends on {read.origin.subject}, which is "
+            "known only in training",
+            statement.value.span,
+            help="a state starts from constants",
+        )
+    return builder.graph("state", {}, {"value": value})
