@@ -85,7 +85,7 @@ class _Names:
 
 
 class _Lowering:
-    """The emitter that ops write with (``ops.base.Emitter``), and the loop around it."""
+    """The emitter that ops write with (``ir.op.Emitter``), and the loop around it."""
 
     def __init__(self, graph: Graph, portable: bool) -> None:
         self._graph, self._portable = graph, portable

@@ -14,7 +14,7 @@ from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, regist
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
-from .checks import check_equal, check_float
+from .checks import check_equal, check_float, check_same_shape
 from .elementwise import maximum, minimum
 from .index import scatter_elements_add
 from .norm import softmax
@@ -86,8 +86,8 @@ class ClassCheck(Op):
         for position, given in enumerate((label, known), 1):
             if given.dtype is not DType.i64:
                 raise TypeProblem("AX0303", f"labels are i64, not {given.dtype}", operands=(position,))
-            if given.shape != x.shape:
-                raise TypeProblem("AX0302", f"`{self.name}` needs one shape: {x} and {given}", operands=(position, 0))
+            headline = f"`{self.name}` needs one shape: {x} and {given}"
+            check_same_shape(x.shape, given.shape, headline, operands=(position, 0))
         return x
 
     def evaluate(self, x: Any, label: Any, known: Any) -> Any:
