@@ -1,6 +1,7 @@
-"""The functions of ``metric NAME over set = FUNCTION(prediction, target)``: what they are called, and what they take.
+"""Metrics over a set, declared: what the functions of ``metric NAME over set = FUNCTION(...)`` are called, and take.
 
-They are computed once, over all examples of a part. Nothing here computes: that is the runtime's, with scikit-learn.
+They are computed once, over all examples of a part. What this module does not do: read a spec
+(``elaborate.model.set_metrics`` does), or compute (``runtime.measures.set_metrics`` does, with scikit-learn).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Metrics over a set: their arguments are gathered batch by batch, and computed once at the end, by scikit-learn.
+"""Metrics over a set, computed: arguments are gathered batch by batch, and given to scikit-learn once at the end.
 
-What this module does not do: run the model.
+Which functions there are, and what they take, is in ``compiler.set_metrics``. What this module does not do: run the
+model.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.parser import parse_expression
 
-from .over_set import OverSet, over_set
+from .set_metrics import ElaboratedSetMetric, elaborate_set_metric
 
 LARGEST = 2**33
 """Elements of a tensor, its symbolic dims left out."""
@@ -47,7 +47,7 @@ class Elaboration:
     outputs: dict[str, tuple[Value, Span]] = field(default_factory=dict)
     losses: dict[str, tuple[Value, Span]] = field(default_factory=dict)
     metrics: dict[str, tuple[Value, Span]] = field(default_factory=dict)
-    set_metrics: dict[str, OverSet] = field(default_factory=dict)
+    set_metrics: dict[str, ElaboratedSetMetric] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     entries: dict[str, ast.Entry] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
@@ -230,7 +230,7 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
     def metric(frame: Frame, statement: ast.Metric) -> None:
         if statement.over is not None:
             _check_name(elaboration, statement.name, statement)
-            elaboration.set_metrics[statement.name] = over_set(frame, statement)
+            elaboration.set_metrics[statement.name] = elaborate_set_metric(frame, statement)
             return
         value = _scalar(frame.evaluate(statement.value), statement, "a metric")
         _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)

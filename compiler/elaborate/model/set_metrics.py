@@ -1,6 +1,7 @@
-"""Elaborating ``metric NAME over set = FUNCTION(prediction, target)``: which function, of which tensors.
+"""Metrics over a set in a spec: ``metric NAME over set = FUNCTION(prediction, target)``, which function, which tensors.
 
-What this module does not do: compute the metric. It is not a tensor, but a number known at the end of a part.
+Which functions there are is in ``compiler.set_metrics``. What this module does not do: compute the metric. It is not a
+tensor but a number, known at the end of a part: ``runtime.measures.set_metrics`` computes it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from archonnx.grammar.source import Span
 
 
 @dataclass(frozen=True, slots=True)
-class OverSet:
+class ElaboratedSetMetric:
     """A metric over a set, and the tensors that are gathered for it, by the names of graph outputs."""
 
     metric: SetMetric
@@ -31,7 +32,7 @@ class OverSet:
     span: Span
 
 
-def over_set(frame: Frame, statement: ast.Metric) -> OverSet:
+def elaborate_set_metric(frame: Frame, statement: ast.Metric) -> ElaboratedSetMetric:
     """What a ``metric ... over set`` declares; a diagnostic unless it is one of the functions, of fitting tensors."""
     if statement.over != "set":
         fail("AX0225", f"a metric is `over set`, not over `{statement.over}`", statement.span)
@@ -47,7 +48,7 @@ def over_set(frame: Frame, statement: ast.Metric) -> OverSet:
     outputs = {f"{statement.name}/{name}": value for name, (value, _) in arguments.items()}
     told = {name: _option(frame, function, name, given[name]) for name in options if name in given}
     _check(function, told, *arguments.values())
-    return OverSet(SetMetric(function, tuple(outputs), told), outputs, statement.value.span)
+    return ElaboratedSetMetric(SetMetric(function, tuple(outputs), told), outputs, statement.value.span)
 
 
 def _option(frame: Frame, function: str, name: str, given: Given) -> str | float:
