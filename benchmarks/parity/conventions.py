@@ -35,7 +35,18 @@ class Convention:
 
 CONVENTIONS: tuple[Convention, ...] = (
     Convention(
-        "activations of NaN", r"^step", "value", "nan", "`step` is a comparison, and NaN is not above 0: it gives 0."
+        "activations of NaN",
+        r"^step",
+        "value",
+        "infinities-and-nan",
+        "`step` is a comparison, and NaN is not above 0: it gives 0.",
+    ),
+    Convention(
+        "activations at infinity",
+        r"^(silu|swish|mish|gelu)\(",
+        "",
+        "infinities-and-nan",
+        "What multiplies a number by a sigmoid of it is NaN at -inf, as PyTorch's is.",
     ),
 )
 """Each is accepted as it is."""
@@ -45,7 +56,7 @@ ABSOLUTE: tuple[Convention, ...] = (
         "activations.*",
         r"^(sigmoid|tanh|softplus|log_sigmoid|elu|selu|celu|silu|swish|mish|gelu)\(",
         "",
-        "far-below-0",
+        "means-sums-and-precision",
         "Far below 0, where they or their slopes fade, these are precise to the rounding of 1 (times x where x is a "
         "factor), not to that of the small number which they are.",
     ),
@@ -53,14 +64,14 @@ ABSOLUTE: tuple[Convention, ...] = (
         "functions of two numbers",
         r"^logaddexp",
         "slope",
-        "far-below-0",
+        "means-sums-and-precision",
         "The slopes of `logaddexp` are sigmoids.",
     ),
     Convention(
         "losses at extremes",
         r"^focal",
         "slope",
-        "far-below-0",
+        "means-sums-and-precision",
         "The slopes of `focal` are products with a sigmoid.",
     ),
 )
