@@ -84,13 +84,8 @@ def absolute(family: str, shown: str) -> bool:
 
 
 OPEN: tuple[Convention, ...] = (
-    Convention("activations.*", r"^tanhshrink", "", "", "x - tanh(x) cancels near 0."),
-    Convention("activations.*", r"^(silu|swish|mish|gelu)", "", "", "-inf * 0 and overflow of slopes; gelu in f64."),
-    Convention("functions of two numbers at extremes", r"^fmod", "", "", "fmod(1, inf) is NaN."),
-    Convention("losses of vectors|attention", r"^(info_nce|nt_xent|attend)", "f64", "", "alpha of a product in f32."),
-    Convention("norms.*", r"^LayerNorm", "f64", "", "stash_type."),
-    Convention("losses at extremes", r"^(log_cosh|huber)", "", "", "cancellation; -inf - -inf."),
-    Convention("pools|ceil of pools", r"ceil=true", "runs|refused", "", "pads of `ceil`."),
-    Convention("long sums.*", r"^mean", "", "", "the order of adding."),
+    Convention("activations.*", r"^tanhshrink", "", "", "x - tanh(x) cancels near 0, and so does its slope."),
+    Convention("activations at extremes", r"^(silu|swish|mish)", "slope", "", "Slopes at 3e38 overflow: NaN for 1."),
+    Convention("losses.*", r"^(log_cosh|huber)", "", "", "log_cosh cancels near 0; huber(-inf) has slope NaN."),
 )
 """Faults that are known and not mended yet: the tests bear with them, the whole suite fails."""
