@@ -62,6 +62,13 @@ class NpzSource(Settings):
     path: str
 
 
+@source("npy")
+class NpySource(Settings):
+    """``npy("arrays")``: every .npy file of the folder is a field, called like the file."""
+
+    path: str
+
+
 @source("csv")
 class CsvSource(Settings):
     """``csv("wine.csv", target="quality")``: every column is a field; ``data`` is the matrix of the numeric ones."""

@@ -172,3 +172,48 @@ train:
 """)
     run = archonnx.train(tmp_path / "photos.arch", tmp_path / "run", device="cpu", threads=1)
     assert run.metrics["train"]["accuracy"] == 1
+
+
+# ---------------------------------------------------------------- npy
+
+
+def test_every_file_of_a_folder_is_a_field(tmp_path: Path) -> None:
+    arrays = {"x": np.arange(6.0).reshape(3, 2), "y": np.array([1, 2, 3]), "on": np.array([True, False, True])}
+    (tmp_path / "arrays").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "arrays" / f"{name}.npy", array)
+    (tmp_path / "arrays" / "notes.txt").write_text("not a field")
+    fields = load("npy", tmp_path, path="arrays")
+    assert set(fields) == {*arrays, "index"}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(fields[name], array)
+
+
+def test_files_that_are_not_arrays_are_all_named(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert "has no .npy files" in refused("AX0604", "npy", tmp_path, path="a")
+    np.save(tmp_path / "a" / "good.npy", np.zeros(3))
+    np.save(tmp_path / "a" / "objects.npy", np.array([{}, None]), allow_pickle=True)
+    (tmp_path / "a" / "empty.npy").write_bytes(b"")
+    (tmp_path / "a" / "text.npy").write_text("1, 2, 3")
+    said = refused("AX0604", "npy", tmp_path, path="a")
+    assert [name for name in ("good", "objects", "empty", "text") if f"{name}.npy" in said] == [
+        "objects",
+        "empty",
+        "text",
+    ]
+    refused("AX0601", "npy", tmp_path, path="b")
+    refused("AX0601", "npy", tmp_path, path="../outside")
+
+
+def test_a_model_trains_on_a_folder_of_arrays(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+    np.save(tmp_path / "d" / "x.npy", x)
+    np.save(tmp_path / "d" / "y.npy", x @ np.float32([1, -2]))
+    (tmp_path / "m.arch").write_text(
+        "model M():\n    input x: [B, 2]\n    target y: [B]\n    param w: [2] = 0\n    loss l = mse(sum(x * w, axis=1), y)\n\n"
+        'train:\n    data = npy("d")\n    epochs = 50\n    minimize l with sgd(lr=0.3)\n'
+    )
+    run = archonnx.train(tmp_path / "m.arch", tmp_path / "run", device="cpu")
+    np.testing.assert_allclose(run.parameters["w"], [1, -2], atol=1e-3)
