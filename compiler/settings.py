@@ -97,6 +97,8 @@ class TrainSettings(Settings):
     epochs: PositiveCount = 10
     batch_size: PositiveCount | Literal["all"] = 32
     shuffle: bool = True
+    drop_last: bool = False
+    """Leave out the last batch of an epoch where it is smaller than the others."""
     seed: Count = 0
     split: Split = Split()
     early_stopping: EarlyStopping | None = None

@@ -70,6 +70,7 @@ class TrainingLoop:
         early = settings.early_stopping
         self._monitor = Monitor.of(early, trainer, len(parts.valid)) if early else None
         self._size = len(parts.train) if settings.batch_size == "all" else settings.batch_size
+        self._steps = steps_per_epoch(len(parts.train), settings)
         self._position = _Position()
         self._history: list[Epoch] = []
         self._before = 0.0
@@ -84,8 +85,7 @@ class TrainingLoop:
     def run(self, after_epoch: Callable[[TrainingLoop], None] | None = None) -> Outcome:
         """Train until the epochs are over, early stopping says so, or somebody interrupts."""
         settings, monitor = self._settings, self._monitor
-        per_epoch = steps_per_epoch(len(self._parts.train), settings)
-        self._observer.begin(settings.epochs, per_epoch, len(self._history))
+        self._observer.begin(settings.epochs, self._steps, len(self._history))
         outcome = Outcome(self._history)
         with deferred_interrupt() as interrupt:
             try:
@@ -146,6 +146,7 @@ class TrainingLoop:
         order = self._order = epoch_order(train, self._settings.seed, number) if self._settings.shuffle else train
         fresh = self._fresh(number)
         step = self._trainer.runner.step
+        order = order[: self._steps * self._size]
         for rows, batch in self._examples.batches(order[position.passes * self._size :], self._size):
             interrupt.check()
             self._kept.refresh()
@@ -268,5 +269,7 @@ def fit(
 
 
 def steps_per_epoch(count: int, settings: TrainSettings) -> int:
-    """Number of batches in an epoch of ``count`` examples; the smaller last one counts."""
-    return 1 if settings.batch_size == "all" else max(1, math.ceil(count / settings.batch_size))
+    """Number of batches in an epoch of ``count`` examples; the smaller last one counts unless it is dropped."""
+    if settings.batch_size == "all":
+        return 1
+    return max(1, count // settings.batch_size if settings.drop_last else math.ceil(count / settings.batch_size))

@@ -48,6 +48,22 @@ def test_an_epoch_is_every_example_once_in_an_order_of_the_seed_and_the_epoch() 
     np.testing.assert_allclose(trained.trainer.parameters["w"], state["w"], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("count", "size", "dropped"), [(25, 10, 20), (20, 10, 20), (7, 10, 7)])
+def test_the_smaller_last_batch_is_left_out_where_that_is_asked(count: int, size: int, dropped: int) -> None:
+    """Other examples in each epoch; a part that is smaller than a batch is one batch all the same."""
+    data = examples(count)
+    trained = run({"epochs": 2, "batch_size": size, "drop_last": True, "seed": 5}, data=data)
+    state: dict[str, Any] = {**run_start(5), "momentum/w": np.zeros(3), "momentum/b": 0.0}
+    kept = np.random.default_rng(0).permutation(count)
+    for record in trained.outcome.history:
+        order, total = epoch_order(kept, 5, record.number)[:dropped], 0.0
+        for start in range(0, dropped, size):
+            rows = order[start : start + size]
+            total += len(rows) * numpy_step(state, data["x"][rows], data["y"][rows])
+        assert record.train["objective"] == pytest.approx(total / dropped, rel=1e-5)
+    np.testing.assert_allclose(trained.trainer.parameters["w"], state["w"], rtol=1e-5)
+
+
 def run_start(seed: int) -> dict[str, Any]:
     from archonnx.runtime.training.trainer import initial_value
 
