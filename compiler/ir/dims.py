@@ -9,7 +9,7 @@ module does not do: decide whether two dims are equal given what a spec states (
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Union
@@ -277,7 +277,7 @@ def _multiple_without_quotients(dim: Dim) -> Dim:
     return lower
 
 
-def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
+def product(dims: Iterable[Dim]) -> Dim:
     """The product of dims; 1 for none."""
     return math.prod(dims, start=ONE)
 
