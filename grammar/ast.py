@@ -145,14 +145,41 @@ class Attribute(Expr):
 
 
 class Type(Node):
-    """``f32[B, 784]`` (name and dims), ``[B]`` (dims alone), ``int`` (name alone), ``list[int]``, ``choice[a, b]``.
+    """What a declaration says that a value is."""
 
-    Dims are expressions; ``Dots`` stands for any number of them. ``alternatives`` are what else a parameter may be.
+
+class TensorType(Type):
+    """``f32[B, 784]``, or ``[B, 784]``, which is of the model's float type.
+
+    Dims are expressions; ``Dots`` stands for any number of them.
     """
 
-    name: str | None
-    dims: tuple[Expr, ...] | None
-    alternatives: tuple[Type, ...] = ()
+    dtype: str | None
+    dims: tuple[Expr, ...]
+
+
+class NamedType(Type):
+    """``int``, ``fn``, ``list``: a static type that is one word."""
+
+    name: str
+
+
+class ListType(Type):
+    """``list[int]``."""
+
+    items: Type
+
+
+class ChoiceType(Type):
+    """``choice[small, none]``."""
+
+    words: tuple[Name, ...]
+
+
+class UnionType(Type):
+    """``choice[valid, same] | int``: what a parameter may be, two types or more."""
+
+    types: tuple[Type, ...]
 
 
 class Parameter(Node):

@@ -263,10 +263,19 @@ class PartFormatter:
 
     def type(self, node: ast.Type) -> Doc:
         """``f32[B, n]``, ``[n]``, ``int``, ``choice[a, b] | int``."""
-        name = node.name or ""
-        end = node.alternatives[0].span.start if node.alternatives else node.span.end
-        dims = "" if node.dims is None else self.brackets("[", self._items(node.dims), "]", end)
-        return concat(name, dims, *(part for other in node.alternatives for part in (" | ", self.type(other))))
+        match node:
+            case ast.TensorType():
+                return concat(node.dtype or "", self.brackets("[", self._items(node.dims), "]", node.span.end))
+            case ast.ListType():
+                items = [(node.items.span, partial(self.type, node.items))]
+                return concat("list", self.brackets("[", items, "]", node.span.end))
+            case ast.ChoiceType():
+                return concat("choice", self.brackets("[", self._items(node.words), "]", node.span.end))
+            case ast.UnionType(types=(first, *others)):
+                return concat(self.type(first), *(part for other in others for part in (" | ", self.type(other))))
+            case ast.NamedType():
+                return node.name
+        raise TypeError(f"{type(node).__name__} is not a type")
 
     def _parameter(self, node: ast.Parameter) -> Doc:
         if node.type is None:

@@ -16,6 +16,7 @@ from archonnx.grammar.source import Span
 
 from .expressions import Children, ExpressionBuilder, Group, first_of
 from .literals import dedent
+from .types import type_of
 
 
 class TreeBuilder(ExpressionBuilder):
@@ -43,8 +44,8 @@ class TreeBuilder(ExpressionBuilder):
         return node
 
     def union(self, children: Children) -> ast.Type:
-        first, *others = [child for child in children if isinstance(child, ast.Type)]
-        return ast.Type(first.name, first.dims, tuple(others), span=self._span(children)) if others else first
+        types = [child for child in children if isinstance(child, ast.Type)]
+        return ast.UnionType(tuple(types), span=self._span(children)) if len(types) > 1 else types[0]
 
     # ------------------------------------------------------------ declarations
 
@@ -148,8 +149,8 @@ class TreeBuilder(ExpressionBuilder):
 
     def type_(self, children: Children) -> ast.Type:
         named = children[0].type == "NAME"
-        dims = None if named and len(children) == 1 else self._group(children, ast.Expr).items
-        return ast.Type(str(children[0]) if named else None, dims, span=self._span(children))
+        arguments = None if named and len(children) == 1 else self._group(children, ast.Expr).items
+        return type_of(str(children[0]) if named else None, arguments, self._span(children), self.report)
 
     def suite(self, children: Children) -> Group:
         statements = tuple(child for child in children if type(child) is not Token)

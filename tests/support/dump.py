@@ -29,6 +29,4 @@ def dump(value: object, indentation: int = 0) -> str:
 
 def _fields(node: Node) -> list[object]:
     values = {field.name: getattr(node, field.name) for field in fields(node)}
-    if not values.get("alternatives", True):
-        del values["alternatives"]  # few types have any
     return [value for value in values.values() if not isinstance(value, Span)]

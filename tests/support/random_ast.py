@@ -138,8 +138,13 @@ small = st.recursive(leaves, _grow, max_leaves=3)
 
 # ---------------------------------------------------------------- types and signatures
 
-types = node(ast.Type, maybe(names), some(small | node(ast.Dots, maybe(names)))) | node(ast.Type, names, st.none())
-unions = types | node(ast.Type, names, st.none(), some(types, 1))
+tensor_types = node(ast.TensorType, maybe(names), some(small | node(ast.Dots, maybe(names))))
+# A list of tensors is not among them: what stands in its brackets is read as an expression, in which `...S` has no place.
+words = node(ast.ChoiceType, some(name_nodes | node(ast.Name, st.just("none")), 1))
+static_types = node(ast.NamedType, names | st.just("list")) | words
+static_types |= node(ast.ListType, static_types | node(ast.ListType, static_types))
+types = tensor_types | static_types
+unions = types | node(ast.UnionType, some(types, 2))
 parameters = some(node(ast.Parameter, names, maybe(unions), maybe(small)))
 fields = node(ast.ResultField, maybe(names), types)
 results = node(ast.Result, some(node(ast.ResultField, st.none(), types), 1, 1), st.just(False))

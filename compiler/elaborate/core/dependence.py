@@ -155,7 +155,8 @@ class _Marker:
                 if applied or self._varies(statement.condition):
                     self.marked.add(id(statement))
             case ast.Input() | ast.Target():
-                dims = {d.id for d in statement.type.dims or () if isinstance(d, ast.Name)} - self.fixed
+                declared = statement.type.dims if isinstance(statement.type, ast.TensorType) else ()
+                dims = {d.id for d in declared if isinstance(d, ast.Name)} - self.fixed
                 self._bind(statement, {statement.name, *dims}, True)
             case _:
                 self._bind(statement, _bound(statement), True)

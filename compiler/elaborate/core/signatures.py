@@ -6,7 +6,7 @@ What a kind of argument is, ``kinds`` says; the dims of tensors are matched in `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from archonnx.compiler.elaborate.core.values import Given
 from archonnx.compiler.ir.types import DType
@@ -15,7 +15,7 @@ from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .frame import Frame
-from .kinds import DECLARED
+from .kinds import DECLARED, Kind
 from .values import Choice, ScheduleType, describe
 
 DTYPES = {dtype.value: dtype for dtype in DType if dtype.value not in ("u32", "u64")}
@@ -68,23 +68,21 @@ def assign_arguments(
 # ---------------------------------------------------------------- static parameters
 
 
-def is_tensor_type(type_: ast.Type | None) -> bool:
-    """Whether a parameter's type is a tensor's."""
-    if type_ is None or type_.dims is None:
-        return False
-    return type_.name is None or type_.name in DTYPES or type_.name == "any"
+def is_tensor_type(type_: ast.Type | None) -> TypeGuard[ast.TensorType]:
+    """Whether a type is a tensor's, of a dtype that there is."""
+    return isinstance(type_, ast.TensorType) and (type_.dtype in (None, "any") or type_.dtype in DTYPES)
 
 
 def evaluate_argument(frame: Frame, parameter: ast.Parameter, given: Given, hint: str | None = None) -> Any:
     """An argument as its parameter wants it: words for a choice, partial calls for a fn."""
     declared = parameter.type
-    if declared is not None and declared.alternatives:
+    if isinstance(declared, ast.UnionType):
         return _one_of_several(frame, parameter, declared, given)
     if declared is None or is_tensor_type(declared):
         return given.value if given.expr is None else frame.evaluate(given.expr, hint)
-    if declared.name == "choice" and given.expr is not None:
+    if isinstance(declared, ast.ChoiceType) and given.expr is not None:
         return _choice(frame, parameter, choice_words(declared), given.expr)
-    kind = DECLARED.get(declared.name or "")
+    kind = kind_of(declared)
     if given.expr is None:
         value = given.value
     elif kind is not None and kind.called:
@@ -120,114 +118,146 @@ def bare_word(expr: ast.Expr | None) -> str | None:
 
 def choice_words(*types: ast.Type) -> tuple[str, ...]:
     """The words of ``choice[a, b]``, of all choices among some types."""
-    dims = [dim for type_ in types if type_.name == "choice" for dim in type_.dims or ()]
-    return tuple(dim.id if isinstance(dim, ast.Name) else "none" for dim in dims)
+    return tuple(word.id for type_ in types if isinstance(type_, ast.ChoiceType) for word in type_.words)
+
+
+def kind_of(type_: ast.Type) -> Kind | None:
+    """The kind of the arguments of a static type; None for any other, and for a name that there is not."""
+    match type_:
+        case ast.NamedType(name=name):
+            return DECLARED.get(name)
+        case ast.ListType():
+            return DECLARED["list"]
+        case ast.ChoiceType():
+            return DECLARED["choice"]
+    return None
+
+
+def _fits(type_: ast.Type, value: Any) -> bool:
+    """Whether a value is of a static type, the items of a list and the words of a choice included."""
+    if isinstance(type_, ast.ChoiceType):
+        return _word_of(value) in choice_words(type_)
+    kind = kind_of(type_)
+    if kind is None or not kind.accepts(value):
+        return False
+    return not isinstance(type_, ast.ListType) or all(_fits(type_.items, item) for item in value)
+
+
+def _word_of(value: Any) -> str | None:
+    """What a word or a string says."""
+    return value.word if isinstance(value, Choice) else value if isinstance(value, str) else None
 
 
 def _coerced(frame: Frame, parameter: ast.Parameter, type_: ast.Type, value: Any, span: Span) -> Any:
     """A value as a parameter of one static type has it; a diagnostic if it is not of the type."""
-    word = type_.name or ""
     if value is None and _may_be_none(parameter):
         return None
-    if word == "choice" and isinstance(value, str):
+    kind = kind_of(type_)
+    if kind is None:
+        _refuse_type(type_)
+    word = _word_of(value)
+    if isinstance(type_, ast.ChoiceType) and word is not None:
         words = choice_words(type_)
-        return Choice(value, words) if value in words else _not_a_word(parameter, words, value, value, span)
-    if word == "schedule" and isinstance(value, ScheduleType):
+        return Choice(word, words) if word in words else _not_a_word(parameter, words, word, word, span)
+    if kind.word == "schedule" and isinstance(value, ScheduleType):
         called = f"call it: `{value.declaration.name}(...)`"
         fail("AX0306", f"`{parameter.name}` needs the schedule with its arguments", span, help=called)
-    kind = DECLARED.get(word)
-    if kind is None:
-        known = did_you_mean(word, [*DECLARED, *DTYPES])
-        tensor = f"a scalar tensor is `{word}[]`" if word in DTYPES else None
-        fail("AX0209", f"`{word}` is not a type of a parameter", type_.span, help=tensor or known)
     if not kind.accepts(value):
         others = [Label(type_.span, "declared here")] if not type_.span.source.library else ()
-        fail("AX0306", f"`{parameter.name}` takes {_named(word)}, not {describe(value)}", span, others=others)
-    item = _item_kind(type_)
-    for wrong in (entry for entry in value if not _is_item(item, entry)) if item else ():
-        fail("AX0306", f"`{parameter.name}` is a list of {item}: this has {describe(wrong)}", span)
+        fail("AX0306", f"`{parameter.name}` takes {_named(kind)}, not {describe(value)}", span, others=others)
+    if isinstance(type_, ast.ListType):
+        _check_items(parameter, type_.items, value, span)
     return kind.coerce(frame, value)
+
+
+def _check_items(parameter: ast.Parameter, type_: ast.Type, items: list[Any], span: Span) -> None:
+    for item in items:
+        if not _fits(type_, item):
+            headline = f"`{parameter.name}` is a list of {type_.span.text}: this has {describe(item)}"
+            fail("AX0306", headline, span)
+
+
+def _refuse_type(type_: ast.Type) -> NoReturn:
+    """Say that a parameter cannot be of this type, and which type may be meant."""
+    if isinstance(type_, ast.TensorType):  # of a dtype that there is not
+        word, advice = type_.dtype or "", None
+        said = type_.span.text if word in DECLARED else word
+    else:
+        said = word = type_.span.text
+        advice = f"a scalar tensor is `{word}[]`" if word in DTYPES else None
+    known = did_you_mean(word, [*DECLARED, *DTYPES])
+    fail("AX0209", f"`{said}` is not a type of a parameter", type_.span, help=advice or known)
 
 
 def _may_be_none(parameter: ast.Parameter) -> bool:
     return isinstance(parameter.default, ast.Constant) and parameter.default.value is None
 
 
-def _named(word: str) -> str:
+def _named(kind: Kind) -> str:
     """``an int``, ``a list``."""
-    return f"{'an' if word[:1] in 'aeiou' else 'a'} {word}"
-
-
-def _item_kind(type_: ast.Type) -> str:
-    """The kind of the items of ``list[int]``; of any other type there is none, and the text is empty."""
-    return type_.dims[0].span.text.partition("[")[0] if type_.name == "list" and type_.dims else ""
-
-
-def _is_item(word: str, item: Any) -> bool:
-    return word in DECLARED and DECLARED[word].accepts(item)
+    return f"{'an' if kind.word[:1] in 'aeiou' else 'a'} {kind.word}"
 
 
 # ---------------------------------------------------------------- parameters of several static types
 
 
-def _one_of_several(frame: Frame, parameter: ast.Parameter, declared: ast.Type, given: Given) -> Any:
+def _one_of_several(frame: Frame, parameter: ast.Parameter, declared: ast.UnionType, given: Given) -> Any:
     """An argument of a parameter such as ``padding: choice[valid, same] | int | list``.
 
     The words of a choice are read first, as they stand; any other argument is evaluated, and must be of one type.
     """
-    types = _alternatives(declared)
-    words = choice_words(*types)
+    kinds = _united(declared)
+    words = choice_words(*declared.types)
     expr, span = given.expr, given.expr.span if given.expr is not None else given.span
     word = bare_word(expr)
     if word is not None and word in words:
         return Choice(word, words)
     unknown = isinstance(expr, ast.Name) and expr.id not in frame.locals
     if words and isinstance(expr, ast.Name) and unknown and frame.lookup(expr.id) is None:
-        _refuse(parameter, types, span, f"`{expr.id}`", did_you_mean(expr.id, words))
+        _refuse(parameter, declared, span, f"`{expr.id}`", did_you_mean(expr.id, words))
     value = given.value if expr is None else frame.evaluate(expr)
-    said = value.word if isinstance(value, Choice) else value
-    if isinstance(said, str) and said in words:
+    said = _word_of(value)
+    if said is not None and said in words:
         return Choice(said, words)
     if value is None and _may_be_none(parameter):
         return None
-    for type_ in types:
-        if type_.name != "choice" and _fits(type_, value):
-            return DECLARED[type_.name or ""].coerce(frame, value)
-    return _refuse(parameter, types, span, describe(value))
+    for type_, kind in zip(declared.types, kinds, strict=True):
+        if _fits(type_, value):
+            return kind.coerce(frame, value)
+    return _refuse(parameter, declared, span, describe(value))
 
 
-def _alternatives(declared: ast.Type) -> list[ast.Type]:
-    types = [declared, *declared.alternatives]
-    united = [word for word, kind in DECLARED.items() if kind.united]
-    for type_ in types:
-        if type_.name not in united:
+def _united(declared: ast.UnionType) -> list[Kind]:
+    """The kinds of several types; a diagnostic if there is one that may not be among several."""
+    kinds = []
+    for type_ in declared.types:
+        kind = kind_of(type_)
+        if kind is None or not kind.united:
+            word = type_.name if isinstance(type_, ast.NamedType) else ""
+            tensor = isinstance(type_, ast.TensorType) or word in {*DTYPES, "any"}
             fail(
                 "AX0209",
-                f"`{type_.span.text if type_ is not declared else type_.name}` cannot be one of several types",
+                f"`{type_.span.text}` cannot be one of several types",
                 type_.span,
-                help=did_you_mean(type_.name or "", united)
-                or ("a parameter without a type takes anything" if (type_.name or "any") in {*DTYPES, "any"} else None),
+                help=did_you_mean(word, [known.word for known in DECLARED.values() if known.united])
+                or ("a parameter without a type takes anything" if tensor else None),
             )
-    return types
-
-
-def _fits(type_: ast.Type, value: Any) -> bool:
-    item = _item_kind(type_)
-    return DECLARED[type_.name or ""].accepts(value) and (not item or all(_is_item(item, entry) for entry in value))
+        kinds.append(kind)
+    return kinds
 
 
 def _refuse(
-    parameter: ast.Parameter, types: list[ast.Type], span: Span, given: str, help_text: str | None = None
+    parameter: ast.Parameter, declared: ast.UnionType, span: Span, given: str, help_text: str | None = None
 ) -> NoReturn:
     wanted: list[str] = []
-    for type_ in types:
-        if type_.name == "choice":
+    for type_ in declared.types:
+        kind = kind_of(type_)
+        if isinstance(type_, ast.ChoiceType):
             wanted += choice_words(type_)
-        else:
-            of = f" of {type_.dims[0].span.text}" if type_.dims else ""
-            wanted.append(f"{_named(type_.name or '')}{of}")
-    declared = [Label(types[0].span, "declared here")] if not types[0].span.source.library else []
+        elif kind is not None:
+            wanted.append(_named(kind) + (f" of {type_.items.span.text}" if isinstance(type_, ast.ListType) else ""))
+    others = [Label(declared.span, "declared here")] if not declared.span.source.library else []
     text = f"{', '.join(wanted[:-1])} or {wanted[-1]}"
-    if any(type_.name == "choice" for type_ in types):
-        fail("AX0208", f"`{parameter.name}` is {text}: not {given}", span, help=help_text, others=declared)
-    fail("AX0306", f"`{parameter.name}` takes {text}, not {given}", span, help=help_text, others=declared)
+    if choice_words(*declared.types):
+        fail("AX0208", f"`{parameter.name}` is {text}: not {given}", span, help=help_text, others=others)
+    fail("AX0306", f"`{parameter.name}` takes {text}, not {given}", span, help=help_text, others=others)

@@ -66,7 +66,7 @@ def bind_arguments(
     if missing:
         names = ", ".join(f"`{p.name}`" for p in missing)
         fail("AX0203", f"{what} needs {names}", span, "missing here", others=[Label(missing[0].span, "declared here")])
-    tensors: list[tuple[ast.Parameter, Any, Span]] = []
+    tensors: list[tuple[ast.Parameter, ast.TensorType, Any, Span]] = []
     for parameter in parameters:
         argument = given.get(parameter.name)
         if argument is None:
@@ -78,7 +78,7 @@ def bind_arguments(
         value = evaluate_argument(source, parameter, argument, hint)
         inner.locals[parameter.name] = value
         if is_tensor_type(parameter.type):
-            tensors.append((parameter, value, argument.span))
+            tensors.append((parameter, parameter.type, value, argument.span))
         else:
             keep_static(inner, parameter.name, value, argument.span)
     _match_tensors(inner, what, tensors)
@@ -89,38 +89,34 @@ def keep_static(inner: Frame, name: str, value: Any, span: Span) -> None:
         inner.statics[name] = (value, span)
 
 
-def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, Any, Span]]) -> None:
+def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, ast.TensorType, Any, Span]]) -> None:
     matcher = Matcher(inner, what, [])
     numbers = []
-    for parameter, value, span in tensors:
-        assert parameter.type is not None
+    for parameter, type_, value, span in tensors:
         if isinstance(value, Value):
-            matcher.match(parameter.name, parameter.type, value, span)
+            matcher.match(parameter.name, type_, value, span)
         elif isinstance(value, int | float | bool | Dim):
-            numbers.append((parameter, value, span))
+            numbers.append((parameter.name, type_, value, span))
         elif value is not None or not isinstance(parameter.default, ast.Constant):
             fail(
                 "AX0306",
                 f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}",
                 span,
-                others=[Label(parameter.type.span, f"declared {parameter.type.span.text}")],
+                others=[Label(type_.span, f"declared {type_.span.text}")],
             )
     matcher.finish()
-    for parameter, value, span in numbers:
-        assert parameter.type is not None
+    for name, type_, value, span in numbers:
         with problems(inner, span, [], []):
-            inner.locals[parameter.name] = _number_argument(inner, parameter.type, value)
+            inner.locals[name] = _number_argument(inner, type_, value)
 
 
-def _number_argument(inner: Frame, type_: ast.Type, value: Any) -> Value:
+def _number_argument(inner: Frame, type_: ast.TensorType, value: Any) -> Value:
     """A number given for a tensor: a constant of the declared shape, if that is known by now, else a scalar."""
-    dtype = DTYPES.get(type_.name or "", inner.build.float_type)
+    dtype = DTYPES.get(type_.dtype or "", inner.build.float_type)
     scalar = as_tensor(inner, value, dtype)
-    names = [
-        d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims or () if isinstance(d, ast.Dots | ast.Name)
-    ]
+    names = [d.name if isinstance(d, ast.Dots) else d.id for d in type_.dims if isinstance(d, ast.Dots | ast.Name)]
     if any(name not in inner.statics for name in names):
-        for dim in type_.dims or ():
+        for dim in type_.dims:
             if isinstance(dim, ast.Dots) and dim.name and dim.name not in inner.statics:
                 inner.statics[dim.name] = ([], inner.called_at or type_.span)
                 inner.locals[dim.name] = []

@@ -167,8 +167,9 @@ def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Val
 def _other_rows(frame: Frame, left: Value, right: Value) -> Suggestion | None:
     """How a matrix that is a parameter would have to be declared, to be multiplied from the left."""
     slot = next((slot for slot, value in frame.build.parameters.items() if value is right), None)
-    if slot is None or right.rank != 2 or slot.statement.type.dims is None or left.shape[-1].constant is None:
+    if slot is None or right.rank != 2 or left.shape[-1].constant is None:
         return None
+    assert isinstance(slot.statement.type, ast.TensorType)
     rows, columns = slot.statement.type.dims
     if right.shape[1] == left.shape[-1]:  # its dims stand in the other order
         both = Span(rows.span.source, rows.span.start, columns.span.end)

@@ -29,7 +29,7 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
         )
     shape: list[Dim] = []
     notes: list[str | None] = []
-    for dim in type_.dims or ():
+    for dim in type_.dims:
         if isinstance(dim, ast.Dots):
             dims = [Dim.of(d) for d in spread(frame, dim)]
             shape += dims
@@ -38,7 +38,7 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
             value = evaluate_dim(frame, dim)
             shape.append(value)
             notes.append(None if dim.span.text == str(value) else dim.span.text)
-    dtype = DTYPES.get(type_.name or "", frame.build.float_type)
+    dtype = DTYPES.get(type_.dtype or "", frame.build.float_type)
     return TensorType(dtype, tuple(shape), tuple(notes))
 
 
@@ -65,10 +65,10 @@ class Matcher:
     closed: bool = False
     """In results all names must be known."""
 
-    def match(self, name: str, type_: ast.Type, value: Value, span: Span) -> None:
+    def match(self, name: str, type_: ast.TensorType, value: Value, span: Span) -> None:
         """Match one argument (or result); diagnostics point at ``span`` and at the declared type."""
         self._dtype(name, type_, value, span)
-        dims = type_.dims or ()
+        dims = type_.dims
         dots = [i for i, d in enumerate(dims) if isinstance(d, ast.Dots)]
         count = value.rank - (len(dims) - 1) if dots else value.rank
         if (not dots and len(dims) != value.rank) or count < 0:
@@ -96,15 +96,15 @@ class Matcher:
             wanted = evaluate_dim(self.frame, expr)
             self._agree(name, axis, size, wanted, span, Label(expr.span, f"{expr.span.text} is {wanted} here"))
 
-    def _dtype(self, name: str, type_: ast.Type, value: Value, span: Span) -> None:
+    def _dtype(self, name: str, type_: ast.TensorType, value: Value, span: Span) -> None:
         actual = value.type.dtype
-        if type_.name == "any":
+        if type_.dtype == "any":
             bound = self.frame.statics.setdefault("any", (actual, span))
             wanted = bound[0]
             self.frame.locals["any"] = wanted
         else:
-            wanted = DTYPES[type_.name] if type_.name else self.frame.build.float_type
-            if self.closed and not type_.name and self.frame.kind == "schedule" and actual.is_float:
+            wanted = DTYPES[type_.dtype] if type_.dtype else self.frame.build.float_type
+            if self.closed and not type_.dtype and self.frame.kind == "schedule" and actual.is_float:
                 return  # what a schedule gives is cast to the float of the optimizer
         if actual is not wanted:
             fail(

@@ -8,7 +8,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.core.build import Build
 from archonnx.compiler.elaborate.core.frame import Frame
-from archonnx.compiler.elaborate.core.signatures import DTYPES, is_tensor_type
+from archonnx.compiler.elaborate.core.signatures import is_tensor_type
 from archonnx.compiler.elaborate.core.suites import silenced
 from archonnx.compiler.elaborate.core.values import Results, describe
 from archonnx.compiler.elaborate.meaning.asserts import settled
@@ -86,7 +86,7 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Gra
 def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
     """Each argument is a graph input; free names of dims are symbols, ``dim`` arguments i64[] inputs."""
     for parameter in entry.parameters:
-        if parameter.type is not None and parameter.type.name == "dim" and parameter.type.dims is None:
+        if isinstance(parameter.type, ast.NamedType) and parameter.type.name == "dim":
             frame.bind_dim(parameter.name, parameter.span)
             origin = Origin(f"dim `{parameter.name}`", parameter.span)
             frame.build.inputs[parameter.name] = Value(TensorType(DType.i64, ()), parameter.name, origin)
@@ -94,13 +94,13 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
         name, type_ = parameter.name, parameter.type
         if name in frame.build.inputs:
             continue
-        if type_ is None or not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
+        if not is_tensor_type(type_) or type_.dtype == "any":
             fail("AX0209", f"an argument of an entry is a tensor or a `dim`: `{name}` is neither", parameter.span)
         if parameter.default is not None:
             fail("AX0209", "an argument of an entry has no default: it is an input of a graph", parameter.default.span)
         if name in (SEED, STEP) or name in frame.build.root.slots:
             fail("AX0205", f"`{name}` is taken: it cannot name an argument of an entry", parameter.span)
-        for dim in type_.dims or ():
+        for dim in type_.dims:
             if isinstance(dim, ast.Dots):
                 fail("AX0209", "an argument of an entry has a fixed number of axes", dim.span)
             if isinstance(dim, ast.Name) and dim.id not in frame.statics:

@@ -10,7 +10,7 @@ from typing import Any
 from archonnx.compiler.elaborate.core.build import Build, Mode, Outcome
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
-from archonnx.compiler.elaborate.core.signatures import DTYPES, assign_arguments, is_tensor_type
+from archonnx.compiler.elaborate.core.signatures import assign_arguments, is_tensor_type
 from archonnx.compiler.elaborate.core.values import Given, ModelType, Module, Scope, Slot, describe
 from archonnx.compiler.elaborate.meaning.asserts import settled
 from archonnx.compiler.elaborate.meaning.bodies import bind_arguments
@@ -156,7 +156,7 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
     what = f"model `{model.name}`"
     names = [p.name for p in model.parameters]
     span = model.name_span
-    kinds = {p.name: p.type.name for p in model.parameters if p.type is not None}
+    kinds = {p.name: p.type.name for p in model.parameters if isinstance(p.type, ast.NamedType)}
     given = {name: _argument(name, kinds.get(name), value, span) for name, value in arguments.items()}
     with build.report.collecting():
         if unknown := [name for name in given if name not in names]:
@@ -185,8 +185,8 @@ def _bind_dims(frame: Frame, model: ast.Model) -> None:
     """Bare names among the dims of fields are symbols from the start, so that composite dims may come before them."""
     assigned = {t.id for s in model.body if isinstance(s, ast.Assign) for t in s.targets if isinstance(t, ast.Name)}
     for statement in model.body:
-        if isinstance(statement, ast.Input | ast.Target):
-            for dim in statement.type.dims or ():
+        if isinstance(statement, ast.Input | ast.Target) and isinstance(statement.type, ast.TensorType):
+            for dim in statement.type.dims:
                 if isinstance(dim, ast.Name) and dim.id not in frame.locals and dim.id not in assigned:
                     frame.bind_dim(dim.id, dim.span)
 
@@ -268,11 +268,11 @@ def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input 
             statement.span,
             others=others,
         )
-    if not is_tensor_type(type_) or (type_.name is not None and type_.name not in DTYPES):
+    if not is_tensor_type(type_) or type_.dtype == "any":
         fail(
             "AX0209", f"`{type_.span.text}` is not the type of a tensor", type_.span, help="write `[B, 10]` or `i64[B]`"
         )
-    for dim in type_.dims or ():
+    for dim in type_.dims:
         if isinstance(dim, ast.Dots):
             fail("AX0209", "a field of a model has a fixed number of axes", dim.span)
         if isinstance(dim, ast.Name) and dim.id not in frame.locals:

@@ -195,7 +195,7 @@ def _check_type(block: _Block, name: str, drawn: Choice | Between, span: Span) -
     declared = parameter.type if parameter is not None else None
     integers = name in INTEGERS
     if parameter is not None:
-        integers = declared is not None and declared.name == "int" and not declared.alternatives
+        integers = isinstance(declared, ast.NamedType) and declared.name == "int"
     if integers and isinstance(drawn, Between) and not drawn.integer:
         fail("AX0711", f"`{name}` is an int", span, help="draw it with `intrange(low, high)` or `choice(...)`")
     if parameter is None:

@@ -63,7 +63,7 @@ def _default(key: Scalar, node: Node) -> ast.Parameter:
     if isinstance(node, Scalar) and _is_static_type(value):
         return ast.Parameter(name(key).id, type_(node), None, span=span)
     word = literal_type(value)
-    declared = None if word is None else ast.Type(word, None, span=value.span)
+    declared = None if word is None else ast.NamedType(word, span=value.span)
     return ast.Parameter(name(key).id, declared, value, span=span)
 
 

@@ -55,11 +55,10 @@ def _with_type(parameter: ast.Parameter) -> Value:
 def _with_default(parameter: ast.Parameter) -> Value:
     declared, default = parameter.type, parameter.default
     if default is None:
-        plain = declared is not None and declared == ast.Type(declared.name, None, span=declared.span)
-        static = declared is not None and declared.name in STATIC_TYPES and plain
+        static = isinstance(declared, ast.NamedType) and declared.name in STATIC_TYPES
         return format_node(declared) if declared is not None and static else _in_full(parameter)
     word = literal_type(default)
-    said = None if word is None else ast.Type(word, None, span=default.span)
+    said = None if word is None else ast.NamedType(word, span=default.span)
     if declared != said or isinstance(default, ast.Dict | ast.Index | ast.Name):
         return _in_full(parameter)
     return value_of(default)

@@ -93,6 +93,12 @@ DECLARATION = "fn f(x: [...S], k: {type}) -> [...S]:\n    return x\n"
     ("int | list[float]", "[true]", "`k` takes an int or a list of float, not a list of 1"),
     ("choice[a, b] | int", "true", "`k` is a, b or an int: not the bool true"),
     ("choice[a, b]", "c", "`k` is one of a, b: not `c`"),
+    ("list[list[int]]", "[[1], [1.5]]", "`k` is a list of list[int]: this has a list of 1"),
+    ("list[choice[a, b]]", '["a", "c"]', '`k` is a list of choice[a, b]: this has the string "c"'),
+    ("int | list[list[int]]", "[[1.5]]", "`k` takes an int or a list of list[int], not a list of 1"),
+    ("number", "1", "`number` is not a type of a parameter"),
+    ("f33[B]", "1", "`f33` is not a type of a parameter"),
+    ("int[3]", "1", "`int[3]` is not a type of a parameter"),
 ])  # fmt: skip
 def test_what_is_said_of_an_argument_of_another_kind(type_: str, given: str, headline: str) -> None:
     (finding,) = findings(model(f"output y = f(x, {given})", before=DECLARATION.format(type=type_)))
@@ -138,3 +144,12 @@ def test_an_argument_that_is_not_written_in_the_call_is_not_shown(call: str) -> 
     (finding,) = findings(model(f"output y = {call}", before=before))
     assert finding.code == "AX0320"
     assert finding.span is not None and "axis" in finding.span.text
+
+
+@pytest.mark.parametrize(("word", "expected"), [("a", []), ("c", ["AX0208"])])
+def test_the_word_of_another_choice_is_checked_where_it_is_handed_on(word: str, expected: list[str]) -> None:
+    before = (
+        "fn inner(m: choice[a, b], x: [...S]) -> [...S]:\n    return x\n"
+        "fn outer(m: choice[a, c], x: [...S]) -> [...S]:\n    return (m, x) |> inner\n"
+    )
+    assert codes(model(f"output y = outer({word}, x)", before=before)) == expected
