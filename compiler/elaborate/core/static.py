@@ -44,15 +44,14 @@ def is_size(value: Any) -> TypeGuard[int | Dim]:
 def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Span, Span]) -> Any:
     """An operator on two static values."""
     if op in ("==", "!="):
-        equal = same(Dim.of(left), Dim.of(right)) if _are_dims(left, right) else left == right
+        equal = _equal(left, right)
         if equal is None:
-            fail("AX0305", f"cannot tell whether {left} equals {right}", span)
-        return bool(equal) is (op == "==")
+            fail("AX0305", f"cannot tell whether {_shown(left)} equals {_shown(right)}", span)
+        return equal is (op == "==")
     if op in ("in", "not in"):
         if not isinstance(right, list | dict | str):
             fail("AX0306", f"`{op}` looks into a list, and this is {describe(right)}", operands[1])
-        found = left in right if not isinstance(right, str) or isinstance(left, str) else False
-        return found is (op == "in")
+        return _contains(right, left, span) is (op == "in")
     if op == "@":
         fail("AX0306", f"`@` joins tensors, not {describe(left)} and {describe(right)}", span)
     for value, where in zip((left, right), operands, strict=True):
@@ -63,8 +62,31 @@ def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Sp
     return _number_binary(op, left, right, span)
 
 
-def _are_dims(left: Any, right: Any) -> bool:
-    return is_size(left) and is_size(right) and (isinstance(left, Dim) or isinstance(right, Dim))
+def _equal(left: Any, right: Any) -> bool | None:
+    """Whether two values are equal, lists item by item; dims are, where it is stated. None if it cannot be told."""
+    if isinstance(left, list) and isinstance(right, list):
+        if len(left) != len(right):
+            return False
+        answers = [_equal(one, other) for one, other in zip(left, right, strict=True)]
+        return False if False in answers else None if None in answers else True
+    if is_size(left) and is_size(right):
+        return same(Dim.of(left), Dim.of(right))
+    return left is right or bool(left == right)
+
+
+def _contains(container: list[Any] | dict[str, Any] | str, value: Any, span: Span) -> bool:
+    if isinstance(container, str):
+        return isinstance(value, str) and value in container
+    if isinstance(container, dict):
+        return isinstance(value, str) and value in container
+    answers = [_equal(item, value) for item in container]
+    if True not in answers and None in answers:
+        fail("AX0305", f"cannot tell whether {_shown(value)} is in {_shown(container)}", span)
+    return True in answers
+
+
+def _shown(value: Any) -> str:
+    return f"[{', '.join(_shown(item) for item in value)}]" if isinstance(value, list) else str(value)
 
 
 def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:

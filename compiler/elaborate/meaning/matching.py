@@ -124,7 +124,7 @@ class Matcher:
             self.frame.locals[dots.name] = [static_dim(s) for s in sizes]
             return
         known, where = self.frame.statics[dots.name]
-        if not isinstance(known, list) or not all(isinstance(d, int | Dim) for d in known):
+        if not isinstance(known, list) or not all(is_size(d) for d in known):
             fail(
                 "AX0306",
                 f"`{dots.name}` is {describe(known)}, and `...{dots.name}` stands for a list of dims",
