@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import archonnx.compiler.ops  # noqa: F401 - the text is of ops, which are registered when they are imported
 from archonnx.compiler.errors import InternalError
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.parse import parse_graph
