@@ -50,7 +50,7 @@ def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainSte
 def fail_unsaid(name: str, span: Span | None) -> NoReturn:
     """The diagnostic where a number of steps is needed and was not said."""
     fail(
-        "AX0201",
+        "AX0623",
         f"`{name}` is not known here: the length of the training is not given",
         span,
         help="give it: `--steps 1000 --steps-per-epoch 100`, or `steps=` and `steps_per_epoch=` in Python",

@@ -140,7 +140,7 @@ def test_a_number_of_steps_that_nobody_said(rate: str, unsaid: str) -> None:
     with pytest.raises(SpecError) as caught:
         train_steps(of, of.programs[0])
     assert [(d.code, d.headline.partition("`")[2].partition("`")[0]) for d in caught.value.diagnostics] == [
-        ("AX0201", unsaid)
+        ("AX0623", unsaid)
     ]
 
 
