@@ -39,6 +39,8 @@ class Mode:
         frozen: modules that a program freezes.
         complete: whether all parameters are known: then none may be made.
         substitutions: names of dims that an ``assert`` equates with something.
+        settled: whether the dims keep their names, as they do once a model is built; until then an ``assert`` that
+            equates one starts the build again.
     """
 
     training: bool = False
@@ -46,6 +48,7 @@ class Mode:
     frozen: frozenset[Module] = frozenset()
     complete: bool = False
     substitutions: Mapping[str, Dim] = field(default_factory=dict)
+    settled: bool = True
 
 
 @dataclass
@@ -122,8 +125,8 @@ class Observed:
     parameters_in_self: int | None = None
 
     def copy(self) -> Observed:
-        """The same, to add to."""
-        copied = Observed(list(self.applied), list(self.assumptions), list(self.bindings), dict(self.sites))
+        """The same, to add to. What a copy assumes the original relies on as well: it is one and the same list."""
+        copied = Observed(list(self.applied), self.assumptions, list(self.bindings), dict(self.sites))
         copied.parameters_in_self = self.parameters_in_self
         return copied
 
@@ -156,8 +159,9 @@ class Build:
     under_way: UnderWay = field(default_factory=UnderWay)
 
     def copy(self) -> Build:
-        """The same with a graph of its own, to add to. Work is counted anew."""
-        return Build(self.report, self.root, self.mode, self.graph.copy(), self.observed.copy())
+        """The same with a graph of its own, to add to. Work is counted anew; the dims are settled."""
+        mode = replace(self.mode, settled=True)
+        return Build(self.report, self.root, mode, self.graph.copy(), self.observed.copy())
 
     def fresh(self, report: Report | None = None, **changes: Any) -> Build:
         """The same model from the start, with these changes of its mode: nothing is built or seen yet."""
@@ -165,7 +169,7 @@ class Build:
 
     def apart(self) -> Build:
         """For a value that is computed before anything runs: a graph of its own, in the float type of this place."""
-        return self.fresh(training=False, float_type=self.float_type)
+        return self.fresh(training=False, float_type=self.float_type, settled=True)
 
     # ------------------------------------------------------------ the graph, by short names
 

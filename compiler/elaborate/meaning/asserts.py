@@ -14,7 +14,7 @@ from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.program import Assumption
+from archonnx.compiler.program import PER_EPOCH, TOTAL, Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 
@@ -81,12 +81,15 @@ def _check_dims(frame: Frame, statement: ast.Assert, condition: ast.Binary, left
     if decided is False:
         _refuted(frame, statement)
     if decided is None:
+        if not {TOTAL, PER_EPOCH}.isdisjoint(a.symbols() | b.symbols()):
+            fail("AX0309", "this is decided when the number of steps is known", statement.condition.span)
         message = _message(frame, statement, sized=True)
         assumption = Assumption(condition.op, a, b, message, statement.span)
         if assumption not in frame.build.observed.assumptions:
             frame.build.observed.assumptions.append(assumption)
+        replaced = condition.op == "==" and not frame.build.mode.settled
         for symbol, value in ((a.symbol, b), (b.symbol, a)):
-            if condition.op == "==" and symbol is not None and symbol not in value.symbols():
+            if replaced and symbol is not None and symbol not in value.symbols():
                 raise Substitute(symbol, value, assumption)
         frame.build.assume(condition.op, a, b)
 

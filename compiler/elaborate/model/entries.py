@@ -52,7 +52,7 @@ def elaborate_entry(judged: Elaboration, entry: ast.Entry, report: Report) -> El
         raise silenced()
 
     def attempt(substitutions: Mapping[str, Dim]) -> tuple[Graph, Elaboration]:
-        build = judged.build.fresh(report, complete=True, substitutions=substitutions)
+        build = judged.build.fresh(report, complete=True, substitutions=substitutions, settled=False)
         build.observed.applied = judged.build.observed.applied  # what an entry applies is the model's
         return _elaborate(judged, entry, build)
 

@@ -96,8 +96,8 @@ def elaborate_model(
 
     def retrain(frozen: Sequence[Module]) -> Elaboration:
         def attempt(known: Mapping[str, Dim]) -> Elaboration:
-            mode = {"training": True, "complete": True, "substitutions": known, "frozen": frozenset(frozen)}
-            return _run(scope, model, arguments, judged.build.fresh(report, **mode))
+            mode = Mode(True, float_type, frozenset(frozen), complete=True, substitutions=known, settled=False)
+            return _run(scope, model, arguments, Build(report, root, mode))
 
         elaboration, _, assumed = settled(attempt, judged.build.mode.substitutions)
         report.finish()
@@ -135,7 +135,7 @@ def _judge(
 
     def attempt(substitutions: Mapping[str, Dim]) -> Elaboration:
         root.clear()
-        build = Build(Report(), root, Mode(float_type=float_type, substitutions=substitutions))
+        build = Build(Report(), root, Mode(float_type=float_type, substitutions=substitutions, settled=False))
         elaboration = _run(scope, model, arguments, build)
         seen = build.observed.parameters_in_self
         if seen is not None and seen < len(root.made) and not build.report.failed:

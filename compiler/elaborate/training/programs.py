@@ -153,6 +153,8 @@ def _elaborate_program(
     name = f"{declaration.name}{suffix}".removeprefix(".")
     build = _Steps(scope, block, trained, settings, loop, building.simplify)
     steps = build.known(*building.lengths[name]) if name in building.lengths else build.for_any_number()
+    assumed = elaborated.trained.build.observed.assumptions
+    assumed += [one for one in trained.build.observed.assumptions if one not in assumed]
     whole = frozenset(name for name, feed in block.feeds.items() if feed.statement.whole)
     return TrainProgram(name, settings, block.source, block.feeds, steps, block.plan, declaration.name_span, whole)
 

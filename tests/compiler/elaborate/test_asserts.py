@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import train_steps
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.runtime.assumptions import METADATA_KEY, from_metadata
 from archonnx.runtime.device.session import SessionOptions
@@ -272,3 +273,55 @@ def test_a_replaced_dim_is_an_integer_in_the_export() -> None:
     of = program(model("assert N == 3\noutput y = x", "x: [N, 4]"))
     exported = inference_model(of, {})
     assert [d.dim_value for d in exported.graph.input[0].type.tensor_type.shape.dim] == [3, 4]
+
+
+# ---------------------------------------------------------------- reached by a statement of a program alone
+
+UPDATED = """
+fn checked(x: [B, n], k: dim) -> []:
+    assert B {op} k, "B is {{B}}"
+    return mean(x)
+
+schedule slow(total: dim)(t: i64[]) -> []:
+    assert total {op} 8
+    return 0.5
+
+optimizer careful(total: dim)(p: [...S], g: [...S], t: i64[]) -> [...S]:
+    assert total {op} 8
+    return p - g
+"""
+
+
+def updated(op: str, statement: str, body: str = "f = Dense(1)\nparam w: [] = 1\nloss l = mean(f(x)) * w") -> str:
+    before = UPDATED.format(op=op).replace("{{B}}", "{B}")
+    return model(body, "x: [B, 4]", before, f"\ntrain:\n    {statement}\n")
+
+
+@pytest.mark.parametrize("freeze", ["", "freeze = [f]\n    "])
+@pytest.mark.parametrize(("op", "fits", "breaks"), [("==", 8, 7), ("<=", 8, 9), (">", 9, 8), ("==", 8, 9)])
+def test_an_assert_in_an_update_is_checked_at_each_batch(freeze: str, op: str, fits: int, breaks: int) -> None:
+    of = program(updated(op, f"{freeze}update w = checked(x, 8)"))
+    assert [str(a) for a in of.assumptions] == [f"B {op} 8"]
+    ours = Trainer(of, options=CPU)
+    ours.step({"x": numbers(fits, 4)})
+    with pytest.raises(SpecError, match="AX0617"):
+        ours.step({"x": numbers(breaks, 4)})
+
+
+def test_an_equality_in_an_update_is_a_fact_behind_it() -> None:
+    statement = "update w = checked(x, 8) + sum(x[:, 0] + iota(8))".replace("iota(8)", "zeros([8])")
+    assert codes(updated("==", statement)) == []
+    assert codes(updated("<=", statement)) == ["AX0305"]
+
+
+@pytest.mark.parametrize("use", ["sgd(lr=slow(steps))", "careful(steps)"])
+@pytest.mark.parametrize("op", ["==", "<=", ">"])
+def test_an_assert_on_the_number_of_steps_is_decided_once_it_is_known(use: str, op: str) -> None:
+    text = updated(op, f"minimize l with {use}")
+    right = {"==": lambda n: n == 8, "<=": lambda n: n <= 8, ">": lambda n: n > 8}[op]
+    assert codes(text) == ([] if right(1) else ["AX0319"])  # a check builds the steps of a training of one
+    if right(1):
+        of = program(text)
+        assert of.assumptions == () and train_steps(of, of.programs[0], 8, 8)
+        with pytest.raises(SpecError, match="AX0319"):
+            train_steps(of, of.programs[0], 9, 9)
