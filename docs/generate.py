@@ -25,6 +25,7 @@ from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse
+from docs.number_facts import extremes, kinks
 from docs.op_facts import COLUMNS, facts
 from tests.support.op_cases import Case, cases
 
@@ -210,6 +211,8 @@ PAGES: dict[str, Callable[[], str]] = {"docs/std.md": standard_library, "docs/op
 """Whole pages, by path."""
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/language.md", "not built"): not_built,
+    ("docs/numbers.md", "kinks"): kinks,
+    ("docs/numbers.md", "extremes"): extremes,
     ("ARCHITECTURE.md", "worked example"): worked_example,
 }
 """Parts of pages, by path and name: what stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``."""

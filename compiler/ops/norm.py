@@ -135,7 +135,7 @@ class LayerNorm(Op):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> list[str]:
         if types[0].dtype is DType.f64:
-            return self._lower_f64(emit, *inputs, rank=types[0].rank)
+            return self._lower_f64(emit, inputs, types[0].rank)
         y, mean, inverse = emit.nodes(
             "LayerNormalization", *inputs, outputs=3, axis=self.axis, epsilon=self.epsilon, stash_type=DType.f32
         )
@@ -144,8 +144,9 @@ class LayerNorm(Op):
             return [y, mean, inverse]
         return [y, emit.node("Cast", mean, to=dtype), emit.node("Cast", inverse, to=dtype)]
 
-    def _lower_f64(self, emit: Emitter, x: str, scale: str, bias: str, rank: int) -> list[str]:
+    def _lower_f64(self, emit: Emitter, inputs: Sequence[str], rank: int) -> list[str]:
         """By its formula: the operator hands out mean and inverse, of which the gradient is made, in f32 alone."""
+        x, scale, bias = inputs
         axes = emit.constant(list(range(self.axis, rank)))
         mean = emit.node("ReduceMean", x, axes, keepdims=1)
         centred = emit.node("Sub", x, mean)

@@ -88,7 +88,7 @@ def _parts(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...] | None:
     It is not where the elements are few, or a number that is not known or has no divisors.
     """
     first, last = axes[0], axes[-1]
-    count = product(shape[first : last + 1]).constant
+    count = product(list(shape[first : last + 1])).constant
     if count is None or count < LONG or tuple(axes) != tuple(range(first, last + 1)):
         return None
     parts = next(part for part in range(math.isqrt(count), 0, -1) if count % part == 0)
