@@ -101,8 +101,6 @@ def test_links_lead_to_files(path: Path) -> None:
 
 FOLDERS = "archonnx|benchmarks|compiler|docs|grammar|runtime|specs|tests"
 NAMED_PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/(?:[\w*-]+/)*(?:[\w*-]+\.(?:py|md|arch|lark|tables)\b)?")
-REWRITTEN = ("ARCHITECTURE.md", "CONTRIBUTING.md")
-"""Pages whose paths are those of an earlier layout."""
 
 
 def missing_paths(text: str) -> list[str]:
@@ -111,13 +109,7 @@ def missing_paths(text: str) -> list[str]:
     return sorted(path for path in named if not any(ROOT.glob(path.rstrip("/"))))
 
 
-def later(path: Path) -> object:
-    """A page as a parameter of a test on paths."""
-    marks = [pytest.mark.xfail(reason="an earlier layout")] if path.name in REWRITTEN else []
-    return pytest.param(path, id=path.name, marks=marks)
-
-
-@pytest.mark.parametrize("path", [later(path) for path in PAGES])
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_files_and_folders_that_a_page_names_exist(path: Path) -> None:
     assert missing_paths(path.read_text(encoding="utf-8")) == []
 
