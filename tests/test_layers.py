@@ -126,6 +126,25 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert list(circles()) == []
 
 
+LATE = {
+    ("compiler.elaborate.training.step", "compiler.passes.manager"),  # a check of a spec loads no passes
+    ("grammar.spec", "grammar.yaml"),  # nor does a spec in the language load what reads YAML
+    ("compiler.program", "compiler.settings"),  # for its types alone: what is handed over does not need pydantic
+}
+"""The only imports of the grammar and the compiler that are not at the top: each costs time where it is not needed."""
+
+
+def test_modules_of_grammar_and_compiler_are_imported_at_the_top() -> None:
+    inside = {
+        (module, other)
+        for module in MODULES
+        if module.partition(".")[0] in ("grammar", "compiler")
+        for other, line in IMPORTS[module].items()
+        if MODULES[module].read_text("utf-8").split("\n")[line - 1].startswith(" ")
+    }
+    assert inside == LATE
+
+
 def circles() -> Iterator[list[str]]:
     """Groups of modules of which each reaches each."""
     reached = {module: reachable(module) for module in MODULES}

@@ -20,8 +20,9 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops import compare, elementwise, loss, norm, random, registry, shape, sizes, slicing
+from archonnx.compiler.ops import compare, elementwise, functions, loss, norm, random, registry, sizes, slicing
 from archonnx.compiler.ops import einsum as einsum_ops
+from archonnx.compiler.ops import shape as shape_ops
 
 from . import einops
 from .calling import (
@@ -47,10 +48,10 @@ UNARY = (
 """Functions of one number: on a static number they compute, on a tensor they add the op of their name."""
 
 
-def add_elementwise(functions: dict[str, Builtin]) -> None:
+def add_elementwise(table: dict[str, Builtin]) -> None:
     """Enter the functions of one number."""
     for name in UNARY:
-        functions.setdefault(name, _unary(name))
+        table.setdefault(name, _unary(name))
 
 
 def _unary(name: str) -> Builtin:
@@ -97,9 +98,7 @@ def isinf(frame: Frame, x: Tensor) -> Value:
 @builtin
 def gelu(frame: Frame, x: Tensor, *, approximate: bool = False) -> Value:
     """``x`` times the normal distribution function of ``x``; ``approximate`` uses tanh (Hendrycks and Gimpel 2016)."""
-    from archonnx.compiler.ops.functions import gelu as op
-
-    return op(x, "tanh" if approximate else "none")
+    return functions.gelu(x, "tanh" if approximate else "none")
 
 
 # ---------------------------------------------------------------- making tensors
@@ -130,19 +129,19 @@ def constant(frame: Frame, shape: Shape, value: float) -> Value:
 
 
 def _filled(frame: Frame, dims: Shape, value: float) -> Value:
-    return shape.full(dims_of(dims), value, frame.build.float_type)
+    return shape_ops.full(dims_of(dims), value, frame.build.float_type)
 
 
 @builtin
 def zeros_like(frame: Frame, x: Tensor) -> Value:
     """Zeros of the shape and dtype of ``x``."""
-    return shape.zeros_like(x)
+    return shape_ops.zeros_like(x)
 
 
 @builtin
 def ones_like(frame: Frame, x: Tensor) -> Value:
     """Ones of the shape and dtype of ``x``."""
-    return shape.full(x.shape, 1, x.type.dtype)
+    return shape_ops.full(x.shape, 1, x.type.dtype)
 
 
 @builtin
@@ -171,7 +170,7 @@ def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
     if isinstance(n, int):
         require(n >= 1, "AX0313", f"`linspace` needs at least one point, not {n}", argument="n")
         require(n <= ITEMS, "AX0215", f"a constant of {n:,} numbers is too large for a spec")
-        return shape.constant(np.linspace(start, stop, n), dtype)
+        return shape_ops.constant(np.linspace(start, stop, n), dtype)
     gaps = sizes.dim_value((Dim.of(n) - 1).maximum(1), dtype)
     return sizes.iota(n, dtype) * (stop - start) / gaps + start
 
@@ -182,8 +181,6 @@ def linspace(frame: Frame, start: float, stop: float, n: Size) -> Value:
 @builtin
 def reshape(frame: Frame, x: Tensor, shape: Shape) -> Value:
     """The same elements, in row-major order, under another shape; one ``-1`` stands for what is left."""
-    from archonnx.compiler.ops.shape import reshape as op
-
     free = [i for i, d in enumerate(shape) if d == -1]
     require(len(free) <= 1, "AX0304", "only one dim of `reshape` may be -1")
     dims = [Dim.of(d) for d in shape]
@@ -196,7 +193,7 @@ def reshape(frame: Frame, x: Tensor, shape: Shape) -> Value:
             f"{size} elements do not divide into [{', '.join(map(str, shape))}]",
         )
         dims[free[0]] = size // rest
-    return op(x, dims)
+    return shape_ops.reshape(x, dims)
 
 
 @builtin
@@ -212,7 +209,7 @@ def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
         axes = [1, 0]
     order = [axis_of(x, a, "axes") for a in axes]
     require(sorted(order) == list(range(x.rank)), "AX0320", f"{axes} is not an order of {x.rank} axes", argument="axes")
-    return shape.transpose(x, order)
+    return shape_ops.transpose(x, order)
 
 
 @builtin
@@ -264,33 +261,31 @@ def pad(frame: Frame, x: Tensor, pads: Items, *, value: float = 0.0) -> Value:
 @builtin
 def squeeze(frame: Frame, x: Tensor, *, axis: Axes) -> Value:
     """Without axes of size 1."""
-    return shape.squeeze(x, axis)
+    return shape_ops.squeeze(x, axis)
 
 
 @builtin
 def unsqueeze(frame: Frame, x: Tensor, *, axis: Axes) -> Value:
     """With new axes of size 1."""
-    return shape.unsqueeze(x, axis)
+    return shape_ops.unsqueeze(x, axis)
 
 
 @builtin
 def broadcast(frame: Frame, x: Tensor, shape: Shape) -> Value:
     """Repeated to a shape, by NumPy's rule."""
-    from archonnx.compiler.ops.shape import broadcast_to
-
-    return broadcast_to(x, dims_of(shape))
+    return shape_ops.broadcast_to(x, dims_of(shape))
 
 
 @builtin
 def broadcast_tensors(frame: Frame, a: Operand, b: Operand) -> Results:
     """Two tensors or numbers as tensors of one dtype, repeated to one shape by NumPy's rule."""
-    return Results(shape.broadcast(*promoted(frame, "broadcast_tensors", a, b)), (None, None))
+    return Results(shape_ops.broadcast(*promoted(frame, "broadcast_tensors", a, b)), (None, None))
 
 
 @builtin
 def stop_gradient(frame: Frame, x: Tensor) -> Value:
     """The same value; no gradient passes."""
-    return shape.stop_gradient(x)
+    return shape_ops.stop_gradient(x)
 
 
 # ---------------------------------------------------------------- linear algebra, neural ops

@@ -16,6 +16,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.shape import broadcast_to
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
@@ -231,8 +232,6 @@ def check_results(frame: Frame, what: str, result: ast.Result | None, values: li
 
 
 def _number_result(frame: Frame, declared: ast.Type, value: Any) -> Value:
-    from archonnx.compiler.ops.shape import broadcast_to
-
     known = tensor_type(frame, declared)
     return broadcast_to(as_tensor(frame, value, known.dtype), known.shape)
 

@@ -18,8 +18,10 @@ from archonnx.compiler.elaborate.meaning.calls import callee_of
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, Elaboration
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.shape import Constant
 from archonnx.compiler.program import (
     PER_EPOCH,
     SEED,
@@ -402,9 +404,6 @@ def _generated(frame: Frame, expr: ast.Call) -> DataSource:
 
 def _fix_step(builder: Builder, step: Value) -> None:
     """Data is drawn at step 0."""
-    from archonnx.compiler.ir.graph import Node
-    from archonnx.compiler.ops.shape import Constant
-
     builder.nodes.insert(0, Node(Constant.of(np.zeros((), np.int64), DType.i64), (), (step,)))
 
 

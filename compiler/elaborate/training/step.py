@@ -106,7 +106,7 @@ class _Step:
 
 def simplified(trained: Elaboration) -> Elaboration:
     """The forward pass after the standard passes: what is not computed has no gradient to compute either."""
-    from archonnx.compiler.passes.manager import optimise
+    from archonnx.compiler.passes.manager import optimise  # a check of a spec does not simplify: it loads no passes
 
     build = trained.build
     slots = list(build.graph.updates)
