@@ -68,6 +68,20 @@ ABSOLUTE: tuple[Convention, ...] = (
         "The slopes of `logaddexp` are sigmoids.",
     ),
     Convention(
+        "activations along an axis",
+        r"^(softmax|softmin)",
+        "slope",
+        "means-sums-and-precision",
+        "Where a softmax is close to 0 and 1 its slope is a difference of products, precise to the rounding of 1.",
+    ),
+    Convention(
+        "functions of one number",
+        r"^(tanh|expm1)",
+        "slope|second",
+        "means-sums-and-precision",
+        "Slopes made of the value, 1 - tanh(x)^2 and 1 + expm1(x), are precise to the rounding of 1.",
+    ),
+    Convention(
         "losses at extremes",
         r"^focal",
         "slope",

@@ -122,7 +122,7 @@ class _Wanted:
         if setting.normwise and want.size:
             scale = scale + scale.max()
         if self.absolute:
-            x = np.abs(self.values["x"])
+            x = np.abs(self.values["x"]) if setting.elementwise else 0
             scale = scale + 1 + x * (1 + x if what == "second" else 1)
         return want, scale, places
 
