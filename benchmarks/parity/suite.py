@@ -196,6 +196,7 @@ NOT_COMPARED = {
     "padding_pairs": SIZES,
     "transposed_pairs": SIZES,
     "pooling_pairs": SIZES,
+    "end_of_ceil": SIZES,
     "output_size": SIZES,
     "scaled": SIZES,
     "count_over": SIZES,

@@ -56,7 +56,7 @@ PENALTIES = 7
 @family("penalties", seeds=15 * PENALTIES, sample=PENALTIES)
 def penalty(rng: np.random.Generator, seed: int) -> Setting:
     """Regularisers of tensors."""
-    n, m = int(rng.integers(1, 6)), int(rng.integers(1, 6))
+    n, m = int(rng.integers(2, 6)), int(rng.integers(1, 6))
     x, a, share = normal(rng, n, m), number(rng, 0.01, 3), number(rng, 0.1, 0.9)
     few = min(n, m)
 
