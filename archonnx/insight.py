@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from archonnx.compiler.pipeline import elaborate, float_type
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
+from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import DeviceName, SessionOptions
 from archonnx.runtime.insight.gradcheck import check_gradients
 from archonnx.runtime.insight.gradcheck_result import GradientCheck

@@ -6,7 +6,7 @@ What this module does not do: the work; it joins the compiler and the runtime.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, float_type
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import DeviceName, SessionOptions
 from archonnx.runtime.folders.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
 from archonnx.runtime.folders.run import Run

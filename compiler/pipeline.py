@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
-from archonnx.grammar.record import replace as replace_record
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_file, read_tree
 
@@ -204,7 +203,7 @@ def _tell_of_float_type(spec: Spec, report: Report) -> None:
         return
     first = report.diagnostics[0]
     note = f"the spec is right with the float type f32, and was read with {spec.float_type}: `float(x)` casts to either"
-    report.diagnostics[0] = replace_record(first, notes=(*first.notes, note))
+    report.diagnostics[0] = replace(first, notes=(*first.notes, note))
 
 
 def _elaborate(spec: Spec, lengths: Lengths, simplify: bool) -> ModelProgram:

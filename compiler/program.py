@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from archonnx.grammar import ast
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 from .ir.dims import Dim
@@ -46,8 +46,7 @@ def is_length(value: object) -> bool:
     return isinstance(value, Dim) and bool(value.symbols()) and value.symbols() <= {TOTAL, PER_EPOCH}
 
 
-@dataclass(frozen=True, slots=True)
-class Assumption:
+class Assumption(Record):
     """An ``assert`` that could not be decided: ``left OP right`` holds at every call, or ``message`` tells.
 
     Compilation relies on it; the runtime checks it, and exported models record it in their metadata.
@@ -76,8 +75,7 @@ _COMPARE = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Record):
     """An ``input`` or ``target`` of a model."""
 
     name: str
@@ -86,8 +84,7 @@ class Field:
     origin: Origin = UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Record):
     """A trained tensor, or a buffer. ``initial`` is a graph from ``seed: i64[]`` (if it draws) to ``value``."""
 
     path: str
@@ -112,8 +109,7 @@ class Parameter:
         return prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedTensor:
+class NamedTensor(Record):
     """A tensor that the spec gives a name.
 
     Attributes:
@@ -133,8 +129,7 @@ class NamedTensor:
     inner: bool
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Computation:
+class Computation(Record):
     """All that a model computes in one mode: in training, in use, or in one of its entries.
 
     Attributes:
@@ -152,8 +147,7 @@ class Computation:
         return f"<computation `{self.graph.name}`: {len(self.graph.nodes)} nodes, {len(self.names)} names>"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class TrainStep:
+class TrainStep(Record):
     """One statement that trains: a ``minimize``, a ``together`` of several, or an ``update``, in one graph.
 
     Graph inputs: fields of the batch by name, ``carried`` tensors by name, and ``seed``/``step`` if it draws.
@@ -172,7 +166,7 @@ class TrainStep:
     initial: Mapping[str, Graph]
     """For each carried tensor that is not a parameter (optimizer state) a graph without inputs that gives its starting
     ``value``."""
-    gradients: Mapping[str, Value] = field(default_factory=dict)
+    gradients: Mapping[str, Value] = {}
     """The gradients that it follows, by path of the parameter, before any clipping: values of the graph."""
     watched: tuple[str, ...] = ()
     """Paths of the parameters that the output ``WATCH`` is about."""
@@ -186,23 +180,20 @@ class TrainStep:
         return f"<training step `{self.name}`: {len(self.graph.nodes)} nodes, carries {len(self.carried)} tensors>"
 
 
-@dataclass(frozen=True, slots=True)
-class Do:
+class Do(Record):
     """Run a step on the batch of this round."""
 
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Record):
     """Run the body several times, with a fresh batch after the first round."""
 
     count: int
     body: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(Record):
     """Run the body on each ``count``-th pass."""
 
     count: int
@@ -213,8 +204,7 @@ Plan = tuple["Do | Repeat | Every", ...]
 """What one pass over the statements does; ``Do`` names steps by their index."""
 
 
-@dataclass(frozen=True, slots=True)
-class DataSource:
+class DataSource(Record):
     """``data [NAME] = KIND(...)``. A ``generate`` source has a graph (input ``seed``) whose outputs are the fields."""
 
     name: str
@@ -224,8 +214,7 @@ class DataSource:
     graph: Graph | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
+class Feed(Record):
     """``feed NAME = expr``, evaluated once the fields of the data are known.
 
     ``names`` are the variables of the loops around it.
@@ -235,8 +224,7 @@ class Feed:
     names: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class TrainProgram:
+class TrainProgram(Record):
     """A ``train`` block."""
 
     name: str
@@ -257,15 +245,13 @@ class TrainProgram:
         return f"<train program `{self.name or 'train'}`: {len(self.steps or ())} steps>"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record):
     """One of these values."""
 
     values: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(Record):
     """A number from ``low`` to ``high``, both included; ``log`` draws it evenly on a logarithmic scale."""
 
     low: float
@@ -274,8 +260,7 @@ class Between:
     integer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSpace:
+class SearchSpace(Record):
     """A ``search`` block: what is varied, and which figure is to become large (or small).
 
     Attributes:
@@ -295,8 +280,7 @@ class SearchSpace:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetMetric:
+class SetMetric(Record):
     """``metric NAME over set``: a function of ``SET_FUNCTIONS``, computed once over the examples of a part.
 
     ``arguments`` are the outputs of the graph ``evaluate`` that are gathered for it, prediction and target;
@@ -305,19 +289,17 @@ class SetMetric:
 
     function: str
     arguments: tuple[str, ...]
-    options: Mapping[str, str | float] = field(default_factory=dict)
+    options: Mapping[str, str | float] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Record):
     """A module was applied, and gave these tensors (of ``infer``, ``evaluate`` or an entry)."""
 
     path: str
     results: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ModelProgram:
+class ModelProgram(Record):
     """A model, elaborated.
 
     ``infer`` computes the outputs from the inputs they use; ``evaluate`` the losses and metrics (not ``training``),
@@ -340,15 +322,15 @@ class ModelProgram:
     training: Computation
     """The same in training mode: what the losses need, differentiated by ``gradients.gradient_graph``."""
     programs: tuple[TrainProgram, ...] = ()
-    entries: Mapping[str, Graph] = field(default_factory=dict)
-    entry_computations: Mapping[str, Computation] = field(default_factory=dict)
+    entries: Mapping[str, Graph] = {}
+    entry_computations: Mapping[str, Computation] = {}
     assumptions: tuple[Assumption, ...] = ()
-    entry_assumptions: Mapping[str, tuple[Assumption, ...]] = field(default_factory=dict)
+    entry_assumptions: Mapping[str, tuple[Assumption, ...]] = {}
     """By entry: the dims of an entry are its own."""
-    set_metrics: Mapping[str, SetMetric] = field(default_factory=dict)
+    set_metrics: Mapping[str, SetMetric] = {}
     """Metrics that are computed over a set; tables are among them, and not among ``metrics``, which are numbers."""
     search: SearchSpace | None = None
-    modules: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = {}
     """The name of every module's block, by path; owners come before what they own."""
     applications: tuple[Application, ...] = ()
     float_type: DType = DType.f32

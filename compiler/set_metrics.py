@@ -7,15 +7,15 @@ They are computed once, over all examples of a part. What this module does not d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from archonnx.grammar.record import Record
 
 ARGUMENTS = ("prediction", "target")
 """What each function takes, in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Record):
     """A keyword of a function: one of some words, or a number above 0.
 
     Attributes:
@@ -29,8 +29,7 @@ class Option:
     words: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetFunction:
+class SetFunction(Record):
     """A function of two arrays.
 
     Attributes:
@@ -49,7 +48,7 @@ class SetFunction:
     prediction: Literal["numbers", "probabilities", "classes"]
     target: Literal["numbers", "classes", "binary"]
     columns: Literal["never", "maybe", "always"] = "never"
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, Option] = {}
     better: Literal["greater", "smaller"] = "greater"
     exponential: bool = False
     table: bool = False

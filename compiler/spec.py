@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from archonnx.grammar import ast
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Source
 
 from .ir.types import DType
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Spec:
+class Spec(Record):
     """A spec: its text, its tree, and the arguments given for its model."""
 
     name: str
     source: Source
     file: ast.File
     path: Path | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = {}
     float_type: DType = DType.f32
     """What a dtype left out stands for."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NoReturn
 
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
 from .interpret import interpret

@@ -6,12 +6,12 @@ It stands apart from the verb's options, so that a plain check need not wait for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Report, SpecError, render_report
+from archonnx.grammar.record import replace
 
 Style = Literal["full", "concise", "json", "github"]
 

@@ -39,9 +39,8 @@ class OpenedModel:
         what: str, arguments: Mapping[str, Any], dtype: str | None, parameters: Path | None, seed: int
     ) -> OpenedModel:
         """A spec, or the spec and the parameters of a run."""
-        from dataclasses import replace
-
         from archonnx.compiler.pipeline import elaborate, float_type
+        from archonnx.grammar.record import replace
         from archonnx.runtime.folders.run import Run
 
         if not (Path(what) / "run.json").is_file():

@@ -58,9 +58,8 @@ Device = Annotated[DeviceOption, typer.Option("--device", help="Where to run; `a
 
 def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None) -> Spec:
     """A spec with the arguments and the float type of the command line."""
-    from dataclasses import replace
-
     from archonnx.compiler.pipeline import float_type, load
+    from archonnx.grammar.record import replace
 
     spec = replace(load(name), arguments=dict(arguments))
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from archonnx.compiler.pipeline import feed_fields
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.record import replace
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Parts, split
 from archonnx.runtime.data.sources import load_source

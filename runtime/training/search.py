@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.program import Between, Choice, ModelProgram, SearchSpace
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.extras import missing
 

@@ -159,9 +159,8 @@ def test_training_stops_at_the_first_loss_that_is_not_finite() -> None:
 
 def _to_zero(step: TrainStep) -> TrainStep:
     """The same step, whose new ``b`` is ``b - b``."""
-    from dataclasses import replace
-
     from archonnx.compiler.ir.builder import Builder
+    from archonnx.grammar.record import replace
 
     builder = Builder()
     builder.nodes += step.graph.nodes

@@ -71,9 +71,8 @@ def _spec(what: str, arguments: dict[str, object], dtype: str | None) -> Spec:
     """A spec as it is asked for; that of a run as it was trained, but for what is asked otherwise."""
     if not (Path(what) / "run.json").is_file():
         return read_spec(what, arguments, dtype)
-    from dataclasses import replace
-
     from archonnx.compiler.pipeline import float_type
+    from archonnx.grammar.record import replace
     from archonnx.runtime.folders.run import Run
 
     spec = Run(what).spec()

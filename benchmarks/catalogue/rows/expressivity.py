@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 import archonnx
 from archonnx.compiler.pipeline import elaborate
+from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
@@ -20,6 +20,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 from .place import Place
@@ -29,8 +30,7 @@ BUDGET = 300_000
 """Static evaluations allowed in one build; a spec that needs more is refused."""
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(Record):
     """How a model is elaborated.
 
     Attributes:
@@ -47,7 +47,7 @@ class Mode:
     float_type: DType = DType.f32
     frozen: frozenset[Module] = frozenset()
     complete: bool = False
-    substitutions: Mapping[str, Dim] = field(default_factory=dict)
+    substitutions: Mapping[str, Dim] = {}
     settled: bool = True
 
 
@@ -92,8 +92,7 @@ class Outcome:
     values: list[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Record):
     """A name that a statement gave to a tensor; or what a ``module`` gave, by the name of the result if it has one.
 
     ``span`` is where the name, or the application, is written; ``place`` is the body in which it is.

@@ -6,12 +6,12 @@ What this module does not do: hold the names of the body (``frame`` does).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from archonnx.grammar.diagnostics import Diagnostic, Label
-from archonnx.grammar.record import replace
+from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 from .values import Module
@@ -20,8 +20,7 @@ NOTES = 6
 """Calls that a diagnostic lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record):
     """How a body came to run.
 
     Attributes:
@@ -34,7 +33,7 @@ class Call:
     kind: str
     name: str
     at: Span
-    dims: Mapping[str, tuple[Any, Span]] = field(default_factory=dict)
+    dims: Mapping[str, tuple[Any, Span]] = {}
 
     @property
     def what(self) -> str:

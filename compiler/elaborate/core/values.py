@@ -42,8 +42,7 @@ class Scope:
             yield from self.outer.names()
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Record):
     """An argument: an expression still to be evaluated, or a value that is there already (a piped one)."""
 
     span: Span
@@ -51,8 +50,7 @@ class Given:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Record):
     """What a ``return`` gives, and where each value was written."""
 
     values: list[Any]

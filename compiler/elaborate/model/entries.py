@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from archonnx.compiler.elaborate.core.build import Build
@@ -24,6 +23,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SEED, STEP, Assumption, Computation, Field
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.record import Record
 
 from .model import Elaboration
 from .names import computation
@@ -32,8 +32,7 @@ RESERVED = ("infer", "evaluate", "gradients", "train_step")
 """Names of graphs that every model has."""
 
 
-@dataclass(frozen=True)
-class ElaboratedEntry:
+class ElaboratedEntry(Record):
     """An entry: its graph, what it assumes, and all that it computes."""
 
     graph: Graph

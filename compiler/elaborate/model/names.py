@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 
 from archonnx.compiler.elaborate.core.build import Binding
@@ -11,6 +10,7 @@ from archonnx.compiler.elaborate.core.place import Place
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Computation, NamedTensor
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 from .model import Elaboration
@@ -33,8 +33,7 @@ def named_tensors(of: Elaboration) -> tuple[NamedTensor, ...]:
     return tuple(namer.named(binding) for binding in of.build.observed.bindings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Around:
+class _Around(Record):
     """What a body says of the names in it: what stands before them, and the line of the model that leads there."""
 
     prefix: str

@@ -7,7 +7,6 @@ tensor but a number, known at the end of a part: ``runtime.measures.set_metrics`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
@@ -20,11 +19,11 @@ from archonnx.compiler.program import SetMetric
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class ElaboratedSetMetric:
+class ElaboratedSetMetric(Record):
     """A metric over a set, and the tensors that are gathered for it, by the names of graph outputs."""
 
     metric: SetMetric

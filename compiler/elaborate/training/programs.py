@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -39,6 +39,7 @@ from archonnx.compiler.settings import TrainSettings, read_settings
 from archonnx.compiler.sources import GENERATE, PLANNED, source_arguments
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 from .block import Bound, ProgramBlock, program_frame
@@ -54,8 +55,7 @@ TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
 """What may stand in ``repeat`` and ``every``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Building:
+class Building(Record):
     """How the steps of programs are built, and where mistakes are kept.
 
     ``lengths`` says of some programs how many steps they have; the steps of the others are for any number.
@@ -161,8 +161,7 @@ def _elaborate_program(
     return TrainProgram(name, settings, block.source, block.feeds, steps, block.plan, declaration.name_span, whole)
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
+class _Steps(Record):
     """The statements of a block that train, to be built as graphs."""
 
     scope: Scope

@@ -34,11 +34,11 @@ from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 
-@dataclass(frozen=True)
-class Objective:
+class Objective(Record):
     """One ``minimize``: the loss, how it is followed, and which parameters change (``over``, or all that train)."""
 
     name: str
@@ -48,8 +48,7 @@ class Objective:
     slots: Sequence[Slot] | None = None
 
 
-@dataclass(frozen=True)
-class Clip:
+class Clip(Record):
     """Bounds on the gradients of a step (003 6.2.4): of each element, then of their joint norm."""
 
     value: float | None = None
