@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archonnx.compiler.elaborate.core import frame, static
+from archonnx.compiler.elaborate.core import build, static
 from archonnx.compiler.elaborate.files import imports
-from archonnx.compiler.elaborate.meaning import bodies
+from archonnx.compiler.elaborate.meaning import invocation
 from archonnx.compiler.elaborate.model import model
 from archonnx.compiler.elaborate.training import programs
 from archonnx.grammar import ast
@@ -92,8 +92,8 @@ def test_limits_are_those_of_the_code() -> None:
         "nesting of expressions": parser.MAX_DEPTH,
         "nesting of brackets": indentation.MAX_BRACKETS,
         "nesting of bodies": indentation.MAX_INDENTATION,
-        "calls inside calls": bodies.DEPTH,
-        "static evaluations of one build": frame.BUDGET,
+        "calls inside calls": invocation.DEPTH,
+        "static evaluations of one build": build.BUDGET,
         "items of a `range`": 100_000,
         "imported files": imports.MAX_FILES,
         "items of a list, all levels together": static.ITEMS,

@@ -27,8 +27,8 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .bodies import bind_arguments, enter, run_body
 from .differentiation import run_with_backward
+from .invocation import bind_arguments, enter, run_body
 from .modules import make_module
 
 

@@ -24,7 +24,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
 
-from .bodies import run_body
+from .invocation import run_body
 
 
 def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Span) -> Any:

@@ -14,7 +14,7 @@ from archonnx.compiler.elaborate.core.values import Given, Method
 from archonnx.grammar import ast
 from archonnx.grammar.source import Span
 
-from .bodies import bind_arguments, enter, run_body
+from .invocation import bind_arguments, enter, run_body
 from .modules import fix_module_dims
 from .setup import add_setup, enter_module, ready
 

@@ -16,7 +16,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .bodies import bind_arguments, enter, nesting, run_body
+from .invocation import bind_arguments, enter, nesting, run_body
 from .setup import enter_module, surround
 
 

@@ -23,7 +23,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .bodies import bind_arguments, enter, nesting, run_body
+from .invocation import bind_arguments, enter, nesting, run_body
 
 
 def configure(

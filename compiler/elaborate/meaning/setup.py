@@ -7,7 +7,7 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import BlockType, Method, ModelType, Module
 from archonnx.grammar.source import Span
 
-from .bodies import keep_static
+from .invocation import keep_static
 
 
 def ready(module: Module) -> bool:

@@ -11,7 +11,7 @@ from archonnx.compiler.elaborate.core.signatures import is_tensor_type
 from archonnx.compiler.elaborate.core.suites import silenced
 from archonnx.compiler.elaborate.core.values import Results, describe
 from archonnx.compiler.elaborate.meaning.asserts import settled
-from archonnx.compiler.elaborate.meaning.bodies import run_body
+from archonnx.compiler.elaborate.meaning.invocation import run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.setup import add_setup, enter_module
 from archonnx.compiler.ir.dims import Dim

@@ -13,7 +13,7 @@ from archonnx.compiler.elaborate.core.problems import provenance
 from archonnx.compiler.elaborate.core.signatures import assign_arguments, is_tensor_type
 from archonnx.compiler.elaborate.core.values import Given, ModelType, Module, Scope, Slot, describe
 from archonnx.compiler.elaborate.meaning.asserts import settled
-from archonnx.compiler.elaborate.meaning.bodies import bind_arguments
+from archonnx.compiler.elaborate.meaning.invocation import bind_arguments
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.setup import bind_nested
 from archonnx.compiler.elaborate.meaning.typed import declared

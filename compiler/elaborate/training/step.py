@@ -15,7 +15,7 @@ import numpy as np
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.place import Call, Place
 from archonnx.compiler.elaborate.core.values import Configured, Given, OptimizerType, Slot, describe
-from archonnx.compiler.elaborate.meaning.bodies import bind_arguments, run_body
+from archonnx.compiler.elaborate.meaning.invocation import bind_arguments, run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.parameters import open_inputs
 from archonnx.compiler.elaborate.meaning.typed import declared

@@ -1,4 +1,4 @@
-"""Entering and running bodies: frames, arguments bound to parameters, results checked, errors told once."""
+"""Calling what has a body: its frame, arguments bound to parameters, results checked, errors told once."""
 
 from __future__ import annotations
 
