@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +26,7 @@ from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Indices
 from archonnx.runtime.device.session import SessionOptions
