@@ -1,0 +1,250 @@
+"""Reading a ``train`` block: its settings, its source, its feeds, and the order of its statements that train.
+
+What this module does not do: build those statements (``objectives`` does), or validate settings (``settings`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
+from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.static import is_whole
+from archonnx.compiler.elaborate.core.suites import NOT_BUILT, not_built, silenced
+from archonnx.compiler.elaborate.core.values import Function, Results, describe
+from archonnx.compiler.elaborate.meaning.calls import callee_of
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.graph import Node
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.shape import Constant
+from archonnx.compiler.program import (
+    SEED,
+    DataSource,
+    Do,
+    Every,
+    Feed,
+    Plan,
+    Repeat,
+)
+from archonnx.compiler.sources import GENERATE, PLANNED, source_arguments
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Label, Report, fail
+from archonnx.grammar.source import Span
+
+from .block import Bound, ProgramBlock
+
+STATEMENTS = 1_000
+"""Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
+TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
+"""What may stand in ``repeat`` and ``every``."""
+
+
+def read_statement(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
+    """Take note of a statement; what is wrong with it goes into the report of the frame, and the next one is read."""
+    around, loop = frame.locals, block.loop
+    frame.build.spend(statement.span)
+    report = frame.build.report
+    with report.collecting(report.add_at_place):
+        return _read(frame, block, statement)
+    if frame.build.exhausted or len(block.statements) >= STATEMENTS:
+        raise silenced()
+    frame.locals, block.loop = around, loop
+    return ()
+
+
+def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
+    """Take note of a statement; what it adds to the plan of a pass."""
+    match statement:
+        case ast.Minimize():
+            return _add(block, (block.bound(statement),), statement.span)
+        case ast.Update():
+            return _add(block, block.bound(statement), statement.span)
+        case ast.Together():
+            return _add(block, _minimizes(frame, block, statement.body), statement.span)
+        case ast.Repeat() | ast.Every():
+            return _rounds(frame, block, statement)
+        case ast.For() | ast.If():
+            return sum((read_statement(frame, block, inner) for inner in _unrolled(frame, block, statement)), start=())
+        case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
+            block.freeze = block.bound(value)
+        case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
+            if block.source is not None:
+                _twice("`data` is given twice", statement, block.source.span)
+            block.source = _source(frame, value)
+        case ast.Assign(targets=(ast.Name(id=name),), values=(value,)):
+            if name in block.settings:
+                _twice(f"`{name}` is set twice", statement, block.spans[name])
+            block.spans[f"{name}:key"] = statement.targets[0].span
+            block.settings[name] = _setting(frame, name, value, block.spans)
+        case ast.Feed():
+            if statement.name in block.feeds:
+                _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].statement.span)
+            block.feeds[statement.name] = Feed(statement, block.loop)
+        case ast.Data():
+            not_built("several data sources", statement.span)
+        case _:
+            kind = type(statement)
+            if kind in NOT_BUILT:
+                not_built(NOT_BUILT[kind], statement.span)
+            fail(
+                "AX0212",
+                f"`{kind.__name__.lower()}` cannot stand in a `train` block",
+                statement.span,
+                help="it contains settings (`epochs = 20`), `data`, `feed` and `minimize`",
+            )
+    return ()
+
+
+def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
+    fail("AX0205", headline, statement.span, "again here", others=[Label(first, "first here")])
+
+
+def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every) -> Plan:
+    """``repeat n:`` and ``every n:``, and the statements inside."""
+    count = frame.evaluate(statement.count)
+    if not is_whole(count) or count < 1:
+        fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
+    body: Plan = ()
+    for inner in _flat(frame, block, statement.body):
+        if not isinstance(inner, TRAINING):
+            headline = "it contains statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
+            fail("AX0212", headline, inner.span)
+        body += _read(frame, block, inner)
+    return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
+
+
+def _flat(frame: Frame, block: ProgramBlock, suite: Iterable[ast.Stmt]) -> Iterator[ast.Stmt]:
+    """The statements of a body, its loops unrolled and its conditions decided."""
+    for statement in suite:
+        if isinstance(statement, ast.For | ast.If):
+            yield from _flat(frame, block, _unrolled(frame, block, statement))
+        else:
+            yield statement
+
+
+def _unrolled(frame: Frame, block: ProgramBlock, statement: ast.For | ast.If) -> Iterator[ast.Stmt]:
+    """The statements inside that are meant, one after the other; while one is read, the loop's variables are bound."""
+    if isinstance(statement, ast.If):
+        taken = next((body for condition, body in statement.branches if truth(frame, condition)), statement.otherwise)
+        yield from taken
+        return
+    names = [target.id for target in statement.targets]
+    around, loop = frame.locals, block.loop
+    for item in iterate(frame, statement.iterable):
+        frame.locals = dict(around)
+        unpack(frame, names, item, statement.span)
+        block.loop = {**loop, **{name: frame.locals[name] for name in names}}
+        yield from statement.body
+    frame.locals, block.loop = around, loop
+
+
+def _add(block: ProgramBlock, statement: tuple[Bound[ast.Minimize], ...] | Bound[ast.Update], span: Span) -> Plan:
+    if len(block.statements) == STATEMENTS:
+        fail("AX0215", f"this program unrolls to more than {STATEMENTS:,} statements", span)
+    block.statements.append(statement)
+    return (Do(len(block.statements) - 1),)
+
+
+def _minimizes(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> tuple[Bound[ast.Minimize], ...]:
+    """The statements of a ``together``."""
+    found = []
+    for inner in _flat(frame, block, suite):
+        if not isinstance(inner, ast.Minimize):
+            fail("AX0212", "`together` contains `minimize` statements", inner.span)
+        found.append(block.bound(inner))
+    return tuple(found)
+
+
+def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) -> Any:
+    """A setting's value; a bare word (``all``, ``valid.objective``) is text."""
+    spans[name] = expr.span
+    if isinstance(expr, ast.Dict):
+        return {key.value: _setting(frame, f"{name}.{key.value}", item, spans) for key, item in expr.items}
+    word = _dotted(expr)
+    if word is not None and not (
+        word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)
+    ):
+        return word
+    if name == "start_from" and (member := _member(frame, expr)) is not None:
+        return member
+    value = frame.evaluate(expr)
+    if not isinstance(value, int | float | str | list | None):
+        fail("AX0306", f"a setting is a number, a word or a list, not {describe(value)}", expr.span)
+    return value
+
+
+def _dotted(expr: ast.Expr) -> str | None:
+    if isinstance(expr, ast.Name):
+        return expr.id
+    if isinstance(expr, ast.Attribute) and (outer := _dotted(expr.value)) is not None:
+        return f"{outer}.{expr.name}"
+    return None
+
+
+def _member(frame: Frame, expr: ast.Expr) -> str | None:
+    """``member[k - 1]``: the name of an earlier program that a ``for`` numbered, ``member.0``."""
+    if not isinstance(expr, ast.Index) or len(expr.subscripts) != 1:
+        return None
+    outer = _dotted(expr.value) or _member(frame, expr.value)
+    number = frame.evaluate(expr.subscripts[0])
+    if outer is None or outer in frame.locals or not is_whole(number):
+        return None
+    return f"{outer}.{number}"
+
+
+def _source(frame: Frame, expr: ast.Expr) -> DataSource:
+    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
+        fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
+    kind = expr.callee.id
+    if kind in PLANNED:
+        not_built(f"the data source `{kind}`", expr.callee.span)
+    if kind == GENERATE:
+        return _generated(frame, expr)
+    positional = [frame.evaluate(a.value) for a in expr.arguments if a.name is None]
+    named = {a.name: frame.evaluate(a.value) for a in expr.arguments if a.name is not None}
+    report = Report()
+    arguments = source_arguments(kind, positional, named, expr.span, report)
+    report.finish()
+    return DataSource("data", kind, arguments or {}, expr.span)
+
+
+def _generated(frame: Frame, expr: ast.Call) -> DataSource:
+    """``generate(fn, n=2000)``: the fn's named results are the fields."""
+    if not expr.arguments or expr.arguments[0].name is not None:
+        fail(
+            "AX0203",
+            "`generate` needs the fn that makes the data",
+            expr.span,
+            help="`data = generate(two_moons, n=2000)`",
+        )
+    function = callee_of(frame, expr.arguments[0].value)
+    if not isinstance(function, Function):
+        fail(
+            "AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span
+        )
+    builder = frame.build.builder
+    with builder.active():
+        result = frame.call(function, expr.arguments[1:], [], expr.span)
+    fields = dict(zip(result.names, result.items, strict=True)) if isinstance(result, Results) else {}
+    outputs = {name: value for name, value in fields.items() if name and isinstance(value, Value)}
+    if not outputs:
+        where = function.declaration.result.span if function.declaration.result else function.declaration.name_span
+        fail(
+            "AX0307",
+            f"fn `{function.declaration.name}` makes data, so its results need names",
+            where,
+            help="as in `-> (x: [n, 2], label: i64[n])`",
+        )
+    inputs = {name: value for name, value in frame.build.inputs.items() if name == SEED}
+    if "step" in frame.build.inputs:
+        _fix_step(builder, frame.build.inputs["step"])
+    return DataSource("data", "generate", {}, expr.span, builder.graph("data", inputs, outputs))
+
+
+def _fix_step(builder: Builder, step: Value) -> None:
+    """Data is drawn at step 0."""
+    builder.nodes.insert(0, Node(Constant.of(np.zeros((), np.int64), DType.i64), (), (step,)))
