@@ -210,6 +210,8 @@ NOT_COMPARED = {
     "still_ahead": PART_OF_SCHEDULES,
     "falling_cosine": PART_OF_SCHEDULES,
     "log_cosh_of": "`log_cosh` of a difference, which is compared",
+    "huber_of": "`huber` of a difference, which is compared",
+    "lambert_tanh": "part of `tanhshrink`, which is compared",
     "start_vector": "where power iteration begins, which its result does not depend on",
 }
 """Declarations that no family names, with the reason."""

@@ -319,7 +319,7 @@ EDGES = (
     Edge("quantile_loss($x, $t, 0.9, none)", {"x": [0.0, -INF, INF], "t": [1.0, 0, 0]}, [0.9, INF, INF],
          [-0.9, -0.9, 0.1]),
     Edge("gaussian_nll($x, $t, $q, reduce=none)", {"x": [1.0], "t": [1.0], "q": [0.0]}, [0.5 * LOG(1e-6)], [0.0]),
-    Edge("poisson_nll($x, $t, none)", {"x": [-INF, -100], "t": [0.0, 0]}, [0.0, 0], [0.0, 0]),
+    Edge("poisson_nll($x, $t, none)", {"x": [-INF, -1000], "t": [0.0, 0]}, [0.0, 0], [0.0, 0]),
     Edge("triplet($x, $t, $x, reduce=none)", {"x": [[1.0, 2.0]], "t": [[1.0, 2.0]]}, [1.0], [[0.0, 0]]),
     Edge("contrastive($x, $t, $q, reduce=none)", {"x": [[1.0, 2.0]], "t": [[1.0, 2.0]], "q": [0.0]}, [0.5], [[0.0, 0]]),
     Edge("cosine_embedding($x, $t, $q, reduce=none)", {"x": [[0.0, 0.0]], "t": [[1.0, 2.0]], "q": [1.0]}, [1.0]),

@@ -14,7 +14,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse
-from tests.support.elaborated import model, program
+from tests.support.elaborated import expression, model, program
 from tests.support.pointwise import STD, at, run
 
 RUNS = [(where, dtype) for where in ("numpy", "onnxruntime") for dtype in (DType.f32, DType.f64)]
@@ -233,3 +233,35 @@ def test_small_numbers_are_pooled_by_their_norm(where: str, dtype: DType) -> Non
     y = run(graph, {"x": np.array([[[3e-18, 4e-18, 0, 0]]])}, where)["y"]
     np.testing.assert_allclose(y, [[[5e-18, 0]]], rtol=1e-4)
     assert np.isnan(run(graph, {"x": np.array([[[math.nan, 1, 0, 0]]])}, where)["y"][0, 0, 0])
+
+
+def test_tanhshrink_keeps_its_digits_near_0() -> None:
+    """x - tanh(x) cancels in f32: beside itself in f64, and x^3 / 3 where f64 cancels as well."""
+    x = np.float32([1e-7, 1e-3, 0.037, -0.2, 0.49])
+    wide = x.astype(np.float64)
+    true = np.where(np.abs(wide) < 1e-4, wide**3 / 3, wide - np.tanh(wide))
+    np.testing.assert_allclose(expression("tanhshrink(x)", "x: [B]", x=x), true, rtol=1e-6)
+    slope = expression("grad(sum(tanhshrink(x)), x)", "x: [B]", x=x)
+    np.testing.assert_allclose(slope, np.tanh(wide) ** 2, rtol=1e-6)
+
+
+def test_log_cosh_keeps_its_digits_near_0() -> None:
+    d = np.float32([1e-4, 1e-3, -0.02, 0.5, 1.0, -1.5, 40])
+    wide = d.astype(np.float64)
+    true = np.where(np.abs(wide) < 1, np.log1p(2 * np.sinh(wide / 2) ** 2), np.logaddexp(wide, -wide) - np.log(2))
+    np.testing.assert_allclose(expression("log_cosh_of(x)", "x: [B]", x=d), true, rtol=1e-6)
+
+
+@pytest.mark.parametrize("fn", ["silu", "swish", "mish"])
+def test_slopes_far_out_are_those_of_the_limits_under_a_weight(fn: str) -> None:
+    """What multiplies is bounded before it meets the input: 3e38 times a weight is infinite."""
+    x = np.float32([3e38, 1e19, -1e19, -3e38])
+    np.testing.assert_allclose(expression(f"grad(sum(2.5 * {fn}(x)), x)", "x: [B]", x=x), [2.5, 2.5, 0, 0], atol=1e-6)
+
+
+def test_the_slope_of_huber_at_infinity_is_that_of_its_arms() -> None:
+    x = np.float32([np.inf, -np.inf, 0.25])
+    slope = expression(
+        "grad(sum(huber(x, 0 * x0, delta=2.0, reduce=sum)), x)", "x: [B]; x0: [B]", x=x, x0=np.zeros(3, np.float32)
+    )
+    np.testing.assert_array_equal(slope, np.float32([2, -2, 0.25]))
