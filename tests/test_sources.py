@@ -21,7 +21,7 @@ CITING = [
 SECTIONS = re.compile(r"(?<![\w.,])(00[0-4])((?:(?:,| to| and)? (?!00\d)\d{1,2}(?:\.\d{1,2})*(?![\d.]*\d))+)")
 HEADING = re.compile(r"(?<![\w.,])(00[01]), ([A-Za-z][a-z]+(?: [a-z]+)*)")
 NAME = r"(?:van den |van |von |Van )?[A-Z][\w’'-]+"
-PAPER = re.compile(rf"\b({NAME}(?: et al\.|(?:, {NAME})*(?: and {NAME})+)?),? \(?((?:18|19|20)\d\d)\b")
+PAPER = re.compile(rf"\b({NAME}(?: et al\.|(?:, {NAME})*(?: and {NAME})+)?),? \(?((?:1[789]|20)\d\d)\b")
 
 
 def cited_sections(text: str) -> Iterator[str]:
