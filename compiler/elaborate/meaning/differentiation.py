@@ -121,6 +121,8 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
         site=inner.enter("backward"),
         locals=dict(inner.locals),
         statics=dict(inner.statics),
+        sealed=inner.sealed,
+        chain=inner.chain,
         preparing=inner.preparing,
     )
     arguments = [inner.locals[p.name] for p in declaration.parameters]

@@ -115,6 +115,24 @@ def test_in_a_method_and_through_a_partial() -> None:
     np.testing.assert_allclose(output(text, x=X), -3 * X, rtol=1e-5)
 
 
+LEARNED = """
+fn learned(x: [B, 4]) -> [B, 4]:
+    return x
+backward(dy):
+    return Dense(4, bias=false)(dy)
+"""
+
+
+def test_modules_of_a_backward_belong_to_the_call() -> None:
+    of = program(model("y = learned(x)\nz = learned(2 * x)\noutput g = grad(sum(y + z), x)", before=LEARNED))
+    assert list(of.parameters) == ["dense.0.W", "dense.1.W"]
+
+
+def test_a_backward_makes_no_modules_in_an_entry() -> None:
+    entry = "output y = x\nentry slope(z: [R, 4]) -> [R, 4]:\n    return grad(sum(learned(z)), z)"
+    assert codes(model(entry, before=LEARNED)) == ["AX0220"]
+
+
 @pytest.mark.parametrize(
     ("fn", "code"),
     [
