@@ -80,7 +80,7 @@ def trace_outputs(model: ModelProgram, entry: str | None = None) -> TraceGraph:
         used = model.entry_computations[entry]
         results = list(used.graph.outputs.values())
     traced = [TracedName(name, tensor) for name, tensor in _within(used, results)]
-    return _graph(f"trace of {entry or 'infer'}", used, used.graph.nodes, traced, {})
+    return _graph(f"trace of {entry or 'infer'}", used, used.graph.nodes, traced, {}, results=results)
 
 
 def _gradients(
@@ -119,22 +119,24 @@ def _graph(
     gradients: Mapping[str, Value],
     loss: str | None = None,
     refused: str = "",
+    results: Sequence[Value] = (),
 ) -> TraceGraph:
     given = set(of.graph.inputs.values())
     made = dict.fromkeys(traced.of.value for traced in names if traced.of.value not in given)
     keys = {value: f"value.{number}" for number, value in enumerate(made)}
     outputs = {key: value for value, key in keys.items()} | dict(gradients)
-    graph = _with_sizes(of, cut(title, nodes, of.graph.inputs, outputs, of.graph.facts))
+    graph = _with_inputs(of, cut(title, nodes, of.graph.inputs, outputs, of.graph.facts), results)
     taken = set(graph.inputs.values())
     shown = tuple(traced for traced in names if traced.of.value in keys or traced.of.value in taken)
     return TraceGraph(graph, shown, keys, loss, refused)
 
 
-def _with_sizes(of: Computation, graph: Graph) -> Graph:
-    """The graph with the arguments of an entry that give sizes (``n: dim``), even where only shapes use them."""
+def _with_inputs(of: Computation, graph: Graph, results: Sequence[Value]) -> Graph:
+    """The graph with inputs that no node takes: those that are results as they are, and the arguments of an entry that
+    give sizes (``n: dim``) to shapes."""
     used = graph.op_symbols().union(*(value.type.symbols() for value in graph.values()))
-    sizes = {name: value for name, value in of.graph.inputs.items() if name in used}
-    return Graph(graph.name, {**sizes, **graph.inputs}, graph.nodes, graph.outputs, graph.facts)
+    more = {name: value for name, value in of.graph.inputs.items() if name in used or value in results}
+    return Graph(graph.name, {**more, **graph.inputs}, graph.nodes, graph.outputs, graph.facts)
 
 
 def _within(of: Computation, outputs: Sequence[Value]) -> Iterator[tuple[str, NamedTensor]]:

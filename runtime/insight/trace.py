@@ -171,7 +171,7 @@ def _run(
     """Results, and what computed them."""
     bound = optimise(bind(traced.graph, dims))
     device = choose_device(options.device).name
-    if device == "cpu" and missing_kernels(bound).diagnostics:
+    if not bound.outputs or (device == "cpu" and missing_kernels(bound).diagnostics):
         return interpret(bound, {name: inputs[name] for name in bound.inputs}), "NumPy"
     session = open_graph(bound, {}, options)
     return call(session, {name: inputs[name] for name in bound.inputs}), f"onnxruntime on {device}"

@@ -259,3 +259,10 @@ def test_what_a_module_gave_is_left_out_where_the_line_names_it() -> None:
     shown = [row.name for row in chosen_rows(trace.rows, Layout(), trace.model)]
     assert shown == ["x", "dense.0.W", "dense.0.b", "h", "dense.1.W", "dense.1.b", "dense.1", "J"]
     assert next(row.name for row in chosen_rows(trace.rows, Layout(only=("dense.0*",)), trace.model)) == "dense.0.W"
+
+
+@pytest.mark.parametrize("graph", ["infer", "same"])
+def test_a_result_that_is_an_input_is_shown(graph: str) -> None:
+    of = program(model("output y = x\nentry same(x: [k]) -> [k]:\n    return x", "x: [B]"))
+    trace = trace_model(of, {"x": [1.0, 2.0]}, graph=graph, options=CPU)
+    close(trace["x"].value, [1, 2])
