@@ -152,14 +152,17 @@ def _same(graph: Graph) -> Graph:
 
 def graph_named(model: ModelProgram, name: str, options: GraphOptions) -> Artifact:
     """The graph of this name; SpecError if there is none. ``train_step`` may also mean the last program's."""
-    found = {artifact.name: artifact for artifact in graphs_of(model, options)}
+    found: dict[str, Artifact] = {}
+    for artifact in graphs_of(model, options):
+        if artifact.name == name:  # those after it may need what was not said, as a number of steps
+            return artifact
+        found[artifact.name] = artifact
     last = model.programs[-1].name if model.programs else ""
     of_last = f"{TRAIN_STEP}.{last}{name.removeprefix(TRAIN_STEP)}" if name.startswith(TRAIN_STEP) else name
-    meant = name if name in found else of_last
-    if meant not in found:
+    if of_last not in found:
         known = did_you_mean(name, found) or f"it has {', '.join(found)}"
         fail("AX0501", f"{model.name} has no graph `{name}`", None, help=known)
-    return found[meant]
+    return found[of_last]
 
 
 def _sizes(model: ModelProgram, program: TrainProgram, batch_size: int | None) -> dict[str, int]:

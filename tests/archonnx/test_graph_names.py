@@ -151,3 +151,12 @@ def test_a_graph_without_outputs_is_none(tmp_path: Path) -> None:
     path = tmp_path / "loss.arch"
     path.write_text("model M():\n    input x: [B]\n    param w: [] = 1\n    loss l = mean(w * x)\n")
     assert set(archonnx.compile(path).graphs) == {"evaluate", "gradients"}
+
+
+@pytest.mark.parametrize("graph", ["evaluate", "gradients", "gradients.small"])
+def test_graphs_that_do_not_train_need_no_number_of_steps(graph: str, tmp_path: Path) -> None:
+    spec, file = tmp_path / "pair.arch", tmp_path / "pair.onnx"
+    spec.write_text(SPEC.replace("lr=0.01", "lr=0.1 if steps > 3 else 0.2"), "utf-8")
+    result = CliRunner().invoke(app, ["export", str(spec), "--graph", graph, "-o", str(file)])
+    assert result.exit_code == 0, result.output
+    assert file.exists()
