@@ -175,13 +175,26 @@ def _decided_steps(
     """The statements of a program in which something is decided by the number of steps."""
     try:
         again = elaborate(model.spec, lengths={program.name: (total, per_epoch)})
-    except SpecError:
-        if total is None or per_epoch is None:
-            fail_unsaid("steps" if total is None else "steps_per_epoch", program.span)
+    except SpecError as error:
+        if total is None and _differs(model, program, error, (1, per_epoch)):
+            fail_unsaid("steps", program.span)
+        if per_epoch is None and _differs(model, program, error, (total, 1)):
+            fail_unsaid("steps_per_epoch", program.span)
         raise
     steps = next(p.steps for p in again.programs if p.name == program.name)
     assert steps is not None
     return steps
+
+
+def _differs(
+    model: ModelProgram, program: TrainProgram, error: SpecError, lengths: tuple[int | None, int | None]
+) -> bool:
+    """Whether something else is found, or nothing, where the program has these lengths."""
+    try:
+        elaborate(model.spec, lengths={program.name: lengths})
+    except SpecError as other:
+        return other.diagnostics != error.diagnostics
+    return True
 
 
 def feed_fields(model: ModelProgram, program: TrainProgram, data: Mapping[str, Array]) -> dict[str, Array]:

@@ -34,17 +34,24 @@ def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainSte
         SpecError: it needs a number that is None.
     """
     lengths = {TOTAL: total, PER_EPOCH: per_epoch}
-    used = step.graph.op_symbols() & lengths.keys()
+    parts = (step.graph, *step.initial.values())
+    used = set().union(*(graph.op_symbols() for graph in parts)) & lengths.keys()
     if not used:
         return step
     for name in sorted(used):
         if lengths[name] is None:
-            node = next(node for node in step.graph.nodes if name in node.op.symbols())
+            node = next(node for graph in parts for node in graph.nodes if name in node.op.symbols())
             fail_unsaid(SPELLED[name], node.origin.place)
     known = {name: number for name in used if (number := lengths[name]) is not None}
+    sizes = {name: Dim.of(number) for name, number in known.items()}
     values: dict[Value, Value] = {}
-    graph = bind(step.graph, known, values)
-    return replace(step, graph=graph, gradients={path: values[g] for path, g in step.gradients.items()})
+    return replace(
+        step,
+        graph=bind(step.graph, known, values),
+        gradients={path: values[g] for path, g in step.gradients.items()},
+        carried={name: type_.substitute(sizes) for name, type_ in step.carried.items()},
+        initial={name: bind(graph, known) for name, graph in step.initial.items()},
+    )
 
 
 def fail_unsaid(name: str, span: Span | None) -> NoReturn:

@@ -133,7 +133,13 @@ def run(step: TrainStep, start: dict[str, np.ndarray], batch: dict[str, np.ndarr
 
 
 @pytest.mark.parametrize(
-    ("rate", "unsaid"), [("cosine_decay(0.1, steps)", "steps"), ("0.1 / steps_per_epoch", "steps")]
+    ("rate", "unsaid"),
+    [
+        ("cosine_decay(0.1, steps)", "steps"),
+        ("0.1 / steps", "steps"),
+        ("0.1 / steps_per_epoch", "steps_per_epoch"),
+        ("0.1 / (steps + steps_per_epoch)", "steps"),
+    ],
 )
 def test_a_number_of_steps_that_nobody_said(rate: str, unsaid: str) -> None:
     of = model(rate)
@@ -142,6 +148,78 @@ def test_a_number_of_steps_that_nobody_said(rate: str, unsaid: str) -> None:
     assert [(d.code, d.headline.partition("`")[2].partition("`")[0]) for d in caught.value.diagnostics] == [
         ("AX0623", unsaid)
     ]
+
+
+def test_what_is_wrong_with_the_steps_is_told_where_another_number_is_unsaid() -> None:
+    of = model("0.1 / (steps - 5)")
+    with pytest.raises(SpecError) as caught:
+        train_steps(of, of.programs[0], 5)
+    assert [d.code for d in caught.value.diagnostics] == ["AX0311"]
+
+
+def test_a_state_may_be_as_long_as_the_training() -> None:
+    text = SPEC.replace("adam(lr=RATE)", "remembering(steps)").replace("\nmodel", OPTIMIZER + "\nmodel")
+    of = elaborate(parse_spec(Source("remembering.arch", text)))
+    assert of.programs[0].steps is not None
+    (step, _) = train_steps(of, of.programs[0], 7)
+    state = initial_state(step)
+    assert {array.shape for name, array in state.items() if "/seen/" in name} == {(7,)}
+    assert all(array.shape == step.carried[name].static_shape for name, array in state.items())
+    with pytest.raises(SpecError, match="AX0623"):
+        train_steps(of, of.programs[0])
+
+
+OPTIMIZER = """
+optimizer remembering(length: int)(p: [...S], g: [...S], t: i64[]) -> [...S]:
+    state seen: [length] = 0
+    seen = seen + 1
+    return p - 0.1 * g * mean(seen)
+"""
+
+
+FED = """
+model M():
+    input a: [B, 2 * n]
+    input b: [B, n]
+    target y: i64[B]
+    loss l = mean(a) + mean(b) + mean(Dense(1)(f32(y)[:, none]))
+
+train:
+    minimize l with sgd
+"""
+
+
+def fed(feed: str, **data: np.ndarray) -> dict[str, np.ndarray]:
+    text = FED.replace("train:", f"train:\n    {feed}")
+    of = elaborate(parse_spec(Source("fed.arch", text)))
+    return feed_fields(of, of.programs[0], data)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"temperature": np.array(3.0)}, {"word": np.array(["a", "b", "c", "d"])}, {"names": np.array(["u"])}]
+)
+def test_the_index_counts_examples_whatever_else_the_data_has(more: dict[str, np.ndarray]) -> None:
+    data = more | {"a": np.ones((4, 6)), "b": np.ones((4, 3))}
+    np.testing.assert_array_equal(fed("feed y = data.index", **data)["y"], np.arange(4))
+
+
+def test_the_index_counts_texts_where_there_is_nothing_else() -> None:
+    feed = "feed y = data.index\n    feed a = zeros([3, 4])\n    feed b = zeros([3, 2])"
+    np.testing.assert_array_equal(fed(feed, word=np.array(["a", "b", "c"]))["y"], np.arange(3))
+
+
+def test_dims_of_data_agree_in_whatever_order_the_fields_come() -> None:
+    with pytest.raises(SpecError, match="AX0708"):
+        fed("feed y = data.index", a=np.ones((4, 5)), b=np.ones((4, 2)))
+
+
+def test_a_feed_draws_nothing() -> None:
+    feed = "feed y = data.index\n    feed a = data.a + noise([4, 6])"
+    text = FED.replace("train:", f"train:\n    {feed}")
+    text += "\nfn noise(s: list) -> [...R]:\n    e: [...s] ~ normal(0, 1)\n    return e\n"
+    of = elaborate(parse_spec(Source("drawn.arch", text)))
+    with pytest.raises(SpecError, match="AX0708"):
+        feed_fields(of, of.programs[0], {"a": np.ones((4, 6)), "b": np.ones((4, 3))})
 
 
 def test_watching_adds_an_output_and_changes_nothing_else() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Scope
+from archonnx.compiler.elaborate.meaning.parameters import open_inputs
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
@@ -19,7 +20,6 @@ from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import Feed, Field, ModelProgram, TrainProgram
-from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
@@ -60,7 +60,9 @@ def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> N
             )
 
 
-def feed_graph(scope: Scope, model: ModelProgram, program: TrainProgram, data: Mapping[str, TensorType]) -> Graph:
+def feed_graph(
+    scope: Scope, model: ModelProgram, program: TrainProgram, data: Mapping[str, TensorType], rows: int
+) -> Graph:
     """The graph from the fields of the data to the model's: fed by an expression, or by a field of the same name.
 
     Args:
@@ -68,6 +70,7 @@ def feed_graph(scope: Scope, model: ModelProgram, program: TrainProgram, data: M
         model: whose fields are fed.
         program: says how.
         data: the types of the data's fields, text left out; their first axis counts the examples.
+        rows: how many examples there are.
 
     Raises:
         SpecError: with all fields that nothing feeds, and all expressions that do not fit the data.
@@ -83,22 +86,30 @@ def feed_graph(scope: Scope, model: ModelProgram, program: TrainProgram, data: M
                 if name in inputs:
                     outputs[name] = inputs[name]
                 continue
-            outputs[name] = _fed(scope, model, feed, inputs, builder)
+            outputs[name] = _fed(scope, model, feed, inputs, rows, builder)
     report.finish()
     return Graph("feed", inputs, tuple(builder.nodes), outputs)
 
 
-def _fed(scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Value], builder: Builder) -> Value:
-    """A field that is fed by an expression."""
+def _fed(
+    scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Value], rows: int, builder: Builder
+) -> Value:
+    """A field that is fed by an expression; ``rows`` is how many examples there are."""
     statement, report = feed.statement, Report()
     frame = block_frame(scope, report, statement.span, model.float_type, {**model.arguments, **feed.names})
     frame.build.graph.builder = builder
-    rows = next(iter(inputs.values())).shape[0].constant if inputs else 0
-    frame.locals["data"] = {"index": constant(np.arange(rows or 0)), **inputs}
+    frame.locals["data"] = {"index": constant(np.arange(rows)), **inputs}
     given = frame.evaluate(statement.value)
     with problems(frame, statement.value.span, [statement.value], [given]):
         value = as_tensor(frame, given)
     report.finish()
+    if open_inputs(builder.nodes, value, inputs.values()):
+        fail(
+            "AX0708",
+            f"what is fed to `{statement.name}` is drawn, and a feed is computed once, of the data alone",
+            statement.value.span,
+            help="draw it in the model, or in the fn of a `generate`",
+        )
     return value
 
 
@@ -121,18 +132,24 @@ def feed_fields(
                     help=f"add `feed {name} = ...`; the data has {', '.join(data)}",
                 )
     with report.collecting():
-        graph = feed_graph(scope, model, program, types)
+        rows = next((array.shape[0] for array in (*numeric.values(), *data.values()) if array.ndim), 0)
+        graph = feed_graph(scope, model, program, types, rows)
     report.finish()
     fed = interpret(graph, numeric)
+    arrays = {name: fed[name] if name in program.feeds else data[name] for name in model.fields}
+    spans = {
+        name: program.feeds[name].statement.value.span if name in program.feeds else program.span for name in arrays
+    }
     sizes: dict[str, tuple[int, str]] = {}
-    result: dict[str, Array] = {}
-    for name, wanted in model.fields.items():
-        array = fed[name] if name in program.feeds else data[name]
-        statement = program.feeds[name].statement if name in program.feeds else None
+    for name, array in arrays.items():
         with report.collecting():
-            result[name] = _fitted(array, wanted, statement, program.span, sizes)
+            _measure(array, model.fields[name], spans[name], sizes)
     report.finish()
-    return result
+    for name, array in arrays.items():  # composite dims last: a field may have one before another tells what is in it
+        with report.collecting():
+            _check_composite(array, model.fields[name], spans[name], sizes)
+    report.finish()
+    return {name: array.astype(model.fields[name].type.dtype.numpy) for name, array in arrays.items()}
 
 
 def _field_dtype(array: Array, model_float: DType) -> DType:
@@ -140,28 +157,32 @@ def _field_dtype(array: Array, model_float: DType) -> DType:
     return {"b": DType.bool, "f": model_float}.get(array.dtype.kind, DType.i64)
 
 
-def _fitted(
-    array: Array, wanted: Field, statement: ast.Feed | None, program: Span | None, sizes: dict[str, tuple[int, str]]
-) -> Array:
-    """The array in the field's dtype; a diagnostic unless it has the field's shape."""
-    span = statement.value.span if statement is not None else program
-    given = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+def _measure(array: Array, wanted: Field, span: Span | None, sizes: dict[str, tuple[int, str]]) -> None:
+    """Keep the sizes of the dims that the array tells; a diagnostic if they differ from those of an earlier field."""
     if array.dtype.kind not in "biuf":
         fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is text", span)
     if array.ndim != wanted.type.rank:
-        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is {given}", span)
-    for axis, (size, dim) in enumerate(zip(array.shape, wanted.type.shape, strict=True)):
+        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is {_given(array)}", span)
+    for size, dim in zip(array.shape, wanted.type.shape, strict=True):
         if (symbol := dim.symbol) is not None:
             known = sizes.setdefault(symbol, (size, wanted.name))
             if known[0] != size:
                 fail("AX0708", f"dim {symbol} is {known[0]} in `{known[1]}` and {size} in `{wanted.name}`", span)
-        elif (
-            number := dim.substitute({n: Dim.of(s) for n, (s, _) in sizes.items()}).constant
-        ) is not None and number != size:
+
+
+def _check_composite(array: Array, wanted: Field, span: Span | None, sizes: Mapping[str, tuple[int, str]]) -> None:
+    """A diagnostic unless the array has the sizes of the dims that are numbers, or follow of those that are known."""
+    known = {name: Dim.of(size) for name, (size, _) in sizes.items()}
+    for axis, (size, dim) in enumerate(zip(array.shape, wanted.type.shape, strict=True)):
+        number = dim.substitute(known).constant
+        if number is not None and number != size:
             fail(
                 "AX0708",
                 f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}",
                 span,
-                notes=[f"the data is {given}, and `{wanted.name}` is {wanted.type}"],
+                notes=[f"the data is {_given(array)}, and `{wanted.name}` is {wanted.type}"],
             )
-    return array.astype(wanted.type.dtype.numpy)
+
+
+def _given(array: Array) -> str:
+    return f"{array.dtype}[{', '.join(map(str, array.shape))}]"
