@@ -53,7 +53,7 @@ CALLS: dict[str, Any] = {
     "scatter(v, i[:2], 2 * (1.0 * i[:2]))": written(V, ROWS[:2], 2 * ROWS[:2]),
     "scatter(x, i[1:3], 0 * (1.0 * i[1:3]) + x[:, 1:2], axis=1)": written(X, (slice(None), ROWS[1:3]), X[:, 1:2]),
     "put(x, i[1] + 1, 0 * x[:, :1] + 9, axis=1)": written(X, (slice(None), [1]), 9),
-    "one_hot(i, 3)": np.eye(3)[[2, 0, 2, 2]],
+    "one_hot(i, 3)": [[0, 0, 1], [1, 0, 0], [0, 0, 1], [0, 0, 0]],  # -1 is not an index
     "zeros_like(x)": np.zeros_like(X),
     "ones_like(i)": np.ones_like(ROWS),
     "diag(v)": np.diag(V),
