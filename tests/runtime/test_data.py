@@ -118,7 +118,7 @@ def test_columns_are_fields_and_numeric_ones_make_the_matrix(tmp_path: Path) -> 
         ("1.5,2\n3,4\n", "the first line holds numbers"),
         ("a\n" + "1\n" * 20 + "l2\n", "`a` holds numbers, but 'l2' in line 22"),
         ('a,b\n1,"2\n', "t.csv:2: unexpected end of data"),
-        (b"a,b\n\xff\xfe,2\n", "no UTF-8 text"),
+        (b"a,b\n\xff\xfe,2\n", "is not UTF-8 text"),
         ("a,b\n" + '"x\ny",\n', "`b` has no value in line 3"),
     ],
 )

@@ -15,6 +15,7 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.passes.manager import optimise
+from archonnx.compiler.steps import initial_state
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import (
@@ -83,7 +84,7 @@ def test_batch_norm_survives_a_large_mean() -> None:
     x = (1000 + numbers(4096, 2)).astype(np.float32)
     of = program(model("norm = BatchNorm()\nloss l = mean(norm(x) ** 4)", "x: [B, 2]", after=TRAIN))
     step = train_step(of)
-    given = {**initial(of), **step.initial, "x": x}
+    given = {**initial(of), **initial_state(step), "x": x}
     result = interpret(step.graph, {name: given[name] for name in step.graph.inputs})
     exact = (standardised(x.astype(np.float64), (0,), 1e-5) ** 4).mean()
     np.testing.assert_allclose(result["l"], exact, rtol=1e-3)
@@ -180,7 +181,7 @@ def test_gradients_in_training_against_finite_differences(call: str, order: int)
     of = program(model(body, "x: [4, 4, 3]", after=TRAIN), float_type=DType.f64)
     rng, step = np.random.default_rng(3), train_step(of)
     values = {path: rng.normal(size=p.shape) for path, p in of.parameters.items()}
-    given: dict[str, Any] = {**step.initial, "x": rng.normal(size=(4, 4, 3))}
+    given: dict[str, Any] = {**initial_state(step), "x": rng.normal(size=(4, 4, 3))}
     gradients = loss_and_gradients(of, "l", {**values, **given})
     along = {path: rng.normal(size=values[path].shape) for path in gradients}
 

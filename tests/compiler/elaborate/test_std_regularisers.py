@@ -7,6 +7,7 @@ import pytest
 
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.steps import initial_state
 from tests.support.derivatives import check_gradient
 from tests.support.elaborated import (
     SEED,
@@ -97,7 +98,7 @@ def trained(body: str, inputs: str, after: str = "", **values: Array) -> Array:
         after="\ntrain:\n    minimize objective with sgd(lr=0.0)\n",
     )
     step = train_step(program(text))
-    given = {**initial(program(text)), **step.initial, "seed": SEED, "step": 3, **values}
+    given = {**initial(program(text)), **initial_state(step), "seed": SEED, "step": 3, **values}
     return interpret(step.graph, {name: given[name] for name in step.graph.inputs})["objective"]
 
 
