@@ -28,8 +28,8 @@ from archonnx.grammar.record import Record
 from .model import Elaboration
 from .names import computation
 
-RESERVED = ("infer", "evaluate", "gradients", "train_step")
-"""Names of graphs that every model has."""
+RESERVED = ("infer", "evaluate", "gradients", "train_step", "loss")
+"""Names of graphs that every model has; ``loss`` is one of them in traces."""
 
 
 class ElaboratedEntry(Record):
@@ -75,17 +75,34 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Gra
             raise silenced()
         result = run_body(frame, what, entry.body, entry.result, entry.name_span)
         work.facts = facts_in_force()
-    outputs = _outputs(entry, result)
-    for (name, value), declared in zip(outputs.items(), entry.result.fields, strict=True):
-        work.outputs[name] = value, declared.span
-        frame.note_tensors(name, value, declared.span)
-    return _all_inputs(work.graph(entry.name, outputs), build, entry), work
+    with report.collecting():
+        outputs = _outputs(entry, result)
+        for (name, value), declared in zip(outputs.items(), entry.result.fields, strict=True):
+            work.outputs[name] = value, declared.span
+            frame.note_tensors(name, value, declared.span)
+        graph = _all_inputs(work.graph(entry.name, outputs), build, entry)
+        _check_result_names(graph, entry)
+        return graph, work
+    raise silenced()
+
+
+def _check_result_names(graph: Graph, entry: ast.Entry) -> None:
+    """Inputs and outputs of a graph have names of their own."""
+    for name, declared in zip(graph.outputs, entry.result.fields, strict=True):
+        if name in graph.inputs:
+            fail(
+                "AX0205",
+                f"`{name}` is taken: the graph of entry `{entry.name}` has an input of this name",
+                declared.span,
+                help="give the result another name: `-> (result: ...)`",
+            )
 
 
 def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
     """Each argument is a graph input; free names of dims are symbols, ``dim`` arguments i64[] inputs."""
     for parameter in entry.parameters:
         if isinstance(parameter.type, ast.NamedType) and parameter.type.name == "dim":
+            _check_argument_name(frame, parameter)
             frame.bind_dim(parameter.name, parameter.span)
             origin = Origin(f"dim `{parameter.name}`", parameter.span)
             frame.build.inputs[parameter.name] = Value(TensorType(DType.i64, ()), parameter.name, origin)
@@ -97,8 +114,7 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
             fail("AX0209", f"an argument of an entry is a tensor or a `dim`: `{name}` is neither", parameter.span)
         if parameter.default is not None:
             fail("AX0209", "an argument of an entry has no default: it is an input of a graph", parameter.default.span)
-        if name in (SEED, STEP) or name in frame.build.root.slots:
-            fail("AX0205", f"`{name}` is taken: it cannot name an argument of an entry", parameter.span)
+        _check_argument_name(frame, parameter)
         for dim in type_.dims:
             if isinstance(dim, ast.Dots):
                 fail("AX0209", "an argument of an entry has a fixed number of axes", dim.span)
@@ -110,6 +126,12 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
         frame.build.inputs[name] = frame.locals[name] = value
         work.fields[name] = Field(name, known, origin=origin)
         frame.note_tensors(name, value, parameter.span)
+
+
+def _check_argument_name(frame: Frame, parameter: ast.Parameter) -> None:
+    name = parameter.name
+    if name in (SEED, STEP) or name in frame.build.root.slots:
+        fail("AX0205", f"`{name}` is taken: it cannot name an argument of an entry", parameter.span)
 
 
 def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:

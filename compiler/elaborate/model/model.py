@@ -323,6 +323,9 @@ def _check_name(elaboration: Elaboration, name: str, statement: ast.Output | ast
     }
     taken |= {n: metric.span for n, metric in elaboration.set_metrics.items()}
     taken |= {n: f.origin.span for n, f in elaboration.fields.items()}
+    if name in (SEED, STEP):
+        headline = f"`{name}` is taken: graphs that draw have an input of this name"
+        fail("AX0205", headline, statement.span, help="use another name")
     if name in taken:
         first = taken[name]
         fail(

@@ -228,6 +228,9 @@ def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: V
 
     def state(frame: Frame, statement: ast.State) -> None:
         name = f"{objective.name}/{statement.name}/{slot.path}"
+        if statement.name in states:
+            first = [Label(states[statement.name][1], "first here")]
+            fail("AX0205", f"state `{statement.name}` is declared twice", statement.span, "again here", others=first)
         type_ = tensor_type(frame, statement.type)
         frame.locals[statement.name] = step.carry(name, type_, _initial_state(frame, statement))
         states[statement.name] = name, statement.span

@@ -281,3 +281,17 @@ def test_a_centred_variance_never_cancels(eps_in_root: str) -> None:
             assert moved == pytest.approx(float(w - before), rel=0.02)
         state = {name: result[f"next/{name}"] for name in step.carried} | {"w": np.float32(0)}
         w = np.zeros(())
+
+
+@pytest.mark.parametrize(
+    "states", ["state h: [...S] = 0\n    state h: [...S] = 1", "for i in [0, 1]:\n        state h: [...S] = i"]
+)
+def test_a_state_is_declared_once(states: str) -> None:
+    optimizer = f"optimizer o()(p: [...S], g: [...S], t: i64[]) -> [...S]:\n    {states}\n    return p - g * h\n"
+    loss = "loss l = mean(Dense(1)(x))"
+    assert codes(model(loss, before=optimizer, after="\ntrain:\n    minimize l with o\n")) == ["AX0205"]
+
+
+@pytest.mark.parametrize("name", ["seed", "step"])
+def test_results_are_not_named_like_what_draws_take(name: str) -> None:
+    assert codes(model(f"output {name} = x")) == codes(model(f"loss {name} = mean(x)")) == ["AX0205"]
