@@ -13,7 +13,6 @@ from .ir.bind import bind
 from .ir.builder import Builder
 from .ir.dims import ONE, Dim
 from .ir.facts import assuming
-from .ir.graph import Graph
 from .ir.origin import Origin
 from .ir.types import Array, DType
 from .ir.value import Value
@@ -72,7 +71,7 @@ def watched(step: TrainStep) -> TrainStep:
     builder.nodes = list(step.graph.nodes)
     with builder.active(), assuming(step.graph.facts), builder.at(Origin("`--watch grads`")):
         outputs = {**step.graph.outputs, WATCH: _squares(step)}
-    graph = Graph(step.graph.name, step.graph.inputs, tuple(builder.nodes), outputs, step.graph.facts)
+    graph = replace(step.graph, nodes=tuple(builder.nodes), outputs=outputs)
     return replace(step, graph=graph, watched=tuple(step.gradients))
 
 

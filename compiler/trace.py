@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from archonnx.grammar.record import replace
+
 from .autodiff import NotDifferentiable, reaching_gradient
 from .gradients import loss_gradients
 from .ir.builder import Builder
@@ -136,7 +138,7 @@ def _with_inputs(of: Computation, graph: Graph, results: Sequence[Value]) -> Gra
     give sizes (``n: dim``) to shapes."""
     used = graph.op_symbols().union(*(value.type.symbols() for value in graph.values()))
     more = {name: value for name, value in of.graph.inputs.items() if name in used or value in results}
-    return Graph(graph.name, {**more, **graph.inputs}, graph.nodes, graph.outputs, graph.facts)
+    return replace(graph, inputs={**more, **graph.inputs})
 
 
 def _within(of: Computation, outputs: Sequence[Value]) -> Iterator[tuple[str, NamedTensor]]:

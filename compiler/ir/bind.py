@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archonnx.grammar.record import replace
+
 from .dims import Dim
 from .graph import Graph, Node
 from .value import Value
@@ -28,4 +30,10 @@ def bind(graph: Graph, dims: Mapping[str, int], values: dict[Value, Value] | Non
         for n in graph.nodes
     )
     outputs = {name: values[value] for name, value in graph.outputs.items()}
-    return Graph(graph.name, inputs, nodes, outputs, tuple(fact.substitute(known) for fact in graph.facts))
+    return replace(
+        graph,
+        inputs=inputs,
+        nodes=nodes,
+        outputs=outputs,
+        facts=tuple(fact.substitute(known) for fact in graph.facts),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from archonnx.grammar.record import Record
+from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 
@@ -59,7 +59,7 @@ class Origin(Record):
 
     def derived(self, role: str) -> Origin:
         """The origin of something made from this one; of two roles in a row the outer one is kept."""
-        return Origin(self.what, self.span, role, self.owner, self.use, self.used)
+        return replace(self, role=role)
 
     def __repr__(self) -> str:
         return f"<origin: {self}>"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Op, Trait
 from archonnx.compiler.ir.value import Value
+from archonnx.grammar.record import replace
 
 
 @dataclass(frozen=True)
@@ -37,4 +38,4 @@ class CommonSubexpressions:
             seen[node.op, tuple(keys)] = kept
             nodes.append(kept)
         outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
-        return Graph(graph.name, graph.inputs, tuple(nodes), outputs, graph.facts)
+        return replace(graph, nodes=tuple(nodes), outputs=outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.grammar.record import replace
 
 
 @dataclass(frozen=True)
@@ -16,4 +17,4 @@ class DeadCode:
     def run(self, graph: Graph) -> Graph:
         """The graph without them."""
         kept = tuple(needed(graph.nodes, graph.outputs.values()))
-        return Graph(graph.name, graph.inputs, kept, graph.outputs, graph.facts)
+        return replace(graph, nodes=kept)

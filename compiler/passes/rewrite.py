@@ -18,6 +18,7 @@ from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import Broadcast, Constant
+from archonnx.grammar.record import replace
 
 LIMIT = 100
 """So many rewrites of one node mean that rules undo each other."""
@@ -92,7 +93,7 @@ class Rewrite:
         for node in graph.nodes:
             sweep.visit(node, LIMIT)
         outputs = {name: sweep.replaced.get(value, value) for name, value in graph.outputs.items()}
-        return Graph(graph.name, graph.inputs, tuple(sweep.nodes), outputs, graph.facts)
+        return replace(graph, nodes=tuple(sweep.nodes), outputs=outputs)
 
 
 class _Sweep:

@@ -24,6 +24,7 @@ from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import SEED, STEP, ModelProgram
 from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import Diagnostic, fail
+from archonnx.grammar.record import replace
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 
@@ -113,7 +114,7 @@ class _Check:
 
     def _part(self, outputs: Mapping[str, Value]) -> Graph:
         whole = self._traced.graph
-        return Graph(whole.name, whole.inputs, tuple(needed(whole.nodes, outputs.values())), dict(outputs), whole.facts)
+        return replace(whole, nodes=tuple(needed(whole.nodes, outputs.values())), outputs=dict(outputs))
 
     def _at(self, inputs: Mapping[str, Array]) -> _Point:
         values = evaluate(self.forward, inputs, self._sizes)

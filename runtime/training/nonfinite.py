@@ -17,6 +17,7 @@ from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import NEXT, WATCH
+from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions, call, open_exported
 from archonnx.runtime.device.step import Statement, StepRunner
 
@@ -113,7 +114,7 @@ def find_cause(graph: Graph, inputs: Mapping[str, Array], options: SessionOption
 def _all_values(graph: Graph, inputs: Mapping[str, Array], options: SessionOptions) -> dict[Value, Array]:
     made = [value for node in graph.nodes if node.inputs for value in node.outputs if value.type.dtype in VISIBLE]
     shown = {f"value.{number}": value for number, value in enumerate(made)}
-    session = open_exported(Graph(graph.name, graph.inputs, graph.nodes, shown, graph.facts), options)
+    session = open_exported(replace(graph, outputs=shown), options)
     results = call(session, inputs)
     arrays = {value: np.asarray(inputs[name]) for name, value in graph.inputs.items()}
     arrays |= {node.outputs[0]: np.asarray(node.op.evaluate()) for node in graph.nodes if not node.inputs}

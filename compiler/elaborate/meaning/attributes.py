@@ -11,6 +11,7 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Derived, Method, Module, Results, describe
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
 from .setup import add_setup, ready
@@ -82,5 +83,5 @@ def derived_attribute(frame: Frame, module: Derived, name: str, span: Span) -> A
     with frame.build.deriving(module):
         value = module_attribute(frame, module.base, name, span)
     if isinstance(value, Module):
-        return Derived(value, module.replace, module.values, module.frozen)
+        return replace(module, base=value)
     return Method(value.declaration, value.module, module) if isinstance(value, Method) else value

@@ -23,7 +23,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SEED, STEP, Assumption, Computation, Field
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, fail
-from archonnx.grammar.record import Record
+from archonnx.grammar.record import Record, replace
 
 from .model import Elaboration
 from .names import computation
@@ -152,4 +152,4 @@ def _all_inputs(graph: Graph, build: Build, entry: ast.Entry) -> Graph:
     )
     order = [p.name for p in entry.parameters if p.name in graph.inputs or p.name in used]
     inputs = {name: build.inputs[name] for name in order} | dict(graph.inputs)
-    return Graph(graph.name, inputs, graph.nodes, graph.outputs, graph.facts)
+    return replace(graph, inputs=inputs)

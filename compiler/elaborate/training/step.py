@@ -35,6 +35,7 @@ from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.record import Record
+from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Span
 
 
@@ -97,7 +98,7 @@ class _Step:
         }
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
-        graph = Graph(graph.name, {**graph.inputs, **missing}, graph.nodes, outputs, graph.facts)
+        graph = replace_record(graph, inputs={**graph.inputs, **missing}, outputs=outputs)
         fields = tuple(name for name in work.fields if name in graph.inputs)
         carried = updated | self.carried
         return TrainStep(self.name, minimized, graph, fields, carried, constants, losses, self.initial, gradients)
