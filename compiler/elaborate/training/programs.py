@@ -101,6 +101,18 @@ def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
                 help="name them: `train pretrain:`, `train tune:`",
             )
         done[program.name] = program
+    for program in programs:
+        outer, _, turn = program.name.rpartition(".")
+        if turn.isdigit() and outer in done:  # a number behind a name is also that of a statement: `train_step.a.1`
+            first = done[outer].span
+            report.error(
+                "AX0205",
+                "a `train` program that a `for` numbers has the name of another one",
+                program.span,
+                others=[Label(first, "the other one")] if first is not None else (),
+                help="give one of them another name",
+            )
+            break
     report.finish()
 
 

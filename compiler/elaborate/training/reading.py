@@ -64,12 +64,15 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
         case ast.Update():
             return _add(block, block.bound(statement), statement.span)
         case ast.Together():
-            return _add(block, _minimizes(frame, block, statement.body), statement.span)
+            minimizes = _minimizes(frame, block, statement.body)
+            return _add(block, minimizes, statement.span) if minimizes else ()
         case ast.Repeat() | ast.Every():
             return _rounds(frame, block, statement)
         case ast.For() | ast.If():
             return sum((read_statement(frame, block, inner) for inner in _unrolled(frame, block, statement)), start=())
         case ast.Assign(targets=(ast.Name(id="freeze"),), values=(value,)):
+            if block.freeze is not None:
+                _twice("`freeze` is set twice", statement, block.freeze.node.span)
             block.freeze = block.bound(value)
         case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
             if block.source is not None:

@@ -392,3 +392,23 @@ def test_two_minimizes_that_fight_in_a_together_are_both_shown() -> None:
     train += "        minimize first over a with sgd\n        minimize second over a, b with sgd\n"
     (finding,) = findings(model(BODY, "x: [B, 2]; y: [B, 1]", START, train))
     assert finding.code == "AX0222" and len(finding.labels) == 2 and "over" in (finding.help or "")
+
+
+def test_a_together_may_unroll_to_nothing() -> None:
+    train = "\ntrain:\n    together:\n        for k in range(0):\n            minimize first with sgd\n"
+    of = program(model(BODY, "x: [B, 2]; y: [B, 1]", START, train + "    minimize second with sgd\n"))
+    (only,) = of.programs
+    assert len(only.plan) == 1 and only.steps is not None and len(only.steps) == 1
+
+
+@pytest.mark.parametrize("freeze", ["freeze = [a]\n    freeze = [b]", "for k in range(2):\n        freeze = [a, b][k]"])
+def test_freeze_is_set_once(freeze: str) -> None:
+    train = f"\ntrain:\n    {freeze}\n    minimize second with sgd\n"
+    assert codes(model(BODY, "x: [B, 2]; y: [B, 1]", START, train)) == ["AX0205"]
+
+
+@pytest.mark.parametrize(("one", "other", "code"), [("a", "a", ["AX0205"]), ("", "", ["AX0205"]), ("a", "b", [])])
+def test_programs_of_a_loop_have_names_of_their_own(one: str, other: str, code: list[str]) -> None:
+    loop = f"\nfor k in range(2):\n    train {one}:\n        minimize first with sgd\n"
+    after = f"{loop}\ntrain {other}:\n    minimize first with sgd\n    minimize second with sgd\n"
+    assert codes(model(BODY, "x: [B, 2]; y: [B, 1]", START, after)) == code
