@@ -135,6 +135,11 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
             f"`backward` takes a cotangent for each result: {len(results)}, not {len(clause.parameters)}",
             clause.span,
         )
+    for value in results:
+        if not isinstance(value, Value):
+            fail("AX0404", f"{what} has a `backward`, so it gives tensors, not {describe(value)}", span)
+    if len(set(clause.parameters)) < len(clause.parameters):
+        fail("AX0205", f"`backward` of {what} names two cotangents alike", clause.span)
     backward, read = _backward(after, what, declaration, results, floats)
     op = StatedGradient(len(results), len(floats), backward)
     with inner.at(clause.span, f"the `backward` of {what}"):

@@ -144,6 +144,9 @@ def test_a_backward_makes_no_modules_in_an_entry() -> None:
         ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return sum(a)\n", "AX0410"),
         ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    return b\n", "AX0201"),
         ("fn f(x: [B]) -> [B]:\n    return x\nbackward(a):\n    b = a\n", "AX0404"),
+        ("fn f(x: [B]):\n    return [x]\nbackward(a):\n    return a\n", "AX0404"),
+        ("fn f(x: [B]):\n    return 3\nbackward(a):\n    return a\n", "AX0404"),
+        ("fn f(x: [B]) -> ([B], [B]):\n    return x, x\nbackward(a, a):\n    return a\n", "AX0205"),
     ],
 )
 def test_refused(fn: str, code: str) -> None:
