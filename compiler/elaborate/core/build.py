@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from typing import Any
 
 from archonnx.compiler.ir.builder import Builder
@@ -82,7 +83,14 @@ class Growing:
         builder = Builder()
         builder.nodes = list(self.builder.nodes)
         updating = {slot: list(outcomes) for slot, outcomes in self.updating.items()}
-        return Growing(builder, dict(self.parameters), dict(self.inputs), dict(self.updates), updating)
+        return changed(
+            self,
+            builder=builder,
+            parameters=dict(self.parameters),
+            inputs=dict(self.inputs),
+            updates=dict(self.updates),
+            updating=updating,
+        )
 
 
 @dataclass
@@ -107,7 +115,7 @@ class Binding(Record):
 
 @dataclass
 class Observed:
-    """What was seen on the way, for later stages and for people; no value depends on it.
+    """What was seen on the way, for later stages and for people; the values of the graph do not depend on it.
 
     Attributes:
         applied: every application of a module, with the tensors it gave.
@@ -125,9 +133,7 @@ class Observed:
 
     def copy(self) -> Observed:
         """The same, to add to. What a copy assumes the original relies on as well: it is one and the same list."""
-        copied = Observed(list(self.applied), self.assumptions, list(self.bindings), dict(self.sites))
-        copied.parameters_in_self = self.parameters_in_self
-        return copied
+        return changed(self, applied=list(self.applied), bindings=list(self.bindings), sites=dict(self.sites))
 
 
 @dataclass
@@ -159,8 +165,14 @@ class Build:
 
     def copy(self) -> Build:
         """The same with a graph of its own, to add to. Work is counted anew; the dims are settled."""
-        mode = replace(self.mode, settled=True)
-        return Build(self.report, self.root, mode, self.graph.copy(), self.observed.copy())
+        return changed(
+            self,
+            mode=replace(self.mode, settled=True),
+            graph=self.graph.copy(),
+            observed=self.observed.copy(),
+            spending=Spending(),
+            under_way=UnderWay(),
+        )
 
     def fresh(self, report: Report | None = None, **changes: Any) -> Build:
         """The same model from the start, with these changes of its mode: nothing is built or seen yet."""
