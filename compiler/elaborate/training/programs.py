@@ -29,6 +29,7 @@ from .objectives import build_steps, frozen_modules
 from .reading import STATEMENTS, read_statement
 from .step import simplified
 
+FAILED_ASSERT = "AX0319"
 Lengths: TypeAlias = Mapping[str, tuple[int | None, int | None]]
 """For a program the number of its steps, and of those in an epoch."""
 
@@ -164,13 +165,22 @@ class _Steps(Record):
     def for_any_number(self) -> tuple[TrainStep, ...] | None:
         """The steps with the number of them left open.
 
-        None if something in them is decided by it; then they are right for one step, or SpecError says why not.
+        None if something in them is decided by it. Then SpecError says what is wrong for a training of one step, except
+        for an ``assert``, which waits for the number.
         """
-        try:
+        opened, single = Report(), Report()
+        with opened.collecting():
             return self.known(None, None, Report())
-        except SpecError:
-            self.known(1, 1)
-            return None
+        with single.collecting():
+            self.known(1, 1, Report())
+        always = {(d.code, d.span) for d in opened.diagnostics}
+        wrong = [d for d in single.diagnostics if d.code != FAILED_ASSERT or (d.code, d.span) in always]
+        if wrong:
+            report = self.trained.build.report
+            for diagnostic in wrong:
+                report.add(diagnostic)
+            raise SpecError(report)
+        return None
 
     def known(self, total: int | None, per_epoch: int | None, report: Report | None = None) -> tuple[TrainStep, ...]:
         """The steps where there are so many in all, and so many an epoch; None leaves a number open."""

@@ -318,10 +318,14 @@ def test_an_equality_in_an_update_is_a_fact_behind_it() -> None:
 @pytest.mark.parametrize("op", ["==", "<=", ">"])
 def test_an_assert_on_the_number_of_steps_is_decided_once_it_is_known(use: str, op: str) -> None:
     text = updated(op, f"minimize l with {use}")
-    right = {"==": lambda n: n == 8, "<=": lambda n: n <= 8, ">": lambda n: n > 8}[op]
-    assert codes(text) == ([] if right(1) else ["AX0319"])  # a check builds the steps of a training of one
-    if right(1):
-        of = program(text)
-        assert of.assumptions == () and train_steps(of, of.programs[0], 8, 8)
-        with pytest.raises(SpecError, match="AX0319"):
-            train_steps(of, of.programs[0], 9, 9)
+    right, wrong = {"==": (8, 9), "<=": (8, 9), ">": (9, 8)}[op]
+    of = program(text)
+    assert of.assumptions == () and train_steps(of, of.programs[0], right, right)
+    with pytest.raises(SpecError, match="AX0319"):
+        train_steps(of, of.programs[0], wrong, wrong)
+
+
+def test_an_assert_that_fails_for_every_number_of_steps_is_found_by_a_check() -> None:
+    before = "schedule s(total: int)(t: i64[]) -> []:\n    assert 1 > 2\n    return 0.1 if total > 5 else 0.2\n"
+    after = "\ntrain:\n    minimize l with sgd(lr=s(steps))\n"
+    assert codes(model("param w: [] = 1\nloss l = w * mean(x)", before=before, after=after)) == ["AX0319"]
