@@ -1,4 +1,5 @@
-"""What a ``train`` block may set, checked by pydantic. A setting is a field of ``TrainSettings``, and nothing else.
+"""What a ``train`` block may set, checked by pydantic. A setting is declared as a field of ``TrainSettings``; what it
+does stands where it is read, mostly in ``runtime/training/fit.py``.
 
 Importing this module imports pydantic, so it is imported only where a ``train`` block is read. What this module does
 not do: steps and feeds (they are statements, not settings), and whether the data fits (only a run can tell).

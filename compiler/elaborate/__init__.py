@@ -1,6 +1,6 @@
 """From the syntax tree to the IR: names, blocks, modules, parameters, static control flow.
 
-``values`` says what an expression can be while a spec is elaborated, ``frame`` where it is evaluated; ``expressions``,
-``calls`` and ``statements`` do it; ``builtins`` are the functions of the language that are not written in it;
-``model`` and ``programs`` put a model and its ``train`` blocks together.
+Rooms, each of which imports only those above it: ``core`` (values, frames, open tables), ``meaning`` (what each form of
+the language means), ``builtin`` (functions written in Python), ``model`` (a model, its entries and names), ``files``
+(scopes: the library's, a spec's own, imported ones), ``training`` (``train`` and ``search`` blocks).
 """

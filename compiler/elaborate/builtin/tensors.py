@@ -1,6 +1,6 @@
 """The functions of the language that are written in Python: one for each op that specs may call.
 
-``functions_FAMILY`` hold more of them. Everything that can be said in the language is in ``specs/std`` instead.
+The other modules of this room hold more. Everything that can be said in the language is in ``specs/std`` instead.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from archonnx.grammar.record import Record
 from .frame import Frame
 from .static import is_number, is_size, is_whole
 from .tensors import as_tensor
-from .values import CALLABLE, BlockType, Choice, Configured, ConstantSchedule, Module, Results, ScheduleType
+from .values import BlockType, Choice, Configured, ConstantSchedule, Module, Results, ScheduleType, is_callable
 
 
 def _as_it_is(frame: Frame, value: Any) -> Any:
@@ -108,7 +108,7 @@ _KINDS = (
     Kind("dim", is_size, "a dim"),
     Kind("dtype", _of(DType), "a dtype"),
     Kind("choice", _of(Choice), "a word"),
-    Kind("fn", _of(*CALLABLE), "a fn", united=False, called=True),
+    Kind("fn", is_callable, "a fn", united=False, called=True),
     Kind("block", _of(BlockType), "a block", united=False, called=True),
     Kind("module", _is_module, "a module", united=False, called=True),
     Kind("schedule", _is_schedule, "a schedule", _schedule, united=False),

@@ -18,6 +18,8 @@ from archonnx.grammar import ast
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
+from .forms import CALLABLES
+
 StaticDim = int | Dim
 
 
@@ -289,25 +291,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-CALLABLE = (
-    Function,
-    BlockType,
-    OptimizerType,
-    ScheduleType,
-    Configured,
-    ConstantSchedule,
-    Builtin,
-    Partial,
-    Module,
-    Derived,
-    Method,
-    DType,
-)
-
-
 def is_callable(value: Any) -> bool:
     """Whether a value can be called; a list of such is applied in order."""
-    return isinstance(value, CALLABLE) or (isinstance(value, list) and bool(value) and all(map(is_callable, value)))
+    if isinstance(value, list):
+        return bool(value) and all(map(is_callable, value))
+    return type(value) in CALLABLES
 
 
 def describe(value: Any) -> str:

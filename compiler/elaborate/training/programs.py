@@ -26,7 +26,7 @@ from archonnx.grammar.record import Record
 from .block import ProgramBlock, program_frame
 from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
-from .reading import STATEMENTS, read_statement
+from .reading import MAX_STATEMENTS, read_statement
 from .step import simplified
 
 FAILED_ASSERT = "AX0319"
@@ -53,8 +53,8 @@ def elaborate_programs(
     frame = program_frame(scope, building.report, elaborated.trained, {})
     for declaration, names, suffix in _unrolled_programs(frame, declarations, {}, ""):
         if declaration.model in (None, model):
-            if len(programs) == STATEMENTS:
-                fail("AX0215", f"this file unrolls to more than {STATEMENTS:,} programs", declaration.name_span)
+            if len(programs) == MAX_STATEMENTS:
+                fail("AX0215", f"this file unrolls to more than {MAX_STATEMENTS:,} programs", declaration.name_span)
             programs.append(_elaborate_program(scope, declaration, elaborated, building, names, suffix))
     _check_order(programs, building.report)
     return tuple(programs)

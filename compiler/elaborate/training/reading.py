@@ -37,7 +37,7 @@ from archonnx.grammar.source import Span
 
 from .block import Bound, ProgramBlock
 
-STATEMENTS = 1_000
+MAX_STATEMENTS = 1_000
 """Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
 TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
 """What may stand in ``repeat`` and ``every``."""
@@ -50,7 +50,7 @@ def read_statement(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Pl
     report = frame.build.report
     with report.collecting(report.add_at_place):
         return _read(frame, block, statement)
-    if frame.build.exhausted or len(block.statements) >= STATEMENTS:
+    if frame.build.exhausted or len(block.statements) >= MAX_STATEMENTS:
         raise silenced()
     frame.locals, block.loop = around, loop
     return ()
@@ -146,8 +146,8 @@ def _unrolled(frame: Frame, block: ProgramBlock, statement: ast.For | ast.If) ->
 
 
 def _add(block: ProgramBlock, statement: tuple[Bound[ast.Minimize], ...] | Bound[ast.Update], span: Span) -> Plan:
-    if len(block.statements) == STATEMENTS:
-        fail("AX0215", f"this program unrolls to more than {STATEMENTS:,} statements", span)
+    if len(block.statements) == MAX_STATEMENTS:
+        fail("AX0215", f"this program unrolls to more than {MAX_STATEMENTS:,} statements", span)
     block.statements.append(statement)
     return (Do(len(block.statements) - 1),)
 
