@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import archonnx
 from archonnx.cli.app import app
+from archonnx.grammar.diagnostics import SpecError
 
 SPEC = """
 model Pair(width: int = 3):
@@ -160,3 +161,12 @@ def test_graphs_that_do_not_train_need_no_number_of_steps(graph: str, tmp_path: 
     result = CliRunner().invoke(app, ["export", str(spec), "--graph", graph, "-o", str(file)])
     assert result.exit_code == 0, result.output
     assert file.exists()
+
+
+def test_a_step_of_a_schedule_that_needs_its_length_is_exported_where_it_is_said(tmp_path: Path) -> None:
+    out = tmp_path / "step.onnx"
+    arguments = ["export", "function_fit", "--graph", "train_step", "-o", str(out)]
+    told = CliRunner().invoke(app, [*arguments, "--steps", "1000"])
+    assert told.exit_code == 0 and out.is_file()
+    with pytest.raises(SpecError, match="AX0623"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import onnx
 
     from archonnx.compiler.ir.graph import Graph
+    from archonnx.runtime.export.artifacts import GraphOptions
 
 
 @verb("export", Group.onnx)
@@ -29,6 +30,10 @@ def export(
         Target, typer.Option("--target", help="`portable`: only ai.onnx operators; `ort`: also onnxruntime's own.")
     ] = Target.portable,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Fix it in `train_step`.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Number of training steps, for schedules that need it.")
+    ] = None,
+    steps_per_epoch: Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")] = None,
     opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,
     arg: Arguments = None,
     dtype: FloatType = None,
@@ -40,31 +45,28 @@ def export(
 
         archonnx export runs/digits_cnn-1 -o digits.onnx
         archonnx export digits_cnn --graph train_step --batch-size 64 -o step.onnx
+        archonnx export function_fit --graph train_step --steps 1000 -o step.onnx
     """
+    from archonnx.runtime.export.artifacts import GraphOptions
     from archonnx.runtime.export.models import write_model
 
-    model = _model(what, graph, target.value, batch_size, opset, key_values(arg, "--arg"), dtype)
+    options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch)
+    model = _model(what, graph, options, key_values(arg, "--arg"), dtype)
     size = write_model(output, model)
     typer.echo(f"{output}: {len(model.graph.node)} nodes, {size / 1e6:.2f} MB")
 
 
 def _model(
-    what: str,
-    graph: str,
-    target: Literal["portable", "ort"],
-    batch_size: int | None,
-    opset: int,
-    arguments: dict[str, object],
-    dtype: str | None,
+    what: str, graph: str, options: GraphOptions, arguments: dict[str, object], dtype: str | None
 ) -> onnx.ModelProto:
     from archonnx.compiler.pipeline import elaborate
     from archonnx.grammar.diagnostics import fail
-    from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
+    from archonnx.runtime.export.artifacts import as_onnx, graph_named
     from archonnx.runtime.export.models import inference_model
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.training.trainer import initial_values
 
-    if batch_size is not None and not graph.startswith("train_step"):
+    if options.batch_size is not None and not graph.startswith("train_step"):
         fail(
             "AX0506",
             f"`--batch-size` fixes the number of rows in `train_step`, and this is `{graph}`",
@@ -79,8 +81,8 @@ def _model(
     if graph == "infer" or graph in model.entries:
         weights = run.parameters if run is not None else initial_values(model.parameters, 0)
         _warn(model.infer if graph == "infer" else model.entries[graph])
-        return inference_model(model, weights, entry=None if graph == "infer" else graph, target=target, opset=opset)
-    options = GraphOptions(target, opset, batch_size)
+        entry = None if graph == "infer" else graph
+        return inference_model(model, weights, entry=entry, target=options.target, opset=options.opset)
     return as_onnx(graph_named(model, graph, options), model.name, options)
 
 
