@@ -94,7 +94,7 @@ FUNCTIONS = (
 )
 
 
-@family("functions of one number", seeds=12 * len(FUNCTIONS), sample=len(FUNCTIONS), units=32)
+@family("functions of one number", seeds=12 * len(FUNCTIONS), sample=len(FUNCTIONS), units=64)
 def one(rng: np.random.Generator, seed: int) -> Setting:
     """Numbers of the domain, some of them close to its middle."""
     function = FUNCTIONS[seed % len(FUNCTIONS)]
