@@ -48,6 +48,13 @@ CONVENTIONS: tuple[Convention, ...] = (
         "infinities-and-nan",
         "What multiplies a number by a sigmoid of it is NaN at -inf, as PyTorch's is.",
     ),
+    Convention(
+        "long sums.*",
+        r"mean|sum|mse|norm|var",
+        "f64",
+        "means-sums-and-precision",
+        "In f64 everything is added at once: a million numbers are right to 1e-11.",
+    ),
 )
 """Each is accepted as it is."""
 

@@ -70,14 +70,11 @@ def _setting(rng: np.random.Generator, seed: int, x: Array, second: bool) -> Set
     return Setting(call, {"x": x, **parameters}, f, wrt, normwise=True, second=second)
 
 
-@family("norms", seeds=20 * KINDS, sample=KINDS, double=True)
+@family("norms", seeds=20 * KINDS, sample=KINDS, double=True, units=64)
 def norm(rng: np.random.Generator, seed: int) -> Setting:
     """Each normalisation of images and lines."""
-    shape = (
-        int(rng.integers(2, 4)),
-        int(rng.integers(2, 5)),
-        *(int(n) for n in rng.integers(2, 4, rng.integers(1, 3))),
-    )
+    # of two numbers a norm is -1 and 1, and its slope a difference of equals
+    shape = tuple(int(n) for n in rng.integers(3, 5, int(rng.integers(3, 5))))
     return _setting(rng, seed, normal(rng, *shape, scale=number(rng, 0.3, 3)), second=seed < 9 * KINDS)
 
 

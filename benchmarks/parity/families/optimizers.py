@@ -95,7 +95,7 @@ def _gradients(rng: np.random.Generator) -> list[Array]:
     ]
 
 
-@family("optimizers", seeds=12 * 20, sample=12, units=64)
+@family("optimizers", seeds=12 * 20, sample=12, units=256)
 def optimizer(rng: np.random.Generator, seed: int) -> Direct:
     """Random hyperparameters, beta2 up to 0.99999 and eps down to 1e-12."""
     call, rule = _case(rng, seed % 12)

@@ -83,7 +83,7 @@ def reduction(rng: np.random.Generator, seed: int) -> Setting:
          False, False),
         (f"var($x, {at})", lambda x: _var(x, axis, keep), True, True),
         (f"var($x, {at}, ddof=1)", lambda x: _var(x, axis, keep, 1), True, True),
-        (f"std($x, {at})", lambda x: safe_sqrt(_var(x, axis, keep)), True, True),
+        (f"std($x, {at})", lambda x: safe_sqrt(_var(x, axis, keep)), True, min(shape) > 2),
         (f"norm($x, {order}, {at})", lambda x: _norm(x, order, axis, keep), True, order == 2),
         (f"norm($x, inf, {at})", lambda x: _norm(x, math.inf, axis, keep), True, False),
         (f"norm($x, -inf, {at})", lambda x: _norm(x, -math.inf, axis, keep), True, False),
@@ -155,7 +155,6 @@ LONG: tuple[tuple[str, tuple[int, ...], Callable[[Any], Any]], ...] = (
     ("norm($x)", (500_000,), lambda x: np.sqrt((x * x).sum())),
     ("var($x)", (500_000,), lambda x: x.var()),
     ("logsumexp($x)", (300_000,), lambda x: logsumexp(x)),
-    ("prod(1 + 0.000001 * $x)", (100_000,), lambda x: np.exp(np.log1p(1e-6 * x).sum())),
     ("mse($x, 0 * $x)", (400_000,), lambda x: (x * x).mean()),
     ("mean($x @ tensor([[1.0], [1.0]]), axis=0)", (300_000, 2), lambda x: x.sum(1, keepdims=True).mean(0)),
 )
