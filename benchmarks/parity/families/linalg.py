@@ -75,4 +75,4 @@ def batches(rng: np.random.Generator, seed: int) -> Setting:
         ("solve($A[0, 0], $b[0, 0])", {"A": A, "b": b}, lambda v: np.linalg.solve(v["A"][0, 0], v["b"][0, 0])),
     ]
     call, inputs, f = cases[seed % len(cases)]
-    return Setting(call, inputs, lambda v: np.asarray(f(v)), ("A",), normwise=True, second=n < 3)
+    return Setting(call, inputs, lambda v: np.asarray(f(v)), ("A",), normwise=True, second=n == 2)
