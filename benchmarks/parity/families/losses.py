@@ -315,7 +315,7 @@ EDGES = (
     Edge("pseudo_huber($x, $t, reduce=none)", {"x": [1e-4, 1e4, 0], "t": [0.0, 0, 0]},
          [1e-8 / (1 + math.sqrt(1 + 1e-8)), 1e8 / (1 + math.sqrt(1 + 1e8)), 0]),
     Edge("log_cosh($x, $t, none)", {"x": [0.0, 1e-3, 1e4, -1e30, INF], "t": [0.0, 0, 0, 0, 0]},
-         [0.0, 5e-7 - 1e-12 / 12, 1e4 - LOG(2), 1e30, INF], [0.0, 1e-3 - 1e-9 / 3, 1, -1, 1]),
+         [0.0, math.log1p(math.sinh(1e-3) ** 2) / 2, 1e4 - LOG(2), 1e30, INF], [0.0, math.tanh(1e-3), 1, -1, 1]),
     Edge("quantile_loss($x, $t, 0.9, none)", {"x": [0.0, -INF, INF], "t": [1.0, 0, 0]}, [0.9, INF, INF],
          [-0.9, -0.9, 0.1]),
     Edge("gaussian_nll($x, $t, $q, reduce=none)", {"x": [1.0], "t": [1.0], "q": [0.0]}, [0.5 * LOG(1e-6)], [0.0]),
