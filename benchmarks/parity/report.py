@@ -11,11 +11,11 @@ from . import steps
 from .conventions import ABSOLUTE, CONVENTIONS
 from .suite import Found
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "onnx", "onnxruntime-gpu", "onnxruntime", "torch")
+PACKAGES = ("numpy", "scipy", "onnx", "onnxruntime-gpu", "onnxruntime", "torch")
 INTRODUCTION = """\
 Every function of the library (`specs/std/*.arch`), and the functions of the language that it is made of, with random
 arguments from seeds: run as everybody runs them, on the stock onnxruntime, in float32 and in float64 where it has the
-kernels, beside oracles in NumPy in float64 (or SciPy, scikit-learn and LAPACK), each stated by itself in
+kernels, beside oracles in NumPy in float64 (with LAPACK for matrices and SciPy for erf), each stated by itself in
 `benchmarks/parity/families/`. Gradients come from the same oracles by complex steps, f'(x) = Im f(x + ih) / h, which do
 not cancel; gradients of gradients by differences of those.
 
