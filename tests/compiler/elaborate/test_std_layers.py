@@ -77,6 +77,8 @@ def test_every_declaration_of_the_library_has_a_case() -> None:
         "gap",
         "hypot_pair",
         "log_cosh_of",
+        "huber_of",
+        "lambert_tanh",
         "logaddexp_pair",
         "multiply",
         "on_diagonal",
