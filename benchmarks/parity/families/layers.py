@@ -19,7 +19,7 @@ def dense(rng: np.random.Generator, seed: int) -> Setting:
     """Dense of any leading axes, with a bias and without, MLP, Embedding."""
     n, units, hidden = (int(i) for i in rng.integers(1, 6, 3))
     leading = choose(rng, (), (3,), (2, 3))
-    x, W, b = normal(rng, *leading, n), normal(rng, n, units), normal(rng, units)  # noqa: N806  a matrix
+    x, W, b = normal(rng, *leading, n), normal(rng, n, units), normal(rng, units)
     kind = seed % KINDS
     if kind == 0:
         return Setting("$m($x)", {"x": x}, lambda v: v["x"] @ v["W"] + v["b"], ("x", "W", "b"), f"Dense({units})",
@@ -60,10 +60,10 @@ def penalty(rng: np.random.Generator, seed: int) -> Setting:
     x, a, share = normal(rng, n, m), number(rng, 0.01, 3), number(rng, 0.1, 0.9)
     few = min(n, m)
 
-    def gram(W: Any) -> Any:  # noqa: N803  a matrix
+    def gram(W: Any) -> Any:
         return W.T @ W if m <= n else W @ W.T
 
-    def bounded(W: Any) -> Any:  # noqa: N803  a matrix
+    def bounded(W: Any) -> Any:
         return W * (a / maximum(length(W, 0, keep=True), a))
 
     cases: list[tuple[str, Callable[[Any], Any], bool]] = [
@@ -83,7 +83,7 @@ def penalty(rng: np.random.Generator, seed: int) -> Setting:
 @family("penalties of modules", seeds=20, sample=2)
 def of_modules(rng: np.random.Generator, seed: int) -> Setting:
     """All parameters of a module, weights and biases, with their gradients."""
-    W, b, a = normal(rng, 3, 2), normal(rng, 2), number(rng, 0.1, 2)  # noqa: N806  a matrix
+    W, b, a = normal(rng, 3, 2), normal(rng, 2), number(rng, 0.1, 2)
     name = choose(rng, "l1", "l2")
 
     def total(v: Values) -> Any:

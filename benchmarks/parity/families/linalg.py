@@ -14,7 +14,7 @@ Values = Mapping[str, Any]
 CASES = 14
 
 
-def _cholesky(A: Any) -> Any:  # noqa: N803  a matrix
+def _cholesky(A: Any) -> Any:
     """Column by column, of the lower triangle, so that complex steps are not conjugated."""
     n = A.shape[-1]
     low = 0 * A
@@ -25,7 +25,7 @@ def _cholesky(A: Any) -> Any:  # noqa: N803  a matrix
     return low
 
 
-def _top(A: Array) -> tuple[float, Array]:  # noqa: N803  a matrix
+def _top(A: Array) -> tuple[float, Array]:
     values, vectors = np.linalg.eigh(A)
     at = int(np.argmax(np.abs(values)))
     return float(values[at]), vectors[:, at]
@@ -35,11 +35,11 @@ def _top(A: Array) -> tuple[float, Array]:  # noqa: N803  a matrix
 def linear(rng: np.random.Generator, seed: int) -> Setting:
     """Systems, inverses, determinants, factors, the largest eigenvalues; gradients by complex steps through LAPACK."""
     n, m = int(rng.integers(1, 6)), int(rng.integers(1, 4))
-    A, b, B = normal(rng, n, n), normal(rng, n), normal(rng, n, m)  # noqa: N806  matrices
-    A = single(A + 1.5 * np.eye(n))  # noqa: N806
-    S = single(A @ A.T + 0.5 * np.eye(n))  # noqa: N806
-    R = normal(rng, n, m)  # noqa: N806
-    Q = np.linalg.qr(rng.normal(size=(n, n)))[0]  # noqa: N806
+    A, b, B = normal(rng, n, n), normal(rng, n), normal(rng, n, m)
+    A = single(A + 1.5 * np.eye(n))
+    S = single(A @ A.T + 0.5 * np.eye(n))
+    R = normal(rng, n, m)
+    Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
     even = single(Q @ np.diag([3.0, *np.linspace(1, 0.2, n - 1)]) @ Q.T) if n > 1 else single([[3.0]])
     cases: list[tuple[str, dict[str, Array], Callable[[Values], Any], tuple[str, ...]]] = [
         ("solve($A, $b)", {"A": A, "b": b}, lambda v: np.linalg.solve(v["A"], v["b"]), ("A", "b")),
@@ -66,7 +66,7 @@ def linear(rng: np.random.Generator, seed: int) -> Setting:
 def batches(rng: np.random.Generator, seed: int) -> Setting:
     """The same with leading axes, and second derivatives."""
     n = int(rng.integers(1, 4))
-    A = single(rng.normal(size=(2, 3, n, n)) + 2 * np.eye(n))  # noqa: N806  matrices
+    A = single(rng.normal(size=(2, 3, n, n)) + 2 * np.eye(n))
     b = normal(rng, 2, 3, n)
     cases: list[tuple[str, dict[str, Array], Callable[[Values], Any]]] = [
         ("solve($A, $b)", {"A": A, "b": b}, lambda v: np.linalg.solve(v["A"], v["b"][..., None])[..., 0]),

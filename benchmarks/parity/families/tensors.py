@@ -37,7 +37,7 @@ def _scattered(x: Any, k: Array, u: Any) -> Any:
 
 def _vectors(rng: np.random.Generator) -> list[Case]:
     n, m, d = (int(k) for k in rng.integers(2, 5, 3))
-    x, y, A, B = normal(rng, n, d), normal(rng, n, d), normal(rng, n, n), normal(rng, m, d)  # noqa: N806  matrices
+    x, y, A, B = normal(rng, n, d), normal(rng, n, d), normal(rng, n, n), normal(rng, m, d)
     k, shift, axis = int(rng.integers(-2, 3)), int(rng.integers(-3, 4)), int(rng.integers(-2, 2))
     p, q = normal(rng, m, 3), normal(rng, m, 3)
     places = rng.permutation(n)[: max(1, n - 1)]
@@ -210,7 +210,7 @@ def derivatives(rng: np.random.Generator, seed: int) -> Setting:
     """Jacobians and Hessians of functions whose derivatives are known."""
     x, c = normal(rng, 3), number(rng, 0.5, 2)
     n = int(rng.integers(1, 4))
-    W, b, u = normal(rng, 3, 1), normal(rng, 1), normal(rng, n, 3)  # noqa: N806  a matrix
+    W, b, u = normal(rng, 3, 1), normal(rng, 1), normal(rng, n, 3)
     y = normal(rng, n, 1)
 
     def gram(v: Values) -> Any:
