@@ -36,37 +36,25 @@ def build_steps(
     """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
     report = trained.build.report
     with report.collecting():
-        return _built_steps(scope, block, trained, forward, settings, known)
-    raise SpecError(report)
-
-
-def _built_steps(
-    scope: Scope,
-    block: ProgramBlock,
-    trained: Elaboration,
-    forward: Elaboration,
-    settings: TrainSettings,
-    known: Mapping[str, Any],
-) -> tuple[TrainStep, ...]:
-    report = trained.build.report
-    minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
-    others = [name for name in trained.losses if name not in minimized]
-    clip = Clip(settings.clip_value, settings.clip_norm)
-    steps: list[TrainStep] = []
-    for number, statement in enumerate(block.statements):
-        if isinstance(statement, Bound):
-            steps.append(_update(scope, trained, statement, f"update.{number}"))
+        minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
+        others = [name for name in trained.losses if name not in minimized]
+        clip = Clip(settings.clip_value, settings.clip_norm)
+        steps: list[TrainStep] = []
+        for number, statement in enumerate(block.statements):
+            if isinstance(statement, Bound):
+                steps.append(_update(scope, trained, statement, f"update.{number}"))
+                report.finish()
+                continue
+            names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
+            objectives = [
+                _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name)
+                for m, name in zip(statement, names, strict=True)
+            ]
+            also = others if not any(step.minimized for step in steps) else ()
+            steps.append(build_step(forward, objectives, also=also, clip=clip))
             report.finish()
-            continue
-        names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
-        objectives = [
-            _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name)
-            for m, name in zip(statement, names, strict=True)
-        ]
-        also = others if not any(step.minimized for step in steps) else ()
-        steps.append(build_step(forward, objectives, also=also, clip=clip))
-        report.finish()
-    return tuple(steps)
+        return tuple(steps)
+    raise SpecError(report)
 
 
 def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str) -> Objective:
