@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import Settings
-from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from . import loaders
@@ -19,6 +22,44 @@ from . import loaders
 Fields = dict[str, Array]
 """Arrays by name, all with as many examples."""
 Taken = TypeVar("Taken", bound=Settings)
+KINDS = {"i": "int", "u": "int", "f": "float", "b": "bool", "O": "text", "M": "date"}
+"""What a column is called by the kind of its NumPy type."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What a source holds: fields by name, and what is known of where they come from.
+
+    Attributes:
+        fields: arrays by name, all with as many rows: i64 and f64 numbers (NaN where a cell is missing), bool,
+            texts (objects that are ``str``, ``""`` where missing), dates (datetime64[s], NaT where missing), pictures.
+        where: what messages call the source: ``people.csv``.
+        lines: for each row, the line of the file on which it ends; None where the source has no lines.
+        matrix: the columns that the field ``data`` stacks, in order.
+        target: the column that the field ``target`` is another name of.
+        classes: names of the classes of integer fields, where the source knows them.
+        columns_of: names of the columns of matrices, where the source knows them.
+        problems: what is wrong with a column that cannot be read; it is not among the fields, and to be raised when
+            the column is used.
+        made: fields that are not columns of the source but made of them: ``data``, ``target``, ``index``.
+        files: what was read.
+    """
+
+    fields: Fields
+    where: str
+    lines: npt.NDArray[np.int64] | None = None
+    matrix: tuple[str, ...] = ()
+    target: str | None = None
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: Mapping[str, Diagnostic] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each column: ``int``, ``float``, ``bool``, ``text`` or ``date``."""
+        return {name: KINDS[array.dtype.kind] for name, array in self.fields.items() if name not in self.made}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +69,29 @@ class Place:
     Attributes:
         base: the folder.
         span: the place in the spec, for what is wrong with the data.
+        path: what is read instead of what the spec names: the user's own, which may lie anywhere.
+        kinds: what columns were in an earlier reading, and must be now.
     """
 
     base: Path
     span: Span | None
+    path: Path | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def file(self, name: str) -> Path:
         """A file; SpecError if there is none."""
-        return self._inside(name, "file", Path.is_file)
+        return self._found(name, "file", Path.is_file)
 
     def folder(self, name: str) -> Path:
         """A folder; SpecError if there is none."""
-        return self._inside(name, "folder", Path.is_dir)
+        return self._found(name, "folder", Path.is_dir)
+
+    def _found(self, name: str, what: str, exists: Callable[[Path], bool]) -> Path:
+        if self.path is None:
+            return self._inside(name, what, exists)
+        if not exists(self.path):
+            fail("AX0601", f"there is no {what} {self.path}", None)
+        return self.path
 
     def _inside(self, name: str, what: str, exists: Callable[[Path], bool]) -> Path:
         path = (self.base / name).resolve()
@@ -62,21 +114,21 @@ class Place:
         return path
 
 
-LOADERS: dict[type[Settings], Callable[[Any, Place], Fields]] = {}
+LOADERS: dict[type[Settings], Callable[[Any, Place], Loaded]] = {}
 """By what the source takes; those whose files have been imported."""
 
 
-def loads(taken: type[Taken]) -> Callable[[Callable[[Taken, Place], Fields]], Callable[[Taken, Place], Fields]]:
+def loads(taken: type[Taken]) -> Callable[[Callable[[Taken, Place], Loaded]], Callable[[Taken, Place], Loaded]]:
     """Make a function the loader of the source that takes this."""
 
-    def register(load: Callable[[Taken, Place], Fields]) -> Callable[[Taken, Place], Fields]:
+    def register(load: Callable[[Taken, Place], Loaded]) -> Callable[[Taken, Place], Loaded]:
         LOADERS[taken] = load
         return load
 
     return register
 
 
-def loader_of(taken: type[Settings]) -> Callable[[Any, Place], Fields]:
+def loader_of(taken: type[Settings]) -> Callable[[Any, Place], Loaded]:
     """The loader of the source that takes this."""
     for module in iter_modules(loaders.__path__):
         import_module(f"{loaders.__name__}.{module.name}")

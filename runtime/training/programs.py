@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Parts, split
+from archonnx.runtime.data.plain import plain_fields
 from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.device.session import SessionOptions
 
@@ -105,7 +106,7 @@ def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings,
             program.span,
             help='add a source, as in `data = sklearn("digits")`',
         )
-    fields = load_source(program.source, base, settings.seed)
+    fields = plain_fields(load_source(program.source, base, settings.seed), program.source.span)
     fed = feed_fields(model, program, fields)
     examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
     by_example = {name: array for name, array in fed.items() if name not in program.whole}

@@ -13,7 +13,7 @@ import archonnx
 from archonnx.compiler.settings import COMPILED, PositiveCount, Settings, TrainSettings, validated
 from archonnx.compiler.sources import PLANNED, SOURCES, source
 from archonnx.grammar.diagnostics import Report
-from archonnx.runtime.data.loader import LOADERS, Fields, Place, loader_of, loads
+from archonnx.runtime.data.loader import LOADERS, Loaded, Place, loader_of, loads
 
 SPEC = """
 model Line():
@@ -41,9 +41,9 @@ def ramp() -> Iterator[None]:
         slope: float = 1.0
 
     @loads(RampSource)
-    def load(source: RampSource, place: Place) -> Fields:
+    def load(source: RampSource, place: Place) -> Loaded:
         x = np.arange(source.n, dtype=np.float32) / source.n
-        return {"x": x, "y": np.float32(source.slope) * x}
+        return Loaded({"x": x, "y": np.float32(source.slope) * x}, "the ramp")
 
     yield
     del SOURCES["ramp"], LOADERS[RampSource]

@@ -17,12 +17,13 @@ from archonnx.compiler.sources import BUNDLED
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import split
+from archonnx.runtime.data.plain import plain_fields
 from archonnx.runtime.data.sources import load_source
 from tests.support.programs import WHOLE, examples, linear_regression
 
 
 def load(kind: str, base: Path, **arguments: Any) -> dict[str, Any]:
-    return load_source(DataSource("data", kind, arguments, WHOLE), base)
+    return plain_fields(load_source(DataSource("data", kind, arguments, WHOLE), base), WHOLE)
 
 
 def refused(code: str, kind: str, base: Path, **arguments: Any) -> str:
@@ -77,7 +78,7 @@ def test_files_lie_in_the_tree_of_the_spec(tmp_path: Path) -> None:
 def test_generated_data_come_from_their_graph() -> None:
     source = linear_regression(examples(9)).programs[0].source
     assert source is not None
-    np.testing.assert_array_equal(load_source(source, Path())["x"], examples(9)["x"])
+    np.testing.assert_array_equal(load_source(source, Path()).fields["x"], examples(9)["x"])
 
 
 # ---------------------------------------------------------------- CSV

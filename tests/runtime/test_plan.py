@@ -178,7 +178,7 @@ def test_fresh_batches_of_a_fit_come_from_a_stream_of_their_own_in_each_epoch() 
 
     source = duel.programs[0].source
     assert source is not None
-    x = load_source(source, Path())["x"]
+    x = load_source(source, Path()).fields["x"]
     train = split(7, trained.settings.split, {}).train
     p, number = {"g": 0.5, "d": 1.0, "slow": 0.5}, 0
     for epoch in (1, 2, 3):

@@ -15,12 +15,13 @@ from pyarrow import parquet
 import archonnx
 from archonnx.compiler.program import DataSource
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.data.plain import plain_fields
 from archonnx.runtime.data.sources import load_source
 from tests.support.programs import WHOLE
 
 
 def load(kind: str, base: Path, **arguments: Any) -> dict[str, Any]:
-    return load_source(DataSource("data", kind, arguments, WHOLE), base)
+    return plain_fields(load_source(DataSource("data", kind, arguments, WHOLE), base), WHOLE)
 
 
 def refused(code: str, kind: str, base: Path, **arguments: Any) -> str:

@@ -8,11 +8,11 @@ import numpy as np
 
 from archonnx.compiler.sources import BUNDLED, SklearnSource
 from archonnx.grammar.diagnostics import did_you_mean, fail
-from archonnx.runtime.data.loader import Fields, Place, loads
+from archonnx.runtime.data.loader import Loaded, Place, loads
 
 
 @loads(SklearnSource)
-def load(source: SklearnSource, place: Place) -> Fields:
+def load(source: SklearnSource, place: Place) -> Loaded:
     """``data``, a matrix, and ``target``."""
     name = source.name
     if name not in BUNDLED:
@@ -26,4 +26,4 @@ def load(source: SklearnSource, place: Place) -> Fields:
 
     bunch: Any = getattr(datasets, f"load_{name}")()
     target = bunch.target.astype(np.int64) if bunch.target.dtype.kind in "iu" else bunch.target
-    return {"data": bunch.data, "target": target}
+    return Loaded({"data": bunch.data, "target": target}, f'sklearn("{name}")')

@@ -1,4 +1,4 @@
-"""Reading CSV files into columns: numbers as numbers, texts as numbered classes.
+"""Reading CSV files into columns: numbers as numbers, texts as texts.
 
 What this module does not do: guess. A row of another length, an empty cell or a text among numbers is an error that
 names the line.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,33 +18,20 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import CsvSource
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.loader import Fields, Place, loads
+from archonnx.runtime.data.loader import Fields, Loaded, Place, loads
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 ERRORS_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Columns by name, in the file's order. ``classes`` are the texts of the columns that were texts, sorted."""
-
-    columns: dict[str, Array]
-    classes: dict[str, tuple[str, ...]]
-
-    @property
-    def numeric(self) -> list[str]:
-        """The columns that were numbers."""
-        return [name for name in self.columns if name not in self.classes]
-
-
 @loads(CsvSource)
-def load(source: CsvSource, place: Place) -> Fields:
+def load(source: CsvSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``."""
     table = read_csv(place.file(source.path), source.delimiter, place.span)
-    return table_fields(table, source.target, place.span)
+    return with_matrix(table, source.target, place.span)
 
 
-def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Table:
+def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Loaded:
     """The table in a CSV file whose first row names the columns.
 
     Args:
@@ -55,7 +42,6 @@ def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Tabl
     names, rows, lines = _rows(path, delimiter, span)
     report = Report()
     columns: dict[str, Array] = {}
-    classes: dict[str, tuple[str, ...]] = {}
     for position, name in enumerate(names):
         cells = [row[position].strip() for row in rows]
         empty = [line for cell, line in zip(cells, lines, strict=True) if cell.lower() in MISSING]
@@ -70,30 +56,31 @@ def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Tabl
         column = _numbers(cells)
         if column is None:
             _check_texts(path, name, cells, lines, report, span)
-            classes[name] = tuple(sorted(set(cells)))
-            number = {text: i for i, text in enumerate(classes[name])}
-            column = np.array([number[cell] for cell in cells], dtype=np.int64)
+            column = np.array(cells, dtype=object)
         columns[name] = column
     report.finish()
-    return Table(columns, classes)
+    return Loaded(columns, path.name, np.array(lines, dtype=np.int64), files=(path,))
 
 
-def table_fields(table: Table, target: str | None, span: Span | None = None) -> Fields:
-    """A table as fields: its columns, ``data`` (a matrix of the numeric ones but the target) and ``target``."""
-    if target is not None and target not in table.columns:
+def with_matrix(table: Loaded, target: str | None, span: Span | None = None) -> Loaded:
+    """A table with ``data`` (a matrix of the numeric columns but the target) and ``target`` among its fields."""
+    columns = table.fields
+    if target is not None and target not in columns:
         fail(
             "AX0604",
             f"there is no column `{target}`",
             span,
-            help=did_you_mean(target, table.columns) or f"columns: {', '.join(table.columns)}",
+            help=did_you_mean(target, columns) or f"columns: {', '.join(columns)}",
         )
-    fields: Fields = {}
-    matrix = [table.columns[name].astype(np.float64) for name in table.numeric if name != target]
-    if matrix:
-        fields["data"] = np.stack(matrix, axis=1)
+    made: Fields = {}
+    numeric = tuple(name for name, kind in table.kinds.items() if kind not in ("text", "date") and name != target)
+    if numeric:
+        made["data"] = np.stack([columns[name].astype(np.float64) for name in numeric], axis=1)
     if target is not None:
-        fields["target"] = table.columns[target]
-    return {**fields, **table.columns}
+        made["target"] = columns[target]
+    return replace(
+        table, fields={**made, **columns}, matrix=numeric, target=target, made=frozenset(made.keys() - columns.keys())
+    )
 
 
 def _rows(path: Path, delimiter: str, span: Span | None) -> tuple[list[str], list[list[str]], list[int]]:

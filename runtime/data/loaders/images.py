@@ -16,7 +16,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ImagesSource
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.loader import Fields, Place, loads
+from archonnx.runtime.data.loader import Loaded, Place, loads
 from archonnx.runtime.extras import missing
 
 GREY = frozenset({"1", "L", "LA"})
@@ -25,12 +25,12 @@ COLOUR = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV"})
 
 
 @loads(ImagesSource)
-def load(source: ImagesSource, place: Place) -> Fields:
+def load(source: ImagesSource, place: Place) -> Loaded:
     """``image`` and ``label``."""
     return read_images(place.folder(source.path), source.size, place.span)
 
 
-def read_images(folder: Path, size: Sequence[int] | None = None, span: Span | None = None) -> Fields:
+def read_images(folder: Path, size: Sequence[int] | None = None, span: Span | None = None) -> Loaded:
     """``image``: f32[n, c, h, w] from 0 to 1, grey (c = 1) if all images are, else RGB; and ``label``: the class.
 
     Classes are the subfolders in the order of their names, and so are the images of each; hidden files are left out.
@@ -66,7 +66,13 @@ def read_images(folder: Path, size: Sequence[int] | None = None, span: Span | No
     if any(array.shape[2] == 3 for array in pixels):
         pixels = [np.broadcast_to(array, (*array.shape[:2], 3)) for array in pixels]
     image = np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
-    return {"image": image, "label": np.array([label for _, label in files], dtype=np.int64)}
+    label = np.array([label for _, label in files], dtype=np.int64)
+    return Loaded(
+        {"image": image, "label": label},
+        folder.name,
+        classes={"label": tuple(path.name for path in classes)},
+        files=tuple(path for path, _ in files),
+    )
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -6,11 +6,11 @@ import numpy as np
 
 from archonnx.compiler.sources import NpySource
 from archonnx.grammar.diagnostics import Report, fail
-from archonnx.runtime.data.loader import Fields, Place, loads
+from archonnx.runtime.data.loader import Fields, Loaded, Place, loads
 
 
 @loads(NpySource)
-def load(source: NpySource, place: Place) -> Fields:
+def load(source: NpySource, place: Place) -> Loaded:
     """Every array by the name of its file, which is read part by part as it is used."""
     folder, report = place.folder(source.path), Report()
     files = sorted(folder.glob("*.npy"))
@@ -23,4 +23,4 @@ def load(source: NpySource, place: Place) -> Fields:
         except (ValueError, OSError, EOFError):
             report.error("AX0604", f"{path.name} is not an .npy file of a plain array", place.span)
     report.finish()
-    return fields
+    return Loaded(fields, folder.name, files=tuple(files))

@@ -8,16 +8,16 @@ import numpy as np
 
 from archonnx.compiler.sources import NpzSource
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.data.loader import Fields, Place, loads
+from archonnx.runtime.data.loader import Loaded, Place, loads
 
 
 @loads(NpzSource)
-def load(source: NpzSource, place: Place) -> Fields:
+def load(source: NpzSource, place: Place) -> Loaded:
     """Every array of the file by its name."""
     path = place.file(source.path)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return Loaded({name: archive[name] for name in archive.files}, path.name, files=(path,))
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError):
         fail(
             "AX0604",

@@ -1,4 +1,4 @@
-"""Reading Parquet files into columns, as CSV files are: numbers as numbers, texts as numbered classes.
+"""Reading Parquet files into columns, as CSV files are: numbers as numbers, texts as texts.
 
 What this module does not do: guess. A missing value, or a column of dates or lists, is an error that names the column.
 """
@@ -14,19 +14,19 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ParquetSource
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.loader import Fields, Place, loads
+from archonnx.runtime.data.loader import Loaded, Place, loads
 from archonnx.runtime.extras import missing
 
-from .csv import Table, table_fields
+from .csv import with_matrix
 
 
 @loads(ParquetSource)
-def load(source: ParquetSource, place: Place) -> Fields:
+def load(source: ParquetSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``, as of a CSV file."""
-    return table_fields(read_parquet(place.file(source.path), place.span), source.target, place.span)
+    return with_matrix(read_parquet(place.file(source.path), place.span), source.target, place.span)
 
 
-def read_parquet(path: Path, span: Span | None = None) -> Table:
+def read_parquet(path: Path, span: Span | None = None) -> Loaded:
     """The table in a Parquet file.
 
     Args:
@@ -52,16 +52,12 @@ def read_parquet(path: Path, span: Span | None = None) -> Table:
         report.error("AX0603", f"{path.name} has no rows", span)
     report.finish()
     columns: dict[str, Array] = {}
-    classes: dict[str, tuple[str, ...]] = {}
     for name in names:
         column = _column(path, name, table.column(name), report, span)
-        if column is not None and column.dtype.kind == "O":
-            texts, column = np.unique(column.astype(str), return_inverse=True)
-            classes[name] = tuple(str(text) for text in texts)
         if column is not None:
             columns[name] = column
     report.finish()
-    return Table(columns, classes)
+    return Loaded(columns, path.name, files=(path,))
 
 
 def _column(path: Path, name: str, column: Any, report: Report, span: Span | None) -> Array | None:
