@@ -6,9 +6,9 @@ It serves to read one declaration of a library alone, and to go on after a synta
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Source
 
 _WORDS = r"fn|block|model|optimizer|schedule|train|search|from|for"
@@ -19,8 +19,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outlined:
+class Outlined(Record):
     """A declaration at ``start:end``: its first word and its name (``""`` where it has none)."""
 
     kind: str

@@ -18,9 +18,11 @@ from lark.lexer import TerminalDef
 from lark.parsers.lalr_analysis import Shift
 
 from .indentation import Layout
+from .lexing import SharedLexer
 
 GRAMMAR = Path(__file__).with_name("archonnx.lark")
 TABLES = Path(__file__).with_name("archonnx.tables")
+PLUGINS = {"ContextualLexer": SharedLexer}
 STARTS = ("file", "declaration", "body", "expression", "annotation", "union")
 
 
@@ -31,13 +33,13 @@ def make_parser(builder: object, layout: PostLex) -> lark.Lark:
     if stored is None:
         return build_parser(grammar, builder, layout)
     load: Any = lark.Lark._load_from_dict
-    parser: lark.Lark = load(**stored, transformer=builder, postlex=layout)
+    parser: lark.Lark = load(**stored, transformer=builder, postlex=layout, _plugins=PLUGINS)
     return parser
 
 
 def build_parser(grammar: str, builder: object | None, layout: PostLex) -> lark.Lark:
     """The same parser, from the text of the grammar."""
-    options: dict[str, Any] = {"transformer": builder, "postlex": layout}
+    options: dict[str, Any] = {"transformer": builder, "postlex": layout, "_plugins": PLUGINS}
     return lark.Lark(
         grammar,
         parser="lalr",
@@ -55,7 +57,7 @@ def tables_text() -> str:
     parser = build_parser(grammar, None, Layout())
     _number_states(parser.parser.parser._parse_table)
     data, memo = parser.memo_serialize([TerminalDef, Rule])
-    data["options"] |= {"postlex": None, "transformer": None}
+    data["options"] |= {"postlex": None, "transformer": None, "_plugins": {}}
     stored = {"lark": lark.__version__, "grammar": grammar, "data": data, "memo": memo}
     return json.dumps(stored, separators=(",", ":"), ensure_ascii=False) + "\n"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product
@@ -17,6 +16,7 @@ from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import reduce as reduce_ops
 from archonnx.compiler.ops.shape import reshape, transpose
+from archonnx.grammar.record import Record
 
 Group = tuple[str, ...]
 """The elementary axes that make up one axis; ``("...",)`` stands for any number of axes."""
@@ -27,8 +27,7 @@ REDUCERS: Mapping[str, Callable[..., Value]] = {
 _TOKEN = re.compile(r"\s*(\(|\)|\.\.\.|[^\W\d]\w*|1)")
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Record):
     """Both sides of an arrow."""
 
     left: tuple[Group, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from archonnx.compiler.elaborate.core.control import spread
@@ -19,6 +18,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import broadcast_to
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 
@@ -53,8 +53,7 @@ def evaluate_dim(frame: Frame, expr: ast.Expr) -> Dim:
     return Dim.of(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(Record):
     """Matches tensors against the types of one signature: bare names bind at first, composite dims are checked last.
 
     ``frame`` is the callee's: names bound land in its locals and statics.
