@@ -204,7 +204,7 @@ NOT_COMPARED = {
     "root": "where `eps` stands in an optimizer: compared with both of `eps_in_root`",
     "per_channel": "the shape of a bias or a scale: convolutions and norms are compared",
     "dropped": "what the three kinds of dropout do",
-    "unbiased": "a mean's correction: the optimizers that use it are compared",
+    "correction": "a mean's correction: the optimizers that use it are compared",
     "averaged_length": "part of `radam`, which is compared",
     "since_start": PART_OF_SCHEDULES,
     "still_ahead": PART_OF_SCHEDULES,
