@@ -8,9 +8,9 @@ specs are checked without what reads files. Importing this module imports pydant
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
@@ -34,6 +34,11 @@ def source(kind: str) -> Callable[[Taken], Taken]:
         return taken
 
     return register
+
+
+def _text_of_number(value: Any) -> Any:
+    """``-1`` as it stands in a file."""
+    return value if isinstance(value, bool) or not isinstance(value, int | float) else str(value)
 
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
@@ -69,13 +74,48 @@ class NpySource(Settings):
     path: str
 
 
+Kind = Literal["int", "float", "bool", "text", "date"]
+"""What the cells of a column are."""
+
+
 @source("csv")
 class CsvSource(Settings):
-    """``csv("wine.csv", target="quality")``: every column is a field; ``data`` is the matrix of the numeric ones."""
+    """``csv("wine.csv", target="quality")``: every column is a field, by its name in the first line.
+
+    ``data`` is the matrix of the columns of numbers and booleans but the target, in the order of the file.
+    """
 
     path: str
+    """The file, from the folder of the spec."""
     target: str | None = None
+    """The column that ``data.target`` is another name of."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """What separates cells: ``";"``, ``"\\t"``."""
+    decimal: Literal[".", ","] = "."
+    """What separates the fraction of a number: ``","`` reads 3,5. Separators of thousands are not read."""
+    missing: list[Annotated[str, BeforeValidator(_text_of_number)]] = Field(default_factory=list)
+    """Cells that mean "no value" besides empty ones, NA, N/A, nan, null, none and ?; those count in columns of numbers,
+    booleans and dates, while in a column of texts only empty cells and those named here do."""
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    """What columns are, by name: int, float, bool, text or date (ISO 8601). It is found out for the others."""
+    encoding: str = "utf-8"
+    """How the file's characters are written, such as ``"cp1252"``."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _separates(cls, delimiter: str) -> str:
+        if delimiter in '"\r\n':
+            raise ValueError("a character between cells is needed, such as `;`")
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except (LookupError, ValueError):
+            raise ValueError("no such encoding of text; utf-8, cp1252, latin-1 and utf-16 are usual") from None
+        return encoding
 
 
 @source("parquet")
@@ -83,7 +123,9 @@ class ParquetSource(Settings):
     """``parquet("wine.parquet", target="quality")``: fields as those of ``csv``."""
 
     path: str
+    """The file, from the folder of the spec."""
     target: str | None = None
+    """The column that ``data.target`` is another name of."""
 
 
 @source("images")

@@ -93,10 +93,10 @@ def _is_numbers(value: Any) -> bool:
 
 def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:
     """Inputs from a table: columns by name, or the matrix of all numeric ones where the model takes one matrix."""
-    from archonnx.runtime.data.loaders.csv import read_csv, with_matrix
+    from archonnx.runtime.data.loaders.csv import read_csv
     from archonnx.runtime.data.plain import plain_fields
 
-    fields = plain_fields(with_matrix(read_csv(path), None))
+    fields = plain_fields(read_csv(path))
     if len(types) == 1 and not fields.keys() & types.keys() and "data" in fields:
         return {next(iter(types)): fields["data"]}
     return {

@@ -42,6 +42,7 @@ class Loaded:
         problems: what is wrong with a column that cannot be read; it is not among the fields, and to be raised when
             the column is used.
         made: fields that are not columns of the source but made of them: ``data``, ``target``, ``index``.
+        notes: what was left out, in a sentence each.
         files: what was read.
     """
 
@@ -54,6 +55,7 @@ class Loaded:
     columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: Mapping[str, Diagnostic] = field(default_factory=dict)
     made: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
     @property

@@ -23,7 +23,7 @@ def plain_fields(loaded: Loaded, span: Span | None = None) -> Fields:
         report.add(problem)
     fields: Fields = {}
     for name, array in loaded.fields.items():
-        if loaded.matrix or loaded.lines is not None:
+        if loaded.lines is not None or loaded.where.endswith(".parquet"):
             _check_complete(name, array, loaded, report, span)
         if array.dtype.kind == "M":
             report.error("AX0603", f"{loaded.where}: `{name}` holds dates, neither numbers nor texts", span)

@@ -117,10 +117,10 @@ def test_columns_are_fields_and_numeric_ones_make_the_matrix(tmp_path: Path) -> 
         ("a,b\n1,\n2,3\nnan,4\n", "`a` has no value in line 4"),
         ("a,a\n1,2\n", "the column `a` is there 2 times"),
         ("1.5,2\n3,4\n", "the first line holds numbers"),
-        ("a\n" + "1\n" * 20 + "l2\n", "`a` holds numbers, but 'l2' in line 22"),
+        ("a\n" + "1\n" * 20 + "l2\n", "`a` holds numbers ('1' in line 2), but 'l2' in line 22"),
         ('a,b\n1,"2\n', "t.csv:2: unexpected end of data"),
         (b"a,b\n\xff\xfe,2\n", "is not UTF-8 text"),
-        ("a,b\n" + '"x\ny",\n', "`b` has no value in line 3"),
+        ("a,b\n" + '"x\ny",\nz,1\n', "`b` has no value in line 3"),
     ],
 )
 def test_bad_tables_are_told_by_their_lines(content: str | bytes, says: str, tmp_path: Path) -> None:

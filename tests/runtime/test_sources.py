@@ -62,8 +62,8 @@ def test_a_parquet_file_has_the_fields_of_the_same_csv(tmp_path: Path) -> None:
     ("columns", "says"),
     [
         ({"a": [1, None]}, "t.parquet: `a` has no value in 1 row\n"),
-        ({"a": [1.0, None, float("nan")]}, "t.parquet: `a` has no value in 1 row\n"),
-        ({"a": [1.0, float("inf"), float("nan")]}, "t.parquet: `a` has no value in 2 rows\n"),
+        ({"a": [1.0, None, float("nan")]}, "t.parquet: `a` has no value in 2 rows\n"),
+        ({"a": [1.0, float("inf"), float("nan")]}, "t.parquet: `a` has inf in row 1 (from 0)\n"),
         ({"a": ["x", None]}, "t.parquet: `a` has no value in 1 row\n"),
         ({"a": [True, None]}, "t.parquet: `a` has no value in 1 row\n"),
         ({"a": [[1, 2]]}, "t.parquet: `a` holds list<"),

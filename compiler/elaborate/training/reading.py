@@ -207,12 +207,22 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
         not_built(f"the data source `{kind}`", expr.callee.span)
     if kind == GENERATE:
         return _generated(frame, expr)
-    positional = [frame.evaluate(a.value) for a in expr.arguments if a.name is None]
-    named = {a.name: frame.evaluate(a.value) for a in expr.arguments if a.name is not None}
+    positional = [_argument(frame, a.value) for a in expr.arguments if a.name is None]
+    named = {a.name: _argument(frame, a.value) for a in expr.arguments if a.name is not None}
     report = Report()
     arguments = source_arguments(kind, positional, named, expr.span, report)
     report.finish()
     return DataSource("data", kind, arguments or {}, expr.span)
+
+
+def _argument(frame: Frame, expr: ast.Expr) -> Any:
+    """What a source is given: a static value, or a bare word (``colour=grey``), which is text unless it names one."""
+    if isinstance(expr, ast.Dict):
+        return {key.value: _argument(frame, item) for key, item in expr.items}
+    if isinstance(expr, ast.Name):
+        known = frame.lookup(expr.id)
+        return known if isinstance(known, int | float | str | list | dict) else expr.id
+    return frame.evaluate(expr)
 
 
 def _generated(frame: Frame, expr: ast.Call) -> DataSource:

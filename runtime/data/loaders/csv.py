@@ -1,111 +1,118 @@
-"""Reading CSV files into columns: numbers as numbers, texts as texts.
+"""Reading CSV files into columns: numbers, booleans, dates and texts.
 
-What this module does not do: guess. A row of another length, an empty cell or a text among numbers is an error that
-names the line.
+What this module does not do: guess. A row of another length is an error that names the line, and so is a column of
+numbers with a text among them, once it is used.
 """
 
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import CsvSource
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.loader import Fields, Loaded, Place, loads
+from archonnx.runtime.data.cells import Cells, is_number, shown
+from archonnx.runtime.data.loader import Loaded, Place, loads
+from archonnx.runtime.data.tables import check_target, table
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 ERRORS_SHOWN = 5
+MAX_CELLS = 200_000_000
+"""More are not held as texts; they would take some ten times the size of the file."""
+WRITTEN_INDEX = "Unnamed: 0"
+"""What pandas calls a first column without a name when it reads it, and so when it writes it again."""
+DELIMITERS = {";": ";", "\t": "\\t", "|": "|", ",": ","}
+"""What separates the cells of most files, as a spec writes it."""
 
 
 @loads(CsvSource)
 def load(source: CsvSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``."""
-    table = read_csv(place.file(source.path), source.delimiter, place.span)
-    return with_matrix(table, source.target, place.span)
+    return read_csv(place.file(source.path), source, place.kinds, place.span, own=place.path is None)
 
 
-def read_csv(path: Path, delimiter: str = ",", span: Span | None = None) -> Loaded:
-    """The table in a CSV file whose first row names the columns.
+def read_csv(
+    path: Path,
+    how: CsvSource | None = None,
+    kinds: Mapping[str, str] | None = None,
+    span: Span | None = None,
+    *,
+    own: bool = False,
+) -> Loaded:
+    """What a CSV file holds, whose first row names the columns.
 
     Args:
-        path: the file, in UTF-8.
-        delimiter: what separates cells.
+        path: the file.
+        how: how it is written, and the target.
+        kinds: kinds of columns in an earlier reading, which must hold.
         span: the place of the spec that asked for it.
+        own: whether it is the file that the spec is about, which has the columns that the spec names.
     """
-    names, rows, lines = _rows(path, delimiter, span)
-    report = Report()
-    columns: dict[str, Array] = {}
-    for position, name in enumerate(names):
-        cells = [row[position].strip() for row in rows]
-        empty = [line for cell, line in zip(cells, lines, strict=True) if cell.lower() in MISSING]
-        if empty:
-            report.error(
-                "AX0603",
-                f"{path.name}: `{name}` has no value in {_lines(empty)}",
-                span,
-                help="fill the cells in, or drop those rows or the column",
-            )
-            continue
-        column = _numbers(cells)
-        if column is None:
-            _check_texts(path, name, cells, lines, report, span)
-            column = np.array(cells, dtype=object)
-        columns[name] = column
-    report.finish()
-    return Loaded(columns, path.name, np.array(lines, dtype=np.int64), files=(path,))
-
-
-def with_matrix(table: Loaded, target: str | None, span: Span | None = None) -> Loaded:
-    """A table with ``data`` (a matrix of the numeric columns but the target) and ``target`` among its fields."""
-    columns = table.fields
-    if target is not None and target not in columns:
-        fail(
-            "AX0604",
-            f"there is no column `{target}`",
-            span,
-            help=did_you_mean(target, columns) or f"columns: {', '.join(columns)}",
-        )
-    made: Fields = {}
-    numeric = tuple(name for name, kind in table.kinds.items() if kind not in ("text", "date") and name != target)
-    if numeric:
-        made["data"] = np.stack([columns[name].astype(np.float64) for name in numeric], axis=1)
-    if target is not None:
-        made["target"] = columns[target]
-    return replace(
-        table, fields={**made, **columns}, matrix=numeric, target=target, made=frozenset(made.keys() - columns.keys())
+    how = how or CsvSource(path=str(path))
+    names, rows, ends = _rows(path, how, span)
+    if own:
+        check_target(how.target, names, span)
+        _check_kinds(path, how, names, span)
+    lines = np.array(ends, dtype=np.int64)
+    cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing))
+    wanted = {**how.kinds, **(kinds or {})}
+    columns = {
+        name: cells.column(name, [cell.strip() for cell in column], wanted.get(name))
+        for name, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    notes = []
+    if "" in columns:
+        del columns[""]
+        notes.append(f"{path.name}: the first column has no name (an index, as pandas writes one) and is left out")
+    apart = [name for name in names[:1] if name == WRITTEN_INDEX]
+    notes += [f"{path.name}: `{name}`, an index that pandas wrote, is not in `data.data`" for name in apart]
+    return table(
+        columns, path.name, len(rows), target=how.target, lines=lines, apart=apart, notes=notes, files=[path], span=span
     )
 
 
-def _rows(path: Path, delimiter: str, span: Span | None) -> tuple[list[str], list[list[str]], list[int]]:
+def _check_kinds(path: Path, how: CsvSource, names: Sequence[str], span: Span | None) -> None:
+    """SpecError if a kind is said of a column that there is not."""
+    for name in how.kinds:
+        if name not in names:
+            help = did_you_mean(name, names) or f"columns: {', '.join(names)}"
+            fail("AX0604", f"`kinds` names `{name}`, which is not a column of {path.name}", span, help=help)
+
+
+def _rows(path: Path, how: CsvSource, span: Span | None) -> tuple[list[str], list[list[str]], list[int]]:
     """Names of the columns, rows of cells, and the line on which each row ends."""
     report = Report()
     rows: list[list[str]] = []
     lines: list[int] = []
+    reader = None
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+        encoding = "utf-8-sig" if how.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else how.encoding
+        with path.open(newline="", encoding=encoding) as file:
+            reader = csv.reader(file, delimiter=how.delimiter, strict=True)
             names = [name.strip() for name in next(reader, [])]
-            _check_names(path, names, report, span)
             for row in reader:
                 if not row:
                     continue
+                if not rows:
+                    _check_delimiter(path, how.delimiter, names, row, span)
                 if len(row) != len(names):
                     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
                     what = f"{path.name}:{reader.line_num}: {cells} where the header names {len(names)}"
                     report.error("AX0603", what, span)
+                    if len(report.diagnostics) == ERRORS_SHOWN:
+                        break
                 rows.append(row)
                 lines.append(reader.line_num)
-    except UnicodeDecodeError as error:
-        fail("AX0603", f"{path.name} is not UTF-8 text (byte {error.start})", span)
+                if len(rows) * len(names) > MAX_CELLS:
+                    _too_large(path, span)
+    except UnicodeError:
+        fail("AX0603", f"{path.name} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
     except csv.Error as error:
-        fail("AX0603", f"{path.name}:{reader.line_num}: {error}", span)
+        fail("AX0603", f"{path.name}:{reader.line_num if reader is not None else 1}: {error}", span)
+    _check_names(path, how, names, report, span)
     if not rows and not report.failed:
         report.error("AX0603", f"{path.name} has a header and no rows", span)
     if report.failed:
@@ -113,13 +120,41 @@ def _rows(path: Path, delimiter: str, span: Span | None) -> tuple[list[str], lis
     return names, rows, lines
 
 
-def _check_names(path: Path, names: Sequence[str], report: Report, span: Span | None) -> None:
+def _too_large(path: Path, span: Span | None) -> None:
+    fail(
+        "AX0603",
+        f"{path.name} has more than {MAX_CELLS:,} cells",
+        span,
+        help="a Parquet file (`parquet`) or arrays (`npy`) take a tenth of the memory",
+    )
+
+
+def _check_delimiter(path: Path, delimiter: str, names: Sequence[str], row: Sequence[str], span: Span | None) -> None:
+    """SpecError if the one column of the file is several by another delimiter."""
+    if len(names) != 1:
+        return
+    body = delimiter.join(row)
+    for other, written in DELIMITERS.items():
+        if other != delimiter and other in names[0] and names[0].count(other) == body.count(other):
+            fail(
+                "AX0603",
+                f"{path.name}:1: one column, {shown(names[0])}: the cells seem to be separated by `{written}`",
+                span,
+                help=f'`delimiter="{written}"`',
+            )
+
+
+def _check_names(path: Path, how: CsvSource, names: Sequence[str], report: Report, span: Span | None) -> None:
     if not names:
         fail("AX0603", f"{path.name} is empty", span, help="its first line names the columns")
     for name in dict.fromkeys(names):
-        if names.count(name) > 1:
+        if names.count(name) > 1 and name:
             report.error("AX0603", f"{path.name}:1: the column `{name}` is there {names.count(name)} times", span)
-    if all(_number(name) is not None for name in names):
+    for position, name in enumerate(names):
+        if not name and position:  # the first may be the index that pandas writes
+            help = "name it in the first line, or drop it"
+            report.error("AX0603", f"{path.name}:1: column {position + 1} has no name", span, help=help)
+    if all(is_number(name, how.decimal) for name in names):
         report.error(
             "AX0603",
             f"{path.name}:1: the first line holds numbers, not the names of the columns",
@@ -128,40 +163,13 @@ def _check_names(path: Path, names: Sequence[str], report: Report, span: Span | 
         )
 
 
-def _numbers(cells: Sequence[str]) -> Array | None:
-    """The cells as i64 or f64, or None if one of them is not a number."""
-    try:
-        return np.array([int(cell) for cell in cells], dtype=np.int64)
-    except (ValueError, OverflowError):
-        pass
-    numbers = [_number(cell) for cell in cells]
-    return None if None in numbers else np.array(numbers, dtype=np.float64)
+def _encoding(how: CsvSource) -> str:
+    return "UTF-8" if how.encoding.lower() in ("utf-8", "utf8") else how.encoding
 
 
-def _number(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _check_texts(
-    path: Path,
-    name: str,
-    cells: Sequence[str],
-    lines: Sequence[int],
-    report: Report,
-    span: Span | None,
-) -> None:
-    """A column that is nearly all numbers is a column of numbers with a slip in it."""
-    odd = [line for cell, line in zip(cells, lines, strict=True) if _number(cell) is None]
-    if len(odd) * 10 <= len(cells):
-        cell = cells[lines.index(odd[0])]
-        report.error("AX0603", f"{path.name}: `{name}` holds numbers, but {cell!r} in {_lines(odd)}", span)
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:ERRORS_SHOWN]))
-    more = f" and {len(numbers) - ERRORS_SHOWN} more" if len(numbers) > ERRORS_SHOWN else ""
-    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
+def _other_encoding(path: Path, how: CsvSource) -> str:
+    """What else the file may be."""
+    with path.open("rb") as file:
+        marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    usual = "utf-16" if marked else "cp1252" if _encoding(how) == "UTF-8" else "utf-8"
+    return f'say how it is written, as in `encoding="{usual}"`'

@@ -1,10 +1,11 @@
-"""Reading Parquet files into columns, as CSV files are: numbers as numbers, texts as texts.
+"""Reading Parquet files into columns, as CSV files are: numbers, booleans, dates and texts.
 
-What this module does not do: guess. A missing value, or a column of dates or lists, is an error that names the column.
+What this module does not do: guess. A column of lists or of something else is an error once it is used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,37 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ParquetSource
-from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.columns import Column, names_once
 from archonnx.runtime.data.loader import Loaded, Place, loads
+from archonnx.runtime.data.tables import check_target, table
 from archonnx.runtime.extras import missing
-
-from .csv import with_matrix
 
 
 @loads(ParquetSource)
 def load(source: ParquetSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``, as of a CSV file."""
-    return with_matrix(read_parquet(place.file(source.path), place.span), source.target, place.span)
+    path = place.file(source.path)
+    return read_parquet(path, source.target, place.kinds, place.span, own=place.path is None)
 
 
-def read_parquet(path: Path, span: Span | None = None) -> Loaded:
-    """The table in a Parquet file.
+def read_parquet(
+    path: Path,
+    target: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    span: Span | None = None,
+    *,
+    own: bool = False,
+) -> Loaded:
+    """What a Parquet file holds.
 
     Args:
         path: the file.
+        target: the column that is the target.
+        kinds: kinds of columns in an earlier reading, which must hold.
         span: the place of the spec that asked for it.
+        own: whether it is the file that the spec is about, which has the target.
     """
     try:
         import pyarrow
@@ -40,55 +52,38 @@ def read_parquet(path: Path, span: Span | None = None) -> Loaded:
         missing("reading Parquet files", "pyarrow", "parquet", span)
     try:
         with parquet.ParquetFile(path) as file:
-            table = file.read()
+            read = file.read()
     except (pyarrow.ArrowException, OSError) as error:
         fail("AX0604", f"{path.name} is not a Parquet file", span, notes=[str(error)])
-    names = table.column_names
-    report = Report()
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            report.error("AX0603", f"{path.name}: the column `{name}` is there {names.count(name)} times", span)
-    if not table.num_rows:
+    names = read.column_names
+    report = Report(names_once(names, path.name, span))
+    if not read.num_rows:
         report.error("AX0603", f"{path.name} has no rows", span)
     report.finish()
-    columns: dict[str, Array] = {}
-    for name in names:
-        column = _column(path, name, table.column(name), report, span)
-        if column is not None:
-            columns[name] = column
-    report.finish()
-    return Loaded(columns, path.name, files=(path,))
+    if own:
+        check_target(target, names, span)
+    wanted = kinds or {}
+    columns = {name: _column(Column(path.name, name, span), read.column(name), wanted.get(name)) for name in names}
+    return table(columns, path.name, read.num_rows, target=target, files=[path], span=span)
 
 
-def _column(path: Path, name: str, column: Any, report: Report, span: Span | None) -> Array | None:
-    """A column as i64, f64, bool, or objects that are texts; None (and an error in the report) if it is none."""
+def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
+    """Arrow's values as i64, f64, bool, dates or texts."""
     from pyarrow import types
 
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    kind = column.type
-    if types.is_string(kind) or types.is_large_string(kind):
-        values: Array = np.array(column.to_pylist(), dtype=object)
-    elif types.is_boolean(kind) and not column.null_count:
-        values = np.array(column.to_pylist(), dtype=np.bool_)
-    elif types.is_integer(kind) and not column.null_count:
-        values = column.to_numpy()
-    elif types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind):
-        values = np.array(column.to_pylist(), dtype=np.float64)  # of None, NaN
-    else:
-        report.error("AX0603", f"{path.name}: `{name}` holds {kind}, neither numbers nor texts", span)
-        return None
-    absent = column.null_count or (values.dtype.kind == "f" and int(np.count_nonzero(~np.isfinite(values))))
-    if absent:
-        report.error(
-            "AX0603",
-            f"{path.name}: `{name}` has no value in {absent} row{'s' if absent > 1 else ''}",
-            span,
-            help="fill them in, or drop those rows or the column",
-        )
-        return None
-    if values.dtype.kind == "u" and values.max() > np.iinfo(np.int64).max:
-        report.error("AX0603", f"{path.name}: `{name}` holds {values.max()}, too large for i64", span)
-        return None
-    wanted = {"i": np.int64, "u": np.int64, "f": np.float64}.get(values.dtype.kind)
-    return values.astype(wanted) if wanted is not None else values
+    if types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    of = values.type
+    if types.is_string(of) or types.is_large_string(of):
+        texts: Array = np.array(["" if text is None else text for text in values.to_pylist()], dtype=object)
+        return column.read(texts, kind)
+    if types.is_temporal(of) and (types.is_date(of) or types.is_timestamp(of)):
+        return column.read(values.to_numpy(), kind)  # those with a time zone are in UTC
+    if types.is_decimal(of):
+        return column.read(values.cast("float64").to_numpy(), kind)
+    if not (types.is_boolean(of) or types.is_integer(of) or types.is_floating(of)):
+        return column.problem(f"holds {of}, which is not a number, a text or a date")
+    if not values.null_count:
+        return column.read(values.to_numpy(), kind)
+    filled = column.filled(values.drop_null().to_numpy(), ~values.is_null().to_numpy())
+    return filled if isinstance(filled, Diagnostic) else column.read(filled, kind)

@@ -1,0 +1,271 @@
+"""Columns of texts, as CSV files have them, read as one kind: integers, floats, booleans, dates or texts.
+
+A column that is not all of one kind is not read at all: which of its cells are slips nobody but its owner knows. What
+this module does not do: open files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+from archonnx.grammar.diagnostics import Diagnostic, make_error
+from archonnx.grammar.source import Span
+from archonnx.grammar.text.words import is_name
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+"""What means that there is no value, in small letters; in a column of texts only ``""`` does."""
+EXACT = 2**53
+"""Integers up to here are floats without loss."""
+LINES_SHOWN = 5
+LONGEST_SHOWN = 60
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = {
+    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII),
+    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII),
+}
+_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,](?P<part>\d+))?)?(?P<offset>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_ARTICLE = {"int": "an integer", "float": "a number", "bool": "true or false", "date": "a date", "text": "a text"}
+_PLURAL = {"number": "numbers", "bool": "true and false", "date": "dates", "other": "numbers with another decimal sign"}
+
+
+class OddCellError(Exception):
+    """A cell that is not of the kind of its column, and why if that is not plain."""
+
+    def __init__(self, cell: str, why: str | None = None) -> None:
+        super().__init__(cell, why)
+        self.cell, self.why = cell, why
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """How the cells of a table are read.
+
+    Attributes:
+        where: what messages call the table: ``people.csv``.
+        lines: the line of each row.
+        span: the place of the spec that asked for it.
+        decimal: what separates the fraction of a number: ``.`` or ``,``.
+        missing: what else means that there is no value, in texts as well.
+    """
+
+    where: str
+    lines: Sequence[int]
+    span: Span | None = None
+    decimal: str = "."
+    missing: frozenset[str] = frozenset()
+
+    def column(self, name: str, cells: Sequence[str], kind: str | None = None) -> Array | Diagnostic:
+        """The cells as an array, or what is wrong with them.
+
+        Args:
+            name: what the column is called.
+            cells: as they stand in the file, without the spaces around them.
+            kind: ``int``, ``float``, ``bool``, ``text`` or ``date``; found out if None. Numbers and booleans of which
+                some are missing are f64.
+        """
+        if kind == "text":
+            return self._texts(cells)
+        present = np.array([not self._is_missing(cell) for cell in cells], dtype=np.bool_)
+        values = list(cells) if present.all() else [cell for cell, there in zip(cells, present, strict=True) if there]
+        if kind is not None:
+            try:
+                return self._filled(present, self._as(kind, values))
+            except OddCellError as odd:
+                return self._not_of_kind(name, cells, kind, odd)
+        if not values:
+            says = f"say what it is: `kinds={{{_key(name)}: float}}`"
+            return self._problem(f"{self.where}: `{name}` has no value in any row", says)
+        try:
+            return self._guessed(name, cells, values, present)
+        except OddCellError as odd:
+            says = f"`kinds={{{_key(name)}: text}}` reads it as texts"
+            return self._problem(f"{self._at(name, cells, odd.cell)}, {odd.why}", says)
+
+    # ---------------------------------------------------------------- what kind it is
+
+    def _guessed(self, name: str, cells: Sequence[str], values: Sequence[str], present: Array) -> Array | Diagnostic:
+        """The column by the kind that all of its values have; else texts, if none of them is anything else."""
+        different = set(values)
+        if all(map(_INTEGER.fullmatch, different)):
+            padded = next((cell for cell in values if len(cell.lstrip("+-")) > 1 and cell.lstrip("+-")[0] == "0"), None)
+            if padded is not None:
+                return self._problem(
+                    f"{self._at(name, cells, padded)}: is that a number or a code?",
+                    f"`kinds={{{_key(name)}: text}}` keeps the 0 in front, `kinds={{{_key(name)}: int}}` drops it",
+                )
+            return self._filled(present, self._as("int", values))
+        for kind, pattern in (("float", _NUMBER[self.decimal]), ("date", _DATE)):
+            if all(map(pattern.fullmatch, different)):
+                return self._filled(present, self._as(kind, values))
+        if all(cell.lower() in ("true", "false") for cell in different):
+            return self._filled(present, self._as("bool", values))
+        return self._mixed(name, cells, different) or self._texts(cells)
+
+    def _mixed(self, name: str, cells: Sequence[str], different: set[str]) -> Diagnostic | None:
+        """What is wrong with a column of several kinds; None if they are all texts."""
+        other = _NUMBER["," if self.decimal == "." else "."]
+        looks = {cell: self._looks(cell, other) for cell in different}
+        found = set(looks.values())
+        as_texts = f"`kinds={{{_key(name)}: text}}`"
+        if found == {"text"}:
+            return None
+        if found <= {"number", "other"}:
+            cell = next(cell for cell in cells if looks.get(cell) == "other")
+            sign = "," if self.decimal == "." else "."
+            return self._problem(
+                f"{self._at(name, cells, cell)}: is that a number with a decimal `{sign}`?",
+                f'`decimal="{sign}"` reads it as a number, {as_texts} as a text',
+            )
+        usual = next(kind for kind in ("number", "date", "bool", "other") if kind in found)
+        one = next(cell for cell in cells if looks.get(cell) == usual)
+        odd = [i for i, cell in enumerate(cells) if looks.get(cell, usual) != usual]
+        cell = cells[odd[0]]
+        return self._problem(
+            f"{self.where}: `{name}` holds {_PLURAL[usual]} ({shown(one)} in line {self._line(cells, one)}), "
+            f"but {shown(cell)} in {shown_lines([self.lines[i] for i in odd])}",
+            f"{as_texts} reads all of it as texts, `missing=[{_quoted(cell)}]` takes that for a gap",
+        )
+
+    def _looks(self, cell: str, other: re.Pattern[str]) -> str:
+        if _NUMBER[self.decimal].fullmatch(cell):
+            return "number"
+        if other.fullmatch(cell):
+            return "other"
+        if _DATE.fullmatch(cell):
+            return "date"
+        return "bool" if cell.lower() in ("true", "false") else "text"
+
+    # ---------------------------------------------------------------- as one kind
+
+    def _as(self, kind: str, values: Sequence[str]) -> Array:
+        """The values as a kind; OddCellError if one of them is not."""
+        if kind == "float" and values and all(cell.lower() in ("true", "false") for cell in set(values)):
+            return self._as("bool", values).astype(np.float64)  # what they were where one of them was missing
+        read: Callable[[str], Any] = {"int": _integer, "float": self._float, "bool": _boolean, "date": _date}[kind]
+        known = {cell: read(cell) for cell in dict.fromkeys(values)}
+        if kind == "date":
+            _check_offsets(known)
+        dtype = {"int": "i8", "float": "f8", "bool": "?", "date": "M8[s]"}[kind]
+        return np.array([known[cell] for cell in values], dtype=dtype)
+
+    def _float(self, cell: str) -> float:
+        if not _NUMBER[self.decimal].fullmatch(cell):
+            raise OddCellError(cell)
+        number = float(cell.replace(",", "."))
+        if not math.isfinite(number):
+            raise OddCellError(cell, "too large for a float")
+        return number
+
+    def _filled(self, present: Array, values: Array) -> Array:
+        """The column with its gaps: NaN, or NaT among dates."""
+        if len(values) == len(present):
+            return values
+        if values.dtype.kind == "i" and np.any(np.abs(values) > EXACT):
+            raise OddCellError(
+                str(values[np.abs(values) > EXACT][0]), "which a column with missing values cannot hold exactly"
+            )
+        gap = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+        filled: Array = np.full(len(present), gap, dtype=values.dtype if values.dtype.kind == "M" else np.float64)
+        filled[present] = values
+        return filled
+
+    def _texts(self, cells: Sequence[str]) -> Array:
+        return np.array(["" if cell in self.missing else cell for cell in cells], dtype=object)
+
+    # ---------------------------------------------------------------- what is said
+
+    def _is_missing(self, cell: str) -> bool:
+        return cell.lower() in MISSING or cell in self.missing
+
+    def _not_of_kind(self, name: str, cells: Sequence[str], kind: str, odd: OddCellError) -> Diagnostic:
+        why = odd.why or f"which is not {_ARTICLE[kind]}"
+        return self._problem(f"{self._at(name, cells, odd.cell)}, {why}")
+
+    def _at(self, name: str, cells: Sequence[str], cell: str) -> str:
+        """Where a cell is and what it holds."""
+        return f"{self.where}:{self._line(cells, cell)}: `{name}` has {shown(cell)}"
+
+    def _problem(self, headline: str, help: str | None = None) -> Diagnostic:
+        return make_error("AX0603", headline, self.span, help=help)
+
+    def _line(self, cells: Sequence[str], cell: str) -> int:
+        return self.lines[cells.index(cell)]
+
+
+def _integer(cell: str) -> int:
+    if not _INTEGER.fullmatch(cell):
+        raise OddCellError(cell)
+    digits = cell.lstrip("+-").lstrip("0")
+    number = int(cell) if len(digits) < 20 else 2**64
+    if not -(2**63) <= number < 2**63:
+        raise OddCellError(cell, "too large for i64")
+    return number
+
+
+def _boolean(cell: str) -> bool:
+    known = {"true": True, "false": False, "1": True, "0": False}.get(cell.lower())
+    if known is None:
+        raise OddCellError(cell)
+    return known
+
+
+def _date(cell: str) -> datetime:
+    """A moment in UTC, without its time zone."""
+    match = _DATE.fullmatch(cell)
+    if match is None:
+        raise OddCellError(cell)
+    if match["part"] is not None and match["part"].strip("0"):
+        raise OddCellError(cell, "a part of a second, which dates do not keep")
+    try:
+        moment = datetime.fromisoformat(cell)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise OddCellError(cell, "a day or an hour that there is not") from None
+
+
+def _check_offsets(cells: Iterable[str]) -> None:
+    """OddCellError unless all dates have an offset from UTC, or none has."""
+    zoned = {cell: match["offset"] is not None for cell in cells if (match := _DATE.fullmatch(cell))}
+    if len(set(zoned.values())) > 1:
+        first = next(iter(zoned))
+        odd = next(cell for cell, offset in zoned.items() if offset != zoned[first])
+        has, lacks = ("an offset from UTC", "none") if zoned[odd] else ("no offset from UTC", "one")
+        raise OddCellError(odd, f"which has {has}, where {first!r} has {lacks}")
+
+
+def is_number(cell: str, decimal: str = ".") -> bool:
+    """Whether a text is a number."""
+    return _NUMBER[decimal].fullmatch(cell) is not None
+
+
+def shown_lines(numbers: Sequence[int]) -> str:
+    """Lines in words, the first few of them: ``lines 2, 7 and 3 more``."""
+    shown = ", ".join(map(str, numbers[:LINES_SHOWN]))
+    more = f" and {len(numbers) - LINES_SHOWN} more" if len(numbers) > LINES_SHOWN else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def shown(cell: str) -> str:
+    """A cell as messages show it."""
+    return repr(cell if len(cell) <= LONGEST_SHOWN else cell[:LONGEST_SHOWN] + "...")
+
+
+def _quoted(text: str) -> str:
+    """A text as a spec writes it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    """A name as the key of a dictionary in a spec."""
+    return name if is_name(name) else _quoted(name)
