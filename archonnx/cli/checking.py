@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from archonnx.compiler.combining import meetings
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Report, SpecError, render_report
@@ -46,6 +47,7 @@ def _summary(model: ModelProgram) -> str:
             ("losses", list(model.losses)),
             ("metrics", list(model.metrics)),
             ("entries", list(model.entries)),
+            ("averaged over batches, in which examples meet:", [f"{name} ({at.what})" for name, at in meetings(model)]),
         )
         if names
     ]

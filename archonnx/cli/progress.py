@@ -74,6 +74,9 @@ class Lines(Observer):
         if regular or (record.best and record.number - self._shown_best > self._stride):
             self._show(record)
 
+    def note(self, text: str) -> None:
+        self._write(f"note: {text}")
+
     def end(self, outcome: Outcome) -> None:
         if self._last is not None and self._last.number != self._shown:
             self._show(self._last)

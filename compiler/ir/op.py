@@ -147,6 +147,14 @@ class Op(Record):
         """The multiplications and additions of its formula, given the types of its inputs and results."""
         return Arithmetic()
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        """Whether examples do not meet in the op, so that a batch gives what its parts give, one after the other.
+
+        ``places`` are the axes of the inputs along which examples lie, one after the other (None: all of them share the
+        input), and ``result`` the axis of the results that has their size. Where an op does not say so, they may meet.
+        """
+        return False
+
     def symbols(self) -> set[str]:
         """Names of dims among the attributes."""
         return set().union(*(_symbols(getattr(self, f.name)) for f in fields(self)))

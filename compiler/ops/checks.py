@@ -103,3 +103,8 @@ def check_divides(
         )
     if not whole:
         raise TypeProblem("AX0322", headline, operands=operands, argument=argument)
+
+
+def one_place(places: Sequence[int | None]) -> bool:
+    """Whether examples lie along one and the same axis of all inputs that have any."""
+    return len({place for place in places if place is not None}) == 1

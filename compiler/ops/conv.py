@@ -97,6 +97,9 @@ class Conv(Convolution):
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         return sums_of_products(results[0], product(inputs[1].shape[1:]))
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return list(places) == [0, None]
+
     def evaluate(self, x: Any, w: Any) -> Any:
         window = self.window(w.shape[2:])
         places = [d.evaluate({}) for d in window.places([Dim.of(n) for n in x.shape[2:]])]
@@ -138,6 +141,9 @@ class ConvInputGrad(Convolution):
         """Each element of ``dy`` times all of its kernels; what meets is added."""
         products = inputs[0].size * product(inputs[1].shape[1:])
         return Arithmetic(products, (products - results[0].size).maximum(ZERO))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return list(places) == [0, None]
 
     def evaluate(self, dy: Any, w: Any) -> Any:
         window = self.window(w.shape[2:])

@@ -51,6 +51,9 @@ class StatedGradient(Op, eq=False):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         return inputs[: self.results]
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
+
     def evaluate(self, *inputs: Any) -> Any:
         return inputs[0] if self.results == 1 else inputs[: self.results]
 

@@ -54,6 +54,10 @@ class Einsum(Op):
         places = product(list(_sizes(terms, inputs).values()))
         return Arithmetic(places * (len(inputs) - 1), places - results[0].size)
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        letters = {term[place] for term, place in zip(self.terms[0], places, strict=True) if place is not None}
+        return len(letters) == 1 and letters <= set(self.terms[1])
+
     def evaluate(self, *inputs: Any) -> Any:
         return np.einsum(self.equation, *inputs)
 

@@ -15,7 +15,7 @@ from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
-from .checks import UNSIGNED
+from .checks import UNSIGNED, one_place
 from .pointwise import COMMUTATIVE, ELEMENTWISE, Elementwise, ZeroGradient
 from .shape import broadcast, constant
 
@@ -300,6 +300,9 @@ class Where(Op):
                 raise TypeProblem("AX0302", f"`where` needs one shape: {condition} and {other}", operands=(position, 0))
         return a
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return one_place(places)
+
     def evaluate(self, condition: Any, a: Any, b: Any) -> Any:
         return np.where(condition, a, b)
 
@@ -317,6 +320,9 @@ class Cast(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         return x.with_dtype(self.dtype)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
 
     def evaluate(self, x: Any) -> Any:
         return np.asarray(x).astype(self.dtype.numpy)

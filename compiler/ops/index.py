@@ -17,7 +17,7 @@ from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
-from .checks import check_same_shape
+from .checks import check_same_shape, one_place
 from .compare import logical_and
 from .elementwise import maximum, minimum, where
 from .shape import broadcast_to, move_axis, normal_axis, transpose, unsqueeze, zeros_like
@@ -51,6 +51,9 @@ class Gather(Op):
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
         _check_indices(self.name, indices)
         return x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] is None or (places[1] is None and places[0] != self.axis)
 
     def evaluate(self, x: Any, indices: Any) -> Any:
         return np.take(x, indices, axis=self.axis)
@@ -102,6 +105,9 @@ class GatherElements(Op):
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
         _check_lines(self.name, self.axis, x, indices)
         return x.with_shape(indices.shape)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return self.axis not in places and one_place(places)
 
     def evaluate(self, x: Any, indices: Any) -> Any:
         return np.take_along_axis(x, indices, axis=self.axis)
@@ -163,6 +169,9 @@ class OneHot(Op):
     def infer(self, indices: TensorType) -> TensorType:
         _check_indices(self.name, indices, 0)
         return TensorType(self.dtype, (*indices.shape, self.depth))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
 
     def evaluate(self, indices: Any) -> Any:
         return (indices[..., None] == np.arange(self.depth.evaluate({}))).astype(self.dtype.numpy)

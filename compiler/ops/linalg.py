@@ -50,6 +50,13 @@ class MatMul(Op):
         terms = inputs[0].shape[-2 if self.transpose_a else -1]
         return sums_of_products(results[0], terms)
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        (a, b), (left, right) = places, inputs
+        if a is not None and b is not None:
+            return a == b < left.rank - 2
+        inner = left.rank - (2 if self.transpose_a else 1), right.rank - (1 if self.transpose_b else 2)
+        return a != inner[0] and b != inner[1]
+
     def evaluate(self, a: Any, b: Any) -> Any:
         left = np.swapaxes(a, -1, -2) if self.transpose_a else a
         return np.matmul(left, np.swapaxes(b, -1, -2) if self.transpose_b else b)

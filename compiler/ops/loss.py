@@ -14,7 +14,7 @@ from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, regist
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
-from .checks import check_equal, check_float, check_same_shape
+from .checks import check_equal, check_float, check_same_shape, one_place
 from .elementwise import maximum, minimum
 from .index import scatter_elements_add
 from .norm import softmax
@@ -47,6 +47,9 @@ class CrossEntropy(Op):
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         """For C classes, a sum of C terms and a difference."""
         return Arithmetic(additions=inputs[0].size)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return one_place(places) and places[0] != inputs[0].rank - 1
 
     def evaluate(self, logits: Any, label: Any) -> Any:
         shifted = logits - np.max(logits, axis=-1, keepdims=True)
@@ -89,6 +92,9 @@ class ClassCheck(Op):
             headline = f"`{self.name}` needs one shape: {x} and {given}"
             check_same_shape(x.shape, given.shape, headline, operands=(position, 0))
         return x
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return one_place(places)
 
     def evaluate(self, x: Any, label: Any, known: Any) -> Any:
         return np.where(label == known, x, np.asarray(np.nan, x.dtype))

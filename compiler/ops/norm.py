@@ -28,6 +28,9 @@ class AlongAxis(Op):
 
     axis: int = 0
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] != self.axis
+
     def infer(self, x: TensorType) -> TensorType:
         check_float(self.name, x=x)
         normal_axis(self.axis, x.rank, self.name)
@@ -102,6 +105,10 @@ class LayerNorm(Op):
         """For n elements: two means, n differences, n squares, epsilon, an inverse, and three steps for each of n."""
         size, rows = inputs[0].size, results[1].size
         return Arithmetic(3 * size + 3 * rows, 4 * size - rows)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        place, *others = places
+        return place is not None and place < self.axis and others == [None, None]
 
     def evaluate(self, x: Any, scale: Any, bias: Any) -> Any:
         axes = tuple(range(self.axis, x.ndim))

@@ -13,7 +13,7 @@ from archonnx.compiler.ir.op import Arithmetic, Op, Trait, TypeProblem
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
-from .checks import check_dtypes
+from .checks import check_dtypes, one_place
 from .shape import broadcast
 
 ELEMENTWISE = Trait.PURE | Trait.ELEMENTWISE
@@ -41,6 +41,9 @@ class Elementwise(Op):
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         size = results[0].size
         return Arithmetic(size * self.multiplications, size * self.additions)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return one_place(places)
 
     @property
     def symbol(self) -> str:

@@ -135,6 +135,9 @@ class MaxPool(MaxPooling):
         check_float("max_pool", x=x)
         return self.pooled(x)
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] == 0
+
     def evaluate(self, x: Any) -> Any:
         window, places = self.window, _places(self.window, x)
         padded = window.padded(x, -np.inf)
@@ -253,6 +256,9 @@ class AveragePool(AveragePooling):
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         """The sum of a window, and a division."""
         return Arithmetic(results[0].size, results[0].size * (prod(self.kernel) - 1))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] == 0
 
     def evaluate(self, x: Any) -> Any:
         window, places = self.window, _places(self.window, x)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from .narrow import narrowed, widened
 from .shape import broadcast_to, move_axis, normal_axes, normal_axis, unsqueeze
 from .sizes import dim_value, eye
 
+Merging: TypeAlias = Literal["mean", "sum", "largest", "smallest"]
+"""How figures of parts are made that of the whole: the mean weighs each part by its size."""
 LONG = 4096
 """From this many elements on, sums and means are folded in two steps (``Reduction.in_parts``)."""
 
@@ -34,6 +36,8 @@ class Reduction(Op):
 
     accepts: ClassVar[str] = "number"
     onnx_type: ClassVar[str] = ""
+    merged_by: ClassVar[Merging | None] = None
+    """How what parts of the folded axes come to is made what the whole comes to."""
     in_parts: ClassVar[bool] = False
     """Whether f32 is folded in two steps where that keeps digits: n elements as about sqrt(n) parts, then the parts.
 
@@ -63,6 +67,9 @@ class Reduction(Op):
                 "AX0320", f"`{self.name}` has no axis {max(self.axes)} to work along in {x}", argument="axis"
             )
         return x.with_shape(_folded(x, self.axes, self.keep))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] not in self.axes
 
     def spread(self, folded: Value, x: Value) -> Value:
         """A value of the result's shape, repeated to the shape of ``x``."""
@@ -105,6 +112,7 @@ def _folded(x: TensorType, axes: Sequence[int], keep: bool) -> tuple[Any, ...]:
 class ReduceSum(Reduction):
     """The sum."""
 
+    merged_by = "sum"
     onnx_type = "ReduceSum"
     in_parts = True
 
@@ -123,6 +131,7 @@ class ReduceMean(Reduction):
     """The arithmetic mean."""
 
     accepts = "float"
+    merged_by = "mean"
     onnx_type = "ReduceMean"
     in_parts = True
 
@@ -150,6 +159,7 @@ class Extreme(Reduction):
 class ReduceMax(Extreme):
     """The largest element. Elements that tie share the gradient equally."""
 
+    merged_by = "largest"
     onnx_type = "ReduceMax"
 
     def evaluate(self, x: Any) -> Any:
@@ -160,6 +170,7 @@ class ReduceMax(Extreme):
 class ReduceMin(Extreme):
     """The smallest element. Elements that tie share the gradient equally."""
 
+    merged_by = "smallest"
     onnx_type = "ReduceMin"
 
     def evaluate(self, x: Any) -> Any:
@@ -230,6 +241,7 @@ class TruthReduction(Reduction):
 class ReduceAny(TruthReduction):
     """Whether one holds."""
 
+    merged_by = "largest"
     onnx_type = "ReduceMax"
 
     def evaluate(self, x: Any) -> Any:
@@ -240,6 +252,7 @@ class ReduceAny(TruthReduction):
 class ReduceAll(TruthReduction):
     """Whether all hold."""
 
+    merged_by = "smallest"
     onnx_type = "ReduceMin"
 
     def evaluate(self, x: Any) -> Any:
@@ -255,6 +268,9 @@ class ExtremePlace(Op):
     def infer(self, x: TensorType) -> TensorType:
         check_dtypes(self.name, "number", x)
         return TensorType(DType.i64, _folded(x, [self.axis], self.keep))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] != self.axis
 
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (None,)
@@ -294,6 +310,9 @@ class CumSum(Op):
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         return Arithmetic(additions=inputs[0].size - lines(inputs[0], self.axis))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] != self.axis
 
     def evaluate(self, x: Any) -> Any:
         ordered = np.flip(x, self.axis) if self.reverse else x

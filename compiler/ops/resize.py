@@ -58,6 +58,9 @@ class Repeat(Op):
         sizes = (size * factor for size, factor in zip(x.shape[2:], self.factors, strict=True))
         return x.with_shape((*x.shape[:2], *sizes))
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] == 0
+
     def evaluate(self, x: Any) -> Any:
         for axis, factor in enumerate(self.factors, 2):
             x = np.repeat(x, factor, axis)
@@ -97,6 +100,9 @@ class Interpolate(Op):
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         """Each element is a weighted sum of the corners of a cell."""
         return sums_of_products(results[0], Dim.of(2 ** len(self.size)))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] == 0
 
     def evaluate(self, x: Any) -> Any:
         for axis, size in enumerate(self.size, 2):

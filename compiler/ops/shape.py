@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.dims import ONE, Dim, product
 from archonnx.compiler.ir.facts import is_one, same
 from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import Array, DType, TensorType
@@ -86,6 +86,9 @@ class StopGradient(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
+
     def evaluate(self, x: Any) -> Any:
         return x
 
@@ -111,6 +114,9 @@ class Broadcast(Op):
     def infer(self, x: TensorType) -> TensorType:
         check_broadcast(x.shape, self.shape, str(x))
         return x.with_shape(self.shape)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
 
     def evaluate(self, x: Any) -> Any:
         return np.broadcast_to(x, [d.evaluate({}) for d in self.shape])
@@ -170,6 +176,12 @@ class Reshape(Op):
             )
         return result
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        (place,) = places
+        assert place is not None
+        leading = product(inputs[0].shape[:place])  # axes before it must be as they were; those after it may merge
+        return product(self.shape[:result]) == leading
+
     def evaluate(self, x: Any) -> Any:
         return np.reshape(x, [d.evaluate({}) for d in self.shape])
 
@@ -202,6 +214,9 @@ class Transpose(Op):
             )
         return x.with_shape(tuple(x.shape[axis] for axis in self.permutation))
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
+
     def evaluate(self, x: Any) -> Any:
         return np.transpose(x, self.permutation)
 
@@ -221,6 +236,9 @@ class Unsqueeze(Op):
         for axis in self.axes:
             shape.insert(axis, ONE)
         return x.with_shape(tuple(shape))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
 
     def evaluate(self, x: Any) -> Any:
         return np.expand_dims(x, self.axes)
@@ -250,6 +268,9 @@ class Squeeze(Op):
                     argument="axis",
                 )
         return x.with_shape(tuple(dim for axis, dim in enumerate(x.shape) if axis not in self.axes))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return True
 
     def evaluate(self, x: Any) -> Any:
         return np.squeeze(x, self.axes)

@@ -18,7 +18,7 @@ from archonnx.compiler.ir.op import Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
 
-from .checks import check_divides, check_dtypes
+from .checks import check_divides, check_dtypes, one_place
 from .shape import VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
 
 
@@ -57,6 +57,9 @@ class Concat(Op):
                 operands=(position, 0),
             )
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return self.axis not in places and one_place(places)
+
     def evaluate(self, *inputs: Any) -> Any:
         return np.concatenate(inputs, axis=self.axis)
 
@@ -87,6 +90,9 @@ class Split(Op):
             )
         before, after = x.shape[: self.axis], x.shape[self.axis + 1 :]
         return tuple(x.with_shape((*before, part, *after)) for part in self.sizes)
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] != self.axis
 
     def evaluate(self, x: Any) -> Any:
         ends = np.cumsum([size.evaluate({}) for size in self.sizes])
@@ -123,6 +129,9 @@ class Slice(Op):
                 raise TypeProblem("AX0322", f"the slice {start}:{end} is outside axis {axis}, of size {x.shape[axis]}")
             shape[axis] = (end - start + (step - 1)) // step
         return x.with_shape(tuple(shape))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] not in self.axes
 
     def evaluate(self, x: Any) -> Any:
         selection = [slice(None)] * x.ndim
@@ -167,6 +176,9 @@ class Reverse(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] not in self.axes
+
     def evaluate(self, x: Any) -> Any:
         return np.flip(x, self.axes)
 
@@ -202,6 +214,10 @@ class Pad(Op):
         if any(at_most(size + 1, ZERO) for size in (*self.before, *self.after)):
             raise TypeProblem("AX0322", "`pad` adds elements, and a size is negative", help="slice to take some away")
         return x.with_shape(tuple(b + d + a for b, d, a in zip(self.before, x.shape, self.after, strict=True)))
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        (place,) = places
+        return place is not None and self.before[place] == self.after[place] == ZERO
 
     def evaluate(self, x: Any) -> Any:
         widths = [(b.evaluate({}), a.evaluate({})) for b, a in zip(self.before, self.after, strict=True)]

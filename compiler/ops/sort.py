@@ -56,6 +56,9 @@ class TopK(Op):
         shape = (*x.shape[: self.axis], self.k, *x.shape[self.axis + 1 :])
         return x.with_shape(shape), TensorType(DType.i64, shape)
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] != self.axis
+
     def evaluate(self, x: Any) -> Any:
         rising = np.argsort(np.flip(x, self.axis) if self.largest else x, axis=self.axis, kind="stable")
         order = np.flip(x.shape[self.axis] - 1 - rising, self.axis) if self.largest else rising

@@ -48,6 +48,11 @@ class Examples:
         self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
         self.count = example_count(self._rows) if self._rows else 1
 
+    @property
+    def whole(self) -> Collection[str]:
+        """Fields that every batch gets as they are."""
+        return self._whole.keys()
+
     def take(self, indices: Indices) -> Fields:
         """These examples."""
         return {**{name: array[indices] for name, array in self._rows.items()}, **self._whole}

@@ -19,6 +19,8 @@ DECADES = 30.0
 """Positive values that span a larger factor than this are drawn on a logarithmic axis."""
 POINTS = 500
 """More epochs than this are thinned out: a picture has no more columns."""
+LARGEST, SMALLEST = 1e300, 1e-300
+"""Larger values are not drawn, and smaller ones not on a logarithmic axis: the arithmetic of an axis needs the room."""
 Series = Mapping[str, Sequence[float]]
 
 
@@ -63,7 +65,7 @@ class _Axis:
     def of(values: Sequence[float]) -> _Axis:
         """The axis that suits some finite values."""
         low, high = min(values), max(values)
-        if low > 0 and high / low > DECADES:
+        if low > SMALLEST and high / low > DECADES:
             return _Axis([10.0**power for power in _powers(low, high)], True)
         return _Axis(_ticks(low, high), False)
 
@@ -77,8 +79,9 @@ class _Axis:
 
 
 def _panel(name: str, series: Series, best: int | None, left: float, top: float) -> str:
-    axis = _Axis.of([v for values in series.values() for v in values if math.isfinite(v)] or [0.0])
-    epochs = max(len(values) for values in series.values())
+    drawn = [v for values in series.values() for v in values if _is_drawn(v)]
+    axis = _Axis.of(drawn or [0.0])
+    epochs = max((len(values) for values in series.values()), default=1)
 
     def x(epoch: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(epochs - 1, 1)
@@ -93,15 +96,25 @@ def _panel(name: str, series: Series, best: int | None, left: float, top: float)
     if best is not None:
         parts.append(f'<path d="M{x(best):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="{PALE}" stroke-dasharray="3 3"/>')
         parts.append(_text(x(best), TOP - 4, f"best: {best}", anchor="middle", size=9, fill=PALE))
+    if not drawn:
+        middle = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+        parts.append(_text(*middle, "not a number in any epoch", anchor="middle", fill=PALE))
     for position, (label, values) in enumerate(reversed(list(series.items()))):
         colour = COLOURS.get(label, "#228833")
-        parts.append(_line([(x(i), axis.y(v)) for i, v in _thinned(values) if math.isfinite(v)], colour))
+        parts.append(_line([(x(i), axis.y(v)) for i, v in _thinned(values) if _is_drawn(v)], colour))
         parts.append(_text(WIDTH - RIGHT - 40 * position, TOP - 20, label, anchor="end", fill=colour, weight=600))
     return "\n".join([*parts, "</g>\n"])
 
 
+def _is_drawn(value: float) -> bool:
+    """Whether a value has a place on an axis."""
+    return abs(value) <= LARGEST
+
+
 def _line(points: Sequence[tuple[float, float]], colour: str) -> str:
-    """A line through the points; a dot where there is but one."""
+    """A line through the points; a dot where there is but one, nothing where there is none."""
+    if not points:
+        return ""
     if len(points) == 1:
         ((x, y),) = points
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>'
@@ -111,7 +124,7 @@ def _line(points: Sequence[tuple[float, float]], colour: str) -> str:
 
 def _thinned(values: Sequence[float]) -> list[tuple[int, float]]:
     """Values by epoch, not many more than ``POINTS``, with the last one."""
-    stride = math.ceil(len(values) / POINTS)
+    stride = max(1, math.ceil(len(values) / POINTS))
     numbered = list(enumerate(values, 1))
     return numbered[:-1:stride] + numbered[-1:]
 

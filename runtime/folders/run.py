@@ -33,8 +33,9 @@ from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import load_parameters
+from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
-from archonnx.runtime.training.measuring import measure, measure_tables
+from archonnx.runtime.training.measuring import Measured, measure
 from archonnx.runtime.training.programs import prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
@@ -79,13 +80,13 @@ class Run:
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
         """Losses and metrics by part (``train``, ``valid``, ``test``), as measured after training."""
-        return {part: dict(values) for part, values in self.record["metrics"].items()}
+        return {part: from_json(values) for part, values in self.record["metrics"].items()}
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """One dict for each epoch of each program."""
         text = (self.path / "history.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        return [_with_numbers(json.loads(line)) for line in text.splitlines()]
 
     @property
     def settings(self) -> TrainSettings:
@@ -141,11 +142,15 @@ class Run:
 
     def evaluate(self, on: PartName = "test") -> dict[str, float]:
         """Losses and metrics on a part of the data it was trained with, measured anew."""
-        return measure(*self._part(on))
+        return dict(self.measure(on).figures)
 
     def tables(self, on: PartName = "test") -> dict[str, Confusion]:
         """The tables of the model, such as its confusion matrix, on a part of the data, by name."""
-        return measure_tables(*self._part(on))
+        return dict(self.measure(on).tables)
+
+    def measure(self, on: PartName = "test") -> Measured:
+        """All that is measured on a part of the data: figures, tables, and why a figure is not a number."""
+        return measure(*self._part(on))
 
     def _part(self, on: PartName) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
@@ -219,6 +224,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+
+def _with_numbers(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of the history, with what is not a number as NaN."""
+    watched = {path: from_json(norms) for path, norms in line.get("watch", {}).items()}
+    figures = {part: from_json(line[part]) for part in ("train", "valid")}
+    return line | figures | ({"watch": watched} if watched else {})
 
 
 def _read_record(path: Path) -> dict[str, Any]:

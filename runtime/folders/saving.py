@@ -118,16 +118,20 @@ def _curve(name: str, trained: Sequence[Trained]) -> str:
 
 
 def _panels(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
-    """For each loss and metric its values, epoch by epoch; where an epoch did not measure it, there is no number."""
+    """For each loss and metric its values, epoch by epoch, on the parts on which it was measured at all.
+
+    Where an epoch did not measure it, there is no number.
+    """
+    parts = {"train": [epoch.train for epoch in history], "valid": [epoch.valid for epoch in history]}
     names = dict.fromkeys(name for epoch in history for name in (*epoch.train, *epoch.valid))
-    panels = {}
-    for name in names:
-        both = {
-            "train": [epoch.train.get(name, math.nan) for epoch in history],
-            "valid": [epoch.valid.get(name, math.nan) for epoch in history],
+    return {
+        name: {
+            part: [figures.get(name, math.nan) for figures in epochs]
+            for part, epochs in parts.items()
+            if any(name in figures for figures in epochs)
         }
-        panels[name] = {part: values for part, values in both.items() if not all(map(math.isnan, values))}
-    return panels
+        for name in names
+    }
 
 
 def _record(spec: Spec, model: ModelProgram, trained: Sequence[Trained], spec_file: str) -> dict[str, Any]:

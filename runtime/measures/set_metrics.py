@@ -21,11 +21,17 @@ from archonnx.grammar.diagnostics import fail
 
 
 class Gathered:
-    """What the metrics over a set need of the batches so far."""
+    """What the metrics over a set need of the batches so far.
+
+    Attributes:
+        undefined: why a metric is not a number, by name, once ``values`` has been asked for.
+    """
 
     def __init__(self, metrics: Mapping[str, SetMetric]) -> None:
         self._metrics = metrics
         self._arrays: dict[str, list[Array]] = {name: [] for metric in metrics.values() for name in metric.arguments}
+
+        self.undefined: dict[str, str] = {}
 
     def add(self, results: Mapping[str, Array]) -> dict[str, float]:
         """Keep the arguments among a batch's results; the other results, which are numbers."""
@@ -35,11 +41,14 @@ class Gathered:
 
     def values(self) -> dict[str, float]:
         """The metrics over all batches, by name; without the tables."""
-        return {
-            name: set_metric(metric.function, *self._gathered(metric), metric.options, name=name)
-            for name, metric in self._metrics.items()
-            if not SET_FUNCTIONS[metric.function].table
-        }
+        found = {}
+        for name, metric in self._metrics.items():
+            if not SET_FUNCTIONS[metric.function].table:
+                arrays = self._gathered(metric)
+                found[name] = set_metric(metric.function, *arrays, metric.options, name=name)
+                if math.isnan(found[name]):
+                    self.undefined[name] = f"`{metric.function}` has no value where {why_undefined(*arrays)}"
+        return found
 
     def tables(self) -> dict[str, Confusion]:
         """The tables over all batches, by name."""
@@ -107,7 +116,22 @@ def set_metric(
             value = float(getattr(metrics, how.computed_by)(truth, given, **how.keywords(options), **keywords))
         except ValueError:  # of labels all alike, in older versions
             return math.nan
-    return math.exp(value) if how.exponential else value
+    return float(np.exp(value)) if how.exponential else value
+
+
+def why_undefined(prediction: Array, target: Array) -> str:
+    """What is special about arrays of which a function of a set is NaN."""
+    if not np.isfinite(prediction).all():
+        return "predictions are not finite"
+    if not np.isfinite(target).all():
+        return "targets are not finite"
+    present = np.unique(target)
+    if present.size == 1:
+        return "all labels are alike" if target.dtype.kind in "iub" else "all targets are alike"
+    if prediction.ndim == target.ndim + 1 and present.size < prediction.shape[-1]:
+        missing = next(label for label in range(prediction.shape[-1]) if label not in present)
+        return f"no label is {missing}"
+    return f"the examples are such as these {len(target)}"
 
 
 def _alike(how: SetFunction, prediction: Array, target: Array) -> tuple[Array, Array, dict[str, Any]]:

@@ -14,6 +14,8 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array
 
+from .figures import from_json, to_json
+
 ROWS = 20
 """So many parameters, or modules, are shown; what is more is put together or left out."""
 FEW = 5
@@ -36,7 +38,12 @@ class Norms:
 
     def as_json(self) -> dict[str, Any]:
         """By name."""
-        return asdict(self)
+        return to_json(asdict(self))
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Norms:
+        """What ``as_json`` gave."""
+        return Norms(**from_json(values))
 
 
 class Watch:

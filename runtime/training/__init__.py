@@ -2,7 +2,7 @@
 
     trainer         ``Trainer``: steps, gradients, losses and outputs; ``initial_values`` of parameters
     observing       ``Observer`` is told what happens; ``Epoch``, ``Snapshot`` and ``Outcome`` say what did
-    measuring       ``measure`` and ``measure_tables`` on a part of the data
+    measuring       ``measure`` on a part of the data
     monitor         early stopping
     interrupt       Ctrl-C between two passes
     nonfinite       the step and the value at fault where a training became infinite or NaN; ``nonfinite_text`` tells it

@@ -73,6 +73,7 @@ class TrainingLoop:
         self._steps = steps_per_epoch(len(parts.train), settings)
         self._position = _Position()
         self._history: list[Epoch] = []
+        self._noted: set[str] = set()
         self._before = 0.0
         self._order = parts.train
         self._started = time.perf_counter()
@@ -104,6 +105,8 @@ class TrainingLoop:
             for path, array in monitor.parameters.items():
                 self._trainer.runner.write(path, array)
             outcome.best = monitor.best_epoch
+        elif monitor is not None and outcome.reason == "finished":
+            self._observer.note(monitor.blind)
         outcome.seconds = self._seconds
         self._observer.end(outcome)
         return outcome
@@ -158,7 +161,7 @@ class TrainingLoop:
             self._observer.step(number, position.passes, losses)
         interrupt.check()
         averages = {name: total / count for name, (total, count) in position.sums.items()}
-        valid = self._measure(self._parts.valid) if len(self._parts.valid) else {}
+        valid = self._validate() if len(self._parts.valid) else {}
         best = self._monitor is not None and self._monitor.see(
             number, {"train": averages, "valid": valid}, self._trainer
         )
@@ -222,8 +225,14 @@ class TrainingLoop:
         where = f"epoch {len(self._history) + 1}, step {done + 1}"
         return explain(runner, fault, where, rows, self._trainer.options)
 
-    def _measure(self, indices: Indices) -> dict[str, float]:
-        return measure(self._trainer, self._examples, indices, self._settings)
+    def _validate(self) -> Mapping[str, float]:
+        """Losses and metrics on the valid part; that one is not a number is told once."""
+        measured = measure(self._trainer, self._examples, self._parts.valid, self._settings)
+        for name, note in zip(measured.undefined, measured.notes("valid"), strict=True):
+            if name not in self._noted:
+                self._noted.add(name)
+                self._observer.note(note)
+        return measured.figures
 
 
 class _Kept:

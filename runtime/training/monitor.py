@@ -59,9 +59,10 @@ class Monitor:
         return Monitor(settings, settings.mode or ("min" if small else "max"))
 
     def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
-        """Take note of an epoch; whether it is the best so far. A value that was not measured is not an improvement."""
+        """Take note of an epoch; whether it is the best so far, which a value that is not a finite number never is."""
         value = self._sign * values[self._part].get(self._name, math.nan)
-        if not value > self._best + (self._settings.min_delta if math.isfinite(self._best) else 0.0):
+        least = self._best + (self._settings.min_delta if self.best_epoch is not None else 0.0)
+        if not math.isfinite(value) or not value > least:
             self._waited += 1
             return False
         self._best, self._waited, self.best_epoch = value, 0, epoch
@@ -70,14 +71,24 @@ class Monitor:
 
     @property
     def exhausted(self) -> bool:
-        """Whether patience is over."""
-        return self._waited >= self._settings.patience
+        """Whether patience is over; it does not begin before there is a number to compare with."""
+        return self.best_epoch is not None and self._waited >= self._settings.patience
+
+    @property
+    def blind(self) -> str:
+        """What is told of a training in which no epoch was the best."""
+        return (
+            f"early stopping had nothing to go by: `{self._settings.monitor}` was not a finite number in any epoch, so "
+            "that the training went on, and the parameters are those of its last epoch"
+        )
 
     def numbers(self) -> dict[str, Any]:
         """What it remembers, but for the parameters."""
-        return {"best": self._best, "waited": self._waited, "epoch": self.best_epoch}
+        best = self._best if self.best_epoch is not None else None
+        return {"best": best, "waited": self._waited, "epoch": self.best_epoch}
 
     def resume(self, numbers: Mapping[str, Any], parameters: Mapping[str, Array]) -> None:
         """Go on from what was remembered."""
-        self._best, self._waited, self.best_epoch = numbers["best"], numbers["waited"], numbers["epoch"]
+        self._waited, self.best_epoch = numbers["waited"], numbers["epoch"]
+        self._best = numbers["best"] if self.best_epoch is not None else -math.inf
         self.parameters = dict(parameters)

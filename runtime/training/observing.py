@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archonnx.compiler.ir.types import Array
+from archonnx.runtime.measures.figures import from_json, to_json
 from archonnx.runtime.measures.watch import Norms
 
 Reason = Literal["finished", "early stopping", "interrupted"]
@@ -32,8 +33,8 @@ class Epoch:
         """A line of ``history.jsonl``."""
         return {
             "epoch": self.number,
-            "train": dict(self.train),
-            "valid": dict(self.valid),
+            "train": to_json(self.train),
+            "valid": to_json(self.valid),
             "seconds": round(self.seconds, 6),
             "best": self.best,
             **({"watch": {path: norms.as_json() for path, norms in self.norms.items()}} if self.norms else {}),
@@ -42,8 +43,9 @@ class Epoch:
     @staticmethod
     def from_json(line: Mapping[str, Any]) -> Epoch:
         """What ``as_json`` gave."""
-        norms = {path: Norms(**values) for path, values in line.get("watch", {}).items()}
-        return Epoch(line["epoch"], line["train"], line["valid"], line["seconds"], line["best"], norms)
+        norms = {path: Norms.from_json(values) for path, values in line.get("watch", {}).items()}
+        train, valid = from_json(line["train"]), from_json(line["valid"])
+        return Epoch(line["epoch"], train, valid, line["seconds"], line["best"], norms)
 
 
 class Observer:
@@ -60,6 +62,9 @@ class Observer:
 
     def epoch(self, record: Epoch) -> None:
         """An epoch is done."""
+
+    def note(self, text: str) -> None:
+        """Something that people should know, and that stops nothing; told once in a program."""
 
     def end(self, outcome: Outcome) -> None:
         """A program is done."""

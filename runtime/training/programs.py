@@ -22,6 +22,7 @@ from archonnx.runtime.data.parts import Parts, split
 from archonnx.runtime.data.plain import plain_fields
 from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.measures.figures import from_json, to_json
 
 from .fit import TrainingLoop, fit, steps_per_epoch
 from .measuring import measure
@@ -51,7 +52,7 @@ class Trained:
         return {
             "name": label(self.program),
             "settings": self.settings.model_dump(),
-            "metrics": {part: dict(values) for part, values in self.metrics.items()},
+            "metrics": {part: to_json(values) for part, values in self.metrics.items()},
             "epochs": len(outcome.history),
             "best_epoch": outcome.best,
             "stopped": outcome.reason,
@@ -72,7 +73,8 @@ class Trained:
         trainer = Trainer(replace(model, programs=()), seed=settings.seed, options=options, parameters=parameters)
         epochs = [Epoch.from_json(line) for line in history]
         outcome = Outcome(epochs, record["stopped"], record["best_epoch"], record["seconds"])
-        return Trained(program, settings, trainer, outcome, record["metrics"])
+        metrics = {part: from_json(values) for part, values in record["metrics"].items()}
+        return Trained(program, settings, trainer, outcome, metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,18 @@ class _Runner:
         )
         if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
             keep(State(done, self.program, outcome.snapshot))  # measuring takes time, and somebody is impatient
-        return Trained(self.program, settings, trainer, outcome, measure_parts(trainer, data, settings))
+        return Trained(self.program, settings, trainer, outcome, self._measured(trainer, data))
+
+    def _measured(self, trainer: Trainer, data: Prepared) -> dict[str, Mapping[str, float]]:
+        """Losses and metrics on every part that has examples."""
+        metrics: dict[str, Mapping[str, float]] = {}
+        for part in ("train", "valid", "test"):
+            if len(indices := data.parts.of(part)):
+                measured = measure(trainer, data.examples, indices, self.settings)
+                metrics[part] = measured.figures
+                for note in measured.notes(part) if part != "valid" else ():  # the epochs have told of that one
+                    self.observer.note(note)
+        return metrics
 
     def _start(self, done: Sequence[Trained]) -> dict[str, Array]:
         """Parameters to start with: none (fresh ones), or those of the program named by ``start_from``."""
@@ -301,12 +314,3 @@ def _check_fits(snapshot: Snapshot, trainer: Trainer) -> None:
 
 def _shown(shape: tuple[int, ...] | None) -> str:
     return "not there" if shape is None else str(list(shape))
-
-
-def measure_parts(trainer: Trainer, data: Prepared, settings: TrainSettings) -> dict[str, dict[str, float]]:
-    """Losses and metrics on every part that has examples."""
-    return {
-        part: measure(trainer, data.examples, data.parts.of(part), settings)
-        for part in ("train", "valid", "test")
-        if len(data.parts.of(part))
-    }

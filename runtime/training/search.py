@@ -33,7 +33,7 @@ DIVERGED = "AX0610"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training of a search. ``value`` is that of the goal, or None where the training diverged."""
+    """One training of a search. ``value`` is that of the goal, which may be NaN; None where the training diverged."""
 
     number: int
     arguments: Mapping[str, Any]
@@ -88,7 +88,7 @@ def best_trial(
             result = _train(tried, {**given, **settings}, base, options)
             known[point] = _value(result, space)
         value = known[point]
-        better = value is not None and (value > best if space.maximise else value < best)
+        better = value is not None and math.isfinite(value) and (value > best if space.maximise else value < best)
         if better and value is not None and result is not None:
             best, found = value, result
         _tell(study, asked, value)
@@ -97,7 +97,13 @@ def best_trial(
         if result is not None and result.trained[-1].outcome.reason == "interrupted":
             break
     if found is None:
-        fail("AX0620", "no training ended with a finite goal", space.span)
+        undefined = sum(value is not None for value in known.values())
+        fail(
+            "AX0620",
+            "no training ended with a finite goal",
+            space.span,
+            notes=[f"`{space.goal}` was not a finite number in {undefined} of {len(known)}"] if undefined else (),
+        )
     return found
 
 
@@ -153,8 +159,7 @@ def _value(found: Found | None, space: SearchSpace) -> float | None:
     if found is None:
         return None
     part, _, name = space.goal.partition(".")
-    value = found.trained[-1].metrics.get(part, {}).get(name)  # of an interrupted one, the last program may be missing
-    return value if value is not None and math.isfinite(value) else None
+    return found.trained[-1].metrics.get(part, {}).get(name)  # of an interrupted one, the last program may be missing
 
 
 # ---------------------------------------------------------------- points of the space
@@ -210,7 +215,7 @@ def _draw(trial: optuna.Trial, name: str, drawn: Choice | Between) -> Any:
 def _tell(study: optuna.Study, trial: optuna.Trial, value: float | None) -> None:
     import optuna
 
-    if value is None:
+    if value is None or not math.isfinite(value):
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
     else:
         study.tell(trial, value)

@@ -6,11 +6,12 @@ What this module does not do: read data, or repeat steps until something is good
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
+from archonnx.compiler.combining import Combination, combination
 from archonnx.compiler.gradients import GRADIENT, gradient_graph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
@@ -101,6 +102,7 @@ class Trainer:
         """Forms of batches that were found good; checking costs more than a small step."""
         self._functions: dict[str, Function] = {}
         self._entries: dict[str, Function] = {}
+        self._combinations: dict[frozenset[str], Combination] = {}
 
     def __repr__(self) -> str:
         return (
@@ -155,11 +157,19 @@ class Trainer:
     def evaluate(self, batch: Mapping[str, Any]) -> dict[str, float]:
         """Losses and metrics on a batch, by name, not in training mode; to those over a set the batch is the set."""
         gathered = Gathered(self.model.set_metrics)
-        return gathered.add(self.measures(batch)) | gathered.values()
+        results = self._function("evaluate", lambda: self.model.evaluate)(batch)
+        return gathered.add(results) | gathered.values()
 
-    def measures(self, batch: Mapping[str, Any]) -> dict[str, Array]:
-        """Losses and metrics on a batch, and what those over a set are computed of."""
-        return self._function("evaluate", lambda: self.model.evaluate)(batch)
+    def combination(self, whole: Collection[str]) -> Combination:
+        """How figures of batches become those of a part, where these fields are given whole."""
+        key = frozenset(whole)
+        if key not in self._combinations:
+            self._combinations[key] = combination(self.model, key)
+        return self._combinations[key]
+
+    def pieces(self, combination: Combination, batch: Mapping[str, Any]) -> dict[str, Array]:
+        """What a batch adds to the figures of its part, and what metrics over a set are computed of."""
+        return self._function(f"pieces {sorted(combination.pieces.items())}", lambda: combination.batch)(batch)
 
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The model's outputs for any number of rows."""

@@ -21,7 +21,7 @@ from archonnx.runtime.columns import columns
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.set_metrics import set_metric
-from archonnx.runtime.training.measuring import measure, measure_tables
+from archonnx.runtime.training.measuring import measure
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, program
 from tests.support.oracles.activations import sigmoid, softmax
@@ -150,7 +150,8 @@ def test_every_function_is_that_of_scikit_learn_over_the_whole_set(size: int) ->
     trainer, data = Trainer(of, options=CPU), fields(40)
     settings = of.programs[0].settings.model_copy(update={"batch_size": size})
     examples = Examples(data, {name: field.type for name, field in of.fields.items()})
-    got = measure(trainer, examples, np.random.default_rng(1).permutation(40), settings)
+    measured = measure(trainer, examples, np.random.default_rng(1).permutation(40), settings)
+    got, both = measured.figures, measured.tables
     logits, label, kind, y = trainer.predict({"x": data["x"]})["guess"], data["label"], data["kind"], data["y"]
     expected = {f"m{i}": compute(label, kind, y, logits) for i, compute in enumerate(CASES.values())} | {
         "auc": metrics.roc_auc_score(label, logits[:, 0]),
@@ -162,7 +163,6 @@ def test_every_function_is_that_of_scikit_learn_over_the_whole_set(size: int) ->
     assert set(got) == {"objective", *expected} == {*of.losses, *of.metrics}
     for name, value in expected.items():
         assert got[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    both = measure_tables(trainer, examples, np.arange(40), settings)
     assert both["confusion"].classes == (0, 1, 2, 3)
     np.testing.assert_array_equal(both["confusion"].counts, metrics.confusion_matrix(kind, logits.argmax(1)))
     shares = metrics.confusion_matrix(label, logits[:, 0] > 0, normalize="true")

@@ -34,10 +34,12 @@ def evaluate(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from ..output import confusion_rows, metrics_rows, print_table
+    from ..output import confusion_rows, metrics_rows, print_table, say
 
-    opened = Run(run, SessionOptions(device.value))
-    print_table(metrics_rows({on.value: opened.evaluate(on.value)}))
-    for name, confusion in opened.tables(on.value).items():
+    measured = Run(run, SessionOptions(device.value)).measure(on.value)
+    for note in measured.notes(on.value):
+        say(f"note: {note}")
+    print_table(metrics_rows({on.value: measured.figures}))
+    for name, confusion in measured.tables.items():
         typer.echo(f"\n{name}: a row for each true class, a column for each predicted class")
         print_table(confusion_rows(confusion))
