@@ -5,7 +5,7 @@ What this module does not do: the work; it joins the compiler and the runtime.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.programs import program_named, run_programs
 from archonnx.runtime.training.search import Trial, best_trial
 from archonnx.runtime.training.trainer import Trainer as _Trainer
+from archonnx.runtime.training.transfer import transfer_of
 
 from .loading import SpecLike, as_spec
 
@@ -49,6 +50,8 @@ class Trainer(_Trainer):
         2.302585
         >>> trainer.parameters["dense.W"].shape                                   # doctest: +SKIP
         (256, 10)
+
+    ``parameters`` are starting values by path, such as those of a run, in place of the initial ones.
     """
 
     def __init__(
@@ -63,9 +66,12 @@ class Trainer(_Trainer):
         program: str | None = None,
         steps: int | None = None,
         steps_per_epoch: int | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         options = SessionOptions(device, threads, use_tf32)
         self._begin(_Recipe(as_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch))
+        for path, array in (parameters or {}).items():
+            self.parameters[path] = array
 
     def _begin(self, recipe: _Recipe, parameters: Mapping[str, Array] | None = None) -> None:
         """Compile the spec, with its initial parameters or with those of an earlier trainer."""
@@ -107,6 +113,7 @@ def train(
     threads: int | None = None,
     observer: Observer | None = None,
     watch: Literal["grads"] | None = None,
+    start_from: str | Path | Sequence[str | Path] = (),
 ) -> Run:
     """Train a spec as its ``train`` blocks say, and write a run directory.
 
@@ -122,16 +129,22 @@ def train(
         threads: CPU threads.
         observer: is told what happens.
         watch: ``grads`` adds the norms of gradients, parameters and updates to every epoch of the history.
+        start_from: runs whose weights to start with, in place of what the spec says: ``"runs/x-1"``, or
+            ``"runs/x-1:encoder"`` for those at ``encoder``, which go to ``trunk`` by ``"runs/x-1:encoder=trunk"``.
+            Programs that start from an earlier one are left as they are.
     """
     if watch not in (None, "grads"):
         fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
     loaded = as_spec(spec)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
-    request = Request(loaded.arguments, changes, program, _dtype(loaded))
+    asked = [start_from] if isinstance(start_from, str | Path) else start_from
+    request = Request(loaded.arguments, changes, program, _dtype(loaded), tuple(map(transfer_of, asked)))
     saved = SavedState(Path(resume)) if resume is not None else None
     if saved is not None:
         if request.dtype != DEFAULT_DTYPE:
             saved.check_dtype(request.dtype)
+        if request.start:
+            fail("AX0618", "a training that goes on has its weights, and takes none of another run", None)
         request = _continued(saved.request, request)
         loaded = replace(loaded, arguments=request.arguments, float_type=float_type(request.dtype))
     destination = Path(out) if out is not None else Path(resume) if resume is not None else free_directory(loaded.name)
@@ -151,6 +164,7 @@ def train(
             state=saved.of(model, options) if saved is not None else None,
             keep=checkpoints.keep,
             watch=watch is not None,
+            start=request.start,
         )
     return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
 
@@ -193,6 +207,7 @@ def _continued(before: Request, now: Request) -> Request:
         {**before.changes, **now.changes},
         now.only if now.only is not None else before.only,
         before.dtype,
+        before.start,
     )
 
 

@@ -44,14 +44,27 @@ class Settings(BaseModel):
 class Split(Settings):
     """How the examples are shared out: fractions that sum to 1, or counts (all of them integers, more than 1 in all).
 
-    ``stratify`` names a field whose values keep their proportions in every part.
+    Fields are named as in a feed: ``label`` is one of the model or of the data, ``data.label`` one of the data.
+
+    Attributes:
+        seed: of what is drawn.
+        by: ``order`` takes the first examples for training and the last for the test, ``random`` draws; unless given,
+            what ``shuffle`` says.
+        stratify: a field whose values keep their proportions in every part.
+        group: a field; the examples that share a value of it are in one part.
+        column: a field of texts that says for each example in which part it is; then there are no sizes.
+        fold: ``(i, k)``: what is not in the test part is cut into ``k`` pieces, and the ``i``-th is the valid part.
     """
 
     train: Annotated[int | float, BeforeValidator(_number), Field(gt=0)] = 1.0
     valid: Annotated[int | float, BeforeValidator(_number), Field(ge=0)] = 0
     test: Annotated[int | float, BeforeValidator(_number), Field(ge=0)] = 0
     seed: Count = 0
+    by: Literal["order", "random"] | None = None
     stratify: str | None = None
+    group: str | None = None
+    column: str | None = None
+    fold: tuple[PositiveCount, PositiveCount] | None = None
 
     @property
     def parts(self) -> dict[str, int | float]:
@@ -64,12 +77,65 @@ class Split(Settings):
         sizes = self.parts.values()
         return all(isinstance(size, int) for size in sizes) and sum(sizes) > 1
 
+    def may_have(self, part: str) -> bool:
+        """Whether there may be examples in a part; with ``column`` the data alone knows."""
+        return self.column is not None or bool(self.parts[part]) or (part == "valid" and self.fold is not None)
+
+    def in_order(self, shuffle: bool) -> bool:
+        """Whether the parts are pieces of the data as it stands, the first for training."""
+        rules = (self.stratify, self.group, self.column)
+        return self.by == "order" or (self.by is None and not shuffle and all(rule is None for rule in rules))
+
+    @field_validator("fold")
+    @classmethod
+    def _one_of_several(cls, fold: tuple[int, int] | None) -> tuple[int, int] | None:
+        if fold is not None and not (fold[0] <= fold[1] and fold[1] >= 2):
+            raise ValueError("the number of a fold and of all folds is needed, as in [1, 5]")
+        return fold
+
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
         total = sum(self.parts.values())
-        if not self.counts and abs(total - 1) > 1e-9:
+        if not self.counts and abs(total - 1) > 1e-9 and self.column is None:
             raise ValueError(f"the fractions sum to {total:g}, not to 1")
         return self
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Split:
+        """Each rule says for every example where it is; two of them would say different things."""
+        named = {"stratify": self.stratify, "group": self.group, "column": self.column}
+        rules = [name for name, field in named.items() if field is not None]
+        if self.by == "order" or (self.by is not None and self.column is not None):
+            rules.append(f"by: {self.by}")
+        if len(rules) > 1:
+            raise ValueError(f"`{rules[0]}` and `{rules[1]}` exclude each other")
+        sizes = [name for name, size in self.parts.items() if size != type(self).model_fields[name].default]
+        if self.column is not None and sizes:
+            raise ValueError(f"`column` says which part each example is in, so `{sizes[0]}` is not given")
+        return self
+
+
+class Transfer(Settings):
+    """Weights of another run: those at or below a path there, to stand at or below a path here.
+
+    Attributes:
+        run: the path of the run directory, from the folder of the spec.
+        path: where they are there; empty for all.
+        into: where they go; None for the same path.
+    """
+
+    run: str
+    path: str = ""
+    into: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it takes what there is rather than what was named."""
+        return not self.path and self.into is None
+
+    def __str__(self) -> str:
+        path = f":{self.path}" if self.path or self.into is not None else ""
+        return f"{self.run}{path}" + (f"={self.into}" if self.into is not None else "")
 
 
 class EarlyStopping(Settings):
@@ -107,8 +173,8 @@ class TrainSettings(Settings):
     """Scale the gradients of a step down to this norm."""
     clip_value: Annotated[Positive | None, COMPILED] = None
     """Hold each element of the gradients between this and its opposite."""
-    start_from: Annotated[str | None, COMPILED] = None
-    """The earlier program whose parameters this one starts with; fresh ones otherwise."""
+    start_from: Annotated[str | tuple[Transfer, ...] | None, COMPILED] = None
+    """The earlier program whose parameters this one starts with, or weights of other runs; fresh ones otherwise."""
 
     @field_validator("batch_size", mode="before")
     @classmethod
@@ -123,7 +189,10 @@ class TrainSettings(Settings):
         for key, value in changes.items():
             outer, _, inner = key.partition(".")
             if outer in fields and COMPILED in fields[outer].metadata:
-                report.error("AX0704", f"`{key}` shapes what is compiled and can be set in the spec only", None)
+                way = "`--from RUN` starts with the weights of a run" if outer == "start_from" else None
+                report.error(
+                    "AX0704", f"`{key}` shapes what is compiled and can be set in the spec only", None, help=way
+                )
             elif inner:
                 values[outer] = {**(values.get(outer) or {}), inner: value}
             else:

@@ -62,6 +62,9 @@ class Lines(Observer):
         if count > 1:
             self._write(f"program {name} ({number} of {count})")
 
+    def opening(self, line: str) -> None:
+        self._write(line)
+
     def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
         self._epochs, self._last, self._shown, self._shown_best = epochs, None, done, done
         self._stride = 1 if epochs <= LINES else math.ceil(epochs / (LINES // 2 - 1))

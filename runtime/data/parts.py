@@ -1,12 +1,13 @@
-"""Sharing examples out into the train, valid and test parts: a function of the split and its seed alone.
+"""Sharing examples out into the train, valid and test parts: a function of the data, the split and its seed alone.
 
-What this module does not do: order the examples of an epoch (``batches`` does).
+What this module does not do: order the examples of an epoch (``batches`` does), or keep the parts (a run does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heapreplace
 from typing import Literal
 
 import numpy as np
@@ -14,11 +15,23 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import Split
-from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
+
+from .loader import Loaded
 
 Indices = npt.NDArray[np.int64]
 """Numbers of examples."""
+PartName = Literal["train", "valid", "test"]
+PARTS: tuple[PartName, ...] = ("train", "valid", "test")
+SPELLINGS: Mapping[str, PartName] = {
+    "train": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "test": "test",
+}
+"""What a column of parts may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,75 +42,322 @@ class Parts:
     valid: Indices
     test: Indices
 
-    def of(self, name: Literal["train", "valid", "test"]) -> Indices:
-        """A part by name."""
+    def of(self, name: PartName) -> Indices:
+        """A part by name; SpecError if there is no such part."""
+        if name not in PARTS:
+            fail("AX0606", f"there is no part `{name}`", None, help=did_you_mean(name, PARTS) or f"{', '.join(PARTS)}")
         indices: Indices = getattr(self, name)
         return indices
 
-
-def split(count: int, how: Split, fields: Mapping[str, Array], span: Span | None = None) -> Parts:
-    """Share ``count`` examples out. Every part is in random order, fixed by ``how.seed``."""
-    sizes = _sizes(count, how, span)
-    if how.stratify is not None:
-        return _stratified(sizes, how, fields, span)
-    order = np.random.default_rng(how.seed).permutation(count)
-    ends = np.cumsum(list(sizes.values()))
-    train, valid, test = np.split(order[: ends[-1]], ends[:-1])
-    return Parts(train, valid, test)
+    def in_order(self) -> Parts:
+        """The same, each part as the data has it."""
+        return Parts(*(np.sort(self.of(name)) for name in PARTS))
 
 
-def _sizes(count: int, how: Split, span: Span | None) -> dict[str, int]:
-    """Numbers of examples. Fractions are rounded so that every example has its place."""
-    parts = how.parts
-    if how.counts:
-        sizes = {name: int(size) for name, size in parts.items()}
-        if sum(sizes.values()) > count:
-            fail("AX0606", f"the split asks for {sum(sizes.values())} examples, and there are {count}", span)
+@dataclass(frozen=True, slots=True)
+class _Splitting:
+    """A split about to be made.
+
+    Attributes:
+        count: the number of examples.
+        how: what is asked for.
+        fields: arrays by name, a value for each example.
+        shuffle: whether the examples of the parts may be in random order.
+        span: the place in the spec, for what cannot be done.
+        row: what messages call an example.
+    """
+
+    count: int
+    how: Split
+    fields: Mapping[str, Array]
+    shuffle: bool
+    span: Span | None
+    row: Callable[[int], str]
+
+    def parts(self) -> Parts:
+        """The parts, before anything is folded."""
+        how = self.how
+        if how.column is not None:
+            return self._by_column(how.column)
+        sizes = self._sizes()
+        if how.group is not None:
+            return self._by_group(how.group, sizes)
+        if how.stratify is not None:
+            parts = self._stratified(how.stratify, sizes)
+        else:
+            ordered = how.in_order(self.shuffle)
+            order = np.arange(self.count) if ordered else np.random.default_rng(how.seed).permutation(self.count)
+            ends = np.cumsum(list(sizes.values()))
+            parts = Parts(*np.split(order[: ends[-1]], ends[:-1]))
+        return parts if self.shuffle else parts.in_order()
+
+    def _sizes(self) -> dict[str, int]:
+        """Numbers of examples. Fractions are rounded so that every example has its place."""
+        parts, count = self.how.parts, self.count
+        if self.how.counts:
+            sizes = {name: int(size) for name, size in parts.items()}
+            if sum(sizes.values()) > count:
+                fail("AX0606", f"the split asks for {sum(sizes.values())} examples, and there are {count}", self.span)
+        else:
+            ends = [0, *(round(float(end) * count) for end in np.cumsum(list(parts.values())))]
+            sizes = {name: end - start for name, start, end in zip(parts, ends[:-1], ends[1:], strict=True)}
+        for name, size in sizes.items():
+            if size == 0 and parts[name]:
+                fail("AX0606", f"the {name} part is empty: {parts[name]:g} of {count} examples", self.span)
+        return sizes
+
+    def field(self, name: str, what: str) -> Array:
+        """A field with a value for each example."""
+        if name not in self.fields:
+            dotted = name.startswith("data.")
+            known = [field for field in self.fields if field.startswith("data.") == dotted]
+            fail(
+                "AX0606",
+                f"there is no field `{name}` to {what} by",
+                self.span,
+                help=did_you_mean(name, known) or f"fields: {', '.join(known)}",
+            )
+        values = np.asarray(self.fields[name])
+        if values.shape != (self.count,):
+            shape = f"has the shape {list(values.shape)}"
+            fail(
+                "AX0606",
+                f"cannot {what} by `{name}`: it {shape}, and {self.count} examples need a value each",
+                self.span,
+            )
+        missing = np.flatnonzero(_missing(values))
+        if len(missing):
+            fail("AX0606", f"cannot {what} by `{name}`: {self.row(int(missing[0]))} has no value", self.span)
+        return values
+
+    # ------------------------------------------------------------ a rule each
+
+    def _by_column(self, name: str) -> Parts:
+        """The parts that a field of texts names."""
+        values = self.field(name, "split")
+        if values.dtype.kind not in "OU":
+            fail(
+                "AX0606",
+                f"cannot split by `{name}`: it has numbers ({values.dtype}), not texts",
+                self.span,
+                help="a column of parts says `train`, `valid` or `test`",
+            )
+        texts, inverse = np.unique(values.astype(str), return_inverse=True)
+        for number, text in enumerate(texts.tolist()):
+            if text not in SPELLINGS:
+                where = self.row(int(np.flatnonzero(inverse == number)[0]))
+                fail(
+                    "AX0606",
+                    f'cannot split by `{name}`: {where} has "{text}", which is not a part',
+                    self.span,
+                    help=did_you_mean(text, SPELLINGS) or f"parts: {', '.join(SPELLINGS)}",
+                )
+        part = np.array([SPELLINGS[text] for text in texts.tolist()], dtype="U5")[inverse]
+        parts = Parts(*(np.flatnonzero(part == name) for name in PARTS))
+        if not len(parts.train):
+            fail("AX0606", f"the train part is empty: no example has `train` in `{name}`", self.span)
+        return parts
+
+    def _by_group(self, name: str, sizes: Mapping[str, int]) -> Parts:
+        """Whole groups, largest first, each to the part that lacks most."""
+        groups, of_row = self._groups(name, np.arange(self.count))
+        wanted = [part for part, size in sizes.items() if size]
+        if groups < len(wanted):
+            fail(
+                "AX0606",
+                f"cannot split by `{name}`: {_groups(groups)}, and the parts are {', '.join(wanted)}",
+                self.span,
+            )
+        needs = [sizes[part] for part in wanted]
+        place = assign(np.bincount(of_row), needs, self.how.seed, left=self.count - sum(needs))[of_row]
+        number = {part: i for i, part in enumerate(wanted)}
+        return Parts(*(np.flatnonzero(place == number.get(part, -1)) for part in PARTS))
+
+    def _groups(self, name: str, rows: Indices) -> tuple[int, Indices]:
+        """How many groups there are among examples, and the number of that of each."""
+        values, of_row = np.unique(self.field(name, "group")[rows], return_inverse=True)
+        return len(values), of_row.astype(np.int64)
+
+    def _stratified(self, name: str, sizes: Mapping[str, int]) -> Parts:
+        from sklearn.model_selection import train_test_split
+
+        labels, seed = self.field(name, "stratify"), self.how.seed
+        self._check_classes(labels, sizes, name)
+        rest = np.arange(len(labels))
+        chosen: dict[str, Indices] = {}
+        for part, size in sizes.items():
+            if size in (0, len(rest)):
+                chosen[part], rest = (rest[:size], rest[size:])
+                continue
+            try:
+                chosen[part], rest = train_test_split(rest, train_size=size, stratify=labels[rest], random_state=seed)
+            except ValueError as error:
+                fail("AX0606", f"cannot stratify by `{name}`: {error}", self.span)
+        return Parts(**{part: np.random.default_rng(seed).permutation(rows) for part, rows in chosen.items()})
+
+    def _check_classes(self, labels: Array, sizes: Mapping[str, int], name: str) -> None:
+        """SpecError unless every class has an example for every part, and every part room for every class."""
+        classes, counts = np.unique(labels, return_counts=True)
+        parts = {part: size for part, size in sizes.items() if size}
+        fewest = int(counts.min(initial=len(labels)))
+        if fewest < len(parts):
+            has = "1 example" if fewest == 1 else f"{fewest} examples"
+            why = f"{classes[counts.argmin()]} has {has}, and the parts are {', '.join(parts)}"
+            fail("AX0606", f"cannot stratify by `{name}`: {why}", self.span)
+        for part, size in parts.items():
+            if size < len(classes):
+                why = f"there are {len(classes)} classes, and the {part} part has {size} of the examples"
+                fail("AX0606", f"cannot stratify by `{name}`: {why}", self.span)
+
+    # ------------------------------------------------------------ folds
+
+    def folded(self, parts: Parts, number: int, count: int) -> Parts:
+        """What is not in the test part, cut into ``count`` pieces, of which one is the valid part."""
+        rest = np.sort(np.concatenate([parts.train, parts.valid]))
+        if len(rest) < count:
+            fail("AX0606", f"{len(rest)} examples cannot be cut into {count} folds", self.span)
+        held = np.zeros(len(rest), bool)
+        held[self._fold(rest, number - 1, count)] = True
+        return Parts(rest[~held], rest[held], parts.test)
+
+    def _fold(self, rest: Indices, number: int, count: int) -> Indices:
+        """The places in ``rest`` of one fold."""
+        how = self.how
+        if how.group is not None:
+            groups, of_row = self._groups(how.group, rest)
+            if groups < count:
+                fail("AX0606", f"cannot cut by `{how.group}`: {_groups(groups)}, and {count} folds", self.span)
+            share, more = divmod(len(rest), count)
+            needs = [share + (fold < more) for fold in range(count)]
+            return np.flatnonzero(assign(np.bincount(of_row), needs, how.seed)[of_row] == number)
+        if how.stratify is not None:
+            return self._stratified_fold(how.stratify, rest, number, count)
+        ordered = how.in_order(self.shuffle)
+        order = np.arange(len(rest)) if ordered else np.random.default_rng(how.seed).permutation(len(rest))
+        return np.array_split(order, count)[number]
+
+    def _stratified_fold(self, name: str, rest: Indices, number: int, count: int) -> Indices:
+        from sklearn.model_selection import StratifiedKFold
+
+        classes, labels = np.unique(self.field(name, "stratify")[rest], return_inverse=True)
+        counts = np.bincount(labels)
+        if counts.min() < count:
+            why = f"{classes[counts.argmin()]} has {counts.min()} of the examples, and there are {count} folds"
+            fail("AX0606", f"cannot stratify by `{name}`: {why}", self.span)
+        folds = StratifiedKFold(count, shuffle=True, random_state=self.how.seed).split(rest, labels)
+        held: list[Indices] = [test for _, test in folds]
+        return held[number]
+
+
+def split(
+    count: int,
+    how: Split,
+    fields: Mapping[str, Array],
+    span: Span | None = None,
+    *,
+    shuffle: bool = True,
+    row: Callable[[int], str] = lambda number: f"example {number}",
+) -> Parts:
+    """Share ``count`` examples out; the same always gives the same parts.
+
+    Args:
+        count: how many there are.
+        how: sizes of the parts, and the rule.
+        fields: arrays by name, with a value for each example, for rules that name one.
+        span: the place in the spec, for what cannot be done.
+        shuffle: the parts of a random split are in random order, fixed by ``how.seed``; otherwise, and by any other
+            rule, in the order of the data.
+        row: what messages call an example.
+    """
+    splitting = _Splitting(count, how, fields, shuffle, span, row)
+    parts = splitting.parts()
+    return parts if how.fold is None else splitting.folded(parts, *how.fold)
+
+
+def share_out(
+    count: int,
+    how: Split,
+    loaded: Loaded,
+    fields: Mapping[str, Array],
+    span: Span | None = None,
+    *,
+    shuffle: bool = True,
+) -> tuple[Parts, str | None]:
+    """The same for what a source holds and the fields of a model, and what people should know of the parts."""
+    named = {**{f"data.{name}": array for name, array in loaded.fields.items()}, **loaded.fields, **fields}
+    for name in (how.stratify, how.group, how.column):
+        if name is not None and name not in named and (column := name.removeprefix("data.")) in loaded.problems:
+            raise SpecError(Report([loaded.problems[column]]))
+
+    def row(number: int) -> str:
+        place = f"row {number}" if loaded.lines is None else f"line {loaded.lines[number]}"
+        return f"{place} of {loaded.where}"
+
+    parts = split(count, how, named, span, shuffle=shuffle, row=row)
+    return parts, described(parts, how, named, shuffle=shuffle)
+
+
+def check_rows(parts: Parts, count: int, span: Span | None = None) -> None:
+    """SpecError if parts that were kept have examples that the data no longer has."""
+    last = max(int(parts.of(name).max(initial=-1)) for name in PARTS)
+    if last >= count:
+        headline = f"the data has {count} examples, and the parts that were kept go up to example {last}"
+        fail("AX0606", headline, span, notes=["the data has become shorter since the training"])
+
+
+def assign(sizes: Indices, needs: Sequence[int], seed: int, left: int = 0) -> Indices:
+    """For each group the number of the bin that it is put into: largest group first, to the bin that lacks most.
+
+    No bin stays empty if there are as many groups as bins, and none holds more than its need by a whole group.
+
+    Args:
+        sizes: of the groups; those of one size are taken in random order.
+        needs: of the bins, in all no more than the sizes.
+        seed: of that order.
+        left: how much may be left over, in a last bin.
+    """
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    place = np.full(len(sizes), len(needs))
+    lacking = [(-need, number) for number, need in enumerate((*needs, left))]
+    heapify(lacking)
+    empty = set(range(len(needs)))
+    for done, group in enumerate(order.tolist()):
+        if len(order) - done == len(empty):
+            break
+        lack, number = lacking[0]
+        heapreplace(lacking, (lack + int(sizes[group]), number))
+        place[group] = number
+        empty.discard(number)
     else:
-        ends = [0, *(round(float(end) * count) for end in np.cumsum(list(parts.values())))]
-        sizes = {name: end - start for name, start, end in zip(parts, ends[:-1], ends[1:], strict=True)}
-    for name, size in sizes.items():
-        if size == 0 and parts[name]:
-            fail("AX0606", f"the {name} part is empty: {parts[name]:g} of {count} examples", span)
-    return sizes
+        return place
+    place[order[done:]] = sorted(empty, key=lambda number: -needs[number])
+    return place
 
 
-def _stratified(sizes: Mapping[str, int], how: Split, fields: Mapping[str, Array], span: Span | None) -> Parts:
-    from sklearn.model_selection import train_test_split
-
-    assert how.stratify is not None
-    if how.stratify not in fields:
-        fail(
-            "AX0606",
-            f"there is no field `{how.stratify}` to stratify by",
-            span,
-            help=did_you_mean(how.stratify, fields) or f"fields: {', '.join(fields)}",
-        )
-    labels = fields[how.stratify]
-    _check_classes(labels, sizes, how.stratify, span)
-    rest = np.arange(len(labels))
-    chosen: dict[str, Indices] = {}
-    for name, size in sizes.items():
-        if size in (0, len(rest)):
-            chosen[name], rest = (rest[:size], rest[size:])
-            continue
-        try:
-            chosen[name], rest = train_test_split(rest, train_size=size, stratify=labels[rest], random_state=how.seed)
-        except ValueError as error:
-            fail("AX0606", f"cannot stratify by `{how.stratify}`: {error}", span)
-    return Parts(**{name: np.random.default_rng(how.seed).permutation(part) for name, part in chosen.items()})
+def described(parts: Parts, how: Split, fields: Mapping[str, Array], *, shuffle: bool) -> str | None:
+    """What people should know of a split that is not by chance alone: the rule, and the sizes that came of it."""
+    sizes = {name: parts.of(name) for name in PARTS if len(parts.of(name))}
+    shown = ", ".join(f"{name} {len(rows)}" for name, rows in sizes.items())
+    if how.group is not None:
+        groups = {name: len(np.unique(np.asarray(fields[how.group])[rows])) for name, rows in sizes.items()}
+        counted = ", ".join(f"{name} {len(rows)} ({_groups(groups[name])})" for name, rows in sizes.items())
+        return f"split by group `{how.group}`: {counted}"
+    if how.column is not None:
+        return f"split by column `{how.column}`: {shown}"
+    if how.in_order(shuffle) and len(sizes) > 1:
+        return f"split by order{'' if how.by else ', since `shuffle = false`'}: {shown}"
+    return None
 
 
-def _check_classes(labels: Array, sizes: Mapping[str, int], name: str, span: Span | None) -> None:
-    """SpecError unless every class has an example for every part, and every part room for every class."""
-    classes, counts = np.unique(labels, return_counts=True)
-    parts = {part: size for part, size in sizes.items() if size}
-    fewest = int(counts.min(initial=len(labels)))
-    if fewest < len(parts):
-        has = "1 example" if fewest == 1 else f"{fewest} examples"
-        why = f"{classes[counts.argmin()]} has {has}, and the parts are {', '.join(parts)}"
-        fail("AX0606", f"cannot stratify by `{name}`: {why}", span)
-    for part, size in parts.items():
-        if size < len(classes):
-            why = f"there are {len(classes)} classes, and the {part} part has {size} of the examples"
-            fail("AX0606", f"cannot stratify by `{name}`: {why}", span)
+def _groups(count: int) -> str:
+    return "1 group" if count == 1 else f"{count} groups"
+
+
+def _missing(values: Array) -> npt.NDArray[np.bool_]:
+    """Where a value is missing: NaN, NaT, or an empty text."""
+    if values.dtype.kind in "OU":
+        return np.asarray(values == "", bool)
+    if values.dtype.kind in "fM":
+        return np.asarray(np.isnan(values) if values.dtype.kind == "f" else np.isnat(values), bool)
+    return np.zeros(len(values), bool)

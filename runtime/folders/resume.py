@@ -16,6 +16,7 @@ from typing import Any
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.settings import Transfer
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions
@@ -32,12 +33,15 @@ DEFAULT_DTYPE = "f32"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: arguments of the model, settings replaced, the program alone that was to run, the floats."""
+    """What was asked for: arguments of the model, settings replaced, the program alone that was to run, the floats,
+    and weights of other runs to start with.
+    """
 
     arguments: Mapping[str, Any]
     changes: Mapping[str, Any]
     only: str | None
     dtype: str = DEFAULT_DTYPE
+    start: tuple[Transfer, ...] = ()
 
 
 def save_state(folder: Path, state: State, request: Request) -> None:
@@ -53,6 +57,8 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "changes": dict(request.changes),
         "only": request.only,
         "dtype": request.dtype,
+        "start": [transfer.model_dump() for transfer in request.start],
+        "started_from": state.start,
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
         "numbers": snapshot.numbers,
@@ -113,7 +119,9 @@ class SavedState:
     def request(self) -> Request:
         """What was asked for when it was trained."""
         record = self._record
-        return Request(record["arguments"], record["changes"], record["only"], record.get("dtype", DEFAULT_DTYPE))
+        start = tuple(Transfer(**transfer) for transfer in record.get("start", ()))
+        dtype = record.get("dtype", DEFAULT_DTYPE)
+        return Request(record["arguments"], record["changes"], record["only"], dtype, start)
 
     def check_dtype(self, dtype: str) -> None:
         """SpecError if this is not the float type in which it was trained."""
@@ -140,7 +148,7 @@ class SavedState:
             for number, record in enumerate(records)
         ]
         snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"])
-        return State(done, programs[self._record["program"]], snapshot)
+        return State(done, programs[self._record["program"]], snapshot, self._record.get("started_from"))
 
     def _part(self, prefix: str) -> dict[str, Array]:
         return {name.removeprefix(prefix): array for name, array in self._tensors.items() if name.startswith(prefix)}

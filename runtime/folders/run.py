@@ -3,6 +3,7 @@
     spec.arch             the spec as it was trained (spec.yaml for a YAML spec)
     run.json              name, arguments, settings, seed, versions, figures, times
     weights.safetensors   the parameters, by path
+    rows.npz              the examples of each part, by number (of the last program)
     state.safetensors     all that it takes to continue
     history.jsonl         a line an epoch
     curve.svg             the same as a picture
@@ -28,7 +29,7 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.batches import Examples
-from archonnx.runtime.data.parts import Indices
+from archonnx.runtime.data.parts import Indices, PartName, Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import inference_model, write_model
@@ -36,14 +37,14 @@ from archonnx.runtime.files import load_parameters
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
 from archonnx.runtime.training.measuring import Measured, measure
-from archonnx.runtime.training.programs import prepare
+from archonnx.runtime.training.programs import Prepared, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
 from .resume import DEFAULT_DTYPE
+from .rows import ROWS_FILE, load_rows
 
 FORMAT = 2
 """Of ``run.json``."""
-PartName = Literal["train", "valid", "test"]
 
 
 class Run:
@@ -152,11 +153,26 @@ class Run:
         """All that is measured on a part of the data: figures, tables, and why a figure is not a number."""
         return measure(*self._part(on))
 
+    def rows(self, part: PartName) -> Indices:
+        """The examples of a part (``train``, ``valid``, ``test``) as numbers of rows of the data, from 0 on.
+
+        They are those of the program whose figures ``metrics`` has, in the order in which they are measured.
+        """
+        parts = self._kept_parts
+        return (self._data.parts if parts is None else parts).of(part)
+
+    @cached_property
+    def _kept_parts(self) -> Parts | None:
+        return load_rows(self.path / ROWS_FILE)
+
+    @property
+    def _data(self) -> Prepared:
+        """The data of the last program, in the parts that it had."""
+        return prepare(self._elaborated, self._program, self.settings, self._base, self._kept_parts)
+
     def _part(self, on: PartName) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
-        trainer, program = self._trainer()
-        settings = self.settings
-        data = prepare(trainer.model, program, settings, self._base)
+        data = self._data
         indices = data.parts.of(on)
         if not len(indices):
             fail(
@@ -165,7 +181,7 @@ class Run:
                 None,
                 help=f"parts: {', '.join(self.record['metrics'])}",
             )
-        return trainer, data.examples, indices, settings
+        return self._trainer(), data.examples, indices, self.settings
 
     def export(
         self,
@@ -211,11 +227,14 @@ class Run:
         unchanged = original.is_file() and original.read_bytes() == copy.read_bytes()
         return original if unchanged else copy
 
-    def _trainer(self) -> tuple[Trainer, TrainProgram]:
-        model = self._elaborated
-        program = next(p for p in model.programs if p.name == self.record["program"])
-        evaluated = changed(model, programs=())
-        return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters), program
+    @property
+    def _program(self) -> TrainProgram:
+        """The program that trained last."""
+        return next(p for p in self._elaborated.programs if p.name == self.record["program"])
+
+    def _trainer(self) -> Trainer:
+        evaluated = changed(self._elaborated, programs=())
+        return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters)
 
     def __getstate__(self) -> dict[str, Any]:
         """The run without what it has opened, which is opened again when it is used."""

@@ -23,6 +23,7 @@ from archonnx.runtime.training.trainer import arguments_of
 
 from .curve import Row, training_curve
 from .resume import STATE_FILE, Request, save_state
+from .rows import ROWS_FILE, save_rows
 from .run import FORMAT, Run
 
 OWN = frozenset(
@@ -31,6 +32,7 @@ OWN = frozenset(
         "spec.yaml",
         "run.json",
         "weights.safetensors",
+        ROWS_FILE,
         STATE_FILE,
         "history.jsonl",
         "curve.svg",
@@ -93,7 +95,9 @@ def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained
     write_atomically(part / name, spec.source.text.encode())
     save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
     if last.outcome.snapshot is not None:
-        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot), request)
+        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot, last.start), request)
+    if last.parts is not None:
+        save_rows(part / ROWS_FILE, last.parts)
     lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
     write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
     if lines:

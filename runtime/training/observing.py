@@ -54,6 +54,9 @@ class Observer:
     def program(self, name: str, number: int, count: int) -> None:
         """A program starts, the ``number``-th of ``count``."""
 
+    def opening(self, line: str) -> None:
+        """Something about the program that is about to begin: how its data is split, with which weights it starts."""
+
     def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
         """Training starts, or goes on after so many epochs."""
 

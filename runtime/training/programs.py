@@ -14,11 +14,11 @@ from typing import Any
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feed_fields
 from archonnx.compiler.program import ModelProgram, TrainProgram
-from archonnx.compiler.settings import TrainSettings
+from archonnx.compiler.settings import TrainSettings, Transfer
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.batches import Examples
-from archonnx.runtime.data.parts import Parts, split
+from archonnx.runtime.data.parts import PARTS, Parts, check_rows, share_out
 from archonnx.runtime.data.plain import plain_fields
 from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.device.session import SessionOptions
@@ -28,6 +28,7 @@ from .fit import TrainingLoop, fit, steps_per_epoch
 from .measuring import measure
 from .observing import Epoch, Observer, Outcome, Snapshot
 from .trainer import Trainer
+from .transfer import Start, start_from
 
 CHECKPOINT_SECONDS = 30.0
 """The state is kept at the first end of an epoch after this time; later if keeping it takes long."""
@@ -45,6 +46,10 @@ class Trained:
     outcome: Outcome
     metrics: Mapping[str, Mapping[str, float]]
     """Losses and metrics by part, with the final parameters."""
+    parts: Parts | None = None
+    """The examples of each part; None of a program that ran in an earlier process."""
+    start: Mapping[str, Any] | None = None
+    """Which weights of other runs it started with, as ``run.json`` says it."""
 
     def as_json(self) -> dict[str, Any]:
         """What ``run.json`` says of it."""
@@ -57,6 +62,7 @@ class Trained:
             "best_epoch": outcome.best,
             "stopped": outcome.reason,
             "seconds": round(outcome.seconds, 3),
+            **({"started_from": self.start} if self.start is not None else {}),
         }
 
     @staticmethod
@@ -74,7 +80,7 @@ class Trained:
         epochs = [Epoch.from_json(line) for line in history]
         outcome = Outcome(epochs, record["stopped"], record["best_epoch"], record["seconds"])
         metrics = {part: from_json(values) for part, values in record["metrics"].items()}
-        return Trained(program, settings, trainer, outcome, metrics)
+        return Trained(program, settings, trainer, outcome, metrics, start=record.get("started_from"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class State:
     done: Sequence[Trained]
     program: TrainProgram
     snapshot: Snapshot
+    start: Mapping[str, Any] | None = None
+    """Which weights of other runs the program under way started with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,8 @@ class Prepared:
 
     examples: Examples
     parts: Parts
+    note: str | None = None
+    """How the parts were made, where people should know."""
 
 
 def label(program: TrainProgram) -> str:
@@ -99,8 +109,10 @@ def label(program: TrainProgram) -> str:
     return program.name or "train"
 
 
-def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings, base: Path) -> Prepared:
-    """Load, feed and split the data of a train program."""
+def prepare(
+    model: ModelProgram, program: TrainProgram, settings: TrainSettings, base: Path, parts: Parts | None = None
+) -> Prepared:
+    """Load, feed and split the data of a train program; parts that are given are taken as they are."""
     if program.source is None:
         fail(
             "AX0615",
@@ -108,11 +120,15 @@ def prepare(model: ModelProgram, program: TrainProgram, settings: TrainSettings,
             program.span,
             help='add a source, as in `data = sklearn("digits")`',
         )
-    fields = plain_fields(load_source(program.source, base, settings.seed), program.source.span)
-    fed = feed_fields(model, program, fields)
+    loaded = load_source(program.source, base, settings.seed)
+    fed = feed_fields(model, program, plain_fields(loaded, program.source.span))
     examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
+    if parts is not None:
+        check_rows(parts, examples.count, program.span)
+        return Prepared(examples, parts)
     by_example = {name: array for name, array in fed.items() if name not in program.whole}
-    return Prepared(examples, split(examples.count, settings.split, {**fields, **by_example}, program.span))
+    shared = share_out(examples.count, settings.split, loaded, by_example, program.span, shuffle=settings.shuffle)
+    return Prepared(examples, *shared)
 
 
 def run_programs(
@@ -126,6 +142,7 @@ def run_programs(
     state: State | None = None,
     keep: Callable[[State], None] | None = None,
     watch: bool = False,
+    start: Sequence[Transfer] = (),
 ) -> list[Trained]:
     """Run every train program in order.
 
@@ -139,6 +156,7 @@ def run_programs(
         state: where to go on.
         keep: is given the state every now and then, to be written down.
         watch: whether every epoch reports the norms of gradients and updates.
+        start: weights of other runs, for every program that does not start from an earlier one.
     """
     programs = _chosen(model, only)
     settings = [_settings(program, changes or {}) for program in programs]
@@ -147,9 +165,9 @@ def run_programs(
     for number in range(len(done), len(programs)):
         program = programs[number]
         told.program(label(program), number + 1, len(programs))
-        runner = _Runner(model, program, settings[number], base, options or SessionOptions(), told, watch)
-        snapshot = state.snapshot if state is not None and state.program is program else None
-        done.append(runner.run(done, snapshot, keep))
+        runner = _Runner(model, program, settings[number], base, options or SessionOptions(), told, watch, tuple(start))
+        under_way = state if state is not None and state.program is program else None
+        done.append(runner.run(done, under_way, keep))
         if done[-1].outcome.reason == "interrupted":
             break
     return done
@@ -183,8 +201,8 @@ def _chosen(model: ModelProgram, only: str | None) -> list[TrainProgram]:
         return list(model.programs)
     known = {label(program): program for program in model.programs}
     needed: set[str] = set()
-    wanted: str | None = label(program_named(model, only))
-    while wanted in known and wanted not in needed:
+    wanted: str | tuple[Transfer, ...] | None = label(program_named(model, only))
+    while isinstance(wanted, str) and wanted in known and wanted not in needed:
         needed.add(wanted)
         wanted = known[wanted].settings.start_from
     return [program for program in model.programs if label(program) in needed]
@@ -221,16 +239,16 @@ class _Runner:
     options: SessionOptions
     observer: Observer
     watch: bool
+    weights: Sequence[Transfer]
+    """Of other runs, to start with; they count for more than those that the settings name."""
 
-    def run(
-        self,
-        done: Sequence[Trained],
-        snapshot: Snapshot | None,
-        keep: Callable[[State], None] | None,
-    ) -> Trained:
+    def run(self, done: Sequence[Trained], state: State | None, keep: Callable[[State], None] | None) -> Trained:
         """Run it after the others, or take it up again."""
-        start = self._start(done)
+        start = self._start(done) if state is None else Start()
         data = prepare(self.model, self.program, self.settings, self.base)
+        for line in (*start.lines(), *([data.note] if data.note is not None else [])):
+            self.observer.opening(line)
+        started = start.as_json() if state is None else state.start
         settings = self.settings
         per_epoch = steps_per_epoch(len(data.parts.train), settings)
         batch_size = len(data.parts.train) if settings.batch_size == "all" else settings.batch_size
@@ -242,23 +260,25 @@ class _Runner:
             options=self.options,
             total=settings.epochs * per_epoch,
             per_epoch=per_epoch,
-            parameters=start,
+            parameters=start.parameters,
             watch=self.watch,
         )
+        snapshot = state.snapshot if state is not None else None
         if snapshot is not None:
             _check_fits(snapshot, trainer)
-        after_epoch = _Keeper(done, self.program, keep) if keep is not None else None
+        after_epoch = _Keeper(done, self.program, started, keep) if keep is not None else None
         outcome = fit(
             trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot, after_epoch=after_epoch
         )
         if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
-            keep(State(done, self.program, outcome.snapshot))  # measuring takes time, and somebody is impatient
-        return Trained(self.program, settings, trainer, outcome, self._measured(trainer, data))
+            keep(State(done, self.program, outcome.snapshot, started))  # measuring takes time; somebody is impatient
+        metrics = self._measured(trainer, data)
+        return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started)
 
     def _measured(self, trainer: Trainer, data: Prepared) -> dict[str, Mapping[str, float]]:
         """Losses and metrics on every part that has examples."""
         metrics: dict[str, Mapping[str, float]] = {}
-        for part in ("train", "valid", "test"):
+        for part in PARTS:
             if len(indices := data.parts.of(part)):
                 measured = measure(trainer, data.examples, indices, self.settings)
                 metrics[part] = measured.figures
@@ -266,11 +286,11 @@ class _Runner:
                     self.observer.note(note)
         return metrics
 
-    def _start(self, done: Sequence[Trained]) -> dict[str, Array]:
-        """Parameters to start with: none (fresh ones), or those of the program named by ``start_from``."""
+    def _start(self, done: Sequence[Trained]) -> Start:
+        """Parameters to start with: none (fresh ones), those of the program named by ``start_from``, or of runs."""
         wanted = self.settings.start_from
-        if wanted is None:
-            return {}
+        if not isinstance(wanted, str):
+            return start_from(self.weights or wanted or (), self.base, self.model, self.program.span)
         known = {label(trained.program): trained for trained in done}
         if wanted not in known:
             fail(
@@ -279,21 +299,27 @@ class _Runner:
                 self.program.span,
                 help=did_you_mean(wanted, known) or f"earlier ones: {', '.join(known) or 'none'}",
             )
-        return known[wanted].trainer.runner.parameters()
+        return Start(known[wanted].trainer.runner.parameters())
 
 
 class _Keeper:
     """Hands the state on at the end of an epoch, now and then."""
 
-    def __init__(self, done: Sequence[Trained], program: TrainProgram, keep: Callable[[State], None]) -> None:
-        self._done, self._program, self._keep = tuple(done), program, keep
+    def __init__(
+        self,
+        done: Sequence[Trained],
+        program: TrainProgram,
+        start: Mapping[str, Any] | None,
+        keep: Callable[[State], None],
+    ) -> None:
+        self._done, self._program, self._start, self._keep = tuple(done), program, start, keep
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
     def __call__(self, loop: TrainingLoop) -> None:
         started = time.monotonic()
         if started < self._next:
             return
-        self._keep(State(self._done, self._program, loop.snapshot()))
+        self._keep(State(self._done, self._program, loop.snapshot(), self._start))
         now = time.monotonic()
         self._next = now + max(CHECKPOINT_SECONDS, (now - started) / KEEPING_SHARE)
 
@@ -309,6 +335,7 @@ def _check_fits(snapshot: Snapshot, trainer: Trainer) -> None:
             "the state does not fit the spec: other parameters, optimizers or arguments were trained",
             None,
             notes=[f"`{other}`: {_shown(given.get(other))} in the state, {_shown(wanted.get(other))} in the spec"],
+            help="a new training starts with the weights of a run by `--from RUN`",
         )
 
 

@@ -54,6 +54,7 @@ def test_a_run_holds_what_was_trained(run: Run, trained: Trained) -> None:
         "curve.svg",
         "history.jsonl",
         "model.onnx",
+        "rows.npz",
         "run.json",
         "spec.arch",
         "state.safetensors",

@@ -40,6 +40,15 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Continue this run, with its arguments and settings.")
     ] = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="RUN[:PATH[=PATH]]",
+            help="Start with the weights of a run, or with those at a path there, which go to the same path here or to "
+            "the one after `=`. Repeatable.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
     dtype: FloatType = None,
     watch: Annotated[
@@ -58,6 +67,12 @@ def train(
         archonnx train digits_cnn --arg width=64 --set epochs=5 --set split.test=0.2 --set split.train=0.7
         archonnx train model.arch --out runs/mine --seed 1 --device cpu
         archonnx train model.arch --resume runs/mine
+
+    With `--from` a training starts with the weights of another run. Of a whole run, what has the same path and shape
+    here is taken; a path that is named must fit entirely. What was taken, left there and fresh here is listed.
+
+        archonnx train tuned.arch --from runs/pretrain-1
+        archonnx train tuned.arch --from runs/pretrain-1:encoder --from runs/other-3:encoder=trunk
 
     With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
     its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
@@ -85,6 +100,7 @@ def train(
             threads=threads,
             observer=observer,
             watch="grads" if watch is Watch.grads else None,
+            start_from=from_ or (),
         )
     _summarise(run)
 

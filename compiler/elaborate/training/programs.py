@@ -55,8 +55,9 @@ def elaborate_programs(
         if declaration.model in (None, model):
             if len(programs) == MAX_STATEMENTS:
                 fail("AX0215", f"this file unrolls to more than {MAX_STATEMENTS:,} programs", declaration.name_span)
-            programs.append(_elaborate_program(scope, declaration, elaborated, building, names, suffix))
-    _check_order(programs, building.report)
+            earlier = [program.name for program in programs]
+            programs.append(_elaborate_program(scope, declaration, elaborated, building, names, suffix, earlier))
+    _check_names(programs, building.report)
     return tuple(programs)
 
 
@@ -77,18 +78,10 @@ def _unrolled_programs(
             frame.locals = around
 
 
-def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
-    """Programs have names of their own, and start from earlier ones."""
+def _check_names(programs: Sequence[TrainProgram], report: Report) -> None:
+    """Programs have names of their own."""
     done: dict[str, TrainProgram] = {}
     for program in programs:
-        start, span = program.settings.start_from, program.span
-        if start is not None and start not in done:
-            report.error(
-                "AX0709",
-                f"`start_from` names no earlier train program: `{start}`",
-                span,
-                help=did_you_mean(start, done) or f"earlier ones: {', '.join(done) or 'none'}",
-            )
         if program.name in done:
             first = done[program.name].span
             report.error(
@@ -96,7 +89,7 @@ def _check_order(programs: Sequence[TrainProgram], report: Report) -> None:
                 f"two `train` programs are called `{program.name}`"
                 if program.name
                 else "two `train` programs have no name",
-                span,
+                program.span,
                 "again here",
                 others=[Label(first, "first here")] if first is not None else (),
                 help="name them: `train pretrain:`, `train tune:`",
@@ -124,8 +117,12 @@ def _elaborate_program(
     building: Building,
     loop: Mapping[str, Any],
     suffix: str,
+    earlier: Sequence[str],
 ) -> TrainProgram:
-    """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
+    """A ``train`` block over an elaborated model.
+
+    ``loop`` binds the variables of the ``for`` around it, and ``earlier`` are the programs that it may start from.
+    """
     trained, report = elaborated.trained, building.report
     block = ProgramBlock(declaration, loop)
     frame = program_frame(scope, Report(), trained, loop)
@@ -140,6 +137,7 @@ def _elaborate_program(
     check_feeds(block, trained, report)
     if settings is not None:
         _check_monitor(block, settings, trained, report)
+        _check_start(block, settings, earlier, report)
     report.finish()
     assert settings is not None
 
@@ -194,6 +192,21 @@ class _Steps(Record):
 def _reporting(trained: Elaboration, report: Report) -> Elaboration:
     """The elaboration, with mistakes going into another report."""
     return replace(trained, build=replace(trained.build, report=report))
+
+
+def _check_start(block: ProgramBlock, settings: TrainSettings, earlier: Sequence[str], report: Report) -> None:
+    """A program starts from an earlier one."""
+    start = settings.start_from
+    if not isinstance(start, str) or start in earlier:
+        return
+    known = [name for name in earlier if name]
+    ways = [*([f"earlier ones: {', '.join(known)}"] if known else []), f'weights of a run: `run("{start}")`']
+    report.error(
+        "AX0709",
+        f"`start_from` names no earlier train program: `{start}`",
+        block.spans["start_from"],
+        help=did_you_mean(start, known) or "; ".join(ways),
+    )
 
 
 def _check_monitor(block: ProgramBlock, settings: TrainSettings, trained: Elaboration, report: Report) -> None:

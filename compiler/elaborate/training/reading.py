@@ -1,6 +1,7 @@
 """Reading a ``train`` block: its settings, its source, its feeds, and the order of its statements that train.
 
-What this module does not do: build those statements (``objectives`` does), or validate settings (``settings`` does).
+What this module does not do: build those statements (``objectives`` does), validate settings (``settings`` does), or
+read what `start_from` says (``starting`` does).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.source import Span
 
 from .block import Bound, ProgramBlock
+from .starting import dotted, read_start
 
 MAX_STATEMENTS = 1_000
 """Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
@@ -165,38 +167,19 @@ def _minimizes(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> tuple[Bou
 def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) -> Any:
     """A setting's value; a bare word (``all``, ``valid.objective``) is text."""
     spans[name] = expr.span
+    if name == "start_from" and (start := read_start(frame, expr)) is not None:
+        return start
     if isinstance(expr, ast.Dict):
         return {key.value: _setting(frame, f"{name}.{key.value}", item, spans) for key, item in expr.items}
-    word = _dotted(expr)
+    word = dotted(expr)
     if word is not None and not (
         word in frame.locals and isinstance(frame.locals[word], int | float | str | list | dict)
     ):
         return word
-    if name == "start_from" and (member := _member(frame, expr)) is not None:
-        return member
     value = frame.evaluate(expr)
     if not isinstance(value, int | float | str | list | None):
         fail("AX0306", f"a setting is a number, a word or a list, not {describe(value)}", expr.span)
     return value
-
-
-def _dotted(expr: ast.Expr) -> str | None:
-    if isinstance(expr, ast.Name):
-        return expr.id
-    if isinstance(expr, ast.Attribute) and (outer := _dotted(expr.value)) is not None:
-        return f"{outer}.{expr.name}"
-    return None
-
-
-def _member(frame: Frame, expr: ast.Expr) -> str | None:
-    """``member[k - 1]``: the name of an earlier program that a ``for`` numbered, ``member.0``."""
-    if not isinstance(expr, ast.Index) or len(expr.subscripts) != 1:
-        return None
-    outer = _dotted(expr.value) or _member(frame, expr.value)
-    number = frame.evaluate(expr.subscripts[0])
-    if outer is None or outer in frame.locals or not is_whole(number):
-        return None
-    return f"{outer}.{number}"
 
 
 def _source(frame: Frame, expr: ast.Expr) -> DataSource:
