@@ -28,6 +28,7 @@ EXACT = 2**53
 LINES_SHOWN = 5
 LONGEST_SHOWN = 60
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_PADDED = re.compile(r"[+-]?0\d", re.ASCII)
 _NUMBER = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII),
@@ -76,8 +77,9 @@ class Cells:
         """
         if kind == "text":
             return self._texts(cells)
-        present = np.array([not self._is_missing(cell) for cell in cells], dtype=np.bool_)
-        values = list(cells) if present.all() else [cell for cell, there in zip(cells, present, strict=True) if there]
+        gaps = {cell for cell in set(cells) if cell.lower() in MISSING or cell in self.missing}
+        present = np.array([cell not in gaps for cell in cells] if gaps else [True] * len(cells), dtype=np.bool_)
+        values = [cell for cell in cells if cell not in gaps] if gaps else cells
         if kind is not None:
             try:
                 return self._filled(present, self._as(kind, values))
@@ -98,7 +100,7 @@ class Cells:
         """The column by the kind that all of its values have; else texts, if none of them is anything else."""
         different = set(values)
         if all(map(_INTEGER.fullmatch, different)):
-            padded = next((cell for cell in values if len(cell.lstrip("+-")) > 1 and cell.lstrip("+-")[0] == "0"), None)
+            padded = next(filter(_PADDED.match, values), None)
             if padded is not None:
                 return self._problem(
                     f"{self._at(name, cells, padded)}: is that a number or a code?",
@@ -153,11 +155,13 @@ class Cells:
         if kind == "float" and values and all(cell.lower() in ("true", "false") for cell in set(values)):
             return self._as("bool", values).astype(np.float64)  # what they were where one of them was missing
         read: Callable[[str], Any] = {"int": _integer, "float": self._float, "bool": _boolean, "date": _date}[kind]
-        known = {cell: read(cell) for cell in dict.fromkeys(values)}
+        different = dict.fromkeys(values)
         if kind == "date":
-            _check_offsets(known)
+            _check_offsets(different)
         dtype = {"int": "i8", "float": "f8", "bool": "?", "date": "M8[s]"}[kind]
-        return np.array([known[cell] for cell in values], dtype=dtype)
+        known = np.array([read(cell) for cell in different], dtype=dtype)
+        place = {cell: i for i, cell in enumerate(different)}
+        return known[[place[cell] for cell in values]]
 
     def _float(self, cell: str) -> float:
         if not _NUMBER[self.decimal].fullmatch(cell):
@@ -184,9 +188,6 @@ class Cells:
         return np.array(["" if cell in self.missing else cell for cell in cells], dtype=object)
 
     # ---------------------------------------------------------------- what is said
-
-    def _is_missing(self, cell: str) -> bool:
-        return cell.lower() in MISSING or cell in self.missing
 
     def _not_of_kind(self, name: str, cells: Sequence[str], kind: str, odd: OddCellError) -> Diagnostic:
         why = odd.why or f"which is not {_ARTICLE[kind]}"
