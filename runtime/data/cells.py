@@ -154,7 +154,7 @@ class Cells:
         """The values as a kind; OddCellError if one of them is not."""
         if kind == "float" and values and all(cell.lower() in ("true", "false") for cell in set(values)):
             return self._as("bool", values).astype(np.float64)  # what they were where one of them was missing
-        read: Callable[[str], Any] = {"int": _integer, "float": self._float, "bool": _boolean, "date": _date}[kind]
+        read: Callable[[str], Any] = {"int": self._integer, "float": self._float, "bool": _boolean, "date": _date}[kind]
         different = dict.fromkeys(values)
         if kind == "date":
             _check_offsets(different)
@@ -162,6 +162,17 @@ class Cells:
         known = np.array([read(cell) for cell in different], dtype=dtype)
         place = {cell: i for i, cell in enumerate(different)}
         return known[[place[cell] for cell in values]]
+
+    def _integer(self, cell: str) -> int:
+        if not _INTEGER.fullmatch(cell):
+            number = self._float(cell)  # 3.0, as pandas writes a 3 in a column with gaps
+            if not number.is_integer() or abs(number) > EXACT:
+                raise OddCellError(cell)
+            return int(number)
+        number = int(cell) if len(cell.lstrip("+-").lstrip("0")) < 20 else 2**64
+        if not -(2**63) <= number < 2**63:
+            raise OddCellError(cell, "too large for i64")
+        return number
 
     def _float(self, cell: str) -> float:
         if not _NUMBER[self.decimal].fullmatch(cell):
@@ -202,16 +213,6 @@ class Cells:
 
     def _line(self, cells: Sequence[str], cell: str) -> int:
         return self.lines[cells.index(cell)]
-
-
-def _integer(cell: str) -> int:
-    if not _INTEGER.fullmatch(cell):
-        raise OddCellError(cell)
-    digits = cell.lstrip("+-").lstrip("0")
-    number = int(cell) if len(digits) < 20 else 2**64
-    if not -(2**63) <= number < 2**63:
-        raise OddCellError(cell, "too large for i64")
-    return number
 
 
 def _boolean(cell: str) -> bool:

@@ -21,6 +21,8 @@ from .cells import EXACT, shown
 from .loader import KINDS
 
 WHAT = {"int": "integers", "float": "numbers", "bool": "booleans", "text": "texts", "date": "dates"}
+GAPS = {"text": "", "date": np.datetime64("NaT", "s")}
+"""What stands for no value, where it is not NaN."""
 
 
 class Column:
@@ -47,6 +49,8 @@ class Column:
             kind: what it was in an earlier reading.
         """
         array = np.asarray(values)
+        if kind is not None and array.dtype.kind == "O" and all(map(is_missing, array.tolist())):
+            return np.full(len(array), GAPS.get(kind, np.nan), dtype=object if kind == "text" else None)
         column = self._of_objects(array) if array.dtype.kind == "O" else self._typed(array)
         return column if kind is None or isinstance(column, Diagnostic) else self._as(column, kind)
 

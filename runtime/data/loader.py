@@ -24,6 +24,8 @@ Fields = dict[str, Array]
 Taken = TypeVar("Taken", bound=Settings)
 KINDS = {"i": "int", "u": "int", "f": "float", "b": "bool", "O": "text", "M": "date"}
 """What a column is called by the kind of its NumPy type."""
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""How names of pictures mostly end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Loaded:
         problems: what is wrong with a column that cannot be read; it is not among the fields, and to be raised when
             the column is used.
         made: fields that are not columns of the source but made of them: ``data``, ``target``, ``index``.
+        settled: arguments of the source that this reading found out (``colour``), for the next one to be given.
         notes: what was left out, in a sentence each.
         files: what was read.
     """
@@ -55,6 +58,7 @@ class Loaded:
     columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: Mapping[str, Diagnostic] = field(default_factory=dict)
     made: frozenset[str] = frozenset()
+    settled: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 

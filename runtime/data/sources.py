@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from archonnx.compiler.sources import SOURCES
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .loader import Loaded, Place, loader_of
+from .loader import PICTURES, Loaded, Place, loader_of
 
 
 def load_source(
@@ -28,6 +29,7 @@ def load_source(
     *,
     path: Path | None = None,
     kinds: Mapping[str, str] | None = None,
+    settled: Mapping[str, Any] | None = None,
 ) -> Loaded:
     """What a data source holds: all fields with as many examples, and ``index``, the example's number.
 
@@ -35,18 +37,52 @@ def load_source(
         source: what to load.
         base: the folder of the spec; files are looked for there and may not lie outside it.
         seed: for sources that draw.
-        path: a file or folder to read instead of the one that the source names; it may lie anywhere.
+        path: a file or folder to read instead of the one that the source names; it may lie anywhere, and be of another
+            format.
         kinds: kinds of columns in an earlier reading (``Loaded.kinds``), which must hold now; a column that is not
             there is not among the fields.
+        settled: what an earlier reading found out (``Loaded.settled``).
     """
-    if source.graph is not None:
+    if source.graph is not None and path is None:
         drawn = interpret(source.graph, {SEED: np.int64(seed)} if SEED in source.graph.inputs else {})
-        loaded = Loaded(drawn, "the generated data")
-    else:
-        taken = SOURCES[source.kind]
-        place = Place(base, source.span, path, kinds or {})
-        loaded = loader_of(taken)(taken.model_construct(None, **source.arguments), place)
-    return numbered(loaded, source.span)
+        return numbered(Loaded(drawn, "the generated data"), source.span)
+    given = {**source.arguments, **{name: v for name, v in (settled or {}).items() if source.arguments[name] is None}}
+    return _load(source.kind, given, Place(base, source.span, path, kinds or {}))
+
+
+def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
+    """What a file or a folder holds that no spec names, by its suffix; see ``load_source``."""
+    return _load("", {}, Place(path.parent, None, path, kinds or {}))
+
+
+def _load(kind: str, arguments: Mapping[str, Any], place: Place) -> Loaded:
+    if place.path is not None:
+        kind = _format(kind, place.path)
+        known = SOURCES[kind].model_fields
+        arguments = {**{name: v for name, v in arguments.items() if name in known}, "path": place.path.name}
+    taken = SOURCES[kind]
+    return numbered(loader_of(taken)(taken.model_construct(None, **arguments), place), place.span)
+
+
+FORMATS = {".csv": "csv", ".parquet": "parquet", ".npz": "npz", ".npy": "npy"} | dict.fromkeys(PICTURES, "images")
+"""Kinds of sources by the suffix of the file."""
+
+
+def _format(kind: str, path: Path) -> str:
+    """What kind of source a user's own file is; that of the spec unless its name says otherwise."""
+    kind = FORMATS.get(path.suffix.lower(), kind)
+    if path.is_dir() and kind not in ("npy", "images"):
+        kind = "npy" if any(path.glob("*.npy")) else "images"
+    if kind not in SOURCES or "path" not in SOURCES[kind].model_fields:
+        if not path.exists():
+            fail("AX0601", f"there is no file {path}", None)
+        fail(
+            "AX0604",
+            f"{path.name} is not known as a file of data by the end of its name",
+            None,
+            help="read are .csv, .parquet, .npz and .npy files, pictures, and folders of .npy files or of pictures",
+        )
+    return kind
 
 
 def numbered(loaded: Loaded, span: Span | None = None) -> Loaded:

@@ -26,4 +26,6 @@ def load(source: SklearnSource, place: Place) -> Loaded:
 
     bunch: Any = getattr(datasets, f"load_{name}")()
     target = bunch.target.astype(np.int64) if bunch.target.dtype.kind in "iu" else bunch.target
-    return Loaded({"data": bunch.data, "target": target}, f'sklearn("{name}")')
+    classes = {"target": tuple(map(str, bunch.target_names))} if "target_names" in bunch else {}
+    columns = {"data": tuple(map(str, bunch.feature_names))}
+    return Loaded({"data": bunch.data, "target": target}, f'sklearn("{name}")', classes=classes, columns_of=columns)

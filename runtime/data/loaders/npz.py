@@ -8,6 +8,7 @@ import numpy as np
 
 from archonnx.compiler.sources import NpzSource
 from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.data.arrays import named_arrays
 from archonnx.runtime.data.loader import Loaded, Place, loads
 
 
@@ -17,7 +18,7 @@ def load(source: NpzSource, place: Place) -> Loaded:
     path = place.file(source.path)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return Loaded({name: archive[name] for name in archive.files}, path.name, files=(path,))
+            arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError):
         fail(
             "AX0604",
@@ -25,3 +26,4 @@ def load(source: NpzSource, place: Place) -> Loaded:
             place.span,
             help=f'write it with `numpy.savez("{path.name}", x=..., y=...)`; arrays of Python objects are not read',
         )
+    return named_arrays(arrays, path.name, kinds=place.kinds, files=[path], span=place.span)

@@ -77,6 +77,8 @@ def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic
     if types.is_string(of) or types.is_large_string(of):
         texts: Array = np.array(["" if text is None else text for text in values.to_pylist()], dtype=object)
         return column.read(texts, kind)
+    if types.is_null(of):
+        return column.read(np.full(len(values), None), kind)
     if types.is_temporal(of) and (types.is_date(of) or types.is_timestamp(of)):
         return column.read(values.to_numpy(), kind)  # those with a time zone are in UTC
     if types.is_decimal(of):

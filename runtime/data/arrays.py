@@ -1,0 +1,186 @@
+"""Arrays by name, and frames of pandas and polars, as what a source holds.
+
+What this module does not do: import pandas or polars. Who has a frame has imported them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array, DType
+from archonnx.grammar.diagnostics import Diagnostic, Report, fail
+from archonnx.grammar.source import Span
+
+from .columns import Column, names_once
+from .loader import KINDS, Fields, Loaded
+from .sources import numbered
+from .tables import table
+
+FRAMES = ("pandas", "polars")
+"""Packages whose frames are read."""
+_HELD = frozenset(dtype.numpy for dtype in DType)
+
+
+def from_arrays(arrays: Mapping[str, Any], kinds: Mapping[str, str] | None = None, where: str = "the arrays") -> Loaded:
+    """Arrays or lists by name as what a source holds; SpecError if they differ in length.
+
+    Args:
+        arrays: numbers of any shape with as many rows; texts and dates in columns.
+        kinds: kinds of columns in an earlier reading, which must hold.
+        where: what messages call them.
+    """
+    return numbered(named_arrays(arrays, where, kinds=kinds))
+
+
+def named_arrays(
+    arrays: Mapping[str, Any],
+    where: str,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    files: Sequence[Path] = (),
+    span: Span | None = None,
+) -> Loaded:
+    """Arrays by name as fields that keep their types; what is neither a number, a text nor a date is a problem.
+
+    Args:
+        arrays: arrays, or nested lists.
+        where: what messages call their source.
+        kinds: kinds of columns in an earlier reading, which must hold.
+        files: what was read.
+        span: the place of the spec that asked for it.
+    """
+    fields: Fields = {}
+    problems: dict[str, Diagnostic] = {}
+    for name, values in arrays.items():
+        read = _array(Column(where, str(name), span), values, (kinds or {}).get(name))
+        if isinstance(read, Diagnostic):
+            problems[str(name)] = read
+        else:
+            fields[str(name)] = read
+    if not fields and problems:
+        raise_all(problems)
+    return Loaded(fields, where, problems=problems, files=tuple(files))
+
+
+def raise_all(problems: Mapping[str, Diagnostic]) -> None:
+    """SpecError with everything that is wrong."""
+    report = Report()
+    for problem in problems.values():
+        report.add(problem)
+    report.finish()
+
+
+def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
+    """An array as it is, if it is one of numbers; else as a column."""
+    try:
+        array: Array = np.asanyarray(values)
+    except ValueError:
+        return column.problem("is not an array: its rows differ in shape")
+    if array.ndim == 1 and not hasattr(values, "dtype"):
+        array = np.array([*values, None], dtype=object)[:-1]  # values of several kinds stay what they are
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype not in _HELD:
+        if array.ndim != 1:
+            return column.problem(f"holds {array.dtype} in {array.ndim} axes, and only numbers have several")
+        return column.read(array, kind)
+    if kind is None or array.ndim != 1 or KINDS[array.dtype.kind] == kind:
+        return array
+    return column.read(array, kind)
+
+
+# ---------------------------------------------------------------- frames
+
+
+def from_frame(
+    frame: Any, target: str | None = None, kinds: Mapping[str, str] | None = None, where: str = "the frame"
+) -> Loaded:
+    """A frame of pandas or polars as what a source holds: its columns by name, ``data``, ``target`` and ``index``.
+
+    Args:
+        frame: the frame; its index, if it has one, is not a column.
+        target: the column that is the target; it may be absent.
+        kinds: kinds of columns in an earlier reading, which must hold.
+        where: what messages call it.
+    """
+    package = is_frame(frame)
+    if package is None:
+        given = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+        lazy = "collect it first: `frame.collect()`" if type(frame).__name__ == "LazyFrame" else None
+        fail("AX0604", f"a DataFrame of pandas or polars is needed, not {given}", None, help=lazy)
+    names = [str(name) if isinstance(name, int | np.integer) else name for name in frame.columns]
+    report = Report(names_once(names, where, None))
+    for name in names:
+        if not isinstance(name, str):
+            help = "give columns single names" if isinstance(name, tuple) else None
+            report.error("AX0603", f"{where}: a column is called {name!r}, which is not a text", None, help=help)
+    if not len(frame):
+        report.error("AX0603", f"{where} has no rows", None)
+    report.finish()
+    read = _pandas if package == "pandas" else _polars
+    columns: dict[str, Array | Diagnostic] = {}
+    for position, name in enumerate(names):
+        series = frame.iloc[:, position] if package == "pandas" else frame.to_series(position)
+        columns[name] = read(Column(where, name), series, (kinds or {}).get(name))
+    return table(columns, where, len(frame), target=target)
+
+
+def is_frame(value: Any) -> str | None:
+    """``pandas`` or ``polars`` if a value is a frame of theirs, which is seen without importing them."""
+    package = type(value).__module__.partition(".")[0]
+    return package if package in FRAMES and type(value).__name__ == "DataFrame" else None
+
+
+def _pandas(column: Column, series: Any, kind: str | None) -> Array | Diagnostic:
+    if str(series.dtype) == "category":
+        series = series.astype(series.dtype.categories.dtype)
+    of = series.dtype.kind
+    present = ~series.isna().to_numpy(dtype=bool)
+    if of in "iub":
+        return _numbers(column, series[present].to_numpy(dtype={"i": "i8", "u": "u8", "b": "?"}[of]), present, kind)
+    if of == "f":
+        return column.read(series.to_numpy(dtype=np.float64, na_value=np.nan), kind)
+    if of == "M":
+        zoned = getattr(series.dtype, "tz", None) is not None
+        moments = series.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else series
+        return column.read(moments.to_numpy(), kind)
+    if of in "OU" or type(series.dtype).__name__ == "StringDtype":
+        if not present.any() and type(series.dtype).__name__ == "StringDtype":
+            return column.read(np.full(len(series), "", dtype=object), kind)
+        return column.read(series.to_numpy(dtype=object), kind)
+    return column.problem(f"holds {series.dtype}, which is not a number, a text or a date")
+
+
+def _polars(column: Column, series: Any, kind: str | None) -> Array | Diagnostic:
+    of = str(series.dtype).partition("(")[0]
+    if of in ("Categorical", "Enum", "String"):
+        return column.read(np.array(series.cast(_polars_type(series, "String")).fill_null("").to_list(), object), kind)
+    present = series.is_not_null().to_numpy()
+    if of == "Boolean" or series.dtype.is_integer():
+        return _numbers(column, series.drop_nulls().to_numpy(), present, kind)
+    if series.dtype.is_float() or of == "Decimal":
+        floats = series.cast(_polars_type(series, "Float64")).to_numpy()
+        return column.read(np.where(present, floats, np.nan), kind)
+    if of == "Null":
+        return column.read(np.full(len(series), None), kind)
+    if of in ("Date", "Datetime"):
+        unit = "D" if of == "Date" else series.dtype.time_unit
+        moments = series.to_physical().fill_null(0).to_numpy().astype(f"datetime64[{unit}]")  # in UTC
+        return column.read(np.where(present, moments, np.datetime64("NaT")), kind)
+    return column.problem(f"holds {series.dtype}, which is not a number, a text or a date")
+
+
+def _polars_type(series: Any, name: str) -> Any:
+    """A type of the polars that made the series."""
+    import sys
+
+    return getattr(sys.modules["polars"], name)
+
+
+def _numbers(column: Column, values: Array, present: Array, kind: str | None) -> Array | Diagnostic:
+    filled = column.filled(values, present)
+    return filled if kind is None or isinstance(filled, Diagnostic) else column.read(filled, kind)

@@ -1,0 +1,253 @@
+"""Columns that have types: a table is the same in a CSV file, a Parquet file, a frame of pandas or polars, and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from archonnx.compiler.program import DataSource
+from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.data.arrays import from_arrays, from_frame
+from archonnx.runtime.data.loader import Loaded
+from archonnx.runtime.data.loaders.csv import read_csv
+from archonnx.runtime.data.loaders.parquet import read_parquet
+from archonnx.runtime.data.sources import load_file, load_source
+from tests.support.programs import WHOLE
+
+HERE = datetime(2024, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+ROWS: dict[str, list[Any]] = {
+    "n": [1, -2, 3],
+    "gap": [1, None, 3],
+    "x": [0.5, None, -2.5],
+    "on": [True, False, True],
+    "maybe": [True, None, False],
+    "name": ["b", None, "a b"],
+    "day": [date(2024, 3, 1), None, date(1969, 12, 31)],
+    "at": [HERE, HERE + timedelta(days=1), None],
+}
+KINDS = {
+    "n": "int",
+    "gap": "float",
+    "x": "float",
+    "on": "bool",
+    "maybe": "float",
+    "name": "text",
+    "day": "date",
+    "at": "date",
+}
+
+
+def of_csv(rows: dict[str, list[Any]], folder: Path, kinds: dict[str, str] | None = None) -> Loaded:
+    lines = [",".join(rows)]
+    for row in zip(*rows.values(), strict=True):
+        lines.append(",".join("" if value is None else str(value) for value in row))
+    (folder / "t.csv").write_text("\n".join(lines) + "\n")
+    return read_csv(folder / "t.csv", None, kinds)
+
+
+def of_parquet(rows: dict[str, list[Any]], folder: Path, kinds: dict[str, str] | None = None) -> Loaded:
+    parquet.write_table(pyarrow.table(rows), folder / "t.parquet")
+    return read_parquet(folder / "t.parquet", None, kinds)
+
+
+def of_pandas(rows: dict[str, list[Any]], folder: Path, kinds: dict[str, str] | None = None) -> Loaded:
+    return from_frame(pytest.importorskip("pandas").DataFrame(rows), kinds=kinds)
+
+
+def of_pandas_extension_types(rows: dict[str, list[Any]], folder: Path, kinds: dict[str, str] | None = None) -> Loaded:
+    return from_frame(pytest.importorskip("pandas").DataFrame(rows).convert_dtypes(), kinds=kinds)
+
+
+def of_polars(rows: dict[str, list[Any]], folder: Path, kinds: dict[str, str] | None = None) -> Loaded:
+    return from_frame(pytest.importorskip("polars").DataFrame(rows, strict=False), kinds=kinds)
+
+
+def of_arrays(rows: dict[str, list[Any]], folder: Path, kinds: dict[str, str] | None = None) -> Loaded:
+    return from_arrays(rows, kinds)
+
+
+READERS = [of_csv, of_parquet, of_pandas, of_pandas_extension_types, of_polars, of_arrays]
+Reader = Callable[..., Loaded]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_table_is_the_same_in_every_form(reader: Reader, tmp_path: Path) -> None:
+    loaded, expected = reader(ROWS, tmp_path), of_csv(ROWS, tmp_path)
+    assert loaded.kinds == KINDS and not loaded.problems
+    for name in ROWS:
+        np.testing.assert_array_equal(loaded.fields[name], expected.fields[name], err_msg=name)
+        assert loaded.fields[name].dtype == expected.fields[name].dtype
+    if reader is not of_arrays:
+        assert loaded.matrix == ("n", "gap", "x", "on", "maybe")
+        np.testing.assert_array_equal(loaded.fields["data"], expected.fields["data"])
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_kinds_of_an_earlier_reading_hold_in_every_form(reader: Reader, tmp_path: Path) -> None:
+    full = {name: [value for value in values if value is not None][:1] * 2 for name, values in ROWS.items()}
+    again = reader(full, tmp_path, KINDS)
+    assert again.kinds == KINDS and not again.problems
+    gone: dict[str, list[Any]] = {"name": [None, None], "x": [None, 1.0]}
+    assert reader(gone, tmp_path, KINDS).fields["name"].tolist() == ["", ""]
+    wrong = reader({"n": ["a", "b"], "x": [1.0, 2.0]}, tmp_path, KINDS)
+    assert "n" not in wrong.fields and "`n`" in wrong.problems["n"].headline
+    halves = reader({"n": [1.0, 2.5], "x": [1.0, 2.0]}, tmp_path, KINDS)
+    assert "2.5" in halves.problems["n"].headline and "integer" in halves.problems["n"].headline
+
+
+@pytest.mark.parametrize("reader", [of_pandas, of_polars])
+def test_frames_of_categories_and_decimals(reader: Reader, tmp_path: Path) -> None:
+    rows = {"kind": ["b", "a", None], "price": [Decimal("1.50"), None, Decimal("2")], "code": [7, 8, 7]}
+    if reader is of_pandas:
+        frame = pytest.importorskip("pandas").DataFrame(rows).astype({"kind": "category", "code": "category"})
+    else:
+        polars = pytest.importorskip("polars")
+        frame = polars.DataFrame(rows).with_columns(polars.col("kind").cast(polars.Categorical))
+    loaded = from_frame(frame, target="code")
+    assert loaded.fields["kind"].tolist() == ["b", "a", ""] and loaded.fields["target"].tolist() == [7, 8, 7]
+    np.testing.assert_array_equal(loaded.fields["price"], [1.5, np.nan, 2])
+    assert loaded.matrix == ("price",) and loaded.target == "code"
+
+
+@pytest.mark.parametrize("reader", [of_pandas, of_polars])
+def test_what_a_frame_may_not_hold(reader: Reader, tmp_path: Path) -> None:
+    loaded = reader({"x": [1, 2], "bag": [[1], [2]]}, tmp_path)
+    assert "`bag` h" in loaded.problems["bag"].headline and "neither" not in loaded.problems["bag"].headline
+    assert loaded.fields["x"].tolist() == [1, 2] and loaded.problems["data"] is loaded.problems["bag"]
+    with pytest.raises(SpecError, match="has no rows"):
+        reader({"x": []}, tmp_path)
+
+
+def test_names_of_a_frame() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert from_frame(pandas.DataFrame(np.eye(2))).matrix == ("0", "1")
+    with pytest.raises(SpecError, match="`a` is there 2 times"):
+        from_frame(pandas.DataFrame(np.eye(2), columns=["a", "a"]))
+    with pytest.raises(SpecError, match="a column is called"):
+        from_frame(pandas.DataFrame(np.eye(2), columns=pandas.MultiIndex.from_tuples([("a", 1), ("a", 2)])))
+    with pytest.raises(SpecError, match=r"not builtins\.dict"):
+        from_frame({"a": [1]})
+    with pytest.raises(SpecError, match=r"frame.collect\(\)"):
+        from_frame(pytest.importorskip("polars").DataFrame({"a": [1]}).lazy())
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+def test_types_of_parquet(tmp_path: Path) -> None:
+    table = pyarrow.table(
+        {
+            "d": pyarrow.array([Decimal("1.5"), None]),
+            "c": pyarrow.array(["y", None]).dictionary_encode(),
+            "s": pyarrow.array([1, 2], pyarrow.timestamp("ms")),
+            "t": pyarrow.array([datetime(2024, 1, 1, tzinfo=UTC), None], pyarrow.timestamp("us", "Europe/Zurich")),
+            "u": pyarrow.array([0, 2**63 - 1], pyarrow.uint64()),
+            "big": pyarrow.array([2**53 + 1, None]),
+            "bytes": pyarrow.array([b"a", b"b"]),
+            "nothing": pyarrow.nulls(2),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    loaded = read_parquet(tmp_path / "t.parquet")
+    np.testing.assert_array_equal(loaded.fields["d"], [1.5, np.nan])
+    assert loaded.fields["c"].tolist() == ["y", ""] and loaded.fields["u"].tolist() == [0, 2**63 - 1]
+    np.testing.assert_array_equal(loaded.fields["t"], np.array(["2024-01-01", "NaT"], "M8[s]"))
+    said = {name: problem.headline for name, problem in loaded.problems.items()}
+    assert said.keys() == {"s", "big", "bytes", "nothing", "data"}
+    assert "no parts of a second" in said["s"] and "binary" in said["bytes"] and "has no value" in said["nothing"]
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def test_arrays_keep_their_types_and_texts_are_columns(tmp_path: Path) -> None:
+    arrays = {
+        "image": np.zeros((3, 2, 2), np.uint8),
+        "x": np.array([1, 2, np.nan], np.float32),
+        "name": np.array(["b", "", "aa"]),
+        "when": np.array(["2024-01-01", "NaT", "2024-01-02"], "M8[D]"),
+        "other": np.arange(6, dtype=">f8").reshape(3, 2),
+        "z": np.ones(3, np.complex64),
+        "words": np.array([["a", "b"]] * 3),
+    }
+    np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+    (tmp_path / "f").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "f" / f"{name}.npy", array)
+    for loaded in (
+        from_arrays(arrays),
+        load_source(DataSource("data", "npz", {"path": "a.npz"}, WHOLE), tmp_path),
+        load_source(DataSource("data", "npy", {"path": "f"}, WHOLE), tmp_path),
+    ):
+        assert loaded.kinds == {"image": "int", "x": "float", "name": "text", "when": "date", "other": "float"}
+        assert loaded.fields["image"].dtype == np.uint8 and loaded.fields["x"].dtype == np.float32
+        assert loaded.fields["name"].tolist() == ["b", "", "aa"]
+        np.testing.assert_array_equal(loaded.fields["other"], arrays["other"])
+        assert loaded.problems.keys() == {"z", "words"} and "complex64" in loaded.problems["z"].headline
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"x": [1, 2], "y": [1]}, "`x` has 2, `y` has 1"),
+        ({"x": 1.0}, "`x` is a single number"),
+        ({}, "the data has no fields"),
+        ({"x": [[1, 2], [3]]}, "its rows differ in shape"),
+        ({"x": [1, "a"]}, r"`x` holds integers \('1' in row 0 \(from 0\)\), but 'a' in row 1"),
+        ({"x": [True, 2]}, "`x` holds booleans"),
+        ({"x": [object(), None]}, "`x` has object in row 0"),
+    ],
+)
+def test_arrays_that_are_no_data(arrays: dict[str, Any], says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        from_arrays(arrays)
+
+
+# ---------------------------------------------------------------- scikit-learn
+
+
+def test_data_sets_of_scikit_learn_name_their_columns_and_classes() -> None:
+    iris = load_source(DataSource("data", "sklearn", {"name": "iris"}, WHOLE), Path())
+    assert iris.classes["target"] == ("setosa", "versicolor", "virginica")
+    assert iris.columns_of["data"][0] == "sepal length (cm)" and len(iris.columns_of["data"]) == 4
+    diabetes = load_source(DataSource("data", "sklearn", {"name": "diabetes"}, WHOLE), Path())
+    assert not diabetes.classes and len(diabetes.columns_of["data"]) == 10
+
+
+# ---------------------------------------------------------------- files that no spec names
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz", "npy", "folder"])
+@pytest.mark.parametrize("kind", ["csv", "sklearn", "generate"])
+def test_a_users_own_file_is_read_by_its_name(form: str, kind: str, tmp_path: Path) -> None:
+    x = np.array([1.5, 2.5])
+    (tmp_path / "x").mkdir()
+    written = {"csv": "t.csv", "parquet": "t.parquet", "npz": "t.npz", "npy": "x.npy", "folder": "x"}[form]
+    of_csv({"x": [1.5, 2.5]}, tmp_path)
+    of_parquet({"x": [1.5, 2.5]}, tmp_path)
+    np.savez(tmp_path / "t.npz", x=x)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "x" / "x.npy", x)
+    arguments = {"csv": {"path": "other.csv", "target": None}, "sklearn": {"name": "iris"}, "generate": {}}[kind]
+    source = DataSource("data", kind, arguments, WHOLE)
+    for loaded in (load_source(source, Path("/nowhere"), path=tmp_path / written), load_file(tmp_path / written)):
+        np.testing.assert_array_equal(loaded.fields["x"], x)
+        assert loaded.fields["index"].tolist() == [0, 1] and loaded.where == written
+
+
+def test_a_file_of_an_unknown_kind(tmp_path: Path) -> None:
+    (tmp_path / "t.doc").write_text("x")
+    with pytest.raises(SpecError, match=r"t\.doc is not known as a file of data"):
+        load_file(tmp_path / "t.doc")
+    with pytest.raises(SpecError, match="there is no file"):
+        load_file(tmp_path / "u.doc")
+    with pytest.raises(SpecError, match="there is no file"):
+        load_file(tmp_path / "u.csv")
