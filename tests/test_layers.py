@@ -30,7 +30,7 @@ compiler.ir
 compiler.ops compiler.interpret
 compiler.passes compiler.autodiff compiler.spec
 compiler.program
-compiler.combining compiler.gradients compiler.counting
+compiler.combining compiler.gradients compiler.counting compiler.ranges
 compiler.elaborate.core
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model

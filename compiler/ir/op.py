@@ -32,6 +32,14 @@ class Trait(Flag):
     """Its result jumps as its inputs change, so a gradient through it is refused, not zero."""
     VIEW = auto()
     """Moves no arithmetic: reshapes, transposes, slices."""
+    KEEPS = auto()
+    """Every element of its inputs stands unchanged in its result (where both are integers)."""
+    PADS = auto()
+    """Elements that are of none of its inputs stand in its result."""
+    PART = auto()
+    """The elements of its results are some of those of its input, unchanged."""
+    CHOOSES = auto()
+    """Elements of its inputs may have no part in its result, which is finite though they are NaN."""
 
 
 class TypeProblem(Exception):  # noqa: N818 - becomes a diagnostic; it is not an error of the program
@@ -101,6 +109,20 @@ class Arithmetic(Record):
         return Arithmetic(self.multiplications + other.multiplications, self.additions + other.additions)
 
 
+class Places(Record):
+    """What an input of indices may name: one of ``count`` places, counted from 0.
+
+    Attributes:
+        count: how many there are.
+        noun: what they are, in the plural.
+        certain: whether an index that names none is an error; else its result is NaN, and may be left out.
+    """
+
+    count: Dim
+    noun: str
+    certain: bool = True
+
+
 class Op(Record):
     """Base of all ops. Ops are records, so they hash, compare and print by their attributes."""
 
@@ -154,6 +176,10 @@ class Op(Record):
         input), and ``result`` the axis of the results that has their size. Where an op does not say so, they may meet.
         """
         return False
+
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        """The inputs that are indices, by position, and what they may name."""
+        return {}
 
     def symbols(self) -> set[str]:
         """Names of dims among the attributes."""

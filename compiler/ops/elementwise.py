@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, TypeProblem, register
+from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
@@ -278,7 +278,7 @@ class Round(ZeroGradient):
 class Where(Op):
     """``a`` where the condition holds, else ``b``. What is not selected gets the gradient ``dy * 0``."""
 
-    traits = ELEMENTWISE
+    traits = ELEMENTWISE | Trait.CHOOSES
     onnx = OnnxOp("Where")
 
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
@@ -315,6 +315,7 @@ class Where(Op):
 class Cast(Op):
     """Convert to another dtype: floats to integers truncate, numbers to bool are ``x != 0``."""
 
+    traits = Trait.PURE | Trait.KEEPS
     onnx = OnnxOp("Cast", attributes={"dtype": "to"})
     dtype: DType = DType.f32
 

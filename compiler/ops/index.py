@@ -6,14 +6,14 @@ provider; CUDA does not look. What this module does not do: slices between stati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim
-from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, Places, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
@@ -55,6 +55,9 @@ class Gather(Op):
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return places[0] is None or (places[1] is None and places[0] != self.axis)
 
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {1: _along(inputs[0], self.axis)}
+
     def evaluate(self, x: Any, indices: Any) -> Any:
         return np.take(x, indices, axis=self.axis)
 
@@ -73,6 +76,9 @@ class ScatterAdd(Op):
         _check_indices(self.name, indices)
         _check_updates(self.name, x, updates, (*indices.shape, *x.shape[1:]))
         return x
+
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {1: _along(inputs[0], 0)}
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         return Arithmetic(additions=inputs[2].size)
@@ -109,6 +115,9 @@ class GatherElements(Op):
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return self.axis not in places and one_place(places)
 
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {1: _along(inputs[0], self.axis)}
+
     def evaluate(self, x: Any, indices: Any) -> Any:
         return np.take_along_axis(x, indices, axis=self.axis)
 
@@ -127,6 +136,9 @@ class ScatterElementsAdd(Op):
         _check_updates(self.name, x, updates, indices.shape)
         return x
 
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {1: _along(inputs[0], self.axis)}
+
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         return Arithmetic(additions=inputs[2].size)
 
@@ -144,6 +156,10 @@ class ScatterElementsAdd(Op):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
         return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
+
+
+def _along(x: TensorType, axis: int) -> Places:
+    return Places(x.shape[axis], "rows" if axis == 0 else f"places along axis {axis}")
 
 
 def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None:
@@ -172,6 +188,9 @@ class OneHot(Op):
 
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return True
+
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {0: Places(self.depth, "classes", certain=False)}
 
     def evaluate(self, indices: Any) -> Any:
         return (indices[..., None] == np.arange(self.depth.evaluate({}))).astype(self.dtype.numpy)

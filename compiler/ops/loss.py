@@ -3,14 +3,14 @@ classes share. All others are library code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
+from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, Places, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
@@ -43,6 +43,9 @@ class CrossEntropy(Op):
         for left, right in zip(logits.shape, label.shape, strict=False):
             check_equal(left, right, headline, operands=(1, 0), help=help)
         return TensorType(logits.dtype, logits.shape[:-1])
+
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {1: Places(inputs[0].shape[-1], "classes")}
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         """For C classes, a sum of C terms and a difference."""
@@ -82,6 +85,8 @@ class ClassCheck(Op):
     whereas a loss of the last class for -1, or of 0, would pass. Backward: ``dy``, as if all were classes.
     """
 
+    classes: Dim = ONE
+
     remedy = "a label is one of the integers from 0 up to the number of classes, which is not included: mend the data"
 
     def infer(self, x: TensorType, label: TensorType, known: TensorType) -> TensorType:
@@ -95,6 +100,9 @@ class ClassCheck(Op):
 
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return one_place(places)
+
+    def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
+        return {1: Places(self.classes, "classes", certain=False)}
 
     def evaluate(self, x: Any, label: Any, known: Any) -> Any:
         return np.where(label == known, x, np.asarray(np.nan, x.dtype))
@@ -111,7 +119,7 @@ class ClassCheck(Op):
 
 def class_check(x: Value, label: Value, classes: Dim | int) -> Value:
     """``x``, NaN where the label is not one of ``0 ... classes - 1``."""
-    return current_builder().add(ClassCheck(), x, label, nearest_class(label, classes))
+    return current_builder().add(ClassCheck(Dim.of(classes)), x, label, nearest_class(label, classes))
 
 
 def nearest_class(label: Value, classes: Dim | int) -> Value:

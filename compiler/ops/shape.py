@@ -22,6 +22,7 @@ from archonnx.grammar.record import field
 from .broadcasting import broadcast_shapes, check_broadcast
 
 VIEW = Trait.PURE | Trait.VIEW
+KEEPS = VIEW | Trait.KEEPS
 SHOWN = 16
 """Constants of up to this many elements are written out in the text of a graph."""
 MERGED = 64
@@ -79,7 +80,7 @@ class Constant(Op):
 class StopGradient(Op):
     """The same tensor, through which no gradient flows. Export leaves it out."""
 
-    traits = VIEW
+    traits = KEEPS
 
     stops_gradient: ClassVar[bool] = True
 
@@ -108,7 +109,7 @@ class Broadcast(Op):
     Export leaves it out where the ONNX op that reads it broadcasts by itself.
     """
 
-    traits = VIEW
+    traits = KEEPS
     shape: tuple[Dim, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:
@@ -153,7 +154,7 @@ def _proportional(a: Dim, b: Dim) -> bool:
 class Reshape(Op):
     """The same elements in row-major order under another shape."""
 
-    traits = VIEW
+    traits = KEEPS
     shape: tuple[Dim, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:
@@ -201,7 +202,7 @@ class Reshape(Op):
 class Transpose(Op):
     """Axes in another order: axis ``i`` of the result is axis ``permutation[i]`` of ``x``."""
 
-    traits = VIEW
+    traits = KEEPS
     onnx = OnnxOp("Transpose", attributes={"permutation": "perm"})
     permutation: tuple[int, ...] = ()
 
@@ -228,7 +229,7 @@ class Transpose(Op):
 class Unsqueeze(Op):
     """New axes of size 1; ``axes`` are their places in the result, in order."""
 
-    traits = VIEW
+    traits = KEEPS
     axes: tuple[int, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:
@@ -256,7 +257,7 @@ class Unsqueeze(Op):
 class Squeeze(Op):
     """Drop axes, which have size 1."""
 
-    traits = VIEW
+    traits = KEEPS
     axes: tuple[int, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:

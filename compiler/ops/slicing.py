@@ -14,19 +14,19 @@ import numpy as np
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ZERO, Dim
 from archonnx.compiler.ir.facts import at_most, same
-from archonnx.compiler.ir.op import Emitter, Op, TypeProblem, register
+from archonnx.compiler.ir.op import Emitter, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
 
 from .checks import check_divides, check_dtypes, one_place
-from .shape import VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
+from .shape import KEEPS, VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
 
 
 @register
 class Concat(Op):
     """Tensors one after the other along one axis."""
 
-    traits = VIEW
+    traits = KEEPS
     axis: int = 0
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -76,7 +76,7 @@ class Concat(Op):
 class Split(Op):
     """Parts of these sizes along one axis, which they fill."""
 
-    traits = VIEW
+    traits = VIEW | Trait.PART
     axis: int = 0
     sizes: tuple[Dim, ...] = ()
 
@@ -116,7 +116,7 @@ class Split(Op):
 class Slice(Op):
     """The elements from ``starts`` up to ``ends`` by positive ``steps`` along some axes; bounds lie in range."""
 
-    traits = VIEW
+    traits = VIEW | Trait.PART
     axes: tuple[int, ...] = ()
     starts: tuple[Dim, ...] = ()
     ends: tuple[Dim, ...] = ()
@@ -170,7 +170,7 @@ def _spaced(x: Value, axis: int, step: int, length: Dim) -> Value:
 class Reverse(Op):
     """The elements in opposite order along some axes."""
 
-    traits = VIEW
+    traits = KEEPS
     axes: tuple[int, ...] = ()
 
     def infer(self, x: TensorType) -> TensorType:
@@ -204,6 +204,7 @@ class Reverse(Op):
 class Pad(Op):
     """One number around: ``before[i]`` times in front of axis ``i``, ``after[i]`` times behind."""
 
+    traits = Trait.PURE | Trait.KEEPS | Trait.PADS
     before: tuple[Dim, ...] = ()
     after: tuple[Dim, ...] = ()
     number: float = 0.0

@@ -29,9 +29,12 @@ from archonnx.compiler.onnx_export import Target, export
 from archonnx.compiler.passes.manager import Pass, optimise
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import OPSET, STEP, Assumption, ModelProgram, TrainProgram
+from archonnx.compiler.ranges import field_ranges
 from archonnx.compiler.steps import initial_state
 from archonnx.grammar.diagnostics import did_you_mean, fail
-from archonnx.runtime.assumptions import as_metadata, of_graph
+from archonnx.runtime import assumptions
+from archonnx.runtime.assumptions import of_graph
+from archonnx.runtime.data import ranges
 from archonnx.runtime.data.batch import batch_symbol
 from archonnx.runtime.training.programs import program_named
 from archonnx.runtime.training.trainer import EVALUATION_STEP
@@ -201,6 +204,7 @@ def as_onnx(
     asked = options or GraphOptions()
     graph = optimise(artifact.make(), verify=verify, observer=observer)
     assumed = artifact.assumptions if artifact.kind == "entry" else of_graph(graph, artifact.assumptions)
+    taken = field_ranges(graph, graph.inputs)
     fixed = dict(weights or {})
     if not artifact.trains:
         fixed[STEP] = np.array(EVALUATION_STEP, np.int64)
@@ -208,6 +212,6 @@ def as_onnx(
         graph,
         target=asked.target,
         constants={name: array for name, array in fixed.items() if name in graph.inputs},
-        metadata={"archonnx.model": model, **as_metadata(assumed)},
+        metadata={"archonnx.model": model, **assumptions.as_metadata(assumed), **ranges.as_metadata(taken)},
         opset=asked.opset,
     )

@@ -16,7 +16,9 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import PRODUCER, SEED, Assumption
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.assumptions import check_arrays, from_metadata, read_dim
+from archonnx.runtime import assumptions
+from archonnx.runtime.assumptions import check_arrays, read_dim
+from archonnx.runtime.data import ranges
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
 from archonnx.runtime.device.session import Session, SessionOptions, call, open_session, rewrite_help
 
@@ -29,6 +31,7 @@ class ExportedModel:
     inputs: Mapping[str, TensorType]
     outputs: Mapping[str, TensorType]
     assumptions: tuple[Assumption, ...]
+    in_range: ranges.RangeCheck
 
     @staticmethod
     def open(path: Path, options: SessionOptions) -> ExportedModel:
@@ -38,8 +41,15 @@ class ExportedModel:
         about = handle.get_modelmeta()
         if about.producer_name != PRODUCER:
             fail("AX0508", f"{path} was not written by archonnx", None, help=rewrite_help(path))
-        assumptions = from_metadata(about.custom_metadata_map)
-        return ExportedModel(session, _types(handle.get_inputs()), _types(handle.get_outputs()), assumptions)
+        metadata = about.custom_metadata_map
+        inputs = _types(handle.get_inputs())
+        return ExportedModel(
+            session,
+            inputs,
+            _types(handle.get_outputs()),
+            assumptions.from_metadata(metadata),
+            ranges.RangeCheck(ranges.from_metadata(metadata), inputs),
+        )
 
     @property
     def fields(self) -> dict[str, TensorType]:
@@ -60,6 +70,7 @@ class ExportedModel:
         arrays = checked(given, fields)
         check_dim_arguments(dim_arguments(fields, self.outputs.values()), arrays, fields)
         check_arrays(self.assumptions, fields, arrays)
+        self.in_range(arrays)
         return arrays
 
     def _run(self, arrays: Mapping[str, Array], seed: int) -> dict[str, Array]:

@@ -14,10 +14,12 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import SEED, STEP, ModelProgram
+from archonnx.compiler.ranges import field_ranges
 from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments
+from archonnx.runtime.data.ranges import RangeCheck
 from archonnx.runtime.training.programs import prepare
 from archonnx.runtime.training.trainer import initial_values
 
@@ -60,6 +62,7 @@ def checked_inputs(
     check_dim_arguments(dim_arguments(types, (value.type for value in traced.graph.values())), arrays, types)
     assumed = model.entry_assumptions.get(graph, ()) if entry else of_graph(traced.graph, model.assumptions)
     check_arrays(assumed, types, arrays)
+    RangeCheck(field_ranges(traced.graph, types), types)(arrays)
     return arrays
 
 

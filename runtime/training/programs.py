@@ -20,6 +20,7 @@ from archonnx.grammar.record import replace
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import PARTS, Parts, check_rows, share_out
 from archonnx.runtime.data.plain import plain_fields
+from archonnx.runtime.data.ranges import Given, check_set
 from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.figures import from_json, to_json
@@ -122,6 +123,7 @@ def prepare(
         )
     loaded = load_source(program.source, base, settings.seed)
     fed = feed_fields(model, program, plain_fields(loaded, program.source.span))
+    check_set(model, program, fed, _given(program))
     examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
     if parts is not None:
         check_rows(parts, examples.count, program.span)
@@ -129,6 +131,16 @@ def prepare(
     by_example = {name: array for name, array in fed.items() if name not in program.whole}
     shared = share_out(examples.count, settings.split, loaded, by_example, program.span, shuffle=settings.shuffle)
     return Prepared(examples, *shared)
+
+
+def _given(program: TrainProgram) -> Given:
+    """What messages say of the data of a program."""
+
+    def expression(field: str) -> str | None:
+        feed = program.feeds.get(field)
+        return f"data.{field}" if feed is None else feed.statement.value.span.text
+
+    return Given(expression=expression)
 
 
 def run_programs(

@@ -18,9 +18,11 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram
+from archonnx.compiler.ranges import field_ranges, merged
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
+from archonnx.runtime.data.ranges import RangeCheck
 from archonnx.runtime.device.session import Session, SessionOptions, call, choose_device, open_graph
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.measures.set_metrics import Gathered
@@ -98,6 +100,9 @@ class Trainer:
         )
         self.parameters = Parameters(model, self.runner)
         self._batch_types = {name: model.fields[name].type for name in self.runner.fields}
+        self._in_range = RangeCheck(
+            merged(r for step in steps for r in field_ranges(step.graph, step.fields)), self._batch_types
+        )
         self._accepted: set[Hashable] = set()
         """Forms of batches that were found good; checking costs more than a small step."""
         self._functions: dict[str, Function] = {}
@@ -134,11 +139,13 @@ class Trainer:
         """The batch as the steps take it, looked at closely if its form is new."""
         form = _form(batch)
         if form in self._accepted:
+            self._in_range(batch)
             return batch
         unused = self.model.fields.keys() - self._batch_types.keys()
         arrays = checked({name: array for name, array in batch.items() if name not in unused}, self._batch_types)
         if all(arrays[name] is batch[name] for name in arrays):  # one that was converted is looked at again next time
             self._accepted.add(form)
+        self._in_range(arrays)
         return arrays
 
     def gradients(self, batch: Mapping[str, Any], loss: str = "objective") -> dict[str, Array]:
@@ -193,7 +200,9 @@ class Trainer:
         if name not in self._functions:
             graph = make()
             assumptions = of_graph(graph, self.model.assumptions)
-            self._functions[name] = Function(graph, self, assumptions, ignored=self.model.fields)
+            self._functions[name] = Function(
+                graph, self, assumptions, ignored=self.model.fields, judged=self.model.training.graph
+            )
         return self._functions[name]
 
 
@@ -257,7 +266,12 @@ class Parameters(Mapping[str, Array]):
 class Function:
     """A graph of the model with symbolic dims, run on the trainer's current parameters.
 
-    ``ignored`` are names that may be given although the graph does not use them.
+    Args:
+        graph: what it computes.
+        trainer: whose parameters it takes.
+        assumptions: what must hold of sizes.
+        ignored: names that may be given although the graph does not use them.
+        judged: a graph that says, as well, which of its inputs are indices: in a gradient labels are clipped.
     """
 
     def __init__(
@@ -266,12 +280,16 @@ class Function:
         trainer: Trainer,
         assumptions: Sequence[Assumption],
         ignored: Container[str] = (),
+        judged: Graph | None = None,
     ) -> None:
         self._trainer, self._assumptions, self._ignored = trainer, assumptions, ignored
         self._parameters = [name for name in graph.inputs if name in trainer.model.parameters]
         special = {SEED, STEP, *self._parameters}
         self.types = {name: value.type for name, value in graph.inputs.items() if name not in special}
         self._outputs = {name: value.type for name, value in graph.outputs.items()}
+        graphs = [graph] if judged is None else [graph, judged]
+        ranges = merged(r for one in graphs for r in field_ranges(one, self.types))
+        self._in_range = RangeCheck(ranges, self.types)
         self._sizes = dim_arguments(self.types, (value.type for value in graph.values()))
         self._draws = SEED in graph.inputs, STEP in graph.inputs
         self._graph = graph
@@ -299,6 +317,7 @@ class Function:
         )
         check_dim_arguments(self._sizes, arrays, self.types)
         check_arrays(self._assumptions, self.types, arrays)
+        self._in_range(arrays)
         return arrays
 
     def _run(self, arrays: Mapping[str, Array], step: int, seed: int) -> dict[str, Array]:
