@@ -13,6 +13,8 @@ import numpy as np
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.grammar.diagnostics import Report, did_you_mean
 
+from .casting import Misfit, cast_exactly
+
 
 def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str = "field") -> dict[str, Array]:
     """Arrays in the dtypes of their fields, after checking names, ranks, sizes and dtypes; all mistakes at once.
@@ -56,30 +58,22 @@ def _checked(
         report.error("AX0608", f"the {what} `{name}` is not an array: its rows differ in length", None)
         return np.zeros(())
     shown = f"`{name}` is {type_}; given: {describe(array)}"
-    if not _castable(array, type_.dtype, isinstance(given, np.ndarray | np.generic)):
+    cast = cast_exactly(array, type_.dtype)
+    if isinstance(cast, Misfit):
+        report.error("AX0608", f"the {what} {shown}: {cast}", None)
+    elif not _castable(array, type_.dtype, isinstance(given, np.ndarray | np.generic)):
         report.error(
             "AX0608",
             f"the {what} {shown}: the dtype does not fit",
             None,
-            help=f'convert it: `.astype("{type_.dtype.numpy}")`' if array.dtype.kind in "fiub" else None,
+            help=f'convert it: `.astype("{type_.dtype.numpy}")`',
         )
     elif array.ndim != type_.rank:
         needed = "1 axis is" if type_.rank == 1 else f"{type_.rank} axes are"
         report.error("AX0608", f"the {what} {shown}: {needed} needed, not {array.ndim}", None)
     else:
         _check_sizes(name, array, type_, sizes, shown, what, report)
-    return _cast(array, type_, shown, what, report) if array.dtype.kind in "fiub" else array
-
-
-def _cast(array: Array, type_: TensorType, shown: str, what: str, report: Report) -> Array:
-    """The array in a dtype, which may be less precise, but must hold its finite numbers."""
-    try:
-        with np.errstate(over="raise"):
-            return array.astype(type_.dtype.numpy, copy=False)
-    except FloatingPointError:
-        largest = np.abs(array[np.isfinite(array)]).max()
-        report.error("AX0608", f"the {what} {shown}: {largest:.4g} is beyond {type_.dtype}", None)
-        return array
+    return array if isinstance(cast, Misfit) else cast
 
 
 def _check_sizes(
@@ -152,20 +146,16 @@ def check_dim_arguments(names: Iterable[str], arrays: Mapping[str, Array], types
 
 
 def _castable(array: Array, dtype: DType, typed: bool) -> bool:
-    """Whether nothing but precision is lost. Untyped Python numbers also fit any float or (integers) any integer."""
+    """Whether an array whose values a dtype holds may be converted without being asked to.
+
+    Untyped Python numbers also fit any float.
+    """
     kind = array.dtype.kind
     if dtype is DType.bool:
         return kind == "b"
     if dtype.is_float:
         return kind == "f" or (kind in "iu" and (not typed or array.dtype.itemsize < dtype.numpy.itemsize))
-    return kind in "iu" and _in_range(array, dtype)
-
-
-def _in_range(array: Array, dtype: DType) -> bool:
-    if np.can_cast(array.dtype, dtype.numpy) or array.size == 0:
-        return True
-    limits = np.iinfo(np.dtype(dtype.numpy.name))
-    return bool(array.min() >= limits.min) and bool(array.max() <= limits.max)
+    return kind in "iu"
 
 
 def describe(array: Array) -> str:

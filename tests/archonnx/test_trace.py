@@ -132,7 +132,7 @@ def test_a_run_and_its_parameters(typed: Any, tmp_path: Path) -> None:
         (["x=[[1, 2], [3]]", "y=[[0]]"], "its rows differ in length"),
         (["x=[[1, 2, 3]]", "y=[[0]]"], "axis 1 has 3 elements, not 2"),
         (["x=[[1, 2], [3, 4]]", "y=[[0]]"], "B is 1 here and 2 in `x`"),
-        (["x=[[1, -1e39]]", "y=[[0]]"], "1e+39 is beyond f32"),
+        (["x=[[1, -1e39]]", "y=[[0]]"], "-1e+39 in row 0 at [1] is beyond f32"),
         (["x=no.npy"], "there is no file no.npy"),
         (["x=no.json"], "there is no file no.json"),
         (["X=[[1, 2]]", "y=[[0]]"], "there is no field `X`"),

@@ -121,7 +121,7 @@ def test_a_model_that_draws_is_exported_with_its_seed_alone(run: Run, trainer: T
         ("sample", {}, "`n: i64[]` is not given"),
         ("sample", {"n": 3, "x": 1}, "no field `x`"),
         ("sample", {"n": -1}, "is a size; given: -1"),
-        ("sample", {"n": 2.5}, "the dtype does not fit"),
+        ("sample", {"n": 2.5}, "2.5 is a fraction"),
         ("tiled", {"n": 2, "z": np.zeros((3, 3), np.float32)}, "given: f32[3, 3], and n = 2"),
     ],
 )

@@ -101,7 +101,7 @@ def test_arrays_of_other_dtypes_are_taken_only_where_nothing_is_lost() -> None:
         ({"x": np.zeros((40, 4), np.float32)}, "AX0608", "axis 1 has 4 elements, not 3"),
         ({"x": np.zeros((40, 3, 1), np.float32)}, "AX0608", "2 axes are needed, not 3"),
         ({"y": np.zeros(39, np.float32)}, "AX0608", "B is 39 here and 40 in `x`"),
-        ({"y": np.array(["a"] * 40)}, "AX0608", "the dtype does not fit"),
+        ({"y": np.array(["a"] * 40)}, "AX0608", "'a' in row 0 is a text"),
         ({"y": [[1.0], [1.0, 2.0]]}, "AX0608", "its rows differ in length"),
     ],
 )
