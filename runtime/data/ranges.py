@@ -131,7 +131,7 @@ def _refused(r: FieldRange, array: Array, sizes: Mapping[str, int], given: Given
         "AX0630",
         f"`{r.field}` is {array[at]}{_place(r.field, at, given)}: {user}",
         r.span,
-        notes=[f"{wrong.size} of its {indices.size} numbers are out of range: {shown}"] if indices.size > 1 else [],
+        notes=[f"out of range: {shown}; that is {wrong.size} of {indices.size} numbers"] if indices.size > 1 else [],
         help=_help(r, indices, count, given),
     )
     return True

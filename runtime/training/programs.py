@@ -18,6 +18,7 @@ from archonnx.compiler.settings import TrainSettings, Transfer
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.parts import PARTS, Parts, check_rows, share_out
 from archonnx.runtime.data.plain import plain_fields
 from archonnx.runtime.data.ranges import Given, check_set
@@ -123,7 +124,7 @@ def prepare(
         )
     loaded = load_source(program.source, base, settings.seed)
     fed = feed_fields(model, program, plain_fields(loaded, program.source.span))
-    check_set(model, program, fed, _given(program))
+    check_set(model, program, fed, _given(program, loaded))
     examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
     if parts is not None:
         check_rows(parts, examples.count, program.span)
@@ -133,14 +134,20 @@ def prepare(
     return Prepared(examples, *shared)
 
 
-def _given(program: TrainProgram) -> Given:
+def _given(program: TrainProgram, loaded: Loaded) -> Given:
     """What messages say of the data of a program."""
+
+    def row(field: str, number: int) -> str:
+        if field in program.whole:
+            return f"row {number}"
+        line = f"example {number}" if loaded.lines is None else f"line {loaded.lines[number]}"
+        return f"{line} of {loaded.where}"
 
     def expression(field: str) -> str | None:
         feed = program.feeds.get(field)
         return f"data.{field}" if feed is None else feed.statement.value.span.text
 
-    return Given(expression=expression)
+    return Given(row, expression)
 
 
 def run_programs(

@@ -167,7 +167,8 @@ def test_a_training_is_refused_before_its_first_step(
     (tmp_path / "pets.csv").write_text("a,b,pet\n" + "".join(f"{k},0.5,{k}\n" for k in labels))
     (tmp_path / "pets.arch").write_text(TRAIN.replace("SMOOTHING", smoothing))
     found = refused(lambda: archonnx.train(tmp_path / "pets.arch", out=tmp_path / "run", device="cpu"))
-    assert f"`pet` is {bad} in row {row}" in found.headline and "1 of its 5 numbers" in found.notes[0]
+    assert f"`pet` is {bad} in line {row + 2} of pets.csv:" in found.headline
+    assert found.notes == (f"out of range: {bad}; that is 1 of 5 numbers",)
     assert not (tmp_path / "run").exists()
 
 
