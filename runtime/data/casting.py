@@ -75,7 +75,7 @@ def cast_exactly(array: Array, dtype: DType) -> Array | Misfit:
     return _first(array, wrong, dtype) if wrong.any() else cast
 
 
-def _not_held(array: Array, cast: Array, dtype: DType) -> npt.NDArray[np.bool_]:
+def _not_held(array: npt.NDArray[Any], cast: npt.NDArray[Any], dtype: DType) -> Any:
     """Where a dtype does not hold the value."""
     if dtype.is_float:
         return np.isfinite(array) & ~np.isfinite(cast)
@@ -94,7 +94,7 @@ def _limits(dtype: DType) -> tuple[int, int]:
     return int(limits.min), int(limits.max) + 1
 
 
-def _first(array: Array, wrong: npt.NDArray[np.bool_], dtype: DType) -> Misfit:
+def _first(array: Array, wrong: npt.NDArray[Any], dtype: DType) -> Misfit:
     at = tuple(map(int, np.unravel_index(int(wrong.argmax()), array.shape)))
     value: Any = array[at]
     return Misfit(at, value.item() if array.dtype.kind in "biufUS" else value, _reason(value, array.dtype.kind, dtype))
