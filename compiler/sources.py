@@ -130,10 +130,29 @@ class ParquetSource(Settings):
 
 @source("images")
 class ImagesSource(Settings):
-    """``images("pets", size=[32, 32])``: ``image`` and ``label`` from a folder whose subfolders are the classes."""
+    """``images("pets", size=[32, 32])``: pictures from a folder whose subfolders are the classes.
+
+    ``image`` is [n, c, h, w] from 0 to 1, ``label`` the number of the subfolder, ``file`` the name of the picture. A
+    folder of pictures without subfolders has no ``label``.
+    """
 
     path: str
+    """The folder, from the folder of the spec."""
     size: Annotated[list[PositiveCount], Field(min_length=2, max_length=2)] | None = None
+    """Height and width to which every picture is scaled; they must be of one size unless it is given."""
+    colour: Literal["grey", "rgb"] | None = None
+    """One channel or three; grey if all pictures are grey, unless it is given."""
+    masks: str | None = None
+    """A folder with a picture of the same name for each, whose pixels are class numbers: ``mask``, i64[n, h, w]."""
+    classes: list[str] | None = None
+    """The subfolders that are the classes, in the order of their numbers; all of them by their names unless given."""
+
+    @field_validator("classes")
+    @classmethod
+    def _once(cls, classes: list[str] | None) -> list[str] | None:
+        if classes is not None and len(set(classes)) < len(classes):
+            raise ValueError("each class is named once")
+        return classes
 
 
 def source_arguments(

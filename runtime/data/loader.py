@@ -92,6 +92,10 @@ class Place:
         """A folder; SpecError if there is none."""
         return self._found(name, "folder", Path.is_dir)
 
+    def beside(self, name: str) -> Path:
+        """A folder that goes with the one that the spec names, which nothing replaces; SpecError if there is none."""
+        return self._inside(name, "folder", Path.is_dir)
+
     def _found(self, name: str, what: str, exists: Callable[[Path], bool]) -> Path:
         if self.path is None:
             return self._inside(name, what, exists)

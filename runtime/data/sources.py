@@ -47,7 +47,7 @@ def load_source(
         drawn = interpret(source.graph, {SEED: np.int64(seed)} if SEED in source.graph.inputs else {})
         return numbered(Loaded(drawn, "the generated data"), source.span)
     given = {**source.arguments, **{name: v for name, v in (settled or {}).items() if source.arguments[name] is None}}
-    return _load(source.kind, given, Place(base, source.span, path, kinds or {}))
+    return _load(source.kind, given, Place(base, source.span if path is None else None, path, kinds or {}))
 
 
 def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:

@@ -131,7 +131,7 @@ def test_images_are_scaled_to_one_size_if_that_is_asked_for(tmp_path: Path) -> N
 def test_bad_folders_of_images_are_told(tmp_path: Path) -> None:
     assert "there is no folder `pets`" in refused("AX0601", "images", tmp_path, path="pets")
     (tmp_path / "pets/a").mkdir(parents=True)
-    assert "has no images in subfolders" in refused("AX0604", "images", tmp_path, path="pets")
+    assert "has no pictures" in refused("AX0604", "images", tmp_path, path="pets")
     (tmp_path / "pets/a/1.png").write_text("text")
     assert "`pets/a/1.png` is not an image that can be read" in refused("AX0604", "images", tmp_path, path="pets")
     Image.fromarray(np.zeros((2, 2), dtype=np.uint16)).save(tmp_path / "pets/a/1.png")

@@ -1,0 +1,251 @@
+"""Pictures as arrays, the same in training and in prediction: turned as their camera says, scaled, grey or colour.
+
+What this module does not do: number classes (the loader of folders does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archonnx.compiler.ir.types import Array
+from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.grammar.source import Span
+from archonnx.runtime.extras import missing
+
+from .loader import PICTURES
+
+GREY = frozenset({"1", "L", "LA"})
+COLOUR = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV"})
+"""Modes of eight bits or fewer, which become RGB; a palette is colour, and transparency is dropped."""
+NUMBERS = frozenset({"1", "L", "P", "I", "I;16"})
+"""Modes whose pixels are numbers, as those of masks are."""
+SHOWN = 5
+Size = Sequence[int]
+"""Height and width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file, and the folder from which its name is told."""
+
+    path: Path
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """``cat/1.png``."""
+        return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def folder(self) -> str:
+        """``cat``."""
+        return self.path.parent.name
+
+    @property
+    def stem(self) -> str:
+        """``cat/1``."""
+        return self.path.relative_to(self.root).with_suffix("").as_posix()
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return named(self.path, self.root) if self.path.parent != self.root else f"`{self.path.name}`"
+
+
+def read_pictures(
+    paths: Path | Sequence[Path], size: Size | None = None, channels: int | None = None, span: Span | None = None
+) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    """Pictures as f32[n, c, h, w] from 0 to 1, and their names.
+
+    Args:
+        paths: pictures, and folders of pictures with or without subfolders.
+        size: height and width to which they are scaled; they must be of one size unless it is given.
+        channels: 1 for grey or 3 for RGB; grey if all of them are, unless it is given.
+        span: the place of the spec that asked for it.
+    """
+    needs_pillow(span)
+    given = [paths] if isinstance(paths, Path) else paths
+    found = [picture for path in given for picture in pictures_of(path, span)]
+    return read_all(found, size, channels, span), tuple(picture.name for picture in found)
+
+
+def needs_pillow(span: Span | None) -> None:
+    """SpecError unless Pillow is installed."""
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        missing("reading images", "Pillow", "images", span)
+
+
+def pictures_of(root: Path, span: Span | None = None) -> list[Picture]:
+    """The pictures of a folder, those of its subfolders in order, or a single one; SpecError if they are not plain."""
+    if not root.exists():
+        fail("AX0601", f"there is no file or folder {root}", span)
+    if root.is_file():
+        return [Picture(root, root.parent)]
+    folders = [path for path in listed(root) if path.is_dir()]
+    flat = [path for path in listed(root) if path.is_file()]
+    pictures = [path for path in flat if path.suffix.lower() in PICTURES]
+    if folders and pictures:
+        fail(
+            "AX0604",
+            f"`{root.name}` has pictures beside its folders: {named(pictures[0], root)}, {named(folders[0], root)}",
+            span,
+            help="each picture stands in the folder of its class, or all of them in one folder without others",
+        )
+    nested = [path for folder in folders for path in listed(folder) if path.is_dir()]
+    if nested:
+        shown = ", ".join(named(path, root) for path in nested[:SHOWN])
+        more = f" and {len(nested) - SHOWN} more" if len(nested) > SHOWN else ""
+        fail(
+            "AX0604",
+            f"folders inside the folder of a class: {shown}{more}",
+            span,
+            help=f"the folders in `{root.name}` are the classes, and their pictures stand in them directly",
+        )
+    found = [path for folder in folders for path in listed(folder)] if folders else flat
+    if not found:
+        fail(
+            "AX0604",
+            f"`{root.name}` has no pictures, in subfolders or without",
+            span,
+            help=f"each class has a folder, as in {root.name}/cat/1.png",
+        )
+    return [Picture(path, root) for path in found]
+
+
+def listed(folder: Path) -> list[Path]:
+    """What stands in a folder, by name; hidden files are left out."""
+    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def named(path: Path, root: Path) -> str:
+    """A file as messages name it: from the folder on."""
+    return f"`{path.relative_to(root.parent).as_posix()}`"
+
+
+def read_all(
+    pictures: Sequence[Picture], size: Size | None, channels: int | None, span: Span | None
+) -> npt.NDArray[np.float32]:
+    """Pictures as f32[n, c, h, w] from 0 to 1; see ``read_pictures``."""
+    pixels = [_pixels(picture, size, channels, span) for picture in pictures]
+    for picture, array in zip(pictures, pixels, strict=True):
+        if array.shape[:2] != pixels[0].shape[:2]:
+            fail(
+                "AX0604",
+                f"the images differ in size: {pictures[0].shown} is {_shape(pixels[0])}, "
+                f"{picture.shown} is {_shape(array)}",
+                span,
+                help=f"scale them: `size=[{pixels[0].shape[0]}, {pixels[0].shape[1]}]`",
+            )
+    if any(array.shape[2] == 3 for array in pixels):
+        pixels = [np.broadcast_to(array, (*array.shape[:2], 3)) for array in pixels]
+    return np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+
+
+def _pixels(picture: Picture, size: Size | None, channels: int | None, span: Span | None) -> npt.NDArray[np.uint8]:
+    """One picture, [h, w, 1] or [h, w, 3]."""
+    image = _opened(picture, span)
+    if image.mode not in GREY | COLOUR:
+        fail("AX0604", f"{picture.shown} has pixels of mode {image.mode}, not eight bits a channel", span)
+    grey = image.mode in GREY if channels is None else channels == 1
+    plain = image.convert("L" if image.mode in GREY else "RGB")
+    if grey and plain.mode == "RGB":
+        plain = plain.convert("L")
+    if size is not None:
+        from PIL import Image
+
+        height, width = size
+        plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+    array: npt.NDArray[np.uint8] = np.asarray(plain, dtype=np.uint8)
+    array = array[..., None] if array.ndim == 2 else array
+    return array if grey else np.broadcast_to(array, (*array.shape[:2], 3))
+
+
+def _opened(picture: Picture, span: Span | None) -> Any:
+    """A picture as its camera was held; SpecError if it cannot be read."""
+    from PIL import Image, ImageOps
+
+    if not picture.path.resolve().is_relative_to(picture.root.resolve()):
+        fail("AX0601", f"{picture.shown} lies outside `{picture.root.name}`", span)
+    try:
+        with Image.open(picture.path) as image:
+            return ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        fail("AX0604", f"{picture.shown} is not an image that can be read", span, notes=[str(error)])
+
+
+# ---------------------------------------------------------------- masks
+
+
+def read_masks(pictures: Sequence[Picture], folder: Path, size: Size | None, span: Span | None) -> Array:
+    """Masks of pictures, i64[n, h, w]: pixels are the numbers of classes, and scaling takes the nearest.
+
+    Args:
+        pictures: what they are masks of, which have the same size.
+        folder: where they are, each by the name of its picture; the end of the name may differ (``1.jpg``, ``1.png``).
+        size: height and width to which they are scaled, as the pictures are.
+        span: the place of the spec that asked for it.
+    """
+    report = Report()
+    by_stem = _by_stem(folder, report, span)
+    masks = []
+    for picture in pictures:
+        with report.collecting():
+            if picture.stem not in by_stem:
+                fail("AX0604", f"{picture.shown} has no mask in `{folder.name}`", span)
+            masks.append(_mask(by_stem[picture.stem], picture, size, span))
+    if report.failed:
+        raise SpecError(Report(report.diagnostics[:SHOWN]))
+    return np.stack(masks)
+
+
+def _by_stem(folder: Path, report: Report, span: Span | None) -> Mapping[str, Picture]:
+    """Masks by the names of their pictures, without the ends."""
+    found: dict[str, Picture] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            mask = Picture(path, folder)
+            if mask.stem in found:
+                report.error("AX0604", f"{found[mask.stem].name} and {mask.name} are masks of one picture", span)
+            found[mask.stem] = mask
+    return found
+
+
+def _mask(mask: Picture, picture: Picture, size: Size | None, span: Span | None) -> npt.NDArray[np.int64]:
+    image, size_of = _opened(mask, span), _size(picture)
+    where = named(mask.path, mask.root)
+    if image.mode not in NUMBERS:
+        fail(
+            "AX0604",
+            f"{where} has pixels of mode {image.mode}, not the number of a class for each",
+            span,
+            help="write it in grey or with a palette, as in `Image.fromarray(numbers.astype(numpy.uint8))`",
+        )
+    if image.size != size_of:
+        said = " and ".join(f"{height} x {width}" for width, height in (image.size, size_of))
+        fail("AX0604", f"{where} and {picture.shown} differ in size: {said}", span)
+    numbers = np.asarray(image)
+    if size is not None:
+        rows, columns = (((2 * np.arange(to) + 1) * of) // (2 * to) for to, of in zip(size, numbers.shape, strict=True))
+        numbers = numbers[rows[:, None], columns[None]]
+    return numbers.astype(np.int64)
+
+
+def _size(picture: Picture) -> tuple[int, int]:
+    """Width and height of a picture that has been read, as its camera was held."""
+    from PIL import ExifTags, Image
+
+    with Image.open(picture.path) as image:
+        lies = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        return image.size[::-1] if lies else image.size
+
+
+def _shape(array: Array) -> str:
+    return f"{array.shape[0]} x {array.shape[1]}"
