@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from archonnx.insight import gradcheck, trace
     from archonnx.loading import load
     from archonnx.runtime.folders.run import Run
+    from archonnx.runtime.folders.several import Runs
     from archonnx.runtime.insight.trace import Trace
     from archonnx.summary import show
     from archonnx.training import Trainer, search, train
@@ -26,6 +27,7 @@ __all__ = [
     "Compiled",
     "ParameterInfo",
     "Run",
+    "Runs",
     "SpecError",
     "Trace",
     "Trainer",
@@ -44,6 +46,7 @@ _HOMES = {
     "archonnx.insight": ("gradcheck", "trace"),
     "archonnx.loading": ("load",),
     "archonnx.runtime.folders.run": ("Run",),
+    "archonnx.runtime.folders.several": ("Runs",),
     "archonnx.runtime.insight.trace": ("Trace",),
     "archonnx.summary": ("show",),
     "archonnx.training": ("Trainer", "search", "train"),

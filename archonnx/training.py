@@ -8,23 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.pipeline import elaborate, float_type
+from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
-from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import DeviceName, SessionOptions
-from archonnx.runtime.folders.resume import DEFAULT_DTYPE, Checkpoints, Request, SavedState
+from archonnx.runtime.folders.resume import Request
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
+from archonnx.runtime.folders.several import Kind, Runs
 from archonnx.runtime.training.observing import Observer
-from archonnx.runtime.training.programs import program_named, run_programs
+from archonnx.runtime.training.programs import program_named
 from archonnx.runtime.training.search import Trial, best_trial
 from archonnx.runtime.training.trainer import Trainer as _Trainer
 from archonnx.runtime.training.transfer import transfer_of
 
+from .jobs import How, train_once, train_several
 from .loading import SpecLike, as_spec
 
 
@@ -101,6 +102,35 @@ class Trainer(_Trainer):
         self.runner.restore(state["tensors"], *state["count"])
 
 
+class TrainOptions(TypedDict, total=False):
+    """What ``train`` takes by name in all its forms."""
+
+    settings: Mapping[str, Any] | None
+    seed: int | None
+    program: str | None
+    resume: str | Path | None
+    device: DeviceName
+    threads: int | None
+    observer: Observer | None
+    watch: Literal["grads"] | None
+    start_from: str | Path | Sequence[str | Path]
+
+
+@overload
+def train(spec: SpecLike, out: str | Path | None = None, **options: Unpack[TrainOptions]) -> Run: ...
+@overload
+def train(spec: SpecLike, out: str | Path | None = None, *, folds: int, **options: Unpack[TrainOptions]) -> Runs: ...
+@overload
+def train(spec: SpecLike, out: str | Path | None = None, *, seeds: int, **options: Unpack[TrainOptions]) -> Runs: ...
+@overload
+def train(
+    spec: SpecLike,
+    out: str | Path | None = None,
+    *,
+    folds: int | None,
+    seeds: int | None,
+    **options: Unpack[TrainOptions],
+) -> Run | Runs: ...
 def train(
     spec: SpecLike,
     out: str | Path | None = None,
@@ -114,8 +144,10 @@ def train(
     observer: Observer | None = None,
     watch: Literal["grads"] | None = None,
     start_from: str | Path | Sequence[str | Path] = (),
-) -> Run:
-    """Train a spec as its ``train`` blocks say, and write a run directory.
+    folds: int | None = None,
+    seeds: int | None = None,
+) -> Run | Runs:
+    """Train a spec as its ``train`` blocks say, and write a run directory; with folds or seeds, one for each.
 
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave.
@@ -124,7 +156,8 @@ def train(
         seed: replaces the spec's seed.
         program: run this ``train`` block alone, after those from which it starts.
         resume: a run, or what is left of one, to be continued: with its arguments and settings, unless others are
-            given. The result is, to the bit, that of a training that was not interrupted.
+            given. The result is, to the bit, that of a training that was not interrupted. With folds or seeds, the
+            folder of several runs, of which those that are not finished are continued or begun.
         device: ``auto`` takes a GPU if there is one.
         threads: CPU threads.
         observer: is told what happens.
@@ -132,6 +165,9 @@ def train(
         start_from: runs whose weights to start with, in place of what the spec says: ``"runs/x-1"``, or
             ``"runs/x-1:encoder"`` for those at ``encoder``, which go to ``trunk`` by ``"runs/x-1:encoder=trunk"``.
             Programs that start from an earlier one are left as they are.
+        folds: cut what is not in the test part into so many pieces, and train once for each, which is then the valid
+            part. An interrupt keeps the runs that are finished.
+        seeds: train so often, with ``seed``, ``seed + 1`` and so on; the split stays.
     """
     if watch not in (None, "grads"):
         fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
@@ -139,34 +175,17 @@ def train(
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     asked = [start_from] if isinstance(start_from, str | Path) else start_from
     request = Request(loaded.arguments, changes, program, _dtype(loaded), tuple(map(transfer_of, asked)))
-    saved = SavedState(Path(resume)) if resume is not None else None
-    if saved is not None:
-        if request.dtype != DEFAULT_DTYPE:
-            saved.check_dtype(request.dtype)
-        if request.start:
-            fail("AX0618", "a training that goes on has its weights, and takes none of another run", None)
-        request = _continued(saved.request, request)
-        loaded = replace(loaded, arguments=request.arguments, float_type=float_type(request.dtype))
-    destination = Path(out) if out is not None else Path(resume) if resume is not None else free_directory(loaded.name)
-    in_place = resume is not None and destination.resolve() == Path(resume).resolve()
-    if not in_place:
-        check_free(destination)
-    model, options = elaborate(loaded), SessionOptions(device, threads)
-    checkpoints = Checkpoints(destination, request)
-    with checkpoints.told():
-        trained = run_programs(
-            model,
-            loaded.path.parent if loaded.path is not None else Path.cwd(),
-            changes=request.changes,
-            options=options,
-            observer=observer,
-            only=request.only,
-            state=saved.of(model, options) if saved is not None else None,
-            keep=checkpoints.keep,
-            watch=watch is not None,
-            start=request.start,
-        )
-    return save_run(destination, loaded, model, trained, request=request, replace=in_place or checkpoints.written)
+    how = How(SessionOptions(device, threads), observer or Observer(), watch is not None)
+    before = Path(resume) if resume is not None else None
+    destination = Path(out) if out is not None else before or free_directory(loaded.name)
+    if folds is None and seeds is None:
+        return train_once(loaded, request, destination, how, resume=before)
+    if folds is not None and seeds is not None:
+        fail("AX0702", "`folds` and `seeds` are given both", None, help="train on the folds with each `seed` in turn")
+    if before is not None and destination != before:
+        fail("AX0618", f"the runs in {before} go on where they are, not in {destination}", None)
+    kind: Kind = "folds" if seeds is None else "seeds"
+    return train_several(loaded, request, destination, how, kind, seeds or folds or 0, resume=before is not None)
 
 
 def search(
@@ -198,17 +217,6 @@ def search(
     )
     request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
     return save_run(destination, found.spec, found.model, found.trained, request=request)
-
-
-def _continued(before: Request, now: Request) -> Request:
-    """What was asked for before, and what is asked for in its place."""
-    return Request(
-        {**before.arguments, **now.arguments},
-        {**before.changes, **now.changes},
-        now.only if now.only is not None else before.only,
-        before.dtype,
-        before.start,
-    )
 
 
 def _dtype(spec: Spec) -> str:

@@ -11,6 +11,7 @@ from archonnx.grammar.diagnostics import Report, render_report
 from archonnx.runtime.columns import columns
 
 if TYPE_CHECKING:
+    from archonnx.runtime.folders.several import Spread
     from archonnx.runtime.measures.set_metrics import Confusion
 
 
@@ -81,6 +82,17 @@ def metrics_rows(metrics: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
         [part, *(figure(values[name]) if name in values else "" for name in names)] for part, values in metrics.items()
     ]
     return [["", *names], *rows]
+
+
+def spread_rows(metrics: Mapping[str, Mapping[str, Spread]]) -> list[list[str]]:
+    """Losses and metrics over several runs, a row for each with its part."""
+    rows = [["", "", "mean", "deviation", "smallest", "largest"]]
+    for part, figures in metrics.items():
+        for name, of in figures.items():
+            ends = (min(of.values.values()), max(of.values.values()))
+            deviation = figure(of.deviation) if len(of.values) > 1 else ""
+            rows.append([part, name, figure(of.mean), deviation, *map(figure, ends)])
+    return rows
 
 
 def confusion_rows(confusion: Confusion) -> list[list[str]]:

@@ -43,6 +43,23 @@ class Request:
     dtype: str = DEFAULT_DTYPE
     start: tuple[Transfer, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """What a state says of it."""
+        return {
+            "arguments": dict(self.arguments),
+            "changes": dict(self.changes),
+            "only": self.only,
+            "dtype": self.dtype,
+            "start": [transfer.model_dump() for transfer in self.start],
+        }
+
+    @staticmethod
+    def from_json(record: Mapping[str, Any]) -> Request:
+        """What ``as_json`` gave, and what it gave before there were floats and weights to be asked for."""
+        start = tuple(Transfer(**transfer) for transfer in record.get("start", ()))
+        dtype = record.get("dtype", DEFAULT_DTYPE)
+        return Request(record["arguments"], record["changes"], record["only"], dtype, start)
+
 
 def save_state(folder: Path, state: State, request: Request) -> None:
     """Write the state."""
@@ -53,11 +70,7 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         tensors |= {f"done.{number}/{path}": array for path, array in trained.trainer.runner.parameters().items()}
     record = {
         "format": FORMAT,
-        "arguments": dict(request.arguments),
-        "changes": dict(request.changes),
-        "only": request.only,
-        "dtype": request.dtype,
-        "start": [transfer.model_dump() for transfer in request.start],
+        **request.as_json(),
         "started_from": state.start,
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
@@ -104,7 +117,9 @@ class SavedState:
     def __init__(self, folder: Path) -> None:
         path = folder / STATE_FILE
         if not path.is_file():
-            fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None)
+            several = next((kind for kind in ("folds", "seeds") if (folder / f"{kind}.json").is_file()), None)
+            way = f"it holds several, which go on with `--{several}`" if several is not None else None
+            fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None, help=way)
         try:
             self._tensors, metadata = load_with_metadata(path)
             self._record = json.loads(metadata[METADATA_KEY])
@@ -118,10 +133,7 @@ class SavedState:
     @property
     def request(self) -> Request:
         """What was asked for when it was trained."""
-        record = self._record
-        start = tuple(Transfer(**transfer) for transfer in record.get("start", ()))
-        dtype = record.get("dtype", DEFAULT_DTYPE)
-        return Request(record["arguments"], record["changes"], record["only"], dtype, start)
+        return Request.from_json(self._record)
 
     def check_dtype(self, dtype: str) -> None:
         """SpecError if this is not the float type in which it was trained."""

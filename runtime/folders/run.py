@@ -257,11 +257,12 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
+        inside = sorted(other.parent.name for other in path.glob("*/run.json"))
         fail(
             "AX0611",
             f"{path} is not a run directory" if path.exists() else f"there is no run directory {path}",
             None,
-            help="`archonnx train SPEC` makes one",
+            help=f"it holds several runs: {', '.join(inside)}" if inside else "`archonnx train SPEC` makes one",
         )
     except (OSError, ValueError) as error:
         fail("AX0611", f"{file} is damaged: {error}", None)

@@ -173,6 +173,7 @@ def samples(folder: Path) -> dict[str, Any]:
         "ParameterInfo": compiled.parameters["dense.W"],
         "Trainer": archonnx.Trainer("xor", device="cpu"),
         "Run": archonnx.train("xor", folder / "run", settings={"epochs": 2}, device="cpu"),
+        "Runs": archonnx.train("xor", folder / "runs", settings={"epochs": 2}, device="cpu", seeds=2),
         "Trace": archonnx.trace("xor"),
         "GradientCheck": archonnx.gradcheck("xor"),
         "Summary": archonnx.show("digits_cnn"),
@@ -186,7 +187,18 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     return lambda name: samples(folder)[name]
 
 
-NAMES = ("Spec", "Compiled", "ParameterInfo", "Trainer", "Run", "Trace", "GradientCheck", "Summary", "SpecError")
+NAMES = (
+    "Spec",
+    "Compiled",
+    "ParameterInfo",
+    "Trainer",
+    "Run",
+    "Runs",
+    "Trace",
+    "GradientCheck",
+    "Summary",
+    "SpecError",
+)
 
 
 def test_every_class_of_the_interface_has_a_sample() -> None:

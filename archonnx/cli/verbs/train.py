@@ -14,6 +14,7 @@ from ..verb import Group, verb
 
 if TYPE_CHECKING:
     from archonnx.runtime.folders.run import Run
+    from archonnx.runtime.folders.several import Runs
 
 
 class Watch(StrEnum):
@@ -51,6 +52,15 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
     dtype: FloatType = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds", min=2, metavar="K", help="Train K times; each K-th of what is not tested is the valid part once."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=2, metavar="N", help="Train N times, each with the next seed.")
+    ] = None,
     watch: Annotated[
         Watch | None, typer.Option("--watch", help="`grads`: print the norms of gradients and updates every epoch.")
     ] = None,
@@ -74,6 +84,13 @@ def train(
         archonnx train tuned.arch --from runs/pretrain-1
         archonnx train tuned.arch --from runs/pretrain-1:encoder --from runs/other-3:encoder=trunk
 
+    With `--folds` or `--seeds` a spec is trained several times, and mean and standard deviation of every loss and
+    metric are shown. Every run is kept, `fold-1` or `seed-0` in the directory; an interrupt keeps those that are
+    finished, and `--resume` with the same number does the rest.
+
+        archonnx train digits_cnn --folds 5
+        archonnx train digits_cnn --seeds 10 --seed 100 --set epochs=5
+
     With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
     its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
     not). The run's history keeps the figures.
@@ -83,15 +100,18 @@ def train(
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
     from archonnx.runtime.folders.resume import SavedState
+    from archonnx.runtime.folders.several import Runs
 
     from ..progress import progress
 
-    if resume is not None and dtype is not None:
+    if resume is not None and dtype is not None and folds is None and seeds is None:
         SavedState(resume).check_dtype(dtype)
     with progress(sys.stderr) as observer:
-        run = training.train(
+        trained = training.train(
             read_spec(spec, arguments, dtype),
             out,
+            folds=folds,
+            seeds=seeds,
             settings=changes,
             seed=seed,
             program=program,
@@ -102,7 +122,10 @@ def train(
             watch="grads" if watch is Watch.grads else None,
             start_from=from_ or (),
         )
-    _summarise(run)
+    if isinstance(trained, Runs):
+        _summarise_several(trained)
+    else:
+        _summarise(trained)
 
 
 def _summarise(run: Run) -> None:
@@ -121,3 +144,16 @@ def _summarise(run: Run) -> None:
     if run.entries:
         say(f"  archonnx call {run.path} {next(iter(run.entries))}")
     say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")
+
+
+def _summarise_several(runs: Runs) -> None:
+    from ..output import print_table, say, spread_rows
+
+    asked = len(runs.plan.runs)
+    if runs.metrics:
+        print_table(spread_rows(runs.metrics), left=(0, 1))
+    say(f"\n{len(runs)} of {asked} {runs.plan.kind}: {runs.path}")
+    if not runs.complete:
+        say(f"next:\n  the same command with --resume {runs.path} does the rest")
+    elif runs:
+        say(f"next:\n  archonnx eval {runs[0].path} --on {list(runs.metrics)[-1]}")

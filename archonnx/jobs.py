@@ -1,0 +1,167 @@
+"""Trainings as they are asked for: one that leaves a run, and several that leave a folder of runs.
+
+What this module does not do: read what was asked for (``training`` does).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from archonnx.compiler.pipeline import elaborate, float_type
+from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.spec import Spec
+from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.record import replace as changed
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Checkpoints, Request, SavedState
+from archonnx.runtime.folders.run import Run
+from archonnx.runtime.folders.saving import check_free, save_run
+from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
+from archonnx.runtime.training.observing import Observer
+from archonnx.runtime.training.programs import program_named, run_programs
+
+ASKED = {"arguments": "arguments", "changes": "settings", "only": "programs", "start": "weights", "dtype": "floats"}
+"""What a request says, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """Where to run, who is told, and whether gradients are watched."""
+
+    options: SessionOptions
+    observer: Observer
+    watch: bool
+
+
+def train_once(spec: Spec, request: Request, out: Path, how: How, *, resume: Path | None = None) -> Run:
+    """Train a spec, or go on with the run ``resume``, and write the run directory ``out``."""
+    saved = SavedState(resume) if resume is not None else None
+    if saved is not None:
+        if request.dtype != DEFAULT_DTYPE:
+            saved.check_dtype(request.dtype)
+        if request.start:
+            fail("AX0618", "a training that goes on has its weights, and takes none of another run", None)
+        request = _continued(saved.request, request)
+        spec = _as_requested(spec, request)
+    in_place = resume is not None and out.resolve() == resume.resolve()
+    if not in_place:
+        check_free(out)
+    return _run(spec, elaborate(spec), request, out, how, saved, replace=in_place)
+
+
+def _run(
+    spec: Spec,
+    model: ModelProgram,
+    request: Request,
+    out: Path,
+    how: How,
+    saved: SavedState | None = None,
+    *,
+    replace: bool = False,
+) -> Run:
+    """A training of an elaborated spec, from the beginning or from a saved state."""
+    checkpoints = Checkpoints(out, request)
+    with checkpoints.told():
+        trained = run_programs(
+            model,
+            spec.path.parent if spec.path is not None else Path.cwd(),
+            changes=request.changes,
+            options=how.options,
+            observer=how.observer,
+            only=request.only,
+            state=saved.of(model, how.options) if saved is not None else None,
+            keep=checkpoints.keep,
+            watch=how.watch,
+            start=request.start,
+        )
+    return save_run(out, spec, model, trained, request=request, replace=replace or checkpoints.written)
+
+
+def train_several(
+    spec: Spec, request: Request, out: Path, how: How, kind: Kind, count: int, *, resume: bool = False
+) -> Runs:
+    """Train a spec on each fold of its data or with several seeds, and write a run directory for each into ``out``.
+
+    An interrupt keeps what is finished, and ``resume`` does the rest of what is in ``out``.
+    """
+    if count < 2:
+        fail("AX0702", f"`{kind}` is a number from 2 on, not {count}", None)
+    if resume:
+        before = _before(Runs(out), request, kind, count)
+        plan, request, finished = before.plan, before.request, list(before)
+        spec = _as_requested(spec, request)
+        model = elaborate(spec)
+    else:
+        check_free(out)
+        model = elaborate(spec)
+        plan, finished = _plan(model, request, kind, count), []
+        out.mkdir(parents=True, exist_ok=True)
+        save_summary(out, plan, request, finished)
+    done = {run.path.name for run in finished}
+    try:
+        for number, (name, changes) in enumerate(plan.runs.items(), 1):
+            if name in done:
+                continue
+            how.observer.opening(
+                f"fold {number} of {count}" if kind == "folds" else f"seed {changes['seed']}, {number} of {count}"
+            )
+            own = dataclasses.replace(request, changes={**request.changes, **changes})
+            state = SavedState(out / name) if (out / name / STATE_FILE).is_file() else None
+            run = _run(spec, model, own, out / name, how, state, replace=state is not None)
+            if run.record["stopped"] == "interrupted":
+                break
+            finished.append(run)
+            save_summary(out, plan, request, finished)
+    finally:
+        if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
+            (out / f"{kind}.json").unlink()
+            out.rmdir()
+    return Runs(out, how.options)
+
+
+def _plan(model: ModelProgram, request: Request, kind: Kind, count: int) -> Plan:
+    """Which runs there are to be; seeds count from that of the program that leaves the weights."""
+    if kind == "folds":
+        return Plan.folds(count)
+    if request.only is None and not model.programs:
+        return Plan.seeds(count, 0)
+    program = model.programs[-1] if request.only is None else program_named(model, request.only)
+    report = Report()
+    settings = program.settings.changed(request.changes, report)
+    report.finish()
+    return Plan.seeds(count, settings.seed)
+
+
+def _before(runs: Runs, request: Request, kind: Kind, count: int) -> Runs:
+    """Runs of which the rest is to be done; SpecError if something else is asked for than then."""
+    if (runs.plan.kind, len(runs.plan.runs)) != (kind, count):
+        fail("AX0618", f"{runs.path} holds {len(runs.plan.runs)} {runs.plan.kind}, not {count} {kind}", None)
+    now, then = request.as_json(), runs.request.as_json()
+    for name, what in ASKED.items():
+        unsaid = not now[name] or (name, now[name]) == ("dtype", DEFAULT_DTYPE)
+        if not unsaid and now[name] != then[name]:
+            fail(
+                "AX0618",
+                f"the runs in {runs.path} have other {what}",
+                None,
+                help="say nothing of them, and the rest is trained as those were",
+            )
+    return runs
+
+
+def _as_requested(spec: Spec, request: Request) -> Spec:
+    """A spec with the arguments and the float type that were asked for."""
+    return changed(spec, arguments=request.arguments, float_type=float_type(request.dtype))
+
+
+def _continued(before: Request, now: Request) -> Request:
+    """What was asked for before, and what is asked for in its place."""
+    return Request(
+        {**before.arguments, **now.arguments},
+        {**before.changes, **now.changes},
+        now.only if now.only is not None else before.only,
+        before.dtype,
+        before.start,
+    )
