@@ -4,6 +4,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 MAPPED := grammar compiler runtime specs
 
+# Tests start many processes; where the environment forbids stored bytecode, each would compile the sources anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup check format types test proof bench docs tables clean
 
 help:  ## list the targets

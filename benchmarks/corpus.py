@@ -7,9 +7,9 @@ made inside a model. Every spec is also there in YAML. What this module does not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from archonnx.grammar import ast
@@ -17,6 +17,7 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import is_yaml, read_tree
 from archonnx.grammar.text.outline import outline
+from archonnx.grammar.yaml import to_yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/language.md", "docs/diagnostics.md")
@@ -31,11 +32,20 @@ WORD = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True)
 class Base:
-    """A text to be mutated; its name ends with its spelling. ``wrong``: it contains a mistake before any mutation."""
+    """A text to be mutated, written when it is first asked for; its name ends with its spelling.
+
+    ``wrong``: it contains a mistake before any mutation. ``plain``: the base of which it is another form.
+    """
 
     name: str
-    text: str
+    write: Callable[[], str]
     wrong: bool = False
+    plain: Base | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """What is mutated."""
+        return self.write()
 
     @property
     def yaml(self) -> bool:
@@ -53,6 +63,8 @@ class Base:
     @cached_property
     def whole(self) -> bool:
         """Whether it is not wrong, and declares a model, so that there is something to elaborate."""
+        if self.plain is not None:
+            return self.plain.whole
         declarations = self.tree.declarations if self.tree is not None and not self.wrong else ()
         return any(isinstance(declaration, ast.Model) for declaration in declarations)
 
@@ -61,11 +73,16 @@ def corpus() -> tuple[Base, ...]:
     """All texts, always in the same order."""
     plain = [*_files(), *_fences()]
     carrying = [
-        Base(f"{base.name.removesuffix('.arch')}_and_library.arch", text, base.wrong)
+        Base(f"{base.name.removesuffix('.arch')}_and_library.arch", partial(str, text), base.wrong, base)
         for base in plain
         if not base.yaml and (text := _with_library(base.text)) != base.text
     ]
-    return (*plain, *carrying, *(twin for base in plain if (twin := _in_yaml(base)) is not None))
+    in_yaml = [
+        Base(f"{base.name.removesuffix('.arch')}.yaml", partial(to_yaml, base.tree), base.wrong, base)
+        for base in plain
+        if not base.yaml and base.tree is not None
+    ]
+    return (*plain, *carrying, *in_yaml)
 
 
 @cache
@@ -78,7 +95,7 @@ def _files() -> Iterator[Base]:
     folders = (ROOT / "specs" / "zoo", ROOT / "tests" / "data" / "examples")
     for path in sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in (".arch", ".yaml")):
         if path.stem not in DEEP:
-            yield Base(path.name, path.read_text("utf-8"))
+            yield Base(path.name, partial(path.read_text, "utf-8"))
 
 
 def _fences() -> Iterator[Base]:
@@ -87,7 +104,7 @@ def _fences() -> Iterator[Base]:
         for match in FENCE.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             wrong = "error=" in match["info"] or page == "docs/diagnostics.md"
-            yield Base(f"{Path(page).stem}_{line}.{match['kind']}", match["body"], wrong)
+            yield Base(f"{Path(page).stem}_{line}.{match['kind']}", partial(str, match["body"]), wrong)
 
 
 @cache
@@ -112,11 +129,3 @@ def _with_library(text: str) -> str:
             used[name] = None
             waiting += WORD.findall(library[name])
     return "\n\n".join([*(library[name] for name in sorted(used)), text])
-
-
-def _in_yaml(base: Base) -> Base | None:
-    if base.yaml or base.tree is None:
-        return None
-    from archonnx.grammar.yaml import to_yaml
-
-    return Base(base.name.removesuffix(".arch") + ".yaml", to_yaml(base.tree), base.wrong)

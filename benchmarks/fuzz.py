@@ -211,7 +211,8 @@ def _start_worker() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, used + BYTES))
 
 
-def _run_chunk(numbers: Sequence[int], seed: int) -> list[tuple[int, Outcome]]:
+def run_here(numbers: Iterable[int], seed: int = SEED) -> list[tuple[int, Outcome]]:
+    """Examine cases in this process, with no limit of memory."""
     outcomes = []
     for number in numbers:
         case = make_case(number, seed)
@@ -227,7 +228,7 @@ def run(
     begin, tally = time.perf_counter(), Tally()
     chunks = [range(start, min(start + CHUNK, first + cases)) for start in range(first, first + cases, CHUNK)]
     with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker) as pool:
-        waiting = {pool.submit(_run_chunk, chunk, seed): chunk for chunk in chunks}
+        waiting = {pool.submit(run_here, chunk, seed): chunk for chunk in chunks}
         for done in as_completed(waiting):
             try:
                 outcomes = done.result()

@@ -7,11 +7,15 @@ import os
 import pytest
 from hypothesis import settings
 
+from archonnx.runtime.device import session
 from tests.support.golden import Case, Golden
 
 settings.register_profile("same each time", derandomize=True, deadline=None)
 settings.register_profile("new each time", deadline=None)
 settings.load_profile("new each time" if os.environ.get("ARCHONNX_RANDOM") else "same each time")
+
+session.THREADS = 1  # workers share the cores: more threads would wait, spinning, on those of other workers
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the same for NumPy, in processes that tests start as well
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

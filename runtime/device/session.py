@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+THREADS: int | None = None
+"""CPU threads of a session whose options do not say; None: onnxruntime's choice, a thread for each core."""
 FATAL = 4
 """onnxruntime's log level at which it says nothing by itself: what goes wrong comes as an exception."""
 
@@ -48,7 +50,7 @@ ROUNDING = ["MatMulScaleFusion"]
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """Where and how models run. ``threads`` is the number of CPU threads (onnxruntime's choice if None)."""
+    """Where and how models run. ``threads`` is the number of CPU threads (``THREADS`` if None)."""
 
     device: DeviceName = "auto"
     threads: int | None = None
@@ -153,8 +155,9 @@ def open_session(model: onnx.ModelProto | Path, options: SessionOptions, graph: 
     device = choose_device(options.device)
     settings = ort.SessionOptions()
     settings.log_severity_level = FATAL
-    if options.threads is not None:
-        settings.intra_op_num_threads = options.threads
+    threads = THREADS if options.threads is None else options.threads
+    if threads is not None:
+        settings.intra_op_num_threads = threads
     content = str(model) if isinstance(model, Path) else model.SerializeToString()
     origins = {} if isinstance(model, Path) else _origins(model)
     try:

@@ -11,6 +11,18 @@ _WIDTH = 110
 
 def dump(value: object, indentation: int = 0) -> str:
     """The text of a node or of a field: names and numbers bare, other text quoted, `-` for what is absent."""
+    flat = _flat(value)
+    if not isinstance(value, Node | tuple) or isinstance(value, Name | Number):
+        return flat
+    if len(flat) - 2 + indentation <= _WIDTH:
+        return flat
+    head, parts = _head_and_parts(value)
+    lines = [f"({head}", *(" " * (indentation + 2) + dump(part, indentation + 2) for part in parts)]
+    return "\n".join(lines) + ")"
+
+
+def _flat(value: object) -> str:
+    """The same on one line."""
     if value is None:
         return "-"
     if isinstance(value, Name):
@@ -19,12 +31,12 @@ def dump(value: object, indentation: int = 0) -> str:
         return repr(value.value)
     if not isinstance(value, Node | tuple):
         return repr(value)
-    head, parts = (type(value).__name__, _fields(value)) if isinstance(value, Node) else ("", list(value))
-    flat = " ".join([head, *(dump(part) for part in parts)] if head else [dump(part) for part in parts])
-    if len(flat) + indentation <= _WIDTH and "\n" not in flat:
-        return f"({flat})"
-    lines = [f"({head}", *(" " * (indentation + 2) + dump(part, indentation + 2) for part in parts)]
-    return "\n".join(lines) + ")"
+    head, parts = _head_and_parts(value)
+    return f"({' '.join([*filter(None, [head]), *map(_flat, parts)])})"
+
+
+def _head_and_parts(value: Node | tuple[object, ...]) -> tuple[str, list[object]]:
+    return (type(value).__name__, _fields(value)) if isinstance(value, Node) else ("", list(value))
 
 
 def _fields(node: Node) -> list[object]:
