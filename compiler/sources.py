@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
 
-from .settings import PositiveCount, Settings, validated
+from .settings import Count, PositiveCount, Settings, validated
 
 GENERATE = "generate"
 """The source that is a fn of the spec, whose arguments it takes."""
@@ -153,6 +153,45 @@ class ImagesSource(Settings):
         if classes is not None and len(set(classes)) < len(classes):
             raise ValueError("each class is named once")
         return classes
+
+
+class Inner(Settings):
+    """A source that another one takes: its kind and its arguments, which have been checked."""
+
+    kind: str
+    arguments: dict[str, Any]
+
+
+@source("windows")
+class WindowsSource(Settings):
+    """``windows(csv("co2.csv"), length=24)``: stretches of a series, and what comes after each.
+
+    A field ``c`` of numbers becomes ``c``, [n, length], and ``c_next``, [n, horizon]. ``data`` and ``data_next`` are
+    the columns of numbers side by side, [n, length, columns] and [n, horizon, columns]; ``target`` is ``c_next`` of
+    the source's target. Texts, dates, ``time`` and ``by`` are those of the last row of the window.
+    """
+
+    rows: Inner
+    """The source whose rows are the series, in the order of time."""
+    length: PositiveCount
+    """How many rows a window has."""
+    horizon: Count = 1
+    """How many rows after it are to be foretold."""
+    stride: PositiveCount = 1
+    """By how many rows the next window begins later."""
+    time: str | None = None
+    """A column of dates or numbers that grows by the same step from row to row, in seconds or in months."""
+    gaps: Literal["refuse", "split"] = "refuse"
+    """What is done where ``time`` takes a larger or smaller step: ``split`` lets no window reach across."""
+    by: str | None = None
+    """A column that tells series apart, which may be interleaved."""
+
+    @field_validator("rows", mode="before")
+    @classmethod
+    def _is_source(cls, rows: Any) -> Any:
+        if not isinstance(rows, Mapping) or rows.keys() != {"kind", "arguments"}:
+            raise ValueError('a source is needed, as in `windows(csv("co2.csv"), length=24)`')
+        return rows
 
 
 def source_arguments(

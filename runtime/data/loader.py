@@ -77,12 +77,16 @@ class Place:
         span: the place in the spec, for what is wrong with the data.
         path: what is read instead of what the spec names: the user's own, which may lie anywhere.
         kinds: what columns were in an earlier reading, and must be now.
+        targets: whether what is to be foretold must be there.
+        inner: loads a source that this one takes, by its kind and its arguments.
     """
 
     base: Path
     span: Span | None
     path: Path | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
+    targets: bool = True
+    inner: Callable[[str, Mapping[str, Any]], Loaded] | None = None
 
     def file(self, name: str) -> Path:
         """A file; SpecError if there is none."""

@@ -5,7 +5,7 @@ What this module does not do: read a format (``loaders`` do), or change examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import SEED, DataSource
-from archonnx.compiler.sources import SOURCES
+from archonnx.compiler.sources import GENERATE, SOURCES
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
@@ -30,6 +30,7 @@ def load_source(
     path: Path | None = None,
     kinds: Mapping[str, str] | None = None,
     settled: Mapping[str, Any] | None = None,
+    targets: bool = True,
 ) -> Loaded:
     """What a data source holds: all fields with as many examples, and ``index``, the example's number.
 
@@ -42,12 +43,14 @@ def load_source(
         kinds: kinds of columns in an earlier reading (``Loaded.kinds``), which must hold now; a column that is not
             there is not among the fields.
         settled: what an earlier reading found out (``Loaded.settled``).
+        targets: whether what is to be foretold must be there; if not, windows of a series reach to its end.
     """
-    if source.graph is not None and path is None:
-        drawn = interpret(source.graph, {SEED: np.int64(seed)} if SEED in source.graph.inputs else {})
-        return numbered(Loaded(drawn, "the generated data"), source.span)
-    given = {**source.arguments, **{name: v for name, v in (settled or {}).items() if source.arguments[name] is None}}
-    return _load(source.kind, given, Place(base, source.span if path is None else None, path, kinds or {}))
+    arguments = dict(source.arguments)
+    for name, value in (settled or {}).items():
+        if name in arguments and arguments[name] is None:
+            arguments[name] = value
+    place = Place(base, source.span if path is None else None, path, kinds or {}, targets)
+    return _load(source.kind, arguments, place, lambda: _drawn(source, seed))
 
 
 def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
@@ -55,7 +58,25 @@ def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
     return _load("", {}, Place(path.parent, None, path, kinds or {}))
 
 
-def _load(kind: str, arguments: Mapping[str, Any], place: Place) -> Loaded:
+def _drawn(source: DataSource, seed: int) -> Loaded:
+    """What a fn of the spec generates."""
+    assert source.graph is not None
+    given = {SEED: np.int64(seed)} if SEED in source.graph.inputs else {}
+    return Loaded(interpret(source.graph, given), "the generated data")
+
+
+def _load(kind: str, arguments: Mapping[str, Any], place: Place, drawn: Callable[[], Loaded] | None = None) -> Loaded:
+    """What a source of this kind holds; the file that the user gave stands for the innermost one."""
+
+    def inner(kind: str, arguments: Mapping[str, Any]) -> Loaded:
+        return _load(kind, arguments, place, drawn)
+
+    taken = SOURCES.get(kind)
+    if taken is not None and "rows" in taken.model_fields:
+        outer = replace(place, path=None, inner=inner)
+        return numbered(loader_of(taken)(taken.model_construct(None, **arguments), outer), place.span)
+    if place.path is None and kind == GENERATE and drawn is not None:
+        return numbered(drawn(), place.span)
     if place.path is not None:
         kind = _format(kind, place.path)
         known = SOURCES[kind].model_fields

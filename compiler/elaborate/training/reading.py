@@ -192,19 +192,33 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
         return _generated(frame, expr)
     positional = [_argument(frame, a.value) for a in expr.arguments if a.name is None]
     named = {a.name: _argument(frame, a.value) for a in expr.arguments if a.name is not None}
+    inner = [value for value in (*positional, *named.values()) if isinstance(value, DataSource)]
+    positional = [_plain(value) for value in positional]
+    named = {name: _plain(value) for name, value in named.items()}
     report = Report()
     arguments = source_arguments(kind, positional, named, expr.span, report)
     report.finish()
-    return DataSource("data", kind, arguments or {}, expr.span)
+    graph = next((source.graph for source in inner if source.graph is not None), None)
+    return DataSource("data", kind, arguments or {}, expr.span, graph)
+
+
+def _plain(value: Any) -> Any:
+    """A source that another one takes, as an argument."""
+    return {"kind": value.kind, "arguments": value.arguments} if isinstance(value, DataSource) else value
 
 
 def _argument(frame: Frame, expr: ast.Expr) -> Any:
-    """What a source is given: a static value, or a bare word (``colour=grey``), which is text unless it names one."""
+    """What a source is given: a static value, another source, or a bare word (``colour=grey``).
+
+    A word is text unless it names a static value; a call is a source unless it calls something of the spec.
+    """
     if isinstance(expr, ast.Dict):
         return {key.value: _argument(frame, item) for key, item in expr.items}
     if isinstance(expr, ast.Name):
         known = frame.lookup(expr.id)
         return known if isinstance(known, int | float | str | list | dict) else expr.id
+    if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) and frame.lookup(expr.callee.id) is None:
+        return _source(frame, expr)
     return frame.evaluate(expr)
 
 

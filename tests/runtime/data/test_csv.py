@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import DataSource
 from archonnx.compiler.sources import CsvSource, source_arguments
 from archonnx.grammar.diagnostics import Report, SpecError
+from archonnx.grammar.source import Source
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.loaders.csv import read_csv
 from archonnx.runtime.data.sources import load_source
@@ -325,3 +327,34 @@ def test_arguments_are_checked_before_the_file_is_read(arguments: dict[str, Any]
     report = Report()
     assert source_arguments("csv", ["t.csv"], arguments, WHOLE, report) is None
     assert says in "\n".join(f"{d.headline} {d.help or ''}" for d in report.diagnostics)
+
+
+LINE = """
+model Line():
+    input x: [B]
+    target y: [B]
+    param w: [] = 0
+    loss l = mse(w * x, y)
+
+train:
+    data = SOURCE
+    epochs = 1
+    minimize l with sgd(lr=0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        """csv("t.csv", target=y, delimiter=";", decimal=",", kinds={"a b": text, y: float}, missing=["-", -1])""",
+        """csv("t.csv", "y", ";", ",", ["-", -1], {"a b": "text", y: "float"})""",
+    ],
+)
+def test_arguments_are_words_texts_and_dictionaries_of_them(source: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x;y;a b\n1,5;2;01\n-;-1;x\n")
+    source_of = elaborate(parse_spec(Source("m.arch", LINE.replace("SOURCE", source)))).programs[0].source
+    assert source_of is not None
+    fields = load_source(source_of, tmp_path).fields
+    np.testing.assert_array_equal(fields["x"], [1.5, np.nan])
+    np.testing.assert_array_equal(fields["target"], [2.0, np.nan])
+    assert fields["a b"].tolist() == ["01", "x"]

@@ -1,0 +1,234 @@
+"""Windows of a series: each is a stretch of rows and what comes after it, and none reaches where it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archonnx
+from archonnx.compiler.program import DataSource
+from archonnx.compiler.sources import WindowsSource, source_arguments
+from archonnx.grammar.diagnostics import Report, SpecError
+from archonnx.runtime.data.arrays import from_arrays
+from archonnx.runtime.data.loader import Loaded
+from archonnx.runtime.data.loaders.windows import windows
+from archonnx.runtime.data.sources import load_source
+from tests.support.programs import WHOLE
+
+
+def arguments_of(length: int, rows: Any = None, **arguments: Any) -> dict[str, Any]:
+    report = Report()
+    rows = rows or {"kind": "csv", "arguments": {"path": "t.csv", "target": None}}
+    found = source_arguments("windows", [rows, length], arguments, WHOLE, report)
+    report.finish()
+    assert found is not None
+    return found
+
+
+def load(
+    folder: Path, text: str, length: int, *, target: str | None = None, how: Any = None, **arguments: Any
+) -> Loaded:
+    (folder / "t.csv").write_text(text)
+    rows = {"kind": "csv", "arguments": {"path": "t.csv", "target": target}}
+    source = DataSource("data", "windows", arguments_of(length, rows, **arguments), WHOLE)
+    return load_source(source, folder, **(how or {}))
+
+
+def refused(folder: Path, text: str, length: int, **arguments: Any) -> str:
+    with pytest.raises(SpecError) as caught:
+        load(folder, text, length, **arguments)
+    return "\n".join(f"{d.headline}\n{d.help or ''}" for d in caught.value.diagnostics)
+
+
+def days(*numbers: int, value: str = "1") -> str:
+    return "day,v\n" + "".join(f"2024-01-{number:02d},{value}\n" for number in numbers)
+
+
+# ---------------------------------------------------------------- what a window holds
+
+
+@given(
+    rows=st.integers(1, 30),
+    length=st.integers(1, 8),
+    horizon=st.integers(0, 4),
+    stride=st.integers(1, 5),
+    targets=st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_window_is_a_stretch_and_what_comes_after_it(
+    rows: int, length: int, horizon: int, stride: int, targets: bool
+) -> None:
+    series = from_arrays({"x": np.arange(rows), "name": [f"r{i}" for i in range(rows)]})
+    how = WindowsSource(**arguments_of(length, horizon=horizon, stride=stride))
+    after = horizon if targets else 0
+    starts = [at for at in range(0, rows, stride) if at + length + after <= rows]
+    if not starts:
+        with pytest.raises(SpecError, match=f"and there are {rows} in a row"):
+            windows(series, how, targets=targets)
+        return
+    found = windows(series, how, targets=targets).fields
+    assert found["x"].tolist() == [list(range(at, at + length)) for at in starts]
+    assert found["name"].tolist() == [f"r{at + length - 1}" for at in starts]
+    if after:
+        assert found["x_next"].tolist() == [list(range(at + length, at + length + after)) for at in starts]
+        np.testing.assert_array_equal(found["data_next"][..., 0], found["x_next"])
+    assert ("x_next" in found) == ("data_next" in found) == bool(after)
+    np.testing.assert_array_equal(found["data"][..., 0], found["x"])
+
+
+def test_columns_of_a_table_move_together(tmp_path: Path) -> None:
+    text = "co2,day,wind,site\n" + "".join(f"{i},2024-01-{i:02d},{i / 2},s{i}\n" for i in range(1, 8))
+    loaded = load(tmp_path, text, 3, horizon=2, time="day", target="co2")
+    assert loaded.matrix == ("co2", "wind") == loaded.columns_of["data"]
+    assert loaded.fields["data"].shape == (3, 3, 2) and loaded.fields["data_next"].shape == (3, 2, 2)
+    np.testing.assert_array_equal(loaded.fields["data"][1], [[2, 1], [3, 1.5], [4, 2]])
+    np.testing.assert_array_equal(loaded.fields["target"], [[4, 5], [5, 6], [6, 7]])
+    assert loaded.fields["site"].tolist() == ["s3", "s4", "s5"]
+    assert loaded.fields["day"].astype(str).tolist()[0] == "2024-01-03T00:00:00"
+    assert loaded.lines is not None and loaded.lines.tolist() == [4, 5, 6]
+    assert loaded.fields["index"].tolist() == [0, 1, 2] and loaded.where == "t.csv"
+    assert loaded.kinds == {"co2": "int", "day": "date", "wind": "float", "site": "text"}
+
+
+def test_the_end_of_a_series_is_foretold_from_the_users_own_file(tmp_path: Path) -> None:
+    (tmp_path / "spec").mkdir()
+    (tmp_path / "new.csv").write_text("wind,co2\n1,5\n2,6\n3,7\n")
+    how = {"path": tmp_path / "new.csv", "targets": False, "kinds": {"co2": "float", "wind": "int"}}
+    loaded = load(tmp_path / "spec", "co2,wind\n1.5,2\n", 2, target="co2", how=how)
+    np.testing.assert_array_equal(loaded.fields["co2"], [[5, 6], [6, 7]])
+    assert loaded.kinds == {"wind": "int", "co2": "float"} and loaded.where == "new.csv"
+    assert not {"target", "co2_next", "data_next"} & loaded.fields.keys()
+
+
+# ---------------------------------------------------------------- where no window reaches
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [f"2024-{month:02d}-01" for month in range(1, 7)],
+        [f"{year}-02-28" for year in range(2019, 2025)],
+        ["2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"],
+        [f"2024-03-31T{hour:02d}:00" for hour in range(6)],
+        [str(2 * n) for n in range(6)],
+        [str(n / 10) for n in range(1, 7)],
+    ],
+)
+def test_times_of_one_step(times: list[str], tmp_path: Path) -> None:
+    text = "t,v\n" + "".join(f"{time},1\n" for time in times)
+    assert len(load(tmp_path, text, 3, time="t").fields["v"]) == 3
+    gap = "t,v\n" + "".join(f"{time},1\n" for time in times[:3] + times[4:])
+    said = refused(tmp_path, gap, 2, time="t")
+    assert "t.csv:5: `t` is" in said and "which is not the usual step" in said and "gaps=split" in said
+
+
+def test_a_gap_ends_a_stretch_where_that_is_asked_for(tmp_path: Path) -> None:
+    text = days(1, 2, 3, 4, 6, 8, 9, 10)
+    loaded = load(tmp_path, text, 2, time="day", gaps="split")
+    assert [day[-2:] for day in loaded.fields["day"].astype("M8[D]").astype(str)] == ["02", "03", "09"]
+    assert loaded.notes[-1].endswith("1 stretches of 1 rows in all are shorter than a window and left out")
+    assert "a window takes 4 + 1 rows, and there are 4 in a row" in refused(tmp_path, text, 4, time="day", gaps="split")
+
+
+def test_rows_are_in_the_order_of_time(tmp_path: Path) -> None:
+    for gaps in ("refuse", "split"):
+        said = refused(tmp_path, days(1, 3, 2, 4), 1, time="day", gaps=gaps)
+        assert "t.csv:4: `day` is 2024-01-02 after 2024-01-03, and rows are in the order of time" in said
+    assert "`day` is 2024-01-01 after 2024-01-01" in refused(tmp_path, days(1, 1), 1, time="day")
+    assert "t.csv:3: `day` has no value" in refused(tmp_path, "day,v\n2024-01-01,1\n,2\n", 1, time="day")
+
+
+def test_series_in_one_file_are_told_apart(tmp_path: Path) -> None:
+    text = "day,site,v\n" + "".join(
+        f"2024-01-{d:02d},{s},{10 * i + d}\n" for d in range(1, 5) for i, s in enumerate("ba")
+    )
+    assert "`by=COLUMN` tells several series apart" in refused(tmp_path, text, 2, time="day")
+    loaded = load(tmp_path, text, 2, time="day", by="site")
+    assert loaded.fields["v"].tolist() == [[1, 2], [2, 3], [11, 12], [12, 13]]
+    assert loaded.fields["v_next"].tolist() == [[3], [4], [13], [14]]
+    assert loaded.fields["site"].tolist() == ["b", "b", "a", "a"]
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "says"),
+    [
+        ("v\n1\n2\n", {"length": 2}, "a window takes 2 + 1 rows, and there are 2 in a row"),
+        ("v,v_next\n1,1\n2,2\n3,3\n", {"length": 1}, "`v_next` is a column, and what comes after the windows of `v`"),
+        ("day,v\n1,2\n", {"length": 1, "time": "dya"}, "did you mean `day`"),
+        ("day,v\n1,2\n", {"length": 1, "by": "site"}, "`by` names `site`, which is not a column of t.csv"),
+        ("day,v\nMon,2\nTue,3\n", {"length": 1, "time": "day"}, "`day` holds text values"),
+        ("day,v\nMon,2\n7,3\n", {"length": 1, "time": "day"}, "`day` holds numbers"),
+    ],
+)
+def test_series_that_have_no_windows(text: str, arguments: dict[str, Any], says: str, tmp_path: Path) -> None:
+    assert says in refused(tmp_path, text, **arguments)
+
+
+def test_windows_that_would_be_absurdly_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archonnx.runtime.data.loaders.windows.MAX_VALUES", 100)
+    text = "v\n" + "1\n" * 20
+    assert "a larger `stride` makes fewer of them" in refused(tmp_path, text, 5)
+    assert len(load(tmp_path, text, 5, stride=3).fields["v"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ('windows(csv("t.csv"))', "`length` is not given"),
+        ('windows(csv("t.csv"), length=0)', "`length`"),
+        ('windows("t.csv", length=2)', 'a source is needed, as in `windows(csv("co2.csv"), length=24)`'),
+        ('windows(cvs("t.csv"), length=2)', "there is no data source `cvs`"),
+        ('windows(csv("t.csv", delim=";"), length=2)', "there is no setting `delim`"),
+        ('windows(csv("t.csv"), length=2, gaps=skip)', "`gaps`"),
+        ('csv(csv("t.csv"))', "`path`"),
+    ],
+)
+def test_a_source_over_a_source_is_checked_with_the_spec(source: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "m.arch").write_text(SPEC.replace("SOURCE", source))
+    with pytest.raises(SpecError) as caught:
+        archonnx.compile(tmp_path / "m.arch")
+    assert says in "\n".join(f"{d.headline} {d.help}" for d in caught.value.diagnostics)
+    assert all(d.code != "AX0201" for d in caught.value.diagnostics)
+
+
+SPEC = """
+fn line(n: int) -> (v: [n]):
+    return float(arange(n)) / n
+
+model Next():
+    input  past: [B, 3]
+    target next: [B]
+    param w: [3] = 0
+    guess = past @ w
+    loss   l = mse(guess, next)
+
+train:
+    data = SOURCE
+    feed past = data.v
+    feed next = data.v_next[:, 0]
+    epochs = 1
+    batch_size = all
+    minimize l with sgd(lr=0.3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "stride"),
+    [("windows(generate(line, n=20), length=3)", 1), ('windows(csv("t.csv"), 3, time=t, stride=2)', 2)],
+)
+def test_a_model_is_trained_on_windows(source: str, stride: int, tmp_path: Path) -> None:
+    (tmp_path / "m.arch").write_text(SPEC.replace("SOURCE", source))
+    (tmp_path / "t.csv").write_text("t,v\n" + "".join(f"{t},{t / 20}\n" for t in range(20)))
+    run = archonnx.train(tmp_path / "m.arch", tmp_path / "run", device="cpu")
+    series = np.arange(20) / 20
+    past = np.lib.stride_tricks.sliding_window_view(series, 3)[:17:stride]
+    step = 0.3 * 2 * (past * series[3::stride, None]).mean(axis=0)  # the first one, from 0
+    np.testing.assert_allclose(next(iter(run.parameters.values())), step, rtol=1e-5)
