@@ -113,7 +113,7 @@ class TrainOptions(TypedDict, total=False):
     threads: int | None
     observer: Observer | None
     watch: Literal["grads"] | None
-    start_from: str | Path | Sequence[str | Path]
+    start_from: str | Path | Run | Sequence[str | Path | Run]
 
 
 @overload
@@ -143,7 +143,7 @@ def train(
     threads: int | None = None,
     observer: Observer | None = None,
     watch: Literal["grads"] | None = None,
-    start_from: str | Path | Sequence[str | Path] = (),
+    start_from: str | Path | Run | Sequence[str | Path | Run] = (),
     folds: int | None = None,
     seeds: int | None = None,
 ) -> Run | Runs:
@@ -173,8 +173,9 @@ def train(
         fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
     loaded = as_spec(spec)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
-    asked = [start_from] if isinstance(start_from, str | Path) else start_from
-    request = Request(loaded.arguments, changes, program, _dtype(loaded), tuple(map(transfer_of, asked)))
+    asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
+    start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
+    request = Request(loaded.arguments, changes, program, _dtype(loaded), start)
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None)
     before = Path(resume) if resume is not None else None
     destination = Path(out) if out is not None else before or free_directory(loaded.name)

@@ -5,9 +5,8 @@ What this module does not do: order the examples of an epoch (``batches`` does),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from heapq import heapify, heapreplace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from archonnx.compiler.settings import Split
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
+from .groups import assign
 from .loader import Loaded
 
 Indices = npt.NDArray[np.int64]
@@ -303,36 +303,6 @@ def check_rows(parts: Parts, count: int, span: Span | None = None) -> None:
     if last >= count:
         headline = f"the data has {count} examples, and the parts that were kept go up to example {last}"
         fail("AX0606", headline, span, notes=["the data has become shorter since the training"])
-
-
-def assign(sizes: Indices, needs: Sequence[int], seed: int, left: int = 0) -> Indices:
-    """For each group the number of the bin that it is put into: largest group first, to the bin that lacks most.
-
-    No bin stays empty if there are as many groups as bins, and none holds more than its need by a whole group.
-
-    Args:
-        sizes: of the groups; those of one size are taken in random order.
-        needs: of the bins, in all no more than the sizes.
-        seed: of that order.
-        left: how much may be left over, in a last bin.
-    """
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    place = np.full(len(sizes), len(needs))
-    lacking = [(-need, number) for number, need in enumerate((*needs, left))]
-    heapify(lacking)
-    empty = set(range(len(needs)))
-    for done, group in enumerate(order.tolist()):
-        if len(order) - done == len(empty):
-            break
-        lack, number = lacking[0]
-        heapreplace(lacking, (lack + int(sizes[group]), number))
-        place[group] = number
-        empty.discard(number)
-    else:
-        return place
-    place[order[done:]] = sorted(empty, key=lambda number: -needs[number])
-    return place
 
 
 def described(parts: Parts, how: Split, fields: Mapping[str, Array], *, shuffle: bool) -> str | None:

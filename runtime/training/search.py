@@ -134,7 +134,7 @@ def _check_part(model: ModelProgram, space: SearchSpace, changes: Mapping[str, A
     part, _, _ = space.goal.partition(".")
     for program in model.programs[-1:]:
         split = program.settings.changed(changes, Report()).split  # a change that is wrong is told when it is trained
-        if not split.parts[part]:
+        if not split.may_have(part):
             fail(
                 "AX0712",
                 f"`{space.goal}` needs a {part} part, and the split has none",

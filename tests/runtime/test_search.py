@@ -132,6 +132,13 @@ def test_what_cannot_be_searched_is_said(search: str, change: tuple[str, str], c
         searched(path)
 
 
+def test_a_fold_is_a_valid_part(tmp_path: Path) -> None:
+    path = written(tmp_path, "    shift = choice(1.0, 3.0)\n    maximize -valid.far\n")
+    path.write_text(path.read_text("utf-8").replace("train: 4, valid: 4", "train: 8, fold: [1, 2]"), "utf-8")
+    found, _ = searched(path)
+    assert found.trained[-1].parts is not None and len(found.trained[-1].parts.valid) == 4
+
+
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(SpecError, match=r"AX0619") as caught:

@@ -145,7 +145,7 @@ def test_at_the_command_line_and_in_python_paths_are_the_users(base: Run, monkey
         for parameter in (p for p in base.parameters if p.startswith(name)):
             np.testing.assert_array_equal(run.parameters[parameter], base.parameters[parameter])
     assert [s["path"] for s in run.record["programs"][0]["started_from"]["sources"]] == ["", "norm"]
-    other, _ = tuned(base, 'run("nowhere")', start_from=base.path)  # what is asked for counts, not what is written
+    other, _ = tuned(base, 'run("nowhere")', start_from=base)  # what is asked for counts, not what is written
     np.testing.assert_array_equal(other.parameters[parameter], base.parameters[parameter])
 
 

@@ -200,7 +200,10 @@ def _check_start(block: ProgramBlock, settings: TrainSettings, earlier: Sequence
     if not isinstance(start, str) or start in earlier:
         return
     known = [name for name in earlier if name]
-    ways = [*([f"earlier ones: {', '.join(known)}"] if known else []), f'weights of a run: `run("{start}")`']
+    ways = [
+        *([f"earlier ones: {', '.join(known)}"] if known else []),
+        f'weights of a run: `start_from = run("{start}")`',
+    ]
     report.error(
         "AX0709",
         f"`start_from` names no earlier train program: `{start}`",
