@@ -276,6 +276,13 @@ class Feed(Stmt):
     whole: bool = False
 
 
+class Fit(Stmt):
+    """``fit NAME = VALUE``: what is learned from the data of the train part before the first step, and kept."""
+
+    name: str
+    value: Expr
+
+
 class Data(Stmt):
     """``data NAME = SOURCE``. The unnamed ``data = SOURCE`` is an ordinary assignment."""
 
@@ -460,11 +467,15 @@ class Model(Declaration):
 
 
 class Train(Declaration):
-    """``train [NAME] [of MODEL]:``. The name is ``""`` where none was given."""
+    """``train [NAME] [of MODEL[(ARGUMENTS)]]:``. The name is ``""`` where none was given.
+
+    ``arguments`` are those of the model that the data decides, as in ``train of Rent(cities=size(city)):``.
+    """
 
     model: str | None
     body: Suite
     doc: Doc | None = None
+    arguments: tuple[Argument, ...] = ()
 
 
 class Search(Stmt):

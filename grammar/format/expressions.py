@@ -135,7 +135,7 @@ class PartFormatter:
                 sign = "not " if node.op == "not" else node.op
                 return concat(sign, self.expr(node.operand, precedence(node)))
             case ast.Call():
-                return concat(self.expr(node.callee, POSTFIX), self._arguments(node))
+                return concat(self.expr(node.callee, POSTFIX), self.arguments(node.arguments, node.span.end))
             case ast.Index():
                 subscripts = self.brackets("[", self._items(node.subscripts), "]", node.span.end)
                 return concat(self._receiver(node.value), subscripts)
@@ -188,15 +188,16 @@ class PartFormatter:
             parts += [*self._between(operand.span.start), LINE, f"{op} ", self.expr(operand, level + 1)]
         return Group(concat(*parts))
 
-    def _arguments(self, node: ast.Call) -> Doc:
-        if len(node.arguments) == 1 and node.arguments[0].name is None:
-            (only,) = node.arguments
+    def arguments(self, arguments: tuple[ast.Argument, ...], end: int) -> Doc:
+        """Arguments in their brackets, which end before the offset ``end``."""
+        if len(arguments) == 1 and arguments[0].name is None:
+            (only,) = arguments
             if isinstance(only.value, ast.Comprehension):
                 return Group(concat("(", Nest(concat(SOFT, self._clauses(only.value))), SOFT, ")"))
             if isinstance(only.value, ast.List | ast.Dict) and not self._comment_before(only.span):
                 return concat("(", self.expr(only.value), ")")
-        items = [(argument.span, partial(self._argument, argument)) for argument in node.arguments]
-        return self.brackets("(", items, ")", node.span.end)
+        items = [(argument.span, partial(self._argument, argument)) for argument in arguments]
+        return self.brackets("(", items, ")", end)
 
     def _comment_before(self, span: Span) -> bool:
         waiting = self.comments.waiting

@@ -177,8 +177,7 @@ class _Formatter:
                 doc = self.parts.signature([node.hyperparameters, node.inputs], node.result)
                 self._documented(concat(f"{_word(node)} {node.name}", doc), node, indent, limit)
             case ast.Train():
-                of = [] if node.model is None else ["of", node.model]
-                self._documented(" ".join(["train", *([node.name] if node.name else []), *of]), node, indent, limit)
+                self._documented(self._train(node), node, indent, limit)
             case ast.If():
                 self._if(node, indent, limit)
             case ast.For() | ast.Repeat() | ast.Every() | ast.Together() | ast.Search() | ast.Scan() | ast.Loop():
@@ -215,6 +214,8 @@ class _Formatter:
                 return concat("update ", parts.expr(node.target, POSTFIX), " = ", value(node.value))
             case ast.Feed():
                 return concat(f"feed {'whole ' if node.whole else ''}{node.name} = ", value(node.value))
+            case ast.Fit():
+                return concat(f"fit {node.name} = ", value(node.value))
             case ast.Data():
                 return concat(f"data {node.name} = ", value(node.value))
             case ast.Minimize():
@@ -261,6 +262,15 @@ class _Formatter:
             self._own_lines(backward.span.start, indent, 0)
             self._header(f"backward({', '.join(backward.parameters)})", indent, backward.body[0])
             self._body(backward.body, indent, limit)
+
+    def _train(self, node: ast.Train) -> Doc:
+        """The first line of a program."""
+        head = f"train {node.name}" if node.name else "train"
+        if node.model is None:
+            return head
+        if not node.arguments:
+            return f"{head} of {node.model}"
+        return concat(f"{head} of {node.model}", self.parts.arguments(node.arguments, node.arguments[-1].span.end))
 
     def _opening(self, node: _Plain) -> Doc:
         """The first line of a statement with a plain body."""

@@ -102,13 +102,16 @@ class TreeBuilder(ExpressionBuilder):
 
     def train(self, children: Children) -> ast.Train:
         word, *rest, _, suite = children
-        name = rest[0] if rest and rest[0].type == "NAME" else None
-        model = rest[-1] if rest and rest[-1] is not name else None
+        arguments = tuple(child for child in rest if type(child) is not Token)
+        words = [child for child in rest if type(child) is Token and child.type in ("NAME", "OF")]
+        name = words[0] if words and words[0].type == "NAME" else None
+        model = words[-1] if words and words[-1] is not name else None
         return ast.Train(
             str(name or ""),
             None if model is None else str(model),
             suite.items,
             suite.doc,
+            arguments,
             span=self._span(children),
             name_span=self._token(word if name is None else name),
         )
@@ -198,6 +201,9 @@ class TreeBuilder(ExpressionBuilder):
 
     def feed(self, children: Children) -> ast.Feed:
         return ast.Feed(str(children[-3]), children[-1], len(children) > 4, span=self._span(children))
+
+    def fit(self, children: Children) -> ast.Fit:
+        return ast.Fit(str(children[1]), children[3], span=self._span(children))
 
     def data(self, children: Children) -> ast.Data:
         return ast.Data(str(children[1]), children[3], span=self._span(children))

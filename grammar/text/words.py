@@ -67,6 +67,7 @@ FORMS = {
     "state": "state NAME: TYPE = VALUE",
     "update": "update TARGET = VALUE",
     "feed": "feed [whole] NAME = VALUE",
+    "fit": "fit NAME = VALUE",
     "data": "data NAME = SOURCE",
     "minimize": "minimize LOSS [over MODULES] with OPTIMIZER",
     "maximize": "maximize VALUE",

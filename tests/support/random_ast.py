@@ -168,6 +168,7 @@ SIMPLE = {
     ast.State: node(ast.State, names, types, small),
     ast.Update: node(ast.Update, updated, small),
     ast.Feed: node(ast.Feed, names, small, st.booleans()),
+    ast.Fit: node(ast.Fit, names, small),
     ast.Data: node(ast.Data, names, small),
     ast.Minimize: node(ast.Minimize, small, maybe(small), small),
     ast.Maximize: node(ast.Maximize, small),
@@ -224,6 +225,7 @@ model_bodies = st.tuples(
 programs = (
     some(
         SIMPLE[ast.Feed]
+        | SIMPLE[ast.Fit]
         | SIMPLE[ast.Minimize]
         | SIMPLE[ast.Data]
         | node(ast.Assign, some(name_nodes, 1, 1), some(small, 1, 1)),
@@ -245,7 +247,14 @@ declarations = st.one_of(
         ast.For,
         some(name_nodes, 1, 2),
         small,
-        some(node(ast.Train, names, maybe(names), programs, maybe(docs), **_HERE), 1, 1),
+        some(
+            node(ast.Train, names, maybe(names), programs, maybe(docs), **_HERE)
+            | node(
+                ast.Train, names, names, programs, maybe(docs), some(node(ast.Argument, small, names), 1, 1), **_HERE
+            ),
+            1,
+            1,
+        ),
     ),
 )
 files = node(ast.File, some(declarations, 0, 3))

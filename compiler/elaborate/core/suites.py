@@ -19,7 +19,8 @@ NOT_BUILT = {
 HOME = {
     ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model",
     ast.Loss: "a model", ast.Metric: "a model", ast.Entry: "a model", ast.State: "an optimizer",
-    ast.Feed: "a `train` block", ast.Data: "a `train` block", ast.Minimize: "a `train` block",
+    ast.Feed: "a `train` block", ast.Fit: "a `train` block", ast.Data: "a `train` block",
+    ast.Minimize: "a `train` block",
     ast.Maximize: "a `search` block", ast.Repeat: "a `train` block", ast.Every: "a `train` block",
     ast.Together: "a `train` block", ast.Search: "the file", ast.Block: "the file, a block or a model",
 }  # fmt: skip

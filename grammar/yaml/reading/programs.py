@@ -39,8 +39,9 @@ def _train(key: Scalar, node: Node, report: Report) -> ast.Train:
     title = next((value for word, value in entries if word.text == "name"), None)
     model = next((value for word, value in entries if word.text == "of"), None)
     doc = next((value for word, value in entries if word.text == "doc"), None)
+    given = next((value for word, value in entries if word.text == "arguments"), None)
     named = None if title is None else name(title)
-    rest = [(word, value) for word, value in entries if word.text not in ("name", "of", "doc")]
+    rest = [(word, value) for word, value in entries if word.text not in ("name", "of", "doc", "arguments")]
     suites = attempt_each(report, rest, lambda entry: _settings(*entry, report))
     suite = tuple(statement for suite in suites for statement in suite)
     if not suite and not report.failed:
@@ -50,9 +51,16 @@ def _train(key: Scalar, node: Node, report: Report) -> ast.Train:
         None if model is None else name(model).id,
         suite,
         None if doc is None else docstring(doc),
+        () if given is None else _model_arguments(given),
         span=key.span.to(node.span),
         name_span=key.span if named is None else named.span,
     )
+
+
+def _model_arguments(node: Node) -> tuple[ast.Argument, ...]:
+    """Arguments of the model that the data decides, by name."""
+    mapping(node, "what the data decides")
+    return arguments(node)
 
 
 def _settings(key: Scalar, value: Node, report: Report) -> ast.Suite:
@@ -72,6 +80,12 @@ def _settings(key: Scalar, value: Node, report: Report) -> ast.Suite:
                 lambda word, node: ast.Feed(
                     name(word).id, expression(node), key.text == "feed_whole", span=word.span.to(node.span)
                 ),
+            )
+        case "fit":
+            return section(
+                value,
+                report,
+                lambda word, node: ast.Fit(name(word).id, expression(node), span=word.span.to(node.span)),
             )
         case "steps":
             return _steps(value, report)

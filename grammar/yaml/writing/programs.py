@@ -11,7 +11,9 @@ from archonnx.grammar.yaml.reading.scalars import LITERAL
 from .layout import Quoted, Rows, Section, Value
 from .parts import NoShortFormError, arguments_value, value_of
 
-_RESERVED = frozenset({"name", "of", "doc", "data", "sources", "feed", "feed_whole", "steps", "body"})
+_RESERVED = frozenset(
+    {"name", "of", "doc", "arguments", "data", "sources", "fit", "feed", "feed_whole", "steps", "body"}
+)
 _STEPS = (ast.Minimize, ast.Update, ast.Repeat, ast.Every, ast.Together)
 
 
@@ -22,6 +24,8 @@ def train_value(node: ast.Train) -> Section:
         head["name"] = node.name
     if node.model is not None:
         head["of"] = node.model
+    if node.arguments:
+        head["arguments"] = arguments_value(node.arguments)
     if node.doc is not None:
         head["doc"] = node.doc.text
     try:
@@ -45,7 +49,7 @@ def _settings(body: ast.Suite) -> Section:
             entries = [
                 (s.name, _source(s.value) if isinstance(s, ast.Data) else value_of(s.value))
                 for s in statements
-                if isinstance(s, ast.Data | ast.Feed)
+                if isinstance(s, ast.Data | ast.Feed | ast.Fit)
             ]
             if len(dict(entries)) < len(statements):
                 raise NoShortFormError
@@ -60,6 +64,8 @@ def _key(statement: ast.Stmt) -> str:
             return name
         case ast.Data():
             return "sources"
+        case ast.Fit():
+            return "fit"
         case ast.Feed():
             return "feed_whole" if statement.whole else "feed"
     if isinstance(statement, _STEPS):
