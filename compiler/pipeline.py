@@ -8,14 +8,14 @@
     export     Graph -> onnx.ModelProto                (onnx_export: the only writer of ONNX)
 
 The last four stand elsewhere and are not imported here, since checking a spec needs none of them. Two things wait for
-the data and are stages of their own: ``feed_fields``, whose types are those of its fields, and ``train_steps``, where
+the data and are stages of their own: ``feeding``, whose types are those of its fields, and ``train_steps``, where
 something is decided by how many steps there are.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,19 @@ from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_file, read_tree
 
+from .elaborate.core.columns import Keys
 from .elaborate.core.values import BlockType, Module, Scope
 from .elaborate.files.imports import Importer
 from .elaborate.files.library import SPECS
 from .elaborate.model.entries import ElaboratedEntry, elaborate_entry
 from .elaborate.model.model import Elaboration, elaborate_model
 from .elaborate.model.names import computation
-from .elaborate.training import feeds
+from .elaborate.training.feeds import Asked, elaborate_feeding
 from .elaborate.training.programs import Building, Lengths, elaborate_programs
 from .elaborate.training.search import elaborate_search
+from .feeding import Feeding, Sample
 from .ir.builder import Builder
-from .ir.types import Array, DType
+from .ir.types import DType
 from .program import Application, ModelProgram, TrainProgram, TrainStep
 from .spec import Spec
 from .steps import fail_unsaid, sized, watched
@@ -197,9 +199,19 @@ def _differs(
     return True
 
 
-def feed_fields(model: ModelProgram, program: TrainProgram, data: Mapping[str, Array]) -> dict[str, Array]:
-    """The fields of the model, made of those of loaded data as the program says; SpecError if they do not fit."""
-    return feeds.feed_fields(_scope(model.spec, Report()), model, program, data)
+def feeding(
+    model: ModelProgram, program: TrainProgram, sample: Sample, learn: Callable[[str, str | None], Keys]
+) -> Feeding:
+    """How the fields of the model are made of the columns of the data; SpecError with all that does not fit.
+
+    Args:
+        model: whose fields.
+        program: says how.
+        sample: the columns.
+        learn: the values of a column in the train part, in order, by its name and by what fills it.
+    """
+    asked = Asked(program, model.fields, model.arguments, model.float_type, sample, learn)
+    return elaborate_feeding(_scope(model.spec, Report()), asked)
 
 
 def _scope(spec: Spec, report: Report) -> Scope:

@@ -215,12 +215,12 @@ class DataSource(Record):
 
 
 class Feed(Record):
-    """``feed NAME = expr``, evaluated once the fields of the data are known.
+    """``feed NAME = expr`` or ``fit NAME = expr``, evaluated once the fields of the data are known.
 
     ``names`` are the variables of the loops around it.
     """
 
-    statement: ast.Feed
+    statement: ast.Feed | ast.Fit
     names: Mapping[str, Any]
 
 
@@ -238,6 +238,10 @@ class TrainProgram(Record):
     plan: Plan = ()
     """In which order a pass runs them."""
     span: Span | None = None
+    fits: Mapping[str, Feed] = {}
+    """What is learned from the data of the train part."""
+    given: tuple[ast.Argument, ...] = ()
+    """Arguments of the model that the data decides."""
     whole: frozenset[str] = frozenset()
     """Fields that every batch gets as they are: their first axis does not count examples."""
 

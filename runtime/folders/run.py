@@ -37,7 +37,7 @@ from archonnx.runtime.files import load_parameters
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
 from archonnx.runtime.training.measuring import Measured, measure
-from archonnx.runtime.training.programs import Prepared, prepare
+from archonnx.runtime.training.preparing import Prepared, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
 from .resume import DEFAULT_DTYPE

@@ -12,23 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.pipeline import feed_fields
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings, Transfer
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace
-from archonnx.runtime.data.batches import Examples
-from archonnx.runtime.data.loader import Loaded
-from archonnx.runtime.data.parts import PARTS, Parts, check_rows, share_out
-from archonnx.runtime.data.plain import plain_fields
-from archonnx.runtime.data.ranges import Given, check_set
-from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.figures import from_json, to_json
 
 from .fit import TrainingLoop, fit, steps_per_epoch
 from .measuring import measure
 from .observing import Epoch, Observer, Outcome, Snapshot
+from .preparing import Prepared, prepare
 from .trainer import Trainer
 from .transfer import Start, start_from
 
@@ -96,58 +90,9 @@ class State:
     """Which weights of other runs the program under way started with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The data of a program, ready to be batched."""
-
-    examples: Examples
-    parts: Parts
-    note: str | None = None
-    """How the parts were made, where people should know."""
-
-
 def label(program: TrainProgram) -> str:
     """What a program is called where it has no name of its own."""
     return program.name or "train"
-
-
-def prepare(
-    model: ModelProgram, program: TrainProgram, settings: TrainSettings, base: Path, parts: Parts | None = None
-) -> Prepared:
-    """Load, feed and split the data of a train program; parts that are given are taken as they are."""
-    if program.source is None:
-        fail(
-            "AX0615",
-            f"the train program of {model.name} has no data",
-            program.span,
-            help='add a source, as in `data = sklearn("digits")`',
-        )
-    loaded = load_source(program.source, base, settings.seed)
-    fed = feed_fields(model, program, plain_fields(loaded, program.source.span))
-    check_set(model, program, fed, _given(program, loaded))
-    examples = Examples(fed, {name: model.fields[name].type for name in fed}, program.whole)
-    if parts is not None:
-        check_rows(parts, examples.count, program.span)
-        return Prepared(examples, parts)
-    by_example = {name: array for name, array in fed.items() if name not in program.whole}
-    shared = share_out(examples.count, settings.split, loaded, by_example, program.span, shuffle=settings.shuffle)
-    return Prepared(examples, *shared)
-
-
-def _given(program: TrainProgram, loaded: Loaded) -> Given:
-    """What messages say of the data of a program."""
-
-    def row(field: str, number: int) -> str:
-        if field in program.whole:
-            return f"row {number}"
-        line = f"example {number}" if loaded.lines is None else f"line {loaded.lines[number]}"
-        return f"{line} of {loaded.where}"
-
-    def expression(field: str) -> str | None:
-        feed = program.feeds.get(field)
-        return f"data.{field}" if feed is None else feed.statement.value.span.text
-
-    return Given(row, expression)
 
 
 def run_programs(

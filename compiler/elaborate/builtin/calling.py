@@ -24,6 +24,8 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
+Column: TypeAlias = Any
+"""A column of the data: a tensor with a row for each of its rows, or a column of texts."""
 Tensor: TypeAlias = Value
 """A tensor; numbers, dims and lists of numbers become constants."""
 Operand: TypeAlias = Any

@@ -11,10 +11,10 @@ from typing import Any
 from archonnx.compiler.elaborate.core.signatures import DTYPES
 from archonnx.compiler.elaborate.core.values import Builtin
 
-from . import images, indices, modules, reductions, tensors
+from . import columns, images, indices, modules, reductions, tensors
 from .calling import FUNCTIONS
 
-FAMILIES = (images, indices, modules, reductions, tensors)
+FAMILIES = (columns, images, indices, modules, reductions, tensors)
 """Modules that enter their functions when they are imported."""
 
 

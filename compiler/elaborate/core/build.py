@@ -24,6 +24,7 @@ from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
+from .columns import Columns
 from .place import Place
 from .values import Derived, Module, Slot
 
@@ -162,6 +163,8 @@ class Build:
     observed: Observed = field(default_factory=Observed)
     spending: Spending = field(default_factory=Spending)
     under_way: UnderWay = field(default_factory=UnderWay)
+    columns: Columns | None = None
+    """Of the data, where a feed is elaborated."""
 
     def copy(self) -> Build:
         """The same with a graph of its own, to add to. Work is counted anew; the dims are settled."""

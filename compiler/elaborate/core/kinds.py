@@ -19,7 +19,18 @@ from archonnx.grammar.record import Record
 from .frame import Frame
 from .static import is_number, is_size, is_whole
 from .tensors import as_tensor
-from .values import BlockType, Choice, Configured, ConstantSchedule, Module, Results, ScheduleType, is_callable
+from .values import (
+    BlockType,
+    Choice,
+    Configured,
+    ConstantSchedule,
+    Module,
+    Results,
+    ScheduleType,
+    TextColumn,
+    Vocabulary,
+    is_callable,
+)
 
 
 def _as_it_is(frame: Frame, value: Any) -> Any:
@@ -98,6 +109,17 @@ def _schedule(frame: Frame, value: Any) -> Any:
     return ConstantSchedule(float(value)) if is_number(value) else value
 
 
+def _is_vocabulary(value: Any) -> bool:
+    if isinstance(value, list):
+        kinds = {type(item) for item in value}
+        return len(kinds) == 1 and kinds <= {str, int} and len(set(value)) == len(value)
+    return isinstance(value, Vocabulary)
+
+
+def _vocabulary(frame: Frame, value: Any) -> Vocabulary:
+    return Vocabulary(tuple(value)) if isinstance(value, list) else value
+
+
 _KINDS = (
     Kind("int", _is_int, "an int"),
     Kind("float", is_number, "a number", lambda frame, value: float(value)),
@@ -113,6 +135,8 @@ _KINDS = (
     Kind("module", _is_module, "a module", united=False, called=True),
     Kind("schedule", _is_schedule, "a schedule", _schedule, united=False),
     Kind("tensor", _is_tensor_like, "a tensor", as_tensor, declared=False),
+    Kind("column", _of(Value, TextColumn), "a column of the data", declared=False),
+    Kind("vocabulary", _is_vocabulary, "a vocabulary, or a list of texts or integers", _vocabulary, declared=False),
     Kind("operand", _is_operand, "a tensor or number", declared=False),
     Kind("whole", is_whole, "an int", declared=False),
     Kind("shape", _is_shape, "a list of dims", declared=False),

@@ -83,6 +83,25 @@ class Around(Record, eq=False):
     dims: Mapping[str, tuple[Any, Span]]
 
 
+class TextColumn(Record):
+    """A column of texts of the data. ``filled`` is what stands where none is."""
+
+    name: str
+    filled: str | None = None
+
+
+class Vocabulary(Record):
+    """The values of a column, in order: a value's number is its position. ``unknown`` ones have the next number."""
+
+    keys: tuple[str | int, ...]
+    unknown: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return len(self.keys) + self.unknown
+
+
 class Function(Record):
     """A ``fn``, with the scope in which it was written, and with what is around it inside another body."""
 
@@ -319,6 +338,10 @@ def describe(value: Any) -> str:
             return "a dict"
         case Dim():
             return f"the dim {value}"
+        case TextColumn():
+            return f"the column of texts `{value.name}`"
+        case Vocabulary():
+            return f"a vocabulary of {value.size}"
         case Choice():
             return f"the word `{value.word}`"
         case Results():

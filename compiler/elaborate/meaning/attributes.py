@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from archonnx.compiler.elaborate.core.columns import Columns
 from archonnx.compiler.elaborate.core.dependence import methods
 from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
@@ -29,6 +30,8 @@ def _attribute(frame: Frame, expr: ast.Attribute, hint: str | None) -> Any:
         return module_attribute(frame, value, name, span)
     elif isinstance(value, Derived):
         return derived_attribute(frame, value, name, span)
+    elif isinstance(value, Columns):
+        return value.read(name, span)
     elif isinstance(value, dict):
         if name in value:
             return value[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archonnx.compiler.elaborate.core.columns import Columns
 from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
@@ -35,6 +36,11 @@ def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
         if not isinstance(key, str) or key not in value:
             fail("AX0206", f"no key {describe(key)} here", subscript.span, help=did_you_mean(str(key), value))
         return value[key]
+    if isinstance(value, Columns):
+        name = frame.evaluate(subscript)
+        if not isinstance(name, str):
+            fail("AX0306", f"a column is read by its name, not by {describe(name)}", subscript.span)
+        return value.read(name, subscript.span)
     if not isinstance(value, list):
         fail("AX0306", f"{describe(value)} cannot be indexed", expr.value.span)
     if isinstance(subscript, ast.Slice):

@@ -38,6 +38,7 @@ class ProgramBlock:
     spans: dict[str, Span] = field(default_factory=dict)
     source: DataSource | None = None
     feeds: dict[str, Feed] = field(default_factory=dict)
+    fits: dict[str, Feed] = field(default_factory=dict)
     freeze: Bound[ast.Expr] | None = None
     statements: list[tuple[Bound[ast.Minimize], ...] | Bound[ast.Update]] = field(default_factory=list)
     """What trains, flat, loops unrolled: each is one step."""

@@ -1,32 +1,34 @@
-"""Feeds: from the fields of the data to those of the model."""
+"""Feeds: how the fields of the model are made of the columns of the data, and what is learned of them (``fit``)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
-
+from archonnx.compiler.elaborate.core.columns import Columns, Keys
+from archonnx.compiler.elaborate.core.dependence import walk
+from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Scope
+from archonnx.compiler.elaborate.core.values import Scope, TextColumn, describe
 from archonnx.compiler.elaborate.meaning.parameters import open_inputs
 from archonnx.compiler.elaborate.model.model import Elaboration
-from archonnx.compiler.interpret import interpret
+from archonnx.compiler.feeding import ROWS, Feeding, Sample, cut
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Graph
-from archonnx.compiler.ir.origin import Origin
-from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.shape import constant
-from archonnx.compiler.program import Feed, Field, ModelProgram, TrainProgram
+from archonnx.compiler.program import Feed, Field, TrainProgram
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 from .block import ProgramBlock, block_frame, part
 
 
-def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
+def check_feeds(block: ProgramBlock, trained: Elaboration, frame: Frame, report: Report) -> None:
+    """What can be said of feeds before there is data."""
     for name, feed in block.feeds.items():
         if name not in trained.fields:
             report.error(
@@ -36,6 +38,7 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, report: Report) -> No
                 help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}",
             )
     _check_whole(block, trained, report)
+    _check_calls(block, frame, report)
 
 
 def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
@@ -60,129 +63,167 @@ def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> N
             )
 
 
-def feed_graph(
-    scope: Scope, model: ModelProgram, program: TrainProgram, data: Mapping[str, TensorType], rows: int
-) -> Graph:
-    """The graph from the fields of the data to the model's: fed by an expression, or by a field of the same name.
+class Asked(Record):
+    """What is asked of the elaboration of feeds.
 
-    Args:
-        scope: of the file.
-        model: whose fields are fed.
-        program: says how.
-        data: the types of the data's fields, text left out; their first axis counts the examples.
-        rows: how many examples there are.
+    Attributes:
+        program: says how its fields are made.
+        fields: those of the model; None where only ``sizes`` are wanted, before there is a model.
+        arguments: of the model, which expressions may name.
+        float_type: the model's.
+        sample: the columns.
+        learn: the values of a column in the train part, in order, by its name and by what fills it.
+    """
+
+    program: TrainProgram
+    fields: Mapping[str, Field] | None
+    arguments: Mapping[str, Any]
+    float_type: DType
+    sample: Sample
+    learn: Callable[[str, str | None], Keys]
+
+
+def elaborate_feeding(scope: Scope, asked: Asked) -> Feeding:
+    """How the fields of the model are made of the columns of the data: by an expression, or by one of the same name.
 
     Raises:
         SpecError: with all fields that nothing feeds, and all expressions that do not fit the data.
     """
+    program = asked.program
     report = Report()
-    at = program.source.span if program.source else None
-    inputs = {key: Value(type_, key, Origin(f"field `{key}` of the data", at)) for key, type_ in data.items()}
+    columns = Columns(asked.sample, asked.learn, program.source.span if program.source else None, asked.float_type)
     builder = Builder()
+    names: dict[str, Any] = {**asked.arguments, "data": columns}
     outputs: dict[str, Value] = {}
-    for name in model.fields:
-        with report.collecting(), builder.active():
-            if (feed := program.feeds.get(name)) is None:
-                if name in inputs:
-                    outputs[name] = inputs[name]
-                continue
-            outputs[name] = _fed(scope, model, feed, inputs, rows, builder)
+    with builder.active():
+        for name, fit in program.fits.items():
+            names[name] = POISON
+            with report.collecting():
+                names[name] = _learned(scope, asked, fit, names, columns, builder)
+        sizes = _sizes(scope, asked, names, columns, builder, report)
+        for field in (asked.fields or {}).values():
+            with report.collecting():
+                outputs[field.name] = _field(scope, asked, field, names, columns, builder)
     report.finish()
-    return Graph("feed", inputs, tuple(builder.nodes), outputs)
+    graph = Graph("feeding", columns.inputs, tuple(builder.nodes), outputs)
+    fitted = {names[name]: name for name in program.fits if isinstance(names[name], Value)}
+    titles = {columns.inputs[title]: title for title in columns.encodings}
+    numbered = {name: titles[value] for name, value in outputs.items() if value in titles}
+    return replace(cut(graph, columns.encodings, fitted), numbered=numbered, sizes=sizes)
 
 
-def _fed(
-    scope: Scope, model: ModelProgram, feed: Feed, inputs: Mapping[str, Value], rows: int, builder: Builder
-) -> Value:
-    """A field that is fed by an expression; ``rows`` is how many examples there are."""
-    statement, report = feed.statement, Report()
-    frame = block_frame(scope, report, statement.span, model.float_type, {**model.arguments, **feed.names})
+def _frame(
+    scope: Scope,
+    asked: Asked,
+    bound: Feed | None,
+    span: Span,
+    names: Mapping[str, Any],
+    columns: Columns,
+    builder: Builder,
+) -> Frame:
+    """The frame in which an expression over the data is evaluated."""
+    loop = bound.names if bound is not None else {}
+    frame = block_frame(scope, Report(), span, asked.float_type, {**names, **loop})
     frame.build.graph.builder = builder
-    frame.locals["data"] = {"index": constant(np.arange(rows)), **inputs}
-    given = frame.evaluate(statement.value)
-    with problems(frame, statement.value.span, [statement.value], [given]):
-        value = as_tensor(frame, given)
-    report.finish()
-    if open_inputs(builder.nodes, value, inputs.values()):
+    frame.build.columns = columns
+    return frame
+
+
+def _learned(
+    scope: Scope, asked: Asked, fit: Feed, names: Mapping[str, Any], columns: Columns, builder: Builder
+) -> Any:
+    """What a ``fit`` stands for: a tensor without rows, a vocabulary, or a static value."""
+    statement = fit.statement
+    if statement.name in asked.arguments or statement.name == "data":
+        what = "the data" if statement.name == "data" else "an argument of the model"
+        fail("AX0205", f"`{statement.name}` is {what} already", part(statement.span, statement.name))
+    frame = _frame(scope, asked, fit, statement.span, names, columns, builder)
+    value = frame.evaluate(statement.value)
+    frame.build.report.finish()
+    if not isinstance(value, Value):
+        return value
+    if ROWS in value.type.symbols():
         fail(
             "AX0708",
-            f"what is fed to `{statement.name}` is drawn, and a feed is computed once, of the data alone",
+            f"`{statement.name}` is {value.type}: it has a value for each row of the data",
             statement.value.span,
-            help="draw it in the model, or in the fn of a `generate`",
+            help=f"write `feed {statement.name} = ...`, or reduce the rows, as in `mean(..., axis=0)`",
         )
+    _refuse_draws(builder, value, columns, statement)
     return value
 
 
-def feed_fields(
-    scope: Scope, model: ModelProgram, program: TrainProgram, data: Mapping[str, Array]
-) -> dict[str, Array]:
-    """The model's fields from the data's, in the dtypes of the model; SpecError unless they have its shapes."""
-    numeric = {name: array for name, array in data.items() if array.dtype.kind in "biuf"}
-    types = {
-        name: TensorType.of(_field_dtype(array, model.float_type), *array.shape) for name, array in numeric.items()
-    }
-    report = Report()
-    for name in model.fields:
-        if name not in program.feeds and name not in data:
-            with report.collecting():
+def _sizes(
+    scope: Scope, asked: Asked, names: Mapping[str, Any], columns: Columns, builder: Builder, report: Report
+) -> dict[str, object]:
+    """Arguments of the model that the data decides."""
+    sizes: dict[str, object] = {}
+    for argument in asked.program.given:
+        with report.collecting():
+            frame = _frame(scope, asked, None, argument.span, names, columns, builder)
+            value = frame.evaluate(argument.value)
+            if not isinstance(value, int | float | str | None):
                 fail(
-                    "AX0707",
-                    f"nothing feeds `{name}`",
-                    program.span,
-                    help=f"add `feed {name} = ...`; the data has {', '.join(data)}",
+                    "AX0306",
+                    f"an argument of the model is static, not {describe(value)}",
+                    argument.span,
+                    help="as in `size(vocabulary(data.city))`",
                 )
-    with report.collecting():
-        rows = next((array.shape[0] for array in (*numeric.values(), *data.values()) if array.ndim), 0)
-        graph = feed_graph(scope, model, program, types, rows)
-    report.finish()
-    fed = interpret(graph, numeric)
-    arrays = {name: fed[name] if name in program.feeds else data[name] for name in model.fields}
-    spans = {
-        name: program.feeds[name].statement.value.span if name in program.feeds else program.span for name in arrays
-    }
-    sizes: dict[str, tuple[int, str]] = {}
-    for name, array in arrays.items():
-        with report.collecting():
-            _measure(array, model.fields[name], spans[name], sizes)
-    report.finish()
-    for name, array in arrays.items():  # composite dims last: a field may have one before another tells what is in it
-        with report.collecting():
-            _check_composite(array, model.fields[name], spans[name], sizes)
-    report.finish()
-    return {name: array.astype(model.fields[name].type.dtype.numpy) for name, array in arrays.items()}
+            sizes[str(argument.name)] = value
+    return sizes
 
 
-def _field_dtype(array: Array, model_float: DType) -> DType:
-    """Data enters expressions as the model's float, as i64 or as bool, whatever the file held."""
-    return {"b": DType.bool, "f": model_float}.get(array.dtype.kind, DType.i64)
-
-
-def _measure(array: Array, wanted: Field, span: Span | None, sizes: dict[str, tuple[int, str]]) -> None:
-    """Keep the sizes of the dims that the array tells; a diagnostic if they differ from those of an earlier field."""
-    if array.dtype.kind not in "biuf":
-        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is text", span)
-    if array.ndim != wanted.type.rank:
-        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is {_given(array)}", span)
-    for size, dim in zip(array.shape, wanted.type.shape, strict=True):
-        if (symbol := dim.symbol) is not None:
-            known = sizes.setdefault(symbol, (size, wanted.name))
-            if known[0] != size:
-                fail("AX0708", f"dim {symbol} is {known[0]} in `{known[1]}` and {size} in `{wanted.name}`", span)
-
-
-def _check_composite(array: Array, wanted: Field, span: Span | None, sizes: Mapping[str, tuple[int, str]]) -> None:
-    """A diagnostic unless the array has the sizes of the dims that are numbers, or follow of those that are known."""
-    known = {name: Dim.of(size) for name, (size, _) in sizes.items()}
-    for axis, (size, dim) in enumerate(zip(array.shape, wanted.type.shape, strict=True)):
-        number = dim.substitute(known).constant
-        if number is not None and number != size:
+def _field(
+    scope: Scope, asked: Asked, field: Field, names: Mapping[str, Any], columns: Columns, builder: Builder
+) -> Value:
+    """A field of the model: what its feed gives, or the column of its name. Texts for integers are numbered."""
+    feed, program = asked.program.feeds.get(field.name), asked.program
+    if feed is None and field.name not in asked.sample.names:
+        fail(
+            "AX0707",
+            f"nothing feeds `{field.name}`",
+            program.span,
+            help=f"add `feed {field.name} = ...`; the data has {', '.join(asked.sample.names)}",
+        )
+    span = feed.statement.value.span if feed is not None else program.span
+    if feed is None:
+        given: Any = columns.read(field.name, program.source.span if program.source else program.span)
+    else:
+        frame = _frame(scope, asked, feed, feed.statement.span, names, columns, builder)
+        given = frame.evaluate(feed.statement.value)
+        if not isinstance(given, TextColumn):
+            with problems(frame, feed.statement.value.span, [feed.statement.value], [given]):
+                given = as_tensor(frame, given)
+        frame.build.report.finish()
+    if isinstance(given, TextColumn):
+        if not field.type.dtype.is_integer:
             fail(
                 "AX0708",
-                f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}",
+                f"`{field.name}` is {field.type}, and what feeds it is {describe(given)}",
                 span,
-                notes=[f"the data is {_given(array)}, and `{wanted.name}` is {wanted.type}"],
+                help=f"number the texts: `feed {field.name} = index(data.{given.name}, vocabulary(data.{given.name}))`",
             )
+        given = columns.index(given, columns.vocabulary(given, False))
+    if feed is not None:
+        _refuse_draws(builder, given, columns, feed.statement)
+    return given
 
 
-def _given(array: Array) -> str:
-    return f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+def _refuse_draws(builder: Builder, value: Value, columns: Columns, statement: ast.Feed | ast.Fit) -> None:
+    if open_inputs(builder.nodes, value, columns.inputs.values()):
+        word = "fed to" if isinstance(statement, ast.Feed) else "fitted as"
+        fail(
+            "AX0708",
+            f"what is {word} `{statement.name}` is drawn, and it is computed once, of the data alone",
+            statement.value.span,
+            help="draw it in the model, or in the fn of a `generate`",
+        )
+
+
+def _check_calls(block: ProgramBlock, frame: Frame, report: Report) -> None:
+    """Functions that nothing declares, in what waits for the data."""
+    for feed in (*block.fits.values(), *block.feeds.values()):
+        for node in walk(feed.statement.value):
+            if isinstance(node, ast.Call) and isinstance(node.callee, ast.Name) and node.callee.id not in feed.names:
+                with report.collecting():
+                    frame.resolve(node.callee, callable_only=True)

@@ -134,7 +134,7 @@ def _elaborate_program(
     if block.freeze is not None and not report.failed:
         trained = elaborated.retrain(frozen_modules(scope, trained, block.freeze, report))
     settings = read_settings(block.settings, block.spans, report)
-    check_feeds(block, trained, report)
+    check_feeds(block, trained, program_frame(scope, report, trained, loop), report)
     if settings is not None:
         _check_monitor(block, settings, trained, report)
         _check_start(block, settings, earlier, report)
@@ -147,7 +147,18 @@ def _elaborate_program(
     assumed = elaborated.trained.build.observed.assumptions
     assumed += [one for one in trained.build.observed.assumptions if one not in assumed]
     whole = frozenset(name for name, feed in block.feeds.items() if feed.statement.whole)
-    return TrainProgram(name, settings, block.source, block.feeds, steps, block.plan, declaration.name_span, whole)
+    return TrainProgram(
+        name,
+        settings,
+        block.source,
+        block.feeds,
+        steps,
+        block.plan,
+        declaration.name_span,
+        fits=block.fits,
+        given=declaration.arguments,
+        whole=whole,
+    )
 
 
 class _Steps(Record):

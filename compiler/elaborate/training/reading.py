@@ -89,6 +89,10 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             if statement.name in block.feeds:
                 _twice(f"`{statement.name}` is fed twice", statement, block.feeds[statement.name].statement.span)
             block.feeds[statement.name] = Feed(statement, block.loop)
+        case ast.Fit():
+            if statement.name in block.fits:
+                _twice(f"`{statement.name}` is fitted twice", statement, block.fits[statement.name].statement.span)
+            block.fits[statement.name] = Feed(statement, block.loop)
         case ast.Data():
             not_built("several data sources", statement.span)
         case _:
@@ -99,7 +103,7 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 "AX0212",
                 f"`{kind.__name__.lower()}` cannot stand in a `train` block",
                 statement.span,
-                help="it contains settings (`epochs = 20`), `data`, `feed` and `minimize`",
+                help="it contains settings (`epochs = 20`), `data`, `fit`, `feed` and `minimize`",
             )
     return ()
 

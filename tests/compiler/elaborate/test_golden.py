@@ -9,9 +9,10 @@ import pytest
 
 import archonnx.compiler
 from archonnx.compiler.interpret import interpret
-from archonnx.compiler.pipeline import elaborate, feed_fields, parse_spec
+from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.diagnostics import Report, SpecError, render_report
 from archonnx.grammar.source import Source
+from tests.support.feeding import feed_fields
 from tests.support.golden import GOLDEN, Case, Golden, golden_cases
 
 PATTERN = "diagnostics/spec_*/*.md"

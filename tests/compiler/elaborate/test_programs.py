@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.pipeline import feed_fields
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.programs import run_programs
 from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import codes, findings, initial, model, numbers, program
+from tests.support.feeding import feed_fields
 
 CPU = SessionOptions(device="cpu", threads=1)
 BODY = """

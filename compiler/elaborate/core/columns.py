@@ -1,0 +1,111 @@
+"""The columns of a data source as a ``train`` block sees them, and what is learned of them on the way.
+
+A column of numbers is a tensor with a row for each row of the data. A column of texts is none: it is numbered by a
+vocabulary, and the numbers are a tensor. What this module does not do: read data; the values that make a vocabulary
+come through ``learn``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from archonnx.compiler.feeding import DATA, INDEX, ROWS, TARGET, Encoding, Sample
+from archonnx.compiler.ir.op import TypeProblem
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.elementwise import cast
+from archonnx.compiler.ops.shape import unsqueeze
+from archonnx.compiler.ops.slicing import concat
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .values import TextColumn, Vocabulary
+
+Keys = tuple[str | int, ...]
+"""What a vocabulary numbers."""
+
+
+@dataclass(eq=False)
+class Columns:
+    """What ``data`` is in a ``train`` block.
+
+    Attributes:
+        sample: names and types of the columns.
+        learn: the values of a column in the train part, in order, by its name and what fills it.
+        at: where the source is written.
+        float_type: the model's.
+        inputs: the columns that were read.
+        encodings: those of them that are numbered by a vocabulary, by the name of the input.
+    """
+
+    sample: Sample
+    learn: Callable[[str, str | None], Keys]
+    at: Span | None
+    float_type: DType
+    inputs: dict[str, Value] = field(default_factory=dict)
+    encodings: dict[str, Encoding] = field(default_factory=dict)
+
+    def read(self, name: str, span: Span | None) -> Value | TextColumn:
+        """A field by its name; SpecError if there is none, or it cannot be used."""
+        sample = self.sample
+        if name in sample.problems:
+            raise SpecError(Report([sample.problems[name]]))
+        if name not in sample.types:
+            if name == DATA and sample.matrix:
+                return self._matrix(span)
+            if name == TARGET and sample.target is not None:
+                return self.read(sample.target, span)
+            known = sample.names
+            listed = f"it has {', '.join(known)}" if known else None
+            fail("AX0206", f"{sample.where} has no `{name}`", span, help=did_you_mean(name, known) or listed)
+        type_ = sample.types[name]
+        return TextColumn(name) if type_ is None else self._input(name, type_)
+
+    def _input(self, name: str, type_: TensorType) -> Value:
+        if name not in self.inputs:
+            self.inputs[name] = Value(type_, name, Origin(f"field `{name}` of the data", self.at))
+        return self.inputs[name]
+
+    def _matrix(self, span: Span | None) -> Value:
+        """The columns of numbers, side by side."""
+        columns = []
+        for name in self.sample.matrix:
+            column = self.read(name, span)
+            assert isinstance(column, Value)
+            columns.append(unsqueeze(cast(column, self.float_type), 1))
+        return concat(columns, 1)
+
+    def vocabulary(self, column: Value | TextColumn, unknown: bool) -> Vocabulary:
+        """The values that a column has in the train part."""
+        name, filled = self._named(column)
+        return Vocabulary(self.learn(name, filled), unknown)
+
+    def index(self, column: Value | TextColumn, vocabulary: Vocabulary) -> Value:
+        """The numbers of a column's values."""
+        name, filled = self._named(column)
+        texts = isinstance(column, TextColumn)
+        if any(isinstance(key, str) is not texts for key in vocabulary.keys):
+            whose = "integers" if texts else "texts"
+            held = "texts" if texts else "integers"
+            raise TypeProblem("AX0306", f"`{name}` holds {held}, and the vocabulary {whose}")
+        encoding = Encoding(name, vocabulary.keys, vocabulary.unknown, filled)
+        title = next((known for known, other in self.encodings.items() if other == encoding), None)
+        if title is None:
+            number = sum(other.column == name for other in self.encodings.values()) + 1
+            title = f"index of {name}" if number == 1 else f"index of {name}, {number}"
+            self.encodings[title] = encoding
+        return self._input(title, TensorType.of(DType.i64, ROWS))
+
+    def _named(self, column: Value | TextColumn) -> tuple[str, str | None]:
+        if isinstance(column, TextColumn):
+            return column.name, column.filled
+        name = next((name for name, value in self.inputs.items() if value is column), None)
+        if name is None or not column.type.dtype.is_integer or name in self.encodings or name == INDEX:
+            raise TypeProblem(
+                "AX0306",
+                "a vocabulary is that of a column of texts or integers, as it is in the data",
+                help="as in `vocabulary(data.city)`",
+            )
+        return name, None

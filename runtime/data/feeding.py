@@ -1,0 +1,256 @@
+"""From loaded data to the fields of a model: what is learned of the train part, and the fields of any rows.
+
+What this module does not do: say how (``compiler.feeding`` does), or load, split and batch data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archonnx.compiler.feeding import INDEX, ROWS, Encoding, Feeding, Sample
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.program import Field
+from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.source import Span
+
+from .loader import Loaded
+from .parts import Indices
+from .values import Values
+
+ROWS_TRIED = 64
+"""So many rows are looked at to see whether a row's fields depend on other rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was learned of the train part.
+
+    Attributes:
+        keys: the values of columns in order, by the name of the column and what fills it.
+        statistics: arrays by name.
+    """
+
+    keys: Mapping[tuple[str, str | None], tuple[str | int, ...]] = field(default_factory=dict)
+    statistics: Mapping[str, Array] = field(default_factory=dict)
+
+    def learn(self, column: str, filled: str | None) -> tuple[str | int, ...]:
+        """The values of a column, which are known."""
+        return self.keys[column, filled]
+
+
+def sample_of(loaded: Loaded, float_type: DType, *, counted: bool = False) -> Sample:
+    """What feeds are elaborated for. ``counted``: for these rows alone, as for fields that are given whole."""
+    types: dict[str, TensorType | None] = {}
+    for name, array in loaded.fields.items():
+        if name in loaded.made and name != INDEX:
+            continue
+        dtype = None if array.dtype.kind == "O" else _dtype(array, float_type)
+        rows = array.shape[0] if counted else ROWS
+        types[name] = None if dtype is None else TensorType.of(dtype, rows, *array.shape[1:])
+    return Sample(loaded.where, types, loaded.matrix, loaded.target, loaded.problems)
+
+
+def _dtype(array: Array, float_type: DType) -> DType:
+    """Columns are the model's float, i64 or bool, whatever the file held; dates are seconds since 1970."""
+    return {"b": DType.bool, "f": float_type}.get(array.dtype.kind, DType.i64)
+
+
+class Learner:
+    """Learns vocabularies of the train part as they are asked for, and keeps them."""
+
+    def __init__(self, loaded: Loaded, train: Indices) -> None:
+        self._loaded, self._train = loaded, train
+        self.keys: dict[tuple[str, str | None], tuple[str | int, ...]] = {}
+
+    def __call__(self, column: str, filled: str | None) -> tuple[str | int, ...]:
+        if (column, filled) not in self.keys:
+            values = self._loaded.fields[column][self._train]
+            if values.dtype.kind == "O":
+                texts = {filled if text == "" and filled is not None else text for text in values.tolist()}
+                self.keys[column, filled] = tuple(sorted(texts - {""}))
+            else:
+                self.keys[column, filled] = tuple(np.unique(values).tolist())
+        return self.keys[column, filled]
+
+
+def learned(feeding: Feeding, loaded: Loaded, keys: Learner, train: Indices, *, together: bool = False) -> Fitted:
+    """The statistics of the train part.
+
+    One whose expression does not deal with missing values is that of the rows that have all that it reads.
+
+    Args:
+        feeding: says what they are.
+        loaded: the data.
+        keys: the vocabularies.
+        train: the rows to learn from.
+        together: whether the rows are one example: then all of them are known, and none is left out.
+    """
+    values, statistics = Values(loaded), {}
+    for name in feeding.fit.outputs:
+        rows = np.arange(len(loaded.fields[INDEX])) if together else train
+        for column in feeding.sources[name]:
+            if not together and column not in feeding.handled[name]:
+                rows = rows[~values.missing(column)[rows]]
+        if not len(rows):
+            columns = ", ".join(f"`{column}`" for column in feeding.sources[name])
+            fail("AX0631", f"{loaded.where}: no row of the train part has a value in each of {columns}", None)
+        graph = narrowed(feeding.fit, [name])
+        statistics[name] = interpret(graph, inputs(graph, feeding, loaded, rows), {ROWS: len(rows)})[name]
+        if statistics[name].dtype.kind == "f" and not np.isfinite(statistics[name]).all():
+            columns = ", ".join(f"`{column}`" for column in feeding.sources[name])
+            fail("AX0631", f"{loaded.where}: what is learned of {columns} (`{name}`) is not finite", None)
+    return Fitted(keys.keys, statistics)
+
+
+def inputs(graph: Graph, feeding: Feeding, loaded: Loaded, rows: Indices | None) -> dict[str, Array]:
+    """What a graph reads of these rows (of all, if None)."""
+    given: dict[str, Array] = {}
+    for name in graph.inputs:
+        encoding = feeding.encodings.get(name)
+        if encoding is not None:
+            array: Array = encoded(loaded.fields[encoding.column], encoding)
+        elif name in loaded.fields:
+            array = loaded.fields[name]
+        else:
+            continue
+        if array.dtype.kind == "M":
+            Values(loaded).refuse_no_date(name)
+            array = array.astype("datetime64[s]").astype(np.int64)
+        elif array.dtype.kind == "u":
+            Values(loaded).refuse_wide(name)
+            array = array.astype(np.int64)
+        given[name] = array if rows is None else array[rows]
+    return given
+
+
+def encoded(values: Array, encoding: Encoding) -> npt.NDArray[np.int64]:
+    """The numbers of a column's values; -1 for what is not there."""
+    other = len(encoding.keys) if encoding.unknown else -1
+    table: dict[Any, int] = {key: number for number, key in enumerate(encoding.keys)}
+    if encoding.filled is not None:
+        table[""] = table.get(encoding.filled, other)
+    return np.fromiter((table.get(value, other) for value in values.tolist()), np.int64, len(values))
+
+
+def narrowed(graph: Graph, outputs: Collection[str]) -> Graph:
+    """The part of a graph that these outputs need."""
+    kept = {name: graph.outputs[name] for name in outputs}
+    nodes = needed(graph.nodes, kept.values())
+    read = {*kept.values(), *(value for node in nodes for value in node.inputs)}
+    given = {name: value for name, value in graph.inputs.items() if value in read}
+    return Graph(graph.name, given, tuple(nodes), kept)
+
+
+def fed(
+    feeding: Feeding, fitted: Fitted, loaded: Loaded, fields: Mapping[str, Field], spans: Mapping[str, Span | None]
+) -> dict[str, Array]:
+    """Fields of the model for all rows, in their dtypes; SpecError with the values that mean nothing.
+
+    Args:
+        feeding: how they are made.
+        fitted: what was learned.
+        loaded: the rows.
+        fields: those that are wanted.
+        spans: where the spec says it, by field.
+    """
+    values, report = Values(loaded), Report()
+    graph = narrowed(feeding.feed, list(fields))
+    for name in graph.inputs:
+        if (encoding := feeding.encodings.get(name)) is not None:
+            with report.collecting():
+                values.refuse_unseen(encoding, encoded(loaded.fields[encoding.column], encoding))
+    report.finish()
+    given = inputs(graph, feeding, loaded, None)
+    arrays = interpret(graph, {**fitted.statistics, **given}, {ROWS: len(loaded.fields[INDEX])})
+    names = {value: name for name, value in graph.inputs.items()}
+    arrays |= {name: given[names[value]] for name, value in graph.outputs.items() if names.get(value) in given}
+    check_shapes(arrays, fields, spans)
+    for name, array in arrays.items():
+        with report.collecting():
+            arrays[name] = values.fitting(array, fields[name], feeding.sources[name], spans.get(name))
+    report.finish()
+    return arrays
+
+
+def check_rows(
+    feeding: Feeding, fitted: Fitted, loaded: Loaded, fields: Mapping[str, Field], spans: Mapping[str, Span | None]
+) -> None:
+    """SpecError if the fields of a row depend on the other rows: then they would be others in a prediction."""
+    count = len(loaded.fields[INDEX])
+    some = np.random.default_rng(0).permutation(count)[:ROWS_TRIED]
+    report = Report()
+    for name in fields:
+        graph = narrowed(feeding.feed, [name])
+        if ROWS not in graph.outputs[name].type.symbols():
+            continue
+        given = {**fitted.statistics, **inputs(graph, feeding, loaded, np.sort(some))}
+        shuffled = np.random.default_rng(1).permutation(len(some))[: max(1, len(some) - 1)]
+        again = {**fitted.statistics, **inputs(graph, feeding, loaded, np.sort(some)[shuffled])}
+        one = interpret(graph, given, {ROWS: len(some)})[name]
+        other = interpret(graph, again, {ROWS: len(shuffled)})[name]
+        if one.ndim == 0 or len(one) != len(some) or not _alike(one[shuffled], other):
+            with report.collecting():
+                fail(
+                    "AX0708",
+                    f"what is fed to `{name}` in a row depends on other rows, which a prediction does not have",
+                    spans.get(name),
+                    help="learn it once: `fit NAME = ...`; or say that the rows are one example: `feed whole`",
+                )
+    report.finish()
+
+
+def _alike(one: Array, other: Array) -> bool:
+    if one.shape != other.shape:
+        return False
+    return np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+def check_shapes(arrays: Mapping[str, Array], fields: Mapping[str, Field], spans: Mapping[str, Span | None]) -> None:
+    """SpecError unless fed arrays have the shapes of their fields, and a dim one size in all of them."""
+    report = Report()
+    sizes: dict[str, tuple[int, str]] = {}
+    for name, array in arrays.items():
+        with report.collecting():
+            _measure(array, fields[name], spans.get(name), sizes)
+    report.finish()
+    for name, array in arrays.items():  # composite dims last: a field may have one before another tells what is in it
+        with report.collecting():
+            _check_composite(array, fields[name], spans.get(name), sizes)
+    report.finish()
+
+
+def _measure(array: Array, wanted: Field, span: Span | None, sizes: dict[str, tuple[int, str]]) -> None:
+    """Keep the sizes of the dims that the array tells; a diagnostic if they differ from those of an earlier field."""
+    if array.ndim != wanted.type.rank:
+        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is {_given(array)}", span)
+    for size, dim in zip(array.shape, wanted.type.shape, strict=True):
+        if (symbol := dim.symbol) is not None:
+            known = sizes.setdefault(symbol, (size, wanted.name))
+            if known[0] != size:
+                fail("AX0708", f"dim {symbol} is {known[0]} in `{known[1]}` and {size} in `{wanted.name}`", span)
+
+
+def _check_composite(array: Array, wanted: Field, span: Span | None, sizes: Mapping[str, tuple[int, str]]) -> None:
+    """A diagnostic unless the array has the sizes of the dims that are numbers, or follow of those that are known."""
+    known = {name: Dim.of(size) for name, (size, _) in sizes.items()}
+    for axis, (size, dim) in enumerate(zip(array.shape, wanted.type.shape, strict=True)):
+        number = dim.substitute(known).constant
+        if number is not None and number != size:
+            fail(
+                "AX0708",
+                f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}",
+                span,
+                notes=[f"the data is {_given(array)}, and `{wanted.name}` is {wanted.type}"],
+            )
+
+
+def _given(array: Array) -> str:
+    return f"{array.dtype}[{', '.join(map(str, array.shape))}]"

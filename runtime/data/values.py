@@ -1,0 +1,145 @@
+"""The values of loaded data, for what is wrong with them: which are missing, and how the place of each is named.
+
+What this module does not do: change a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from archonnx.compiler.feeding import DATA, Encoding
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import Field
+from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.source import Span
+
+from .loader import Loaded
+
+SHOWN = 5
+"""So many rows are named, and so many values."""
+
+
+class Values:
+    """The values of what was loaded."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    def missing(self, column: str) -> npt.NDArray[np.bool_]:
+        """Whether a row has no value in a column."""
+        values = self._loaded.fields[column]
+        if values.dtype.kind == "O":
+            return np.asarray(values == "", dtype=np.bool_)
+        if values.dtype.kind == "M":
+            return np.asarray(np.isnat(values))
+        if values.dtype.kind != "f":
+            return np.zeros(len(values), np.bool_)
+        return np.isnan(values.reshape(len(values), -1)).any(axis=1)
+
+    def place(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> str:
+        """Where rows are: ``people.csv:7``, or ``rows 3, 4 and 12 more of the data``."""
+        loaded, first = self._loaded, rows[:SHOWN]
+        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+        if loaded.lines is not None:
+            if len(rows) == 1:
+                return f"{loaded.where}:{loaded.lines[rows[0]]}"
+            return f"{loaded.where}: lines {', '.join(str(loaded.lines[row]) for row in first)}{more}"
+        word = "row" if len(rows) == 1 else "rows"
+        return f"{loaded.where}, {word} {', '.join(str(row) for row in first)}{more}"
+
+    def refuse_unseen(self, encoding: Encoding, numbers: npt.NDArray[np.int64]) -> None:
+        """SpecError if a value of a column is not in its table."""
+        rows = np.flatnonzero(numbers < 0)
+        if not len(rows):
+            return
+        name, values = encoding.column, self._loaded.fields[encoding.column]
+        value = values[rows[0]]
+        if value == "":
+            fail(
+                "AX0631",
+                f"{self.place(rows)}: `{name}` has no value",
+                None,
+                help=f'fill it in the feed, as in `fill(data.{name}, "none")`, or take those rows out of the file',
+            )
+        same = rows[values[rows] == value]
+        listed = ", ".join(map(repr, encoding.keys[:SHOWN]))
+        more = f" and {len(encoding.keys) - SHOWN} more" if len(encoding.keys) > SHOWN else ""
+        close = did_you_mean(value, [str(key) for key in encoding.keys]) if isinstance(value, str) else None
+        fail(
+            "AX0631",
+            f"{self.place(same)}: `{name}` is {_shown(value)}, which the train part does not have",
+            None,
+            notes=[f"it has {listed}{more}"],
+            help=close or f"give what is not known a number: `vocabulary(data.{name}, unknown=true)`",
+        )
+
+    def refuse_no_date(self, column: str) -> None:
+        """SpecError if a row has no date in a column."""
+        rows = np.flatnonzero(self.missing(column))
+        if len(rows):
+            fail("AX0631", f"{self.place(rows)}: `{column}` has no date", None, help="take those rows out of the file")
+
+    def refuse_wide(self, column: str) -> None:
+        """SpecError if a number of a column is beyond i64."""
+        values = self._loaded.fields[column].reshape(len(self._loaded.fields[column]), -1)
+        rows = np.flatnonzero((values > np.iinfo(np.int64).max).any(axis=1))
+        if len(rows):
+            fail("AX0631", f"{self.place(rows)}: `{column}` is {values[rows[0]].max()}, beyond i64", None)
+
+    def fitting(self, array: Array, wanted: Field, columns: Sequence[str], span: Span | None) -> Array:
+        """What is fed to a field, in its dtype; SpecError if a value is missing, or would not be itself there."""
+        dtype = wanted.type.dtype
+        numbers = array if array.dtype.kind == "f" else None
+        if numbers is not None and np.isnan(numbers).any():
+            self._refuse_missing(numbers, wanted, columns, span)
+        if dtype.is_float or array.dtype.kind == "b":
+            return array.astype(dtype.numpy, copy=False)
+        if numbers is not None and dtype.is_integer:
+            self._refuse(numbers != np.trunc(numbers), array, wanted, "a fraction", columns, span)
+            self._refuse(np.abs(numbers) >= 2.0**63, array, wanted, f"beyond {dtype}", columns, span)
+        if dtype.is_integer:
+            limits = np.iinfo(np.dtype(dtype.numpy.name))
+            if array.min(initial=0) < limits.min or array.max(initial=0) > limits.max:
+                outside = (array < limits.min) | (array > limits.max)
+                self._refuse(outside, array, wanted, f"beyond {dtype}", columns, span)
+        elif array.dtype.kind != "b":
+            self._refuse((array != 0) & (array != 1), array, wanted, "neither 0 nor 1", columns, span)
+        return array.astype(dtype.numpy, copy=False)
+
+    def _refuse_missing(self, array: Array, wanted: Field, columns: Sequence[str], span: Span | None) -> None:
+        rows = np.flatnonzero(np.isnan(array.reshape(len(array), -1)).any(axis=1)) if array.ndim else np.zeros(1, int)
+        for column in columns:
+            at = rows[self.missing(column)[rows]] if array.ndim else rows
+            if len(at):
+                how = f"`fill(data.{column}, 0.0)`, or with what is learned: `fit mid = median(data.{column}, axis=0)`"
+                fail(
+                    "AX0631",
+                    f"{self.place(at)}: `{column}` has no value",
+                    span,
+                    help=f"fill it in the feed of `{wanted.name}`, as in {how}",
+                )
+        fail("AX0631", f"{self.place(rows)}: what is fed to `{wanted.name}` is not a number", span)
+
+    def _refuse(
+        self, bad: Array, array: Array, wanted: Field, what: str, columns: Sequence[str], span: Span | None
+    ) -> None:
+        places = np.argwhere(bad) if array.ndim else np.zeros((int(bool(bad)), 0), int)
+        if not len(places):
+            return
+        rows = np.unique(places[:, 0]) if array.ndim else np.zeros(1, int)
+        value = array[tuple(places[0])]
+        made = f" (made of {', '.join(f'`{column}`' for column in columns if column != DATA)})" if columns else ""
+        made = "" if list(columns) == [wanted.name] else made
+        fail(
+            "AX0631",
+            f"{self.place(rows)}: `{wanted.name}`{made} is {value:g}, {what}, and the model takes {wanted.type.dtype}",
+            span,
+            help="`i64(...)` in a feed cuts fractions off" if what == "a fraction" else None,
+        )
+
+
+def _shown(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
