@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -61,6 +63,19 @@ class Loaded:
     settled: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the columns by name: their order does not matter, that of the rows does."""
+        digest = sha256()
+        for name in sorted(self.kinds):
+            array = self.fields[name]
+            digest.update(f"{name}\0{KINDS[array.dtype.kind]}\0{array.shape}\0".encode())
+            if array.dtype.kind == "O":
+                digest.update("\0".join(array.tolist()).encode("utf-8", "surrogatepass"))
+            else:
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @property
     def kinds(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.data.memory import DATA_FILE, FITTED_FILE
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import save_parameters, whole_folder, write_atomically
 from archonnx.runtime.training.observing import Epoch
@@ -36,6 +37,8 @@ OWN = frozenset(
         STATE_FILE,
         "history.jsonl",
         "curve.svg",
+        DATA_FILE,
+        FITTED_FILE,
         "model.onnx",
         "model.onnx.data",
         "entries",
@@ -100,6 +103,8 @@ def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained
         save_rows(part / ROWS_FILE, last.parts)
     lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
     write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    if last.memory is not None:
+        last.memory.save(part)
     if lines:
         write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
     if model.infer.outputs:

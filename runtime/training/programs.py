@@ -16,6 +16,8 @@ from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings, Transfer
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace
+from archonnx.runtime.data.memory import Memory
+from archonnx.runtime.data.parts import PARTS, Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.figures import from_json, to_json
 
@@ -46,6 +48,8 @@ class Trained:
     """The examples of each part; None of a program that ran in an earlier process."""
     start: Mapping[str, Any] | None = None
     """Which weights of other runs it started with, as ``run.json`` says it."""
+    memory: Memory | None = None
+    """What is remembered of its data; None of a program that ran in an earlier process."""
 
     def as_json(self) -> dict[str, Any]:
         """What ``run.json`` says of it."""
@@ -237,7 +241,8 @@ class _Runner:
         if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
             keep(State(done, self.program, outcome.snapshot, started))  # measuring takes time; somebody is impatient
         metrics = self._measured(trainer, data)
-        return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started)
+        memory = Memory.of(data.loaded, data.feeding, data.fitted, together=bool(self.program.whole))
+        return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started, memory)
 
     def _measured(self, trainer: Trainer, data: Prepared) -> dict[str, Mapping[str, float]]:
         """Losses and metrics on every part that has examples."""

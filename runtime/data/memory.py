@@ -1,0 +1,145 @@
+"""What a run remembers of its data: ``data.json`` and ``fitted.safetensors``.
+
+    data.json             the source, its columns and their kinds, a checksum, the vocabularies, the names of classes
+    fitted.safetensors    what was learned of the train part, by name
+
+What this module does not do: read data again, or say what was predicted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.feeding import INDEX, ROWS, Feeding, Sample
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.files import load_parameters, save_parameters, write_atomically
+
+from .feeding import Fitted
+from .loader import Loaded
+
+DATA_FILE, FITTED_FILE = "data.json", "fitted.safetensors"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a run remembers of its data.
+
+    Attributes:
+        where: what messages call the source.
+        rows: how many rows it had.
+        checksum: of its columns.
+        kinds: of its columns, by name.
+        shapes: those of them that hold more than a number or a text in a row, by name.
+        matrix: the columns that ``data`` stacks.
+        target: the column that ``target`` is another name of.
+        columns_of: names of the columns of matrices.
+        classes: names of the values of integer fields of the model, by field.
+        together: whether its rows are one example, as where a field is fed whole: then nothing is learned of them.
+        fitted: what was learned of the train part.
+    """
+
+    where: str
+    rows: int
+    checksum: str
+    kinds: Mapping[str, str]
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    matrix: tuple[str, ...] = ()
+    target: str | None = None
+    columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    together: bool = False
+    fitted: Fitted = field(default_factory=Fitted)
+
+    @staticmethod
+    def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool) -> Memory:
+        """What is to be remembered of loaded data."""
+        kinds = loaded.kinds
+        shapes = {name: loaded.fields[name].shape[1:] for name in kinds if loaded.fields[name].ndim > 1}
+        return Memory(
+            loaded.where,
+            len(loaded.fields[INDEX]),
+            loaded.checksum,
+            kinds,
+            shapes,
+            loaded.matrix,
+            loaded.target,
+            loaded.columns_of,
+            class_names(loaded, feeding),
+            together,
+            Fitted(fitted.keys) if together else fitted,
+        )
+
+    def sample(self, float_type: DType) -> Sample:
+        """What feeds are elaborated for, whatever new data has."""
+        types: dict[str, TensorType | None] = {INDEX: TensorType.of(DType.i64, ROWS)}
+        floats = {"float": float_type, "bool": DType.bool, "text": None}
+        for name, kind in self.kinds.items():
+            dtype = floats.get(kind, DType.i64)
+            types[name] = None if dtype is None else TensorType.of(dtype, ROWS, *self.shapes.get(name, ()))
+        return Sample(self.where, types, self.matrix, self.target)
+
+    def save(self, folder: Path) -> None:
+        """Write both files into a folder."""
+        record: dict[str, Any] = {
+            "where": self.where,
+            "rows": self.rows,
+            "checksum": self.checksum,
+            "columns": dict(self.kinds),
+            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "matrix": list(self.matrix),
+            "target": self.target,
+            "columns_of": {name: list(columns) for name, columns in self.columns_of.items()},
+            "classes": {name: list(names) for name, names in self.classes.items()},
+            "together": self.together,
+            "vocabularies": [
+                {"column": column, "filled": filled, "values": list(keys)}
+                for (column, filled), keys in self.fitted.keys.items()
+            ],
+        }
+        text = json.dumps(record, indent=2, ensure_ascii=False)
+        write_atomically(folder / DATA_FILE, f"{text}\n".encode())
+        if self.fitted.statistics:
+            save_parameters(folder / FITTED_FILE, self.fitted.statistics)
+
+    @staticmethod
+    def load(folder: Path) -> Memory | None:
+        """What a run remembers; None of one that was made before runs did."""
+        path = folder / DATA_FILE
+        if not path.is_file():
+            return None
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            keys = {(v["column"], v["filled"]): tuple(v["values"]) for v in record["vocabularies"]}
+            statistics: dict[str, Array] = {}
+            if (folder / FITTED_FILE).is_file():
+                statistics = {name: np.asarray(a) for name, a in load_parameters(folder / FITTED_FILE).items()}
+            return Memory(
+                record["where"],
+                record["rows"],
+                record["checksum"],
+                record["columns"],
+                {name: tuple(shape) for name, shape in record["shapes"].items()},
+                tuple(record["matrix"]),
+                record["target"],
+                {name: tuple(columns) for name, columns in record["columns_of"].items()},
+                {name: tuple(names) for name, names in record["classes"].items()},
+                record["together"],
+                Fitted(keys, statistics),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            fail("AX0611", f"{path} is damaged: {error}", None)
+
+
+def class_names(loaded: Loaded, feeding: Feeding) -> dict[str, tuple[str, ...]]:
+    """What the numbers of integer fields of the model stand for, where that is known."""
+    names = {name: feeding.encodings[title].names for name, title in feeding.numbered.items()}
+    known = {feeding.feed.inputs[name]: texts for name, texts in loaded.classes.items() if name in feeding.feed.inputs}
+    direct = {name: known[value] for name, value in feeding.feed.outputs.items() if value in known}
+    return {**direct, **names}
