@@ -9,6 +9,7 @@ import numpy as np
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding
 from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.runtime.data.feeding import Learner, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.sources import numbered
@@ -23,6 +24,13 @@ def feed_fields(model: ModelProgram, program: TrainProgram, data: Mapping[str, A
     keys = Learner(loaded, rows)
     how = feeding(model, program, sample_of(loaded, model.float_type, counted=together), keys)
     return fields_of(model, program, how, learned(how, loaded, keys, rows, together=together), loaded)
+
+
+def usable(loaded: Loaded) -> dict[str, Array]:
+    """All fields; SpecError with what is wrong with columns, as where all of them are used."""
+    if loaded.problems:
+        raise SpecError(Report(list(loaded.problems.values())))
+    return loaded.fields
 
 
 def _column(array: Array) -> Array:
