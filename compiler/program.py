@@ -215,12 +215,19 @@ class DataSource(Record):
 
 
 class Feed(Record):
-    """``feed NAME = expr`` or ``fit NAME = expr``, evaluated once the fields of the data are known.
+    """``feed NAME = expr``, evaluated once the fields of the data are known.
 
     ``names`` are the variables of the loops around it.
     """
 
-    statement: ast.Feed | ast.Fit
+    statement: ast.Feed
+    names: Mapping[str, Any]
+
+
+class Fit(Record):
+    """``fit NAME = expr``, likewise."""
+
+    statement: ast.Fit
     names: Mapping[str, Any]
 
 
@@ -238,7 +245,7 @@ class TrainProgram(Record):
     plan: Plan = ()
     """In which order a pass runs them."""
     span: Span | None = None
-    fits: Mapping[str, Feed] = {}
+    fits: Mapping[str, Fit] = {}
     """What is learned from the data of the train part."""
     given: tuple[ast.Argument, ...] = ()
     """Arguments of the model that the data decides."""

@@ -25,7 +25,7 @@ grammar.spec
 compiler.errors compiler.set_metrics compiler.settings
 compiler.sources
 compiler.ir
-compiler.ops compiler.interpret
+compiler.ops compiler.interpret compiler.feeding
 compiler.passes compiler.autodiff compiler.spec
 compiler.program
 compiler.combining compiler.gradients compiler.counting compiler.ranges

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,59 @@ if TYPE_CHECKING:
 ARRAY_FILES = (".npy", ".npz", ".csv")
 
 
-def write_arrays(results: Mapping[str, Array], out: Path | None) -> None:
-    """Write results to a file, as its name says, or as CSV to stdout."""
+def write_arrays(
+    results: Mapping[str, Array],
+    out: Path | None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    kept: Mapping[str, Array] | None = None,
+) -> None:
+    """Write results to a file, as its name says, or as CSV to stdout.
+
+    Args:
+        results: arrays by name.
+        out: the file.
+        classes: names of classes, by result.
+        kept: columns of what was given that stand before the results.
+    """
     import sys
 
     from archonnx.runtime.files import write_atomically
 
     if out is None:
-        sys.stdout.write(as_csv(results))
+        sys.stdout.write(as_csv(results, classes, kept))
         return
-    write_atomically(out, as_npz(results) if out.suffix == ".npz" else as_csv(results).encode())
+    content = as_npz(results, classes, kept) if out.suffix == ".npz" else as_csv(results, classes, kept).encode()
+    write_atomically(out, content)
     print(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")
+
+
+def read_named(text: str) -> dict[str, Any]:
+    """Arrays by name: ``NAME=FILE``, ``NAME=[[1, 2]]``, or all of an .npz file."""
+    from archonnx.grammar.diagnostics import fail
+
+    if "=" in text:
+        return read_arrays(text, {})
+    if not Path(text).is_file():
+        fail("AX0601", f"there is no file {text}", None)
+    loaded = _load(Path(text))
+    return {key: loaded[key] for key in loaded.files}
+
+
+def _load(path: Path) -> Any:
+    """An array, or the archive of several; SpecError if the file is neither."""
+    import numpy as np
+
+    from archonnx.grammar.diagnostics import fail
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        fail(
+            "AX0604",
+            f"{path} is not a NumPy file of plain arrays",
+            None,
+            help="write it with `numpy.save` or `numpy.savez`; arrays of Python objects are not read",
+        )
 
 
 def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
@@ -41,17 +83,11 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
         numbers = None if equals or path.suffix else f"numbers are given as `--input '{text}=[1, 2]'`"
         fail("AX0601", f"there is no file {path}", None, help=numbers)
     if path.suffix == ".csv":
-        columns = _columns(path, types)
-        return {name: columns[next(iter(columns))]} if equals and len(columns) == 1 else columns
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError):
-        fail(
-            "AX0604",
-            f"{path} is not a NumPy file of plain arrays",
-            None,
-            help="write it with `numpy.save` or `numpy.savez`; arrays of Python objects are not read",
-        )
+        columns = _columns(path)
+        if equals and len(columns) != 1:
+            fail("AX0604", f"{path} has {len(columns)} columns, and `{name}` is one", None)
+        return {name: next(iter(columns.values()))} if equals else _matching(columns, types)
+    loaded = _load(path)
     if isinstance(loaded, np.ndarray):
         return {name if equals else next(iter(types), path.stem): loaded}
     return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}
@@ -91,32 +127,85 @@ def _is_numbers(value: Any) -> bool:
     return all(map(_is_numbers, value)) if isinstance(value, list) else isinstance(value, int | float)
 
 
-def _columns(path: Path, types: Mapping[str, TensorType]) -> dict[str, Array]:
-    """Inputs from a table: columns by name, or the matrix of all numeric ones where the model takes one matrix."""
+def _columns(path: Path) -> dict[str, Array]:
+    """The columns of a table, by name; SpecError with what is wrong with them."""
+    from archonnx.grammar.diagnostics import Report, SpecError
     from archonnx.runtime.data.loaders.csv import read_csv
-    from archonnx.runtime.data.plain import plain_fields
 
-    fields = plain_fields(read_csv(path))
-    if len(types) == 1 and not fields.keys() & types.keys() and "data" in fields:
-        return {next(iter(types)): fields["data"]}
+    table = read_csv(path)
+    if table.problems:
+        raise SpecError(Report(list(table.problems.values())))
+    return {name: array for name, array in table.fields.items() if name not in table.made}
+
+
+def _matching(columns: Mapping[str, Array], types: Mapping[str, TensorType]) -> dict[str, Any]:
+    """The columns that are wanted, numbers in the types that are; all of them as a matrix where one is wanted."""
+    import numpy as np
+
+    numbers = [array for array in columns.values() if array.dtype.kind in "if"]
+    if len(types) == 1 and not columns.keys() & types.keys() and numbers:
+        return {next(iter(types)): np.stack([array.astype(np.float64) for array in numbers], axis=1)}
     return {
-        name: fields[name].astype(type_.dtype.numpy) if type_.dtype.is_float else fields[name]
+        name: columns[name].astype(type_.dtype.numpy) if type_.dtype.is_float else columns[name]
         for name, type_ in types.items()
-        if name in fields
+        if name in columns
     }
 
 
-def as_npz(results: Mapping[str, Array]) -> bytes:
+def raw_inputs(texts: Sequence[str]) -> list[Any]:
+    """Raw data, as ``--input`` gives it: paths as they are, ``NAME=...`` and .npz files as arrays by name, together."""
+    from archonnx.grammar.diagnostics import fail
+    from archonnx.runtime.data.loader import PICTURES
+
+    paths: list[Any] = []
+    named: dict[str, Any] = {}
+    for text in texts:
+        _, equals, file = text.partition("=")
+        path = Path(file)
+        if not equals and Path(text).suffix != ".npz":
+            if not Path(text).exists():
+                hint = None if Path(text).suffix else f"numbers are given as `--input '{text}=[1, 2]'`"
+                fail("AX0601", f"there is no file {text}", None, help=hint)
+            paths.append(Path(text))
+        elif equals and (path.suffix.lower() in PICTURES or path.is_dir()):
+            paths.append(path)
+        else:
+            named |= read_named(text)
+    if named and paths:
+        fail("AX0604", "files and arrays by name are given together", None, help="give either the one or the other")
+    return [named] if named else paths
+
+
+def as_npz(
+    results: Mapping[str, Array],
+    classes: Mapping[str, Sequence[str]] | None = None,
+    kept: Mapping[str, Array] | None = None,
+) -> bytes:
+    """Outputs as an .npz file; the names of their classes are in ``NAME.classes``."""
     import numpy as np
 
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = dict(results)
+    arrays: dict[str, Any] = {name: _plain(array) for name, array in (kept or {}).items()}
+    arrays |= results
+    arrays |= {f"{name}.classes": np.array(names) for name, names in (classes or {}).items()}
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
-def as_csv(results: Mapping[str, Array]) -> str:
-    """Outputs by row: a column for each number, ``probs.0, probs.1, ...`` where an output has several."""
+def _plain(array: Array) -> Array:
+    """Texts as an array without objects."""
+    return array.astype(str) if array.dtype.kind in "OM" else array
+
+
+def as_csv(
+    results: Mapping[str, Array],
+    classes: Mapping[str, Sequence[str]] | None = None,
+    kept: Mapping[str, Array] | None = None,
+) -> str:
+    """Outputs by row: a column for each number, ``probs.0, probs.1, ...`` where an output has several.
+
+    Where classes have names, these stand for the numbers. ``kept`` columns stand before the others.
+    """
     import csv
 
     from archonnx.grammar.diagnostics import fail
@@ -129,11 +218,15 @@ def as_csv(results: Mapping[str, Array]) -> str:
             None,
             help="write arrays: `--out outputs.npz`",
         )
-    columns: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {name: _plain(array).astype(str).tolist() for name, array in (kept or {}).items()}
     for name, array in results.items():
-        rows = array.reshape(max(lengths), -1)
+        rows, names = array.reshape(max(lengths), -1), (classes or {}).get(name)
+        if names is not None and array.dtype.kind == "i":
+            columns[name] = [names[number] for number in rows[:, 0].tolist()]
+            continue
         for position in range(rows.shape[1]):
-            column = name if rows.shape[1] == 1 else f"{name}.{position}"
+            part = position if names is None else names[position]
+            column = name if rows.shape[1] == 1 else f"{name}.{part}"
             columns[column] = [str(number) for number in rows[:, position]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -81,7 +81,9 @@ class Learner:
         return self.keys[column, filled]
 
 
-def learned(feeding: Feeding, loaded: Loaded, keys: Learner, train: Indices, *, together: bool = False) -> Fitted:
+def learned(
+    feeding: Feeding, loaded: Loaded, keys: Learner | Fitted, train: Indices, *, together: bool = False
+) -> Fitted:
     """The statistics of the train part.
 
     One whose expression does not deal with missing values is that of the rows that have all that it reads.

@@ -41,6 +41,8 @@ class Memory:
         target: the column that ``target`` is another name of.
         columns_of: names of the columns of matrices.
         classes: names of the values of integer fields of the model, by field.
+        same: fields of the model that are columns as they are.
+        settled: what was found out in reading it.
         together: whether its rows are one example, as where a field is fed whole: then nothing is learned of them.
         fitted: what was learned of the train part.
     """
@@ -54,6 +56,8 @@ class Memory:
     target: str | None = None
     columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    same: tuple[str, ...] = ()
+    settled: Mapping[str, Any] = field(default_factory=dict)
     together: bool = False
     fitted: Fitted = field(default_factory=Fitted)
 
@@ -72,6 +76,8 @@ class Memory:
             loaded.target,
             loaded.columns_of,
             class_names(loaded, feeding),
+            _same(feeding),
+            loaded.settled,
             together,
             Fitted(fitted.keys) if together else fitted,
         )
@@ -97,6 +103,8 @@ class Memory:
             "target": self.target,
             "columns_of": {name: list(columns) for name, columns in self.columns_of.items()},
             "classes": {name: list(names) for name, names in self.classes.items()},
+            "same": list(self.same),
+            "settled": dict(self.settled),
             "together": self.together,
             "vocabularies": [
                 {"column": column, "filled": filled, "values": list(keys)}
@@ -130,11 +138,19 @@ class Memory:
                 record["target"],
                 {name: tuple(columns) for name, columns in record["columns_of"].items()},
                 {name: tuple(names) for name, names in record["classes"].items()},
+                tuple(record["same"]),
+                record["settled"],
                 record["together"],
                 Fitted(keys, statistics),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)
+
+
+def _same(feeding: Feeding) -> tuple[str, ...]:
+    """Fields of the model that are columns of their names, as they are."""
+    columns = {value: name for name, value in feeding.feed.inputs.items() if name not in feeding.encodings}
+    return tuple(name for name, value in feeding.feed.outputs.items() if columns.get(value) == name)
 
 
 def class_names(loaded: Loaded, feeding: Feeding) -> dict[str, tuple[str, ...]]:

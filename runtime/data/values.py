@@ -6,6 +6,7 @@ What this module does not do: change a value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +31,11 @@ class Values:
 
     def missing(self, column: str) -> npt.NDArray[np.bool_]:
         """Whether a row has no value in a column."""
-        values = self._loaded.fields[column]
+        values: Any = self._loaded.fields[column]
         if values.dtype.kind == "O":
-            return np.asarray(values == "", dtype=np.bool_)
+            return np.array([value == "" for value in values.tolist()], dtype=np.bool_)
         if values.dtype.kind == "M":
-            return np.asarray(np.isnat(values))
+            return np.array(np.isnat(values), dtype=np.bool_)
         if values.dtype.kind != "f":
             return np.zeros(len(values), np.bool_)
         return np.isnan(values.reshape(len(values), -1)).any(axis=1)
@@ -84,19 +85,20 @@ class Values:
 
     def refuse_wide(self, column: str) -> None:
         """SpecError if a number of a column is beyond i64."""
-        values = self._loaded.fields[column].reshape(len(self._loaded.fields[column]), -1)
+        column_values: Any = self._loaded.fields[column]
+        values = column_values.reshape(len(column_values), -1)
         rows = np.flatnonzero((values > np.iinfo(np.int64).max).any(axis=1))
         if len(rows):
             fail("AX0631", f"{self.place(rows)}: `{column}` is {values[rows[0]].max()}, beyond i64", None)
 
-    def fitting(self, array: Array, wanted: Field, columns: Sequence[str], span: Span | None) -> Array:
+    def fitting(self, array: Any, wanted: Field, columns: Sequence[str], span: Span | None) -> Array:
         """What is fed to a field, in its dtype; SpecError if a value is missing, or would not be itself there."""
         dtype = wanted.type.dtype
         numbers = array if array.dtype.kind == "f" else None
         if numbers is not None and np.isnan(numbers).any():
             self._refuse_missing(numbers, wanted, columns, span)
         if dtype.is_float or array.dtype.kind == "b":
-            return array.astype(dtype.numpy, copy=False)
+            return np.asarray(array, dtype=dtype.numpy)
         if numbers is not None and dtype.is_integer:
             self._refuse(numbers != np.trunc(numbers), array, wanted, "a fraction", columns, span)
             self._refuse(np.abs(numbers) >= 2.0**63, array, wanted, f"beyond {dtype}", columns, span)
@@ -107,7 +109,7 @@ class Values:
                 self._refuse(outside, array, wanted, f"beyond {dtype}", columns, span)
         elif array.dtype.kind != "b":
             self._refuse((array != 0) & (array != 1), array, wanted, "neither 0 nor 1", columns, span)
-        return array.astype(dtype.numpy, copy=False)
+        return np.asarray(array, dtype=dtype.numpy)
 
     def _refuse_missing(self, array: Array, wanted: Field, columns: Sequence[str], span: Span | None) -> None:
         rows = np.flatnonzero(np.isnan(array.reshape(len(array), -1)).any(axis=1)) if array.ndim else np.zeros(1, int)

@@ -16,10 +16,12 @@ What this module does not do: train (``training`` does), or write a run director
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType
 from archonnx.compiler.pipeline import elaborate, float_type, load
@@ -29,6 +31,7 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import Indices, PartName, Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.exported import ExportedModel
@@ -40,6 +43,7 @@ from archonnx.runtime.training.measuring import Measured, measure
 from archonnx.runtime.training.preparing import Prepared, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
+from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns
 from .resume import DEFAULT_DTYPE
 from .rows import ROWS_FILE, load_rows
 
@@ -113,9 +117,71 @@ class Run:
         """Types of what ``predict`` takes, by name."""
         return self._model.fields
 
-    def predict(self, inputs: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
-        """The model's outputs for any number of rows. ``seed`` is for models that draw."""
-        return self._model.predict(inputs, batch_size=batch_size, seed=seed)
+    def predict(self, inputs: Any, *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
+        """The model's outputs for any number of rows.
+
+        Args:
+            inputs: raw data as the run was trained with: the path of a file or folder, a frame of pandas or polars,
+                or arrays by the names of columns; or the fields of the model, by their names.
+            batch_size: rows at a time.
+            seed: for models that draw.
+        """
+        return self._model.predict(self.inputs_of(inputs).fields, batch_size=batch_size, seed=seed)
+
+    def predict_fields(self, fields: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
+        """The same for fields of the model, by name, whatever the data calls its columns."""
+        return self._model.predict(fields, batch_size=batch_size, seed=seed)
+
+    def predict_all(
+        self,
+        given: Sequence[Any],
+        *,
+        keep: Sequence[str] = (),
+        seed: int = 0,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The same for several files, one after the other.
+
+        Args:
+            given: each as ``predict`` takes it.
+            keep: columns of them to be given back as well.
+            seed: for models that draw.
+            note: is told what people should know of the data.
+        """
+        results, kept = [], []
+        for one in given:
+            inputs = self.inputs_of(one)
+            for text in inputs.notes:
+                note(f"note: {text}")
+            results.append(self._model.predict(inputs.fields, batch_size=256, seed=seed))
+            kept.append(kept_columns(inputs.loaded, keep))
+        return _joined(results), _joined(kept)
+
+    def inputs_of(self, given: Any) -> Inputs:
+        """The fields of the model, made of raw data as in the training, with what is to be said of it."""
+        fields = self.inputs
+        if self.memory is None:
+            if not isinstance(given, Mapping):
+                fail("AX0611", f"{self.path} does not remember its data, and takes the fields of its model", None)
+            return Inputs(given)
+        direct = fields_given(given, fields, self.memory) if isinstance(given, Mapping) else None
+        return direct or self._reader.read(given, list(fields))
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """What it remembers of its data; None of a run that was made before runs did."""
+        return Memory.load(self.path)
+
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Names of the classes of outputs: of the last axis of floats, of the values of integers."""
+        named = self.memory is not None and any(self.memory.classes.values())
+        return class_names_of(self._elaborated, self.memory) if self.memory is not None and named else {}
+
+    @cached_property
+    def _reader(self) -> InputReader:
+        assert self.memory is not None
+        return InputReader(self._elaborated, self._program, self.memory, self._base)
 
     @property
     def entries(self) -> dict[str, dict[str, str]]:
@@ -238,7 +304,7 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """The run without what it has opened, which is opened again when it is used."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("_model", "_elaborated")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("_model", "_elaborated", "_reader")}
         return kept | {"path": self.path.absolute(), "_opened": {}}
 
     def __repr__(self) -> str:
@@ -250,6 +316,13 @@ def _with_numbers(line: dict[str, Any]) -> dict[str, Any]:
     watched = {path: from_json(norms) for path, norms in line.get("watch", {}).items()}
     figures = {part: from_json(line[part]) for part in ("train", "valid")}
     return line | figures | ({"watch": watched} if watched else {})
+
+
+def _joined(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Rows of several arrays by name, one after the other."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {name: np.concatenate([np.atleast_1d(part[name]) for part in parts]) for name in parts[0]}
 
 
 def _read_record(path: Path) -> dict[str, Any]:

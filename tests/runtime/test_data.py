@@ -99,7 +99,7 @@ def test_columns_are_fields_and_numeric_ones_make_the_matrix(tmp_path: Path) -> 
     fields = csv(tmp_path, text, target="kind")
     assert fields["width"].dtype == np.int64 and fields["height"].dtype == np.float64
     assert fields["target"].tolist() == ["cat", "dog", "cat"] == fields["kind"].tolist()
-    assert fields["note"].tolist() == [1, 2, 0]  # numbered in the order of their texts
+    assert fields["note"].tolist() == ["a, b", "c", "a"]  # numbered in the order of their texts
     np.testing.assert_array_equal(fields["data"], [[1, 2.5], [3, -40], [5, 6]])
     numeric = csv(tmp_path, text, target="height")
     assert numeric["target"].tolist() == [2.5, -40, 6] and numeric["data"].tolist() == [[1], [3], [5]]

@@ -52,6 +52,7 @@ def test_a_run_holds_what_was_trained(run: Run, trained: Trained) -> None:
     opened = Run(run.path)
     assert sorted(p.name for p in run.path.iterdir()) == [
         "curve.svg",
+        "data.json",
         "history.jsonl",
         "model.onnx",
         "rows.npz",

@@ -15,15 +15,29 @@ from ..verb import Group, verb
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--input",
             "-i",
-            metavar="FILE|NAME=FILE|NAME=LITERAL",
-            help="An .npz or .csv file with the inputs by name, one .npy or .json file for each, or "
-            "numbers: `x=[[1, 2]]`. Repeatable.",
+            metavar="FILE|FOLDER|NAME=FILE|NAME=LITERAL",
+            help="Raw data, like that of the training: a table, a picture, a folder of pictures, an .npz file; or a "
+            "column by its name, from an .npy or .json file or in numbers: `age=[31, 54]`. Repeatable.",
         ),
-    ],
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fields",
+            metavar="FILE|NAME=FILE|NAME=LITERAL",
+            help="Inputs of the model itself, by name, without the feed: an .npz file, or `x=[[1, 2]]`. Repeatable.",
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep", metavar="COLUMN", help="A column to stand before the outputs, such as an id. Repeatable."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="An .npz or .csv file to write; CSV on stdout unless given.")
     ] = None,
@@ -32,20 +46,34 @@ def predict(
 ) -> None:
     """Compute the outputs of a trained model.
 
-    The columns of a CSV file are inputs by name. If the model has a single input that is a matrix, the numeric columns
-    together form it.
+    What the spec feeds is done to new data as it was in the training. Columns are matched by name: their order does not
+    matter, targets may be absent, and others are left out. Classes that have names are called by them.
 
-        archonnx predict runs/digits_cnn-1 --input digits.npz --out probs.npz
         archonnx predict runs/wine-1 --input new.csv > predicted.csv
-        archonnx predict runs/digits_cnn-1 --input image=images.npy
+        archonnx predict runs/wine-1 --input new.csv --keep id --out predicted.csv
+        archonnx predict runs/pets-1 --input cat.jpg --input photos/
+        archonnx predict runs/digits_cnn-1 --fields image=images.npy --out probs.npz
     """
+    from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from ..arrays import read_arrays, write_arrays
+    from ..arrays import raw_inputs, read_arrays, write_arrays
+    from ..output import say
 
+    if bool(inputs) == bool(fields):
+        fail(
+            "AX0607",
+            "nothing is given" if not inputs else "both raw data and fields are given",
+            None,
+            help="give raw data by `--input FILE`, or fields of the model by `--fields NAME=FILE`",
+        )
     opened = Run(run, SessionOptions(device.value))
-    given: dict[str, Any] = {}
-    for text in inputs:
-        given |= read_arrays(text, opened.inputs)
-    write_arrays(opened.predict(given, seed=seed), out)
+    if fields:
+        given: dict[str, Any] = {}
+        for text in fields:
+            given |= read_arrays(text, opened.inputs)
+        write_arrays(opened.predict_fields(given, seed=seed), out, opened.classes)
+        return
+    results, kept = opened.predict_all(raw_inputs(inputs or ()), keep=keep or (), seed=seed, note=say)
+    write_arrays(results, out, opened.classes, kept)

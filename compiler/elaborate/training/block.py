@@ -11,7 +11,7 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Module, Scope
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.program import DataSource, Feed, Plan
+from archonnx.compiler.program import DataSource, Feed, Fit, Plan
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, Suggestion
 from archonnx.grammar.source import Span
@@ -38,7 +38,7 @@ class ProgramBlock:
     spans: dict[str, Span] = field(default_factory=dict)
     source: DataSource | None = None
     feeds: dict[str, Feed] = field(default_factory=dict)
-    fits: dict[str, Feed] = field(default_factory=dict)
+    fits: dict[str, Fit] = field(default_factory=dict)
     freeze: Bound[ast.Expr] | None = None
     statements: list[tuple[Bound[ast.Minimize], ...] | Bound[ast.Update]] = field(default_factory=list)
     """What trains, flat, loops unrolled: each is one step."""

@@ -18,7 +18,7 @@ from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.program import Feed, Field, TrainProgram
+from archonnx.compiler.program import Feed, Field, Fit, TrainProgram
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import Record, replace
@@ -115,7 +115,7 @@ def elaborate_feeding(scope: Scope, asked: Asked) -> Feeding:
 def _frame(
     scope: Scope,
     asked: Asked,
-    bound: Feed | None,
+    bound: Feed | Fit | None,
     span: Span,
     names: Mapping[str, Any],
     columns: Columns,
@@ -129,9 +129,7 @@ def _frame(
     return frame
 
 
-def _learned(
-    scope: Scope, asked: Asked, fit: Feed, names: Mapping[str, Any], columns: Columns, builder: Builder
-) -> Any:
+def _learned(scope: Scope, asked: Asked, fit: Fit, names: Mapping[str, Any], columns: Columns, builder: Builder) -> Any:
     """What a ``fit`` stands for: a tensor without rows, a vocabulary, or a static value."""
     statement = fit.statement
     if statement.name in asked.arguments or statement.name == "data":
@@ -206,6 +204,7 @@ def _field(
         given = columns.index(given, columns.vocabulary(given, False))
     if feed is not None:
         _refuse_draws(builder, given, columns, feed.statement)
+    assert isinstance(given, Value)
     return given
 
 
@@ -222,7 +221,8 @@ def _refuse_draws(builder: Builder, value: Value, columns: Columns, statement: a
 
 def _check_calls(block: ProgramBlock, frame: Frame, report: Report) -> None:
     """Functions that nothing declares, in what waits for the data."""
-    for feed in (*block.fits.values(), *block.feeds.values()):
+    waiting: list[Feed | Fit] = [*block.fits.values(), *block.feeds.values()]
+    for feed in waiting:
         for node in walk(feed.statement.value):
             if isinstance(node, ast.Call) and isinstance(node.callee, ast.Name) and node.callee.id not in feed.names:
                 with report.collecting():

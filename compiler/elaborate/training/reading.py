@@ -28,6 +28,7 @@ from archonnx.compiler.program import (
     Do,
     Every,
     Feed,
+    Fit,
     Plan,
     Repeat,
 )
@@ -92,7 +93,7 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
         case ast.Fit():
             if statement.name in block.fits:
                 _twice(f"`{statement.name}` is fitted twice", statement, block.fits[statement.name].statement.span)
-            block.fits[statement.name] = Feed(statement, block.loop)
+            block.fits[statement.name] = Fit(statement, block.loop)
         case ast.Data():
             not_built("several data sources", statement.span)
         case _:

@@ -1,0 +1,218 @@
+"""What people give a run to predict from: raw data as the run was trained with, or the fields of its model.
+
+Columns are matched by their names; where a name is missing it is said. What this module does not do: predict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archonnx.compiler.feeding import DATA, INDEX, TARGET, Feeding
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.pipeline import feeding as elaborated_feeding
+from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame
+from archonnx.runtime.data.feeding import fed, learned, sample_of
+from archonnx.runtime.data.loader import Loaded
+from archonnx.runtime.data.memory import Memory
+from archonnx.runtime.data.sources import load_source
+from archonnx.runtime.data.tables import stacked
+from archonnx.runtime.training.preparing import spans_of
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Fields of the model for any number of rows.
+
+    Attributes:
+        fields: arrays by name.
+        loaded: the data that they are made of; None where fields were given.
+        notes: what people should know of it.
+    """
+
+    fields: Mapping[str, Any]
+    loaded: Loaded | None = None
+    notes: tuple[str, ...] = ()
+
+
+def fields_given(given: Mapping[str, Any], fields: Collection[str], memory: Memory) -> Inputs | None:
+    """What is given if it is fields of the model; None if it is columns of the data.
+
+    A name that both have means the column, which may be the field as it is.
+    """
+    raw = {*memory.kinds, *[DATA] * bool(memory.matrix), *[TARGET] * (memory.target is not None)} - {*memory.same}
+    if not given or any(name not in fields or name in raw for name in given):
+        return None
+    made = [f"`{name}`" for name in given if name not in memory.same]
+    are = "are fields" if len(made) > 1 else "is a field"
+    note = f"{', '.join(made)} {are} of the model: what the feed does to the data is not done to it"
+    return Inputs(given, None, (note,) if made else ())
+
+
+class InputReader:
+    """Makes the fields of a model of new data, as those were made that it was trained with."""
+
+    def __init__(self, model: ModelProgram, program: TrainProgram, memory: Memory, base: Path) -> None:
+        self._model, self._program, self._memory, self._base = model, program, memory, base
+        self._feeding: Feeding | None = None
+
+    def read(self, given: Any, wanted: Sequence[str]) -> Inputs:
+        """Fields from a file, a folder, a frame, or arrays by name.
+
+        Args:
+            given: a path, a frame, or a mapping.
+            wanted: the fields that are needed.
+        """
+        if isinstance(given, Mapping):
+            loaded = from_arrays(self._by_columns(given), self._memory.kinds)
+        elif is_frame(given):
+            loaded = from_frame(given, kinds=self._memory.kinds)
+        else:
+            loaded = self._loaded(Path(given))
+        return self.of(loaded, wanted)
+
+    def _by_columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A matrix as the columns that it is made of, by position."""
+        columns, matrix = dict(given), self._memory.matrix
+        if matrix and DATA in columns and DATA not in self._memory.kinds:
+            array = np.asarray(columns.pop(DATA))
+            if array.ndim != 2 or array.shape[1] != len(matrix):
+                fail(
+                    "AX0608",
+                    f"`data` has {len(matrix)} columns, {', '.join(matrix[:SHOWN])}; given: {list(array.shape)}",
+                    None,
+                )
+            columns |= {name: array[:, position] for position, name in enumerate(matrix)}
+        return columns
+
+    def _loaded(self, path: Path) -> Loaded:
+        source = self._program.source
+        assert source is not None
+        if not path.exists():
+            fail("AX0601", f"there is no file {path}", None)
+        return load_source(source, self._base, path=path, kinds=self._memory.kinds, settled=self._memory.settled)
+
+    def of(self, loaded: Loaded, wanted: Sequence[str]) -> Inputs:
+        """Fields from data that is loaded already."""
+        model, program, memory = self._model, self._program, self._memory
+        fields = {name: model.fields[name] for name in wanted}
+        loaded, used, notes = self._with_matrices(loaded)
+        if memory.together:
+            sample = sample_of(loaded, model.float_type, counted=True)
+            feeding = elaborated_feeding(model, program, sample, memory.fitted.learn)
+            everything = np.arange(len(loaded.fields[INDEX]))
+            fitted = learned(feeding, loaded, memory.fitted, everything, together=True)
+        else:
+            feeding, fitted = self.feeding, memory.fitted
+        self._check_columns(feeding, loaded, wanted)
+        known = {*used, *memory.kinds, DATA, TARGET, INDEX}
+        extra = [name for name in (*loaded.fields, *loaded.problems) if name not in known]
+        if extra and loaded.where:
+            more = f" and {len(extra) - SHOWN} more" if len(extra) > SHOWN else ""
+            shown = ", ".join(f"`{name}`" for name in extra[:SHOWN])
+            notes += (f"{loaded.where}: left out, for the training had no such columns: {shown}{more}",)
+        return Inputs(fed(feeding, fitted, loaded, fields, spans_of(program, fields)), loaded, notes)
+
+    @property
+    def feeding(self) -> Feeding:
+        """How fields are made of columns, as in the training."""
+        if self._feeding is None:
+            model, memory = self._model, self._memory
+            self._feeding = elaborated_feeding(
+                model, self._program, memory.sample(model.float_type), memory.fitted.learn
+            )
+        return self._feeding
+
+    def _with_matrices(self, loaded: Loaded) -> tuple[Loaded, tuple[str, ...], tuple[str, ...]]:
+        """The same with matrices of the training that new data has as columns: by name, or in order if they have none.
+
+        And the columns that were used, and what is to be said of it.
+        """
+        memory, fields = self._memory, dict(loaded.fields)
+        used: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
+        for name, kind in memory.kinds.items():
+            shape = memory.shapes.get(name)
+            if shape is None or len(shape) != 1 or kind not in ("int", "float"):
+                continue
+            if name in fields and name not in loaded.made:
+                continue
+            names = memory.columns_of.get(name)
+            if DATA in loaded.problems and names is None:
+                raise SpecError(Report([loaded.problems[DATA]]))
+            if names is None and len(loaded.matrix) == shape[0]:
+                names = loaded.matrix
+                notes += (f"{loaded.where}: `{name}` has no names of columns; the {shape[0]} are taken in their order",)
+            if names is not None and set(names) <= fields.keys():
+                fields[name] = stacked(fields, names)
+                used += tuple(names)
+        return replace(loaded, fields=fields), used, notes
+
+    def _check_columns(self, feeding: Feeding, loaded: Loaded, wanted: Sequence[str]) -> None:
+        """SpecError with the columns that are not there, or are not what they were."""
+        report = Report()
+        for column in feeding.columns(wanted):
+            if column in loaded.problems:
+                raise SpecError(Report([loaded.problems[column]]))
+            of = next(name for name in wanted if column in feeding.sources[name])
+            if column not in loaded.fields:
+                here = [name for name in loaded.fields if name not in loaded.made]
+                made = "" if of == column else f", of which `{of}` is made"
+                report.error(
+                    "AX0607",
+                    f"{loaded.where} has no column `{column}`{made}",
+                    None,
+                    help=did_you_mean(column, here) or (f"it has {', '.join(here)}" if here else None),
+                )
+                continue
+            shape, before = loaded.fields[column].shape[1:], self._memory.shapes.get(column, ())
+            if shape != before and not self._memory.together:
+                report.error(
+                    "AX0608",
+                    f"{loaded.where}: a row of `{column}` is {list(shape)}, and was {list(before)} in the training",
+                    None,
+                )
+        report.finish()
+
+
+def class_names_of(model: ModelProgram, memory: Memory) -> dict[str, tuple[str, ...]]:
+    """Names of classes by output: of its last axis, or of its values where it is an ``argmax``.
+
+    Those of the only target whose values have names, and are as many.
+    """
+    targets = [names for name, names in memory.classes.items() if model.fields[name].target]
+    producers = model.infer.producers()
+    found = {}
+    for name, value in model.infer.outputs.items():
+        if value.type.dtype.is_float:
+            size = value.shape[-1].constant if value.rank > 1 else None
+        else:
+            node = producers.get(value)
+            while node is not None and node.op.name in ("cast", "reshape", "squeeze"):
+                node = producers.get(node.inputs[0])
+            of = node.inputs[0] if node is not None and node.op.name == "arg_max" else None
+            size = of.shape[getattr(node.op, "axis", -1)].constant if of is not None and node is not None else None
+        names = [names for names in targets if len(names) == size]
+        if len(names) == 1:
+            found[name] = names[0]
+    return found
+
+
+def kept_columns(loaded: Loaded | None, names: Sequence[str]) -> dict[str, Array]:
+    """Columns of new data that stand beside the results, as they are."""
+    columns: dict[str, Array] = {}
+    for name in names:
+        if loaded is None or name not in loaded.fields:
+            here = list(loaded.fields) if loaded is not None else []
+            where = loaded.where if loaded is not None else "what was given"
+            fail("AX0607", f"{where} has no column `{name}` to keep", None, help=did_you_mean(name, here))
+        columns[name] = loaded.fields[name]
+    return columns
