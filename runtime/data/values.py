@@ -33,12 +33,12 @@ class Values:
         """Whether a row has no value in a column."""
         values: Any = self._loaded.fields[column]
         if values.dtype.kind == "O":
-            return np.array([value == "" for value in values.tolist()], dtype=np.bool_)
+            return np.fromiter((value == "" for value in values.tolist()), np.bool_, len(values))
         if values.dtype.kind == "M":
             return np.array(np.isnat(values), dtype=np.bool_)
         if values.dtype.kind != "f":
             return np.zeros(len(values), np.bool_)
-        return np.isnan(values.reshape(len(values), -1)).any(axis=1)
+        return np.asarray(np.isnan(values.reshape(len(values), -1)).any(axis=1), dtype=np.bool_)
 
     def place(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> str:
         """Where rows are: ``people.csv:7``, or ``rows 3, 4 and 12 more of the data``."""
