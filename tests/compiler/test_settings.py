@@ -90,11 +90,16 @@ def test_sizes_are_counts_where_they_are_integers_above_one_in_all(sizes: dict[s
 
 def test_arguments_of_sources_go_by_place_or_name() -> None:
     report = Report()
-    assert source_arguments("csv", ["a.csv"], {"target": "y"}, None, report) == {
+    assert source_arguments("parquet", ["a.parquet"], {"target": "y"}, None, report) == {
+        "path": "a.parquet",
+        "target": "y",
+    }
+    assert (source_arguments("csv", ["a.csv", "y", ";"], {}, None, report) or {}).items() >= {
         "path": "a.csv",
         "target": "y",
-        "delimiter": ",",
-    }
+        "delimiter": ";",
+        "decimal": ".",
+    }.items()
     assert source_arguments("sklearn", ["digits"], {}, None, report) == {"name": "digits"}
     assert not report.diagnostics
 
