@@ -96,7 +96,10 @@ class Run:
     @property
     def settings(self) -> TrainSettings:
         """The settings it was trained with."""
-        return TrainSettings.model_validate(self.record["settings"])
+        settings = dict(self.record["settings"])
+        if "by" not in settings["split"] and settings["split"].get("stratify") is None:
+            settings["split"] = {**settings["split"], "by": "random"}  # once every split was, `shuffle = false` or not
+        return TrainSettings.model_validate(settings)
 
     @cached_property
     def parameters(self) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,18 @@ def test_a_run_keeps_its_rows(folder: Path) -> None:
     assert Run(run.path).evaluate("test") == before and Run(run.path).rows("test").tolist() == kept.tolist()
     with pytest.raises(SpecError, match="there is no part `tset`"):
         Run(run.path).rows("tset")  # type: ignore[arg-type]
+
+
+def test_a_run_of_before_there_were_rules_was_drawn(folder: Path) -> None:
+    """Such a run keeps no rows, and `shuffle = false` said nothing of its parts then."""
+    run, _ = trained(folder, "split = {train: 0.5, test: 0.5, by: random}")
+    kept = run.rows("test").tolist()
+    (run.path / "rows.npz").unlink()
+    record = json.loads((run.path / "run.json").read_text())
+    for rule in ("by", "group", "column", "fold"):
+        del record["settings"]["split"][rule]
+    (run.path / "run.json").write_text(json.dumps(record))
+    assert not run.settings.shuffle and Run(run.path).rows("test").tolist() == kept
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", None])
