@@ -14,12 +14,15 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.record import replace as changed
+from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Checkpoints, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
+from archonnx.runtime.training.deciding import decided
 from archonnx.runtime.training.observing import Observer
+from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.programs import program_named, run_programs
 
 ASKED = {"arguments": "arguments", "changes": "settings", "only": "programs", "start": "weights", "dtype": "floats"}
@@ -28,11 +31,12 @@ ASKED = {"arguments": "arguments", "changes": "settings", "only": "programs", "s
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """Where to run, who is told, and whether gradients are watched."""
+    """Where to run, who is told, whether gradients are watched, and what takes the place of the spec's data."""
 
     options: SessionOptions
     observer: Observer
     watch: bool
+    data: DataChoice
 
 
 def train_once(spec: Spec, request: Request, out: Path, how: How, *, resume: Path | None = None) -> Run:
@@ -48,12 +52,11 @@ def train_once(spec: Spec, request: Request, out: Path, how: How, *, resume: Pat
     in_place = resume is not None and out.resolve() == resume.resolve()
     if not in_place:
         check_free(out)
-    return _run(spec, elaborate(spec), request, out, how, saved, replace=in_place)
+    return _run(spec, request, out, how, saved, replace=in_place)
 
 
 def _run(
     spec: Spec,
-    model: ModelProgram,
     request: Request,
     out: Path,
     how: How,
@@ -61,12 +64,14 @@ def _run(
     *,
     replace: bool = False,
 ) -> Run:
-    """A training of an elaborated spec, from the beginning or from a saved state."""
+    """A training, from the beginning or from a saved state. Its data may decide arguments of the model."""
     checkpoints = Checkpoints(out, request)
+    spec = _decided(spec, request, how, saved.memory if saved is not None else None)
+    model = elaborate(spec)
     with checkpoints.told():
         trained = run_programs(
             model,
-            spec.path.parent if spec.path is not None else Path.cwd(),
+            _base(spec),
             changes=request.changes,
             options=how.options,
             observer=how.observer,
@@ -75,8 +80,23 @@ def _run(
             keep=checkpoints.keep,
             watch=how.watch,
             start=request.start,
+            data=_choice(request, how),
         )
     return save_run(out, spec, model, trained, request=request, replace=replace or checkpoints.written)
+
+
+def _decided(spec: Spec, request: Request, how: How, known: Memory | None = None) -> Spec:
+    """The spec with those arguments of its model that the data decides."""
+    return decided(spec, _base(spec), request.changes, _choice(request, how), known)
+
+
+def _base(spec: Spec) -> Path:
+    """The folder in which data files are looked for."""
+    return spec.path.parent if spec.path is not None else Path.cwd()
+
+
+def _choice(request: Request, how: How) -> DataChoice:
+    return DataChoice({**request.data, **how.data.sources}, how.data.changed)
 
 
 def train_several(
@@ -92,10 +112,9 @@ def train_several(
         before = _before(Runs(out), request, kind, count)
         plan, request, finished = before.plan, before.request, list(before)
         spec = _as_requested(spec, request)
-        model = elaborate(spec)
     else:
         check_free(out)
-        model = elaborate(spec)
+        model = elaborate(_decided(spec, request, how))
         plan, finished = _plan(model, request, kind, count), []
         out.mkdir(parents=True, exist_ok=True)
         save_summary(out, plan, request, finished)
@@ -109,7 +128,7 @@ def train_several(
             )
             own = dataclasses.replace(request, changes={**request.changes, **changes})
             state = SavedState(out / name) if (out / name / STATE_FILE).is_file() else None
-            run = _run(spec, model, own, out / name, how, state, replace=state is not None)
+            run = _run(spec, own, out / name, how, state, replace=state is not None)
             if run.record["stopped"] == "interrupted":
                 break
             finished.append(run)
@@ -164,4 +183,5 @@ def _continued(before: Request, now: Request) -> Request:
         now.only if now.only is not None else before.only,
         before.dtype,
         before.start,
+        {**before.data, **now.data},
     )

@@ -20,6 +20,7 @@ from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
 from archonnx.runtime.folders.several import Kind, Runs
 from archonnx.runtime.training.observing import Observer
+from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.programs import program_named
 from archonnx.runtime.training.search import Trial, best_trial
 from archonnx.runtime.training.trainer import Trainer as _Trainer
@@ -27,6 +28,9 @@ from archonnx.runtime.training.transfer import transfer_of
 
 from .jobs import How, train_once, train_several
 from .loading import SpecLike, as_spec
+
+SOURCE = "data"
+"""The name of the source of a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ class TrainOptions(TypedDict, total=False):
     observer: Observer | None
     watch: Literal["grads"] | None
     start_from: str | Path | Run | Sequence[str | Path | Run]
+    data: Any
+    changed_data: bool
 
 
 @overload
@@ -146,6 +152,8 @@ def train(
     start_from: str | Path | Run | Sequence[str | Path | Run] = (),
     folds: int | None = None,
     seeds: int | None = None,
+    data: Any = None,
+    changed_data: bool = False,
 ) -> Run | Runs:
     """Train a spec as its ``train`` blocks say, and write a run directory; with folds or seeds, one for each.
 
@@ -168,6 +176,9 @@ def train(
         folds: cut what is not in the test part into so many pieces, and train once for each, which is then the valid
             part. An interrupt keeps the runs that are finished.
         seeds: train so often, with ``seed``, ``seed + 1`` and so on; the split stays.
+        data: what takes the place of the data that the spec names: the path of a file or folder, which may lie
+            anywhere, a frame of pandas or polars, or arrays by the names of columns.
+        changed_data: go on with ``resume`` although the data is not what it was.
     """
     if watch not in (None, "grads"):
         fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
@@ -175,8 +186,10 @@ def train(
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
-    request = Request(loaded.arguments, changes, program, _dtype(loaded), start)
-    how = How(SessionOptions(device, threads), observer or Observer(), watch is not None)
+    files = {SOURCE: str(Path(data).resolve())} if isinstance(data, str | Path) else {}
+    request = Request(loaded.arguments, changes, program, _dtype(loaded), start, files)
+    choice = DataChoice({} if data is None or files else {SOURCE: data}, changed_data)
+    how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
     before = Path(resume) if resume is not None else None
     destination = Path(out) if out is not None else before or free_directory(loaded.name)
     if folds is None and seeds is None:

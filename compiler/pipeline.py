@@ -15,7 +15,7 @@ something is decided by how many steps there are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from .elaborate.files.library import SPECS
 from .elaborate.model.entries import ElaboratedEntry, elaborate_entry
 from .elaborate.model.model import Elaboration, elaborate_model
 from .elaborate.model.names import computation
+from .elaborate.training import deciding
 from .elaborate.training.feeds import Asked, elaborate_feeding
 from .elaborate.training.programs import Building, Lengths, elaborate_programs
 from .elaborate.training.search import elaborate_search
@@ -214,6 +215,21 @@ def feeding(
     return elaborate_feeding(_scope(model.spec, Report()), asked)
 
 
+def deciding_programs(spec: Spec) -> list[TrainProgram]:
+    """The programs of a spec whose data decides arguments of its model, without the statements that train."""
+    model = _model(spec)
+    scope = _scope(spec, Report())
+    return deciding.deciding_programs(scope, spec.file.declarations, model, spec.arguments, spec.float_type)
+
+
+def decided_arguments(
+    spec: Spec, program: TrainProgram, sample: Sample, learn: Callable[[str, str | None], Keys]
+) -> Mapping[str, object]:
+    """The arguments of the model that the data of a program decides; the rest is as for ``feeding``."""
+    asked = Asked(program, None, spec.arguments, spec.float_type, sample, learn)
+    return elaborate_feeding(_scope(spec, Report()), asked).sizes
+
+
 def _scope(spec: Spec, report: Report) -> Scope:
     """The names of a file: its own, those it imports, the library's."""
     folder = spec.path.parent if spec.path is not None else None
@@ -236,7 +252,9 @@ def _elaborate(spec: Spec, lengths: Lengths, simplify: bool) -> ModelProgram:
     report = Report()
     scope = _scope(spec, report)
     model = _model(spec)
+    deciding.check_decided(spec.file.declarations, model, report)
     report.finish()
+    deciding.fail_undecided(spec.file.declarations, model, spec.arguments)
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=spec.float_type)
     judged, trained = elaborated.judged, elaborated.trained
     with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen

@@ -95,9 +95,9 @@ def spread_rows(metrics: Mapping[str, Mapping[str, Spread]]) -> list[list[str]]:
     return rows
 
 
-def confusion_rows(confusion: Confusion) -> list[list[str]]:
-    """Counts, or shares in percent, with the classes at the side and above."""
+def confusion_rows(confusion: Confusion, names: Sequence[str] | None = None) -> list[list[str]]:
+    """Counts, or shares in percent, with the classes (by their names, if they have any) at the side and above."""
     counts = confusion.counts
     shown = [[f"{n}" if counts.dtype.kind == "i" else f"{100 * n:.1f}%" for n in row] for row in counts.tolist()]
-    classes = [str(name) for name in confusion.classes]
+    classes = [str(name) for name in names or confusion.classes]
     return [["", *classes], *([name, *row] for name, row in zip(classes, shown, strict=True))]

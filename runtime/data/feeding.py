@@ -25,6 +25,8 @@ from .loader import Loaded
 from .parts import Indices
 from .values import Values
 
+Keys = tuple[str | int, ...]
+"""The values of a column, in order."""
 ROWS_TRIED = 64
 """So many rows are looked at to see whether a row's fields depend on other rows."""
 
@@ -38,10 +40,10 @@ class Fitted:
         statistics: arrays by name.
     """
 
-    keys: Mapping[tuple[str, str | None], tuple[str | int, ...]] = field(default_factory=dict)
+    keys: Mapping[tuple[str, str | None], Keys] = field(default_factory=dict)
     statistics: Mapping[str, Array] = field(default_factory=dict)
 
-    def learn(self, column: str, filled: str | None) -> tuple[str | int, ...]:
+    def learn(self, column: str, filled: str | None) -> Keys:
         """The values of a column, which are known."""
         return self.keys[column, filled]
 
@@ -66,11 +68,13 @@ def _dtype(array: Array, float_type: DType) -> DType:
 class Learner:
     """Learns vocabularies of the train part as they are asked for, and keeps them."""
 
-    def __init__(self, loaded: Loaded, train: Indices) -> None:
+    def __init__(
+        self, loaded: Loaded, train: Indices, known: Mapping[tuple[str, str | None], Keys] | None = None
+    ) -> None:
         self._loaded, self._train = loaded, train
-        self.keys: dict[tuple[str, str | None], tuple[str | int, ...]] = {}
+        self.keys: dict[tuple[str, str | None], Keys] = dict(known or {})
 
-    def __call__(self, column: str, filled: str | None) -> tuple[str | int, ...]:
+    def __call__(self, column: str, filled: str | None) -> Keys:
         if (column, filled) not in self.keys:
             values = self._loaded.fields[column][self._train]
             if values.dtype.kind == "O":

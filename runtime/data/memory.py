@@ -42,6 +42,7 @@ class Memory:
         columns_of: names of the columns of matrices.
         classes: names of the values of integer fields of the model, by field.
         same: fields of the model that are columns as they are.
+        replaced: what took the place of the data that the spec names: a path; "" for what was in memory.
         settled: what was found out in reading it.
         together: whether its rows are one example, as where a field is fed whole: then nothing is learned of them.
         fitted: what was learned of the train part.
@@ -57,12 +58,13 @@ class Memory:
     columns_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     same: tuple[str, ...] = ()
+    replaced: str | None = None
     settled: Mapping[str, Any] = field(default_factory=dict)
     together: bool = False
     fitted: Fitted = field(default_factory=Fitted)
 
     @staticmethod
-    def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool) -> Memory:
+    def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
         """What is to be remembered of loaded data."""
         kinds = loaded.kinds
         shapes = {name: loaded.fields[name].shape[1:] for name in kinds if loaded.fields[name].ndim > 1}
@@ -77,6 +79,7 @@ class Memory:
             loaded.columns_of,
             class_names(loaded, feeding),
             _same(feeding),
+            replaced,
             loaded.settled,
             together,
             Fitted(fitted.keys) if together else fitted,
@@ -104,6 +107,7 @@ class Memory:
             "columns_of": {name: list(columns) for name, columns in self.columns_of.items()},
             "classes": {name: list(names) for name, names in self.classes.items()},
             "same": list(self.same),
+            "replaced": self.replaced,
             "settled": dict(self.settled),
             "together": self.together,
             "vocabularies": [
@@ -139,12 +143,41 @@ class Memory:
                 {name: tuple(columns) for name, columns in record["columns_of"].items()},
                 {name: tuple(names) for name, names in record["classes"].items()},
                 tuple(record["same"]),
+                record["replaced"],
                 record["settled"],
                 record["together"],
                 Fitted(keys, statistics),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)
+
+
+def changes(loaded: Loaded, known: Memory, *, accepted: bool) -> str:
+    """What is no longer as a run remembers it; SpecError unless that is accepted."""
+    now, before = loaded.kinds, known.kinds
+    found = []
+    if gone := [name for name in before if name not in now]:
+        found.append(f"gone: {', '.join(f'`{name}`' for name in gone)}")
+    if added := [name for name in now if name not in before]:
+        found.append(f"new: {', '.join(f'`{name}`' for name in added)}")
+    for name, kind in now.items():
+        if name in before and kind != before[name]:
+            found.append(f"`{name}` holds {kind}, and held {before[name]}")
+    rows = len(loaded.fields[INDEX])
+    if rows != known.rows:
+        found.append(f"{rows} rows, and there were {known.rows}")
+    if not found:
+        found.append(f"values are others, or rows stand in another order ({rows} rows and all columns are there)")
+    headline = f"{loaded.where} is not what it was in the training"
+    if not accepted:
+        fail(
+            "AX0632",
+            headline,
+            None,
+            notes=found,
+            help="to go on with it, say so: `--changed-data`; to measure on other data: `eval RUN --data FILE`",
+        )
+    return f"{headline}: {'; '.join(found)}"
 
 
 def _same(feeding: Feeding) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import Transfer
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import replace
+from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import load_with_metadata, save_parameters
 from archonnx.runtime.training.observing import Snapshot
@@ -34,7 +35,7 @@ DEFAULT_DTYPE = "f32"
 @dataclass(frozen=True, slots=True)
 class Request:
     """What was asked for: arguments of the model, settings replaced, the program alone that was to run, the floats,
-    and weights of other runs to start with.
+    weights of other runs to start with, and files in place of sources, by their names.
     """
 
     arguments: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Request:
     only: str | None
     dtype: str = DEFAULT_DTYPE
     start: tuple[Transfer, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What a state says of it."""
@@ -50,6 +52,7 @@ class Request:
             "changes": dict(self.changes),
             "only": self.only,
             "dtype": self.dtype,
+            "data": dict(self.data),
             "start": [transfer.model_dump() for transfer in self.start],
         }
 
@@ -58,7 +61,7 @@ class Request:
         """What ``as_json`` gave, and what it gave before there were floats and weights to be asked for."""
         start = tuple(Transfer(**transfer) for transfer in record.get("start", ()))
         dtype = record.get("dtype", DEFAULT_DTYPE)
-        return Request(record["arguments"], record["changes"], record["only"], dtype, start)
+        return Request(record["arguments"], record["changes"], record["only"], dtype, start, record.get("data", {}))
 
 
 def save_state(folder: Path, state: State, request: Request) -> None:
@@ -107,6 +110,8 @@ class Checkpoints:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             fail("AX0616", f"cannot write in {self._folder}: {error.strerror}", None)
+        if state.memory is not None:
+            state.memory.save(self._folder)
         save_state(self._folder, state, self._request)
         self.written = True
 
@@ -115,7 +120,7 @@ class SavedState:
     """A state as it was read."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / STATE_FILE
+        path, self._folder = folder / STATE_FILE, folder
         if not path.is_file():
             several = next((kind for kind in ("folds", "seeds") if (folder / f"{kind}.json").is_file()), None)
             way = f"it holds several, which go on with `--{several}`" if several is not None else None
@@ -134,6 +139,11 @@ class SavedState:
     def request(self) -> Request:
         """What was asked for when it was trained."""
         return Request.from_json(self._record)
+
+    @property
+    def memory(self) -> Memory | None:
+        """What is remembered of the data of the program under way."""
+        return Memory.load(self._folder)
 
     def check_dtype(self, dtype: str) -> None:
         """SpecError if this is not the float type in which it was trained."""
@@ -160,7 +170,8 @@ class SavedState:
             for number, record in enumerate(records)
         ]
         snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"])
-        return State(done, programs[self._record["program"]], snapshot, self._record.get("started_from"))
+        memory = self.memory
+        return State(done, programs[self._record["program"]], snapshot, memory, self._record.get("started_from"))
 
     def _part(self, prefix: str) -> dict[str, Array]:
         return {name.removeprefix(prefix): array for name, array in self._tensors.items() if name.startswith(prefix)}

@@ -40,7 +40,7 @@ from archonnx.runtime.files import load_parameters
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
 from archonnx.runtime.training.measuring import Measured, measure
-from archonnx.runtime.training.preparing import Prepared, prepare
+from archonnx.runtime.training.preparing import DataChoice, Prepared, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
 from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns
@@ -181,6 +181,14 @@ class Run:
         named = self.memory is not None and any(self.memory.classes.values())
         return class_names_of(self._elaborated, self.memory) if self.memory is not None and named else {}
 
+    def named(self, classes: Sequence[int]) -> list[str] | None:
+        """Names of classes of the only target whose values have names; None if there is no such target."""
+        memory = self.memory
+        known = memory.classes if memory is not None and any(memory.classes.values()) else {}
+        names = [of for name, of in known.items() if self._elaborated.fields[name].target]
+        fits = len(names) == 1 and all(0 <= number < len(names[0]) for number in classes)
+        return [names[0][number] for number in classes] if fits else None
+
     @cached_property
     def _reader(self) -> InputReader:
         assert self.memory is not None
@@ -218,9 +226,26 @@ class Run:
         """The tables of the model, such as its confusion matrix, on a part of the data, by name."""
         return dict(self.measure(on).tables)
 
-    def measure(self, on: PartName = "test") -> Measured:
-        """All that is measured on a part of the data: figures, tables, and why a figure is not a number."""
-        return measure(*self._part(on))
+    def measure(self, on: PartName = "test", *, data: Any = None, changed_data: bool = False) -> Measured:
+        """All that is measured on a part of the data: figures, tables, and why a figure is not a number.
+
+        Args:
+            on: the part.
+            data: other data, with its targets, of which all rows are measured: a path, a frame, or arrays by name.
+            changed_data: go on although the data is not what it was in the training.
+        """
+        if data is not None:
+            return measure(*self._other(data))
+        return measure(*self._part(on, changed_data))
+
+    def _other(self, data: Any) -> tuple[Trainer, Examples, Indices, TrainSettings]:
+        """What is needed to measure on other data."""
+        if self.memory is None:
+            fail("AX0611", f"{self.path} does not remember its data, and takes no other", None)
+        model, whole = self._elaborated, self._program.whole
+        fields = dict(self._reader.read(data, list(model.fields)).fields)
+        examples = Examples(fields, {name: model.fields[name].type for name in fields}, whole)
+        return self._trainer(), examples, np.arange(examples.count), self.settings
 
     def rows(self, part: PartName) -> Indices:
         """The examples of a part (``train``, ``valid``, ``test``) as numbers of rows of the data, from 0 on.
@@ -228,20 +253,30 @@ class Run:
         They are those of the program whose figures ``metrics`` has, in the order in which they are measured.
         """
         parts = self._kept_parts
-        return (self._data.parts if parts is None else parts).of(part)
+        return (self._data().parts if parts is None else parts).of(part)
 
     @cached_property
     def _kept_parts(self) -> Parts | None:
         return load_rows(self.path / ROWS_FILE)
 
-    @property
-    def _data(self) -> Prepared:
+    def _data(self, changed: bool = False) -> Prepared:
         """The data of the last program, in the parts that it had."""
-        return prepare(self._elaborated, self._program, self.settings, self._base, self._kept_parts)
+        sources, memory = {}, self.memory
+        if memory is not None and memory.replaced is not None and self._program.source is not None:
+            if not memory.replaced:
+                fail(
+                    "AX0611",
+                    f"{self.path} was trained on data that was given in memory",
+                    None,
+                    help="give it again: `run.measure(data=frame)`, or `eval RUN --data FILE`",
+                )
+            sources = {self._program.source.name: Path(memory.replaced)}
+        choice = DataChoice(sources, changed)
+        return prepare(self._elaborated, self._program, self.settings, self._base, self._kept_parts, choice, memory)
 
-    def _part(self, on: PartName) -> tuple[Trainer, Examples, Indices, TrainSettings]:
+    def _part(self, on: PartName, changed: bool = False) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
-        data = self._data
+        data = self._data(changed)
         indices = data.parts.of(on)
         if not len(indices):
             fail(

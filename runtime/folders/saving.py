@@ -97,14 +97,14 @@ def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained
     name = "spec.yaml" if spec.path is not None and spec.path.suffix in (".yaml", ".yml") else "spec.arch"
     write_atomically(part / name, spec.source.text.encode())
     save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
+    if last.memory is not None:
+        last.memory.save(part)
     if last.outcome.snapshot is not None:
-        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot, last.start), request)
+        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot, last.memory, last.start), request)
     if last.parts is not None:
         save_rows(part / ROWS_FILE, last.parts)
     lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
     write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-    if last.memory is not None:
-        last.memory.save(part)
     if lines:
         write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
     if model.infer.outputs:

@@ -6,8 +6,9 @@ What this module does not do: batch (``data.batches`` does), or keep anything (`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from archonnx.compiler.program import Field, ModelProgram, TrainProgram
 from archonnx.compiler.settings import Split, TrainSettings
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.feeding import Fitted, Learner, check_rows, fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
+from archonnx.runtime.data.memory import Memory, changes
 from archonnx.runtime.data.parts import Indices, Parts, share_out
 from archonnx.runtime.data.parts import check_rows as check_parts
 from archonnx.runtime.data.ranges import Given, check_set
@@ -48,8 +51,43 @@ class Prepared:
     note: str | None = None
 
 
-def load_data(model: str, program: TrainProgram, settings: TrainSettings, base: Path) -> Loaded:
-    """What the source of a program holds; SpecError if it has none."""
+@dataclass(frozen=True, slots=True)
+class DataChoice:
+    """What takes the place of the data that a spec names.
+
+    Attributes:
+        sources: a path, a frame or arrays by name, for a source by its name (``data``); nothing of them lies in the
+            folder of the spec.
+        changed: whether a run goes on although its data is not what it was.
+    """
+
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    changed: bool = False
+
+    def replaced(self, name: str) -> str | None:
+        """What stands for a source: a path, "" for what is in memory, None where it is that of the spec."""
+        given = self.sources.get(name)
+        return None if given is None else str(given) if isinstance(given, str | Path) else ""
+
+
+def load_data(
+    model: str,
+    program: TrainProgram,
+    settings: TrainSettings,
+    base: Path,
+    choice: DataChoice | None = None,
+    known: Memory | None = None,
+) -> Loaded:
+    """What the source of a program holds; SpecError if it has none.
+
+    Args:
+        model: its name.
+        program: whose data.
+        settings: its settings.
+        base: the folder in which data files are looked for.
+        choice: what takes the place of that.
+        known: what a run remembers of it.
+    """
     if program.source is None:
         fail(
             "AX0615",
@@ -57,22 +95,50 @@ def load_data(model: str, program: TrainProgram, settings: TrainSettings, base: 
             program.span,
             help='add a source, as in `data = sklearn("digits")`',
         )
-    return load_source(program.source, base, settings.seed)
+    given = (choice or DataChoice()).sources.get(program.source.name)
+    kinds, settled = (known.kinds, known.settled) if known is not None else (None, None)
+    if isinstance(given, Mapping):
+        return from_arrays(given, kinds)
+    if given is not None and is_frame(given):
+        return from_frame(given, program.source.arguments.get("target"), kinds)
+    path = None if given is None else Path(given)
+    return load_source(program.source, base, settings.seed, path=path, kinds=kinds, settled=settled)
 
 
 def prepare(
-    model: ModelProgram, program: TrainProgram, settings: TrainSettings, base: Path, parts: Parts | None = None
+    model: ModelProgram,
+    program: TrainProgram,
+    settings: TrainSettings,
+    base: Path,
+    parts: Parts | None = None,
+    choice: DataChoice | None = None,
+    known: Memory | None = None,
 ) -> Prepared:
-    """Load, split and feed the data of a train program; parts that are given are taken as they are."""
-    loaded, note = load_data(model.name, program, settings, base), None
+    """Load, split and feed the data of a train program.
+
+    Args:
+        model: whose program.
+        program: whose data.
+        settings: its settings.
+        base: the folder in which data files are looked for.
+        parts: those that a run has kept; made anew if None.
+        choice: what takes the place of the data that the spec names.
+        known: what a run remembers: what was learned is not learned again, and the data must be what it was.
+    """
+    loaded, note = load_data(model.name, program, settings, base, choice, known), None
+    if known is not None and loaded.checksum != known.checksum:
+        note = changes(loaded, known, accepted=choice is not None and choice.changed)
     count = len(loaded.fields[INDEX])
     if parts is None:
         named = _named(model, program, settings.split, loaded)
         parts, note = share_out(count, settings.split, loaded, named, program.span, shuffle=settings.shuffle)
     else:
         check_parts(parts, count, program.span)
-    feeding, keys = _elaborated(model, program, loaded, parts.train)
-    fitted = learned(feeding, loaded, keys, parts.train, together=bool(program.whole))
+    feeding, keys = _elaborated(model, program, loaded, parts.train, known)
+    if known is not None and not known.together:
+        fitted = known.fitted
+    else:
+        fitted = learned(feeding, loaded, keys, parts.train, together=bool(program.whole))
     fields = fields_of(model, program, feeding, fitted, loaded)
     if not program.whole:
         check_rows(feeding, fitted, loaded, model.fields, spans_of(program, model.fields))
@@ -112,8 +178,10 @@ def spans_of(program: TrainProgram, fields: Mapping[str, Field]) -> dict[str, Sp
     }
 
 
-def _elaborated(model: ModelProgram, program: TrainProgram, loaded: Loaded, train: Indices) -> tuple[Feeding, Learner]:
-    keys = Learner(loaded, train)
+def _elaborated(
+    model: ModelProgram, program: TrainProgram, loaded: Loaded, train: Indices, known: Memory | None = None
+) -> tuple[Feeding, Learner]:
+    keys = Learner(loaded, train, known.fitted.keys if known is not None else None)
     sample = sample_of(loaded, model.float_type, counted=bool(program.whole))
     return elaborated_feeding(model, program, sample, keys), keys
 

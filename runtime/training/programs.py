@@ -24,7 +24,7 @@ from archonnx.runtime.measures.figures import from_json, to_json
 from .fit import TrainingLoop, fit, steps_per_epoch
 from .measuring import measure
 from .observing import Epoch, Observer, Outcome, Snapshot
-from .preparing import Prepared, prepare
+from .preparing import DataChoice, Prepared, prepare
 from .trainer import Trainer
 from .transfer import Start, start_from
 
@@ -90,6 +90,8 @@ class State:
     done: Sequence[Trained]
     program: TrainProgram
     snapshot: Snapshot
+    memory: Memory | None = None
+    """What is remembered of the data of the program under way."""
     start: Mapping[str, Any] | None = None
     """Which weights of other runs the program under way started with."""
 
@@ -111,6 +113,7 @@ def run_programs(
     keep: Callable[[State], None] | None = None,
     watch: bool = False,
     start: Sequence[Transfer] = (),
+    data: DataChoice | None = None,
 ) -> list[Trained]:
     """Run every train program in order.
 
@@ -125,6 +128,7 @@ def run_programs(
         keep: is given the state every now and then, to be written down.
         watch: whether every epoch reports the norms of gradients and updates.
         start: weights of other runs, for every program that does not start from an earlier one.
+        data: what takes the place of the data that the spec names.
     """
     programs = _chosen(model, only)
     settings = [_settings(program, changes or {}) for program in programs]
@@ -133,7 +137,9 @@ def run_programs(
     for number in range(len(done), len(programs)):
         program = programs[number]
         told.program(label(program), number + 1, len(programs))
-        runner = _Runner(model, program, settings[number], base, options or SessionOptions(), told, watch, tuple(start))
+        runner = _Runner(
+            model, program, settings[number], base, options or SessionOptions(), told, watch, tuple(start), data
+        )
         under_way = state if state is not None and state.program is program else None
         done.append(runner.run(done, under_way, keep))
         if done[-1].outcome.reason == "interrupted":
@@ -209,11 +215,15 @@ class _Runner:
     watch: bool
     weights: Sequence[Transfer]
     """Of other runs, to start with; they count for more than those that the settings name."""
+    choice: DataChoice | None = None
 
     def run(self, done: Sequence[Trained], state: State | None, keep: Callable[[State], None] | None) -> Trained:
         """Run it after the others, or take it up again."""
         start = self._start(done) if state is None else Start()
-        data = prepare(self.model, self.program, self.settings, self.base)
+        known = state.memory if state is not None else None
+        data = prepare(self.model, self.program, self.settings, self.base, None, self.choice, known)
+        replaced = self.choice.replaced(self.program.source.name) if self.choice and self.program.source else None
+        memory = Memory.of(data.loaded, data.feeding, data.fitted, together=bool(self.program.whole), replaced=replaced)
         for line in (*start.lines(), *([data.note] if data.note is not None else [])):
             self.observer.opening(line)
         started = start.as_json() if state is None else state.start
@@ -234,14 +244,18 @@ class _Runner:
         snapshot = state.snapshot if state is not None else None
         if snapshot is not None:
             _check_fits(snapshot, trainer)
-        after_epoch = _Keeper(done, self.program, started, keep) if keep is not None else None
+        before = tuple(done)
+
+        def state_at(snapshot: Snapshot) -> State:
+            return State(before, self.program, snapshot, memory, started)
+
+        after_epoch = _Keeper(state_at, keep) if keep is not None else None
         outcome = fit(
             trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot, after_epoch=after_epoch
         )
         if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
-            keep(State(done, self.program, outcome.snapshot, started))  # measuring takes time; somebody is impatient
+            keep(state_at(outcome.snapshot))  # measuring takes time; somebody is impatient
         metrics = self._measured(trainer, data)
-        memory = Memory.of(data.loaded, data.feeding, data.fitted, together=bool(self.program.whole))
         return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started, memory)
 
     def _measured(self, trainer: Trainer, data: Prepared) -> dict[str, Mapping[str, float]]:
@@ -276,19 +290,17 @@ class _Keeper:
 
     def __init__(
         self,
-        done: Sequence[Trained],
-        program: TrainProgram,
-        start: Mapping[str, Any] | None,
+        state_at: Callable[[Snapshot], State],
         keep: Callable[[State], None],
     ) -> None:
-        self._done, self._program, self._start, self._keep = tuple(done), program, start, keep
+        self._state_at, self._keep = state_at, keep
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
     def __call__(self, loop: TrainingLoop) -> None:
         started = time.monotonic()
         if started < self._next:
             return
-        self._keep(State(self._done, self._program, loop.snapshot(), self._start))
+        self._keep(self._state_at(loop.snapshot()))
         now = time.monotonic()
         self._next = now + max(CHECKPOINT_SECONDS, (now - started) / KEEPING_SHARE)
 

@@ -24,22 +24,35 @@ class Part(StrEnum):
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     on: Annotated[Part, typer.Option("--on", help="The part of the data to measure on.")] = Part.test,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="PATH", help="Measure on all rows of another file or folder, targets included."),
+    ] = None,
+    changed_data: Annotated[
+        bool, typer.Option("--changed-data", help="Go on although the data is not what it was in the training.")
+    ] = False,
     device: Device = DeviceOption.auto,
 ) -> None:
     """Measure a trained model on a part of its data: every loss, metric and table.
 
-    archonnx eval runs/digits_cnn-1
-    archonnx eval runs/digits_cnn-1 --on valid
+    What was learned of the train part is used as it is, also for other data. The rows of a part are those of the
+    training; if the file has changed since, it is said what, and nothing is measured unless --changed-data is given.
+
+        archonnx eval runs/digits_cnn-1
+        archonnx eval runs/digits_cnn-1 --on valid
+        archonnx eval runs/wine-1 --data wines-of-2026.csv
     """
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
     from ..output import confusion_rows, metrics_rows, print_table, say
 
-    measured = Run(run, SessionOptions(device.value)).measure(on.value)
-    for note in measured.notes(on.value):
+    opened = Run(run, SessionOptions(device.value))
+    measured = opened.measure(on.value, data=data, changed_data=changed_data)
+    part = on.value if data is None else data.name
+    for note in measured.notes(part):
         say(f"note: {note}")
-    print_table(metrics_rows({on.value: measured.figures}))
+    print_table(metrics_rows({part: measured.figures}))
     for name, confusion in measured.tables.items():
         typer.echo(f"\n{name}: a row for each true class, a column for each predicted class")
-        print_table(confusion_rows(confusion))
+        print_table(confusion_rows(confusion, opened.named(confusion.classes)))

@@ -61,6 +61,13 @@ def train(
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=2, metavar="N", help="Train N times, each with the next seed.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="PATH", help="A file or folder of your own in place of that of SPEC."),
+    ] = None,
+    changed_data: Annotated[
+        bool, typer.Option("--changed-data", help="With --resume: go on although the data is not what it was.")
+    ] = False,
     watch: Annotated[
         Watch | None, typer.Option("--watch", help="`grads`: print the norms of gradients and updates every epoch.")
     ] = None,
@@ -121,6 +128,8 @@ def train(
             observer=observer,
             watch="grads" if watch is Watch.grads else None,
             start_from=from_ or (),
+            data=data,
+            changed_data=changed_data,
         )
     if isinstance(trained, Runs):
         _summarise_several(trained)
@@ -140,7 +149,7 @@ def _summarise(run: Run) -> None:
     print_table(metrics_rows(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
     if (run.path / "model.onnx").exists():
-        say(f"  archonnx predict {run.path} --input data.npz\n  archonnx export {run.path} -o {run.name}.onnx")
+        say(f"  archonnx predict {run.path} --input DATA\n  archonnx export {run.path} -o {run.name}.onnx")
     if run.entries:
         say(f"  archonnx call {run.path} {next(iter(run.entries))}")
     say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")

@@ -51,7 +51,7 @@ def elaborate_programs(
     """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
     programs: list[TrainProgram] = []
     frame = program_frame(scope, building.report, elaborated.trained, {})
-    for declaration, names, suffix in _unrolled_programs(frame, declarations, {}, ""):
+    for declaration, names, suffix in unrolled_programs(frame, declarations, {}, ""):
         if declaration.model in (None, model):
             if len(programs) == MAX_STATEMENTS:
                 fail("AX0215", f"this file unrolls to more than {MAX_STATEMENTS:,} programs", declaration.name_span)
@@ -61,7 +61,7 @@ def elaborate_programs(
     return tuple(programs)
 
 
-def _unrolled_programs(
+def unrolled_programs(
     frame: Frame, declarations: Sequence[ast.Stmt], names: Mapping[str, Any], suffix: str
 ) -> Iterator[tuple[ast.Train, Mapping[str, Any], str]]:
     """Each ``train`` block with the variables of the ``for``s around it, and the numbers of their turns."""
@@ -74,7 +74,7 @@ def _unrolled_programs(
                 frame.locals = dict(around)
                 unpack(frame, targets, item, declaration.span)
                 inner = {**names, **{name: frame.locals[name] for name in targets}}
-                yield from _unrolled_programs(frame, declaration.body, inner, f"{suffix}.{number}")
+                yield from unrolled_programs(frame, declaration.body, inner, f"{suffix}.{number}")
             frame.locals = around
 
 

@@ -1,0 +1,112 @@
+"""Arguments of a model that its data decides: ``train of Rent(cities=size(city)):``.
+
+They are known before there is a model, so a ``train`` block is read for its data alone. What this module does not do:
+look at data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from archonnx.compiler.elaborate.core.values import Scope
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.program import TrainProgram
+from archonnx.compiler.settings import read_settings
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+
+from .block import ProgramBlock, block_frame
+from .programs import unrolled_programs
+from .reading import read_statement
+
+
+def deciding_programs(
+    scope: Scope,
+    declarations: Sequence[ast.Stmt],
+    model: ast.Model,
+    arguments: Mapping[str, Any],
+    float_type: DType,
+) -> list[TrainProgram]:
+    """The programs whose data decides arguments of the model, without the statements that train.
+
+    Args:
+        scope: of the file.
+        declarations: its declarations.
+        model: the model.
+        arguments: those of its arguments that are given.
+        float_type: the model's.
+    """
+    report = Report()
+    outer = block_frame(scope, report, model.name_span, float_type, arguments)
+    decided = {str(argument.name) for train in _trains(declarations) for argument in train.arguments}
+    for parameter in model.parameters:
+        if parameter.name not in arguments and parameter.name not in decided and parameter.default is not None:
+            outer.locals[parameter.name] = outer.evaluate(parameter.default)
+    found = []
+    for declaration, loop, suffix in unrolled_programs(outer, declarations, {}, ""):
+        if not declaration.arguments or declaration.model not in (None, model.name):
+            continue
+        block = ProgramBlock(declaration, loop)
+        frame = block_frame(scope, Report(), declaration.name_span, float_type, {**outer.locals, **loop})
+        with suppress(SpecError):
+            for statement in declaration.body:
+                read_statement(frame, block, statement)
+        for diagnostic in frame.build.report.diagnostics:
+            report.add(diagnostic)
+        settings = read_settings(block.settings, block.spans, report)
+        report.finish()
+        assert settings is not None
+        name = f"{declaration.name}{suffix}".removeprefix(".")
+        found.append(
+            TrainProgram(
+                name,
+                settings,
+                block.source,
+                block.feeds,
+                None,
+                span=declaration.name_span,
+                fits=block.fits,
+                given=declaration.arguments,
+            )
+        )
+    return found
+
+
+def check_decided(declarations: Sequence[ast.Stmt], model: ast.Model, report: Report) -> None:
+    """What a program says that its data decides must be arguments of the model, each of them once."""
+    names = [parameter.name for parameter in model.parameters]
+    for train in _trains(declarations):
+        for argument in train.arguments:
+            if argument.name not in names:
+                report.error(
+                    "AX0202",
+                    f"model `{model.name}` has no argument `{argument.name}`",
+                    argument.span,
+                    help=did_you_mean(str(argument.name), names)
+                    or (f"it has {', '.join(names)}" if names else "it has none"),
+                )
+
+
+def fail_undecided(declarations: Sequence[ast.Stmt], model: ast.Model, given: Mapping[str, Any]) -> None:
+    """SpecError if an argument without a default is to be decided by data that nobody has read."""
+    decided = {str(argument.name): argument for train in _trains(declarations) for argument in train.arguments}
+    for parameter in model.parameters:
+        if parameter.default is None and parameter.name in decided and parameter.name not in given:
+            fail(
+                "AX0203",
+                f"`{parameter.name}` of model `{model.name}` is decided by the data, which is not read here",
+                decided[parameter.name].span,
+                help=f"`check --data` and `train` read it; or give it: `--arg {parameter.name}=10`, or a default",
+            )
+
+
+def _trains(declarations: Sequence[ast.Stmt]) -> list[ast.Train]:
+    found: list[ast.Train] = []
+    for declaration in declarations:
+        if isinstance(declaration, ast.Train):
+            found.append(declaration)
+        elif isinstance(declaration, ast.For):
+            found += _trains(declaration.body)
+    return found
