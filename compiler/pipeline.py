@@ -217,7 +217,9 @@ def feeding(
 
 def deciding_programs(spec: Spec) -> list[TrainProgram]:
     """The programs of a spec whose data decides arguments of its model, without the statements that train."""
-    model = _model(spec)
+    model, report = _model(spec), Report()
+    deciding.check_decided(spec.file.declarations, model, report)
+    report.finish()
     scope = _scope(spec, Report())
     return deciding.deciding_programs(scope, spec.file.declarations, model, spec.arguments, spec.float_type)
 

@@ -6,11 +6,13 @@ It stands apart from the verb's options, so that a plain check need not wait for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from archonnx.compiler.combining import meetings
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError, render_report
 from archonnx.grammar.record import replace
 
@@ -18,21 +20,64 @@ Style = Literal["full", "concise", "json", "github"]
 
 
 def check_specs(
-    specs: Sequence[str], arguments: Mapping[str, Any], style: Style = "full", dtype: str | None = None
+    specs: Sequence[str],
+    arguments: Mapping[str, Any],
+    style: Style = "full",
+    dtype: str | None = None,
+    *,
+    data: bool = False,
 ) -> bool:
-    """Print what is found in each spec (a line where all is well, for people); whether nothing is wrong."""
+    """Print what is found in each spec (a line where all is well, for people); whether nothing is wrong.
+
+    ``data`` opens their data as well.
+    """
     good = True
     for name in specs:
         try:
             spec = replace(load(name), arguments=arguments)
-            model = elaborate(spec, float_type=None if dtype is None else float_type(dtype), simplify=False)
+            if dtype is not None:
+                spec = replace(spec, float_type=float_type(dtype))
+            lines: list[str] = []
+            if data:
+                spec, lines = _with_data(spec)
+            model = elaborate(spec, simplify=False)
+            if data:
+                lines += _data_lines(model, spec)
         except SpecError as error:
             good = False
             _show(error.report, style)
         else:
             if style == "full":
-                print(f"{name}: {_summary(model)}", flush=True)
+                print("\n".join([f"{name}: {_summary(model)}", *lines]), flush=True)
     return good
+
+
+def _with_data(spec: Spec) -> tuple[Spec, list[str]]:
+    """The spec with what its data decides, which is told."""
+    from archonnx.runtime.insight.data import decided_line
+    from archonnx.runtime.training.deciding import decided
+
+    known = decided(spec, _base(spec))
+    found = {name: value for name, value in known.arguments.items() if name not in spec.arguments}
+    return known, [decided_line(found)] if found else []
+
+
+def _data_lines(model: ModelProgram, spec: Spec) -> list[str]:
+    """What the programs of a model make of their data."""
+    from archonnx.runtime.insight.data import described_data
+    from archonnx.runtime.training.preparing import prepare
+
+    lines: list[str] = []
+    for program in model.programs:
+        if program.source is not None:
+            lines += ["", *([f"program {program.name}"] if program.name else [])]
+            lines += described_data(model, program, prepare(model, program, program.settings, _base(spec)))
+    return lines
+
+
+def _base(spec: Spec) -> Path:
+    """The folder in which data files are looked for."""
+    return spec.path.parent if spec.path is not None else Path.cwd()
 
 
 def _summary(model: ModelProgram) -> str:

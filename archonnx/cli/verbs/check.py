@@ -25,14 +25,19 @@ def check(
     specs: Annotated[list[str] | None, typer.Argument(metavar="SPEC...", help="Files, or names from the zoo.")] = None,
     arg: Arguments = None,
     dtype: FloatType = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="Open the data too: columns, parts, what is learned, and all that is wrong.")
+    ] = False,
     format: Annotated[Format, typer.Option("--format", help="`full` for people, the others for tools.")] = Format.full,
 ) -> None:
     """Check specs: syntax, names, shapes, gradients, settings.
 
     Every finding of a stage is shown at once, at its place in the spec. Without a SPEC, the zoo is listed.
+    With --data everything is refused that a training would refuse, and what the spec makes of the data is shown.
 
         archonnx check model.arch
         archonnx check digits_cnn --arg width=64
+        archonnx check wine.arch --data
         archonnx check specs/*.arch --format concise
         archonnx check specs/*.arch --format github    (annotations of a pull request)
     """
@@ -44,5 +49,5 @@ def check(
         return
     from ..checking import check_specs
 
-    if not check_specs(specs, arguments, format.value, dtype):
+    if not check_specs(specs, arguments, format.value, dtype, data=data):
         raise typer.Exit(1)

@@ -1,0 +1,83 @@
+"""``check --data``: what a training would refuse is refused, and what it makes of its data is shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archonnx.cli.checking import check_specs
+
+SPEC = """
+model Rent(cities: int):
+    input  city: i64[B]
+    input  size: [B]
+    target price: [B]
+    value = (concat([city |> Embedding(cities, 2), size[:, none]], axis=1) |> Dense(1))[:, 0]
+    output estimate: [B] = value
+    loss   objective = mse(value, price)
+
+train of Rent(cities=size(towns)):
+    data = csv("rents.csv", target="price")
+    fit towns = vocabulary(data.town, unknown=true)
+    fit mid = mean(data.size)
+    feed city = index(data.town, towns)
+    feed size = fill(data.size, mid) / mid
+    split = {train: 4, test: 2, by: order}
+    epochs = 1
+    minimize objective with sgd(lr=0.1)
+"""
+ROWS = ["town,size,price", "Ulm,50,1", "Rom,,2", "Ulm,70,3", "Bern,60,4", "Genf,80,5", "Rom,90,6"]
+
+
+def checked(folder: Path, rows: list[str], capsys: pytest.CaptureFixture[str], spec: str = SPEC) -> tuple[bool, str]:
+    (folder / "rent.arch").write_text(spec)
+    (folder / "rents.csv").write_text("\n".join(rows) + "\n")
+    good = check_specs([str(folder / "rent.arch")], {}, data=True)
+    captured = capsys.readouterr()
+    return good, captured.out + captured.err
+
+
+def test_what_the_data_decides_and_teaches_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, text = checked(tmp_path, ROWS, capsys)
+    assert good
+    assert "decided by the data: cities = 4" in text  # Bern, Rom, Ulm of the train part, and the unknown
+    assert "rents.csv: 6 rows, 3 columns" in text
+    assert "1 gap" in text
+    assert re.search(
+        r"mid \(of size\) +60\n", text
+    )  # of 50, 70 and 60: the gap is left out, the test part is not looked at
+    assert re.search(r'values of town +3: "Bern", "Rom", "Ulm"\n', text)
+    assert "parts: train 4, test 2" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("Ulm,wide,7", "'wide'"),
+        ("Ulm,40", "rents.csv:8: 2 cells where the header names 3"),
+        ("Ulm,40,", "rents.csv:8: `price` has no value"),
+    ],
+)
+def test_what_a_training_refuses_is_refused(
+    row: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, text = checked(tmp_path, [*ROWS, row], capsys)
+    assert not good
+    assert says in text
+
+
+def test_without_its_data_an_argument_without_a_default_is_not_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rent.arch").write_text(SPEC)
+    assert not check_specs([str(tmp_path / "rent.arch")], {})
+    assert "`cities` of model `Rent` is decided by the data" in capsys.readouterr().err
+    assert check_specs([str(tmp_path / "rent.arch")], {"cities": 7})
+
+
+def test_only_arguments_of_the_model_are_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, text = checked(tmp_path, ROWS, capsys, SPEC.replace("cities=size", "citys=size"))
+    assert not good
+    assert "did you mean `cities`?" in text
