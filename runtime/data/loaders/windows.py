@@ -84,8 +84,11 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
     elif columns and "data" not in problems:
         matrix = stacked(series.fields, columns)
         made |= {"data": matrix[taken]} | ({f"data{NEXT}": matrix[after]} if after.shape[1] else {})
-    if series.target in moving and after.shape[1] and "target" not in names:
-        made["target"] = made[f"{series.target}{NEXT}"]
+    foretold = None
+    if series.target is not None and "target" not in names:
+        foretold = f"{series.target}{NEXT}"
+        if foretold in made:
+            made["target"] = made[foretold]
     problems |= {f"{name}{NEXT}": problem for name, problem in problems.items()}
     left = sum(map(len, short))
     note = f"{series.where}: {len(short)} stretches of {left} rows in all are shorter than a window and left out"
@@ -93,12 +96,11 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
         {**made, **fields},
         series.where,
         None if series.lines is None else series.lines[last],
-        matrix=columns,
-        target=series.target,
+        target=foretold,
         classes=series.classes,
         columns_of={**series.columns_of, "data": columns} if columns else series.columns_of,
         problems=problems,
-        made=frozenset(made),
+        made=frozenset({"target"} & made.keys()),
         notes=(*series.notes, *([note] if short else [])),
         files=series.files,
     )
