@@ -185,6 +185,8 @@ class WindowsSource(Settings):
     """What is done where ``time`` takes a larger or smaller step: ``split`` lets no window reach across."""
     by: str | None = None
     """A column that tells series apart, which may be interleaved."""
+    columns: list[str] | None = None
+    """The columns that ``data`` has side by side, in this order; all columns of numbers unless given."""
 
     @field_validator("rows", mode="before")
     @classmethod

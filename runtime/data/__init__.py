@@ -1,10 +1,13 @@
 """Data: from the sources that specs name to batches, and the arrays that people hand to a model.
 
     sources   ``load_source``: what a data source holds
-    loader    ``@loads`` makes a function the loader of a kind of source; the ``loaders`` are a folder, a file each
+    loader    ``Loaded``; ``@loads`` makes a function the loader of a kind of source; the ``loaders`` are a folder
+    tables    columns as ``Loaded``, with their matrix and target; ``cells`` reads columns of texts, ``columns`` others
+    arrays    ``from_arrays``, ``from_frame``: what is in memory already
+    pictures  ``read_pictures``: the same pixels in training and in prediction
+    lengths   how many examples there are
     parts     ``split`` into ``Parts``: train, valid and test, as ``Indices``
     batches   ``Examples``, which give batches; the order of an epoch
-    plain     loaded data as plain numbers, for feeds that know no others
     batch     arrays ``checked`` against the types of fields; ``in_batches``; ``batch_symbol``, the dim of examples
 
 Nothing here changes examples: feeds do, in the language.

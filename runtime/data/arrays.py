@@ -16,8 +16,8 @@ from archonnx.grammar.diagnostics import Diagnostic, Report, fail
 from archonnx.grammar.source import Span
 
 from .columns import Column, names_once
+from .lengths import numbered
 from .loader import KINDS, Fields, Loaded
-from .sources import numbered
 from .tables import table
 
 FRAMES = ("pandas", "polars")
@@ -85,7 +85,9 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in _HELD:
-        if array.ndim != 1:
+        if not array.ndim:
+            return column.problem("is a single value, not one for each row")
+        if array.ndim > 1:
             return column.problem(f"holds {array.dtype} in {array.ndim} axes, and only numbers have several")
         return column.read(array, kind)
     if kind is None or array.ndim != 1 or KINDS[array.dtype.kind] == kind:

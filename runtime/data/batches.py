@@ -11,9 +11,9 @@ import numpy as np
 from archonnx.compiler.ir.types import Array, TensorType
 
 from .batch import batch_symbol
+from .lengths import example_count
 from .loader import Fields
 from .parts import Indices
-from .sources import example_count
 
 
 def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:

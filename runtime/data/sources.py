@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.types import Array
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.program import SEED, DataSource
-from archonnx.compiler.sources import GENERATE, SOURCES
+from archonnx.compiler.sources import SOURCES
 from archonnx.grammar.diagnostics import fail
-from archonnx.grammar.source import Span
 
+from .arrays import from_arrays, from_frame
+from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
+
+Innermost = Callable[[Mapping[str, Any], Place], Loaded]
+"""Gives what a source holds without reading anything, by its arguments."""
 
 
 def load_source(
@@ -27,7 +32,7 @@ def load_source(
     base: Path,
     seed: int = 0,
     *,
-    path: Path | None = None,
+    given: Any = None,
     kinds: Mapping[str, str] | None = None,
     settled: Mapping[str, Any] | None = None,
     targets: bool = True,
@@ -38,8 +43,8 @@ def load_source(
         source: what to load.
         base: the folder of the spec; files are looked for there and may not lie outside it.
         seed: for sources that draw.
-        path: a file or folder to read instead of the one that the source names; it may lie anywhere, and be of another
-            format.
+        given: what stands for what the source names: a file or folder, which may lie anywhere and be of another format,
+            a frame, or arrays by name.
         kinds: kinds of columns in an earlier reading (``Loaded.kinds``), which must hold now; a column that is not
             there is not among the fields.
         settled: what an earlier reading found out (``Loaded.settled``).
@@ -49,8 +54,12 @@ def load_source(
     for name, value in (settled or {}).items():
         if name in arguments and arguments[name] is None:
             arguments[name] = value
-    place = Place(base, source.span if path is None else None, path, kinds or {}, targets)
-    return _load(source.kind, arguments, place, lambda: _drawn(source, seed))
+    path = Path(given) if isinstance(given, str | Path) else None
+    place = Place(base, source.span if given is None else None, path, kinds or {}, targets)
+    rows = partial(_in_memory, given) if given is not None and path is None else None
+    if rows is None and path is None and source.graph is not None:
+        rows = partial(_drawn, source.graph, seed)
+    return _load(source.kind, arguments, place, rows)
 
 
 def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
@@ -58,31 +67,36 @@ def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
     return _load("", {}, Place(path.parent, None, path, kinds or {}))
 
 
-def _drawn(source: DataSource, seed: int) -> Loaded:
+def _drawn(graph: Graph, seed: int, arguments: Mapping[str, Any], place: Place) -> Loaded:
     """What a fn of the spec generates."""
-    assert source.graph is not None
-    given = {SEED: np.int64(seed)} if SEED in source.graph.inputs else {}
-    return Loaded(interpret(source.graph, given), "the generated data")
+    return Loaded(interpret(graph, {SEED: np.int64(seed)} if SEED in graph.inputs else {}), "the generated data")
 
 
-def _load(kind: str, arguments: Mapping[str, Any], place: Place, drawn: Callable[[], Loaded] | None = None) -> Loaded:
-    """What a source of this kind holds; the file that the user gave stands for the innermost one."""
+def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place) -> Loaded:
+    """A frame, or arrays by name."""
+    if isinstance(given, Mapping):
+        return from_arrays(given, place.kinds)
+    return from_frame(given, arguments.get("target"), place.kinds)
 
-    def inner(kind: str, arguments: Mapping[str, Any]) -> Loaded:
-        return _load(kind, arguments, place, drawn)
 
-    taken = SOURCES.get(kind)
-    if taken is not None and "rows" in taken.model_fields:
-        outer = replace(place, path=None, inner=inner)
-        return numbered(loader_of(taken)(taken.model_construct(None, **arguments), outer), place.span)
-    if place.path is None and kind == GENERATE and drawn is not None:
-        return numbered(drawn(), place.span)
-    if place.path is not None:
+def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost | None = None) -> Loaded:
+    """What a source of this kind holds; ``rows`` gives what the innermost source holds, if nothing is to be read."""
+    if kind in SOURCES and "rows" in SOURCES[kind].model_fields:
+        inner = partial(_inner, place, rows)
+        place = replace(place, path=None, inner=inner)
+    elif rows is not None:
+        return numbered(rows(arguments, place), place.span)
+    elif place.path is not None:
         kind = _format(kind, place.path)
         known = SOURCES[kind].model_fields
         arguments = {**{name: v for name, v in arguments.items() if name in known}, "path": place.path.name}
     taken = SOURCES[kind]
     return numbered(loader_of(taken)(taken.model_construct(None, **arguments), place), place.span)
+
+
+def _inner(place: Place, rows: Innermost | None, kind: str, arguments: Mapping[str, Any]) -> Loaded:
+    """What a source holds that another one takes."""
+    return _load(kind, arguments, place, rows)
 
 
 FORMATS = {".csv": "csv", ".parquet": "parquet", ".npz": "npz", ".npy": "npy"} | dict.fromkeys(PICTURES, "images")
@@ -104,30 +118,3 @@ def _format(kind: str, path: Path) -> str:
             help="read are .csv, .parquet, .npz and .npy files, pictures, and folders of .npy files or of pictures",
         )
     return kind
-
-
-def numbered(loaded: Loaded, span: Span | None = None) -> Loaded:
-    """The same with the field ``index``, unless the source has one; SpecError if fields differ in length."""
-    count = example_count(loaded.fields, span)
-    if "index" in loaded.fields:
-        return loaded
-    fields = {**loaded.fields, "index": np.arange(count, dtype=np.int64)}
-    return replace(loaded, fields=fields, made=loaded.made | {"index"})
-
-
-def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
-    """The number of examples, which all fields share."""
-    scalars = [name for name, array in fields.items() if array.ndim == 0]
-    if scalars or not fields:
-        fail(
-            "AX0605",
-            f"`{scalars[0]}` is a single number, not one value for each example"
-            if scalars
-            else "the data has no fields",
-            span,
-        )
-    lengths = {name: len(array) for name, array in fields.items()}
-    if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
-        fail("AX0605", f"the fields differ in their number of examples: {shown}", span)
-    return next(iter(lengths.values()))

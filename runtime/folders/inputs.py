@@ -17,7 +17,6 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
-from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame
 from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
@@ -71,12 +70,13 @@ class InputReader:
             given: a path, a frame, or a mapping.
             wanted: the fields that are needed.
         """
-        if isinstance(given, Mapping):
-            loaded = from_arrays(self._by_columns(given), self._memory.kinds)
-        elif is_frame(given):
-            loaded = from_frame(given, kinds=self._memory.kinds)
-        else:
-            loaded = self._loaded(Path(given))
+        source, memory = self._program.source, self._memory
+        assert source is not None
+        given = self._by_columns(given) if isinstance(given, Mapping) else given
+        targets = any(self._model.fields[name].target for name in wanted)
+        loaded = load_source(
+            source, self._base, given=given, kinds=memory.kinds, settled=memory.settled, targets=targets
+        )
         return self.of(loaded, wanted)
 
     def _by_columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,13 +92,6 @@ class InputReader:
                 )
             columns |= {name: array[:, position] for position, name in enumerate(matrix)}
         return columns
-
-    def _loaded(self, path: Path) -> Loaded:
-        source = self._program.source
-        assert source is not None
-        if not path.exists():
-            fail("AX0601", f"there is no file {path}", None)
-        return load_source(source, self._base, path=path, kinds=self._memory.kinds, settled=self._memory.settled)
 
     def of(self, loaded: Loaded, wanted: Sequence[str]) -> Inputs:
         """Fields from data that is loaded already."""

@@ -19,7 +19,6 @@ from archonnx.compiler.program import Field, ModelProgram, TrainProgram
 from archonnx.compiler.settings import Split, TrainSettings
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.feeding import Fitted, Learner, check_rows, fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
@@ -97,12 +96,7 @@ def load_data(
         )
     given = (choice or DataChoice()).sources.get(program.source.name)
     kinds, settled = (known.kinds, known.settled) if known is not None else (None, None)
-    if isinstance(given, Mapping):
-        return from_arrays(given, kinds)
-    if given is not None and is_frame(given):
-        return from_frame(given, program.source.arguments.get("target"), kinds)
-    path = None if given is None else Path(given)
-    return load_source(program.source, base, settings.seed, path=path, kinds=kinds, settled=settled)
+    return load_source(program.source, base, settings.seed, given=given, kinds=kinds, settled=settled)
 
 
 def prepare(

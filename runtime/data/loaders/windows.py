@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import Inner, WindowsSource
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, make_error
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import KINDS, Fields, Loaded, Place, loads
 from archonnx.runtime.data.tables import NUMBERS, stacked
@@ -77,11 +77,11 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
     if after.shape[1]:
         made |= {f"{name}{NEXT}": series.fields[name][after] for name in moving}
         cut.check_free(made)
-    columns = tuple(name for name in moving if series.fields[name].ndim == 1)
     problems = dict(series.problems)
-    if "data" in names:
-        columns = ()
-    elif columns and "data" not in problems:
+    columns: tuple[str, ...] = ()
+    if "data" not in names:
+        columns = cut.side_by_side(problems)
+    if columns:
         matrix = stacked(series.fields, columns)
         made |= {"data": matrix[taken]} | ({f"data{NEXT}": matrix[after]} if after.shape[1] else {})
     foretold = None
@@ -100,6 +100,7 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
         classes=series.classes,
         columns_of={**series.columns_of, "data": columns} if columns else series.columns_of,
         problems=problems,
+        settled={"columns": list(columns)} if columns else {},
         made=frozenset({"target"} & made.keys()),
         notes=(*series.notes, *([note] if short else [])),
         files=series.files,
@@ -177,6 +178,25 @@ class _Cut:
     def moving(self) -> list[str]:
         """Fields of numbers, which become windows."""
         return [name for name, kind in self.series.kinds.items() if kind in NUMBERS and name not in self.apart]
+
+    def side_by_side(self, problems: dict[str, Diagnostic]) -> tuple[str, ...]:
+        """The columns of ``data``; none (and what is wrong, among the problems) if they cannot be had."""
+        moving = [name for name in self.moving if self.series.fields[name].ndim == 1]
+        wanted = self.how.columns
+        if wanted is None:
+            return () if "data" in problems else tuple(moving)
+        problems.pop("data", None)
+        for name in wanted:
+            if name not in moving:
+                known = self.series.problems.get(name)
+                problems["data"] = known or make_error(
+                    "AX0604",
+                    f"{self.series.where}: `data` has a column `{name}`, and there is no such column of numbers",
+                    self.span,
+                    help=did_you_mean(name, moving),
+                )
+                return ()
+        return tuple(wanted)
 
     def check_size(self, rows: int) -> None:
         """SpecError if there would be absurdly many numbers in so many rows."""

@@ -199,6 +199,7 @@ def test_arrays_keep_their_types_and_texts_are_columns(tmp_path: Path) -> None:
     [
         ({"x": [1, 2], "y": [1]}, "`x` has 2, `y` has 1"),
         ({"x": 1.0}, "`x` is a single number"),
+        ({"x": "text"}, "`x` is a single value"),
         ({}, "the data has no fields"),
         ({"x": [[1, 2], [3]]}, "its rows differ in shape"),
         ({"x": [1, "a"]}, r"`x` holds integers \('1' in row 0 \(from 0\)\), but 'a' in row 1"),
@@ -238,7 +239,7 @@ def test_a_users_own_file_is_read_by_its_name(form: str, kind: str, tmp_path: Pa
     np.save(tmp_path / "x" / "x.npy", x)
     arguments = {"csv": {"path": "other.csv", "target": None}, "sklearn": {"name": "iris"}, "generate": {}}[kind]
     source = DataSource("data", kind, arguments, WHOLE)
-    for loaded in (load_source(source, Path("/nowhere"), path=tmp_path / written), load_file(tmp_path / written)):
+    for loaded in (load_source(source, Path("/nowhere"), given=tmp_path / written), load_file(tmp_path / written)):
         np.testing.assert_array_equal(loaded.fields["x"], x)
         assert loaded.fields["index"].tolist() == [0, 1] and loaded.where == written
 

@@ -265,10 +265,10 @@ def test_a_users_own_file_may_lie_anywhere_and_lack_the_target(tmp_path: Path) -
     (tmp_path / "spec").mkdir()
     (tmp_path / "new.csv").write_text("a,code\n1,7\n")
     source = DataSource("data", "csv", {"path": "t.csv", "target": "y", "kinds": {"gone": "int"}}, WHOLE)
-    loaded = load_source(source, tmp_path / "spec", path=tmp_path / "new.csv", kinds={"code": "text"})
+    loaded = load_source(source, tmp_path / "spec", given=tmp_path / "new.csv", kinds={"code": "text"})
     assert loaded.where == "new.csv" and loaded.kinds == {"a": "int", "code": "text"} and "target" not in loaded.fields
     with pytest.raises(SpecError, match=r"there is no file .*newer\.csv"):
-        load_source(source, tmp_path / "spec", path=tmp_path / "newer.csv")
+        load_source(source, tmp_path / "spec", given=tmp_path / "newer.csv")
 
 
 # ---------------------------------------------------------------- names

@@ -27,10 +27,10 @@ def picture(path: Path, pixels: Any, orientation: int | None = None) -> None:
     image.save(path, exif=exif)
 
 
-def load(base: Path, settled: Any = None, path: Path | None = None, **arguments: Any) -> Loaded:
-    given = source_arguments("images", [], {"path": "pets", **arguments}, WHOLE, Report())
-    assert given is not None
-    return load_source(DataSource("data", "images", given, WHOLE), base, path=path, settled=settled)
+def load(base: Path, settled: Any = None, given: Path | None = None, **arguments: Any) -> Loaded:
+    found = source_arguments("images", [], {"path": "pets", **arguments}, WHOLE, Report())
+    assert found is not None
+    return load_source(DataSource("data", "images", found, WHOLE), base, given=given, settled=settled)
 
 
 def refused(base: Path, **arguments: Any) -> str:
@@ -82,12 +82,12 @@ def test_what_was_settled_in_training_holds_afterwards(tmp_path: Path) -> None:
     assert trained.classes == {"label": ("cat", "dog")}
     assert trained.settled == {"colour": "rgb", "classes": ["cat", "dog"]}
     picture(tmp_path / "new/dog/1.png", RANDOM.integers(0, 256, (2, 2)))
-    again = load(tmp_path, settled=trained.settled, path=tmp_path / "new")
+    again = load(tmp_path, settled=trained.settled, given=tmp_path / "new")
     assert again.fields["image"].shape == (1, 3, 2, 2) and again.fields["label"].tolist() == [1]
     assert again.classes == trained.classes
     picture(tmp_path / "new/dgo/1.png", RANDOM.integers(0, 256, (2, 2)))
     with pytest.raises(SpecError, match=r"`new/dgo` is none of the classes(.|\n)*did you mean `dog`"):
-        load(tmp_path, settled=trained.settled, path=tmp_path / "new")
+        load(tmp_path, settled=trained.settled, given=tmp_path / "new")
 
 
 def test_classes_may_be_in_another_order(tmp_path: Path) -> None:

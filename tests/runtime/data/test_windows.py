@@ -84,7 +84,7 @@ def test_a_window_is_a_stretch_and_what_comes_after_it(
 def test_columns_of_a_table_move_together(tmp_path: Path) -> None:
     text = "co2,day,wind,site\n" + "".join(f"{i},2024-01-{i:02d},{i / 2},s{i}\n" for i in range(1, 8))
     loaded = load(tmp_path, text, 3, horizon=2, time="day", target="co2")
-    assert loaded.matrix == ("co2", "wind") == loaded.columns_of["data"]
+    assert loaded.columns_of["data"] == ("co2", "wind")
     assert loaded.fields["data"].shape == (3, 3, 2) and loaded.fields["data_next"].shape == (3, 2, 2)
     np.testing.assert_array_equal(loaded.fields["data"][1], [[2, 1], [3, 1.5], [4, 2]])
     np.testing.assert_array_equal(loaded.fields["target"], [[4, 5], [5, 6], [6, 7]])
@@ -92,17 +92,30 @@ def test_columns_of_a_table_move_together(tmp_path: Path) -> None:
     assert loaded.fields["day"].astype(str).tolist()[0] == "2024-01-03T00:00:00"
     assert loaded.lines is not None and loaded.lines.tolist() == [4, 5, 6]
     assert loaded.fields["index"].tolist() == [0, 1, 2] and loaded.where == "t.csv"
-    assert loaded.kinds == {"co2": "int", "day": "date", "wind": "float", "site": "text"}
+    assert loaded.kinds.items() >= {"co2": "int", "day": "date", "wind": "float", "site": "text"}.items()
+    assert loaded.target == "co2_next"
 
 
 def test_the_end_of_a_series_is_foretold_from_the_users_own_file(tmp_path: Path) -> None:
     (tmp_path / "spec").mkdir()
     (tmp_path / "new.csv").write_text("wind,co2\n1,5\n2,6\n3,7\n")
-    how = {"path": tmp_path / "new.csv", "targets": False, "kinds": {"co2": "float", "wind": "int"}}
+    how = {"given": tmp_path / "new.csv", "targets": False, "kinds": {"co2": "float", "wind": "int"}}
     loaded = load(tmp_path / "spec", "co2,wind\n1.5,2\n", 2, target="co2", how=how)
     np.testing.assert_array_equal(loaded.fields["co2"], [[5, 6], [6, 7]])
-    assert loaded.kinds == {"wind": "int", "co2": "float"} and loaded.where == "new.csv"
+    assert loaded.kinds == {"wind": "int", "co2": "float", "data": "float"} and loaded.where == "new.csv"
     assert not {"target", "co2_next", "data_next"} & loaded.fields.keys()
+
+
+def test_the_matrix_has_the_columns_of_the_training_in_their_order(tmp_path: Path) -> None:
+    first = load(tmp_path, "a,b\n1,2\n3,4\n", 1, target=None)
+    assert first.settled == {"columns": ["a", "b"]}
+    how = {"settled": first.settled}
+    again = load(tmp_path, "c,b,a\n9,2,1\n9,4,3\n", 1, how=how)
+    np.testing.assert_array_equal(again.fields["data"], first.fields["data"])
+    less = load(tmp_path, "c,b\n9,2\n9,4\n", 1, how=how)
+    assert "data" not in less.fields and "`data` has a column `a`" in less.problems["data"].headline
+    odd = load(tmp_path, "b,a\n9,2\n9,x\n7,1\n", 1, how=how)
+    assert odd.problems["data"] is odd.problems["a"]
 
 
 # ---------------------------------------------------------------- where no window reaches
@@ -208,6 +221,7 @@ model Next():
     target next: [B]
     param w: [3] = 0
     guess = past @ w
+    output foretold: [B] = guess
     loss   l = mse(guess, next)
 
 train:
@@ -232,3 +246,17 @@ def test_a_model_is_trained_on_windows(source: str, stride: int, tmp_path: Path)
     past = np.lib.stride_tricks.sliding_window_view(series, 3)[:17:stride]
     step = 0.3 * 2 * (past * series[3::stride, None]).mean(axis=0)  # the first one, from 0
     np.testing.assert_allclose(next(iter(run.parameters.values())), step, rtol=1e-5)
+
+
+def test_a_run_foretells_what_comes_after_the_end(tmp_path: Path) -> None:
+    (tmp_path / "m.arch").write_text(SPEC.replace("SOURCE", 'windows(csv("t.csv"), 3, time=t)'))
+    (tmp_path / "t.csv").write_text("t,v\n" + "".join(f"{t},{t / 20}\n" for t in range(20)))
+    run = archonnx.train(tmp_path / "m.arch", tmp_path / "run", device="cpu")
+    (tmp_path / "new.csv").write_text("v,t\n" + "".join(f"{t / 20},{t}\n" for t in range(7, 12)))
+    rows = {"t": list(range(7, 12)), "v": [t / 20 for t in range(7, 12)]}
+    w = next(iter(run.parameters.values()))
+    past = np.array([[7, 8, 9], [8, 9, 10], [9, 10, 11]]) / 20
+    for new in (tmp_path / "new.csv", rows):
+        np.testing.assert_allclose(run.predict(new)["foretold"], past @ w, rtol=1e-5)
+    measured = run.measure(data=tmp_path / "new.csv")
+    assert measured.figures["l"] == pytest.approx(np.mean((past[:2] @ w - [0.5, 0.55]) ** 2), rel=1e-4)

@@ -1,0 +1,41 @@
+"""How many examples there are: what all fields of a source share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+
+from .loader import Loaded
+
+
+def numbered(loaded: Loaded, span: Span | None = None) -> Loaded:
+    """The same with the field ``index``, unless the source has one; SpecError if fields differ in length."""
+    count = example_count(loaded.fields, span)
+    if "index" in loaded.fields:
+        return loaded
+    fields = {**loaded.fields, "index": np.arange(count, dtype=np.int64)}
+    return replace(loaded, fields=fields, made=loaded.made | {"index"})
+
+
+def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
+    """The number of examples, which all fields share."""
+    scalars = [name for name, array in fields.items() if array.ndim == 0]
+    if scalars or not fields:
+        fail(
+            "AX0605",
+            f"`{scalars[0]}` is a single number, not one value for each example"
+            if scalars
+            else "the data has no fields",
+            span,
+        )
+    lengths = {name: len(array) for name, array in fields.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
+        fail("AX0605", f"the fields differ in their number of examples: {shown}", span)
+    return next(iter(lengths.values()))
