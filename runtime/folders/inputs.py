@@ -63,12 +63,13 @@ class InputReader:
         self._model, self._program, self._memory, self._base = model, program, memory, base
         self._feeding: Feeding | None = None
 
-    def read(self, given: Any, wanted: Sequence[str]) -> Inputs:
+    def read(self, given: Any, wanted: Sequence[str], keep: Sequence[str] = ()) -> Inputs:
         """Fields from a file, a folder, a frame, or arrays by name.
 
         Args:
             given: a path, a frame, or a mapping.
             wanted: the fields that are needed.
+            keep: columns that are wanted besides.
         """
         source, memory = self._program.source, self._memory
         assert source is not None
@@ -77,7 +78,7 @@ class InputReader:
         loaded = load_source(
             source, self._base, given=given, kinds=memory.kinds, settled=memory.settled, targets=targets
         )
-        return self.of(loaded, wanted)
+        return self.of(loaded, wanted, keep)
 
     def _by_columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A matrix as the columns that it is made of, by position."""
@@ -93,7 +94,7 @@ class InputReader:
             columns |= {name: array[:, position] for position, name in enumerate(matrix)}
         return columns
 
-    def of(self, loaded: Loaded, wanted: Sequence[str]) -> Inputs:
+    def of(self, loaded: Loaded, wanted: Sequence[str], keep: Sequence[str] = ()) -> Inputs:
         """Fields from data that is loaded already."""
         model, program, memory = self._model, self._program, self._memory
         fields = {name: model.fields[name] for name in wanted}
@@ -106,7 +107,7 @@ class InputReader:
         else:
             feeding, fitted = self.feeding, memory.fitted
         self._check_columns(feeding, loaded, wanted)
-        known = {*used, *memory.kinds, DATA, TARGET, INDEX}
+        known = {*used, *keep, *memory.kinds, DATA, TARGET, INDEX}
         extra = [name for name in (*loaded.fields, *loaded.problems) if name not in known]
         if extra and loaded.where:
             more = f" and {len(extra) - SHOWN} more" if len(extra) > SHOWN else ""

@@ -153,22 +153,25 @@ class Run:
         """
         results, kept = [], []
         for one in given:
-            inputs = self.inputs_of(one)
+            inputs = self.inputs_of(one, keep)
             for text in inputs.notes:
                 note(f"note: {text}")
             results.append(self._model.predict(inputs.fields, batch_size=256, seed=seed))
             kept.append(kept_columns(inputs.loaded, keep))
         return _joined(results), _joined(kept)
 
-    def inputs_of(self, given: Any) -> Inputs:
-        """The fields of the model, made of raw data as in the training, with what is to be said of it."""
+    def inputs_of(self, given: Any, keep: Sequence[str] = ()) -> Inputs:
+        """The fields of the model, made of raw data as in the training, with what is to be said of it.
+
+        ``keep`` names columns that are wanted besides.
+        """
         fields = self.inputs
         if self.memory is None:
             if not isinstance(given, Mapping):
                 fail("AX0611", f"{self.path} does not remember its data, and takes the fields of its model", None)
             return Inputs(given)
         direct = fields_given(given, fields, self.memory) if isinstance(given, Mapping) else None
-        return direct or self._reader.read(given, list(fields))
+        return direct or self._reader.read(given, list(fields), keep)
 
     @cached_property
     def memory(self) -> Memory | None:

@@ -21,6 +21,7 @@ from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.extras import missing
 
+from .deciding import decided
 from .programs import Trained, run_programs
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def best_trial(
         on_trial: is called with every trial when it is done.
     """
     given = changes or {}
-    space = _space(spec, given, trials)
     base = spec.path.parent if spec.path is not None else Path.cwd()
+    space = _space(decided(spec, base, given), given, trials)
     study = _study(space)
     found: Found | None = None
     best = -math.inf if space.maximise else math.inf
@@ -144,7 +145,8 @@ def _check_part(model: ModelProgram, space: SearchSpace, changes: Mapping[str, A
 
 
 def _train(spec: Spec, changes: Mapping[str, Any], base: Path, options: SessionOptions | None) -> Found | None:
-    """A training, or None where it diverged."""
+    """A training, or None where it diverged. Its data may decide arguments of the model."""
+    spec = decided(spec, base, changes)
     model = elaborate(spec)
     try:
         return Found(spec, changes, model, run_programs(model, base, changes=changes, options=options))
