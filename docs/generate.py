@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Building nets": (
         "layers", "activations", "attention", "convolution", "pooling", "resizing", "normalisation", "networks",
     ),
+    "Preparing data": ("data",),
     "Training them": (
         "losses", "regularisers", "augmentation", "metrics", "optimizers", "schedules", "initialisers", "distributions",
     ),

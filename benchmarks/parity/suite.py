@@ -212,6 +212,8 @@ NOT_COMPARED = {
     "log_cosh_of": "`log_cosh` of a difference, which is compared",
     "huber_of": "`huber` of a difference, which is compared",
     "lambert_tanh": "part of `tanhshrink`, which is compared",
+    "spread": "what a column is divided by: `standardise` and the other scales are compared",
+    "edges_reached": "part of `quantile_buckets` and `width_buckets`, which are compared",
     "start_vector": "where power iteration begins, which its result does not depend on",
 }
 """Declarations that no family names, with the reason."""

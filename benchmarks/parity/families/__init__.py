@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    data,
     draws,
     elementwise,
     layers,
@@ -19,6 +20,7 @@ from . import (
 
 __all__ = [
     "activations",
+    "data",
     "draws",
     "elementwise",
     "layers",
