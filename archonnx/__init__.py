@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.folders.several import Runs
     from archonnx.runtime.insight.trace import Trace
+    from archonnx.runtime.training.observing import Observer, StopTraining
     from archonnx.summary import show
-    from archonnx.training import Trainer, search, train
+    from archonnx.trainer import Trainer
+    from archonnx.training import search, train
 
 __all__ = [
     "Compiled",
+    "Observer",
     "ParameterInfo",
     "Run",
     "Runs",
     "SpecError",
+    "StopTraining",
     "Trace",
     "Trainer",
     "compile",
@@ -48,8 +52,10 @@ _HOMES = {
     "archonnx.runtime.folders.run": ("Run",),
     "archonnx.runtime.folders.several": ("Runs",),
     "archonnx.runtime.insight.trace": ("Trace",),
+    "archonnx.runtime.training.observing": ("Observer", "StopTraining"),
     "archonnx.summary": ("show",),
-    "archonnx.training": ("Trainer", "search", "train"),
+    "archonnx.trainer": ("Trainer",),
+    "archonnx.training": ("search", "train"),
 }
 """Where each name is, to be imported when it is first used."""
 

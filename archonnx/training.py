@@ -1,4 +1,4 @@
-"""Training a spec: batch by batch with a ``Trainer``, as its ``train`` blocks say, or with many arguments (``search``).
+"""Training a spec as its ``train`` blocks say, or with many arguments (``search``).
 
 What this module does not do: the work; it joins the compiler and the runtime.
 """
@@ -6,12 +6,9 @@ What this module does not do: the work; it joins the compiler and the runtime.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
-from archonnx.compiler.ir.types import Array
-from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import DeviceName, SessionOptions
@@ -21,9 +18,7 @@ from archonnx.runtime.folders.saving import check_free, save_run
 from archonnx.runtime.folders.several import Kind, Runs
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
-from archonnx.runtime.training.programs import program_named
 from archonnx.runtime.training.search import Trial, best_trial
-from archonnx.runtime.training.trainer import Trainer as _Trainer
 from archonnx.runtime.training.transfer import transfer_of
 
 from .jobs import How, train_once, train_several
@@ -31,79 +26,6 @@ from .loading import SpecLike, as_spec
 
 SOURCE = "data"
 """The name of the source of a program."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """What a trainer is made of."""
-
-    spec: Spec
-    program: str | None
-    batch_size: int
-    seed: int
-    options: SessionOptions
-    steps: int | None
-    steps_per_epoch: int | None
-
-
-class Trainer(_Trainer):
-    """A spec ready to train, batch by batch.
-
-    Examples:
-        >>> trainer = Trainer("digits_cnn", batch_size=64)                        # doctest: +SKIP
-        >>> trainer.step({"image": images, "label": labels})["objective"]         # doctest: +SKIP
-        2.302585
-        >>> trainer.parameters["dense.W"].shape                                   # doctest: +SKIP
-        (256, 10)
-
-    ``parameters`` are starting values by path, such as those of a run, in place of the initial ones.
-    """
-
-    def __init__(
-        self,
-        spec: SpecLike,
-        batch_size: int = 32,
-        seed: int = 0,
-        *,
-        device: DeviceName = "auto",
-        threads: int | None = None,
-        use_tf32: bool = True,
-        program: str | None = None,
-        steps: int | None = None,
-        steps_per_epoch: int | None = None,
-        parameters: Mapping[str, Any] | None = None,
-    ) -> None:
-        options = SessionOptions(device, threads, use_tf32)
-        self._begin(_Recipe(as_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch))
-        for path, array in (parameters or {}).items():
-            self.parameters[path] = array
-
-    def _begin(self, recipe: _Recipe, parameters: Mapping[str, Array] | None = None) -> None:
-        """Compile the spec, with its initial parameters or with those of an earlier trainer."""
-        self._recipe = recipe
-        model = elaborate(recipe.spec)
-        super().__init__(
-            model,
-            program=program_named(model, recipe.program) if recipe.program is not None else None,
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
-            options=recipe.options,
-            total=recipe.steps,
-            per_epoch=recipe.steps_per_epoch,
-            parameters=parameters,
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What it was made of and how far it has come. Graphs are compiled again, sessions opened when they are used.
-
-        A spec that imports from other files finds them by its path.
-        """
-        runner = self.runner
-        return {"recipe": self._recipe, "tensors": runner.tensors(), "count": (runner.executed, runner.passes)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._begin(state["recipe"], state["tensors"])
-        self.runner.restore(state["tensors"], *state["count"])
 
 
 class TrainOptions(TypedDict, total=False):

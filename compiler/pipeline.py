@@ -121,7 +121,12 @@ def parse_source(source: Source) -> ast.File:
 
 
 def elaborate(
-    spec: Spec, *, float_type: DType | None = None, lengths: Lengths | None = None, simplify: bool = True
+    spec: Spec,
+    *,
+    float_type: DType | None = None,
+    lengths: Lengths | None = None,
+    simplify: bool = True,
+    rates: bool = False,
 ) -> ModelProgram:
     """Names, shapes, parameters, losses and training steps of a spec, all checked.
 
@@ -132,13 +137,14 @@ def elaborate(
             number.
         simplify: whether the forward pass is simplified before its gradients are taken, so that steps are smaller and
             quicker to compile; to check a spec that is not needed.
+        rates: whether learning rates are inputs of the steps.
 
     Raises:
         SpecError: with everything found wrong, and suggestions that were tried.
     """
     spec = spec if float_type is None else replace(spec, float_type=float_type)
     try:
-        return _elaborate(spec, lengths or {}, simplify)
+        return _elaborate(spec, lengths or {}, simplify, rates)
     except SpecError as error:
 
         def again(source: Source) -> ModelProgram:
@@ -157,6 +163,7 @@ def train_steps(
     per_epoch: int | None = None,
     *,
     watch: bool = False,
+    rates: bool = False,
 ) -> tuple[TrainStep, ...]:
     """The statements of a train program as graphs, in order.
 
@@ -166,8 +173,14 @@ def train_steps(
         total: the number of its steps; None where no schedule needs it.
         per_epoch: likewise of those in an epoch.
         watch: whether the graphs of those that minimise also give ``WATCH``.
+        rates: whether learning rates are inputs of the graphs (``TrainStep.rates``).
     """
-    steps = program.steps if program.steps is not None else _decided_steps(model, program, total, per_epoch)
+    if rates:
+        steps = _steps_of(elaborate(model.spec, lengths={program.name: (total, per_epoch)}, rates=True), program)
+    elif program.steps is not None:
+        steps = program.steps
+    else:
+        steps = _decided_steps(model, program, total, per_epoch)
     known = (sized(step, total, per_epoch) for step in steps)
     return tuple(watched(step) if watch else step for step in known)
 
@@ -184,7 +197,12 @@ def _decided_steps(
         if per_epoch is None and _differs(model, program, error, (total, 1)):
             fail_unsaid("steps_per_epoch", program.span)
         raise
-    steps = next(p.steps for p in again.programs if p.name == program.name)
+    return _steps_of(again, program)
+
+
+def _steps_of(model: ModelProgram, program: TrainProgram) -> tuple[TrainStep, ...]:
+    """The steps of the program of this name."""
+    steps = next(p.steps for p in model.programs if p.name == program.name)
     assert steps is not None
     return steps
 
@@ -249,7 +267,7 @@ def _tell_of_float_type(spec: Spec, report: Report) -> None:
     report.diagnostics[0] = replace(first, notes=(*first.notes, note))
 
 
-def _elaborate(spec: Spec, lengths: Lengths, simplify: bool) -> ModelProgram:
+def _elaborate(spec: Spec, lengths: Lengths, simplify: bool, rates: bool = False) -> ModelProgram:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
     scope = _scope(spec, report)
@@ -260,7 +278,7 @@ def _elaborate(spec: Spec, lengths: Lengths, simplify: bool) -> ModelProgram:
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=spec.float_type)
     judged, trained = elaborated.judged, elaborated.trained
     with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen
-        how = Building(report, lengths, simplify)
+        how = Building(report, lengths, simplify, rates)
         programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, how)
         report.finish()
         search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)

@@ -170,6 +170,9 @@ class TrainStep(Record):
     """The gradients that it follows, by path of the parameter, before any clipping: values of the graph."""
     watched: tuple[str, ...] = ()
     """Paths of the parameters that the output ``WATCH`` is about."""
+    rates: Mapping[str, Graph] = {}
+    """Where learning rates are inputs, among ``constants``: by the name of the input, what the spec says of it, as a
+    graph from the step ``t``, counted from 1, to the ``value``."""
 
     @property
     def draws(self) -> bool:

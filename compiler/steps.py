@@ -33,7 +33,7 @@ def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainSte
         SpecError: it needs a number that is None.
     """
     lengths = {TOTAL: total, PER_EPOCH: per_epoch}
-    parts = (step.graph, *step.initial.values())
+    parts = (step.graph, *step.initial.values(), *step.rates.values())
     used = set().union(*(graph.op_symbols() for graph in parts)) & lengths.keys()
     if not used:
         return step
@@ -50,6 +50,7 @@ def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainSte
         gradients={path: values[g] for path, g in step.gradients.items()},
         carried={name: type_.substitute(sizes) for name, type_ in step.carried.items()},
         initial={name: bind(graph, known) for name, graph in step.initial.items()},
+        rates={name: bind(graph, known) for name, graph in step.rates.items()},
     )
 
 

@@ -41,7 +41,10 @@ class TrainState:
         initial = dict(parameters)
         changed_by: dict[str, list[int]] = {name: [] for name in initial}
         for index, step in enumerate(steps):
-            initial |= {_key(index, name, parameters): array for name, array in initial_state(step).items()}
+            given = {name: np.zeros((), step.constants[name].dtype.numpy) for name in step.rates}
+            for name, array in (initial_state(step) | given).items():
+                initial[_key(index, name, parameters)] = array
+                changed_by.setdefault(_key(index, name, parameters), [])
             for name in step.carried:
                 changed_by.setdefault(_key(index, name, parameters), []).append(index)
         groups = list(dict.fromkeys(tuple(by) for by in changed_by.values() if by))
@@ -223,11 +226,33 @@ class StepRunner:
         """Copies of all that the steps carry: parameters by path, optimizer state by its statement and name."""
         return {name: self.state.current(name).read() for name in self.state.pairs}
 
+    def optimizer_state(self) -> dict[str, Array]:
+        """Copies of what the statements carry besides parameters, by the names that the statements give them."""
+        return {
+            name: self.read(_key(index, name, self._paths))
+            for index, step in enumerate(self.steps)
+            for name in step.carried
+            if name not in self._paths
+        }
+
     def restore(self, tensors: Mapping[str, Array], executed: int, passes: int) -> None:
         """Go on from what ``tensors`` gave, after so many statements and passes."""
         for name, array in tensors.items():
             self.state.current(name).write(array)
         self.executed, self.passes = executed, passes
+
+    def exchange(self, steps: Sequence[TrainStep]) -> None:
+        """Go on with other graphs of the same statements; what both carry stays as it is."""
+        before = self.tensors()
+        self.steps = tuple(steps)
+        self.state = TrainState(self.steps, {path: before[path] for path in self._paths}, self._device)
+        self.restore({name: before[name] for name in self.state.pairs if name in before}, self.executed, self.passes)
+        self.last = None
+        self._passes.clear()
+
+    def rates(self) -> dict[str, str]:
+        """Where the learning rates lie that are given from outside: keys of ``tensors`` by their names in the steps."""
+        return {name: _key(index, name, self._paths) for index, step in enumerate(self.steps) for name in step.rates}
 
     # ------------------------------------------------------------ one batch shape
 

@@ -1,6 +1,8 @@
 """Training: a model with its parameters, the loop over its batches, the programs of a spec in order, searches.
 
     trainer         ``Trainer``: steps, gradients, losses and outputs; ``initial_values`` of parameters
+    rates           learning rates that are read and given while a trainer is used
+    stream          training on batches that somebody gives one by one
     observing       ``Observer`` is told what happens; ``Epoch``, ``Snapshot`` and ``Outcome`` say what did
     measuring       ``measure`` on a part of the data
     monitor         early stopping

@@ -23,7 +23,7 @@ from .measuring import measure
 from .monitor import Monitor
 from .nonfinite import Fault, Guard
 from .nonfinite_text import diverged, explain
-from .observing import Epoch, Observer, Outcome, Snapshot
+from .observing import Epoch, Observer, Outcome, Snapshot, StopTraining
 from .trainer import Trainer
 
 KEEP_SECONDS = 10.0
@@ -100,6 +100,8 @@ class TrainingLoop:
                 outcome.reason = "early stopping" if self._exhausted else "finished"
             except KeyboardInterrupt:
                 outcome.reason = "interrupted"
+            except StopTraining:
+                outcome.reason = "stopped by an observer"
         outcome.snapshot = self.snapshot() if self._position.whole else None
         if monitor is not None and monitor.best_epoch is not None:
             for path, array in monitor.parameters.items():

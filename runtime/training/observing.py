@@ -13,7 +13,11 @@ from archonnx.compiler.ir.types import Array
 from archonnx.runtime.measures.figures import from_json, to_json
 from archonnx.runtime.measures.watch import Norms
 
-Reason = Literal["finished", "early stopping", "interrupted"]
+Reason = Literal["finished", "early stopping", "interrupted", "stopped by an observer"]
+
+
+class StopTraining(Exception):  # noqa: N818 - it is asked for, and nothing is wrong
+    """Raised by an observer in ``step`` or ``epoch``: the training ends there, with the parameters that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Epoch:
 
 
 class Observer:
-    """Told what happens; does nothing unless a subclass does."""
+    """Told what happens; does nothing unless a subclass does. ``step`` and ``epoch`` may raise ``StopTraining``."""
 
     def program(self, name: str, number: int, count: int) -> None:
         """A program starts, the ``number``-th of ``count``."""
@@ -71,6 +75,9 @@ class Observer:
 
     def end(self, outcome: Outcome) -> None:
         """A program is done."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,7 +18,7 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import train_steps
-from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram
+from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram, TrainStep
 from archonnx.compiler.ranges import field_ranges, merged
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import check_arrays, of_graph
@@ -26,6 +27,8 @@ from archonnx.runtime.data.ranges import RangeCheck
 from archonnx.runtime.device.session import Session, SessionOptions, call, choose_device, open_graph
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.measures.set_metrics import Gathered
+
+from .rates import Rates
 
 MANY = 1_000_000
 """So many numbers to draw are worth the start of threads."""
@@ -84,7 +87,13 @@ class Trainer:
         self.device = choose_device(self.options.device)
         if program is None and model.programs:
             program = model.programs[-1]
-        steps = train_steps(model, program, total, per_epoch, watch=watch) if program is not None else ()
+
+        def steps_with(rates: bool) -> tuple[TrainStep, ...]:
+            if program is None:
+                return ()
+            return train_steps(model, program, total, per_epoch, watch=watch, rates=rates)
+
+        steps = steps_with(False)
         given = parameters or {}
         drawn = {path: parameter for path, parameter in model.parameters.items() if path not in given}
         values = {**given, **initial_values(drawn, seed)}
@@ -99,6 +108,7 @@ class Trainer:
             device=self.device.name,
         )
         self.parameters = Parameters(model, self.runner)
+        self._rates = Rates(self.runner, partial(steps_with, True))
         self._batch_types = {name: model.fields[name].type for name in self.runner.fields}
         self._in_range = RangeCheck(
             merged(r for step in steps for r in field_ranges(step.graph, step.fields)), self._batch_types
@@ -147,6 +157,33 @@ class Trainer:
             self._accepted.add(form)
         self._in_range(arrays)
         return arrays
+
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """The learning rate of the next step of each ``minimize``, by its name (``minimize.0``).
+
+        They are those of the spec until others are given: numbers for all of these names, or None for the spec's again.
+        The first change compiles the step anew, so that it takes them as inputs; later ones cost nothing.
+        """
+        return self._rates.read()
+
+    @learning_rates.setter
+    def learning_rates(self, given: Mapping[str, float] | None) -> None:
+        self._rates.give(given)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate, if there is one; given, it is that of every ``minimize``. See ``learning_rates``."""
+        return self._rates.only()
+
+    @learning_rate.setter
+    def learning_rate(self, given: float | None) -> None:
+        self._rates.give(None if given is None else dict.fromkeys(self._rates.names(), given))
+
+    @property
+    def optimizer_state(self) -> dict[str, Array]:
+        """Copies of what the optimizers carry from step to step, by name (``minimize.0/m/dense.W``)."""
+        return self.runner.optimizer_state()
 
     def gradients(self, batch: Mapping[str, Any], loss: str = "objective") -> dict[str, Array]:
         """The gradient of a loss for each trainable parameter, by path, as the next training step would see it."""

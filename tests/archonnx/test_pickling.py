@@ -178,6 +178,8 @@ def samples(folder: Path) -> dict[str, Any]:
         "GradientCheck": archonnx.gradcheck("xor"),
         "Summary": archonnx.show("digits_cnn"),
         "SpecError": caught.value,
+        "Observer": archonnx.Observer(),
+        "StopTraining": archonnx.StopTraining("enough"),
     }
 
 
@@ -198,6 +200,8 @@ NAMES = (
     "GradientCheck",
     "Summary",
     "SpecError",
+    "Observer",
+    "StopTraining",
 )
 
 

@@ -160,6 +160,12 @@ class ConstantSchedule(Record):
     value: float
 
 
+class OpenSchedule(Record):
+    """A schedule whose value is given to every step from outside: a scalar that the graph takes as an input."""
+
+    value: Value
+
+
 class Builtin(Record):
     """A function of the language that is written in Python.
 
@@ -365,6 +371,8 @@ def describe(value: Any) -> str:
             return f"{type(value.of.declaration).__name__.lower()} `{value.of.declaration.name}`"
         case ConstantSchedule():
             return f"the constant schedule {value.value:g}"
+        case OpenSchedule():
+            return "a schedule that is given at each step"
         case DType():
             return f"dtype {value}"
     return f"a {type(value).__name__.lower()}"

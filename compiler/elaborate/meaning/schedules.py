@@ -13,6 +13,7 @@ from archonnx.compiler.elaborate.core.values import (
     Configured,
     ConstantSchedule,
     Given,
+    OpenSchedule,
     OptimizerType,
     ScheduleType,
     describe,
@@ -39,10 +40,10 @@ def configure(
     return Configured(type_, inner.locals)
 
 
-@callable_(Configured, ConstantSchedule)
+@callable_(Configured, ConstantSchedule, OpenSchedule)
 def _call_schedule(
     frame: Frame,
-    callee: Configured | ConstantSchedule,
+    callee: Configured | ConstantSchedule | OpenSchedule,
     arguments: Sequence[ast.Argument],
     piped: Sequence[Given],
     span: Span,
@@ -52,6 +53,10 @@ def _call_schedule(
     if isinstance(callee, ConstantSchedule):
         assign_arguments("a schedule", ["t"], arguments, piped)
         return callee.value
+    if isinstance(callee, OpenSchedule):
+        assign_arguments("a schedule", ["t"], arguments, piped)
+        with frame.at(span, describe(callee)):
+            return cast(callee.value, frame.build.float_type)
     if isinstance(callee.of, OptimizerType):
         fail("AX0306", f"{describe(callee)} is used by `minimize ... with`, and is not called", span)
     declaration = callee.of.declaration

@@ -9,11 +9,22 @@ from archonnx.compiler.elaborate.core.algebra import is_group, slots_of, tensor_
 from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Configured, Module, OptimizerType, Scope, Slot, describe
+from archonnx.compiler.elaborate.core.values import (
+    Configured,
+    ConstantSchedule,
+    Module,
+    OptimizerType,
+    Scope,
+    Slot,
+    describe,
+)
 from archonnx.compiler.elaborate.meaning.schedules import configure
 from archonnx.compiler.elaborate.meaning.typed import check_type
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.facts import assuming
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.origin import Origin
+from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.program import TrainStep
@@ -32,8 +43,13 @@ def build_steps(
     forward: Elaboration,
     settings: TrainSettings,
     known: Mapping[str, Any],
+    *,
+    rates: bool = False,
 ) -> tuple[TrainStep, ...]:
-    """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules."""
+    """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules.
+
+    ``rates``: whether learning rates are inputs of the graphs.
+    """
     report = trained.build.report
     with report.collecting():
         minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
@@ -47,7 +63,7 @@ def build_steps(
                 continue
             names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
             objectives = [
-                _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name)
+                _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name, rates)
                 for m, name in zip(statement, names, strict=True)
             ]
             also = others if not any(step.minimized for step in steps) else ()
@@ -57,7 +73,7 @@ def build_steps(
     raise SpecError(report)
 
 
-def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str) -> Objective:
+def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str, rates: bool) -> Objective:
     with frame.build.builder.active():
         optimizer = frame.evaluate(statement.optimizer)
         if isinstance(optimizer, OptimizerType):
@@ -70,7 +86,20 @@ def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name
             help="for example `adam(lr=1e-3)`",
         )
     slots = None if statement.over is None else _over(frame, trained, statement.over)
-    return Objective(name, _loss_name(statement, trained), optimizer, statement.span, slots)
+    rate = _rate(frame, optimizer, statement) if rates else None
+    return Objective(name, _loss_name(statement, trained), optimizer, statement.span, slots, rate)
+
+
+def _rate(frame: Frame, optimizer: Configured, statement: ast.Minimize) -> Graph | None:
+    """From the step ``t`` to the ``value`` of the optimizer's learning rate; None if it has no schedule ``lr``."""
+    schedule = optimizer.arguments.get("lr")
+    if not isinstance(schedule, Configured | ConstantSchedule):
+        return None
+    span = statement.optimizer.span
+    t = Value(TensorType(DType.i64, ()), "t", Origin("the step", span))
+    with frame.build.builder.active(), problems(frame, span, [], []):
+        value = as_tensor(frame, frame.call_values(schedule, [t], span), frame.build.float_type)
+        return frame.build.builder.graph("rate", {"t": t}, {"value": value})
 
 
 def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:

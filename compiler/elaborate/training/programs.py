@@ -38,11 +38,13 @@ class Building(Record):
     """How the steps of programs are built, and where mistakes are kept.
 
     ``lengths`` says of some programs how many steps they have; the steps of the others are for any number.
+    ``rates`` makes learning rates inputs of the steps.
     """
 
     report: Report
     lengths: Lengths
     simplify: bool
+    rates: bool = False
 
 
 def elaborate_programs(
@@ -142,7 +144,7 @@ def _elaborate_program(
     assert settings is not None
 
     name = f"{declaration.name}{suffix}".removeprefix(".")
-    build = _Steps(scope, block, trained, settings, loop, building.simplify)
+    build = _Steps(scope, block, trained, settings, loop, building.simplify, building.rates)
     steps = build.known(*building.lengths[name]) if name in building.lengths else build.for_any_number()
     assumed = elaborated.trained.build.observed.assumptions
     assumed += [one for one in trained.build.observed.assumptions if one not in assumed]
@@ -170,6 +172,7 @@ class _Steps(Record):
     settings: TrainSettings
     loop: Mapping[str, Any]
     simplify: bool
+    rates: bool
 
     def for_any_number(self) -> tuple[TrainStep, ...] | None:
         """The steps with the number of them left open.
@@ -197,7 +200,8 @@ class _Steps(Record):
         lengths = {name: Dim.of(symbol) if n is None else n for name, (n, symbol) in open_ends.items()}
         trained = self.trained if report is None else _reporting(self.trained, report)
         forward = simplified(trained) if self.simplify else trained
-        return build_steps(self.scope, self.block, trained, forward, self.settings, {**self.loop, **lengths})
+        known = {**self.loop, **lengths}
+        return build_steps(self.scope, self.block, trained, forward, self.settings, known, rates=self.rates)
 
 
 def _reporting(trained: Elaboration, report: Report) -> Elaboration:

@@ -14,7 +14,7 @@ import numpy as np
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.place import Call, Place
-from archonnx.compiler.elaborate.core.values import Configured, Given, OptimizerType, Slot, describe
+from archonnx.compiler.elaborate.core.values import Configured, Given, OpenSchedule, OptimizerType, Slot, describe
 from archonnx.compiler.elaborate.meaning.invocation import bind_arguments, run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.parameters import open_inputs
@@ -47,6 +47,8 @@ class Objective(Record):
     optimizer: Configured
     span: Span
     slots: Sequence[Slot] | None = None
+    rate: Graph | None = None
+    """What its learning rate is by the spec, where it is to be an input of the step."""
 
 
 class Clip(Record):
@@ -74,6 +76,7 @@ class _Step:
     outputs: dict[str, Value] = field(default_factory=dict)
     changed: dict[Slot, Objective] = field(default_factory=dict)
     gradients: dict[Slot, Value] = field(default_factory=dict)
+    rates: dict[str, Graph] = field(default_factory=dict)
 
     def carry(self, name: str, type_: TensorType, initial: Graph) -> Value:
         """A new carried tensor, as it comes in."""
@@ -82,6 +85,17 @@ class _Step:
         self.inputs[name] = value
         self.initial[name] = initial
         return value
+
+    def opened(self, objective: Objective) -> Configured:
+        """The optimizer, whose learning rate comes in from outside if that is wanted."""
+        optimizer = objective.optimizer
+        if objective.rate is None:
+            return optimizer
+        name = f"{objective.name}/lr"
+        value = Value(objective.rate.outputs["value"].type, name, Origin("the learning rate", objective.span))
+        self.inputs[name] = value
+        self.rates[name] = objective.rate
+        return replace_record(optimizer, arguments={**optimizer.arguments, "lr": OpenSchedule(value)})
 
     def finish(self, minimized: tuple[str, ...], also: Sequence[str]) -> TrainStep:
         """The step as the runtime takes it."""
@@ -96,12 +110,15 @@ class _Step:
         constants = {
             path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated
         }
+        constants |= {name: self.inputs[name].type for name in self.rates}
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
         graph = replace_record(graph, inputs={**graph.inputs, **missing}, outputs=outputs)
         fields = tuple(name for name in work.fields if name in graph.inputs)
         carried = updated | self.carried
-        return TrainStep(self.name, minimized, graph, fields, carried, constants, losses, self.initial, gradients)
+        return TrainStep(
+            self.name, minimized, graph, fields, carried, constants, losses, self.initial, gradients, rates=self.rates
+        )
 
 
 def simplified(trained: Elaboration) -> Elaboration:
@@ -176,10 +193,11 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
             step.changed[slot] = objective
         step.gradients |= reached
         gradients = clip.apply(list(reached.values()))
+        optimizer = step.opened(objective)
         t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), _zero()) + 1
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
-            _update_parameter(step, objective, slot, g, t)
+            _update_parameter(step, objective, optimizer, slot, g, t)
 
 
 def clip_by_value(gradients: Sequence[Value], limit: float) -> list[Value]:
@@ -215,14 +233,14 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
     return loss_gradients(work.build.builder, loss, value, [work.build.parameters[slot] for slot in slots], span)
 
 
-def _update_parameter(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
+def _update_parameter(step: _Step, objective: Objective, optimizer: Configured, slot: Slot, g: Value, t: Value) -> None:
     """Evaluate the optimizer's body for one parameter, in its dtype: a dtype left out there is the parameter's."""
     with step.work.build.floats(slot.type.dtype):
-        _run_optimizer(step, objective, slot, g, t)
+        _run_optimizer(step, objective, optimizer, slot, g, t)
 
 
-def _run_optimizer(step: _Step, objective: Objective, slot: Slot, g: Value, t: Value) -> None:
-    optimizer, span, build = objective.optimizer, objective.span, step.work.build
+def _run_optimizer(step: _Step, objective: Objective, optimizer: Configured, slot: Slot, g: Value, t: Value) -> None:
+    span, build = objective.span, step.work.build
     assert isinstance(optimizer.of, OptimizerType)
     declaration = optimizer.of.declaration
     states: dict[str, tuple[str, Span]] = {}
