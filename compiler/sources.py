@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
@@ -24,6 +24,12 @@ PLANNED = frozenset({"text", "gymnasium"})
 SOURCES: dict[str, type[Settings]] = {}
 """What each kind of source takes."""
 Taken = TypeVar("Taken", bound=type[Settings])
+
+
+class Arguments(Settings):
+    """Base of what sources take. What checks them is built where it is first used: a spec names one source of many."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def source(kind: str) -> Callable[[Taken], Taken]:
@@ -46,7 +52,7 @@ BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 
 @source("sklearn")
-class SklearnSource(Settings):
+class SklearnSource(Arguments):
     """``sklearn("digits")``."""
 
     name: str
@@ -61,14 +67,14 @@ class SklearnSource(Settings):
 
 
 @source("npz")
-class NpzSource(Settings):
+class NpzSource(Arguments):
     """``npz("moons.npz")``: every array of the file is a field."""
 
     path: str
 
 
 @source("npy")
-class NpySource(Settings):
+class NpySource(Arguments):
     """``npy("arrays")``: every .npy file of the folder is a field, called like the file."""
 
     path: str
@@ -79,7 +85,7 @@ Kind = Literal["int", "float", "bool", "text", "date"]
 
 
 @source("csv")
-class CsvSource(Settings):
+class CsvSource(Arguments):
     """``csv("wine.csv", target="quality")``: every column is a field, by its name in the first line.
 
     ``data`` is the matrix of the columns of numbers and booleans but the target, in the order of the file.
@@ -119,7 +125,7 @@ class CsvSource(Settings):
 
 
 @source("parquet")
-class ParquetSource(Settings):
+class ParquetSource(Arguments):
     """``parquet("wine.parquet", target="quality")``: fields as those of ``csv``."""
 
     path: str
@@ -129,7 +135,7 @@ class ParquetSource(Settings):
 
 
 @source("images")
-class ImagesSource(Settings):
+class ImagesSource(Arguments):
     """``images("pets", size=[32, 32])``: pictures from a folder whose subfolders are the classes.
 
     ``image`` is [n, c, h, w] from 0 to 1, ``label`` the number of the subfolder, ``file`` the name of the picture. A
@@ -155,7 +161,7 @@ class ImagesSource(Settings):
         return classes
 
 
-class Inner(Settings):
+class Inner(Arguments):
     """A source that another one takes: its kind and its arguments, which have been checked."""
 
     kind: str
@@ -163,7 +169,7 @@ class Inner(Settings):
 
 
 @source("windows")
-class WindowsSource(Settings):
+class WindowsSource(Arguments):
     """``windows(csv("co2.csv"), length=24)``: stretches of a series, and what comes after each.
 
     A field ``c`` of numbers becomes ``c``, [n, length], and ``c_next``, [n, horizon]. ``data`` and ``data_next`` are

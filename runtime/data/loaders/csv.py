@@ -22,6 +22,15 @@ from archonnx.runtime.data.tables import check_target, table
 ERRORS_SHOWN = 5
 MAX_CELLS = 200_000_000
 """More are not held as texts; they would take some ten times the size of the file."""
+BINARY = {
+    b"PK\x03\x04": "a spreadsheet or another archive",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet",
+    b"\x1f\x8b": "compressed",
+    b"PAR1": "a Parquet file",
+    b"\x93NUMPY": "an array of NumPy",
+    b"%PDF": "a PDF file",
+}
+"""What files are that begin like this."""
 WRITTEN_INDEX = "Unnamed: 0"
 """What pandas calls a first column without a name when it reads it, and so when it writes it again."""
 DELIMITERS = {";": ";", "\t": "\\t", "|": "|", ",": ","}
@@ -109,8 +118,10 @@ def _rows(path: Path, how: CsvSource, span: Span | None) -> tuple[list[str], lis
                 if len(rows) * len(names) > MAX_CELLS:
                     _too_large(path, span)
     except UnicodeError:
+        _check_text(path, span)
         fail("AX0603", f"{path.name} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
     except csv.Error as error:
+        _check_text(path, span)
         fail("AX0603", f"{path.name}:{reader.line_num if reader is not None else 1}: {error}", span)
     _check_names(path, how, names, report, span)
     if not rows and not report.failed:
@@ -161,6 +172,15 @@ def _check_names(path: Path, how: CsvSource, names: Sequence[str], report: Repor
             span,
             help="put a line of names above it",
         )
+
+
+def _check_text(path: Path, span: Span | None) -> None:
+    """SpecError if a file is one of those that are not text at all."""
+    with path.open("rb") as file:
+        begins = file.read(8)
+    what = next((what for magic, what in BINARY.items() if begins.startswith(magic)), None)
+    if what is not None:
+        fail("AX0603", f"{path.name} is {what}, not a CSV file", span, help="write it as a CSV file")
 
 
 def _encoding(how: CsvSource) -> str:

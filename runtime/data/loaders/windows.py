@@ -148,14 +148,15 @@ class _Cut:
                 rows[back[0] + 1],
                 "sort them by it" + ("" if self.how.by else "; `by=COLUMN` tells several series apart"),
             )
-        if times.dtype.kind == "M" and len(steps) and steps.min() >= MONTH and _one_day(times[rows]):
-            steps = np.diff(times[rows].astype("datetime64[M]").astype(np.int64))
+        unit = "seconds" if times.dtype.kind == "M" else ""
+        if unit and len(steps) and steps.min() >= MONTH and _one_day(times[rows]):
+            steps, unit = np.diff(times[rows].astype("datetime64[M]").astype(np.int64)), "months"
         usual = np.median(steps) if steps.dtype.kind == "f" and len(steps) else _usual(steps)
         gaps = np.flatnonzero(~np.isclose(steps, usual, rtol=1e-6, atol=0))
         if len(gaps) and self.how.gaps == "refuse":
             now, before = (self._shown(times[rows[gaps[0] + i]]) for i in (1, 0))
             self._refuse(
-                f"`{self.how.time}` is {now} after {before}, which is not the usual step",
+                f"`{self.how.time}` is {now} after {before}, where the usual step is {_step_shown(usual, unit)}",
                 rows[gaps[0] + 1],
                 "`gaps=split` lets no window reach across; without `time` rows are taken as they come",
             )
@@ -226,6 +227,14 @@ def _usual(steps: Array) -> float:
     """The most frequent step, the smallest of several."""
     counted = Counter(steps.tolist())
     return min(counted, key=lambda step: (-counted[step], step), default=0)
+
+
+def _step_shown(step: float, unit: str) -> str:
+    """A step in words: ``1 day``."""
+    for seconds, larger in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if unit == "seconds" and step % seconds == 0:
+            step, unit = step / seconds, larger
+    return f"{step:g} {unit.removesuffix('s') if step == 1 else unit}".rstrip()
 
 
 def _one_day(times: Array) -> bool:

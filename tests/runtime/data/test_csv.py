@@ -121,6 +121,19 @@ def test_another_encoding_is_asked_for(encoding: str, help: str, tmp_path: Path)
     assert read(tmp_path, "ort,x\nMünchen,1\n".encode(encoding), encoding=help).fields["ort"].tolist() == ["München"]
 
 
+@pytest.mark.parametrize(
+    ("begins", "what"),
+    [
+        (b"PK\x03\x04\x00\xff", "a spreadsheet"),
+        (b"\x1f\x8b\x08\x00\x00", "compressed"),
+        (b"PAR1\x00\x15\xff\x00", "a Parquet file"),
+    ],
+)
+def test_what_is_not_text_is_said(begins: bytes, what: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, begins + bytes(range(256)))
+    assert f"t.csv is {what}" in said and "encoding" not in said
+
+
 @pytest.mark.parametrize(("header", "row"), [("a;b", "1,5;2,5"), ("a;b", "1;2"), ("a\tb", "1\t2"), ("a|b", "1|x")])
 def test_another_delimiter_is_asked_for(header: str, row: str, tmp_path: Path) -> None:
     said = refused(tmp_path, f"{header}\n{row}\n{row}\n")
@@ -358,3 +371,32 @@ def test_arguments_are_words_texts_and_dictionaries_of_them(source: str, tmp_pat
     np.testing.assert_array_equal(fields["x"], [1.5, np.nan])
     np.testing.assert_array_equal(fields["target"], [2.0, np.nan])
     assert fields["a b"].tolist() == ["01", "x"]
+
+
+YAML = """model: Line
+inputs: {x: '[B]'}
+targets: {y: '[B]'}
+params:
+  w: {type: '[]', value: 0}
+losses: {l: 'mse(w * x, y)'}
+train:
+  data: SOURCE
+  steps:
+  - {minimize: l, with: sgd(lr=0.1)}
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{csv: {path: t.csv, delimiter: ';', decimal: ',', kinds: {zip: text}, missing: ['-']}}",
+        """'csv("t.csv", delimiter=";", decimal=",", kinds={zip: text}, missing=["-"])'""",
+    ],
+)
+def test_arguments_in_yaml(source: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x;y;zip\n1,5;2;01\n-;3;02\n")
+    read = elaborate(parse_spec(Source("m.yaml", YAML.replace("SOURCE", source)))).programs[0].source
+    assert read is not None
+    loaded = load_source(read, tmp_path)
+    np.testing.assert_array_equal(loaded.fields["x"], [1.5, np.nan])
+    assert loaded.kinds["zip"] == "text"

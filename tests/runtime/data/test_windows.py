@@ -122,22 +122,23 @@ def test_the_matrix_has_the_columns_of_the_training_in_their_order(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "times",
+    ("times", "step"),
     [
-        [f"2024-{month:02d}-01" for month in range(1, 7)],
-        [f"{year}-02-28" for year in range(2019, 2025)],
-        ["2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"],
-        [f"2024-03-31T{hour:02d}:00" for hour in range(6)],
-        [str(2 * n) for n in range(6)],
-        [str(n / 10) for n in range(1, 7)],
+        ([f"2024-{month:02d}-01" for month in range(1, 7)], "1 month"),
+        ([f"{year}-02-28" for year in range(2019, 2025)], "12 months"),
+        (["2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"], "1 month"),
+        ([f"2024-03-31T{hour:02d}:00" for hour in range(6)], "1 hour"),
+        ([f"2024-03-{day:02d}" for day in range(1, 13, 2)], "2 days"),
+        ([str(2 * n) for n in range(6)], "2"),
+        ([str(n / 10) for n in range(1, 7)], "0.1"),
     ],
 )
-def test_times_of_one_step(times: list[str], tmp_path: Path) -> None:
+def test_times_of_one_step(times: list[str], step: str, tmp_path: Path) -> None:
     text = "t,v\n" + "".join(f"{time},1\n" for time in times)
     assert len(load(tmp_path, text, 3, time="t").fields["v"]) == 3
     gap = "t,v\n" + "".join(f"{time},1\n" for time in times[:3] + times[4:])
     said = refused(tmp_path, gap, 2, time="t")
-    assert "t.csv:5: `t` is" in said and "which is not the usual step" in said and "gaps=split" in said
+    assert "t.csv:5: `t` is" in said and f"where the usual step is {step}\n" in said and "gaps=split" in said
 
 
 def test_a_gap_ends_a_stretch_where_that_is_asked_for(tmp_path: Path) -> None:
