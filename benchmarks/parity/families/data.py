@@ -37,7 +37,7 @@ def transformation(rng: np.random.Generator, seed: int) -> Setting:
         return np.sqrt(np.nanmean(d * d, 0))
 
     def filled(x: Any, by: Callable[..., Any]) -> Array:
-        return np.where(np.isnan(x), by(x, axis=0), x)
+        return np.asarray(np.where(np.isnan(x), by(x, axis=0), x))
 
     def uniform(x: Any) -> Array:
         return np.stack([_share(x[:, j], quantile(x[:, j], np.linspace(0, 1, points))) for j in range(c)], axis=1)
@@ -76,7 +76,7 @@ def _steps(x: Any, k: int) -> Array:
 
 def _share(x: Any, cuts: Array) -> Array:
     """The share of a distribution with these quantiles that is below."""
-    return np.where(np.isnan(x), x, np.interp(x, cuts, np.linspace(0, 1, len(cuts))))
+    return np.asarray(np.where(np.isnan(x), x, np.interp(x, cuts, np.linspace(0, 1, len(cuts)))))
 
 
 PARTS: tuple[tuple[str, Callable[[datetime], float]], ...] = (
