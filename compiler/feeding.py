@@ -83,8 +83,8 @@ class Feeding(Record):
         encodings: those inputs of the graphs that are columns by a table.
         numbered: the encoding, by the name of its input, of fields that are such a column.
         sizes: arguments of the model that the data decides.
-        sources: for each output of both graphs the columns that it depends on.
-        handled: for each statistic the columns whose missing values its expression deals with itself.
+        sources: for each output of both graphs the columns that it depends on; of what was learned, a field does not.
+        handled: for each output of both graphs the columns whose missing values its expression deals with itself.
     """
 
     fit: Graph
@@ -137,8 +137,11 @@ def cut(graph: Graph, encodings: Mapping[str, Encoding], names: Mapping[Value, s
     rest = [node for node in graph.nodes if learned.isdisjoint(node.outputs)]
     inputs = {**graph.inputs, **statistics}
     feed = Graph("feed", inputs, tuple(needed(rest, graph.outputs.values())), graph.outputs)
-    sources = {**_sources(graph, graph.outputs, encodings), **_sources(graph, statistics, encodings)}
-    handled = {name: _handled(graph, value, encodings) for name, value in statistics.items()}
+    direct = Graph("feed", graph.inputs, feed.nodes, {n: v for n, v in graph.outputs.items() if v not in learned})
+    sources, handled = {}, {}
+    for part, outputs in ((graph, {**graph.outputs, **statistics}), (direct, direct.outputs)):
+        sources |= _sources(part, outputs, encodings)
+        handled |= {name: _handled(part, value, encodings) for name, value in outputs.items()}
     return Feeding(fit, feed, encodings, {}, {}, sources, handled)
 
 

@@ -29,6 +29,8 @@ Keys = tuple[str | int, ...]
 """The values of a column, in order."""
 ROWS_TRIED = 64
 """So many rows are looked at to see whether a row's fields depend on other rows."""
+INSTEAD = (np.nan, -1e30, 0.0, 1e30)
+"""What is tried in place of a missing value, to see whether anything depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def inputs(graph: Graph, feeding: Feeding, loaded: Loaded, rows: Indices | None)
         elif array.dtype.kind == "u":
             Values(loaded).refuse_wide(name)
             array = array.astype(np.int64)
+        elif array.dtype.kind == "f" and not graph.inputs[name].type.dtype.is_float:
+            Values(loaded).refuse_missing(name)
         given[name] = array if rows is None else array[rows]
     return given
 
@@ -183,7 +187,44 @@ def fed(
         with report.collecting():
             arrays[name] = values.fitting(array, fields[name], feeding.sources[name], spans.get(name))
     report.finish()
+    for name in fields:
+        with report.collecting():
+            _refuse_swallowed(feeding, name, {**fitted.statistics, **given}, values, fields[name], spans.get(name))
+    report.finish()
     return arrays
+
+
+def _refuse_swallowed(
+    feeding: Feeding, name: str, given: Mapping[str, Array], values: Values, wanted: Field, span: Span | None
+) -> None:
+    """SpecError if a missing value becomes a value: NaN is not larger than 18, and so would be 18 at most.
+
+    Fields are computed as if other values stood in place of the missing ones; if they are others, the value matters.
+    """
+    graph = narrowed(feeding.feed, [name])
+    rowed = [column for column in graph.inputs if ROWS in graph.inputs[column].type.symbols()]
+    for column in rowed:
+        if given[column].dtype.kind != "f" or column in feeding.handled[name]:
+            continue
+        rows = np.flatnonzero(values.missing(column))
+        if not len(rows):
+            continue
+        part = {**given, **{other: given[other][rows] for other in rowed}}
+        held = part[column]
+        fields = []
+        for instead in INSTEAD:
+            part[column] = np.where(np.isnan(held), instead, held)
+            with np.errstate(all="ignore"):
+                fields.append(interpret(graph, {n: part[n] for n in graph.inputs}, {ROWS: len(rows)})[name])
+        changed = [_rows_that_differ(fields[0], other) for other in fields[1:]]
+        at = rows[np.logical_or.reduce(changed)]
+        if len(at):
+            values.fail_missing(column, at, wanted, span)
+
+
+def _rows_that_differ(one: Array, other: Array) -> Array:
+    same = (one == other) | ((one != one) & (other != other))
+    return np.asarray(~same.reshape(len(same), -1).all(axis=1))
 
 
 def check_rows(

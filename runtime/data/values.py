@@ -6,7 +6,7 @@ What this module does not do: change a value.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,17 @@ class Values:
         if len(rows):
             fail("AX0631", f"{self.place(rows)}: `{column}` is {values[rows[0]].max()}, beyond i64", None)
 
+    def refuse_missing(self, column: str) -> None:
+        """SpecError if a row has no value in a column that had one in every row of the training."""
+        rows = np.flatnonzero(self.missing(column))
+        if len(rows):
+            fail(
+                "AX0631",
+                f"{self.place(rows)}: `{column}` has no value, and had one in every row of the training",
+                None,
+                help="take those rows out of the file, or train on data in which values are missing too",
+            )
+
     def fitting(self, array: Any, wanted: Field, columns: Sequence[str], span: Span | None) -> Array:
         """What is fed to a field, in its dtype; SpecError if a value is missing, or would not be itself there."""
         dtype = wanted.type.dtype
@@ -116,14 +127,18 @@ class Values:
         for column in columns:
             at = rows[self.missing(column)[rows]] if array.ndim else rows
             if len(at):
-                how = f"`fill(data.{column}, 0.0)`, or with what is learned: `fit mid = median(data.{column}, axis=0)`"
-                fail(
-                    "AX0631",
-                    f"{self.place(at)}: `{column}` has no value",
-                    span,
-                    help=f"fill it in the feed of `{wanted.name}`, as in {how}",
-                )
+                self.fail_missing(column, at, wanted, span)
         fail("AX0631", f"{self.place(rows)}: what is fed to `{wanted.name}` is not a number", span)
+
+    def fail_missing(self, column: str, rows: npt.NDArray[np.int64], wanted: Field, span: Span | None) -> NoReturn:
+        """SpecError: a column has no value in these rows, and a field is made of it."""
+        fail(
+            "AX0631",
+            f"{self.place(rows)}: `{column}` has no value",
+            span,
+            help=f"fill it in the feed of `{wanted.name}`, as in `fill(data.{column}, 0.0)`, or with what is learned: "
+            f"`impute(data.{column})`",
+        )
 
     def _refuse(
         self, bad: Array, array: Array, wanted: Field, what: str, columns: Sequence[str], span: Span | None
