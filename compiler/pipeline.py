@@ -305,6 +305,7 @@ def _elaborate(spec: Spec, lengths: Lengths, simplify: bool, rates: bool = False
         entry_assumptions={name: entry.assumptions for name, entry in entries.items()},
         set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
         search=search,
+        directions=judged.directions,
         modules=dict(_blocks(judged.build.root)),
         applications=tuple(Application(module.path, results) for module, results in judged.build.observed.applied),
         float_type=spec.float_type,

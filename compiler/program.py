@@ -15,6 +15,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
+from .directions import Direction
 from .ir.dims import Dim
 from .ir.graph import Graph
 from .ir.origin import UNKNOWN, Origin
@@ -362,3 +363,5 @@ class ModelProgram(Record):
 
     def __repr__(self) -> str:
         return f"<model `{self.name}`: {len(self.parameters)} parameters with {self.parameter_count:,} numbers>"
+    directions: Mapping[str, Direction] = {}
+    """Which values of a loss or metric are good, of those of which it is known."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from archonnx.grammar.record import Record
 
+from .directions import Direction
+
 ARGUMENTS = ("prediction", "target")
 """What each function takes, in this order."""
 
@@ -39,7 +41,7 @@ class SetFunction(Record):
         columns: whether the prediction has a last axis more than the target, a column for each class: never, always,
             or where there are more than two classes (the target then names classes).
         options: what may be given besides, by keyword.
-        better: which way is better, for early stopping.
+        better: which values are good, unless the metric says otherwise.
         exponential: whether e is raised to what scikit-learn gives.
         table: whether the result is a table (counts of classes), not a number.
     """
@@ -49,7 +51,7 @@ class SetFunction(Record):
     target: Literal["numbers", "classes", "binary"]
     columns: Literal["never", "maybe", "always"] = "never"
     options: Mapping[str, Option] = {}
-    better: Literal["greater", "smaller"] = "greater"
+    better: Direction = "larger"
     exponential: bool = False
     table: bool = False
 

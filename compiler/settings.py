@@ -141,7 +141,8 @@ class Transfer(Settings):
 class EarlyStopping(Settings):
     """Stop when ``monitor`` (``valid.objective``) has not improved by ``min_delta`` for ``patience`` epochs.
 
-    The parameters of the best epoch are restored. ``mode`` is ``min`` for losses and ``max`` for metrics unless given.
+    The parameters of the best epoch are restored. ``mode`` says whether small or large values are good, which otherwise
+    the loss or metric says.
     """
 
     monitor: str

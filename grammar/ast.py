@@ -233,12 +233,19 @@ class Loss(Stmt):
     value: Expr
 
 
+class Better(Node):
+    """``smaller`` or ``larger``, or whatever word stands there."""
+
+    word: str
+
+
 class Metric(Stmt):
-    """``over`` is ``set`` in ``metric auc over set = ...``."""
+    """``over`` is ``set`` in ``metric auc over set = ...``; ``better`` stands after it: ``metric m = ..., smaller``."""
 
     name: str
     over: str | None
     value: Expr
+    better: Better | None = None
 
 
 class Param(Stmt):
@@ -420,11 +427,14 @@ class Declaration(Stmt):
 
 
 class Fn(Declaration):
+    """``better`` says which results are good, for metrics that are calls of it: ``fn f(x) -> [], smaller:``."""
+
     parameters: tuple[Parameter, ...]
     result: Result | None
     body: Suite
     backward: Backward | None = None
     doc: Doc | None = None
+    better: Better | None = None
 
 
 class Entry(Declaration):

@@ -22,6 +22,7 @@ grammar.text
 grammar.format
 grammar.yaml
 grammar.spec
+compiler.directions
 compiler.errors compiler.set_metrics compiler.settings
 compiler.sources
 compiler.ir

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from archonnx.compiler.combining import meetings
+from archonnx.compiler.directions import chosen
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
@@ -92,11 +93,26 @@ def _summary(model: ModelProgram) -> str:
             ("losses", list(model.losses)),
             ("metrics", list(model.metrics)),
             ("entries", list(model.entries)),
+            ("against what the metric says:", _against(model)),
             ("averaged over batches, in which examples meet:", [f"{name} ({at.what})" for name, at in meetings(model)]),
         )
         if names
     ]
     return f"ok ({model.name}: {'; '.join(parts)})"
+
+
+def _against(model: ModelProgram) -> list[str]:
+    """Where early stopping or a search wants the opposite of what is known of a loss or metric to be good."""
+    found = []
+    for settings in (program.settings.early_stopping for program in model.programs):
+        if settings is not None and settings.mode is not None:
+            choice = chosen(settings.monitor, settings.mode, model.directions, Report(), None)
+            found += [f"`mode: {settings.mode}` of {settings.monitor}"] if choice.instead_of else []
+    if (space := model.search) is not None:
+        better = model.directions.get(space.goal.partition(".")[2])
+        wrong = better == ("smaller" if space.maximise else "larger")
+        found += [f"`maximize {'' if space.maximise else '-'}{space.goal}`"] if wrong else []
+    return found
 
 
 def _show(report: Report, style: Style) -> None:

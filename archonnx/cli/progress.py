@@ -77,6 +77,9 @@ class Lines(Observer):
         if regular or (record.best and record.number - self._shown_best > self._stride):
             self._show(record)
 
+    def watches(self, what: str) -> None:
+        self._write(f"early stopping: {what}")
+
     def note(self, text: str) -> None:
         self._write(f"note: {text}")
 

@@ -203,7 +203,8 @@ class _Formatter:
                 return concat(f"loss {node.name} = ", value(node.value))
             case ast.Metric():
                 over = "" if node.over is None else f" over {node.over}"
-                return concat(f"metric {node.name}{over} = ", value(node.value))
+                better = "" if node.better is None else f", {node.better.word}"
+                return concat(f"metric {node.name}{over} = ", value(node.value), better)
             case ast.Param():
                 head = concat(f"param {node.name}: ", type_(node.type), " ~ " if node.drawn else " = ")
                 options = [concat(f"{option.name}=", value(option.value)) for option in node.options]
@@ -255,7 +256,8 @@ class _Formatter:
         self._body(node.body, indent, limit, node.doc)
 
     def _fn(self, node: ast.Fn, indent: int, limit: int) -> None:
-        doc = concat(f"fn {node.name}", self.parts.signature([node.parameters], node.result))
+        better = "" if node.better is None else f", {node.better.word}"
+        doc = concat(f"fn {node.name}", self.parts.signature([node.parameters], node.result), better)
         backward = node.backward
         self._documented(doc, node, indent, limit if backward is None else backward.span.start)
         if backward is not None:

@@ -63,9 +63,13 @@ class TreeBuilder(ExpressionBuilder):
             suite.items,
             first_of(children, ast.Backward),
             suite.doc,
+            first_of(children, ast.Better),
             span=self._span(children),
             name_span=self._token(name),
         )
+
+    def better(self, children: Children) -> ast.Better:
+        return ast.Better(str(children[-1]), span=self._token(children[-1]))
 
     def backward(self, children: Children) -> ast.Backward:
         names, suite = children[2], children[5]
@@ -179,8 +183,10 @@ class TreeBuilder(ExpressionBuilder):
         return ast.Loss(str(children[1]), children[-1], span=self._span(children))
 
     def metric(self, children: Children) -> ast.Metric:
-        over = str(children[3]) if len(children) > 4 else None
-        return ast.Metric(str(children[1]), over, children[-1], span=self._span(children))
+        better = first_of(children, ast.Better)
+        rest = children if better is None else children[:-1]
+        over = str(rest[3]) if len(rest) > 4 else None
+        return ast.Metric(str(rest[1]), over, rest[-1], better, span=self._span(children))
 
     def param(self, children: Children) -> ast.Param:
         _, name, _, type_, sign, value, *rest = children

@@ -61,7 +61,7 @@ FORMS = {
     "target": "target NAME: TYPE",
     "output": "output NAME[: TYPE] = VALUE",
     "loss": "loss NAME = VALUE",
-    "metric": "metric NAME [over set] = VALUE",
+    "metric": "metric NAME [over set] = VALUE[, smaller or larger]",
     "param": "param NAME: TYPE ~ INITIALISER` or `param NAME: TYPE = VALUE",
     "buffer": "buffer NAME: TYPE = VALUE",
     "state": "state NAME: TYPE = VALUE",

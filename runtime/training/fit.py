@@ -87,6 +87,8 @@ class TrainingLoop:
         """Train until the epochs are over, early stopping says so, or somebody interrupts."""
         settings, monitor = self._settings, self._monitor
         self._observer.begin(settings.epochs, self._steps, len(self._history))
+        if monitor is not None:
+            self._observer.watches(str(monitor))
         outcome = Outcome(self._history)
         with deferred_interrupt() as interrupt:
             try:

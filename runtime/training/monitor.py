@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
+from archonnx.compiler.directions import Chosen, chosen
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.compiler.settings import EarlyStopping
-from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 
 from .trainer import Trainer
 
@@ -25,9 +25,10 @@ class Monitor:
         parameters: those of the best epoch, by path.
     """
 
-    def __init__(self, settings: EarlyStopping, mode: Literal["min", "max"]) -> None:
+    def __init__(self, settings: EarlyStopping, better: Chosen) -> None:
         self._part, _, self._name = settings.monitor.partition(".")
-        self._sign = 1.0 if mode == "max" else -1.0
+        self._sign = 1.0 if better.better == "larger" else -1.0
+        self._better = better
         self._settings = settings
         self._best = -math.inf
         self._waited = 0
@@ -53,10 +54,13 @@ class Monitor:
                 None,
                 help="give it one: `split = {train: 0.8, valid: 0.2}`",
             )
-        name = settings.monitor.partition(".")[2]
-        over_set = trainer.model.set_metrics.get(name)
-        small = name in losses or (over_set is not None and SET_FUNCTIONS[over_set.function].better == "smaller")
-        return Monitor(settings, settings.mode or ("min" if small else "max"))
+        report = Report()
+        better = chosen(settings.monitor, settings.mode, trainer.model.directions, report, None)
+        report.finish()
+        return Monitor(settings, better)
+
+    def __str__(self) -> str:
+        return f"{self._settings.monitor}, {self._better}, patience {self._settings.patience}"
 
     def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
         """Take note of an epoch; whether it is the best so far, which a value that is not a finite number never is."""

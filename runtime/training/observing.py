@@ -64,6 +64,9 @@ class Observer:
     def begin(self, epochs: int, steps_per_epoch: int, done: int = 0) -> None:
         """Training starts, or goes on after so many epochs."""
 
+    def watches(self, what: str) -> None:
+        """Early stopping is at work: what it watches, and which values are good."""
+
     def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
         """A batch is done. Called often: be quick."""
 

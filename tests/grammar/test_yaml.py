@@ -90,6 +90,7 @@ SECTIONS = {
     "params:\n  W: {type: '[n, m]', init: glorot(), decay: false}\n  b: {type: [n], value: 0}": "model M():\n    param W: [n, m] ~ glorot(), decay=false\n    param b: [n] = 0\n    BODY",
     "buffers: {n: {type: 'i64[]', value: 0}}\nasserts: [T > 1, n == 2]": "model M():\n    assert T > 1\n    assert n == 2\n    buffer n: i64[] = 0\n    BODY",
     "asserts: {T > 1: '\"too {T}\"'}": 'model M():\n    assert T > 1, "too {T}"\n    BODY',
+    "metrics: {far: {value: 'f(a)', better: smaller}}\noutputs: {p: {type: [B], value: y}}": "model M():\n    BODY\n    output p: [B] = y\n    metric far = f(a), smaller",
     "metrics: {auc: {over: set, value: 'roc(a, b)'}}\noutputs: {p: {type: [B], value: y}}": "model M():\n    BODY\n    output p: [B] = y\n    metric auc over set = roc(a, b)",
     "methods:\n  f: {inputs: {x: [n], k: {type: int, default: 2}}, returns: [n], return: k * x}": "model M():\n    BODY\n    fn f(x: [n], k: int = 2) -> [n]:\n        return k * x",
     "entries:\n  e:\n    doc: Some.\n    inputs: {n: dim}\n    returns: {x: '[n, 2]', y: [n]}\n    return: [g(n), n]": 'model M():\n    BODY\n    entry e(n: dim) -> (x: [n, 2], y: [n]):\n        """Some."""\n'

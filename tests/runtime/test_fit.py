@@ -130,9 +130,10 @@ def test_losses_are_minimised_unless_said(mode: str | None, best: int, monkeypat
     assert scripted([1, 2, 3, 2], monkeypatch, patience=9, mode=mode).outcome.best == best
 
 
-def test_metrics_are_maximised_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = scripted([1, 2, 3, 2], monkeypatch, monitor="valid.error", patience=9)
-    assert trained.outcome.best == 3
+def test_a_metric_of_which_nothing_is_known_is_watched_if_mode_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SpecError, match="nothing says which of its values are good"):
+        scripted([1, 2, 3, 2], monkeypatch, monitor="valid.error", patience=9)
+    assert scripted([1, 2, 3, 2], monkeypatch, monitor="valid.error", patience=9, mode="max").outcome.best == 3
 
 
 @pytest.mark.parametrize(

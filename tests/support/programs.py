@@ -168,6 +168,7 @@ def linear_regression(
         evaluate=graph("evaluate", {**types, **PARAMETERS}, _measures),
         losses=("objective",),
         metrics=("error",),
+        directions={"objective": "smaller"},
         use=Computation(graph("use", {**types, **PARAMETERS}, _measures), ("x", "y"), ()),
         training=Computation(
             graph("training", {**types, **PARAMETERS}, lambda v: {"objective": squared_error(v)}), ("x", "y"), ()

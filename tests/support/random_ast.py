@@ -157,12 +157,13 @@ docs = node(ast.Doc, DOCS.map(lambda text: dedent("\n" + text)).filter(lambda te
 targets = name_nodes | node(ast.Index, name_nodes, some(small, 1, 2))
 updated = name_nodes | node(ast.Attribute, name_nodes, names, name_span=st.just(NOWHERE))
 values = some(small, 1)
+better = node(ast.Better, names)
 SIMPLE = {
     ast.Input: node(ast.Input, names, types),
     ast.Target: node(ast.Target, names, types),
     ast.Output: node(ast.Output, names, maybe(types), exprs),
     ast.Loss: node(ast.Loss, names, exprs),
-    ast.Metric: node(ast.Metric, names, maybe(st.just("set")), exprs),
+    ast.Metric: node(ast.Metric, names, maybe(st.just("set")), exprs, maybe(better)),
     ast.Param: node(ast.Param, names, types, st.booleans(), small, some(node(ast.Argument, small, names), most=2)),
     ast.Buffer: node(ast.Buffer, names, types, small),
     ast.State: node(ast.State, names, types, small),
@@ -199,7 +200,7 @@ def _compound(inner: st.SearchStrategy[ast.Stmt]) -> st.SearchStrategy[ast.Stmt]
         node(ast.Together, suites),
         node(ast.Scan, st.booleans(), bindings, collects, suites),
         node(ast.Loop, bindings, maybe(small), suites),
-        node(ast.Fn, names, parameters, maybe(results), suites, maybe(backward), maybe(docs), **here),
+        node(ast.Fn, names, parameters, maybe(results), suites, maybe(backward), maybe(docs), maybe(better), **here),
         node(ast.Block, names, parameters, parameters, results, suites, maybe(docs), **here),
         node(ast.Entry, names, parameters, results, suites, maybe(docs), **here),
     )
@@ -236,7 +237,7 @@ programs = (
 )
 declarations = st.one_of(
     node(ast.Import, strings, some(name_nodes, 1)),
-    node(ast.Fn, names, parameters, maybe(results), bodies, st.none(), maybe(docs), **_HERE),
+    node(ast.Fn, names, parameters, maybe(results), bodies, st.none(), maybe(docs), maybe(better), **_HERE),
     node(ast.Block, names, parameters, parameters, results, bodies | some(chains, 1), maybe(docs), **_HERE),
     node(ast.Optimizer, names, parameters, parameters, results, bodies, maybe(docs), **_HERE),
     node(ast.Schedule, names, parameters, parameters, maybe(results), bodies, maybe(docs), **_HERE),

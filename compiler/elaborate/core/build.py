@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 
+from archonnx.compiler.directions import Direction
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import learn
@@ -122,6 +123,7 @@ class Observed:
         applied: every application of a module, with the tensors it gave.
         assumptions: what the graph relies on, for the runtime to check.
         bindings: what the spec calls its tensors, in program order.
+        better: of what a fn gave that says which results are good, which.
         sites: where draws are made, by the numbers of their sites.
         parameters_in_self: how many parameters there were when `self` was first used: later ones belong to it, too.
     """
@@ -129,6 +131,7 @@ class Observed:
     applied: list[tuple[Module, tuple[Value, ...]]] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
     bindings: list[Binding] = field(default_factory=list)
+    better: dict[Value, Direction] = field(default_factory=dict)
     sites: dict[int, str] = field(default_factory=dict)
     parameters_in_self: int | None = None
 

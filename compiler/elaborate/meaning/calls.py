@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archonnx.compiler.directions import DIRECTIONS, Direction
 from archonnx.compiler.elaborate.core.algebra import copy_of, is_group
 from archonnx.compiler.elaborate.core.forms import assigned, callable_, form, function_form
 from archonnx.compiler.elaborate.core.frame import Frame
@@ -24,7 +25,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import cast
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .differentiation import run_with_backward
@@ -121,8 +122,21 @@ def _call_function_assigned(frame: Frame, function: Function, given: Mapping[str
     inner = _enter_function(frame, function, span)
     bind_arguments(frame, inner, what, declaration.parameters, given, span)
     if declaration.backward is None:
-        return run_body(inner, what, declaration.body, declaration.result, span)
-    return run_with_backward(inner, what, declaration, span)
+        result = run_body(inner, what, declaration.body, declaration.result, span)
+    else:
+        result = run_with_backward(inner, what, declaration, span)
+    if declaration.better is not None and isinstance(result, Value):
+        frame.build.observed.better[result] = direction(declaration.better)
+    return result
+
+
+def direction(better: ast.Better) -> Direction:
+    """The word after a metric or a fn: which values are good."""
+    found = next((known for known in DIRECTIONS if better.word == known), None)
+    if found is None:
+        headline = f"good values are `smaller` or `larger`: not `{better.word}`"
+        fail("AX0208", headline, better.span, help=did_you_mean(better.word, DIRECTIONS))
+    return found
 
 
 def _enter_function(frame: Frame, function: Function, span: Span) -> Frame:

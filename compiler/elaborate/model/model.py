@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archonnx.compiler.directions import Direction
 from archonnx.compiler.elaborate.core.build import Build, Mode, Outcome
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
 from archonnx.compiler.elaborate.core.signatures import assign_arguments, is_tensor_type
 from archonnx.compiler.elaborate.core.values import Given, ModelType, Module, Scope, Slot, describe
 from archonnx.compiler.elaborate.meaning.asserts import settled
+from archonnx.compiler.elaborate.meaning.calls import direction
 from archonnx.compiler.elaborate.meaning.invocation import bind_arguments
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.setup import bind_nested
@@ -53,6 +55,8 @@ class Elaboration:
     names: dict[str, Any] = field(default_factory=dict)
     """What the model's names stand for at the end of its body."""
     facts: tuple[Dim, ...] = ()
+    directions: dict[str, Direction] = field(default_factory=dict)
+    """Which values of a loss or metric are good, where that is known."""
     updated_by: dict[str, frozenset[Slot]] = field(default_factory=dict)
     """For each loss the buffers that training with it updates."""
 
@@ -226,14 +230,18 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
     def loss(frame: Frame, statement: ast.Loss) -> None:
         value = _scalar(frame.evaluate(statement.value), statement, "a loss")
         _keep(elaboration, frame, elaboration.losses, statement.name, value, statement)
+        elaboration.directions[statement.name] = "smaller"
 
     def metric(frame: Frame, statement: ast.Metric) -> None:
         if statement.over is not None:
             _check_name(elaboration, statement.name, statement)
-            elaboration.set_metrics[statement.name] = elaborate_set_metric(frame, statement)
+            over_set = elaboration.set_metrics[statement.name] = elaborate_set_metric(frame, statement)
+            _direct(elaboration, statement, over_set.better)
             return
         value = _scalar(frame.evaluate(statement.value), statement, "a metric")
         _keep(elaboration, frame, elaboration.metrics, statement.name, value, statement)
+        a_loss = any(value is loss for loss, _ in elaboration.losses.values())
+        _direct(elaboration, statement, "smaller" if a_loss else frame.build.observed.better.get(value))
 
     def entry(frame: Frame, statement: ast.Entry) -> None:
         if statement.name in elaboration.entries:
@@ -254,6 +262,13 @@ def _statements(elaboration: Elaboration) -> dict[type[ast.Stmt], Any]:
         ast.Loss: loss,
         ast.Metric: metric,
     }
+
+
+def _direct(elaboration: Elaboration, statement: ast.Metric, known: Direction | None) -> None:
+    """Take note of which values of a metric are good: what it says goes before what is known of its function."""
+    better = known if statement.better is None else direction(statement.better)
+    if better is not None:
+        elaboration.directions[statement.name] = better
 
 
 def _declare_field(elaboration: Elaboration, frame: Frame, statement: ast.Input | ast.Target) -> None:

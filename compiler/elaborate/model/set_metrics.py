@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archonnx.compiler.directions import Direction
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
 from archonnx.compiler.elaborate.core.signatures import assign_arguments, bare_word
@@ -29,6 +30,12 @@ class ElaboratedSetMetric(Record):
     metric: SetMetric
     arguments: Mapping[str, Value]
     span: Span
+
+    @property
+    def better(self) -> Direction | None:
+        """Which values are good; a table has none."""
+        function = SET_FUNCTIONS[self.metric.function]
+        return None if function.table else function.better
 
 
 def elaborate_set_metric(frame: Frame, statement: ast.Metric) -> ElaboratedSetMetric:

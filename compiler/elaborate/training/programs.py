@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from archonnx.compiler.directions import chosen
 from archonnx.compiler.elaborate.core.control import iterate, unpack
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Scope
@@ -228,14 +229,16 @@ def _check_start(block: ProgramBlock, settings: TrainSettings, earlier: Sequence
 
 
 def _check_monitor(block: ProgramBlock, settings: TrainSettings, trained: Elaboration, report: Report) -> None:
-    """What early stopping watches must be measured."""
+    """What early stopping watches must be measured, and it must be known which of its values are good."""
     if settings.early_stopping is None:
         return
     monitor = settings.early_stopping.monitor
     known = [f"train.{name}" for name in trained.losses]
     known += [f"valid.{name}" for name in (*trained.losses, *trained.measured)]
-    if monitor not in known:
-        span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
+    span = block.spans.get("early_stopping.monitor") or block.spans.get("early_stopping")
+    if monitor in known:
+        chosen(monitor, settings.early_stopping.mode, trained.directions, report, span)
+    else:
         report.error(
             "AX0703",
             f"`{monitor}` is not measured during training",

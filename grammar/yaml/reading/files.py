@@ -35,7 +35,7 @@ from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar, Sequence, compose
 from .scalars import body, declarations, expression, key_string, name
 from .sections import Findings, ReportFullError, attempt, attempt_each, docstring, known_keys, section
-from .signatures import Entries, hyperparameters, inputs, needed_result, result
+from .signatures import Entries, better, hyperparameters, inputs, needed_result, result
 from .statements import FIELDS, MEASURED, STORED, Build, asserts, statements_of
 
 MODEL_KEYS = (
@@ -145,9 +145,12 @@ def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Mo
 
 
 def _fn(report: Report, key: Scalar, node: Node) -> ast.Fn:
-    entries = known_keys(node, _FN_KEYS, "a fn", report)
+    entries = known_keys(node, (*_FN_KEYS, "better"), "a fn", report)
     return ast.Fn(
-        parameters=inputs(entries, report), result=result(entries, report), **_common(key, node, entries, report)
+        parameters=inputs(entries, report),
+        result=result(entries, report),
+        better=attempt(report, lambda: better(entries)),
+        **_common(key, node, entries, report),
     )
 
 

@@ -84,6 +84,14 @@ def literal_type(value: ast.Expr) -> str | None:
     return "string" if isinstance(value, ast.String) else None
 
 
+def better(entries: Entries) -> ast.Better | None:
+    """``better: smaller``, of a fn or a metric."""
+    if "better" not in entries:
+        return None
+    word = name(entries["better"][1])
+    return ast.Better(word.id, span=word.span)
+
+
 def needed_result(key: Scalar, entries: Entries, report: Report) -> ast.Result:
     if "returns" not in entries:
         report.error(

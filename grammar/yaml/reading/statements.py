@@ -15,7 +15,7 @@ from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar, Sequence
 from .scalars import expression, name, type_
 from .sections import attempt, attempt_each, known_keys, section
-from .signatures import Entries
+from .signatures import Entries, better
 
 Build = Callable[[Report, Scalar, Node], ast.Stmt]
 """Makes the statement of one entry from its key and its value."""
@@ -101,11 +101,11 @@ def _metric(report: Report, key: Scalar, node: Node) -> ast.Metric:
     span = key.span.to(node.span)
     if not isinstance(node, MappingNode):
         return ast.Metric(name(key).id, None, expression(node), span=span)
-    entries = known_keys(node, ("over", "value"), "a metric", report)
+    entries = known_keys(node, ("over", "value", "better"), "a metric", report)
     if "value" not in entries:
         fail("AX0128", f"the metric `{key.text}` needs a `value`", key.span)
     over = name(entries["over"][1]).id if "over" in entries else None
-    return ast.Metric(name(key).id, over, expression(entries["value"][1]), span=span)
+    return ast.Metric(name(key).id, over, expression(entries["value"][1]), better(entries), span=span)
 
 
 FIELDS: dict[str, Build] = {"inputs": partial(_field, ast.Input), "targets": partial(_field, ast.Target)}

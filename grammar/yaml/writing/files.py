@@ -207,7 +207,9 @@ def _entry_value(node: ast.Stmt) -> Value:
         case ast.Loss():
             return format_node(node.value)
         case ast.Metric():
-            return format_node(node.value) if node.over is None else {"over": node.over, "value": value_of(node.value)}
+            over = {} if node.over is None else {"over": node.over}
+            better = {} if node.better is None else {"better": node.better.word}
+            return {**over, "value": value_of(node.value), **better} if over or better else format_node(node.value)
         case ast.Fn() | ast.Entry():
             return _returning(node)
     raise NoShortFormError
@@ -242,6 +244,8 @@ def _returning_sections(node: _Returning, with_layers: bool) -> Section:
         sections["inputs"] = parameters_value(inputs, defaults=False)
     if node.result is not None:
         sections["returns"] = result_value(node.result)
+    if isinstance(node, ast.Fn) and node.better is not None:
+        sections["better"] = node.better.word
     start = _take_stored(sections, node.body, 0)
     rest = node.body[start:]
     if len(rest) == 1 and isinstance(rest[0], ast.Return) and not with_layers:
