@@ -93,7 +93,7 @@ def compile(
         batch_size: fixes the number of examples in the training step; symbolic otherwise.
         target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
         program: the ``train`` block whose statements are compiled; those of all unless given.
-        steps: number of training steps, for schedules that need it.
+        steps: number of passes over the statements, for schedules that need it.
         steps_per_epoch: likewise.
         opset: version of the ai.onnx operators.
     """

@@ -39,7 +39,7 @@ from .elaborate.training.search import elaborate_search
 from .feeding import Feeding, Sample
 from .ir.builder import Builder
 from .ir.types import DType
-from .program import Application, ModelProgram, TrainProgram, TrainStep
+from .program import Application, ModelProgram, TrainProgram, TrainStep, own_lengths
 from .spec import Spec
 from .steps import fail_unsaid, sized, watched
 from .suggestions import checked_suggestions
@@ -133,7 +133,7 @@ def elaborate(
     Args:
         spec: what was read.
         float_type: in place of the float type that the spec was read with.
-        lengths: how many steps a program has, and an epoch of it, by its name; the steps of the others are for any
+        lengths: how many passes a program has, and an epoch of it, by its name; the steps of the others are for any
             number.
         simplify: whether the forward pass is simplified before its gradients are taken, so that steps are smaller and
             quicker to compile; to check a spec that is not needed.
@@ -170,7 +170,8 @@ def train_steps(
     Args:
         model: to which the program belongs.
         program: the program.
-        total: the number of its steps; None where no schedule needs it.
+        total: the number of passes over its statements; None where no schedule needs it. A statement that ``repeat`` or
+            ``every`` runs more or less often has other numbers of steps.
         per_epoch: likewise of those in an epoch.
         watch: whether the graphs of those that minimise also give ``WATCH``.
         rates: whether learning rates are inputs of the graphs (``TrainStep.rates``).
@@ -181,7 +182,7 @@ def train_steps(
         steps = program.steps
     else:
         steps = _decided_steps(model, program, total, per_epoch)
-    known = (sized(step, total, per_epoch) for step in steps)
+    known = (sized(step, *own_lengths(program.plan, i, total, per_epoch)) for i, step in enumerate(steps))
     return tuple(watched(step) if watch else step for step in known)
 
 
@@ -304,8 +305,8 @@ def _elaborate(spec: Spec, lengths: Lengths, simplify: bool, rates: bool = False
         assumptions=tuple(dict.fromkeys((*judged.build.observed.assumptions, *trained.build.observed.assumptions))),
         entry_assumptions={name: entry.assumptions for name, entry in entries.items()},
         set_metrics={name: metric.metric for name, metric in judged.set_metrics.items()},
-        search=search,
         directions=judged.directions,
+        search=search,
         modules=dict(_blocks(judged.build.root)),
         applications=tuple(Application(module.path, results) for module, results in judged.build.observed.applied),
         float_type=spec.float_type,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from math import prod
+from math import lcm, prod
 from typing import TYPE_CHECKING, Any
 
 from archonnx.grammar import ast
@@ -208,6 +208,35 @@ Plan = tuple["Do | Repeat | Every", ...]
 """What one pass over the statements does; ``Do`` names steps by their index."""
 
 
+def runs(plan: Plan, step: int, passes: int, every: int = 1) -> int:
+    """How often a plan runs a step in so many passes, counted from the first.
+
+    ``every`` is that of the statements around the plan: all of them must agree to a pass.
+    """
+    count = 0
+    for item in plan:
+        match item:
+            case Do(index):
+                count += passes // every if index == step else 0
+            case Repeat(rounds, body):
+                count += rounds * runs(body, step, passes, every)
+            case Every(other, body):
+                count += runs(body, step, passes, lcm(every, other))
+    return count
+
+
+def own_lengths(plan: Plan, step: int, total: int | None, per_epoch: int | None) -> tuple[int | None, int | None]:
+    """``steps`` and ``steps_per_epoch`` of a statement, where there are so many passes: how often it runs itself.
+
+    Rounded down, but at least 1, so that what is divided by them is a number.
+    """
+
+    def own(passes: int | None) -> int | None:
+        return passes if passes is None or not plan else max(1, runs(plan, step, passes))
+
+    return own(total), own(per_epoch)
+
+
 class DataSource(Record):
     """``data [NAME] = KIND(...)``. A ``generate`` source has a graph (input ``seed``) whose outputs are the fields."""
 
@@ -344,6 +373,8 @@ class ModelProgram(Record):
     """By entry: the dims of an entry are its own."""
     set_metrics: Mapping[str, SetMetric] = {}
     """Metrics that are computed over a set; tables are among them, and not among ``metrics``, which are numbers."""
+    directions: Mapping[str, Direction] = {}
+    """Which values of a loss or metric are good, of those of which it is known."""
     search: SearchSpace | None = None
     modules: Mapping[str, str] = {}
     """The name of every module's block, by path; owners come before what they own."""
@@ -363,5 +394,3 @@ class ModelProgram(Record):
 
     def __repr__(self) -> str:
         return f"<model `{self.name}`: {len(self.parameters)} parameters with {self.parameter_count:,} numbers>"
-    directions: Mapping[str, Direction] = {}
-    """Which values of a loss or metric are good, of those of which it is known."""

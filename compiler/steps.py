@@ -27,7 +27,7 @@ SPELLED = {TOTAL: "steps", PER_EPOCH: "steps_per_epoch"}
 
 
 def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainStep:
-    """The step for so many steps in all, and so many an epoch.
+    """The step for so many runs of it in all, and so many an epoch.
 
     Raises:
         SpecError: it needs a number that is None.
@@ -56,11 +56,13 @@ def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainSte
 
 def fail_unsaid(name: str, span: Span | None) -> NoReturn:
     """The diagnostic where a number of steps is needed and was not said."""
+    option = name.replace("_", "-")
     fail(
         "AX0623",
         f"`{name}` is not known here: the length of the training is not given",
         span,
-        help="give it: `--steps 1000 --steps-per-epoch 100`, or `steps=` and `steps_per_epoch=` in Python",
+        help=f"give it: `--{option} 1000` on the command line, `Trainer(..., {name}=1000)` or "
+        f"`compile(..., {name}=1000)` in Python",
     )
 
 

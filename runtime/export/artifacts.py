@@ -55,7 +55,7 @@ class GraphOptions:
         target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
         opset: version of the ai.onnx operators.
         batch_size: fixes the number of rows in the training steps; symbolic otherwise.
-        steps: number of training steps, for schedules that need it.
+        steps: number of passes over the statements, for schedules that need it.
         steps_per_epoch: likewise.
         program: the ``train`` block whose statements are wanted; those of all unless given.
     """

@@ -27,7 +27,8 @@ def compile_(
         int | None, typer.Option("--batch-size", min=1, help="Fix the number of rows in the training steps.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Number of training steps, for schedules that need it.")
+        int | None,
+        typer.Option("--steps", min=1, help="Number of passes over the statements, for schedules that need it."),
     ] = None,
     steps_per_epoch: Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the initial weights.")] = 0,

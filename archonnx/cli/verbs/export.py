@@ -31,7 +31,8 @@ def export(
     ] = Target.portable,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Fix it in `train_step`.")] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Number of training steps, for schedules that need it.")
+        int | None,
+        typer.Option("--steps", min=1, help="Number of passes over the statements, for schedules that need it."),
     ] = None,
     steps_per_epoch: Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")] = None,
     opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,

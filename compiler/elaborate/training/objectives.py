@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from archonnx.compiler.elaborate.core.algebra import is_group, slots_of, tensor_of
@@ -42,13 +42,14 @@ def build_steps(
     trained: Elaboration,
     forward: Elaboration,
     settings: TrainSettings,
-    known: Mapping[str, Any],
+    known: Callable[[int], Mapping[str, Any]],
     *,
     rates: bool = False,
 ) -> tuple[TrainStep, ...]:
     """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules.
 
-    ``rates``: whether learning rates are inputs of the graphs.
+    ``known`` gives the names that each statement knows, by its number; ``rates`` says whether learning rates are inputs
+    of the graphs.
     """
     report = trained.build.report
     with report.collecting():
@@ -63,7 +64,9 @@ def build_steps(
                 continue
             names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
             objectives = [
-                _objective(program_frame(scope, report, trained, {**known, **m.names}), trained, m.node, name, rates)
+                _objective(
+                    program_frame(scope, report, trained, {**known(number), **m.names}), trained, m.node, name, rates
+                )
                 for m, name in zip(statement, names, strict=True)
             ]
             also = others if not any(step.minimized for step in steps) else ()

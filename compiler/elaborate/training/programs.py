@@ -18,6 +18,7 @@ from archonnx.compiler.program import (
     TOTAL,
     TrainProgram,
     TrainStep,
+    own_lengths,
 )
 from archonnx.compiler.settings import TrainSettings, read_settings
 from archonnx.grammar import ast
@@ -32,13 +33,13 @@ from .step import simplified
 
 FAILED_ASSERT = "AX0319"
 Lengths: TypeAlias = Mapping[str, tuple[int | None, int | None]]
-"""For a program the number of its steps, and of those in an epoch."""
+"""For a program the number of its passes, and of those in an epoch."""
 
 
 class Building(Record):
     """How the steps of programs are built, and where mistakes are kept.
 
-    ``lengths`` says of some programs how many steps they have; the steps of the others are for any number.
+    ``lengths`` says of some programs how many passes they have; the steps of the others are for any number.
     ``rates`` makes learning rates inputs of the steps.
     """
 
@@ -196,13 +197,18 @@ class _Steps(Record):
         return None
 
     def known(self, total: int | None, per_epoch: int | None, report: Report | None = None) -> tuple[TrainStep, ...]:
-        """The steps where there are so many in all, and so many an epoch; None leaves a number open."""
-        open_ends = {"steps": (total, TOTAL), "steps_per_epoch": (per_epoch, PER_EPOCH)}
-        lengths = {name: Dim.of(symbol) if n is None else n for name, (n, symbol) in open_ends.items()}
+        """The steps where there are so many passes in all, and so many an epoch; None leaves a number open."""
+
+        def names(statement: int) -> Mapping[str, Any]:
+            own = own_lengths(self.block.plan, statement, total, per_epoch)
+            steps, steps_in_epoch = (
+                Dim.of(s) if n is None else n for n, s in zip(own, (TOTAL, PER_EPOCH), strict=True)
+            )
+            return {**self.loop, "steps": steps, "steps_per_epoch": steps_in_epoch}
+
         trained = self.trained if report is None else _reporting(self.trained, report)
         forward = simplified(trained) if self.simplify else trained
-        known = {**self.loop, **lengths}
-        return build_steps(self.scope, self.block, trained, forward, self.settings, known, rates=self.rates)
+        return build_steps(self.scope, self.block, trained, forward, self.settings, names, rates=self.rates)
 
 
 def _reporting(trained: Elaboration, report: Report) -> Elaboration:
