@@ -106,6 +106,8 @@ class CsvSource(Arguments):
     """What columns are, by name: int, float, bool, text or date (ISO 8601). It is found out for the others."""
     encoding: str = "utf-8"
     """How the file's characters are written, such as ``"cp1252"``."""
+    columns: list[str] | None = None
+    """The columns that ``data`` has side by side, in this order; all of numbers and booleans but the target if None."""
 
     @field_validator("delimiter")
     @classmethod
@@ -132,6 +134,8 @@ class ParquetSource(Arguments):
     """The file, from the folder of the spec."""
     target: str | None = None
     """The column that ``data.target`` is another name of."""
+    columns: list[str] | None = None
+    """The columns that ``data`` has side by side, as in ``csv``."""
 
 
 @source("images")

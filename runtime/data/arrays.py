@@ -99,7 +99,12 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
 
 
 def from_frame(
-    frame: Any, target: str | None = None, kinds: Mapping[str, str] | None = None, where: str = "the frame"
+    frame: Any,
+    target: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    where: str = "the frame",
+    *,
+    columns: Sequence[str] | None = None,
 ) -> Loaded:
     """A frame of pandas or polars as what a source holds: its columns by name, ``data``, ``target`` and ``index``.
 
@@ -108,6 +113,7 @@ def from_frame(
         target: the column that is the target; it may be absent.
         kinds: kinds of columns in an earlier reading, which must hold.
         where: what messages call it.
+        columns: those that ``data`` has side by side; all of numbers and booleans but the target if None.
     """
     package = is_frame(frame)
     if package is None:
@@ -124,11 +130,11 @@ def from_frame(
         report.error("AX0603", f"{where} has no rows", None)
     report.finish()
     read = _pandas if package == "pandas" else _polars
-    columns: dict[str, Array | Diagnostic] = {}
+    arrays: dict[str, Array | Diagnostic] = {}
     for position, name in enumerate(names):
         series = frame.iloc[:, position] if package == "pandas" else frame.to_series(position)
-        columns[name] = read(Column(where, name), series, (kinds or {}).get(name))
-    return table(columns, where, len(frame), target=target)
+        arrays[name] = read(Column(where, name), series, (kinds or {}).get(name))
+    return table(arrays, where, len(frame), target=target, side_by_side=columns)
 
 
 def is_frame(value: Any) -> str | None:

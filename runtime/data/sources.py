@@ -76,7 +76,7 @@ def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place) -> Loaded
     """A frame, or arrays by name."""
     if isinstance(given, Mapping):
         return from_arrays(given, place.kinds)
-    return from_frame(given, arguments.get("target"), place.kinds)
+    return from_frame(given, arguments.get("target"), place.kinds, columns=arguments.get("columns"))
 
 
 def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost | None = None) -> Loaded:

@@ -5,7 +5,7 @@ What this module does not do: read files or cells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ def table(
     *,
     target: str | None = None,
     lines: npt.NDArray[np.int64] | None = None,
+    side_by_side: Sequence[str] | None = None,
     apart: Sequence[str] = (),
     notes: Sequence[str] = (),
     files: Sequence[Path] = (),
@@ -43,21 +44,28 @@ def table(
         rows: how many there are.
         target: the column that is ``target`` and not in the matrix; it may be absent.
         lines: the line of each row.
-        apart: columns that are not in the matrix.
+        side_by_side: the columns that the matrix has, in order; all of numbers and booleans but the target if None.
+        apart: columns that are not in the matrix unless ``side_by_side`` names them.
         notes: what was left out.
         files: what was read.
         span: the place of the spec that asked for it.
     """
     arrays = {name: column for name, column in columns.items() if not isinstance(column, Diagnostic)}
     problems = {name: column for name, column in columns.items() if isinstance(column, Diagnostic)}
-    left = {target, *apart}
-    matrix = tuple(name for name, array in arrays.items() if KINDS[array.dtype.kind] in NUMBERS and name not in left)
     made: Fields = {}
-    wrong = next((problem for name, problem in problems.items() if name not in left), None)
-    if wrong is None and matrix:
-        made["data"] = stacked(arrays, matrix)
-    elif wrong is not None and "data" not in columns:
-        problems["data"] = wrong
+    matrix: tuple[str, ...] = ()
+    if "data" not in columns:
+        left = {target, *apart}
+        wanted = [name for name in columns if name not in left] if side_by_side is None else side_by_side
+        wrong = next((problems[name] for name in wanted if name in problems), None)
+        numbers = [name for name in wanted if name in arrays and KINDS[arrays[name].dtype.kind] in NUMBERS]
+        if wrong is None and side_by_side is not None:
+            wrong = not_numbers(where, side_by_side, numbers, columns, span)
+        if wrong is not None:
+            problems["data"] = wrong
+        elif numbers:
+            matrix = tuple(numbers)
+            made["data"] = stacked(arrays, matrix)
     if target is not None and target != "target":
         if "target" in columns:
             problems["target"] = make_error(
@@ -77,13 +85,27 @@ def table(
         {**made, **arrays},
         where,
         lines,
-        matrix=matrix if "data" in made and "data" not in arrays else (),
+        matrix=matrix,
         target=target,
         problems=problems,
+        settled={"columns": list(matrix)} if matrix else {},
         made=frozenset(made.keys() - arrays.keys()),
         notes=tuple(notes),
         files=tuple(files),
     )
+
+
+def not_numbers(
+    where: str, wanted: Sequence[str], numbers: Sequence[str], columns: Iterable[str], span: Span | None
+) -> Diagnostic | None:
+    """What is wrong where ``data`` shall have columns that are not all columns of numbers."""
+    name = next((name for name in wanted if name not in numbers), None)
+    if name is None:
+        return None
+    there = [*columns]
+    what = "which does not hold numbers" if name in there else "which is not there"
+    headline = f"{where}: `data` is made of the columns {', '.join(wanted)}; `{name}` is one of them, {what}"
+    return make_error("AX0604", headline, span, help=did_you_mean(name, there) if name not in there else None)
 
 
 def stacked(columns: Mapping[str, Array], names: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -96,3 +118,11 @@ def check_target(target: str | None, columns: Sequence[str], span: Span | None) 
     if target is not None and target not in columns:
         help = did_you_mean(target, columns) or f"columns: {', '.join(columns)}"
         fail("AX0604", f"there is no column `{target}`", span, help=help)
+
+
+def check_named(argument: str, named: Iterable[str], columns: Sequence[str], where: str, span: Span | None) -> None:
+    """SpecError unless an argument of the source names columns that are there."""
+    for name in named:
+        if name not in columns:
+            help = did_you_mean(name, columns) or f"columns: {', '.join(columns)}"
+            fail("AX0604", f"`{argument}` names `{name}`, which is not a column of {where}", span, help=help)

@@ -219,6 +219,8 @@ def _argument(frame: Frame, expr: ast.Expr) -> Any:
     """
     if isinstance(expr, ast.Dict):
         return {key.value: _argument(frame, item) for key, item in expr.items}
+    if isinstance(expr, ast.List) and not any(isinstance(item, ast.Dots) for item in expr.items):
+        return [_argument(frame, item) for item in expr.items]
     if isinstance(expr, ast.Name):
         known = frame.lookup(expr.id)
         return known if isinstance(known, int | float | str | list | dict) else expr.id

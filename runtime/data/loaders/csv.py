@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from archonnx.compiler.sources import CsvSource
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.cells import Cells, is_number, shown
 from archonnx.runtime.data.loader import Loaded, Place, loads
-from archonnx.runtime.data.tables import check_target, table
+from archonnx.runtime.data.tables import check_named, check_target, table
 
 ERRORS_SHOWN = 5
 MAX_CELLS = 200_000_000
@@ -64,7 +64,8 @@ def read_csv(
     names, rows, ends = _rows(path, how, span)
     if own:
         check_target(how.target, names, span)
-        _check_kinds(path, how, names, span)
+        check_named("kinds", how.kinds, names, path.name, span)
+        check_named("columns", how.columns or (), names, path.name, span)
     lines = np.array(ends, dtype=np.int64)
     cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing))
     wanted = {**how.kinds, **(kinds or {})}
@@ -79,16 +80,17 @@ def read_csv(
     apart = [name for name in names[:1] if name == WRITTEN_INDEX]
     notes += [f"{path.name}: `{name}`, an index that pandas wrote, is not in `data.data`" for name in apart]
     return table(
-        columns, path.name, len(rows), target=how.target, lines=lines, apart=apart, notes=notes, files=[path], span=span
+        columns,
+        path.name,
+        len(rows),
+        target=how.target,
+        lines=lines,
+        side_by_side=how.columns,
+        apart=apart,
+        notes=notes,
+        files=[path],
+        span=span,
     )
-
-
-def _check_kinds(path: Path, how: CsvSource, names: Sequence[str], span: Span | None) -> None:
-    """SpecError if a kind is said of a column that there is not."""
-    for name in how.kinds:
-        if name not in names:
-            help = did_you_mean(name, names) or f"columns: {', '.join(names)}"
-            fail("AX0604", f"`kinds` names `{name}`, which is not a column of {path.name}", span, help=help)
 
 
 def _rows(path: Path, how: CsvSource, span: Span | None) -> tuple[list[str], list[list[str]], list[int]]:

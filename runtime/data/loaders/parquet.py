@@ -5,7 +5,7 @@ What this module does not do: guess. A column of lists or of something else is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Report, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.columns import Column, names_once
 from archonnx.runtime.data.loader import Loaded, Place, loads
-from archonnx.runtime.data.tables import check_target, table
+from archonnx.runtime.data.tables import check_named, check_target, table
 from archonnx.runtime.extras import missing
 
 
@@ -25,7 +25,7 @@ from archonnx.runtime.extras import missing
 def load(source: ParquetSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``, as of a CSV file."""
     path = place.file(source.path)
-    return read_parquet(path, source.target, place.kinds, place.span, own=place.path is None)
+    return read_parquet(path, source.target, place.kinds, place.span, columns=source.columns, own=place.path is None)
 
 
 def read_parquet(
@@ -34,6 +34,7 @@ def read_parquet(
     kinds: Mapping[str, str] | None = None,
     span: Span | None = None,
     *,
+    columns: Sequence[str] | None = None,
     own: bool = False,
 ) -> Loaded:
     """What a Parquet file holds.
@@ -43,6 +44,7 @@ def read_parquet(
         target: the column that is the target.
         kinds: kinds of columns in an earlier reading, which must hold.
         span: the place of the spec that asked for it.
+        columns: those that ``data`` has side by side; all of numbers and booleans but the target if None.
         own: whether it is the file that the spec is about, which has the target.
     """
     try:
@@ -62,9 +64,10 @@ def read_parquet(
     report.finish()
     if own:
         check_target(target, names, span)
+        check_named("columns", columns or (), names, path.name, span)
     wanted = kinds or {}
-    columns = {name: _column(Column(path.name, name, span), read.column(name), wanted.get(name)) for name in names}
-    return table(columns, path.name, read.num_rows, target=target, files=[path], span=span)
+    arrays = {name: _column(Column(path.name, name, span), read.column(name), wanted.get(name)) for name in names}
+    return table(arrays, path.name, read.num_rows, target=target, side_by_side=columns, files=[path], span=span)
 
 
 def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import Inner, WindowsSource
-from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, make_error
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import KINDS, Fields, Loaded, Place, loads
-from archonnx.runtime.data.tables import NUMBERS, stacked
+from archonnx.runtime.data.tables import NUMBERS, not_numbers, stacked
 
 NEXT = "_next"
 """What the name of a field ends with that holds what comes after the window."""
@@ -187,17 +187,13 @@ class _Cut:
         if wanted is None:
             return () if "data" in problems else tuple(moving)
         problems.pop("data", None)
-        for name in wanted:
-            if name not in moving:
-                known = self.series.problems.get(name)
-                problems["data"] = known or make_error(
-                    "AX0604",
-                    f"{self.series.where}: `data` has a column `{name}`, and there is no such column of numbers",
-                    self.span,
-                    help=did_you_mean(name, moving),
-                )
-                return ()
-        return tuple(wanted)
+        wrong = next((problems[name] for name in wanted if name in problems), None)
+        if wrong is None:
+            wrong = not_numbers(self.series.where, wanted, moving, self.series.fields, self.span)
+        if wrong is None:
+            return tuple(wanted)
+        problems["data"] = wrong
+        return ()
 
     def check_size(self, rows: int) -> None:
         """SpecError if there would be absurdly many numbers in so many rows."""

@@ -13,6 +13,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+import archonnx
 from archonnx.compiler.program import DataSource
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.data.arrays import from_arrays, from_frame
@@ -137,6 +138,77 @@ def test_names_of_a_frame() -> None:
         from_frame({"a": [1]})
     with pytest.raises(SpecError, match=r"frame.collect\(\)"):
         from_frame(pytest.importorskip("polars").DataFrame({"a": [1]}).lazy())
+
+
+# ---------------------------------------------------------------- the matrix
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "pandas", "polars"])
+def test_the_matrix_keeps_the_columns_that_it_had(form: str, tmp_path: Path) -> None:
+    """Whatever stands for the data later: columns in another order, and more of them."""
+    given: dict[str, Any] = {"csv": tmp_path / "t.csv", "parquet": tmp_path / "t.parquet"}
+
+    def load(rows: dict[str, list[Any]], settled: Any = None) -> Loaded:
+        of_csv(rows, tmp_path)
+        of_parquet(rows, tmp_path)
+        frame = pytest.importorskip(form).DataFrame(rows) if form in ("pandas", "polars") else None
+        source = DataSource("data", "csv", {"path": "t.csv", "target": "y", "columns": None}, WHOLE)
+        return load_source(source, tmp_path, given=given.get(form, frame), settled=settled)
+
+    first = load({"a": [1, 2], "y": [5, 6], "on": [True, False]})
+    assert first.matrix == ("a", "on") and first.settled == {"columns": ["a", "on"]}
+    again = load({"on": [True, False], "b": [7, 8], "a": [1, 2]}, first.settled)
+    assert again.matrix == first.matrix
+    np.testing.assert_array_equal(again.fields["data"], first.fields["data"])
+    less = load({"on": [True, False], "ab": [7, 8]}, first.settled)
+    assert less.matrix == () and "data" not in less.fields
+    assert "`a` is one of them, which is not there" in less.problems["data"].headline
+    texts = load({"on": [True, False], "a": ["p", "q"]}, first.settled)
+    assert "which does not hold numbers" in texts.problems["data"].headline
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_of_the_matrix_may_be_said(kind: str, tmp_path: Path) -> None:
+    rows = {"a": [1, 2], "b": [3, 4], "c": [5, 6], "odd": ["1", "x"]}
+    of_csv(rows, tmp_path)
+    of_parquet(rows, tmp_path)
+
+    def load(columns: list[str]) -> Loaded:
+        arguments = {"path": f"t.{kind}", "target": None, "columns": columns}
+        return load_source(DataSource("data", kind, arguments, WHOLE), tmp_path)
+
+    np.testing.assert_array_equal(load(["c", "a"]).fields["data"], [[5, 1], [6, 2]])
+    with pytest.raises(SpecError, match=r"`columns` names `odds`(.|\n)*did you mean `odd`"):
+        load(["odds"])
+    assert load(["a", "odd"]).problems.keys() >= {"data"}
+
+
+def test_a_run_on_a_file_whose_columns_have_moved_measures_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = {name: rng.normal(size=40).round(3).tolist() for name in ("a", "b")}
+    rows["y"] = [3 * a - b for a, b in zip(rows["a"], rows["b"], strict=True)]
+    (tmp_path / "m.arch").write_text(MATRIX)
+    of_csv(rows, tmp_path)
+    run = archonnx.train(tmp_path / "m.arch", tmp_path / "run", device="cpu")
+    before = run.metrics["train"]["l"]
+    of_csv({"y": rows["y"], "b": rows["b"], "a": rows["a"]}, tmp_path)
+    assert archonnx.Run(tmp_path / "run").measure("train").figures["l"] == pytest.approx(before, rel=1e-6)
+    assert run.measure(data=tmp_path / "t.csv").figures["l"] == pytest.approx(before, rel=1e-6)
+
+
+MATRIX = """
+model M():
+    input  x: [B, 2]
+    target y: [B]
+    param w: [2] = 0
+    loss l = mse(x @ w, y)
+
+train:
+    data = csv("t.csv", target=y)
+    feed x = data.data
+    epochs = 3
+    minimize l with sgd(lr=0.1)
+"""
 
 
 # ---------------------------------------------------------------- Parquet

@@ -359,8 +359,8 @@ train:
 @pytest.mark.parametrize(
     "source",
     [
-        """csv("t.csv", target=y, delimiter=";", decimal=",", kinds={"a b": text, y: float}, missing=["-", -1])""",
-        """csv("t.csv", "y", ";", ",", ["-", -1], {"a b": "text", y: "float"})""",
+        """csv("t.csv", target=y, delimiter=";", decimal=",", kinds={"a b": text, y: float}, missing=["-", -1], columns=[y, x])""",
+        """csv("t.csv", "y", ";", ",", ["-", -1], {"a b": "text", y: "float"}, columns=["y", "x"])""",
     ],
 )
 def test_arguments_are_words_texts_and_dictionaries_of_them(source: str, tmp_path: Path) -> None:
@@ -371,6 +371,7 @@ def test_arguments_are_words_texts_and_dictionaries_of_them(source: str, tmp_pat
     np.testing.assert_array_equal(fields["x"], [1.5, np.nan])
     np.testing.assert_array_equal(fields["target"], [2.0, np.nan])
     assert fields["a b"].tolist() == ["01", "x"]
+    np.testing.assert_array_equal(fields["data"], [[2, 1.5], [np.nan, np.nan]])
 
 
 YAML = """model: Line
