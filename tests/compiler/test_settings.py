@@ -93,6 +93,7 @@ def test_arguments_of_sources_go_by_place_or_name() -> None:
     assert source_arguments("parquet", ["a.parquet"], {"target": "y"}, None, report) == {
         "path": "a.parquet",
         "target": "y",
+        "columns": None,
     }
     assert (source_arguments("csv", ["a.csv", "y", ";"], {}, None, report) or {}).items() >= {
         "path": "a.csv",

@@ -176,7 +176,7 @@ def _field(
 ) -> Value:
     """A field of the model: what its feed gives, or the column of its name. Texts for integers are numbered."""
     feed, program = asked.program.feeds.get(field.name), asked.program
-    if feed is None and field.name not in asked.sample.names:
+    if feed is None and field.name not in {*asked.sample.names, *asked.sample.problems}:
         fail(
             "AX0707",
             f"nothing feeds `{field.name}`",
