@@ -132,7 +132,7 @@ class InputReader:
         """
         memory, fields = self._memory, dict(loaded.fields)
         used: tuple[str, ...] = ()
-        notes: tuple[str, ...] = ()
+        notes = loaded.notes
         for name, kind in memory.kinds.items():
             shape = memory.shapes.get(name)
             if shape is None or len(shape) != 1 or kind not in ("int", "float"):

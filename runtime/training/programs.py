@@ -224,7 +224,7 @@ class _Runner:
         data = prepare(self.model, self.program, self.settings, self.base, None, self.choice, known)
         replaced = self.choice.replaced(self.program.source.name) if self.choice and self.program.source else None
         memory = Memory.of(data.loaded, data.feeding, data.fitted, together=bool(self.program.whole), replaced=replaced)
-        for line in (*start.lines(), *([data.note] if data.note is not None else [])):
+        for line in (*start.lines(), *data.loaded.notes, *([data.note] if data.note is not None else [])):
             self.observer.opening(line)
         started = start.as_json() if state is None else state.start
         settings = self.settings

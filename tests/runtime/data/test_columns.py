@@ -196,6 +196,15 @@ def test_a_run_on_a_file_whose_columns_have_moved_measures_the_same(tmp_path: Pa
     assert run.measure(data=tmp_path / "t.csv").figures["l"] == pytest.approx(before, rel=1e-6)
 
 
+def test_what_a_table_leaves_out_is_said(tmp_path: Path) -> None:
+    (tmp_path / "m.arch").write_text(MATRIX)
+    (tmp_path / "t.csv").write_text(",a,b,y\n0,1,2,3\n1,2,1,4\n")
+    run = archonnx.train(tmp_path / "m.arch", tmp_path / "run", device="cpu")
+    told: list[str] = []
+    run.predict_all([tmp_path / "t.csv"], note=told.append)
+    assert told == ["note: t.csv: the first column has no name (an index, as pandas writes one) and is left out"]
+
+
 MATRIX = """
 model M():
     input  x: [B, 2]
