@@ -16,12 +16,11 @@ from archonnx.grammar.record import Record
 
 from .ir.dims import ZERO, Dim
 from .ir.graph import Graph, Node
-from .ir.op import Trait
+from .ir.op import Merging, Trait
 from .ir.origin import Origin
 from .ir.parts import cut
 from .ir.types import TensorType
 from .ir.value import Value
-from .ops.reduce import Merging, Reduction
 from .program import ModelProgram
 
 Piece: TypeAlias = Merging | Literal["same"]
@@ -158,14 +157,12 @@ class _Reading:
         """A node that reads something for each example; where they meet, its origin."""
         if not self.figures.isdisjoint(node.inputs):
             return node.origin
-        if isinstance(node.op, Reduction) and places[0] in node.op.axes:
-            if node.op.merged_by is None:
-                return node.origin
-            self.merged[node.outputs[0]] = node.op.merged_by
-            self.figures.add(node.outputs[0])
+        types = [value.type for value in node.inputs]
+        if (merging := node.op.merges(places, types)) is not None:
+            self.merged.update(dict.fromkeys(node.outputs, merging))
+            self.figures.update(node.outputs)
             return None
         results = [place for value in node.outputs if (place := self._place(value.type)) is not None]
-        types = [value.type for value in node.inputs]
         if len(results) < len(node.outputs) or not node.op.keeps_apart(places, types, results[0]):
             return node.origin
         self.rows.update(zip(node.outputs, results, strict=True))

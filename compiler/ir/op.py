@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Flag, auto
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 from archonnx.grammar.record import Record, fields, replace
 
 from .dims import ZERO, Dim
 from .types import DType, TensorType
 from .value import Value
+
+Merging: TypeAlias = Literal["mean", "sum", "largest", "smallest"]
+"""How figures of parts are made that of the whole: the mean weighs each part by its size."""
 
 
 class Trait(Flag):
@@ -180,6 +183,13 @@ class Op(Record):
     def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
         """The inputs that are indices, by position, and what they may name."""
         return {}
+
+    def merges(self, places: Sequence[int | None], inputs: Sequence[TensorType]) -> Merging | None:
+        """How results for parts of the examples, which lie along these axes, are made the result for all of them.
+
+        None where examples are not folded, or cannot be in parts.
+        """
+        return None
 
     def symbols(self) -> set[str]:
         """Names of dims among the attributes."""

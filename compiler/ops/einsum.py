@@ -15,7 +15,7 @@ import numpy as np
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim, product
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Merging, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
 
@@ -55,8 +55,16 @@ class Einsum(Op):
         return Arithmetic(places * (len(inputs) - 1), places - results[0].size)
 
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        letter = self._letter(places)
+        return letter is not None and letter in self.terms[1]
+
+    def merges(self, places: Sequence[int | None], inputs: Sequence[TensorType]) -> Merging | None:
+        return "sum" if self._letter(places) not in (*self.terms[1], None) else None
+
+    def _letter(self, places: Sequence[int | None]) -> str | None:
+        """The letter of these axes, if it is one."""
         letters = {term[place] for term, place in zip(self.terms[0], places, strict=True) if place is not None}
-        return len(letters) == 1 and letters <= set(self.terms[1])
+        return letters.pop() if len(letters) == 1 else None
 
     def evaluate(self, *inputs: Any) -> Any:
         return np.einsum(self.equation, *inputs)

@@ -10,7 +10,7 @@ import numpy as np
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Merging, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
@@ -54,8 +54,15 @@ class MatMul(Op):
         (a, b), (left, right) = places, inputs
         if a is not None and b is not None:
             return a == b < left.rank - 2
-        inner = left.rank - (2 if self.transpose_a else 1), right.rank - (1 if self.transpose_b else 2)
+        inner = self._inner(left, right)
         return a != inner[0] and b != inner[1]
+
+    def merges(self, places: Sequence[int | None], inputs: Sequence[TensorType]) -> Merging | None:
+        return "sum" if tuple(places) == self._inner(*inputs) else None
+
+    def _inner(self, a: TensorType, b: TensorType) -> tuple[int, int]:
+        """The axes along which products are summed."""
+        return a.rank - (2 if self.transpose_a else 1), b.rank - (1 if self.transpose_b else 2)
 
     def evaluate(self, a: Any, b: Any) -> Any:
         left = np.swapaxes(a, -1, -2) if self.transpose_a else a

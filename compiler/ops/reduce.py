@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim, product
-from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
+from archonnx.compiler.ir.op import Arithmetic, Emitter, Merging, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
@@ -25,8 +25,6 @@ from .narrow import narrowed, widened
 from .shape import broadcast_to, move_axis, normal_axes, normal_axis, unsqueeze
 from .sizes import dim_value, eye
 
-Merging: TypeAlias = Literal["mean", "sum", "largest", "smallest"]
-"""How figures of parts are made that of the whole: the mean weighs each part by its size."""
 LONG = 4096
 """From this many elements on, sums and means are folded in two steps (``Reduction.in_parts``)."""
 
@@ -70,6 +68,9 @@ class Reduction(Op):
 
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return places[0] not in self.axes
+
+    def merges(self, places: Sequence[int | None], inputs: Sequence[TensorType]) -> Merging | None:
+        return self.merged_by if places[0] in self.axes else None
 
     def spread(self, folded: Value, x: Value) -> Value:
         """A value of the result's shape, repeated to the shape of ``x``."""

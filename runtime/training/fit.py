@@ -232,7 +232,7 @@ class TrainingLoop:
     def _validate(self) -> Mapping[str, float]:
         """Losses and metrics on the valid part; that one is not a number is told once."""
         measured = measure(self._trainer, self._examples, self._parts.valid, self._settings)
-        for name, note in zip(measured.undefined, measured.notes("valid"), strict=True):
+        for name, note in zip(measured.undefined, measured.notes("the valid part"), strict=True):
             if name not in self._noted:
                 self._noted.add(name)
                 self._observer.note(note)

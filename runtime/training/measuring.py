@@ -33,9 +33,9 @@ class Measured:
     tables: Mapping[str, Confusion]
     undefined: Mapping[str, str]
 
-    def notes(self, part: str) -> list[str]:
-        """A line for each figure that is not a number."""
-        return [f"`{name}` over the {part} part is nan: {why}" for name, why in self.undefined.items()]
+    def notes(self, where: str) -> list[str]:
+        """A line for each figure that is not a number; ``where`` is what was measured."""
+        return [f"`{name}` over {where} is nan: {why}" for name, why in self.undefined.items()]
 
 
 def measure(trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> Measured:

@@ -265,7 +265,9 @@ class _Runner:
             if len(indices := data.parts.of(part)):
                 measured = measure(trainer, data.examples, indices, self.settings)
                 metrics[part] = measured.figures
-                for note in measured.notes(part) if part != "valid" else ():  # the epochs have told of that one
+                for note in (
+                    measured.notes(f"the {part} part") if part != "valid" else ()
+                ):  # the epochs have told of that one
                     self.observer.note(note)
         return metrics
 

@@ -140,6 +140,8 @@ OF_EXAMPLES = [
     "mean(sum(one_hot(argmax(logits), 3) * one_hot(label, 3), axis=0) / max(sum(one_hot(label, 3), axis=0), 1))",
     "mean(reshape(seq, [5 * B, 3]) @ w[:3])",
     "mean(transpose(logits)[0])",
+    "mean((transpose(one_hot(label, 3)) @ logits) ** 2)",
+    'mean(einsum("b i, b i, b j -> i j", logits, one_hot(label, 3), x) ** 2)',
     "float(any(score > 2.5)) + float(all(score > -9))",
     "float(B) + sum(score) / B",
     "sum(w * w)",

@@ -50,7 +50,7 @@ def evaluate(
     opened = Run(run, SessionOptions(device.value))
     measured = opened.measure(on.value, data=data, changed_data=changed_data)
     part = on.value if data is None else data.name
-    for note in measured.notes(part):
+    for note in measured.notes(f"the {part} part" if data is None else part):
         say(f"note: {note}")
     print_table(metrics_rows({part: measured.figures}))
     for name, confusion in measured.tables.items():
