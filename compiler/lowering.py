@@ -53,15 +53,16 @@ class Lowered:
     types: dict[str, TensorType]
 
 
-def lower(graph: Graph, *, portable: bool) -> Lowered:
+def lower(graph: Graph, *, portable: bool, taken: Iterable[str] = ()) -> Lowered:
     """Lower every node. Inputs and outputs keep their names; other values get readable ones.
 
     Args:
         graph: what to lower.
         portable: whether only the ai.onnx domain may be used.
+        taken: names that no value may have besides those of inputs and outputs.
     """
     with assuming(graph.facts):
-        lowering = _Lowering(graph, portable)
+        lowering = _Lowering(graph, portable, taken)
         for node in graph.nodes:
             lowering.visit(node)
         return lowering.finish()
@@ -87,9 +88,9 @@ class _Names:
 class _Lowering:
     """The emitter that ops write with (``ir.op.Emitter``), and the loop around it."""
 
-    def __init__(self, graph: Graph, portable: bool) -> None:
+    def __init__(self, graph: Graph, portable: bool, taken: Iterable[str] = ()) -> None:
         self._graph, self._portable = graph, portable
-        self._names = _Names((*graph.inputs, *graph.outputs))
+        self._names = _Names((*graph.inputs, *graph.outputs, *taken))
         self._values: dict[Value, str] = {value: name for name, value in graph.inputs.items()}
         self._output_names: dict[Value, str] = {}
         for name, value in graph.outputs.items():

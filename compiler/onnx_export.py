@@ -8,6 +8,7 @@ before).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +36,23 @@ _SMALL, _PAGE = 1024, 4096
 """Tensors that stay in the model, and the alignment of the others, so that runtimes can map them into memory."""
 ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
 """Node metadata: where in the spec a node came from, and in which module it stands."""
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
+"""Where the operator that reads texts is from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """What makes an input of numbers of texts: they are looked up by the ai.onnx.ml operator LabelEncoder.
+
+    Attributes:
+        input: the name of the input that takes its place: texts in the same shape.
+        numbers: by text.
+        default: the number of every other text.
+    """
+
+    input: str
+    numbers: Mapping[str, int]
+    default: int
 
 
 def export(
@@ -45,6 +63,7 @@ def export(
     metadata: Mapping[str, str] | None = None,
     check: bool = True,
     opset: int = OPSET,
+    texts: Mapping[str, TextTable] | None = None,
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -56,6 +75,7 @@ def export(
         check: run onnx's checker and strict shape inference. Weights are still inputs then, so that the time does not
             depend on their size.
         opset: version of the ai.onnx operators.
+        texts: the graph inputs that are made of texts, and how: by an ai.onnx.ml operator, whatever the target.
 
     Raises:
         SpecError: there is no such target, or the graph cannot be written in this opset.
@@ -65,16 +85,19 @@ def export(
 
     fixed = {name: _weight(graph, name, array) for name, array in (constants or {}).items()}
     check_target(target)
-    lowered = lower(graph, portable=target == "portable")
+    tables = texts or {}
+    lowered = lower(graph, portable=target == "portable", taken=[table.input for table in tables.values()])
     check_opset(lowered, opset)
     _drop_unused_outputs(lowered, graph.outputs)
     domains = {"": opset} | {node.domain: 1 for node in lowered.nodes if node.domain}
+    if tables:
+        domains[ML_DOMAIN] = ML_OPSET
     model = onnx.ModelProto(
         ir_version=IR_VERSION,
         producer_name=PRODUCER,
         producer_version=version("archonnx"),
         opset_import=[onnx.OperatorSetIdProto(domain=d, version=v) for d, v in sorted(domains.items())],
-        graph=_graph_proto(graph, lowered),
+        graph=_graph_proto(graph, lowered, tables),
         metadata_props=_entries(metadata or {}),
     )
     if check:
@@ -173,19 +196,41 @@ def _place(tensor: onnx.TensorProto, location: str, offset: int, length: int) ->
     tensor.ClearField("raw_data")
 
 
-def _graph_proto(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
+def _graph_proto(graph: Graph, lowered: Lowered, texts: Mapping[str, TextTable]) -> onnx.GraphProto:
     import onnx
 
+    inputs = {
+        texts[name].input if name in texts else name: _value_info(name, value.type, texts.get(name))
+        for name, value in graph.inputs.items()
+    }
+    types = {name: graph.inputs[name].type for name in texts} | lowered.types
     proto = onnx.GraphProto(
         name=graph.name or "graph",
-        node=[_node_proto(node) for node in lowered.nodes],
-        input=[_value_info(name, value.type) for name, value in graph.inputs.items()],
+        node=[*map(_text_node, texts, texts.values()), *map(_node_proto, lowered.nodes)],
+        input=inputs.values(),
         output=[_value_info(name, value.type) for name, value in graph.outputs.items()],
-        value_info=[_value_info(name, t) for name, t in lowered.types.items() if name not in graph.outputs],
+        value_info=[_value_info(name, t) for name, t in types.items() if name not in graph.outputs],
     )
     for name, tensor in lowered.constants.items():
         _write_tensor(proto.initializer.add(), name, tensor)
     return proto
+
+
+def _text_node(name: str, table: TextTable) -> onnx.NodeProto:
+    """The node that looks texts up."""
+    import onnx
+
+    numbers = table.numbers or {"": table.default}  # the operator wants at least one
+    return onnx.helper.make_node(
+        "LabelEncoder",
+        [table.input],
+        [name],
+        name,
+        domain=ML_DOMAIN,
+        keys_strings=list(numbers),
+        values_int64s=list(numbers.values()),
+        default_int64=table.default,
+    )
 
 
 def _node_proto(node: OnnxNode) -> onnx.NodeProto:
@@ -219,10 +264,12 @@ def _attribute(value: Any) -> Any:
     return value
 
 
-def _value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
+def _value_info(name: str, type_: TensorType, texts: TextTable | None = None) -> onnx.ValueInfoProto:
     import onnx
 
     shape = [str(dim) if dim.constant is None else dim.constant for dim in type_.shape]
+    if texts is not None:
+        return onnx.helper.make_tensor_value_info(texts.input, onnx.TensorProto.STRING, shape)
     return onnx.helper.make_tensor_value_info(name, _codes()[type_.dtype], shape)
 
 

@@ -34,7 +34,7 @@ compiler.elaborate.core
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
-compiler.lowering compiler.trace compiler.steps compiler.suggestions
+compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
 compiler.portability
 compiler.onnx_export compiler.pipeline
 runtime.extras runtime.files runtime.assumptions runtime.columns

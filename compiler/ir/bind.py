@@ -11,8 +11,8 @@ from .graph import Graph, Node
 from .value import Value
 
 
-def bind(graph: Graph, dims: Mapping[str, int], values: dict[Value, Value] | None = None) -> Graph:
-    """The graph with names of dims replaced by integers, in types and in the attributes of ops.
+def bind(graph: Graph, dims: Mapping[str, int | str], values: dict[Value, Value] | None = None) -> Graph:
+    """The graph with names of dims replaced by integers or other names, in types and in the attributes of ops.
 
     ``values`` is filled with the values of the graph and what they have become.
     """

@@ -46,6 +46,7 @@ class Memory:
         settled: what was found out in reading it.
         together: whether its rows are one example, as where a field is fed whole: then nothing is learned of them.
         fitted: what was learned of the train part.
+        dtypes: of columns of numbers, as they were in the data; none in a run of before they were kept.
     """
 
     where: str
@@ -62,6 +63,7 @@ class Memory:
     settled: Mapping[str, Any] = field(default_factory=dict)
     together: bool = False
     fitted: Fitted = field(default_factory=Fitted)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
@@ -83,6 +85,7 @@ class Memory:
             loaded.settled,
             together,
             Fitted(fitted.keys) if together else fitted,
+            {name: str(dtype) for name in kinds if (dtype := _held(loaded.fields[name])) is not None},
         )
 
     def sample(self, float_type: DType) -> Sample:
@@ -102,6 +105,7 @@ class Memory:
             "checksum": self.checksum,
             "columns": dict(self.kinds),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "dtypes": dict(self.dtypes),
             "matrix": list(self.matrix),
             "target": self.target,
             "columns_of": {name: list(columns) for name, columns in self.columns_of.items()},
@@ -147,6 +151,7 @@ class Memory:
                 record["settled"],
                 record["together"],
                 Fitted(keys, statistics),
+                record.get("dtypes", {}),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)
@@ -178,6 +183,14 @@ def changes(loaded: Loaded, known: Memory, *, accepted: bool) -> str:
             help="to go on with it, say so: `--changed-data`; to measure on other data: `eval RUN --data FILE`",
         )
     return f"{headline}: {'; '.join(found)}"
+
+
+def _held(array: Array) -> DType | None:
+    """The element type of numbers; None of what is no tensor as it is."""
+    try:
+        return DType.from_numpy(array.dtype)
+    except KeyError:
+        return None
 
 
 def _same(feeding: Feeding) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.onnx_export import Target, export
+from archonnx.compiler.onnx_export import Target, TextTable, export
 from archonnx.compiler.passes.manager import Pass, optimise
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import OPSET, STEP, Assumption, ModelProgram, TrainProgram
@@ -190,6 +190,8 @@ def as_onnx(
     *,
     verify: bool = False,
     observer: Callable[[Pass, Graph], None] | None = None,
+    texts: Mapping[str, TextTable] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """A graph as ONNX. Outside training, draws are those of one step: of what they take, the seed alone is left.
 
@@ -200,6 +202,8 @@ def as_onnx(
         weights: parameters by path, which become part of the model; those that it does not read are left aside.
         verify: check the graph before the first pass and after each.
         observer: sees the graph after each pass.
+        texts: inputs that are made of texts, and how.
+        metadata: properties of the model besides those that all have.
     """
     asked = options or GraphOptions()
     graph = optimise(artifact.make(), verify=verify, observer=observer)
@@ -212,6 +216,12 @@ def as_onnx(
         graph,
         target=asked.target,
         constants={name: array for name, array in fixed.items() if name in graph.inputs},
-        metadata={"archonnx.model": model, **assumptions.as_metadata(assumed), **ranges.as_metadata(taken)},
+        metadata={
+            "archonnx.model": model,
+            **assumptions.as_metadata(assumed),
+            **ranges.as_metadata(taken),
+            **(metadata or {}),
+        },
         opset=asked.opset,
+        texts=texts,
     )

@@ -38,8 +38,8 @@ def inference_model(
     return as_onnx(held(model, entry), model.name, GraphOptions(target, opset), parameters)
 
 
-def write_model(path: Path, model: onnx.ModelProto) -> int:
-    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
+def check_name(path: Path) -> None:
+    """SpecError unless a file is named as ONNX files are."""
     if path.suffix != ".onnx":
         fail(
             "AX0505",
@@ -47,9 +47,29 @@ def write_model(path: Path, model: onnx.ModelProto) -> int:
             None,
             help=f"name it `{path.with_suffix('.onnx')}`",
         )
-    beside = path.with_name(f"{path.name}.data")
+
+
+def write_model(path: Path, model: onnx.ModelProto) -> int:
+    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
+    check_name(path)
+    beside = _beside(path)
     weights = split_weights(model, beside.name)
     if weights is not None:
         write_atomically(beside, weights)
     write_atomically(path, model.SerializeToString())
     return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)
+
+
+def place_model(part: Path, path: Path) -> int:
+    """Move a model that was written elsewhere, under the same name, to its place. How many bytes it has."""
+    size = part.stat().st_size
+    if _beside(part).exists():
+        size += _beside(part).stat().st_size
+        _beside(part).replace(_beside(path))
+    part.replace(path)
+    return size
+
+
+def _beside(path: Path) -> Path:
+    """Where the weights of a model lie that are too large for one file."""
+    return path.with_name(f"{path.name}.data")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -34,16 +35,19 @@ from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import Indices, PartName, Parts
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import inference_model, write_model
+from archonnx.runtime.export.raw import spec_metadata
 from archonnx.runtime.files import load_parameters
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
 from archonnx.runtime.training.measuring import Measured, measure
-from archonnx.runtime.training.preparing import DataChoice, Prepared, prepare
+from archonnx.runtime.training.preparing import DataChoice, Prepared, load_data, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
 from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns
+from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
 from .resume import DEFAULT_DTYPE
 from .rows import ROWS_FILE, load_rows
 
@@ -264,18 +268,23 @@ class Run:
 
     def _data(self, changed: bool = False) -> Prepared:
         """The data of the last program, in the parts that it had."""
-        sources, memory = {}, self.memory
-        if memory is not None and memory.replaced is not None and self._program.source is not None:
-            if not memory.replaced:
-                fail(
-                    "AX0611",
-                    f"{self.path} was trained on data that was given in memory",
-                    None,
-                    help="give it again: `run.measure(data=frame)`, or `eval RUN --data FILE`",
-                )
-            sources = {self._program.source.name: Path(memory.replaced)}
-        choice = DataChoice(sources, changed)
-        return prepare(self._elaborated, self._program, self.settings, self._base, self._kept_parts, choice, memory)
+        choice = DataChoice(self._sources(), changed)
+        parts, memory = self._kept_parts, self.memory
+        return prepare(self._elaborated, self._program, self.settings, self._base, parts, choice, memory)
+
+    def _sources(self) -> dict[str, Path]:
+        """What took the place of the data that the spec names; SpecError if it was in memory."""
+        memory = self.memory
+        if memory is None or memory.replaced is None or self._program.source is None:
+            return {}
+        if not memory.replaced:
+            fail(
+                "AX0611",
+                f"{self.path} was trained on data that was given in memory",
+                None,
+                help="give it again: `run.measure(data=frame)`, or `eval RUN --data FILE`",
+            )
+        return {self._program.source.name: Path(memory.replaced)}
 
     def _part(self, on: PartName, changed: bool = False) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
@@ -297,10 +306,23 @@ class Run:
         entry: str | None = None,
         target: Literal["portable", "ort"] = "portable",
         opset: int = OPSET,
+        raw: bool = False,
     ) -> Path:
-        """Write the trained model (its outputs, or an entry) as ONNX; large weights go to a file beside it."""
+        """Write the trained model (its outputs, or an entry) as ONNX; large weights go to a file beside it.
+
+        Args:
+            path: where.
+            entry: which entry; the outputs unless given.
+            target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
+            opset: version of the ai.onnx operators.
+            raw: the file takes the columns of the data, and does itself what the feed does; see ``export_raw``.
+        """
         destination = Path(path)
-        if (entry, target, opset) == (None, "portable", OPSET):
+        if raw:
+            if entry is not None:
+                fail("AX0513", f"the entry `{entry}` takes arguments, not columns of the data", None, help=WITHOUT_RAW)
+            self.export_raw(destination, target=target, opset=opset)
+        elif (entry, target, opset) == (None, "portable", OPSET):
             import onnx
 
             write_model(destination, onnx.load(self.model_path))
@@ -308,6 +330,30 @@ class Run:
             model = self._elaborated
             write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
         return destination
+
+    def export_raw(self, path: Path, *, target: Literal["portable", "ort"] = "portable", opset: int = OPSET) -> RawFile:
+        """Write the model as ONNX that takes the columns of the data; it is run beside this run before it stands."""
+        model, program, memory = self._elaborated, self._program, self.memory
+        if memory is None:
+            fail("AX0611", f"{self.path} does not remember its data, and cannot be exported with its feed", None)
+        about = {
+            "classes": {name: list(names) for name, names in self.classes.items()},
+            "metrics": self.record["metrics"],
+            "spec": spec_metadata(self.name, (self.path / self.record["spec"]).read_bytes()),
+        }
+        exact = replace(self.options, use_tf32=False)
+        alone = ExportedModel.open(self.model_path, exact)
+        return RawExport(
+            model,
+            program,
+            memory,
+            self._reader,
+            lambda: load_data(model.name, program, self.settings, self._base, DataChoice(self._sources()), memory),
+            lambda fields: alone.predict(fields, batch_size=ROWS_TRIED, seed=0),
+            self.parameters,
+            exact,
+            about,
+        ).write(path, GraphOptions(target, opset))
 
     @cached_property
     def _model(self) -> ExportedModel:

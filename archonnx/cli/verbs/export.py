@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from archonnx.compiler.ir.graph import Graph
     from archonnx.runtime.export.artifacts import GraphOptions
+    from archonnx.runtime.folders.run import Run
 
 
 @verb("export", Group.onnx)
@@ -36,6 +37,9 @@ def export(
     ] = None,
     steps_per_epoch: Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")] = None,
     opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Of a RUN: take the columns of its data, and do what the feed does.")
+    ] = False,
     arg: Arguments = None,
     dtype: FloatType = None,
 ) -> None:
@@ -43,8 +47,11 @@ def export(
 
     The outputs (`infer`) and the entries hold the weights: trained ones of a RUN, initial ones of a SPEC.
     The other graphs take the parameters as inputs. Weights of more than 1.6 GB go to a file beside the model.
+    With `--raw` the file takes the data as it was trained on, column by column, texts and pixels too; it is run
+    beside the run before it is written.
 
         archonnx export runs/digits_cnn-1 -o digits.onnx
+        archonnx export runs/bikes-1 --raw -o bikes.onnx
         archonnx export digits_cnn --graph train_step --batch-size 64 -o step.onnx
         archonnx export function_fit --graph train_step --steps 1000 -o step.onnx
     """
@@ -52,20 +59,38 @@ def export(
     from archonnx.runtime.export.models import write_model
 
     options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch)
+    if raw:
+        _raw(what, output, graph, options, dtype)
+        return
     model = _model(what, graph, options, key_values(arg, "--arg"), dtype)
     size = write_model(output, model)
     typer.echo(f"{output}: {len(model.graph.node)} nodes, {size / 1e6:.2f} MB")
 
 
-def _model(
-    what: str, graph: str, options: GraphOptions, arguments: dict[str, object], dtype: str | None
-) -> onnx.ModelProto:
-    from archonnx.compiler.pipeline import elaborate
+def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str | None) -> None:
+    """Write a run with its feed, and say what it takes."""
     from archonnx.grammar.diagnostics import fail
-    from archonnx.runtime.export.artifacts import as_onnx, graph_named
-    from archonnx.runtime.export.models import inference_model
-    from archonnx.runtime.folders.run import Run
-    from archonnx.runtime.training.trainer import initial_values
+    from archonnx.runtime.folders.raw import WITHOUT_RAW
+
+    run = _run(what, dtype)
+    if run is None:
+        fail(
+            "AX0513",
+            f"{what} is not a run directory, and only a run knows its data",
+            None,
+            help="train it first: `archonnx train SPEC`",
+        )
+    _check_rows(graph, options)
+    if graph != "infer":
+        fail("AX0513", f"`{graph}` does not take the columns of the data; only `infer` does", None, help=WITHOUT_RAW)
+    file = run.export_raw(output, target=options.target, opset=options.opset)
+    typer.echo(f"{output}: {file.nodes} nodes, {file.size / 1e6:.2f} MB; as the run on {file.checked} {file.on}")
+    typer.echo(f"takes {', '.join(map(str, file.columns.values()))}")
+
+
+def _check_rows(graph: str, options: GraphOptions) -> None:
+    """SpecError if a number of rows is given where none can be fixed."""
+    from archonnx.grammar.diagnostics import fail
 
     if options.batch_size is not None and not graph.startswith("train_step"):
         fail(
@@ -74,9 +99,29 @@ def _model(
             None,
             help="leave `--batch-size` out",
         )
+
+
+def _run(what: str, dtype: str | None) -> Run | None:
+    """The run of this name, if it is one."""
+    from archonnx.grammar.diagnostics import fail
+    from archonnx.runtime.folders.run import Run
+
     run = Run(what) if (Path(what) / "run.json").is_file() else None
     if run is not None and dtype not in (None, run.dtype):
         fail("AX0621", f"{what} was trained in {run.dtype}, and is exported in it", None, help="leave `--dtype` out")
+    return run
+
+
+def _model(
+    what: str, graph: str, options: GraphOptions, arguments: dict[str, object], dtype: str | None
+) -> onnx.ModelProto:
+    from archonnx.compiler.pipeline import elaborate
+    from archonnx.runtime.export.artifacts import as_onnx, graph_named
+    from archonnx.runtime.export.models import inference_model
+    from archonnx.runtime.training.trainer import initial_values
+
+    _check_rows(graph, options)
+    run = _run(what, dtype)
     spec = run.spec() if run is not None else read_spec(what, arguments, dtype)
     model = elaborate(spec)
     if graph == "infer" or graph in model.entries:
