@@ -30,7 +30,7 @@ from .ir.types import DType, TensorType
 from .ir.value import Value
 from .ops.compare import equal, is_nan, less, logical_and, logical_or, not_equal
 from .ops.elementwise import cast, where
-from .ops.index import gather
+from .ops.index import Gather, gather
 from .ops.reduce import argmax, reduce_any
 from .ops.shape import broadcast, constant, unsqueeze
 from .ops.sizes import dim_value, iota
@@ -42,6 +42,8 @@ DENSE = 4
 each of its values."""
 LEAST = int(np.iinfo(np.int64).min)
 """A date that is missing, as NumPy has it."""
+FAILING = "a_row_means_nothing"
+"""The node that fails, where an output cannot be marked."""
 
 
 class Entering(Record):
@@ -115,7 +117,10 @@ def raw_graph(model: ModelProgram, feeding: Feeding, entering: Mapping[str, Ente
         values = dict(zip(feed.outputs, inline(feed, builder, given), strict=True))
         checks = _Checks(infer, Dim.of(rows))
         for name, read in _read(feed, fed).items():
-            values[name] = checks.field(fields[name], values[name], [inputs.bad[n] for n in read if n in inputs.bad])
+            bad = [inputs.bad[one] for one in read if one in inputs.bad]
+            title = feeding.numbered.get(name)
+            below = feeding.encodings[title].size if title is not None else None
+            values[name] = checks.field(fields[name], values[name], bad, below)
         rest = [values[n] if n in fields else inputs.parameter(n, value) for n, value in infer.inputs.items()]
         made = dict(zip(infer.outputs, inline(infer, builder, rest), strict=True))
         outputs = {name: checks.marked(made[name], read) for name, read in _read(infer, made).items()}
@@ -287,17 +292,18 @@ class _Checks:
         self._ranges = field_ranges(infer, infer.inputs)
         self._bad: dict[str, list[Value]] = {}
 
-    def field(self, field: Field, value: Value, bad: Iterable[Value]) -> Value:
+    def field(self, field: Field, value: Value, bad: Iterable[Value], below: int | None = None) -> Value:
         """What is fed to a field in its dtype; integers that mean nothing are 0, so that nothing fails on their way.
 
         Args:
             field: the field.
             value: what is fed to it.
             bad: in which rows the columns mean nothing of which it is made.
+            below: what its numbers are certainly below, none being negative.
         """
         dtype, masks = field.type.dtype, _misfits(value, field.type.dtype)
         made = cast(value, dtype)
-        ranges = [r for r in self._ranges if r.field == field.name]
+        ranges = [r for r in self._ranges if r.field == field.name and not _holds(r, below)]
         masks += [_outside(made, r) for r in ranges if r.selection is None]
         if masks and not dtype.is_float:
             made = where(reduce(logical_or, masks), constant(np.array(0), dtype), made)
@@ -326,16 +332,20 @@ class _Checks:
         if not self._has_rows(output):
             bad = [reduce_any(mask) if mask.rank else mask for mask in bad]
         some = reduce(logical_or, bad)
-        dtype = output.type.dtype
-        if dtype.is_float:
-            mark = constant(np.array(np.nan), dtype)
-        elif dtype.is_integer and (least := np.iinfo(np.dtype(dtype.numpy.name)).min) < 0:
-            mark = constant(np.array(least), dtype)
-        else:
+        number = mark(output.type.dtype)
+        if number is None:
             return _failing(output, some)
         if some.rank and output.rank > 1:
             some = unsqueeze(some, range(1, output.rank))
-        return where(some, mark, output)
+        return where(some, constant(np.array(number), output.type.dtype), output)
+
+
+def mark(dtype: DType) -> float | int | None:
+    """What an output of this type is in a row that means nothing; None where every number may mean something."""
+    if dtype.is_float:
+        return np.nan
+    least = int(np.iinfo(np.dtype(dtype.numpy.name)).min) if dtype.is_integer else 0
+    return least if least < 0 else None
 
 
 def _misfits(value: Value, dtype: DType) -> list[Value]:
@@ -356,6 +366,12 @@ def _misfits(value: Value, dtype: DType) -> list[Value]:
     return masks
 
 
+def _holds(r: FieldRange, below: int | None) -> bool:
+    """Whether numbers below this are certainly in range."""
+    count = r.count.constant
+    return below is not None and count is not None and below <= count
+
+
 def _selected(r: FieldRange, value: Value) -> Value:
     assert r.selection is not None
     return inline(r.selection, current_builder(), [value])[0]
@@ -368,7 +384,9 @@ def _outside(indices: Value, r: FieldRange) -> Value:
 def _failing(output: Value, bad: Value) -> Value:
     """An output that has no mark: the graph reads beyond the end of a tensor, which onnxruntime refuses on the CPU."""
     beyond = cast(reduce_any(bad) if bad.rank else bad, DType.i64)
-    nothing = gather(constant(np.zeros(1), output.type.dtype), unsqueeze(beyond, 0), 0)
+    nothing = current_builder().add(
+        Gather(), constant(np.zeros(1), output.type.dtype), unsqueeze(beyond, 0), name=FAILING
+    )
     if output.type.dtype is DType.bool:
         return logical_or(*broadcast(output, nothing))
     return output + nothing

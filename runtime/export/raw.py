@@ -19,9 +19,10 @@ import numpy as np
 
 from archonnx.compiler.feeding import Encoding, Feeding
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.value import Value
 from archonnx.compiler.onnx_export import TextTable
 from archonnx.compiler.program import ModelProgram, TrainProgram
-from archonnx.compiler.raw import Entering, RawColumn, RawGraph
+from archonnx.compiler.raw import Entering, RawColumn, RawGraph, mark
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
 
@@ -100,7 +101,15 @@ def _described(raw: RawGraph, feeding: Feeding) -> dict[str, Any]:
             {"column": e.column, "values": list(e.keys), "unknown": e.unknown, "filled": e.filled} for e in encodings
         ],
         "statistics": list(raw.statistics.values()),
+        "outputs": {name: _output(value) for name, value in raw.graph.outputs.items()},
     }
+
+
+def _output(value: Value) -> dict[str, Any]:
+    """What an output is, and what it is in rows that mean nothing."""
+    number = mark(value.type.dtype)
+    shown = "the run fails" if number is None else "NaN" if value.type.dtype.is_float else str(number)
+    return {"dtype": str(value.type.dtype), "shape": list(map(str, value.shape)), "without_meaning": shown}
 
 
 def _column(column: RawColumn) -> dict[str, Any]:
