@@ -150,7 +150,7 @@ def _entered(array: Array, how: Entering) -> Array:
     return np.asarray(array, how.dtype.numpy, order="C")
 
 
-def differences(made: Mapping[str, Array], wanted: Mapping[str, Array]) -> list[str]:
+def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """In which outputs a file and a run differ by more than rounding, in a sentence each."""
     found = []
     for name, right in wanted.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -90,14 +90,7 @@ class RawExport:
         """
         check_name(path)
         if self.memory.together:
-            whole = ", ".join(f"`{name}`" for name in sorted(self.program.whole))
-            fail(
-                "AX0513",
-                f"{whole} {'are' if len(self.program.whole) > 1 else 'is'} fed whole: all rows are one example, "
-                "and nothing is kept of them",
-                self.program.span,
-                help=WITHOUT_RAW,
-            )
+            self._refuse_whole()
         raw = raw_graph(self.model, self.reader.feeding, entering(self.memory, self.program))
         rows, wanted, on = self._tried(raw)
         count = len(rows.fields[INDEX])
@@ -114,6 +107,15 @@ class RawExport:
         except OSError as error:
             fail("AX0616", f"cannot write {path}: {error.strerror}", None)
         return RawFile(raw.columns, nodes, size, count, on)
+
+    def _refuse_whole(self) -> NoReturn:
+        whole = sorted(self.program.whole)
+        fail(
+            "AX0513",
+            f"`{whole[0]}` is fed whole: all rows are one example, and nothing is kept of them",
+            self.program.feeds[whole[0]].statement.span,
+            help=WITHOUT_RAW,
+        )
 
     def _compare(self, file: Path, given: dict[str, Array], wanted: Mapping[str, Array]) -> None:
         """SpecError unless a file gives what the run does."""
