@@ -6,6 +6,7 @@ The oracle is ``Run.predict``; the file is run in plain onnxruntime. A value tha
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,22 @@ def test_options_that_do_not_go_with_raw(
     assert not (tmp_path / "m.onnx").exists()
     assert isinstance(done.exception, SpecError)
     assert [d.code for d in done.exception.diagnostics] == [code or "AX0513"]
+
+
+# ---------------------------------------------------------------- the page
+
+
+def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/deploying.md").read_text(encoding="utf-8")
+    spec, script = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("arch", "python"))
+    assert spec is not None and script is not None
+    flats = [f"{30.5 + 2 * i},{('Oslo', 'Rom', 'Wien')[i % 3]},{700 + 9 * i}" for i in range(40)]
+    (tmp_path / "flats.csv").write_text("\n".join(["area,city,rent", *flats]))
+    run = trained(tmp_path, spec[1])
+    run.export(tmp_path / "rent.onnx", raw=True)
+    monkeypatch.chdir(tmp_path)
+    shown: list[Any] = []
+    exec(compile(script[1], "page", "exec"), {"print": lambda *values: shown.extend(values)})
+    wanted = run.predict({"area": np.array([48.0, 102.5]), "city": ["Oslo", "Rom"]})["guess"]
+    np.testing.assert_allclose(shown[0][0], wanted, rtol=1e-5)
+    assert shown[1:] == [["area", "city"], run.metrics["train"]]
