@@ -210,7 +210,8 @@ model M():
     input  x: [B, 2]
     target y: [B]
     param w: [2] = 0
-    loss l = mse(x @ w, y)
+    output guess = x @ w
+    loss l = mse(guess, y)
 
 train:
     data = csv("t.csv", target=y)
