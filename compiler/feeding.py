@@ -138,7 +138,8 @@ def cut(graph: Graph, encodings: Mapping[str, Encoding], names: Mapping[Value, s
     inputs = {**graph.inputs, **statistics}
     feed = Graph("feed", inputs, tuple(needed(rest, graph.outputs.values())), graph.outputs)
     direct = Graph("feed", graph.inputs, feed.nodes, {n: v for n, v in graph.outputs.items() if v not in learned})
-    sources, handled = {}, {}
+    sources: dict[str, tuple[str, ...]] = {}
+    handled: dict[str, frozenset[str]] = {}
     for part, outputs in ((graph, {**graph.outputs, **statistics}), (direct, direct.outputs)):
         sources |= _sources(part, outputs, encodings)
         handled |= {name: _handled(part, value, encodings) for name, value in outputs.items()}
