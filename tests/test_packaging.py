@@ -92,9 +92,17 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         f"{name.replace('.', '/')}/{path.relative_to(folder).as_posix()}"
         for name, folder in FOLDERS.items()
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md")
+        if path.is_file()
+        and path.suffix in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".png", ".jpg")
     }
-    data = {"grammar/text/archonnx.tables", "grammar/diagnostics/pages/AX0301.md", "specs/std/layers.arch", "py.typed"}
+    data = {
+        "grammar/text/archonnx.tables",
+        "grammar/diagnostics/pages/AX0301.md",
+        "specs/std/layers.arch",
+        "specs/zoo/data/wines.csv",
+        "specs/zoo/data/arrows/up/01.jpg",
+        "py.typed",
+    }
     assert {f"archonnx/{name}" for name in data} <= wanted
     assert {name for name in built.names() if ".dist-info/" not in name} == wanted
 
