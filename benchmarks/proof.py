@@ -91,8 +91,8 @@ METHOD = """\
 Every row trains a spec of the zoo as it stands, five times. The seed sets the split, the initial parameters, the order
 of the examples and all draws; the seeds are 0 to 4 and all are shown. Where there is a test part, it is a stratified
 20% that takes no part in training or in early stopping, which looks at a further 10% (of the specs with
-files of their own 10 to 20% each; of `ratings` and `co2` what is last in time). The excess error of linear regression is
-that of its mean squared error over the least squares solution of NumPy in float64, relative to it."""
+files of their own 10 to 20% each; of `ratings` and `co2` what is last in time). The excess error of linear regression
+is that of its mean squared error over the least squares solution of NumPy in float64, relative to it."""
 
 
 def figures(claim: Claim) -> list[float]:
