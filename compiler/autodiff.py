@@ -73,6 +73,30 @@ def reaching_gradient(
         return [cotangents.get(value) for value in wrt]
 
 
+def gradient_ends(builder: Builder, y: Value, wrt: Sequence[Value]) -> list[Node]:
+    """Where gradients of ``y`` end on their way to values on which it depends: nodes that pass none on, in order.
+
+    ``round`` and ``stop_gradient`` are such nodes, and whatever makes integers or truth values of floats.
+    """
+    reached, found = {y}, set()
+    dependent = set(wrt)
+    for node in builder.nodes:
+        if not dependent.isdisjoint(node.inputs):
+            dependent.update(node.outputs)
+    active, forward = _depends(builder.nodes, wrt), list(builder.nodes)
+    with builder.active():
+        for node in reversed(forward):
+            if reached.isdisjoint(node.outputs) or dependent.isdisjoint(node.inputs):
+                continue
+            cotangents = {out: zeros_like(out) for out in node.outputs if out in active}
+            passed = {value for value, _ in pull_back(node, cotangents, active)} if cotangents else set()
+            hidden = [value for value in node.inputs if value in dependent and value not in passed]
+            if any(value in active for value in hidden):
+                found.add(node)
+            reached.update(passed, (value for value in hidden if value not in active))
+    return [node for node in forward if node in found]
+
+
 def _depends(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
     """The float values that depend on ``wrt``."""
     active = set(wrt)

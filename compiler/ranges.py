@@ -7,7 +7,7 @@ does not do: look at numbers (``runtime.data.ranges`` does), or follow arithmeti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
@@ -17,6 +17,7 @@ from .ir.graph import Graph, Node, needed
 from .ir.op import Places, Trait
 from .ir.text import print_graph
 from .ir.value import Value
+from .ops.index import FromFront
 from .program import ModelProgram
 
 
@@ -66,20 +67,10 @@ def field_ranges(graph: Graph, fields: Collection[str]) -> tuple[FieldRange, ...
     >>> [f"{r.field} below {r.count}" for r in field_ranges(parse_graph(text), ["id"])]
     ['id below 5']
     """
-    flows: dict[Value, list[_Flow]] = {
-        graph.inputs[name]: [_Flow(name, graph.inputs[name])]
-        for name in fields
-        if name in graph.inputs and graph.inputs[name].type.dtype.is_integer
-    }
-    if not flows:
-        return ()
     found: list[tuple[Node, Places, _Flow]] = []
-    for node in needed(graph.nodes, graph.outputs.values()):
-        if flows.keys().isdisjoint(node.inputs):
-            continue
+    for node, flows in _flowing(graph, fields):
         for position, places in node.op.indices([value.type for value in node.inputs]).items():
             found += [(node, places, flow) for flow in flows.get(node.inputs[position], ())]
-        _follow(node, flows)
     masked = _masked(graph) if any(not places.certain for _, places, _ in found) else set()
     return merged(
         _range(graph, node, places, flow)
@@ -88,9 +79,46 @@ def field_ranges(graph: Graph, fields: Collection[str]) -> tuple[FieldRange, ...
     )
 
 
+def _flowing(graph: Graph, fields: Collection[str]) -> Iterator[tuple[Node, Mapping[Value, list[_Flow]]]]:
+    """The nodes that are needed and read elements of fields, each with all that has come from fields so far."""
+    flows: dict[Value, list[_Flow]] = {
+        graph.inputs[name]: [_Flow(name, graph.inputs[name])]
+        for name in fields
+        if name in graph.inputs and graph.inputs[name].type.dtype.is_integer
+    }
+    for node in needed(graph.nodes, graph.outputs.values()) if flows else ():
+        if not flows.keys().isdisjoint(node.inputs):
+            yield node, flows
+            _follow(node, flows)
+
+
+def trusting(graph: Graph, fields: Collection[str]) -> Graph:
+    """The graph for data that has been looked at: what flows unchanged from these fields to an index is in range.
+
+    Its outputs, and all other values, are those of the graph.
+    """
+    known: dict[Value, Value] = {}
+    for node, flows in _flowing(graph, fields):
+        if not isinstance(node.op, FromFront) or node.op.symbols() or node.outputs[0] in graph.outputs.values():
+            continue
+        if any(not flow.joined for flow in flows[node.inputs[0]]):
+            known[node.outputs[0]] = node.inputs[0]
+    if not known:
+        return graph
+    nodes = (
+        Node(node.op, tuple(known.get(value, value) for value in node.inputs), node.outputs, node.origin)
+        for node in graph.nodes
+        if node.outputs[0] not in known
+    )
+    return replace(graph, nodes=tuple(nodes))
+
+
 def _follow(node: Node, flows: dict[Value, list[_Flow]]) -> None:
     """Note the results of a node that are elements of fields."""
     traits = node.op.traits
+    if isinstance(node.op, FromFront):  # what it changes is out of range before and after
+        flows[node.outputs[0]] = flows[node.inputs[0]]
+        return
     part = Trait.PART in traits
     if not part and Trait.KEEPS not in traits:
         return

@@ -191,6 +191,10 @@ class Op(Record):
         """
         return None
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        """Whether an integer result is certainly at least 0, given for which inputs that is certain."""
+        return bool(self.traits & (Trait.KEEPS | Trait.PART)) and Trait.PADS not in self.traits and all(inputs)
+
     def symbols(self) -> set[str]:
         """Names of dims among the attributes."""
         return set().union(*(_symbols(getattr(self, f.name)) for f in fields(self)))

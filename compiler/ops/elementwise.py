@@ -30,6 +30,9 @@ class Add(Elementwise):
     traits = COMMUTATIVE
     onnx = OnnxOp("Add")
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return all(inputs)
+
     def evaluate(self, a: Any, b: Any) -> Any:
         return a + b
 
@@ -58,6 +61,9 @@ class Mul(Elementwise):
     multiplications = 1
     traits = COMMUTATIVE
     onnx = OnnxOp("Mul")
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return all(inputs)
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return a * b
@@ -106,6 +112,9 @@ class FloorDiv(ZeroGradient):
 
     multiplications = 1
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return all(inputs)
+
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.floor(np.divide(a, b)) if np.asarray(a).dtype.kind == "f" else np.floor_divide(a, b)
 
@@ -129,6 +138,9 @@ class Mod(Elementwise):
     """
 
     multiplications, additions = 2, 1
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return inputs[1]
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.mod(a, b)
@@ -155,6 +167,9 @@ class Maximum(Elementwise):
     traits = COMMUTATIVE
     onnx = OnnxOp("Max")
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return any(inputs)
+
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.maximum(a, b)
 
@@ -170,6 +185,9 @@ class Minimum(Elementwise):
     traits = COMMUTATIVE
     onnx = OnnxOp("Min")
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return all(inputs)
+
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.minimum(a, b)
 
@@ -183,6 +201,9 @@ class Abs(Elementwise):
     """``|x|``, with derivative 0 at 0."""
 
     onnx = OnnxOp("Abs")
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return True
 
     def evaluate(self, x: Any) -> Any:
         return np.abs(x)
@@ -302,6 +323,9 @@ class Where(Op):
 
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return one_place(places)
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return all(inputs[1:])
 
     def evaluate(self, condition: Any, a: Any, b: Any) -> Any:
         return np.where(condition, a, b)

@@ -1,7 +1,8 @@
 """Reading and writing by tensors of indices.
 
-An index may be negative, and then counts from the end. One out of range is an error in NumPy and on onnxruntime's CPU
-provider; CUDA does not look. What this module does not do: slices between static bounds (``slicing``).
+To the ops a negative index counts from the end, as in ONNX. ``from_front`` makes it one that is out of range, as it is
+in the language: that is an error in NumPy and on onnxruntime's CPU provider, and CUDA does not look. What this
+module does not do: slices between static bounds (``slicing``).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim
-from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, Places, TypeProblem, register
+from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, Places, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
 from .checks import check_same_shape, one_place
 from .compare import logical_and
 from .elementwise import maximum, minimum, where
-from .shape import broadcast_to, move_axis, normal_axis, transpose, unsqueeze, zeros_like
+from .shape import Constant, broadcast_to, constant, move_axis, normal_axis, transpose, unsqueeze, zeros_like
 from .sizes import dim_value, iota
 
 
@@ -57,6 +58,9 @@ class Gather(Op):
 
     def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
         return {1: _along(inputs[0], self.axis)}
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return inputs[0]
 
     def evaluate(self, x: Any, indices: Any) -> Any:
         return np.take(x, indices, axis=self.axis)
@@ -172,6 +176,45 @@ def _check_lines(op: str, axis: int, x: TensorType, indices: TensorType) -> None
 
 
 @register
+class FromFront(Op):
+    """An index where it is at least 0; ``size``, which is out of range, where it is negative.
+
+    Measured in front of a Gather of 64 numbers from 10,000 rows: 13 us become 23 for 256 indices, and 74 become 87 for
+    4,096. NaN in the rows in place of an error, by Where over the result, took 33 and 2,500.
+    """
+
+    traits = Trait.PURE | Trait.KEEPS
+    size: Dim = ONE
+
+    def infer(self, indices: TensorType) -> TensorType:
+        _check_indices(self.name, indices, 0)
+        return indices
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return True
+
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return not self.size.symbols()  # which may be the number of examples
+
+    def evaluate(self, indices: Any) -> Any:
+        return np.where(indices < 0, np.asarray(self.size.evaluate({}), indices.dtype), indices)
+
+    def vjp(self, dy: Value, y: Value, indices: Value) -> tuple[Value | None, ...]:
+        return (None,)
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        (indices,), dtype = inputs, types[0].dtype
+        if (size := self.size.constant) is not None:
+            end = emit.constant(np.asarray(size), dtype)
+        else:
+            end = emit.node("Squeeze", emit.dims([self.size]))
+            end = end if dtype is DType.i64 else emit.node("Cast", end, to=dtype)
+        return emit.node("Where", emit.node("Less", indices, emit.constant(np.asarray(0), dtype)), end, indices)
+
+
+@register
 class OneHot(Op):
     """1 at the index along a new last axis of size ``depth``, 0 elsewhere; all 0 for an index out of range, -1 too.
 
@@ -211,6 +254,25 @@ class OneHot(Op):
             return emit.constant(np.arange(depth))
         end = emit.node("Squeeze", emit.dims([self.depth]))
         return emit.node("Range", emit.constant(np.asarray(0)), end, emit.constant(np.asarray(1)))
+
+
+def from_front(indices: Value, size: Dim) -> Value:
+    """Indices into an axis of this size, of which none counts from the end but those written as numbers."""
+    builder = current_builder()
+    if all(dim.constant is not None for dim in indices.shape):
+        made = next((node.op for node in reversed(builder.nodes) if indices in node.outputs), None)
+        if isinstance(made, Constant):
+            return _counted(indices, made.array, size)
+    return builder.add(FromFront(size), indices)
+
+
+def _counted(indices: Value, numbers: Any, size: Dim) -> Value:
+    """Known indices, counted from the front."""
+    if not (numbers < 0).any():
+        return indices
+    if size.constant is not None:
+        return constant(np.where(numbers < 0, numbers + size.constant, numbers), indices.type.dtype)
+    return where(indices < 0, indices + dim_value(size, indices.type.dtype), indices)
 
 
 def gather(x: Value, indices: Value, axis: int) -> Value:

@@ -273,6 +273,9 @@ class ExtremePlace(Op):
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return places[0] != self.axis
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return True
+
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
         return (None,)
 

@@ -64,6 +64,9 @@ class Constant(Op):
     def infer(self) -> TensorType:
         return TensorType(self.dtype, tuple(Dim.of(n) for n in self.shape))
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return bool((self.array >= 0).all())
+
     def evaluate(self) -> Any:
         return self.array
 

@@ -27,6 +27,9 @@ class DimValue(Op):
     def infer(self) -> TensorType:
         return TensorType(DType.i64, ())
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return True
+
     def evaluate(self) -> Any:
         return np.asarray(self.dim.evaluate({}), np.int64)
 
@@ -49,6 +52,9 @@ class Iota(Op):
 
     def infer(self) -> TensorType:
         return TensorType(DType.i64, (self.length,))
+
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return True
 
     def evaluate(self) -> Any:
         return np.arange(self.length.evaluate({}))

@@ -59,6 +59,9 @@ class TopK(Op):
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
         return places[0] != self.axis
 
+    def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
+        return result == 1 or inputs[0]
+
     def evaluate(self, x: Any) -> Any:
         rising = np.argsort(np.flip(x, self.axis) if self.largest else x, axis=self.axis, kind="stable")
         order = np.flip(x.shape[self.axis] - 1 - rising, self.axis) if self.largest else rising

@@ -13,6 +13,7 @@ from archonnx.compiler.ir.verify import verify
 from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .fold import fold
+from .indices import INDICES
 from .rewrite import Rewrite
 from .simplify import ARITHMETIC
 from .views import VIEWS
@@ -64,7 +65,7 @@ class Pipeline:
 def standard_passes() -> tuple[Pass, ...]:
     """What every graph goes through before export."""
     merge = CommonSubexpressions()
-    return merge, Rewrite((fold, *VIEWS, *ARITHMETIC), name="simplify"), merge, DeadCode()
+    return merge, Rewrite((fold, *VIEWS, *ARITHMETIC, *INDICES), name="simplify"), merge, DeadCode()
 
 
 def optimise(graph: Graph, *, verify: bool = False, observer: Observer | None = None) -> Graph:

@@ -19,8 +19,9 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram, TrainStep
-from archonnx.compiler.ranges import field_ranges, merged
+from archonnx.compiler.ranges import field_ranges, merged, trusting
 from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.grammar.record import replace
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
 from archonnx.runtime.data.ranges import RangeCheck
@@ -91,7 +92,8 @@ class Trainer:
         def steps_with(rates: bool) -> tuple[TrainStep, ...]:
             if program is None:
                 return ()
-            return train_steps(model, program, total, per_epoch, watch=watch, rates=rates)
+            made = train_steps(model, program, total, per_epoch, watch=watch, rates=rates)
+            return tuple(replace(step, graph=trusting(step.graph, step.fields)) for step in made)
 
         steps = steps_with(False)
         given = parameters or {}
@@ -329,7 +331,7 @@ class Function:
         self._in_range = RangeCheck(ranges, self.types)
         self._sizes = dim_arguments(self.types, (value.type for value in graph.values()))
         self._draws = SEED in graph.inputs, STEP in graph.inputs
-        self._graph = graph
+        self._graph = trusting(graph, self.types)
         self._session: Session | None = None
 
     def __call__(

@@ -231,6 +231,8 @@ def of_indices(draw: Draw, kind: type[Op]) -> Trial:
     axis, x = draw(st.integers(0, len(dims) - 1)), reals(draw, dims)
     if kind is index.OneHot:
         return Trial(index.OneHot(Dim.of(3)), (integers(draw, count, 0, 3),))
+    if kind is index.FromFront:
+        return Trial(index.FromFront(Dim.of(3)), (integers(draw, count, -3, 3),))
     if kind is index.Gather:
         return Trial(index.Gather(axis), (x, integers(draw, count[:2], -dims[axis], dims[axis])))
     if kind is index.ScatterAdd:

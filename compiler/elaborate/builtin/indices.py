@@ -38,25 +38,29 @@ def flip(frame: Frame, x: Tensor, *, axis: int) -> Value:
 @builtin
 def gather(frame: Frame, x: Tensor, indices: Tensor, *, axis: int = 0) -> Value:
     """Slices of ``x`` along an axis at integer positions; out of range is an error when the model runs."""
-    return index.gather(x, indices, axis_of(x, axis))
+    place = axis_of(x, axis)
+    return index.gather(x, index.from_front(indices, x.shape[place]), place)
 
 
 @builtin
 def take_along_axis(frame: Frame, x: Tensor, indices: Tensor, *, axis: int) -> Value:
     """``x[indices[i, j], j]`` for axis 0 of a matrix, and so on: each index reads along its own line of ``x``."""
-    return index.gather_elements(x, indices, axis_of(x, axis))
+    place = axis_of(x, axis)
+    return index.gather_elements(x, index.from_front(indices, x.shape[place]), place)
 
 
 @builtin
 def scatter_add(frame: Frame, x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Value:
     """``x`` with ``updates`` added where ``gather(x, indices)`` reads, along an axis; what meets there adds up."""
-    return index.scatter_add(x, indices, updates, axis_of(x, axis))
+    place = axis_of(x, axis)
+    return index.scatter_add(x, index.from_front(indices, x.shape[place]), updates, place)
 
 
 @builtin
 def scatter_add_along_axis(frame: Frame, x: Tensor, indices: Tensor, updates: Tensor, *, axis: int) -> Value:
     """``x`` with ``updates`` added where ``take_along_axis(x, indices)`` reads; what meets there adds up."""
-    return index.scatter_elements_add(x, indices, updates, axis_of(x, axis))
+    place = axis_of(x, axis)
+    return index.scatter_elements_add(x, index.from_front(indices, x.shape[place]), updates, place)
 
 
 @builtin

@@ -14,7 +14,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.index import gather
+from archonnx.compiler.ops.index import from_front, gather
 from archonnx.compiler.ops.shape import unsqueeze
 from archonnx.compiler.ops.sizes import dim_value, iota
 from archonnx.compiler.ops.slicing import slice_axis, take_at
@@ -89,7 +89,7 @@ def index_tensor(frame: Frame, expr: ast.Index, value: Value) -> Value:
                     )
                 gathered = True
                 _check_indices(position, subscript)
-                value = gather(value, position, axis)
+                value = gather(value, from_front(position, value.shape[axis]), axis)
                 axis += position.rank
             else:
                 value = _take(frame, value, axis, position, subscript)
@@ -132,7 +132,7 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
     """One position along an axis, which goes away."""
     if isinstance(position, Value):
         _check_indices(position, subscript)
-        return gather(value, position, axis)
+        return gather(value, from_front(position, value.shape[axis]), axis)
     if isinstance(position, Dim):
         return gather(value, dim_value(position), axis)
     if not is_whole(position):
@@ -222,4 +222,4 @@ def _window(frame: Frame, value: Value, axis: int, subscript: ast.Slice, start: 
             help="write `x[i:i+4]`: the same start on both sides, plus an int",
         )
     _check_indices(start, subscript)
-    return gather(value, start + iota(length, start.type.dtype), axis)
+    return gather(value, from_front(start + iota(length, start.type.dtype), value.shape[axis]), axis)

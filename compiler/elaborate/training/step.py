@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from archonnx.compiler.autodiff import gradient_ends
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.place import Call, Place
 from archonnx.compiler.elaborate.core.values import Configured, Given, OpenSchedule, OptimizerType, Slot, describe
@@ -37,6 +38,9 @@ from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.record import Record
 from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Span
+
+ENDS = 3
+"""So many places at which a gradient ends are shown."""
 
 
 class Objective(Record):
@@ -180,7 +184,7 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
         found = zip(slots, _gradients(work, objective.loss, slots), strict=True)
         reached = {slot: g for slot, g in found if g is not None}
         if not reached:
-            fail("AX0405", f"loss `{objective.loss}` does not depend on any parameter that could change", span)
+            _fail_unreached(work, objective.loss, slots, span)
         for slot in reached:
             if slot in step.changed:
                 fail(
@@ -198,6 +202,27 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
             _update_parameter(step, objective, optimizer, slot, g, t)
+
+
+def _fail_unreached(work: Elaboration, loss: str, slots: Sequence[Slot], span: Span) -> NoReturn:
+    """The diagnostic for a loss whose gradient reaches no parameter."""
+    value, _ = work.losses[loss]
+    ends = gradient_ends(work.build.builder, value, [work.build.parameters[slot] for slot in slots])
+    if not ends:
+        fail("AX0405", f"loss `{loss}` does not depend on any parameter that could change", span)
+    names = list(dict.fromkeys(node.origin.what for node in ends))
+    places = {node.origin.place: node.origin for node in ends if node.origin.place is not None}
+    fail(
+        "AX0405",
+        f"no gradient of loss `{loss}` reaches a parameter: it ends at {' and '.join(names[:ENDS])}",
+        span,
+        others=[
+            Label(place, f"{origin.what} passes no gradient on" + (f", in {origin.used}" if origin.use else ""))
+            for place, origin in list(places.items())[:ENDS]
+        ],
+        help="minimise something that has a slope, and make this a `metric`; `straight_through(hard, soft)` gives what "
+        "jumps the gradient of something else",
+    )
 
 
 def clip_by_value(gradients: Sequence[Value], limit: float) -> list[Value]:

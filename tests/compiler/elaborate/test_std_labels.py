@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ops.index import FromFront
+from archonnx.compiler.passes.manager import optimise
 from tests.support.elaborated import model, program
 from tests.support.pointwise import run
 
@@ -78,7 +80,7 @@ READS = {
 
 @pytest.mark.parametrize("where", ["numpy", "onnxruntime"])
 @pytest.mark.parametrize("call", READS)
-def test_a_negative_index_counts_from_the_end_and_one_out_of_range_is_an_error(call: str, where: str) -> None:
+def test_an_index_out_of_range_is_an_error_on_both_sides(call: str, where: str) -> None:
     graph = program(model(f"output y = {call}", f"{READS[call]}; k: i64[n]")).infer
 
     def at(indices: list[int]) -> Any:
@@ -86,10 +88,53 @@ def test_a_negative_index_counts_from_the_end_and_one_out_of_range_is_an_error(c
         t = np.array([1.0, 2.0, 4.0])[: len(indices) if "n" in map(str, shape) else 3]
         return run(graph, {"t": t.reshape([1, 3]) if len(shape) == 2 else t, "k": np.array(indices)}, where)["y"]
 
-    np.testing.assert_array_equal(at([-1, -3]), at([2, 0]))
-    for index in (3, -4):
+    assert np.isfinite(at([2, 0])).all()
+    for index in (3, -1, -3, -4, 2**40, -(2**40)):
         with pytest.raises(Exception, match=r"[Oo]ut of|invalid indice"):
             at([index, 0])
+
+
+WRITTEN = {
+    "gather(t, -1)": [4.0],
+    "gather(t, tensor([-1, -3, 1]))": [4.0, 1.0, 2.0],
+    "t[tensor([-2])]": [2.0],
+    "take_along_axis(t, tensor([-1, 0]), axis=0)": [4.0, 1.0],
+    "scatter_add(zeros([n]), tensor([-1]), tensor([5.0]))": [0.0, 0.0, 5.0],
+    "t[-1]": [4.0],
+}
+"""Negative indices that a spec writes as numbers: they count from the end."""
+
+
+@pytest.mark.parametrize("where", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("size", ["3", "n"])
+@pytest.mark.parametrize("call", WRITTEN)
+def test_a_negative_index_that_is_written_counts_from_the_end(call: str, size: str, where: str) -> None:
+    call = call.replace("[n]", f"[{size}]")
+    graph = program(model(f"assert {size} >= 3\noutput y = {call}", f"t: [{size}]")).infer
+    found = run(graph, {"t": np.array([1.0, 2.0, 4.0])}, where)["y"]
+    np.testing.assert_array_equal(np.ravel(found), WRITTEN[call.replace("[3]", "[n]")])
+
+
+NOT_NEGATIVE = {
+    "gather(t, max(k, 0))": True,
+    "t[k % 3]": True,
+    "t[argmax(x, axis=0)]": True,
+    "t[i64(x > 0)]": True,
+    "t[top_k(x, 1, axis=0).indices]": True,
+    "t[(arange(B) + 2) // 2]": True,
+    "t[where(k > 2, 1, 0)]": True,
+    "t[k]": False,
+    "t[-k]": False,
+    "t[k - 1]": False,
+    "t[k % -3]": False,
+    "t[i64(floor(x))]": False,
+}
+
+
+@pytest.mark.parametrize("call", NOT_NEGATIVE)
+def test_an_index_is_looked_at_unless_it_is_certainly_not_negative(call: str) -> None:
+    graph = optimise(program(model(f"assert B >= 1\noutput y = {call}", "x: [B]; k: i64[B]; t: [3]")).infer)
+    assert any(isinstance(node.op, FromFront) for node in graph.nodes) is not NOT_NEGATIVE[call]
 
 
 ZERO_TIMES_INFINITY = {

@@ -17,7 +17,8 @@ from tests.support.op_trials import FAMILIES, Trial, trials
 EXAMPLES = 5
 FAMILY = {name: kind.__module__.rpartition(".")[2] for name, kind in registry().items()}
 NO_SLOPE = {name for name, family in FAMILY.items() if family in ("compare", "random")} | {
-    "arg_max", "arg_min", "constant", "dim_value", "iota", "one_hot", "reduce_all", "reduce_any", "stop_gradient",
+    "arg_max", "arg_min", "constant", "dim_value", "from_front", "iota", "one_hot", "reduce_all", "reduce_any",
+    "stop_gradient",
 }  # fmt: skip
 """They take no floats, give none, or say that no gradient shall pass."""
 
