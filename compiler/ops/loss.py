@@ -91,6 +91,14 @@ class ClassCheck(Op):
 
     def infer(self, x: TensorType, label: TensorType, known: TensorType) -> TensorType:
         check_float(self.name, x=x)
+        if self.classes == ONE:
+            raise TypeProblem(
+                "AX0330",
+                "there is one class alone, so that nothing can be learned of labels",
+                operands=(),
+                help="give each class a score of its own, as with `Dense(2)`; one score for yes or no is judged by "
+                "`bce_logits(score, float(label))`",
+            )
         for position, given in enumerate((label, known), 1):
             if given.dtype is not DType.i64:
                 raise TypeProblem("AX0303", f"labels are i64, not {given.dtype}", operands=(position,))

@@ -65,7 +65,7 @@ class Constant(Op):
         return TensorType(self.dtype, tuple(Dim.of(n) for n in self.shape))
 
     def never_negative(self, inputs: Sequence[bool], result: int) -> bool:
-        return bool((self.array >= 0).all())
+        return not np.less(self.array, 0).any()
 
     def evaluate(self) -> Any:
         return self.array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ops.loss import ClassCheck, CrossEntropy
 
 from .op_cases import Case, arg
@@ -18,6 +19,6 @@ CASES = (
         gradient=False,
         tolerance=1e-3,
     ),
-    Case(ClassCheck(), (arg("f32", "B"), RIGHT, RIGHT), smooth=False),
-    Case(ClassCheck(), (arg("f32", "B"), RIGHT, arg("i64", "B", low=0, high=2)), smooth=False, gradient=False),
+    Case(ClassCheck(Dim.of(3)), (arg("f32", "B"), RIGHT, RIGHT), smooth=False),
+    Case(ClassCheck(Dim.of(3)), (arg("f32", "B"), RIGHT, arg("i64", "B", low=0, high=2)), smooth=False, gradient=False),
 )

@@ -154,7 +154,7 @@ def of_losses(draw: Draw, kind: type[Op]) -> Trial:
     dims = nonempty(draw)
     if kind is loss.ClassCheck:
         label = integers(draw, dims, 0, 3)
-        return Trial(kind(), (reals(draw, dims), label, label))
+        return Trial(kind(Dim.of(3)), (reals(draw, dims), label, label))
     assert kind is loss.CrossEntropy
     return Trial(kind(), (reals(draw, dims), integers(draw, dims[:-1], 0, dims[-1])))
 

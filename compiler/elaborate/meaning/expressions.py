@@ -20,6 +20,8 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
+from .pairs import check_pairs
+
 
 @form(ast.Number, ast.String, ast.Constant)
 def _literal(frame: Frame, expr: ast.Number | ast.String | ast.Constant, hint: str | None) -> Any:
@@ -156,6 +158,8 @@ def _tensor_binary(frame: Frame, expr: ast.Binary, left: Any, right: Any) -> Val
         if not isinstance(value, Value | bool | int | float | Dim):
             fail("AX0306", f"`{expr.op}` joins tensors and numbers, and this is {describe(value)}", operand.span)
     with frame.at(expr.span, f"`{expr.op}`"), problems(frame, expr.op_span, operands, [left, right]):
+        if expr.op != "@" and isinstance(left, Value) and isinstance(right, Value):
+            check_pairs(expr, left, right)
         try:
             return tensor_binary(frame, expr.op, left, right)
         except TypeProblem as problem:
