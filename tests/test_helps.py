@@ -28,8 +28,8 @@ CALL = re.compile(r"(?<![\w.}])([A-Za-z_]\w*)\(")
 
 OF_PROGRAMS = {"generate", "run", "choice", "intrange", "uniform", "loguniform"}
 """What only `train` and `search` blocks call."""
-NOT_OURS = {"NAME", "f", "n", "list"}
-"""Names that stand for any, and a call in Python."""
+NOT_OURS = {"NAME", "f", "n", "list", "Trainer", "compile"}
+"""Names that stand for any, and calls in Python."""
 
 
 def names() -> set[str]:
