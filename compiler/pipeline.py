@@ -234,6 +234,11 @@ def feeding(
     return elaborate_feeding(_scope(model.spec, Report()), asked)
 
 
+def model_arguments(spec: Spec) -> list[str]:
+    """The names of the arguments that the model of a spec takes."""
+    return [parameter.name for parameter in _model(spec).parameters]
+
+
 def deciding_programs(spec: Spec) -> list[TrainProgram]:
     """The programs of a spec whose data decides arguments of its model, without the statements that train."""
     model, report = _model(spec), Report()

@@ -285,6 +285,11 @@ class TrainProgram(Record):
     whole: frozenset[str] = frozenset()
     """Fields that every batch gets as they are: their first axis does not count examples."""
 
+    @property
+    def data(self) -> str:
+        """The name under which it reads its data."""
+        return self.source.name if self.source is not None else "data"
+
     def __repr__(self) -> str:
         return f"<train program `{self.name or 'train'}`: {len(self.steps or ())} steps>"
 

@@ -44,7 +44,7 @@ def load_source(
         base: the folder of the spec; files are looked for there and may not lie outside it.
         seed: for sources that draw.
         given: what stands for what the source names: a file or folder, which may lie anywhere and be of another format,
-            a frame, or arrays by name.
+            a frame, arrays by name, or what is loaded already.
         kinds: kinds of columns in an earlier reading (``Loaded.kinds``), which must hold now; a column that is not
             there is not among the fields.
         settled: what an earlier reading found out (``Loaded.settled``).
@@ -62,6 +62,13 @@ def load_source(
     return _load(source.kind, arguments, place, rows)
 
 
+def load_given(given: Any, base: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
+    """What is given where no spec names a source: a path, a frame, arrays by name, or what is loaded already."""
+    if isinstance(given, str | Path):
+        return load_file(Path(given), kinds)
+    return numbered(_in_memory(given, {}, Place(base, None, None, kinds or {})))
+
+
 def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
     """What a file or a folder holds that no spec names, by its suffix; see ``load_source``."""
     return _load("", {}, Place(path.parent, None, path, kinds or {}))
@@ -73,7 +80,9 @@ def _drawn(graph: Graph, seed: int, arguments: Mapping[str, Any], place: Place) 
 
 
 def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place) -> Loaded:
-    """A frame, or arrays by name."""
+    """A frame, arrays by name, or what is loaded already."""
+    if isinstance(given, Loaded):
+        return given
     if isinstance(given, Mapping):
         return from_arrays(given, place.kinds)
     return from_frame(given, arguments.get("target"), place.kinds, columns=arguments.get("columns"))

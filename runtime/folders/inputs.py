@@ -20,7 +20,7 @@ from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
-from archonnx.runtime.data.sources import load_source
+from archonnx.runtime.data.sources import load_given, load_source
 from archonnx.runtime.data.tables import stacked
 from archonnx.runtime.training.preparing import spans_of
 
@@ -72,8 +72,9 @@ class InputReader:
             keep: columns that are wanted besides.
         """
         source, memory = self._program.source, self._memory
-        assert source is not None
         given = self._by_columns(given) if isinstance(given, Mapping) else given
+        if source is None:
+            return self.of(load_given(given, self._base, memory.kinds), wanted, keep)
         targets = any(self._model.fields[name].target for name in wanted)
         loaded = load_source(
             source, self._base, given=given, kinds=memory.kinds, settled=memory.settled, targets=targets

@@ -275,7 +275,7 @@ class Run:
     def _sources(self) -> dict[str, Path]:
         """What took the place of the data that the spec names; SpecError if it was in memory."""
         memory = self.memory
-        if memory is None or memory.replaced is None or self._program.source is None:
+        if memory is None or memory.replaced is None:
             return {}
         if not memory.replaced:
             fail(
@@ -284,7 +284,7 @@ class Run:
                 None,
                 help="give it again: `run.measure(data=frame)`, or `eval RUN --data FILE`",
             )
-        return {self._program.source.name: Path(memory.replaced)}
+        return {self._program.data: Path(memory.replaced)}
 
     def _part(self, on: PartName, changed: bool = False) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""

@@ -26,7 +26,7 @@ from archonnx.runtime.data.memory import Memory, changes
 from archonnx.runtime.data.parts import Indices, Parts, share_out
 from archonnx.runtime.data.parts import check_rows as check_parts
 from archonnx.runtime.data.ranges import Given, check_set
-from archonnx.runtime.data.sources import load_source
+from archonnx.runtime.data.sources import load_given, load_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class DataChoice:
     """What takes the place of the data that a spec names.
 
     Attributes:
-        sources: a path, a frame or arrays by name, for a source by its name (``data``); nothing of them lies in the
-            folder of the spec.
+        sources: a path, a frame, arrays by name, or what is loaded already, for a source by its name (``data``);
+            nothing of them lies in the folder of the spec.
         changed: whether a run goes on although its data is not what it was.
     """
 
@@ -87,6 +87,11 @@ def load_data(
         choice: what takes the place of that.
         known: what a run remembers of it.
     """
+    sources = (choice or DataChoice()).sources
+    kinds, settled = (known.kinds, known.settled) if known is not None else (None, None)
+    given = sources.get(program.data)
+    if program.source is None and given is not None:
+        return load_given(given, base, kinds)
     if program.source is None:
         fail(
             "AX0615",
@@ -94,8 +99,6 @@ def load_data(
             program.span,
             help='add a source, as in `data = sklearn("digits")`',
         )
-    given = (choice or DataChoice()).sources.get(program.source.name)
-    kinds, settled = (known.kinds, known.settled) if known is not None else (None, None)
     return load_source(program.source, base, settings.seed, given=given, kinds=kinds, settled=settled)
 
 

@@ -114,6 +114,7 @@ def run_programs(
     watch: bool = False,
     start: Sequence[Transfer] = (),
     data: DataChoice | None = None,
+    measured: bool = True,
 ) -> list[Trained]:
     """Run every train program in order.
 
@@ -129,6 +130,7 @@ def run_programs(
         watch: whether every epoch reports the norms of gradients and updates.
         start: weights of other runs, for every program that does not start from an earlier one.
         data: what takes the place of the data that the spec names.
+        measured: whether the parts are measured at the end.
     """
     programs = _chosen(model, only)
     settings = [_settings(program, changes or {}) for program in programs]
@@ -137,9 +139,8 @@ def run_programs(
     for number in range(len(done), len(programs)):
         program = programs[number]
         told.program(label(program), number + 1, len(programs))
-        runner = _Runner(
-            model, program, settings[number], base, options or SessionOptions(), told, watch, tuple(start), data
-        )
+        how = options or SessionOptions()
+        runner = _Runner(model, program, settings[number], base, how, told, watch, tuple(start), data, measured)
         under_way = state if state is not None and state.program is program else None
         done.append(runner.run(done, under_way, keep))
         if done[-1].outcome.reason == "interrupted":
@@ -216,13 +217,14 @@ class _Runner:
     weights: Sequence[Transfer]
     """Of other runs, to start with; they count for more than those that the settings name."""
     choice: DataChoice | None = None
+    measured: bool = True
 
     def run(self, done: Sequence[Trained], state: State | None, keep: Callable[[State], None] | None) -> Trained:
         """Run it after the others, or take it up again."""
         start = self._start(done) if state is None else Start()
         known = state.memory if state is not None else None
         data = prepare(self.model, self.program, self.settings, self.base, None, self.choice, known)
-        replaced = self.choice.replaced(self.program.source.name) if self.choice and self.program.source else None
+        replaced = self.choice.replaced(self.program.data) if self.choice else None
         memory = Memory.of(data.loaded, data.feeding, data.fitted, together=bool(self.program.whole), replaced=replaced)
         for line in (*start.lines(), *data.loaded.notes, *([data.note] if data.note is not None else [])):
             self.observer.opening(line)
@@ -255,7 +257,7 @@ class _Runner:
         )
         if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
             keep(state_at(outcome.snapshot))  # measuring takes time; somebody is impatient
-        metrics = self._measured(trainer, data)
+        metrics = self._measured(trainer, data) if self.measured else {}
         return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started, memory)
 
     def _measured(self, trainer: Trainer, data: Prepared) -> dict[str, Mapping[str, float]]:
