@@ -28,7 +28,7 @@ from .ir.origin import Origin
 from .ir.parts import cut, inline
 from .ir.types import DType, TensorType
 from .ir.value import Value
-from .ops.compare import equal, is_nan, less, logical_and, logical_or, not_equal
+from .ops.compare import equal, is_nan, less, logical_and, logical_not, logical_or, not_equal
 from .ops.elementwise import cast, where
 from .ops.index import Gather, gather
 from .ops.reduce import argmax, reduce_any
@@ -108,7 +108,7 @@ def raw_graph(model: ModelProgram, feeding: Feeding, entering: Mapping[str, Ente
     rows, sizes = _sizes(fields, fed)
     feed = bind(cut("feed", feeding.feed.nodes, feeding.feed.inputs, fed), {ROWS: rows})
     infer = bind(model.infer, sizes)
-    inputs = _Inputs(feeding, Dim.of(rows), entering, {*infer.outputs, SEED, STEP})
+    inputs = _Inputs(feeding, Dim.of(rows), entering, {*infer.outputs, *({SEED, STEP} & {*infer.inputs})})
     builder = Builder()
     with assuming(infer.facts), builder.active():
         given = [inputs.of(name, value.type) for name, value in feed.inputs.items()]
@@ -306,7 +306,7 @@ class _Checks:
         ranges = [r for r in self._ranges if r.field == field.name and not _holds(r, below)]
         masks += [_outside(made, r) for r in ranges if r.selection is None]
         if masks and not dtype.is_float:
-            made = where(reduce(logical_or, masks), constant(np.array(0), dtype), made)
+            made = _cleared(made, reduce(logical_or, masks))
         parts = [_outside(_selected(r, made), r) for r in ranges if r.selection is not None]
         self._bad[field.name] = [*bad, *(self._by_row(mask) for mask in (*masks, *parts))]
         return made
@@ -346,6 +346,15 @@ def mark(dtype: DType) -> float | int | None:
         return np.nan
     least = int(np.iinfo(np.dtype(dtype.numpy.name)).min) if dtype.is_integer else 0
     return least if least < 0 else None
+
+
+def _cleared(value: Value, mask: Value) -> Value:
+    """0 or false where the mask is true; onnxruntime has no `Where` of truth values, nor of u64."""
+    dtype = value.type.dtype
+    if dtype is DType.bool:
+        return logical_and(value, logical_not(mask))
+    held = DType.i64 if dtype is DType.u64 else dtype
+    return cast(where(mask, constant(np.array(0), held), cast(value, held)), dtype)
 
 
 def _misfits(value: Value, dtype: DType) -> list[Value]:

@@ -210,7 +210,7 @@ def as_onnx(
     assumed = artifact.assumptions if artifact.kind == "entry" else of_graph(graph, artifact.assumptions)
     taken = field_ranges(graph, graph.inputs)
     fixed = dict(weights or {})
-    if not artifact.trains:
+    if not artifact.trains and STEP in graph.inputs and graph.inputs[STEP].rank == 0:  # not a column of that name
         fixed[STEP] = np.array(EVALUATION_STEP, np.int64)
     return export(
         graph,

@@ -121,7 +121,7 @@ class RawExport:
         """SpecError unless a file gives what the run does."""
         handle = open_session(file, self.options).handle
         if any(one.name == SEED for one in handle.get_inputs()):
-            given = given | {SEED: np.array(0, np.int64)}
+            given = {SEED: np.array(0, np.int64), **given}  # a column may have its name
         names = [one.name for one in handle.get_outputs()]
         try:
             made = dict(zip(names, handle.run(names, given), strict=True))

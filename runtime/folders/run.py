@@ -336,6 +336,8 @@ class Run:
         model, program, memory = self._elaborated, self._program, self.memory
         if memory is None:
             fail("AX0611", f"{self.path} does not remember its data, and cannot be exported with its feed", None)
+        if path.resolve() == self.model_path.resolve():
+            fail("AX0616", f"{path} is the model of the run, which takes its fields", None, help="choose another file")
         about = {
             "classes": {name: list(names) for name, names in self.classes.items()},
             "metrics": self.record["metrics"],

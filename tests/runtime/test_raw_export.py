@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 from typer.testing import CliRunner
 
 from archonnx.cli.app import app
@@ -94,6 +95,25 @@ def test_texts_take_one_operator_of_ai_onnx_ml_and_nothing_else_does(table: Case
     assert {entry.domain for entry in model.opset_import} == {"", "ai.onnx.ml"}
 
 
+def test_the_operators_mean_what_onnx_says_they_do(table: Case) -> None:
+    """The reference evaluator of ONNX is a runtime of its own."""
+    _, file, _ = table
+    columns = as_columns([*people(4, 6), *people(5, 2, plan="c")])
+    wanted = outputs(file, columns)
+    made = ReferenceEvaluator(str(file)).run(None, {name: np.asarray(columns[name]) for name in types(file)})
+    alike(dict(zip(wanted, made, strict=True)), wanted)
+
+
+def test_large_weights_lie_beside_the_file(table: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, file, _ = table
+    monkeypatch.setattr("archonnx.compiler.onnx_export.LARGE", 100)
+    monkeypatch.setattr("archonnx.compiler.onnx_export._SMALL", 16)
+    large = run.export(tmp_path / "large.onnx", raw=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.onnx", "large.onnx.data"]
+    columns = as_columns(people(3, 4))
+    alike(outputs(large, columns), outputs(file, columns))
+
+
 def test_the_metadata_say_what_the_file_takes_and_where_it_comes_from(table: Case) -> None:
     run, file, _ = table
     said = about(file)
@@ -168,6 +188,8 @@ def test_what_cannot_be_exported_says_why(table: Case, tmp_path: Path) -> None:
     assert refused(run, tmp_path / "no/m.onnx")[0] == "AX0616"
     assert refused(run, tmp_path / "m.onnx", opset=3)[0] == "AX0502"
     assert refused(run, tmp_path / "m.onnx", entry="sample")[0] == "AX0513"
+    with pytest.raises(SpecError, match="is the model of the run"):
+        run.export(run.model_path, raw=True)
     (run.path / "data.json").rename(tmp_path / "data.json")
     try:
         assert refused(Run(run.path), tmp_path / "m.onnx")[0] == "AX0611"

@@ -16,12 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archonnx.compiler.feeding import Encoding
-from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.types import TensorType
-from archonnx.compiler.ir.value import Value
-from archonnx.compiler.raw import looked_up
 from archonnx.runtime.folders.run import Run
 from tests.support.raw import (
     ARRAYS,
@@ -36,7 +30,6 @@ from tests.support.raw import (
     in_another_order,
     outputs,
     people,
-    refused,
     trained,
     types,
     write_csv,
@@ -313,53 +306,6 @@ def test_transformations_of_the_library_are_in_the_file(tmp_path: Path) -> None:
     run = trained(tmp_path, SHELF)
     new = rows(60)
     alike(outputs(exported(run), new), run.predict(written(tmp_path / "new.csv", new)))
-
-
-# ---------------------------------------------------------------- tables of integers
-
-
-@pytest.mark.parametrize("unknown", [False, True])
-@pytest.mark.parametrize(
-    "keys", [(), (4,), (0, 1, 2), (5, 3, 4), (-7, 10**15, 0), (LEAST, -LEAST - 1), tuple(range(3, 300, 2))]
-)
-def test_integers_are_numbered_as_a_dict_does(keys: tuple[int, ...], unknown: bool) -> None:
-    near = {number for key in keys for number in (key - 1, key, key + 1)} | {0, LEAST, -LEAST - 1}
-    values = np.array(sorted(number for number in near if LEAST <= number < 2**63), np.int64)
-    builder, x = Builder(), Value(TensorType.of("i64", "B"), "x")
-    with builder.active():
-        graph = builder.graph("g", {"x": x}, {"y": looked_up(x, Encoding("c", keys, unknown))})
-    table = {key: number for number, key in enumerate(keys)}
-    other = len(keys) if unknown else -1
-    np.testing.assert_array_equal(interpret(graph, {"x": values})["y"], [table.get(v, other) for v in values.tolist()])
-
-
-# ---------------------------------------------------------------- what has no rows of its own
-
-WHOLE = """
-model Whole():
-    input x: [B, 2]
-    input all: [N]
-    target y: [B]
-    output guess = (x |> Dense(1))[:, 0] + mean(all)
-    loss l = mse(guess, y)
-
-train:
-    data = npz("a.npz")
-    feed whole all = data.y
-    epochs = 1
-    batch_size = 8
-    minimize l with sgd(lr=0.1)
-"""
-FIXED = WHOLE.replace("B", "8").replace("[N]", "[8]").replace("feed whole", "feed")
-"""The spec itself says how many rows there are."""
-
-
-@pytest.mark.parametrize(("spec", "why"), [(WHOLE, "fed whole"), (FIXED, "has a fixed number of rows")])
-def test_what_has_no_rows_of_its_own_is_not_fed_by_rows(spec: str, why: str, tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", x=np.ones((8, 2), np.float32), y=np.ones(8, np.float32))
-    code, headline = refused(trained(tmp_path, spec), tmp_path / "m.onnx")
-    assert code == "AX0513"
-    assert why in headline
 
 
 # ---------------------------------------------------------------- another runtime
