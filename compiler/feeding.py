@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from archonnx.grammar.diagnostics import Diagnostic
 from archonnx.grammar.record import Record
 
-from .ir.graph import Graph, Node, needed
+from .ir.graph import Graph, needed
 from .ir.types import TensorType
 from .ir.value import Value
 
@@ -114,29 +114,17 @@ def cut(graph: Graph, encodings: Mapping[str, Encoding], names: Mapping[Value, s
     Returns:
         The two graphs; ``numbered`` and ``sizes`` are empty.
     """
-    dependent = set(graph.inputs.values())
+    rowless = _rowless(graph)
+    rest = [node for node in graph.nodes if rowless.keys().isdisjoint(node.outputs)]
+    nodes = tuple(needed(rest, graph.outputs.values()))
+    read = {*graph.outputs.values(), *(value for node in nodes for value in node.inputs)}
     statistics: dict[str, Value] = {}
-    of_rows: list[Node] = []
-
-    def keep(value: Value) -> None:
-        if value in dependent and not _has_rows(value) and value not in statistics.values():
+    for value in rowless:
+        if value in read or value in names:
             statistics[_free(names.get(value) or "statistic", (*graph.inputs, *statistics))] = value
-
-    for node in graph.nodes:
-        if ROWS not in node.op.symbols() and dependent.isdisjoint(node.inputs):
-            continue
-        dependent.update(node.outputs)
-        if any(map(_has_rows, node.outputs)):
-            of_rows.append(node)
-            for value in node.inputs:
-                keep(value)
-    for value in graph.outputs.values():
-        keep(value)
     learned = set(statistics.values())
-    fit = Graph("fit", graph.inputs, tuple(needed(graph.nodes, statistics.values())), statistics)
-    rest = [node for node in graph.nodes if learned.isdisjoint(node.outputs)]
-    inputs = {**graph.inputs, **statistics}
-    feed = Graph("feed", inputs, tuple(needed(rest, graph.outputs.values())), graph.outputs)
+    fit = Graph("fit", graph.inputs, tuple(needed(graph.nodes, learned)), statistics)
+    feed = Graph("feed", {**graph.inputs, **statistics}, nodes, graph.outputs)
     direct = Graph("feed", graph.inputs, feed.nodes, {n: v for n, v in graph.outputs.items() if v not in learned})
     sources: dict[str, tuple[str, ...]] = {}
     handled: dict[str, frozenset[str]] = {}
@@ -144,6 +132,19 @@ def cut(graph: Graph, encodings: Mapping[str, Encoding], names: Mapping[Value, s
         sources |= _sources(part, outputs, encodings)
         handled |= {name: _handled(part, value, encodings) for name, value in outputs.items()}
     return Feeding(fit, feed, encodings, {}, {}, sources, handled)
+
+
+def _rowless(graph: Graph) -> dict[Value, None]:
+    """What depends on the data, has no rows, and is read where there are rows, or is an output; in order."""
+    dependent = set(graph.inputs.values())
+    found: dict[Value, None] = {}
+    for node in graph.nodes:
+        if ROWS not in node.op.symbols() and dependent.isdisjoint(node.inputs):
+            continue
+        dependent.update(node.outputs)
+        if any(map(_has_rows, node.outputs)):
+            found |= {value: None for value in node.inputs if value in dependent and not _has_rows(value)}
+    return found | {value: None for value in graph.outputs.values() if value in dependent and not _has_rows(value)}
 
 
 def _has_rows(value: Value) -> bool:

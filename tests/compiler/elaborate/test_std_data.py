@@ -235,3 +235,19 @@ def test_cyclic_of_seconds_since_1970_is_as_precise_as_that_of_small_numbers() -
     t = np.array([1_700_000_000, 1_700_000_001])
     expected = np.sin(2 * np.pi * (t % 86400) / 86400)
     np.testing.assert_allclose(expression("cyclic(t, 86400)[:, 0]", "t: i64[B]", t=t), expected, atol=1e-6)
+
+
+# ---------------------------------------------------------------- what a run keeps
+
+
+@pytest.mark.parametrize(("feed", "count"), [
+    ("fill(standardise(data.m), 0)", 2),
+    ("fill(min_max(data.m), 0)", 2),
+    ("fill(robust(data.m), 0)", 2),
+    ("impute(data.m)", 1),
+    ("fill(data.m, 0)", 0),
+])  # fmt: skip
+def test_what_only_leads_to_what_is_learned_is_not_kept(feed: str, count: int) -> None:
+    """The deviation is learned by way of a mean, and a run needs the deviation."""
+    _, how, fitted = _learned(feed, "[B, 3]")
+    assert len(how.fit.outputs) == len(fitted.statistics) == count
