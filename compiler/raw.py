@@ -4,7 +4,7 @@
 
 What a training refuses, a graph cannot refuse: ONNX has no exception. A value that means nothing (a missing number, a
 text that the vocabulary lacks, an id beyond the rows of a table) marks its row instead: there the outputs are NaN, and
-integers the least number of their type. What this module does not do: write ONNX; texts come in as their numbers
+integers ``MARK``. What this module does not do: write ONNX; texts come in as their numbers
 (``Encoding``), which whoever writes it looks up.
 """
 
@@ -42,6 +42,8 @@ DENSE = 4
 each of its values."""
 LEAST = int(np.iinfo(np.int64).min)
 """A date that is missing, as NumPy has it."""
+MARK = -(2**31)
+"""The integer that means nothing: no position in anything, and the same in runtimes that hold i64 as i32."""
 FAILING = "a_row_means_nothing"
 """The node that fails, where an output cannot be marked."""
 
@@ -345,7 +347,7 @@ def mark(dtype: DType) -> float | int | None:
     if dtype.is_float:
         return np.nan
     least = int(np.iinfo(np.dtype(dtype.numpy.name)).min) if dtype.is_integer else 0
-    return least if least < 0 else None
+    return max(least, MARK) if least < 0 else None
 
 
 def _cleared(value: Value, mask: Value) -> Value:

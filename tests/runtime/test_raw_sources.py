@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archonnx.compiler.raw import MARK
 from archonnx.runtime.folders.run import Run
 from tests.support.raw import (
     ARRAYS,
-    LEAST,
     PEOPLE,
     Columns,
     about,
@@ -78,7 +78,7 @@ def test_a_missing_number_is_never_a_class(stored: tuple[Run, Path]) -> None:
     _, file = stored
     given = arrays(3, 1)
     given["x"][2, 1] = np.nan
-    assert (outputs(file, given)["most"] == LEAST).tolist() == [False, False, True]
+    assert (outputs(file, given)["most"] == MARK).tolist() == [False, False, True]
 
 
 def test_where_a_truth_value_would_say_something_the_run_fails(tmp_path: Path) -> None:
