@@ -20,6 +20,7 @@ from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from . import loaders
+from .overlaps import Spans
 
 Fields = dict[str, Array]
 """Arrays by name, all with as many examples."""
@@ -49,6 +50,8 @@ class Loaded:
         settled: arguments of the source that this reading found out (``colour``), for the next one to be given.
         notes: what was left out, in a sentence each.
         files: what was read.
+        spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
+            numbered so that rows of one stretch follow each other.
     """
 
     fields: Fields
@@ -63,6 +66,7 @@ class Loaded:
     settled: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    spans: Spans | None = None
 
     @cached_property
     def checksum(self) -> str:

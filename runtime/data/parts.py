@@ -5,7 +5,7 @@ What this module does not do: order the examples of an epoch (``batches`` does),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from archonnx.grammar.source import Span
 
 from .groups import assign
 from .loader import Loaded
+from .overlaps import Spans, sharing
 
 Indices = npt.NDArray[np.int64]
 """Numbers of examples."""
@@ -65,6 +66,7 @@ class _Splitting:
         shuffle: whether the examples of the parts may be in random order.
         span: the place in the spec, for what cannot be done.
         row: what messages call an example.
+        spans: the rows of a series that each example is made of, where examples may share them.
     """
 
     count: int
@@ -73,6 +75,7 @@ class _Splitting:
     shuffle: bool
     span: Span | None
     row: Callable[[int], str]
+    spans: Spans | None = None
 
     def parts(self) -> Parts:
         """The parts, before anything is folded."""
@@ -248,6 +251,25 @@ class _Splitting:
         held: list[Indices] = [test for _, test in folds]
         return held[number]
 
+    # ------------------------------------------------------------ examples that share rows
+
+    def apart(self, parts: Parts) -> Parts:
+        """Without the examples of a part that have rows of a later part."""
+        if self.spans is None:
+            return parts
+        left: dict[str, Indices] = {}
+        for name, later in _later(parts):
+            rows = parts.of(name)
+            left[name] = rows[~sharing(rows, later, self.spans)]
+            if len(rows) and not len(left[name]):
+                fail(
+                    "AX0606",
+                    f"the {name} part is empty: each of its {_examples(len(rows))} has rows of a later part",
+                    self.span,
+                    help="a longer series, a smaller window or another split leaves some",
+                )
+        return Parts(**left)
+
 
 def split(
     count: int,
@@ -257,8 +279,12 @@ def split(
     *,
     shuffle: bool = True,
     row: Callable[[int], str] = lambda number: f"example {number}",
+    spans: Spans | None = None,
 ) -> Parts:
     """Share ``count`` examples out; the same always gives the same parts.
+
+    Where examples share rows (windows of a series) and the split is by order, those of a part that have rows of a later
+    one are left out.
 
     Args:
         count: how many there are.
@@ -268,10 +294,13 @@ def split(
         shuffle: the parts of a random split are in random order, fixed by ``how.seed``; otherwise, and by any other
             rule, in the order of the data.
         row: what messages call an example.
+        spans: the rows of a series that each example is made of, where examples may share them.
     """
-    splitting = _Splitting(count, how, fields, shuffle, span, row)
+    splitting = _Splitting(count, how, fields, shuffle, span, row, spans)
     parts = splitting.parts()
-    return parts if how.fold is None else splitting.folded(parts, *how.fold)
+    if how.fold is not None:
+        parts = splitting.folded(parts, *how.fold)
+    return splitting.apart(parts) if how.in_order(shuffle) else parts
 
 
 def share_out(
@@ -293,8 +322,11 @@ def share_out(
         place = f"row {number}" if loaded.lines is None else f"line {loaded.lines[number]}"
         return f"{place} of {loaded.where}"
 
-    parts = split(count, how, named, span, shuffle=shuffle, row=row)
-    return parts, described(parts, how, named, shuffle=shuffle)
+    parts = split(count, how, named, span, shuffle=shuffle, row=row, spans=loaded.spans)
+    notes = [described(parts, how, named, shuffle=shuffle)]
+    if loaded.spans is not None:
+        notes.append(_left_out(count, parts, how) if how.in_order(shuffle) else _shared(parts, loaded.spans))
+    return parts, "; ".join(filter(None, notes)) or None
 
 
 def check_rows(parts: Parts, count: int, span: Span | None = None) -> None:
@@ -318,6 +350,35 @@ def described(parts: Parts, how: Split, fields: Mapping[str, Array], *, shuffle:
     if how.in_order(shuffle) and len(sizes) > 1:
         return f"split by order{'' if how.by else ', since `shuffle = false`'}: {shown}"
     return None
+
+
+def _left_out(count: int, parts: Parts, how: Split) -> str | None:
+    """What people should know of the examples that are in no part since they have rows of a later one."""
+    wanted = sum(how.parts.values()) if how.counts else count
+    left = int(wanted) - sum(len(parts.of(name)) for name in PARTS)
+    return f"{_examples(left)} left out, with rows of a later part" if left else None
+
+
+def _shared(parts: Parts, spans: Spans) -> str | None:
+    """What people should know of parts that share rows."""
+    for name in ("test", "valid"):
+        others = parts.of(name)
+        shared = int(np.count_nonzero(sharing(parts.train, others, spans)))
+        if shared:
+            total = f"{shared} of the {_examples(len(parts.train))} of the train part"
+            return f"windows overlap: {total} have rows of the {name} part; `by: order` keeps the parts apart"
+    return None
+
+
+def _later(parts: Parts) -> Iterator[tuple[PartName, Indices]]:
+    """Each part with the examples of the parts that come after it."""
+    for place, name in enumerate(PARTS):
+        after = [parts.of(later) for later in PARTS[place + 1 :]]
+        yield name, np.concatenate(after) if after else np.arange(0)
+
+
+def _examples(count: int) -> str:
+    return "1 example" if count == 1 else f"{count} examples"
 
 
 def _groups(count: int) -> str:

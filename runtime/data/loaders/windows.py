@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 import numpy as np
@@ -19,6 +19,7 @@ from archonnx.compiler.sources import Inner, WindowsSource
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import KINDS, Fields, Loaded, Place, loads
+from archonnx.runtime.data.overlaps import Spans
 from archonnx.runtime.data.tables import NUMBERS, not_numbers, stacked
 
 NEXT = "_next"
@@ -61,7 +62,19 @@ def windows(series: Loaded, how: WindowsSource, span: Span | None = None, *, tar
         needed = f"{how.length} + {horizon}" if horizon else f"{how.length}"
         fail("AX0604", f"{series.where}: a window takes {needed} rows, and there are {longest} in a row", span)
     short = [rows for rows, windows_of in zip(stretches, taken, strict=True) if not len(windows_of)]
-    return _fields(cut, np.concatenate(taken), np.concatenate(after), short)
+    loaded = _fields(cut, np.concatenate(taken), np.concatenate(after), short)
+    return replace(loaded, spans=_spans(series, stretches, starts, how.length + horizon))
+
+
+def _spans(series: Loaded, stretches: Sequence[Rows], starts: Sequence[Rows], reach: int) -> Spans:
+    """The rows of each window with what comes after it, numbered stretch after stretch; see ``Loaded.spans``."""
+    if series.spans is not None:
+        bounds = [(rows[at], rows[at + reach - 1]) for rows, at in zip(stretches, starts, strict=True)]
+        first, last = (np.concatenate(ends) for ends in zip(*bounds, strict=True))
+        return np.stack([series.spans[first, 0], series.spans[last, 1]], axis=1)
+    before = np.cumsum([0, *(len(rows) for rows in stretches[:-1])])
+    begin = np.concatenate([at + number for at, number in zip(starts, before, strict=True)])
+    return np.stack([begin, begin + reach], axis=1)
 
 
 def _starts(rows: int, length: int, horizon: int, stride: int) -> Rows:

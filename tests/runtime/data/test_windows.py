@@ -11,13 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archonnx
+from archonnx.cli.checking import check_specs
 from archonnx.compiler.program import DataSource
+from archonnx.compiler.settings import Split
 from archonnx.compiler.sources import WindowsSource, source_arguments
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.runtime.data.arrays import from_arrays
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.loaders.windows import windows
+from archonnx.runtime.data.parts import PARTS, share_out, split
 from archonnx.runtime.data.sources import load_source
+from archonnx.runtime.training.observing import Observer
 from tests.support.programs import WHOLE
 
 
@@ -261,3 +265,92 @@ def test_a_run_foretells_what_comes_after_the_end(tmp_path: Path) -> None:
         np.testing.assert_allclose(run.predict(new)["foretold"], past @ w, rtol=1e-5)
     measured = run.measure(data=tmp_path / "new.csv")
     assert measured.figures["l"] == pytest.approx(np.mean((past[:2] @ w - [0.5, 0.55]) ** 2), rel=1e-4)
+
+
+# ---------------------------------------------------------------- parts of windows
+
+
+def rows_of(loaded: Loaded, part: Any) -> set[int]:
+    """The rows of the series that the windows of a part are made of, where the series is its own row numbers."""
+    both = (loaded.fields["v"][part], loaded.fields.get("v_next", np.zeros((len(loaded.fields["v"]), 0)))[part])
+    return {int(row) for windows_of in both for row in windows_of.ravel()}
+
+
+@given(
+    rows=st.integers(10, 60),
+    length=st.integers(1, 5),
+    horizon=st.integers(0, 3),
+    stride=st.integers(1, 4),
+    series=st.integers(1, 3),
+    fold=st.none() | st.integers(1, 3),
+)
+@settings(max_examples=80, deadline=None)
+def test_by_order_no_part_has_rows_of_a_later_one(
+    rows: int, length: int, horizon: int, stride: int, series: int, fold: int | None
+) -> None:
+    table = from_arrays({"v": np.arange(rows, dtype=np.int64), "who": np.arange(rows) % series})
+    how = WindowsSource.model_validate(arguments_of(length, horizon=horizon, stride=stride, by="who"))
+    how_split = Split(train=0.5, valid=0.25, test=0.25, by="order", fold=None if fold is None else (fold, 3))
+    try:
+        loaded = windows(table, how)
+        count = len(loaded.fields["v"])
+        parts, note = share_out(count, how_split, loaded, {})
+    except SpecError as error:
+        assert {d.code for d in error.diagnostics} <= {"AX0604", "AX0606"}
+        return
+    held = {name: rows_of(loaded, parts.of(name)) for name in PARTS}
+    assert not held["train"] & (held["valid"] | held["test"]) and not held["valid"] & held["test"]
+    whole = split(count, how_split, loaded.fields)
+    for place, name in enumerate(PARTS):  # nothing is left out for another reason
+        later = rows_of(loaded, np.concatenate([np.arange(0), *(whole.of(after) for after in PARTS[place + 1 :])]))
+        kept = [n for n in whole.of(name).tolist() if not later & rows_of(loaded, [n])]
+        assert parts.of(name).tolist() == kept
+    left = count - sum(len(parts.of(name)) for name in PARTS)
+    assert note is not None and (f"{left} example" in note) == bool(left)
+
+
+def test_parts_by_order_have_a_gap_of_one_window_less_a_row(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "v\n" + "\n".join(map(str, range(43))), 3)
+    parts, note = share_out(40, Split(train=20, valid=10, test=10, by="order"), loaded, {})
+    assert parts.train.tolist() == [*range(17)] and parts.valid.tolist() == [*range(20, 27)]
+    assert note == "split by order: train 17, valid 7, test 10; 6 examples left out, with rows of a later part"
+    with pytest.raises(SpecError, match="the train part is empty: each of its 3 examples has rows of a later part"):
+        share_out(40, Split(train=3, test=37, by="order"), loaded, {})
+    apart = load(tmp_path, "v\n" + "\n".join(map(str, range(43))), 3, stride=4)
+    parts, note = share_out(10, Split(train=0.5, test=0.5, by="order"), apart, {})
+    assert len(parts.train) == 5 and note == "split by order: train 5, test 5"
+
+
+def test_windows_of_windows_share_the_rows_of_those(tmp_path: Path) -> None:
+    series = from_arrays({"v": np.arange(20.0)})
+    inner = windows(series, WindowsSource.model_validate(arguments_of(3, horizon=0)))
+    outer = windows(inner, WindowsSource.model_validate(arguments_of(4, horizon=0, stride=2)))
+    assert outer.spans is not None
+    values = outer.fields["v"].reshape(len(outer.fields["v"]), -1)
+    np.testing.assert_array_equal(outer.spans, np.stack([values.min(axis=1), values.max(axis=1) + 1], axis=1))
+
+
+@pytest.mark.parametrize("rule", ["", ", stratify: data.high", ", group: data.day", ", column: data.part"])
+def test_people_are_told_of_windows_that_overlap(rule: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever else shares windows out; the number is that of the windows of which a row is in the test part."""
+    parts = ["train"] * 25 + ["test"] * 15
+    lines = [f"{n},{n // 20},d{n // 2},{part}" for n, part in enumerate(parts)]
+    (tmp_path / "t.csv").write_text("\n".join(["v,high,day,part", *lines]) + "\n")
+    sizes = "" if "column" in rule else "train: 0.8, test: 0.2"
+    text = SPEC.replace("SOURCE", 'windows(csv("t.csv", kinds={high: text}), length=3)')
+    (tmp_path / "m.arch").write_text(
+        text.replace("    epochs", f"    split = {{{(sizes + rule).strip(', ')}}}\n    epochs")
+    )
+    notes: list[str] = []
+
+    class Notes(Observer):
+        def opening(self, line: str) -> None:
+            notes.append(line)
+
+    run = archonnx.train(tmp_path / "m.arch", tmp_path / "run", device="cpu", observer=Notes())
+    taken = {row for n in run.rows("test").tolist() for row in range(n, n + 4)}
+    shared = sum(bool(taken & {*range(n, n + 4)}) for n in run.rows("train").tolist())
+    said = f"{shared} of the {len(run.rows('train'))} examples of the train part have rows of the test part"
+    assert shared and any(f"windows overlap: {said}" in note for note in notes)
+    notes.clear()
+    assert check_specs([str(tmp_path / "m.arch")], {}, data=True) and said in capsys.readouterr().out
