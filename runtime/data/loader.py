@@ -107,6 +107,11 @@ class Place:
     targets: bool = True
     inner: Callable[[str, Mapping[str, Any]], Loaded] | None = None
 
+    @property
+    def own(self) -> bool:
+        """Whether a file must have the columns that the spec names; one that was read before says what has changed."""
+        return self.path is None and not self.kinds
+
     def file(self, name: str) -> Path:
         """A file; SpecError if there is none."""
         return self._found(name, "file", Path.is_file)

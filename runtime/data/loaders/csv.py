@@ -40,7 +40,7 @@ DELIMITERS = {";": ";", "\t": "\\t", "|": "|", ",": ","}
 @loads(CsvSource)
 def load(source: CsvSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``."""
-    return read_csv(place.file(source.path), source, place.kinds, place.span, own=place.path is None)
+    return read_csv(place.file(source.path), source, place.kinds, place.span, own=place.own)
 
 
 def read_csv(

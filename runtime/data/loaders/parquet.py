@@ -25,7 +25,7 @@ from archonnx.runtime.extras import missing
 def load(source: ParquetSource, place: Place) -> Loaded:
     """The columns, ``data`` and ``target``, as of a CSV file."""
     path = place.file(source.path)
-    return read_parquet(path, source.target, place.kinds, place.span, columns=source.columns, own=place.path is None)
+    return read_parquet(path, source.target, place.kinds, place.span, columns=source.columns, own=place.own)
 
 
 def read_parquet(
