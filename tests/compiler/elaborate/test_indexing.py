@@ -99,7 +99,7 @@ def test_random_subscripts(subscripts: str) -> None:
     np.testing.assert_array_equal(expression(f"x[{subscripts}]", "x: [4, 3, 5]", x=X), in_numpy(X, subscripts))
 
 
-I0, I1, I2 = np.array(-2), np.array([2, -1, 0, 2]), np.array([[0, 1], [-1, -3], [2, 2]])
+I0, I1, I2 = np.array(2), np.array([2, 3, 0, 2]), np.array([[0, 1], [3, 1], [2, 2]])
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_each_index_goes_along_its_own_axis() -> None:
 @pytest.mark.parametrize("dtype", ["i64", "i32"])
 def test_tensors_that_are_computed_index_too(dtype: str) -> None:
     np.testing.assert_array_equal(expression("x[arange(3) * 2 % 4]", "x: [4, 3, 5]", x=X), X[[0, 2, 0]])
-    shifted = expression("x[k + 1]", f"x: [4, 3, 5]; k: {dtype}[n]", x=X, k=np.array([0, -2]))
-    np.testing.assert_array_equal(shifted, X[[1, -1]])
+    shifted = expression("x[k + 1]", f"x: [4, 3, 5]; k: {dtype}[n]", x=X, k=np.array([0, -1]))
+    np.testing.assert_array_equal(shifted, X[[1, 0]])
     np.testing.assert_array_equal(expression("x[argmax(x[:, 0, 0])]", "x: [4, 3, 5]", x=X), X[X[:, 0, 0].argmax()])
 
 
@@ -181,7 +181,7 @@ def test_slices_of_symbolic_axes_in_an_exported_entry() -> None:
     z = numbers(5, 4)
     for n in (0, 2, 5):
         np.testing.assert_array_equal(entry_value(text, "tail", z=z, n=n), z[n:])
-    for i in (0, 3, -1):
+    for i in (0, 3, 4):
         np.testing.assert_array_equal(entry_value(text, "at", z=z, i=i), z[i, 1:3])
     np.testing.assert_array_equal(entry_value(text, "last", z=z), z[-1])
 
@@ -190,7 +190,7 @@ def test_gathering_and_slicing_have_gradients() -> None:
     body = "target k: i64[n]\nparam w: [4, 3] = 1\n"
     body += "loss a = sum(w[k] * x[:, none, none])\nloss b = sum(w[1:, ::2] * 2)\noutput y = x"
     of = program(model(body, "x: [n]"))
-    x, k, w = numbers(5), np.array([0, 2, 2, -1, 0]), np.ones((4, 3), np.float32)
+    x, k, w = numbers(5), np.array([0, 2, 2, 3, 0]), np.ones((4, 3), np.float32)
     expected = np.zeros((4, 3))
     np.add.at(expected, k, np.full((5, 3), x.sum()))
     np.testing.assert_allclose(loss_and_gradients(of, "a", {"w": w, "x": x, "k": k})["w"], expected, rtol=1e-5)

@@ -17,8 +17,8 @@ from tests.support.onnx_run import run_onnx
 
 X, Y, Z = numbers(3, 4), numbers(4, 5, seed=1), numbers(2, 3, 3, seed=2)
 V, W = numbers(4, seed=3), numbers(5, seed=4)
-ROWS = np.array([2, 0, 2, -1])
-PLACES = np.array([[0, 2], [3, 3], [1, -4]])
+ROWS = np.array([2, 0, 2, 3])
+PLACES = np.array([[0, 2], [3, 3], [1, 0]])
 FIELDS = {"x": X, "y": Y, "z": Z, "v": V, "w": W, "i": ROWS, "p": PLACES}
 INPUTS = "x: [B, n]; y: [n, m]; z: [A, 3, 3]; v: [n]; w: [m]; i: i64[n]; p: i64[B, 2]"
 KNOWN = "x: [3, 4]; y: [4, 5]; z: [2, 3, 3]; v: [4]; w: [5]; i: i64[4]; p: i64[3, 2]"
@@ -53,7 +53,7 @@ CALLS: dict[str, Any] = {
     "scatter(v, i[:2], 2 * (1.0 * i[:2]))": written(V, ROWS[:2], 2 * ROWS[:2]),
     "scatter(x, i[1:3], 0 * (1.0 * i[1:3]) + x[:, 1:2], axis=1)": written(X, (slice(None), ROWS[1:3]), X[:, 1:2]),
     "put(x, i[1] + 1, 0 * x[:, :1] + 9, axis=1)": written(X, (slice(None), [1]), 9),
-    "one_hot(i, 3)": [[0, 0, 1], [1, 0, 0], [0, 0, 1], [0, 0, 0]],  # -1 is not an index
+    "one_hot(i, 3)": [[0, 0, 1], [1, 0, 0], [0, 0, 1], [0, 0, 0]],  # 3 is not an index of three
     "zeros_like(x)": np.zeros_like(X),
     "ones_like(i)": np.ones_like(ROWS),
     "diag(v)": np.diag(V),
