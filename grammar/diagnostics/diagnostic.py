@@ -70,8 +70,10 @@ class Suggestion(str):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
-    """Help text naming the closest known word, or None."""
+    """Help text naming the closest known word (the same in other letters, if there is one), or None."""
     from difflib import get_close_matches  # here, since most specs are right
 
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    same = [other for other in words if other.casefold() == word.casefold()]
+    found = same or get_close_matches(word, words, n=1, cutoff=0.6)
     return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None

@@ -15,8 +15,10 @@ from .loader import Loaded
 
 
 def numbered(loaded: Loaded, span: Span | None = None) -> Loaded:
-    """The same with the field ``index``, unless the source has one; SpecError if fields differ in length."""
+    """The same with the field ``index``, unless it has one; SpecError if fields differ in length, or have no rows."""
     count = example_count(loaded.fields, span)
+    if not count:
+        fail("AX0603", f"{loaded.where} has no rows" if loaded.where else "there are no rows", span)
     if "index" in loaded.fields:
         return loaded
     fields = {**loaded.fields, "index": np.arange(count, dtype=np.int64)}

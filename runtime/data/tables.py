@@ -113,11 +113,11 @@ def stacked(columns: Mapping[str, Array], names: Sequence[str]) -> npt.NDArray[n
     return np.stack([columns[name].astype(np.float64) for name in names], axis=1)
 
 
-def check_target(target: str | None, columns: Sequence[str], span: Span | None) -> None:
+def check_target(target: str | None, columns: Sequence[str], where: str, span: Span | None) -> None:
     """SpecError unless the target is one of the columns."""
     if target is not None and target not in columns:
         help = did_you_mean(target, columns) or f"columns: {', '.join(columns)}"
-        fail("AX0604", f"there is no column `{target}`", span, help=help)
+        fail("AX0604", f"{where} has no column `{target}`", span, help=help)
 
 
 def check_named(argument: str, named: Iterable[str], columns: Sequence[str], where: str, span: Span | None) -> None:

@@ -177,11 +177,14 @@ def _field(
     """A field of the model: what its feed gives, or the column of its name. Texts for integers are numbered."""
     feed, program = asked.program.feeds.get(field.name), asked.program
     if feed is None and field.name not in {*asked.sample.names, *asked.sample.problems}:
+        there, where = asked.sample.names, asked.sample.where
+        close = did_you_mean(field.name, there)
         fail(
             "AX0707",
             f"nothing feeds `{field.name}`",
             program.span,
-            help=f"add `feed {field.name} = ...`; the data has {', '.join(asked.sample.names)}",
+            help=f"add `feed {field.name} = ...`; {where} has {', '.join(there)}",
+            notes=[f"{where} has no `{field.name}`; {close}"] if close else (),
         )
     span = feed.statement.value.span if feed is not None else program.span
     if feed is None:

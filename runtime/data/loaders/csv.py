@@ -63,7 +63,7 @@ def read_csv(
     how = how or CsvSource(path=str(path))
     names, rows, ends = _rows(path, how, span)
     if own:
-        check_target(how.target, names, span)
+        check_target(how.target, names, path.name, span)
         check_named("kinds", how.kinds, names, path.name, span)
         check_named("columns", how.columns or (), names, path.name, span)
     lines = np.array(ends, dtype=np.int64)
@@ -121,7 +121,8 @@ def _rows(path: Path, how: CsvSource, span: Span | None) -> tuple[list[str], lis
                     _too_large(path, span)
     except UnicodeError:
         _check_text(path, span)
-        fail("AX0603", f"{path.name} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
+        at = _undecoded_line(path, encoding)
+        fail("AX0603", f"{path.name}{at} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
     except csv.Error as error:
         _check_text(path, span)
         fail("AX0603", f"{path.name}:{reader.line_num if reader is not None else 1}: {error}", span)
@@ -183,6 +184,17 @@ def _check_text(path: Path, span: Span | None) -> None:
     what = next((what for magic, what in BINARY.items() if begins.startswith(magic)), None)
     if what is not None:
         fail("AX0603", f"{path.name} is {what}, not a CSV file", span, help="write it as a CSV file")
+
+
+def _undecoded_line(path: Path, encoding: str) -> str:
+    """``:7`` for the first line that is not text in an encoding, where lines can be told before they are decoded."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode(encoding)
+            except UnicodeError:
+                return f":{number}" if number > 1 else ""
+    return ""
 
 
 def _encoding(how: CsvSource) -> str:

@@ -63,7 +63,7 @@ def read_parquet(
         report.error("AX0603", f"{path.name} has no rows", span)
     report.finish()
     if own:
-        check_target(target, names, span)
+        check_target(target, names, path.name, span)
         check_named("columns", columns or (), names, path.name, span)
     wanted = kinds or {}
     arrays = {name: _column(Column(path.name, name, span), read.column(name), wanted.get(name)) for name in names}

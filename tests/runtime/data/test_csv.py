@@ -117,7 +117,8 @@ def test_other_encodings_are_read_where_they_are_said(encoding: str, tmp_path: P
 @pytest.mark.parametrize(("encoding", "help"), [("cp1252", "cp1252"), ("utf-16", "utf-16")])
 def test_another_encoding_is_asked_for(encoding: str, help: str, tmp_path: Path) -> None:
     said = refused(tmp_path, "ort,x\nMünchen,1\n".encode(encoding))
-    assert "t.csv is not UTF-8 text" in said and f'`encoding="{help}"`' in said
+    line = ":2" if encoding == "cp1252" else ""  # what UTF-16 has no lines before it is decoded
+    assert f"t.csv{line} is not UTF-8 text" in said and f'`encoding="{help}"`' in said
     assert read(tmp_path, "ort,x\nMünchen,1\n".encode(encoding), encoding=help).fields["ort"].tolist() == ["München"]
 
 
