@@ -1,6 +1,6 @@
 """From the columns of a data source to the fields of a model, as one typed graph that is cut in two.
 
-    fit    the columns of the train part -> statistics: what has no row of its own, as a mean
+    fit    the columns of the train part -> statistics, one after the other: what has no row of its own, as a mean
     feed   columns and statistics -> the fields of the model, row by row
 
 Texts are not tensors: what a graph sees of a column of texts are its ``encodings``, the numbers of its values in a
@@ -74,20 +74,36 @@ class Encoding(Record):
         return (*map(str, self.keys), *["unknown"] * self.unknown)
 
 
+class Statistic(Record):
+    """What is learned of the train part: a tensor without rows.
+
+    Attributes:
+        graph: from columns, and from statistics that were learned before it, to the tensor.
+        columns: those that are read.
+        handled: those of them whose missing values the expression deals with itself.
+        kept: whether a run keeps it: not where other statistics alone need it.
+    """
+
+    graph: Graph
+    columns: tuple[str, ...]
+    handled: frozenset[str]
+    kept: bool
+
+
 class Feeding(Record):
     """How fields are made of columns.
 
     Attributes:
-        fit: from columns (of the train part) to statistics.
+        statistics: what is learned, by name and in order: each may need those before it.
         feed: from columns and statistics to fields.
         encodings: those inputs of the graphs that are columns by a table.
         numbered: the encoding, by the name of its input, of fields that are such a column.
         sizes: arguments of the model that the data decides.
-        sources: for each output of both graphs the columns that it depends on; of what was learned, a field does not.
-        handled: for each output of both graphs the columns whose missing values its expression deals with itself.
+        sources: for each field the columns that it is made of; those that were only learned from are none of them.
+        handled: for each field the columns whose missing values its expression deals with itself.
     """
 
-    fit: Graph
+    statistics: Mapping[str, Statistic]
     feed: Graph
     encodings: Mapping[str, Encoding]
     numbered: Mapping[str, str]
@@ -96,7 +112,7 @@ class Feeding(Record):
     handled: Mapping[str, frozenset[str]]
 
     def __repr__(self) -> str:
-        return f"<feeding: {len(self.fit.outputs)} statistics, {len(self.feed.outputs)} fields>"
+        return f"<feeding: {len(self.statistics)} statistics, {len(self.feed.outputs)} fields>"
 
     def columns(self, fields: Collection[str]) -> tuple[str, ...]:
         """The columns that these fields are made of."""
@@ -112,26 +128,29 @@ def cut(graph: Graph, encodings: Mapping[str, Encoding], names: Mapping[Value, s
         names: what the spec calls some of its values.
 
     Returns:
-        The two graphs; ``numbered`` and ``sizes`` are empty.
+        What is learned, and how fields are made of it; ``numbered`` and ``sizes`` are empty.
     """
     rowless = _rowless(graph)
-    rest = [node for node in graph.nodes if rowless.keys().isdisjoint(node.outputs)]
-    nodes = tuple(needed(rest, graph.outputs.values()))
-    read = {*graph.outputs.values(), *(value for node in nodes for value in node.inputs)}
-    statistics: dict[str, Value] = {}
+    direct = _cut_off(graph, {str(number): value for number, value in enumerate(rowless)}, "feed", graph.outputs)
+    read = {*direct.inputs.values(), *direct.outputs.values()}
+    found: dict[str, Value] = {}
     for value in rowless:
-        if value in read or value in names:
-            statistics[_free(names.get(value) or "statistic", (*graph.inputs, *statistics))] = value
-    learned = set(statistics.values())
-    fit = Graph("fit", graph.inputs, tuple(needed(graph.nodes, learned)), statistics)
-    feed = Graph("feed", {**graph.inputs, **statistics}, nodes, graph.outputs)
-    direct = Graph("feed", graph.inputs, feed.nodes, {n: v for n, v in graph.outputs.items() if v not in learned})
-    sources: dict[str, tuple[str, ...]] = {}
-    handled: dict[str, frozenset[str]] = {}
-    for part, outputs in ((graph, {**graph.outputs, **statistics}), (direct, direct.outputs)):
-        sources |= _sources(part, outputs, encodings)
-        handled |= {name: _handled(part, value, encodings) for name, value in outputs.items()}
-    return Feeding(fit, feed, encodings, {}, {}, sources, handled)
+        title = names.get(value) or ("statistic" if value in read else "on the way")
+        found[_free(title, (*graph.inputs, *found))] = value
+    statistics: dict[str, Statistic] = {}
+    for name, value in found.items():
+        earlier = {other: found[other] for other in statistics}
+        own = _cut_off(graph, earlier, name, {name: value})
+        names_of = _ColumnNames(own, earlier, encodings)
+        kept = value in read or value in names
+        statistics[name] = Statistic(own, names_of(value), names_of.handled(value), kept)
+    feed = _cut_off(graph, found, "feed", graph.outputs)
+    sources, handled = {}, {}
+    for name, value in graph.outputs.items():
+        learned = value in rowless  # then it is made of what it was learned from, and of nothing else
+        names_of = _ColumnNames(graph if learned else feed, {} if learned else found, encodings)
+        sources[name], handled[name] = names_of(value), names_of.handled(value)
+    return Feeding(statistics, feed, encodings, {}, {}, sources, handled)
 
 
 def _rowless(graph: Graph) -> dict[Value, None]:
@@ -147,6 +166,22 @@ def _rowless(graph: Graph) -> dict[Value, None]:
     return found | {value: None for value in graph.outputs.values() if value in dependent and not _has_rows(value)}
 
 
+def _cut_off(graph: Graph, known: Mapping[str, Value], name: str, outputs: Mapping[str, Value]) -> Graph:
+    """The part of a graph that makes these values of columns and of values that are known."""
+    values = set(known.values())
+    rest = [node for node in graph.nodes if values.isdisjoint(node.outputs)]
+    return narrowed(Graph(name, {**graph.inputs, **known}, tuple(rest), outputs), outputs)
+
+
+def narrowed(graph: Graph, outputs: Collection[str]) -> Graph:
+    """The part of a graph that these outputs need."""
+    kept = {name: graph.outputs[name] for name in outputs}
+    nodes = needed(graph.nodes, kept.values())
+    read = {*kept.values(), *(value for node in nodes for value in node.inputs)}
+    given = {name: value for name, value in graph.inputs.items() if value in read}
+    return Graph(graph.name, given, tuple(nodes), kept)
+
+
 def _has_rows(value: Value) -> bool:
     return ROWS in value.type.symbols()
 
@@ -160,19 +195,19 @@ def _free(name: str, taken: Collection[str]) -> str:
     return free
 
 
-def _sources(
-    graph: Graph, outputs: Mapping[str, Value], encodings: Mapping[str, Encoding]
-) -> dict[str, tuple[str, ...]]:
-    """The columns that each output depends on."""
-    names = {value: encodings[name].column if name in encodings else name for name, value in graph.inputs.items()}
-    found = {}
-    for name, value in outputs.items():
-        read = {value, *(v for node in needed(graph.nodes, [value]) for v in node.inputs)}
-        found[name] = tuple(dict.fromkeys(column for v, column in names.items() if v in read))
-    return found
+class _ColumnNames:
+    """The columns that values of a graph are made of; what is known when the graph is computed is no column."""
 
+    def __init__(self, graph: Graph, known: Collection[str], encodings: Mapping[str, Encoding]) -> None:
+        given = {name: value for name, value in graph.inputs.items() if name not in known}
+        self._nodes = graph.nodes
+        self._names = {value: encodings[name].column if name in encodings else name for name, value in given.items()}
 
-def _handled(graph: Graph, value: Value, encodings: Mapping[str, Encoding]) -> frozenset[str]:
-    """The columns whose missing values are asked for (``isnan``) on the way to a value."""
-    asked = [node.inputs[0] for node in needed(graph.nodes, [value]) if node.op.name == "is_nan"]
-    return frozenset(column for v in asked for column in _sources(graph, {"": v}, encodings)[""])
+    def __call__(self, value: Value) -> tuple[str, ...]:
+        read = {value, *(v for node in needed(self._nodes, [value]) for v in node.inputs)}
+        return tuple(dict.fromkeys(column for v, column in self._names.items() if v in read))
+
+    def handled(self, value: Value) -> frozenset[str]:
+        """The columns whose missing values are asked for (``isnan``) on the way to a value."""
+        asked = [node.inputs[0] for node in needed(self._nodes, [value]) if node.op.name == "is_nan"]
+        return frozenset(column for v in asked for column in self(v))

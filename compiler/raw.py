@@ -197,7 +197,7 @@ class _Inputs:
 
     def of(self, name: str, type_: TensorType) -> Value:
         """What the feed reads under this name."""
-        if name in self._feeding.fit.outputs:
+        if name in self._feeding.statistics:
             title = self._free(name)
             self.statistics[title] = name
             return self._add(title, Value(type_, name, Origin(f"`{name}`, learned of the data")))

@@ -80,6 +80,8 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
         array: Array = np.asanyarray(values)
     except ValueError:
         return column.problem("is not an array: its rows differ in shape")
+    if isinstance(array, np.ma.MaskedArray):
+        return _masked(column, array, kind)
     if array.ndim == 1 and not hasattr(values, "dtype"):
         array = np.array([*values, None], dtype=object)[:-1]  # values of several kinds stay what they are
     if not array.dtype.isnative:
@@ -93,6 +95,17 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
     if kind is None or array.ndim != 1 or KINDS[array.dtype.kind] == kind:
         return array
     return column.read(array, kind)
+
+
+def _masked(column: Column, array: Any, kind: str | None) -> Array | Diagnostic:
+    """An array with its masked values missing."""
+    present = ~np.ma.getmaskarray(array)
+    values = np.asarray(array.data)
+    if present.all():
+        return _array(column, values, kind)
+    if array.ndim != 1:
+        return column.problem(f"has masked values in {array.ndim} axes, and only columns may lack some")
+    return _array(column, [value if there else None for value, there in zip(values, present, strict=True)], kind)
 
 
 # ---------------------------------------------------------------- frames

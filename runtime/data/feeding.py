@@ -5,17 +5,17 @@ What this module does not do: say how (``compiler.feeding`` does), or load, spli
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archonnx.compiler.feeding import INDEX, ROWS, Encoding, Feeding, Sample
+from archonnx.compiler.feeding import INDEX, ROWS, Encoding, Feeding, Sample, narrowed
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import Field
 from archonnx.grammar.diagnostics import Report, fail
@@ -101,44 +101,64 @@ def learned(
         train: the rows to learn from.
         together: whether the rows are one example: then all of them are known, and none is left out.
     """
-    values, statistics = Values(loaded), {}
-    for name in feeding.fit.outputs:
+    values, known = Values(loaded), Fitted(keys.keys)
+    for name, statistic in feeding.statistics.items():
         rows = np.arange(len(loaded.fields[INDEX])) if together else train
-        for column in feeding.sources[name]:
-            if not together and column not in feeding.handled[name]:
+        for column in statistic.columns:
+            if not together and column not in statistic.handled:
                 rows = rows[~values.missing(column)[rows]]
+        columns = ", ".join(f"`{column}`" for column in statistic.columns)
         if not len(rows):
-            columns = ", ".join(f"`{column}`" for column in feeding.sources[name])
             fail("AX0631", f"{loaded.where}: no row of the train part has a value in each of {columns}", None)
-        graph = narrowed(feeding.fit, [name])
-        statistics[name] = interpret(graph, inputs(graph, feeding, loaded, rows), {ROWS: len(rows)})[name]
-        if statistics[name].dtype.kind == "f" and not np.isfinite(statistics[name]).all():
-            columns = ", ".join(f"`{column}`" for column in feeding.sources[name])
+        given = inputs(statistic.graph, feeding, known, loaded, rows)
+        array = interpret(statistic.graph, given, {ROWS: len(rows)})[name]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             fail("AX0631", f"{loaded.where}: what is learned of {columns} (`{name}`) is not finite", None)
-    return Fitted(keys.keys, statistics)
+        known = Fitted(known.keys, {**known.statistics, name: array})
+    return Fitted(keys.keys, {name: array for name, array in known.statistics.items() if feeding.statistics[name].kept})
 
 
-def inputs(graph: Graph, feeding: Feeding, loaded: Loaded, rows: Indices | None) -> dict[str, Array]:
-    """What a graph reads of these rows (of all, if None)."""
+def inputs(
+    graph: Graph, feeding: Feeding, fitted: Fitted, loaded: Loaded, rows: Indices | None = None
+) -> dict[str, Array]:
+    """What a graph reads: columns in these rows (in all, if None), and what was learned."""
     given: dict[str, Array] = {}
-    for name in graph.inputs:
-        encoding = feeding.encodings.get(name)
-        if encoding is not None:
-            array: Array = encoded(loaded.fields[encoding.column], encoding)
-        elif name in loaded.fields:
-            array = loaded.fields[name]
-        else:
+    report = Report()
+    for name, value in graph.inputs.items():
+        if name in feeding.statistics:
+            given[name] = fitted.statistics[name]
             continue
-        if array.dtype.kind == "M":
-            Values(loaded).refuse_no_date(name)
-            array = array.astype("datetime64[s]").astype(np.int64)
-        elif array.dtype.kind == "u":
-            Values(loaded).refuse_wide(name)
-            array = array.astype(np.int64)
-        elif array.dtype.kind == "f" and not graph.inputs[name].type.dtype.is_float:
-            Values(loaded).refuse_missing(name)
-        given[name] = array if rows is None else array[rows]
+        encoding = feeding.encodings.get(name)
+        with report.collecting():
+            if encoding is not None:
+                given[name] = _numbers(encoding, loaded, rows)
+            else:
+                given[name] = _column(name, value.type.dtype, loaded, rows)
+    report.finish()
     return given
+
+
+def _numbers(encoding: Encoding, loaded: Loaded, rows: Indices | None) -> Array:
+    column = loaded.fields[encoding.column]
+    numbers = encoded(column if rows is None else column[rows], encoding)
+    unseen = np.flatnonzero(numbers < 0)
+    if len(unseen):
+        Values(loaded).fail_unseen(encoding, unseen if rows is None else rows[unseen])
+    return numbers
+
+
+def _column(name: str, wanted: DType, loaded: Loaded, rows: Indices | None) -> Array:
+    array = loaded.fields[name]
+    if array.dtype.kind == "M":
+        Values(loaded).refuse_no_date(name)
+    elif array.dtype.kind == "u":
+        Values(loaded).refuse_wide(name)
+    elif array.dtype.kind == "f" and not wanted.is_float:
+        Values(loaded).refuse_missing(name)
+    part = array if rows is None else array[rows]
+    if array.dtype.kind == "M":
+        return part.astype("datetime64[s]").astype(np.int64)
+    return part.astype(np.int64) if array.dtype.kind == "u" else part
 
 
 def encoded(values: Array, encoding: Encoding) -> npt.NDArray[np.int64]:
@@ -147,16 +167,7 @@ def encoded(values: Array, encoding: Encoding) -> npt.NDArray[np.int64]:
     table: dict[Any, int] = {key: number for number, key in enumerate(encoding.keys)}
     if encoding.filled is not None:
         table[""] = table.get(encoding.filled, other)
-    return np.fromiter((table.get(value, other) for value in values.tolist()), np.int64, len(values))
-
-
-def narrowed(graph: Graph, outputs: Collection[str]) -> Graph:
-    """The part of a graph that these outputs need."""
-    kept = {name: graph.outputs[name] for name in outputs}
-    nodes = needed(graph.nodes, kept.values())
-    read = {*kept.values(), *(value for node in nodes for value in node.inputs)}
-    given = {name: value for name, value in graph.inputs.items() if value in read}
-    return Graph(graph.name, given, tuple(nodes), kept)
+    return np.array([table.get(value, other) for value in values.tolist()], dtype=np.int64)
 
 
 def fed(
@@ -173,23 +184,19 @@ def fed(
     """
     values, report = Values(loaded), Report()
     graph = narrowed(feeding.feed, list(fields))
-    for name in graph.inputs:
-        if (encoding := feeding.encodings.get(name)) is not None:
-            with report.collecting():
-                values.refuse_unseen(encoding, encoded(loaded.fields[encoding.column], encoding))
-    report.finish()
-    given = inputs(graph, feeding, loaded, None)
-    arrays = interpret(graph, {**fitted.statistics, **given}, {ROWS: len(loaded.fields[INDEX])})
+    given = inputs(graph, feeding, fitted, loaded)
+    arrays = interpret(graph, given, {ROWS: len(loaded.fields[INDEX])})
     names = {value: name for name, value in graph.inputs.items()}
     arrays |= {name: given[names[value]] for name, value in graph.outputs.items() if names.get(value) in given}
     check_shapes(arrays, fields, spans)
     for name, array in arrays.items():
         with report.collecting():
-            arrays[name] = values.fitting(array, fields[name], feeding.sources[name], spans.get(name))
+            sources, handled = feeding.sources[name], feeding.handled[name]
+            arrays[name] = values.fitting(array, fields[name], sources, spans.get(name), handled)
     report.finish()
     for name in fields:
         with report.collecting():
-            _refuse_swallowed(feeding, name, {**fitted.statistics, **given}, values, fields[name], spans.get(name))
+            _refuse_swallowed(feeding, name, given, values, fields[name], spans.get(name))
     report.finish()
     return arrays
 
@@ -238,9 +245,9 @@ def check_rows(
         graph = narrowed(feeding.feed, [name])
         if ROWS not in graph.outputs[name].type.symbols():
             continue
-        given = {**fitted.statistics, **inputs(graph, feeding, loaded, np.sort(some))}
+        given = inputs(graph, feeding, fitted, loaded, np.sort(some))
         shuffled = np.random.default_rng(1).permutation(len(some))[: max(1, len(some) - 1)]
-        again = {**fitted.statistics, **inputs(graph, feeding, loaded, np.sort(some)[shuffled])}
+        again = inputs(graph, feeding, fitted, loaded, np.sort(some)[shuffled])
         one = interpret(graph, given, {ROWS: len(some)})[name]
         other = interpret(graph, again, {ROWS: len(shuffled)})[name]
         if one.ndim == 0 or len(one) != len(some) or not _alike(one[shuffled], other):

@@ -5,7 +5,7 @@ What this module does not do: change a value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -51,11 +51,8 @@ class Values:
         word = "row" if len(rows) == 1 else "rows"
         return f"{loaded.where}, {word} {', '.join(str(row) for row in first)}{more}"
 
-    def refuse_unseen(self, encoding: Encoding, numbers: npt.NDArray[np.int64]) -> None:
-        """SpecError if a value of a column is not in its table."""
-        rows = np.flatnonzero(numbers < 0)
-        if not len(rows):
-            return
+    def fail_unseen(self, encoding: Encoding, rows: npt.NDArray[np.int64]) -> NoReturn:
+        """SpecError for rows whose value of a column is not in its table."""
         name, values = encoding.column, self._loaded.fields[encoding.column]
         value = values[rows[0]]
         if value == "":
@@ -102,12 +99,22 @@ class Values:
                 help="take those rows out of the file, or train on data in which values are missing too",
             )
 
-    def fitting(self, array: Any, wanted: Field, columns: Sequence[str], span: Span | None) -> Array:
-        """What is fed to a field, in its dtype; SpecError if a value is missing, or would not be itself there."""
+    def fitting(
+        self, array: Any, wanted: Field, columns: Sequence[str], span: Span | None, handled: Collection[str] = ()
+    ) -> Array:
+        """What is fed to a field, in its dtype; SpecError if a value is missing, or would not be itself there.
+
+        Args:
+            array: the values.
+            wanted: the field.
+            columns: of which they are made.
+            span: where the spec says so.
+            handled: those of the columns whose missing values are dealt with there.
+        """
         dtype = wanted.type.dtype
         numbers = array if array.dtype.kind == "f" else None
         if numbers is not None and np.isnan(numbers).any():
-            self._refuse_missing(numbers, wanted, columns, span)
+            self._refuse_missing(numbers, wanted, columns, handled, span)
         if dtype.is_float or array.dtype.kind == "b":
             return np.asarray(array, dtype=dtype.numpy)
         if numbers is not None and dtype.is_integer:
@@ -122,9 +129,11 @@ class Values:
             self._refuse((array != 0) & (array != 1), array, wanted, "neither 0 nor 1", columns, span)
         return np.asarray(array, dtype=dtype.numpy)
 
-    def _refuse_missing(self, array: Array, wanted: Field, columns: Sequence[str], span: Span | None) -> None:
+    def _refuse_missing(
+        self, array: Array, wanted: Field, columns: Sequence[str], handled: Collection[str], span: Span | None
+    ) -> None:
         rows = np.flatnonzero(np.isnan(array.reshape(len(array), -1)).any(axis=1)) if array.ndim else np.zeros(1, int)
-        for column in columns:
+        for column in sorted(columns, key=handled.__contains__):  # one that nothing fills is the likelier
             at = rows[self.missing(column)[rows]] if array.ndim else rows
             if len(at):
                 self.fail_missing(column, at, wanted, span)

@@ -77,8 +77,9 @@ def _learned(data: Prepared) -> Iterator[list[str]]:
         gap = f' (gaps are "{filled}")' if filled is not None else ""
         yield [f"values of {column}{gap}", f"{len(keys)}: {_listed(shown)}"]
     for name, array in data.fitted.statistics.items():
-        of = ", ".join(data.feeding.sources[name][:SHOWN])
-        more = ", ..." if len(data.feeding.sources[name]) > SHOWN else ""
+        columns = data.feeding.statistics[name].columns
+        of = ", ".join(columns[:SHOWN])
+        more = ", ..." if len(columns) > SHOWN else ""
         yield [f"{name} (of {of}{more})", _short(array)]
 
 

@@ -250,4 +250,4 @@ def test_cyclic_of_seconds_since_1970_is_as_precise_as_that_of_small_numbers() -
 def test_what_only_leads_to_what_is_learned_is_not_kept(feed: str, count: int) -> None:
     """The deviation is learned by way of a mean, and a run needs the deviation."""
     _, how, fitted = _learned(feed, "[B, 3]")
-    assert len(how.fit.outputs) == len(fitted.statistics) == count
+    assert len(fitted.statistics) == count and how.feed.inputs.keys() == {"m", *fitted.statistics}
