@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from typing import Annotated
 
 import typer
@@ -37,6 +39,16 @@ def _common(
     """
 
 
+def _with_examples(docstring: str) -> str:
+    """A docstring with its examples fenced: blocks that are indented, or begin with a command.
+
+    Typer takes the summary off and removes the indentation of what follows; of examples that follow a summary it makes
+    a paragraph, in which stars are markup.
+    """
+    blocks = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(f"```\n{textwrap.dedent(b)}\n```" if b.startswith(("    ", "archonnx ")) else b for b in blocks)
+
+
 def build() -> typer.Typer:
     """The command line with every verb that there is."""
     app = typer.Typer(
@@ -49,7 +61,8 @@ def build() -> typer.Typer:
     )
     app.callback()(_common)
     for verb in all_verbs():
-        app.command(verb.name, rich_help_panel=verb.group)(verb.run)
+        help_text = _with_examples(verb.run.__doc__ or "")
+        app.command(verb.name, rich_help_panel=verb.group, help=help_text)(verb.run)
     return app
 
 

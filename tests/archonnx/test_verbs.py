@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_the_library_is_shown_as_it_is_written() -> None:
 def test_a_name_that_the_library_does_not_have_gets_the_nearest() -> None:
     result = CliRunner().invoke(build(), ["std", "adma"])
     assert result.exit_code == 2 and "the library has no `adma`" in result.output
+
+
+@pytest.mark.parametrize("name", [one.name for one in all_verbs()])
+def test_examples_stand_in_the_help_as_they_are_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    docstring = inspect.cleandoc(VERBS[name].run.__doc__ or "")
+    examples = [line.strip() for line in docstring.splitlines() if line.startswith(("    ", "archonnx "))]
+    shown = [line.strip() for line in CliRunner().invoke(build(), [name, "--help"]).stdout.splitlines()]
+    assert [line for line in examples if line not in shown] == []

@@ -9,7 +9,7 @@ from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.static import is_size, is_whole
-from archonnx.compiler.elaborate.core.values import describe
+from archonnx.compiler.elaborate.core.values import Choice, describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.types import DType
@@ -33,6 +33,7 @@ def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
     subscript = expr.subscripts[0]
     if isinstance(value, dict):
         key = frame.evaluate(subscript)
+        key = key.word if isinstance(key, Choice) else key
         if not isinstance(key, str) or key not in value:
             fail("AX0206", f"no key {describe(key)} here", subscript.span, help=did_you_mean(str(key), value))
         return value[key]

@@ -258,3 +258,16 @@ def test_what_is_not_in_a_list(condition: str, holds: bool) -> None:
 )
 def test_what_not_in_refuses(text: str, code: str) -> None:
     assert codes(model(f"output y = x * ({text})")) == [code]
+
+
+@pytest.mark.parametrize("word", ["small", "large"])
+def test_a_word_is_the_key_of_its_name(word: str) -> None:
+    text = "model M(size: choice[small, large] = small):\n    input x: [B]\n    output y = x * {small: 2, large: 3}[size]\n"
+    assert output(program(text, size=word), x=np.ones(1))[0] == {"small": 2, "large": 3}[word]
+
+
+def test_a_word_that_is_no_key_is_told() -> None:
+    text = (
+        "model M(size: choice[small, huge] = huge):\n    input x: [B]\n    output y = x * {small: 2, large: 3}[size]\n"
+    )
+    assert [found.code for found in findings(text)] == ["AX0206"]
