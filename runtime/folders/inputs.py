@@ -71,15 +71,26 @@ class InputReader:
             wanted: the fields that are needed.
             keep: columns that are wanted besides.
         """
-        source, memory = self._program.source, self._memory
         given = self._by_columns(given) if isinstance(given, Mapping) else given
-        if source is None:
-            return self.of(load_given(given, self._base, memory.kinds), wanted, keep)
         targets = any(self._model.fields[name].target for name in wanted)
-        loaded = load_source(
-            source, self._base, given=given, kinds=memory.kinds, settled=memory.settled, targets=targets
-        )
+        kinds = self._kinds(wanted, keep)
+        loaded = self._load(given, kinds, targets)
+        unread = [name for name in keep if name in loaded.problems and name not in kinds]
+        if unread:
+            loaded = self._load(given, {**kinds, **dict.fromkeys(unread, "text")}, targets)
         return self.of(loaded, wanted, keep)
+
+    def _kinds(self, wanted: Sequence[str], keep: Sequence[str]) -> dict[str, str]:
+        """Kinds of columns that must hold: not of those that are only kept, which may hold anything."""
+        memory = self._memory
+        only = set() if memory.together else {*keep} - {*self.feeding.columns(wanted)}
+        return {name: kind for name, kind in memory.kinds.items() if name not in only}
+
+    def _load(self, given: Any, kinds: Mapping[str, str], targets: bool) -> Loaded:
+        source, memory = self._program.source, self._memory
+        if source is None:
+            return load_given(given, self._base, kinds)
+        return load_source(source, self._base, given=given, kinds=kinds, settled=memory.settled, targets=targets)
 
     def _by_columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A matrix as the columns that it is made of, by position."""
@@ -205,6 +216,8 @@ def kept_columns(loaded: Loaded | None, names: Sequence[str]) -> dict[str, Array
     """Columns of new data that stand beside the results, as they are."""
     columns: dict[str, Array] = {}
     for name in names:
+        if loaded is not None and name in loaded.problems:
+            raise SpecError(Report([loaded.problems[name]]))
         if loaded is None or name not in loaded.fields:
             here = list(loaded.fields) if loaded is not None else []
             where = loaded.where if loaded is not None else "what was given"
