@@ -52,7 +52,8 @@ def replayed(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
             (folder / file).write_text(fence["body"], "utf-8")
         elif kind in ("sh", "python"):
             assert following["info"] == "text", "what is executed is followed by what it prints"
-            pieces += [page[end : following.start("body")], executed(kind, fence["body"], path, monkeypatch)]
+            printed = executed(kind, fence["body"], path, monkeypatch).replace(f"{folder.resolve()}/", "")
+            pieces += [page[end : following.start("body")], printed]
             end = following.end("body")
     return "".join([*pieces, page[end:]]), len(pieces) // 2
 
@@ -63,6 +64,4 @@ def alike(one: str, other: str, within: float = 0.05) -> bool:
     if NUMBER.sub("#", one) != NUMBER.sub("#", other):
         return False
     pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
-    return all(
-        a == b or ("." in a and "." in b and abs(float(a) - float(b)) <= within * (1 + abs(float(b)))) for a, b in pairs
-    )
+    return all(a == b or ("." in a + b and abs(float(a) - float(b)) <= within * (1 + abs(float(b)))) for a, b in pairs)
