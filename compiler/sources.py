@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
@@ -156,13 +156,25 @@ class ImagesSource(Arguments):
     """A folder with a picture of the same name for each, whose pixels are class numbers: ``mask``, i64[n, h, w]."""
     classes: list[str] | None = None
     """The subfolders that are the classes, in the order of their numbers; all of them by their names unless given."""
+    boxes: str | None = None
+    """A CSV file with a line for each box: ``file``, ``left``, ``top``, ``right`` and ``bottom`` in pixels of the
+    upright picture, and ``label`` if wanted. ``boxes`` is [n, m, 4] in pixels of the picture as it is scaled, for the m
+    boxes of the picture that has most; ``box_count`` is how many there are, and ``box_label`` [n, m]. The rest is 0."""
+    box_classes: list[str] | None = None
+    """The labels of boxes that are classes, in the order of their numbers; all texts by name unless given."""
 
-    @field_validator("classes")
+    @field_validator("classes", "box_classes")
     @classmethod
     def _once(cls, classes: list[str] | None) -> list[str] | None:
         if classes is not None and len(set(classes)) < len(classes):
             raise ValueError("each class is named once")
         return classes
+
+    @model_validator(mode="after")
+    def _of_boxes(self) -> ImagesSource:
+        if self.box_classes is not None and self.boxes is None:
+            raise ValueError("`box_classes` are those of `boxes`, which names a file")
+        return self
 
 
 class Inner(Arguments):

@@ -124,6 +124,10 @@ class Place:
         """A folder that goes with the one that the spec names, which nothing replaces; SpecError if there is none."""
         return self._inside(name, "folder", Path.is_dir)
 
+    def file_beside(self, name: str) -> Path:
+        """The same for a file."""
+        return self._inside(name, "file", Path.is_file)
+
     def _found(self, name: str, what: str, exists: Callable[[Path], bool]) -> Path:
         if self.path is None:
             return self._inside(name, what, exists)

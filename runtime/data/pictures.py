@@ -219,7 +219,7 @@ def _by_stem(folder: Path, report: Report, span: Span | None) -> Mapping[str, Pi
 
 
 def _mask(mask: Picture, picture: Picture, size: Size | None, span: Span | None) -> npt.NDArray[np.int64]:
-    image, size_of = _opened(mask, span), _size(picture)
+    image, upright = _opened(mask, span), size_of(picture)
     where = named(mask.path, mask.root)
     if image.mode not in NUMBERS:
         fail(
@@ -228,8 +228,8 @@ def _mask(mask: Picture, picture: Picture, size: Size | None, span: Span | None)
             span,
             help="write it in grey or with a palette, as in `Image.fromarray(numbers.astype(numpy.uint8))`",
         )
-    if image.size != size_of:
-        said = " and ".join(f"{height} x {width}" for width, height in (image.size, size_of))
+    if image.size != upright:
+        said = " and ".join(f"{height} x {width}" for width, height in (image.size, upright))
         fail("AX0604", f"{where} and {picture.shown} differ in size: {said}", span)
     numbers = np.asarray(image)
     if size is not None:
@@ -238,7 +238,7 @@ def _mask(mask: Picture, picture: Picture, size: Size | None, span: Span | None)
     return numbers.astype(np.int64)
 
 
-def _size(picture: Picture) -> tuple[int, int]:
+def size_of(picture: Picture) -> tuple[int, int]:
     """Width and height of a picture that has been read, as its camera was held."""
     from PIL import ExifTags, Image
 

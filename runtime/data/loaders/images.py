@@ -1,4 +1,4 @@
-"""Reading folders of pictures, whose subfolders are the classes, with masks if there are any.
+"""Reading folders of pictures, whose subfolders are the classes, with masks and boxes if there are any.
 
 What this module does not do: turn pictures into arrays (``pictures`` does), augment or normalise them (feeds and the
 model do, in the language).
@@ -14,21 +14,27 @@ import numpy as np
 from archonnx.compiler.sources import ImagesSource
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.boxes import read_boxes
 from archonnx.runtime.data.loader import Fields, Loaded, Place, loads
 from archonnx.runtime.data.pictures import Picture, listed, named, needs_pillow, pictures_of, read_all, read_masks
 
 
 @loads(ImagesSource)
 def load(source: ImagesSource, place: Place) -> Loaded:
-    """``image`` and ``file``; ``label`` if the pictures stand in folders; ``mask`` if there are masks."""
+    """``image`` and ``file``; ``label`` if the pictures stand in folders; ``mask`` and ``boxes`` if there are any."""
     own = place.path is None
     root = place.folder(source.path) if own or (place.path and place.path.is_dir()) else place.file(source.path)
     masks = place.beside(source.masks) if own and source.masks is not None else None
-    return read_images(root, source, masks, place.span)
+    boxes = place.file_beside(source.boxes) if own and source.boxes is not None else None
+    return read_images(root, source, masks, boxes, place.span)
 
 
 def read_images(
-    root: Path, how: ImagesSource | None = None, masks: Path | None = None, span: Span | None = None
+    root: Path,
+    how: ImagesSource | None = None,
+    masks: Path | None = None,
+    boxes: Path | None = None,
+    span: Span | None = None,
 ) -> Loaded:
     """The pictures of a folder, or a single one.
 
@@ -36,6 +42,7 @@ def read_images(
         root: the folder, or the picture.
         how: to which size and colour, and which subfolders are the classes.
         masks: the folder of their masks.
+        boxes: the table of their boxes.
         span: the place of the spec that asked for it.
     """
     needs_pillow(span)
@@ -53,14 +60,24 @@ def read_images(
     if masks is not None:
         fields["mask"] = read_masks(found, masks, how.size, span)
         notes += _without_picture(found, masks)
-    settled = {"colour": "grey" if image.shape[1] == 1 else "rgb", "classes": list(classes) or None}
+    in_boxes: tuple[str, ...] = ()
+    if boxes is not None:
+        found_in = read_boxes(found, boxes, how.size, how.box_classes, span)
+        fields |= found_in.fields
+        notes += found_in.notes
+        in_boxes = found_in.classes
+    settled = {
+        "colour": "grey" if image.shape[1] == 1 else "rgb",
+        "classes": list(classes) or None,
+        "box_classes": list(in_boxes) or None,
+    }
     return Loaded(
         fields,
         root.name,
-        classes={"label": classes} if classes else {},
+        classes={name: names for name, names in (("label", classes), ("box_label", in_boxes)) if names},
         settled={name: value for name, value in settled.items() if value is not None},
         notes=tuple(notes),
-        files=tuple(picture.path for picture in found),
+        files=(*(picture.path for picture in found), *([boxes] if boxes is not None else [])),
     )
 
 
