@@ -26,6 +26,9 @@ INDEX = "index"
 DATA, TARGET = "data", "target"
 """Fields that are made of columns: the matrix of the numeric ones, and another name of one."""
 
+INSTEAD = (-1e30, 0.0, 1e30)
+"""What is tried in place of a missing value, to see whether anything depends on it."""
+
 
 class Sample(Record):
     """What feeds are elaborated for: the columns of a source, and how to read the values that stand in them.

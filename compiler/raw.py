@@ -18,7 +18,7 @@ import numpy as np
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import Record, replace
 
-from .feeding import INDEX, ROWS, Encoding, Feeding
+from .feeding import INDEX, INSTEAD, ROWS, Encoding, Feeding
 from .ir.bind import bind
 from .ir.builder import Builder, current_builder
 from .ir.dims import Dim
@@ -117,9 +117,12 @@ def raw_graph(model: ModelProgram, feeding: Feeding, entering: Mapping[str, Ente
         if not inputs.columns:
             fail("AX0513", "nothing that the model takes is made of a column of the data", None)
         values = dict(zip(feed.outputs, inline(feed, builder, given), strict=True))
-        checks = _Checks(infer, Dim.of(rows))
+        checks, columns = _Checks(infer, Dim.of(rows)), dict(zip(feed.inputs, given, strict=True))
         for name, read in _read(feed, fed).items():
             bad = [inputs.bad[one] for one in read if one in inputs.bad]
+            for one in read:
+                if one in inputs.columns and one not in feeding.handled[name] and _swallows(feed, one, name):
+                    bad += [checks.by_row(mask) for mask in _swallowed(feed, columns, one, name, values[name])]
             title = feeding.numbered.get(name)
             below = feeding.encodings[title].size if title is not None else None
             values[name] = checks.field(fields[name], values[name], bad, below)
@@ -310,10 +313,10 @@ class _Checks:
         if masks and not dtype.is_float:
             made = _cleared(made, reduce(logical_or, masks))
         parts = [_outside(_selected(r, made), r) for r in ranges if r.selection is not None]
-        self._bad[field.name] = [*bad, *(self._by_row(mask) for mask in (*masks, *parts))]
+        self._bad[field.name] = [*bad, *(self.by_row(mask) for mask in (*masks, *parts))]
         return made
 
-    def _by_row(self, mask: Value) -> Value:
+    def by_row(self, mask: Value) -> Value:
         """Whether something in a row is true; in all rows, where the first axis does not count them."""
         axes = range(1, mask.rank) if self._has_rows(mask) else range(mask.rank)
         return reduce_any(mask, list(axes)) if axes else mask
@@ -348,6 +351,57 @@ def mark(dtype: DType) -> float | int | None:
         return np.nan
     least = int(np.iinfo(np.dtype(dtype.numpy.name)).min) if dtype.is_integer else 0
     return max(least, MARK) if least < 0 else None
+
+
+PASSES_ON = frozenset(
+    [
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "sqrt",
+        "exp",
+        "log",
+        "cast",
+        "broadcast",
+        "reshape",
+        "transpose",
+        "unsqueeze",
+        "squeeze",
+        "concat",
+        "split",
+        "slice",
+    ]
+)
+"""Ops whose results are NaN where one of their floats is, in every runtime."""
+
+
+def _swallows(feed: Graph, column: str, field: str) -> bool:
+    """Whether a missing value of a column may become a value on its way to a field, as it does in a comparison."""
+    reached = {feed.inputs[column]}
+    if not feed.inputs[column].type.dtype.is_float:
+        return False
+    for node in needed(feed.nodes, [feed.outputs[field]]):
+        if not reached.isdisjoint(node.inputs):
+            if node.op.name not in PASSES_ON or any(not value.type.dtype.is_float for value in node.outputs):
+                return True
+            reached.update(node.outputs)
+    return False
+
+
+def _swallowed(feed: Graph, columns: Mapping[str, Value], column: str, field: str, value: Value) -> list[Value]:
+    """Where a field would be another if something stood in place of what a column misses, as the training finds it."""
+    part = cut("part", feed.nodes, feed.inputs, {field: feed.outputs[field]})
+    given, masks = columns[column], []
+    for instead in INSTEAD:
+        tried = {**columns, column: where(is_nan(given), instead, given)}
+        (other,) = inline(part, current_builder(), [tried[name] for name in part.inputs])
+        differs = not_equal(value, other)
+        if value.type.dtype.is_float:
+            differs = logical_and(differs, logical_not(logical_and(is_nan(value), is_nan(other))))
+        masks.append(differs)
+    return masks
 
 
 def _cleared(value: Value, mask: Value) -> Value:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archonnx.compiler.feeding import INDEX, ROWS, Encoding, Feeding, Sample, narrowed
+from archonnx.compiler.feeding import INDEX, INSTEAD, ROWS, Encoding, Feeding, Sample, narrowed
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Graph
@@ -29,8 +29,6 @@ Keys = tuple[str | int, ...]
 """The values of a column, in order."""
 ROWS_TRIED = 64
 """So many rows are looked at to see whether a row's fields depend on other rows."""
-INSTEAD = (np.nan, -1e30, 0.0, 1e30)
-"""What is tried in place of a missing value, to see whether anything depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +217,7 @@ def _refuse_swallowed(
         part = {**given, **{other: given[other][rows] for other in rowed}}
         held = part[column]
         fields = []
-        for instead in INSTEAD:
+        for instead in (np.nan, *INSTEAD):
             part[column] = np.where(np.isnan(held), instead, held)
             with np.errstate(all="ignore"):
                 fields.append(interpret(graph, {n: part[n] for n in graph.inputs}, {ROWS: len(rows)})[name])

@@ -101,6 +101,45 @@ def test_names_that_meet(spread: str, seed: str, tmp_path: Path) -> None:
     alike(outputs(file, {**given, **({"seed": np.int64(0)} if spread else {})}), run.predict(columns))
 
 
+SWALLOWING = """
+model Swallowing():
+    input x: [B, 3]
+    input part: i64[B]
+    target y: [B]
+    output guess = (x |> Dense(1))[:, 0] + Embedding(3, 1)(part)[:, 0]
+    loss l = mse(guess, y)
+
+train:
+    data = npz("a.npz")
+    feed x = stack([float(data.a > 0.5), where(data.on, data.b, 0), fill(data.c, 0.0)], axis=1)
+    feed part = buckets(data.d, [0.3, 0.6])
+    epochs = 1
+    batch_size = 8
+    minimize l with sgd(lr=0.01)
+"""
+
+
+def test_a_missing_number_that_would_become_one_marks_its_row(tmp_path: Path) -> None:
+    """A comparison with NaN is false, and where it stands in a place that is not read it does no harm: as in predict."""
+    draw = np.random.default_rng(0)
+    columns = {name: draw.random(20) for name in ("a", "b", "c", "d", "y")} | {"on": draw.random(20) < 0.5}
+    np.savez(tmp_path / "a.npz", **columns)
+    run = trained(tmp_path, SWALLOWING)
+    file = exported(run)
+    for name in ("a", "b", "c", "d"):
+        given = {key: array.copy() for key, array in columns.items()}
+        given[name][:] = np.nan
+        marked = np.isnan(outputs(file, given)["guess"])
+        for row in range(20):
+            one = {key: array[row : row + 1] for key, array in given.items()}
+            try:
+                alike(outputs(file, one), run.predict(one))
+                assert not marked[row]
+            except SpecError:
+                assert marked[row], name
+        assert marked.all() == (name in "ad") and marked.any() == (name in "abd")
+
+
 SEQUENCES = """
 model Sequences():
     input x: [B, T]
