@@ -30,7 +30,7 @@ compiler.ops compiler.interpret compiler.feeding
 compiler.passes compiler.autodiff compiler.spec
 compiler.program
 compiler.combining compiler.gradients compiler.counting compiler.ranges
-compiler.elaborate.core
+compiler.elaborate.core compiler.marks
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training

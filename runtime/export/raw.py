@@ -20,9 +20,10 @@ import numpy as np
 from archonnx.compiler.feeding import Encoding, Feeding
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.marks import mark
 from archonnx.compiler.onnx_export import TextTable
 from archonnx.compiler.program import ModelProgram, TrainProgram
-from archonnx.compiler.raw import Entering, RawColumn, RawGraph, mark
+from archonnx.compiler.raw import Entering, RawColumn, RawGraph
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
 

@@ -17,7 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from typer.testing import CliRunner
 
 from archonnx.cli.app import app
-from archonnx.compiler.raw import MARK
+from archonnx.compiler.marks import MARK
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.folders.run import Run
 from tests.support.raw import (

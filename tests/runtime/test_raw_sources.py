@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archonnx.compiler.raw import MARK
+from archonnx.compiler.marks import MARK
 from archonnx.runtime.folders.run import Run
 from tests.support.raw import (
     ARRAYS,
