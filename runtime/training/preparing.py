@@ -192,4 +192,5 @@ def _named(model: ModelProgram, program: TrainProgram, how: Split, loaded: Loade
     everything = np.arange(len(loaded.fields[INDEX]))
     feeding, keys = _elaborated(model, program, loaded, everything)
     fitted = learned(feeding, loaded, keys, everything, together=True)
-    return fed(feeding, fitted, loaded, wanted, spans_of(program, wanted))
+    arrays = fed(feeding, fitted, loaded, wanted, spans_of(program, wanted))
+    return {name: array.reshape(-1) if array.size == len(array) else array for name, array in arrays.items()}

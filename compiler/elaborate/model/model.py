@@ -160,8 +160,7 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
     what = f"model `{model.name}`"
     names = [p.name for p in model.parameters]
     span = model.name_span
-    kinds = {p.name: p.type.name for p in model.parameters if isinstance(p.type, ast.NamedType)}
-    given = {name: _argument(name, kinds.get(name), value, span) for name, value in arguments.items()}
+    given = given_arguments(model, arguments)
     with build.report.collecting():
         if unknown := [name for name in given if name not in names]:
             assign_arguments(what, names, [ast.Argument(ast.Name(n, span=span), n, span=span) for n in unknown], [])
@@ -175,6 +174,12 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
         check_sizes(build)
         elaboration.updated_by = {name: _updated_by(build, value) for name, (value, _) in elaboration.losses.items()}
     return elaboration
+
+
+def given_arguments(model: ast.Model, arguments: Mapping[str, Any]) -> dict[str, Given]:
+    """Arguments of a model that are given from outside."""
+    kinds = {p.name: p.type.name for p in model.parameters if isinstance(p.type, ast.NamedType)}
+    return {name: _argument(name, kinds.get(name), value, model.name_span) for name, value in arguments.items()}
 
 
 def _argument(name: str, kind: str | None, value: Any, span: Span) -> Given:

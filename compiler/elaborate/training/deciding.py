@@ -11,6 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 from archonnx.compiler.elaborate.core.values import Scope
+from archonnx.compiler.elaborate.meaning.invocation import bind_arguments
+from archonnx.compiler.elaborate.model.model import given_arguments
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.program import TrainProgram
 from archonnx.compiler.settings import read_settings
@@ -39,11 +41,16 @@ def deciding_programs(
         float_type: the model's.
     """
     report = Report()
-    outer = block_frame(scope, report, model.name_span, float_type, arguments)
     decided = {str(argument.name) for train in _trains(declarations) for argument in train.arguments}
-    for parameter in model.parameters:
-        if parameter.name not in arguments and parameter.name not in decided and parameter.default is not None:
-            outer.locals[parameter.name] = outer.evaluate(parameter.default)
+    if not decided:
+        return []
+    outer = block_frame(scope, report, model.name_span, float_type, {})
+    known = tuple(p for p in model.parameters if p.name in arguments or p.name not in decided)
+    given = {
+        name: value for name, value in given_arguments(model, arguments).items() if name in {p.name for p in known}
+    }
+    with outer.build.builder.active():
+        bind_arguments(outer, outer, f"model `{model.name}`", known, given, model.name_span)
     found = []
     for declaration, loop, suffix in unrolled_programs(outer, declarations, {}, ""):
         if not declaration.arguments or declaration.model not in (None, model.name):

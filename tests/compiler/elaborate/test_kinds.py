@@ -18,7 +18,7 @@ from tests.support.elaborated import codes, findings, model
 B = Dim.of("B")
 VALUES: dict[str, Any] = {
     "1": 1, "1.5": 1.5, "true": True, "B": B, "steps": Dim.of(TOTAL), "none": None, '"a"': "a", "[1, B]": [1, B], "[true]": [True],
-    "[[1, 2], [3, 4]]": [[1, 2], [3, 4]], "[[1], [2, 3]]": [[1], [2, 3]], "[]": [], "{}": {}, "f32": DType.f32,
+    "[1, 2]": [1, 2], "[[1, 2], [3, 4]]": [[1, 2], [3, 4]], "[[1], [2, 3]]": [[1], [2, 3]], "[]": [], "{}": {}, "f32": DType.f32,
     "the word a": Choice("a", ("a", "b")), "two results": Results((1, 2), (None, None)), "0.1 for ever": ConstantSchedule(0.1),
 }  # fmt: skip
 ACCEPTED = {
@@ -26,7 +26,7 @@ ACCEPTED = {
     "float": {"1", "1.5"},
     "bool": {"true"},
     "string": {'"a"'},
-    "list": {"[1, B]", "[true]", "[[1, 2], [3, 4]]", "[[1], [2, 3]]", "[]"},
+    "list": {"[1, 2]", "[1, B]", "[true]", "[[1, 2], [3, 4]]", "[[1], [2, 3]]", "[]"},
     "dict": {"{}"},
     "dim": {"1", "B", "steps"},
     "dtype": {"f32"},
@@ -35,13 +35,15 @@ ACCEPTED = {
     "block": set(),
     "module": {"[]"},
     "schedule": {"1", "1.5", "0.1 for ever"},
-    "tensor": {"1", "1.5", "true", "B", "steps", "[true]", "[[1, 2], [3, 4]]"},
+    "tensor": {"[1, 2]", "1", "1.5", "true", "B", "steps", "[true]", "[[1, 2], [3, 4]]"},
+    "column": set(),
+    "vocabulary": {"[1, 2]"},
     "operand": {"1", "1.5", "true", "B", "steps"},
     "whole": {"1"},
-    "shape": {"[1, B]", "[]"},
-    "axes": {"1", "[]"},
-    "ints": {"1", "[]"},
-    "items": {"[1, B]", "[true]", "[[1, 2], [3, 4]]", "[[1], [2, 3]]", "[]", "two results"},
+    "shape": {"[1, 2]", "[1, B]", "[]"},
+    "axes": {"[1, 2]", "1", "[]"},
+    "ints": {"[1, 2]", "1", "[]"},
+    "items": {"[1, 2]", "[1, B]", "[true]", "[[1, 2], [3, 4]]", "[[1], [2, 3]]", "[]", "two results"},
     "sizes": {"{}"},
     "any": set(VALUES),
 }

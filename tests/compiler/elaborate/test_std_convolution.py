@@ -136,7 +136,7 @@ def test_a_circular_convolution_commutes_with_rolling() -> None:
 @pytest.mark.parametrize(("call", "code", "says"), [
     ("Conv(4, padding=sane)", "AX0208", "`padding` is valid, same, full, causal, circular, an int or a list: not `sane`"),
     ("Conv(4, kernel=1.5)", "AX0306", "`kernel` takes an int or a list of int, not the float 1.5"),
-    ("Conv(4, kernel=size)", "AX0201", "unknown name `size`"),
+    ("Conv(4, kernel=width)", "AX0201", "unknown name `width`"),
     ("Conv(4, kernel=[3, true])", "AX0306", "`kernel` takes an int or a list of int, not a list"),
     ("Conv(4, padding=1.5)", "AX0208", "not the float 1.5"),
     ("Conv(4, padding=[1])", "AX0319", "a list of paddings has one for each of 2 axes"),
