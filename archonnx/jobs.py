@@ -96,7 +96,7 @@ def _base(spec: Spec) -> Path:
 
 
 def _choice(request: Request, how: How) -> DataChoice:
-    return DataChoice({**request.data, **how.data.sources}, how.data.changed)
+    return DataChoice({**request.data, **how.data.sources}, how.data.changed, how.data.read)
 
 
 def train_several(

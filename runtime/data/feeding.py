@@ -44,7 +44,9 @@ class Fitted:
     statistics: Mapping[str, Array] = field(default_factory=dict)
 
     def learn(self, column: str, filled: str | None) -> Keys:
-        """The values of a column, which are known."""
+        """The values of a column, which are known; SpecError if they are not."""
+        if (column, filled) not in self.keys:
+            fail("AX0611", f"the run is damaged: it does not remember the values of `{column}`", None)
         return self.keys[column, filled]
 
 

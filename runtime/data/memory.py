@@ -114,6 +114,7 @@ class Memory:
             "replaced": self.replaced,
             "settled": dict(self.settled),
             "together": self.together,
+            "statistics": list(self.fitted.statistics),
             "vocabularies": [
                 {"column": column, "filled": filled, "values": list(keys)}
                 for (column, filled), keys in self.fitted.keys.items()
@@ -136,6 +137,9 @@ class Memory:
             statistics: dict[str, Array] = {}
             if (folder / FITTED_FILE).is_file():
                 statistics = {name: np.asarray(a) for name, a in load_parameters(folder / FITTED_FILE).items()}
+            lost = [name for name in record.get("statistics", ()) if name not in statistics]
+            if lost:
+                fail("AX0611", f"{folder / FITTED_FILE} is damaged: it lacks {', '.join(lost)}", None)
             return Memory(
                 record["where"],
                 record["rows"],
@@ -153,7 +157,7 @@ class Memory:
                 Fitted(keys, statistics),
                 record.get("dtypes", {}),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)
 
 

@@ -426,7 +426,7 @@ def _read_record(path: Path) -> dict[str, Any]:
             None,
             help=f"it holds several runs: {', '.join(inside)}" if inside else "`archonnx train SPEC` makes one",
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         fail("AX0611", f"{file} is damaged: {error}", None)
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         fail("AX0611", f"{file} was written by another version of archonnx", None)

@@ -58,10 +58,13 @@ class DataChoice:
         sources: a path, a frame, arrays by name, or what is loaded already, for a source by its name (``data``);
             nothing of them lies in the folder of the spec.
         changed: whether a run goes on although its data is not what it was.
+        read: what was read by its means, which is not read again: what decides arguments of a model also trains it,
+            and one file is that of all folds and seeds.
     """
 
     sources: Mapping[str, Any] = field(default_factory=dict)
     changed: bool = False
+    read: dict[str, Loaded] = field(default_factory=dict, compare=False, repr=False)
 
     def replaced(self, name: str) -> str | None:
         """What stands for a source: a path, "" for what is in memory, None where it is that of the spec."""
@@ -87,7 +90,8 @@ def load_data(
         choice: what takes the place of that.
         known: what a run remembers of it.
     """
-    sources = (choice or DataChoice()).sources
+    choice = choice or DataChoice()
+    sources = choice.sources
     kinds, settled = (known.kinds, known.settled) if known is not None else (None, None)
     given = sources.get(program.data)
     if program.source is None and given is not None:
@@ -99,7 +103,13 @@ def load_data(
             program.span,
             help='add a source, as in `data = sklearn("digits")`',
         )
-    return load_source(program.source, base, settings.seed, given=given, kinds=kinds, settled=settled)
+    source = program.source
+    if source.graph is not None:  # it draws, and is another one for another model
+        return load_source(source, base, settings.seed, given=given, kinds=kinds, settled=settled)
+    key = repr((source.name, source.kind, source.arguments, base, choice.replaced(program.data), kinds, settled))
+    if key not in choice.read:
+        choice.read[key] = load_source(source, base, settings.seed, given=given, kinds=kinds, settled=settled)
+    return choice.read[key]
 
 
 def prepare(
