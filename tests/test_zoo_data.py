@@ -118,3 +118,10 @@ def test_carbon_dioxide_is_weekly_with_gaps_of_whole_weeks() -> None:
     steps = {(after - before).days for before, after in pairwise(date.fromisoformat(day) for day, _ in rows)}
     assert len(rows) == 2225 and min(steps) == 7 and all(step % 7 == 0 for step in steps)
     assert 313 <= min(float(value) for _, value in rows) < max(float(value) for _, value in rows) < 375
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_each_is_exported_with_what_it_feeds(runs: Runs, name: str, tmp_path: Path) -> None:
+    """Exporting runs the file beside the run, on its own data, and refuses what differs."""
+    runs[name].export(tmp_path / "model.onnx", raw=True)
+    assert (tmp_path / "model.onnx").stat().st_size > 1000

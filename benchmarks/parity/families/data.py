@@ -11,7 +11,7 @@ import numpy as np
 from ..analytic import Array, absolute
 from ..setting import Setting, choose, family, normal, number, single
 
-KINDS = 16
+KINDS = 17
 
 
 @family("transformations of columns", seeds=10 * KINDS, sample=2 * KINDS, units=32)
@@ -28,6 +28,7 @@ def transformation(rng: np.random.Generator, seed: int) -> Setting:
     quantile = np.nanquantile
     edges = sorted({number(rng, -2, 2) for _ in range(k)})
     points = 2 * k + 1
+    group = rng.integers(0, k, n)
 
     def middle(x: Any) -> Any:
         return (x - quantile(x, 0.5, 0)) / (quantile(x, 0.75, 0) - quantile(x, low, 0))
@@ -38,6 +39,10 @@ def transformation(rng: np.random.Generator, seed: int) -> Setting:
 
     def filled(x: Any, by: Callable[..., Any]) -> Array:
         return np.asarray(np.where(np.isnan(x), by(x, axis=0), x))
+
+    def grouped(x: Any) -> Array:
+        held = [x[(group == i) & ~np.isnan(x[:, 0]), 0] for i in range(k)]
+        return np.stack([one.mean() if len(one) else np.nanmean(x[:, 0]) for one in held])
 
     def uniform(x: Any) -> Array:
         return np.stack([_share(x[:, j], quantile(x[:, j], np.linspace(0, 1, points))) for j in range(c)], axis=1)
@@ -62,10 +67,12 @@ def transformation(rng: np.random.Generator, seed: int) -> Setting:
         (f"quantile_buckets($x, {k})",
          lambda x: (x[:, None] >= quantile(x, np.arange(1, k) / k, 0)).sum(1), False),
         (f"width_buckets($x, {k})", lambda x: (x[:, None] >= _steps(x, k)).sum(1), False),
+        (f"group_mean($x[:, 0], $group, {k})", grouped, True),
     ]  # fmt: skip
     call, f, smooth = cases[kind]
     slopes = ("x",) if smooth and whole else ()
-    return Setting(call, {"x": x}, lambda v: np.asarray(f(v["x"])), slopes, normwise=True)
+    inputs = {"x": x} | ({"group": group} if "$group" in call else {})
+    return Setting(call, inputs, lambda v: np.asarray(f(v["x"])), slopes, normwise=True)
 
 
 def _steps(x: Any, k: int) -> Array:

@@ -129,6 +129,13 @@ def test_quantiles_are_those_of_numpy(count: int) -> None:
     np.testing.assert_allclose(actual, expected[3], rtol=1e-5, atol=1e-6)
 
 
+def test_means_of_groups_leave_out_what_is_missing_and_fall_back_to_all() -> None:
+    x = np.array([1, 3, np.nan, np.nan, 8, 6], np.float32)
+    group = np.array([2, 2, 2, 1, 0, 0])
+    actual = expression("group_mean(x, k, 4)", "x: [B]; k: i64[B]", x=x, k=group)
+    np.testing.assert_allclose(actual, [7, 4.5, 2, 4.5], rtol=1e-6)
+
+
 def test_equal_numbers_have_the_middle_of_their_shares() -> None:
     x = np.array([0, 1, 1, 1, 1, 2, 3, 4, 5, 6], np.float32)
     expected = preprocessing.QuantileTransformer(n_quantiles=10).fit_transform(x[:, None])[:, 0]
@@ -165,6 +172,7 @@ FEEDS = [
     ("clip(fill(data.x, 0.0), nanquantile(data.x, 0.1), nanquantile(data.x, 0.9))", "[B]"),
     ("impute(data.x) - nanmean(data.m[:, 1])", "[B]"),
     ("log1p(max_abs(data.count))", "[B]"),
+    ("fill(data.x, 0) - group_mean(data.x, data.count, 9)[data.count]", "[B]"),
     ("cyclic(month(data.t), 12)", "[B, 2]"),
     ("float(year(data.t) - min(year(data.t)))", "[B]"),
 ]
