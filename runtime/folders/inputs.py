@@ -45,12 +45,14 @@ class Inputs:
 def fields_given(given: Mapping[str, Any], fields: Collection[str], memory: Memory) -> Inputs | None:
     """What is given if it is fields of the model; None if it is columns of the data.
 
-    A name that both have means the column, which may be the field as it is.
+    A name that both have means the column, which may be the field as it is: then all fields must be there.
     """
     raw = {*memory.kinds, *[DATA] * bool(memory.matrix), *[TARGET] * (memory.target is not None)} - {*memory.same}
     if not given or any(name not in fields or name in raw for name in given):
         return None
     made = [f"`{name}`" for name in given if name not in memory.same]
+    if not made and not set(fields) <= given.keys():
+        return None
     are = "are fields" if len(made) > 1 else "is a field"
     note = f"{', '.join(made)} {are} of the model: what the feed does to the data is not done to it"
     return Inputs(given, None, (note,) if made else ())
