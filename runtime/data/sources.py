@@ -22,6 +22,7 @@ from archonnx.grammar.diagnostics import fail
 from .arrays import from_arrays, from_frame
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
+from .tables import table
 
 Innermost = Callable[[Mapping[str, Any], Place], Loaded]
 """Gives what a source holds without reading anything, by its arguments."""
@@ -83,9 +84,16 @@ def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place) -> Loaded
     """A frame, arrays by name, or what is loaded already."""
     if isinstance(given, Loaded):
         return given
-    if isinstance(given, Mapping):
-        return from_arrays(given, place.kinds)
-    return from_frame(given, arguments.get("target"), place.kinds, columns=arguments.get("columns"))
+    kinds = {**arguments.get("kinds", {}), **place.kinds}
+    target, side_by_side = arguments.get("target"), arguments.get("columns")
+    if not isinstance(given, Mapping):
+        return from_frame(given, target, kinds, columns=side_by_side)
+    loaded = from_arrays(given, kinds)
+    if "columns" not in arguments or any(array.ndim != 1 for array in loaded.fields.values()):
+        return loaded
+    columns = {name: array for name, array in loaded.fields.items() if name not in loaded.made}
+    count = len(next(iter(columns.values())))
+    return table({**columns, **loaded.problems}, loaded.where, count, target=target, side_by_side=side_by_side)
 
 
 def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost | None = None) -> Loaded:
