@@ -12,6 +12,7 @@ scikit-learn, and it is not imported by the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -103,6 +104,14 @@ class _ArchEstimator(BaseEstimator):
         if given is not None and not isinstance(given, Mapping):
             fail("AX0702", f"`{name}` is a dict by name, not {given!r:.40}", None)
         return {key: value.item() if isinstance(value, np.generic) else value for key, value in (given or {}).items()}
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:  # noqa: N803
+        shown = self
+        if isinstance(self.spec, str) and len(lines := self.spec.strip().splitlines()) > 1:
+            shown = copy(self)
+            shown.spec = f"{lines[0]} ..."
+        text: str = BaseEstimator.__repr__(shown, N_CHAR_MAX)
+        return text
 
     # ------------------------------------------------------------ training
 
@@ -256,6 +265,8 @@ class ArchClassifier(ClassifierMixin, _ArchEstimator):
         numbers = encoder.fit_transform(y)
         self.classes_ = encoder.classes_
         names = tuple(str(label) for label in self.classes_)
+        if len(names) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 classes, and y has one class: {names[0]}")
         self._learn(given, numbers.astype(np.int64), {"classes": len(names)}, columns, names)
         return self
 

@@ -25,7 +25,9 @@ FRAMES = ("pandas", "polars")
 _HELD = frozenset(dtype.numpy for dtype in DType)
 
 
-def from_arrays(arrays: Mapping[str, Any], kinds: Mapping[str, str] | None = None, where: str = "the mapping") -> Loaded:
+def from_arrays(
+    arrays: Mapping[str, Any], kinds: Mapping[str, str] | None = None, where: str = "the mapping"
+) -> Loaded:
     """Arrays or lists by name as what a source holds; SpecError if they differ in length.
 
     Args:

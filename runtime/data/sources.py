@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from archonnx.compiler.feeding import TARGET
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.program import SEED, DataSource
@@ -81,15 +82,18 @@ def _drawn(graph: Graph, seed: int, arguments: Mapping[str, Any], place: Place) 
 
 
 def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place) -> Loaded:
-    """A frame, arrays by name, or what is loaded already."""
+    """A frame, arrays by name, or what is loaded already; columns alone are a table, as a frame is.
+
+    Where a source cannot say which column is the target, it is the one of that name.
+    """
     if isinstance(given, Loaded):
         return given
     kinds = {**arguments.get("kinds", {}), **place.kinds}
-    target, side_by_side = arguments.get("target"), arguments.get("columns")
+    target, side_by_side = arguments.get("target", TARGET), arguments.get("columns")
     if not isinstance(given, Mapping):
         return from_frame(given, target, kinds, columns=side_by_side)
     loaded = from_arrays(given, kinds)
-    if "columns" not in arguments or any(array.ndim != 1 for array in loaded.fields.values()):
+    if any(array.ndim != 1 for array in loaded.fields.values()):
         return loaded
     columns = {name: array for name, array in loaded.fields.items() if name not in loaded.made}
     count = len(next(iter(columns.values())))

@@ -334,3 +334,13 @@ def test_columns_of_frames_and_matrices_stand_for_each_other(frame_of: Callable[
         by_name.predict(frame[["c1", "c0", "c2", "c3"]])
     with pytest.raises(archonnx.SpecError, match="`target` is a column of `X`"):
         ArchClassifier(epochs=1, **QUICK).fit(frame_of({"target": X[:, 0], "b": X[:, 1]}), y)
+
+
+def test_one_class_is_none_to_tell_apart() -> None:
+    with pytest.raises(ValueError, match="at least 2 classes, and y has one class: yes"):
+        ArchClassifier(**QUICK).fit(np.zeros((4, 2)), ["yes"] * 4)
+
+
+def test_the_text_of_a_spec_is_short_in_what_is_shown() -> None:
+    assert repr(ArchRegressor(WEIGHTED, epochs=2)) == "ArchRegressor(epochs=2, spec='model Weighted(): ...')"
+    assert len(repr(make_pipeline(StandardScaler(), ArchClassifier(PEOPLE)))) < 1000
