@@ -31,7 +31,7 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.record import replace as changed
 from archonnx.grammar.source import Source
-from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame
+from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame, raise_all
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.device.session import DeviceName, SessionOptions
 from archonnx.runtime.training.observing import Epoch
@@ -43,7 +43,7 @@ NESTED = ("arguments", "settings")
 """Parameters that are dicts: a grid names what is in them as ``arguments__width``."""
 WHERE = "X"
 """What messages call the data."""
-TOTAL = 1e-3
+TOLERANCE = 1e-3
 """How far the probabilities of a row may be from 1 in all."""
 
 
@@ -148,11 +148,11 @@ class _ArchEstimator(BaseEstimator):
     ) -> None:
         """Train on what was checked. ``known`` are arguments of the model, ``names`` those of the classes."""
         spec = self._spec()
-        for name in columns.keys() - columns_read(spec):
-            raise TypeError(
-                f"{type(self).__name__}.fit() got an unexpected keyword argument {name!r}: "
-                f"nothing in {spec.name} reads `data.{name}`"
+        for name in sorted(columns.keys() - (columns_read(spec) - {DATA, TARGET})):
+            why = (
+                f"`data.{name}` is X or y" if name in (DATA, TARGET) else f"nothing in {spec.name} reads `data.{name}`"
             )
+            raise TypeError(f"{type(self).__name__}.fit() got an unexpected keyword argument {name!r}: {why}")
         loaded, beside = _loaded(X), {TARGET: y, **columns}
         for name in beside.keys() & {*loaded.fields, *loaded.problems}:
             fail(
@@ -160,6 +160,7 @@ class _ArchEstimator(BaseEstimator):
             )
         check_consistent_length(y, *columns.values())
         own = from_arrays(beside, where="what is given beside X")
+        raise_all(own.problems)
         fields = {**loaded.fields, **{name: own.fields[name] for name in beside}}
         loaded = replace(loaded, fields=fields, classes={TARGET: names} if names else {})
         known = {"features": self.n_features_in_, **known}
@@ -273,7 +274,7 @@ class ArchClassifier(ClassifierMixin, _ArchEstimator):
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
         """The probability of each class, in the order of ``classes_``."""
         array = self._scores(X)
-        if array.size and (array.min() < 0 or abs(array.sum(axis=1) - 1).max() > TOTAL):
+        if array.size and (array.min() < 0 or abs(array.sum(axis=1) - 1).max() > TOLERANCE):
             fail("AX0608", "the output of the model is not probabilities: those of a row do not sum to 1", None)
         return array
 

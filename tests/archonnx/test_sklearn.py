@@ -312,6 +312,10 @@ def test_weights_are_what_the_spec_makes_of_them() -> None:
     )
     with pytest.raises(TypeError, match=r"'sample_weight': nothing in tabular_regressor reads `data.sample_weight`"):
         ArchRegressor(epochs=1, **QUICK).fit(X, y, sample_weight=weight)
+    with pytest.raises(TypeError, match=r"'target': `data.target` is X or y"):
+        ArchRegressor(epochs=1, **QUICK).fit(X, y, target=weight)
+    with pytest.raises(archonnx.SpecError, match=r"what is given beside X.*`sample_weight`"):
+        ArchRegressor(WEIGHTED, **QUICK).fit(X, y, sample_weight=[{}] * 40)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ArchRegressor(WEIGHTED, **QUICK).fit(X, y, sample_weight=weight[1:])
     with pytest.raises(archonnx.SpecError, match="sample_weight"):
