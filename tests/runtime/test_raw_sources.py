@@ -1,16 +1,12 @@
 """``export RUN --raw`` of every other kind of source: arrays, pictures, bundled and generated data, windows of a series.
 
-The oracle is ``Run.predict``; the file is run in plain onnxruntime, and in onnxruntime-node where there is one.
+The oracle is ``Run.predict``; the file is run in plain onnxruntime, and in onnxruntime-node where ``NODE_PATH``
+leads to it.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +28,6 @@ from tests.support.raw import (
     people,
     trained,
     types,
-    write_csv,
 )
 
 
@@ -306,57 +301,3 @@ def test_transformations_of_the_library_are_in_the_file(tmp_path: Path) -> None:
     run = trained(tmp_path, SHELF)
     new = rows(60)
     alike(outputs(exported(run), new), run.predict(written(tmp_path / "new.csv", new)))
-
-
-# ---------------------------------------------------------------- another runtime
-
-JAVASCRIPT = {"f": "float", "i": "int", "u": "uint", "b": "bool", "O": "string"}
-SCRIPT = Path(__file__).parents[1] / "support/run_columns.js"
-
-
-def in_node(path: Path, columns: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What onnxruntime-node gives; it is found where ``NODE_PATH`` says."""
-    given = {}
-    for name, column in columns.items():
-        array = np.asarray(column)
-        kind = JAVASCRIPT.get(array.dtype.kind, "")
-        bits = array.dtype.itemsize * 8 if array.dtype.kind in "fiu" else ""
-        data = array.ravel().tolist()
-        texts = data if kind == "string" else [str(int(x)) if array.dtype.kind in "iub" else repr(x) for x in data]
-        texts = ["NaN" if text == "nan" else text for text in texts]
-        given[name] = {"type": f"{kind}{bits}", "dims": list(array.shape), "data": texts}
-    (folder / "in.json").write_text(json.dumps(given))
-    command = ["node", str(SCRIPT), str(path), str(folder / "in.json"), str(folder / "out.json")]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    made = json.loads((folder / "out.json").read_text())
-    numpy = {"float32": np.float32, "int64": np.int64, "bool": np.bool_}
-    return {
-        name: np.array([numpy[one["type"]](text) for text in one["data"]]).reshape(one["dims"])
-        for name, one in made.items()
-    }
-
-
-def has_node() -> bool:
-    """Whether there is node, and onnxruntime-node for it."""
-    command = ["node", "-e", "require('onnxruntime-node')"]
-    return (
-        shutil.which("node") is not None and subprocess.run(command, check=False, capture_output=True).returncode == 0
-    )
-
-
-@pytest.mark.proof
-@pytest.mark.skipif(not has_node(), reason="onnxruntime-node is not installed, or NODE_PATH does not lead to it")
-def test_node_gives_the_same(tmp_path: Path) -> None:
-    """Texts, dates, truth values and missing numbers; rows that mean nothing are marked there too."""
-    if not has_node():
-        pytest.skip("onnxruntime-node is not installed, or NODE_PATH does not lead to it")
-    write_csv(tmp_path / "people.csv", people(0))
-    file = exported(trained(tmp_path, PEOPLE.replace("SOURCE", 'csv("people.csv", target="bought")')))
-    columns = as_columns([*people(1, 20), *people(2, 4, plan="c")])
-    wanted = types(file).keys()
-    alike(in_node(file, {name: columns[name] for name in wanted}, tmp_path), outputs(file, columns))
-    (tmp_path / "arrays").mkdir()
-    np.savez(tmp_path / "arrays/a.npz", **arrays(20, 0))
-    file = exported(trained(tmp_path / "arrays", ARRAYS.replace("SOURCE", 'npz("a.npz")')))
-    given = {name: array for name, array in arrays(6, 1).items() if name != "y"}
-    alike(in_node(file, given, tmp_path), outputs(file, given))

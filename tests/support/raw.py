@@ -22,6 +22,8 @@ import archonnx
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.folders.run import Run
 
+from .node import has_node, in_node
+
 LEAST = int(np.iinfo(np.int64).min)
 Columns = dict[str, Any]
 
@@ -54,12 +56,15 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def outputs(path: Path, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file gives; columns that it does not take are left out."""
+    """What the file gives, which onnxruntime-node gives as well, if there is one; other columns are left out."""
     opened = session(path)
     names = [one.name for one in opened.get_outputs()]
     wanted = {one.name for one in opened.get_inputs()}
     given = {name: np.asarray(array) for name, array in columns.items() if name in wanted}
-    return dict(zip(names, opened.run(names, given), strict=True))
+    made = dict(zip(names, opened.run(names, given), strict=True))
+    if has_node():
+        alike(in_node(path, given), made)
+    return made
 
 
 def about(path: Path) -> Any:
