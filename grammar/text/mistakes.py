@@ -166,6 +166,23 @@ def _character(character: str) -> str:
     return f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character').lower()})"
 
 
+def _word_after_dot(failure: Failure) -> Diagnostic | None:
+    """``data.in``: a column may be called like a word of the language, or of another; brackets take any name."""
+    dot = failure.previous
+    if dot is None or dot.text != "." or failure.word not in {*RESERVED, *FOREIGN_WORDS}:
+        return None
+    text, start = dot.source.text, dot.start
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_."):
+        start -= 1
+    column = f'{text[start : dot.start]}["{failure.word}"]'
+    return make_error(
+        "AX0112" if failure.word in RESERVED else "AX0111",
+        f"`{failure.word}` is reserved and cannot stand after a dot",
+        failure.place,
+        help=f"a column of this name is written `{column}`",
+    )
+
+
 def _foreign_word(failure: Failure) -> Diagnostic | None:
     before = failure.layout.previous
     if failure.word in FOREIGN_WORDS:
@@ -327,6 +344,7 @@ _RULES: tuple[Callable[[Failure], Diagnostic | None], ...] = (
     _missing_body,
     _missing_colon,
     _indented,
+    _word_after_dot,
     _foreign_word,
     _reserved_word,
     _equals,

@@ -223,7 +223,8 @@ def _move_labels(diagnostic: Diagnostic, move: Callable[[Span], Span]) -> Diagno
 def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
     """What is special about expressions in YAML, where that may be the reason."""
     end = node.span.end
-    if not node.style and node.span.source.text[end : end + 20].lstrip(" ").startswith(","):
+    cut = diagnostic.code == "AX0109" or diagnostic.help is None  # a mistake of another kind knows its own way out
+    if cut and not node.style and node.span.source.text[end : end + 20].lstrip(" ").startswith(","):
         return replace(diagnostic, help=_COMMA)
     if node.style in ("'", '"') and '"' not in node.text and diagnostic.help is None:
         advice = "YAML's quotes do not count: a text has quotes of its own, as in '\"b t d -> b d\"'"
