@@ -75,5 +75,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
 
     words = list(known)
     same = [other for other in words if other.casefold() == word.casefold()]
-    found = same or get_close_matches(word, words, n=1, cutoff=0.6)
+    near = get_close_matches(word, words, n=3, cutoff=0.6)
+    found = same or get_close_matches(word, words, n=1, cutoff=0.7) or [other for other in near if _alike(word, other)]
     return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None
+
+
+def _alike(word: str, other: str) -> bool:
+    """Whether two words that share little more than half of their letters may be meant for each other.
+
+    `epsilon` and `eps` may, `use_bias` and `bias`, `mes` and `mse`; `activation` and `dilation` only end alike.
+    """
+    return word[:1].casefold() == other[:1].casefold() or word in other or other in word

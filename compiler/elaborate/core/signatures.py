@@ -14,6 +14,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.source import Span
 
+from .foreign import other_name
 from .frame import Frame
 from .kinds import DECLARED, Kind
 from .values import Choice, ScheduleType, describe
@@ -50,8 +51,7 @@ def assign_arguments(
                 "AX0202",
                 f"{what} has no parameter `{argument.name}`",
                 argument.span,
-                help=did_you_mean(argument.name, names)
-                or (f"its parameters are {', '.join(names)}" if names else None),
+                help=other_name(what, argument, names),
             )
         if argument.name in assigned:
             fail(

@@ -1,0 +1,103 @@
+"""What other frameworks call the parameters of blocks, optimizers and fns: for messages about a name that is not taken.
+
+No name of this table is ever read as another: it is suggested, and the spec says what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Suggestion, did_you_mean
+from archonnx.grammar.text.words import is_name
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("lr",),
+    "initial_learning_rate": ("start",),
+    "max_lr": ("peak",),
+    "decay_steps": ("total", "every"),
+    "total_steps": ("total",),
+    "T_max": ("total",),
+    "eta_min": ("end",),
+    "step_size": ("every",),
+    "gamma": ("factor",),
+    "decay_rate": ("factor", "rate"),
+    "momentum": ("beta1",),
+    "epsilon": ("eps",),
+    "alpha": ("slope", "rho"),
+    "negative_slope": ("slope",),
+    "out_features": ("units",),
+    "hidden_size": ("units",),
+    "out_channels": ("filters",),
+    "kernel_size": ("kernel", "window"),
+    "pool_size": ("window",),
+    "dilation_rate": ("dilation",),
+    "num_groups": ("groups",),
+    "use_bias": ("bias",),
+    "kernel_initializer": ("init",),
+    "weight_initializer": ("init",),
+    "p": ("rate",),
+    "prob": ("rate", "p"),
+    "drop_prob": ("rate",),
+    "stddev": ("std",),
+    "num_embeddings": ("count",),
+    "input_dim": ("count",),
+    "embedding_dim": ("size",),
+    "output_dim": ("size", "units"),
+    "output_size": ("size",),
+    "scale_factor": ("scale",),
+    "upscale_factor": ("factor",),
+    "reduction": ("reduce",),
+    "pos_weight": ("positive_weight",),
+    "label_smoothing": ("smoothing",),
+    "dim": ("axis",),
+    "keepdim": ("keep",),
+    "keepdims": ("keep",),
+}
+"""A foreign name, and what it is called here: the first that the callee has."""
+
+PAIRS: dict[str, tuple[str, str]] = {"betas": ("beta1", "beta2")}
+"""One foreign name for two parameters."""
+
+RELATIVES: dict[tuple[str, str], str] = {("adam", "weight_decay"): "adamw"}
+"""A callee, a parameter that it lacks, and the callee beside it that has the parameter."""
+
+_MEASURED = "leave it out: the size of the input is known"
+ADVICE: dict[str, str] = {
+    "activation": "an activation is a stage of its own, as in `{callee}(...) |> {value}`",
+    "in_channels": _MEASURED,
+    "in_features": _MEASURED,
+    "input_dim": _MEASURED,
+    "input_size": _MEASURED,
+    "input_shape": _MEASURED,
+    "num_features": _MEASURED,
+}
+"""What to write in place of a parameter that a block does not have under any name."""
+
+
+def other_name(what: str, argument: ast.Argument, names: Sequence[str]) -> str | None:
+    """Help for an argument whose name is not among the ``names`` of the parameters; None if there are none.
+
+    Args:
+        what: the callee, as messages name it: ``block `Conv```.
+    """
+    name = argument.name or ""
+    kind, callee = what.split(" ", 1)[0], what.split("`")[1] if "`" in what else what
+    known = next((ours for ours in SYNONYMS.get(name, ()) if ours in names), None)
+    if known is not None:
+        return Suggestion.of(f"did you mean `{known}`?", name, known)
+    pair = PAIRS.get(name, ())
+    if pair and set(pair) <= set(names):
+        return f"it is given as {' and '.join(f'`{one}`' for one in pair)}"
+    relative = RELATIVES.get((callee, name))
+    if relative is not None:
+        return f"`{relative}` has it, as in `{relative}({name}={argument.value.span.text})`"
+    if kind == "block" and name in ADVICE:
+        return ADVICE[name].format(callee=callee, value=_activation(argument.value))
+    return did_you_mean(name, names) or (f"its parameters are {', '.join(names)}" if names else None)
+
+
+def _activation(value: ast.Expr) -> str:
+    """What an activation would be called after a pipe: a name that stands there, in quotes or not, else an example."""
+    word = value.value if isinstance(value, ast.String) else value.span.text
+    return word if is_name(word) else "relu"
