@@ -132,12 +132,19 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
         if isinstance(value, Value):
             operands.append(argument.expr or ast.Name("", span=argument.span))
             tensors.append(value)
-        elif isinstance(argument.expr, ast.List) and isinstance(value, list):  # tensors one by one, as for `concat`
-            listed = [(e, v) for e, v in zip(argument.expr.items, value, strict=True) if isinstance(v, Value)]
+        elif isinstance(value, list) and (items := _items(argument)):  # tensors one by one, as for `concat`
+            listed = [(e, v) for e, v in zip(items, value, strict=True) if isinstance(v, Value)]
             operands += [expr for expr, _ in listed]
             tensors += [tensor for _, tensor in listed]
     with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors, given):
         return function.call(frame, **values)
+
+
+def _items(argument: Given) -> tuple[ast.Expr, ...]:
+    """The items of a list as they are written, in brackets or before a pipe: each stands for its place."""
+    if isinstance(argument.expr, ast.List):
+        return argument.expr.items
+    return tuple(ast.Name("", span=part) for part in argument.parts)
 
 
 def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:

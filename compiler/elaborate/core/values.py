@@ -45,11 +45,15 @@ class Scope:
 
 
 class Given(Record):
-    """An argument: an expression still to be evaluated, or a value that is there already (a piped one)."""
+    """An argument: an expression still to be evaluated, or a value that is there already (a piped one).
+
+    ``parts`` are the places of the items of a value that is a list, where they are known.
+    """
 
     span: Span
     expr: ast.Expr | None = None
     value: Any = None
+    parts: tuple[Span, ...] = ()
 
 
 class Returned(Record):

@@ -63,7 +63,8 @@ def _pipe(frame: Frame, expr: ast.Pipe, hint: str | None) -> Any:
     if isinstance(callee, BlockType):
         return frame.call(make_module(frame, callee, arguments, expr.stage.span, None), (), several, expr.stage.span)
     if len(several) > 1 and _takes_list(callee):
-        several = [Given(expr.value.span, value=[given.value for given in several])]
+        parts = tuple(given.span for given in several)
+        several = [Given(expr.value.span, value=[given.value for given in several], parts=parts)]
     return frame.call(callee, arguments, several, expr.stage.span)
 
 
