@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -164,3 +165,80 @@ def test_the_command_line_shows_the_trials(
         .replace("2.0\n", "2\n")
     )
     assert np.isfinite(archonnx.Run(tmp_path / "run").metrics["train"]["objective"])
+
+
+CHOSEN = """fn points(n: int) -> (x: [n, 1]):
+    return ones([n, 1])
+
+fn doubled(x: [...S]) -> [...S]:
+    return 2 * x
+
+block Scaled(by: float)(x: [...S]) -> [...S]:
+    return by * x
+
+block Tripled()(x: [...S]) -> [...S]:
+    return 3 * x
+
+model Chosen(f: fn = doubled, rate: schedule = 0.1, form: choice[large, small] = large):
+    input x: [B, 1]
+    param w: [1] = 0
+    loss objective = mean((x * w - x) ** 2)
+    metric measured = mean(x |> f) + rate(i64(0)) + (100 if form == small else 0)
+
+train:
+    data = generate(points, n=8)
+    split = {train: 4, valid: 4}
+    epochs = 1
+    batch_size = all
+    minimize objective with sgd()
+
+search:
+"""
+
+
+def test_fns_schedules_and_words_are_chosen_by_their_texts(tmp_path: Path) -> None:
+    path = tmp_path / "chosen.arch"
+    search = """    f = choice(doubled, leaky_relu( slope=0.5 ), Scaled(by=4), Tripled, "tanh")
+    maximize valid.measured
+"""
+    path.write_text(CHOSEN + search, "utf-8")
+    trials: list[Trial] = []
+    run = archonnx.search(path, out=tmp_path / "run", device="cpu", on_trial=trials.append)
+    values = {trial.arguments["f"]: trial.value for trial in trials}
+    expected = {"doubled": 2, "leaky_relu(slope=0.5)": 1, "Scaled(by=4)": 4, "Tripled": 3, "tanh": np.tanh(1)}
+    assert values == pytest.approx({text: value + 0.1 for text, value in expected.items()})
+    assert run.arguments == archonnx.Run(tmp_path / "run").arguments == {"f": "Scaled(by=4)"}
+    record = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
+    assert record["arguments"] == {"f": "Scaled(by=4)"}
+
+
+def test_a_schedule_may_be_a_number_beside_others(tmp_path: Path) -> None:
+    path = tmp_path / "chosen.arch"
+    search = (
+        "    rate = choice(0.25, cosine_decay(8.0, total=9))\n    form = choice(small)\n    maximize valid.measured\n"
+    )
+    path.write_text(CHOSEN + search, "utf-8")
+    found, trials = searched(path)
+    assert [trial.value for trial in trials] == pytest.approx([102.25, 110])
+    assert found.spec.arguments == {"rate": "cosine_decay(8.0, total=9)", "form": "small"}
+
+
+@pytest.mark.parametrize(
+    ("search", "code"),
+    [
+        ("f = choice(doubled, 3)", "AX0306"),
+        ("f = choice(doubeld)", "AX0201"),
+        ("f = choice(relu, f)", "AX0711"),
+        ("rate = choice(relu)", "AX0306"),
+        ("rate = choice(cosine_decay)", "AX0306"),
+        ("rate = choice(rate, 0.1)", "AX0711"),
+        ("form = choice(large, smal)", "AX0208"),
+        ("epochs = choice(relu)", "AX0711"),
+        ("form = choice([relu])", "AX0208"),
+    ],
+)
+def test_what_cannot_be_chosen_is_said_before_the_trials(search: str, code: str, tmp_path: Path) -> None:
+    path = tmp_path / "chosen.arch"
+    path.write_text(f"{CHOSEN}    {search}\n    maximize valid.measured\n", "utf-8")
+    with pytest.raises(SpecError, match=code):
+        elaborate(load(path))

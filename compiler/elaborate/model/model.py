@@ -178,13 +178,18 @@ def _run(scope: Scope, model: ast.Model, arguments: Mapping[str, Any], build: Bu
 
 def given_arguments(model: ast.Model, arguments: Mapping[str, Any]) -> dict[str, Given]:
     """Arguments of a model that are given from outside."""
-    kinds = {p.name: p.type.name for p in model.parameters if isinstance(p.type, ast.NamedType)}
-    return {name: _argument(name, kinds.get(name), value, model.name_span) for name, value in arguments.items()}
+    written = {p.name for p in model.parameters if is_written(p.type)}
+    return {name: _argument(name, name in written, value, model.name_span) for name, value in arguments.items()}
 
 
-def _argument(name: str, kind: str | None, value: Any, span: Span) -> Given:
-    """An argument given from outside. A fn or schedule has no value there: its text is read as an expression."""
-    if kind not in ("fn", "schedule") or not isinstance(value, str):
+def is_written(type_: ast.Type | None) -> bool:
+    """Whether an argument of a type is given from outside as the text of an expression: a fn or schedule."""
+    return isinstance(type_, ast.NamedType) and type_.name in ("fn", "schedule")
+
+
+def _argument(name: str, written: bool, value: Any, span: Span) -> Given:
+    """An argument given from outside: its value, or its text, where it is ``written``."""
+    if not written or not isinstance(value, str):
         return Given(span, value=value)
     expr = parse_expression(Source(f"argument {name}", value))
     return Given(expr.span, expr)

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archonnx.compiler.elaborate.core.dependence import blocks, methods, names_in
 from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.signatures import evaluate_argument
 from archonnx.compiler.elaborate.core.static import is_number, is_whole
-from archonnx.compiler.elaborate.core.values import Scope, describe
-from archonnx.compiler.elaborate.model.model import ElaboratedModel
+from archonnx.compiler.elaborate.core.values import ConstantSchedule, Given, Scope, describe, is_callable
+from archonnx.compiler.elaborate.model.model import ElaboratedModel, is_written
 from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, did_you_mean, fail
@@ -35,6 +37,8 @@ class _Block:
 
     frame: Frame
     parameters: Mapping[str, ast.Parameter]
+    own_names: frozenset[str]
+    """Names that mean something else in the model: its arguments, fns and blocks."""
     programs: Sequence[TrainProgram]
     measured: Sequence[str]
     drawn: dict[str, Choice | Between] = field(default_factory=dict)
@@ -66,9 +70,11 @@ def elaborate_search(
     block = _Block(
         program_frame(scope, report, elaborated.trained, {}),
         {parameter.name: parameter for parameter in model.parameters},
+        frozenset({"self", *(p.name for p in model.parameters), *methods(model), *blocks(model)}),
         programs,
         [f"{part}.{name}" for part in PARTS for name in (*judged.losses, *judged.measured)],
     )
+    block.frame.sealed = False  # a module may be an argument; the one that is made here is never applied
     for statement in first.body:
         with report.collecting():
             _read(block, statement)
@@ -102,7 +108,7 @@ def _read(block: _Block, statement: ast.Stmt) -> None:
         case ast.Assign(targets=(ast.Name(id=name) as target,), values=(value,)):
             _once(block, name, statement.span)
             _check_name(block, name, target.span)
-            block.drawn[name] = _distribution(block.frame, value)
+            block.drawn[name] = _distribution(block, block.parameters.get(name), value)
             _check_type(block, name, block.drawn[name], value.span)
         case _:
             fail(
@@ -145,7 +151,7 @@ def _goal(block: _Block, value: ast.Expr) -> str:
     return goal
 
 
-def _distribution(frame: Frame, expr: ast.Expr) -> Choice | Between:
+def _distribution(block: _Block, parameter: ast.Parameter | None, expr: ast.Expr) -> Choice | Between:
     """``choice(16, 32)``, ``uniform(a, b)``, ``loguniform(a, b)`` or ``intrange(a, b)``."""
     if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name) or expr.callee.id not in DISTRIBUTIONS:
         called = expr.callee.id if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) else ""
@@ -160,17 +166,54 @@ def _distribution(frame: Frame, expr: ast.Expr) -> Choice | Between:
     named = next((argument for argument in expr.arguments if argument.name is not None), None)
     if named is not None:
         fail("AX0711", f"`{kind}` takes values without names", named.span)
-    values = [frame.evaluate(argument.value) for argument in expr.arguments]
-    return _choice(values, expr) if kind == "choice" else _between(kind, values, expr)
+    if kind == "choice":
+        return _choice(block, parameter, expr)
+    return _between(kind, [block.frame.evaluate(argument.value) for argument in expr.arguments], expr)
 
 
-def _choice(values: Sequence[Any], expr: ast.Call) -> Choice:
-    for value, argument in zip(values, expr.arguments, strict=True):
-        if not isinstance(value, int | float | str | list | None):
-            fail("AX0711", f"a search draws numbers, words and lists, not {describe(value)}", argument.span)
-    if not values:
+def _choice(block: _Block, parameter: ast.Parameter | None, expr: ast.Call) -> Choice:
+    if not expr.arguments:
         fail("AX0711", "`choice` needs values to choose from", expr.span)
-    return Choice(tuple(values))
+    return Choice(tuple(_candidate(block, parameter, argument.value) for argument in expr.arguments))
+
+
+def _candidate(block: _Block, parameter: ast.Parameter | None, expr: ast.Expr) -> Any:
+    """A value to choose, as an argument from outside is given: a word for a choice, its text for a fn or schedule."""
+    declared = parameter.type if parameter is not None else None
+    if parameter is not None and isinstance(declared, ast.ChoiceType):
+        word = evaluate_argument(block.frame, parameter, Given(expr.span, expr))
+        return None if word is None else word.word
+    if parameter is not None and is_written(declared) and not isinstance(expr, ast.String):
+        return _written(block, parameter, expr)
+    value = block.frame.evaluate(expr)
+    if not _is_plain(value):
+        called = parameter is not None and declared is None and is_callable(value)
+        help_text = f"declare the argument `{parameter.name}: fn`" if called and parameter is not None else None
+        fail("AX0711", f"a search draws numbers, words and lists, not {describe(value)}", expr.span, help=help_text)
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float | str | None)
+
+
+def _written(block: _Block, parameter: ast.Parameter, expr: ast.Expr) -> Any:
+    """A fn or schedule as its text, which each trial reads anew; a number or none as it is.
+
+    The text must say the same in the model as it does here: it names nothing that the model has of its own.
+    """
+    from archonnx.grammar.format import format_node  # here, since few specs search over fns
+
+    value = evaluate_argument(block.frame, parameter, Given(expr.span, expr))
+    number = block.frame.evaluate(expr) if isinstance(value, ConstantSchedule) else None
+    if value is None or is_number(number):
+        return number
+    own = sorted(names_in(expr) & block.own_names)
+    if own:
+        fail("AX0711", f"a search draws from what stands outside of the model, and `{own[0]}` is its own", expr.span)
+    return format_node(expr)
 
 
 def _between(kind: str, values: Sequence[Any], expr: ast.Call) -> Between:
