@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from archonnx.cli.checking import check_specs
+from archonnx.cli.verbs.train import _source
 
 SPEC = """
 model Rent(cities: int):
@@ -81,3 +83,19 @@ def test_only_arguments_of_the_model_are_decided(tmp_path: Path, capsys: pytest.
     good, text = checked(tmp_path, ROWS, capsys, SPEC.replace("cities=size", "citys=size"))
     assert not good
     assert "did you mean `cities`?" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("a.csv", "a.csv"), ("../x.csv", "../x.csv"), ("data=../x.csv", "../x.csv"), ("data=a=b.csv", "a=b.csv")],
+)
+def test_the_source_of_a_spec_is_given_with_or_without_its_name(text: str, path: str) -> None:
+    assert _source(text) == Path(path)
+
+
+def test_a_spec_has_one_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(typer.BadParameter, match="no source `date`"):
+        _source("date=x.csv")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "date=x.csv").write_text("a\n1\n")
+    assert _source("date=x.csv") == Path("date=x.csv")  # a file that is called so

@@ -62,8 +62,8 @@ def train(
         int | None, typer.Option("--seeds", min=2, metavar="N", help="Train N times, each with the next seed.")
     ] = None,
     data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="PATH", help="A file or folder of your own in place of that of SPEC."),
+        str | None,
+        typer.Option("--data", metavar="[data=]PATH", help="A file or folder of your own in place of that of SPEC."),
     ] = None,
     changed_data: Annotated[
         bool, typer.Option("--changed-data", help="With --resume: go on although the data is not what it was.")
@@ -128,13 +128,23 @@ def train(
             observer=observer,
             watch="grads" if watch is Watch.grads else None,
             start_from=from_ or (),
-            data=data,
+            data=None if data is None else _source(data),
             changed_data=changed_data,
         )
     if isinstance(trained, Runs):
         _summarise_several(trained)
     else:
         _summarise(trained)
+
+
+def _source(text: str) -> Path:
+    """The path that is given for the source of a spec, by its name or without it."""
+    name, equals, path = text.partition("=")
+    if not equals or Path(text).exists():
+        return Path(text)
+    if name != "data":
+        raise typer.BadParameter(f"a spec has no source `{name}`; its only one is `data`", param_hint="--data")
+    return Path(path)
 
 
 def _summarise(run: Run) -> None:
