@@ -33,6 +33,10 @@ _NUMBER = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII),
 }
+_WHOLE = r"-?(?:0|[1-9]\d{0,15})"
+_REAL = rf"{_WHOLE}(?:\.\d{{1,20}})?(?:[eE][+-]?\d{{1,3}})?"
+_INTEGERS, _FLOATS = (re.compile(rf"(?:{one}\n)*+{one}", re.ASCII) for one in (_WHOLE, _REAL))
+"""Columns of usual numbers, a line for each."""
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,](?P<part>\d+))?)?(?P<offset>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
@@ -77,6 +81,8 @@ class Cells:
         """
         if kind == "text":
             return self._texts(cells)
+        if self.decimal == "." and not self.missing and (plain := _plain_numbers(cells, kind)) is not None:
+            return plain
         gaps = {cell for cell in set(cells) if cell.lower() in MISSING or cell in self.missing}
         present = np.array([cell not in gaps for cell in cells] if gaps else [True] * len(cells), dtype=np.bool_)
         values = [cell for cell in cells if cell not in gaps] if gaps else cells
@@ -213,6 +219,20 @@ class Cells:
 
     def _line(self, cells: Sequence[str], cell: str) -> int:
         return self.lines[cells.index(cell)]
+
+
+def _plain_numbers(cells: Sequence[str], kind: str | None) -> Array | None:
+    """A column of nothing but usual numbers, read at once; None where it must be looked at cell by cell."""
+    text = "\n".join(cells)
+    if kind not in (None, "int", "float") or text.count("\n") != len(cells) - 1:
+        return None
+    if _INTEGERS.fullmatch(text):
+        numbers = np.array(cells).astype(np.int64)
+        return numbers.astype(np.float64) if kind == "float" else numbers
+    if kind == "int" or not _FLOATS.fullmatch(text):
+        return None
+    read = np.array(cells).astype(np.float64)
+    return read if np.isfinite(read).all() else None
 
 
 def _boolean(cell: str) -> bool:

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 import archonnx
 from archonnx.compiler.program import DataSource
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.data.arrays import from_arrays, from_frame
+from archonnx.runtime.data.cells import Cells
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.loaders.csv import read_csv
 from archonnx.runtime.data.loaders.parquet import read_parquet
@@ -334,3 +337,27 @@ def test_a_file_of_an_unknown_kind(tmp_path: Path) -> None:
         load_file(tmp_path / "u.doc")
     with pytest.raises(SpecError, match="there is no file"):
         load_file(tmp_path / "u.csv")
+
+
+USUAL = st.one_of(
+    st.integers(-(10**16), 10**16).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.decimals(-1000, 1000, places=3).map(str),
+    st.sampled_from(["0", "-0", "007", "1.", ".5", "+3", "1e5", "1e999", "", "NA", "nan", "1_0", "x", "1\n2", " 1"]),
+)
+
+
+@given(st.lists(USUAL, min_size=1, max_size=6), st.sampled_from([None, "int", "float"]))
+def test_columns_that_are_read_at_once_are_read_as_cell_by_cell(cells: list[str], kind: str | None) -> None:
+    reader = Cells("t.csv", range(2, 2 + len(cells)))
+    at_once = reader.column("a", cells, kind)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("archonnx.runtime.data.cells._plain_numbers", lambda cells, kind: None)
+        singly = reader.column("a", cells, kind)
+    assert type(at_once) is type(singly)
+    if isinstance(singly, np.ndarray):
+        assert isinstance(at_once, np.ndarray)
+        assert at_once.dtype == singly.dtype
+        np.testing.assert_array_equal(at_once, singly)
+    else:
+        assert at_once == singly
