@@ -4,11 +4,16 @@
     loader    ``Loaded``; ``@loads`` makes a function the loader of a kind of source; the ``loaders`` are a folder
     tables    columns as ``Loaded``, with their matrix and target; ``cells`` reads columns of texts, ``columns`` others
     arrays    ``from_arrays``, ``from_frame``: what is in memory already
-    pictures  ``read_pictures``: the same pixels in training and in prediction
+    pictures  ``read_pictures``: the same pixels in training and in prediction; ``boxes`` in them
     lengths   how many examples there are
-    parts     ``split`` into ``Parts``: train, valid and test, as ``Indices``
+    parts     ``split`` into ``Parts``: train, valid and test, as ``Indices``; ``groups`` that stay together, and
+              ``overlaps`` of windows of a series
+    feeding   what is learned of the train part, and fields of the model for any rows
+    values    which values are missing or mean nothing, and the place of each; ``casting`` keeps them what they are
+    ranges    labels and ids that name something
+    memory    ``Memory``: what a run remembers of its data
     batches   ``Examples``, which give batches; the order of an epoch
     batch     arrays ``checked`` against the types of fields; ``in_batches``; ``batch_symbol``, the dim of examples
 
-Nothing here changes examples: feeds do, in the language.
+Nothing here says how examples are changed: feeds do, in the language.
 """

@@ -3,6 +3,10 @@
     run       ``Run``: a run directory, open: its figures, its parameters, its predictions
     saving    ``save_run`` writes one, whole or not at all; ``check_free`` asks before training whether it can
     resume    ``Checkpoints`` keep the state of a training that is under way; ``SavedState`` is one that was kept
+    inputs    the fields of a model from new data, as in the training
+    raw       a run with its feed as one ONNX file
+    rows      which rows each part had
+    several   ``Runs``: one for each fold or seed
     curve     ``training_curve``: the history as a picture
 
 Nothing here trains.

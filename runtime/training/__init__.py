@@ -9,6 +9,9 @@
     interrupt       Ctrl-C between two passes
     nonfinite       the step and the value at fault where a training became infinite or NaN; ``nonfinite_text`` tells it
     fit             ``fit``: the epochs of one program
+    preparing       the data of a program: loaded, split, learned of, fed
+    deciding        arguments of the model that the data decides
+    transfer        weights of other runs to start with
     programs        ``run_programs``: all programs of a model, each with its data
     search          ``best_trial``: many trainings, the best of which is kept
 
