@@ -99,3 +99,10 @@ def test_a_spec_has_one_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "date=x.csv").write_text("a\n1\n")
     assert _source("date=x.csv") == Path("date=x.csv")  # a file that is called so
+
+
+def test_an_argument_is_decided_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, text = checked(tmp_path, ROWS, capsys, SPEC.replace("size(towns)", "size(towns), cities=9"))
+    assert not good
+    assert "error[AX0205]: `cities` is given twice" in text
+    assert "first here" in text

@@ -17,7 +17,8 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.program import TrainProgram
 from archonnx.compiler.settings import read_settings
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.source import Span
 
 from .block import ProgramBlock, block_frame
 from .programs import unrolled_programs
@@ -85,7 +86,12 @@ def check_decided(declarations: Sequence[ast.Stmt], model: ast.Model, report: Re
     """What a program says that its data decides must be arguments of the model, each of them once."""
     names = [parameter.name for parameter in model.parameters]
     for train in _trains(declarations):
+        first: dict[str | None, Span] = {}
         for argument in train.arguments:
+            if argument.name in first:
+                at = [Label(first[argument.name], "first here")]
+                report.error("AX0205", f"`{argument.name}` is given twice", argument.span, "again here", others=at)
+            first.setdefault(argument.name, argument.span)
             if argument.name not in names:
                 report.error(
                     "AX0202",
