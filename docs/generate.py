@@ -44,7 +44,8 @@ def markdown(docstring: str) -> str:
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Building nets": (
-        "layers", "activations", "attention", "convolution", "pooling", "resizing", "normalisation", "networks",
+        "layers", "activations", "positions", "attention", "transformers", "convolution", "pooling", "resizing",
+        "normalisation", "networks",
     ),
     "Preparing data": ("data",),
     "Training them": (

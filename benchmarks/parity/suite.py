@@ -214,6 +214,8 @@ NOT_COMPARED = {
     "lambert_tanh": "part of `tanhshrink`, which is compared",
     "spread": "what a column is divided by: `standardise` and the other scales are compared",
     "edges_reached": "part of `quantile_buckets` and `width_buckets`, which are compared",
+    "check_mask": "refuses masks of other sizes, and gives back those that fit: attention with masks is compared",
+    "each_expert": "initial weights of `MixtureOfExperts`: drawn, one matrix after the other",
     "start_vector": "where power iteration begins, which its result does not depend on",
 }
 """Declarations that no family names, with the reason."""

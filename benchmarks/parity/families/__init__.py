@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    attention,
     data,
     draws,
     elementwise,
@@ -15,11 +16,13 @@ from . import (
     schedules,
     tensors,
     training,
+    transformers,
     windows,
 )
 
 __all__ = [
     "activations",
+    "attention",
     "data",
     "draws",
     "elementwise",
@@ -33,5 +36,6 @@ __all__ = [
     "schedules",
     "tensors",
     "training",
+    "transformers",
     "windows",
 ]

@@ -21,9 +21,11 @@ Activation = Callable[[Any], Any]
 
 
 @cache
-def shapes(module: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """The parameters of a module that is applied to an image, by their path below it."""
-    text = f"model M():\n    input x: {list(shape)}\n    m = {module}\n    output y = m(x)\n"
+def shapes(module: str, *inputs: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The parameters of a module that is applied to inputs of these shapes, by their path below it."""
+    given = "".join(f"    input x{i}: {list(shape)}\n" for i, shape in enumerate(inputs))
+    call = ", ".join(f"x{i}" for i in range(len(inputs)))
+    text = f"model M():\n{given}    m = {module}\n    result = m({call})\n    output y = x0\n"
     program = elaborate(parse_spec(Source("shapes.arch", text)))
     return {path.removeprefix("m."): p.shape for path, p in program.parameters.items()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..analytic import Array, softmax
+from ..analytic import Array
 from ..setting import Setting, between, choose, family, normal, number, single
 
 Values = Mapping[str, Any]
@@ -90,31 +90,3 @@ def hard(rng: np.random.Generator, seed: int) -> Setting:
         single(1e4 * x),
     )[(seed // KINDS) % 4]
     return _setting(rng, seed, x, second=False)
-
-
-def _attend(v: Values, causal: bool, mask: Array | None) -> Any:
-    q, k = v["q"], v["k"]
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    seen = np.ones(scores.shape[-2:], bool)
-    seen = np.tril(seen) if causal else seen
-    seen = seen & mask if mask is not None else seen
-    return softmax(np.where(seen, scores, -1e30)) @ v["v"]
-
-
-@family("attention", seeds=80, sample=4, double=True)
-def attention(rng: np.random.Generator, seed: int) -> Setting:
-    """Scaled dot products, causal, masked or neither, of one head or several."""
-    t, u, d, e = (int(i) for i in rng.integers(1, 5, 4))
-    causal = bool(seed % 2)
-    u = max(u, t) if causal else u
-    leading = choose(rng, (), (2,), (2, 2))
-    q, k, v = normal(rng, *leading, t, d), normal(rng, *leading, u, d), normal(rng, *leading, u, e)
-    mask = rng.integers(0, 2, (t, u)) > 0 if seed % 3 == 0 else None
-    inputs: dict[str, Array] = {"q": q, "k": k, "v": v}
-    if mask is not None:
-        mask[:, 0] = True
-        inputs["mask"] = mask
-    call = f"attend($q, $k, $v{', $mask' if mask is not None else ''}{', causal=true' if causal else ''})"
-    return Setting(
-        call, inputs, lambda given: _attend(given, causal, mask), ("q", "k", "v"), normwise=True, second=True
-    )
