@@ -19,8 +19,8 @@ from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 
 from .checks import check_same_shape, one_place
-from .compare import logical_and
-from .elementwise import maximum, minimum, where
+from .compare import equal, logical_and
+from .elementwise import cast, maximum, minimum, where
 from .shape import Constant, broadcast_to, constant, move_axis, normal_axis, transpose, unsqueeze, zeros_like
 from .sizes import dim_value, iota
 
@@ -69,12 +69,13 @@ class Gather(Op):
         return scatter_add(zeros_like(x), indices, dy, self.axis), None
 
 
-@register
-class ScatterAdd(Op):
-    """``x`` with ``updates[i]`` added to ``x[indices[i]]``, along the first axis; what meets adds up.
+class ScatterRows(Op):
+    """``x`` with ``updates[i]`` joined to ``x[indices[i]]``, along the first axis.
 
-    The adjoint of Gather. ScatterND is much the fastest form of it in onnxruntime.
+    ScatterND is much the fastest form of it in onnxruntime.
     """
+
+    reduction = ""
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
         _check_indices(self.name, indices)
@@ -83,6 +84,25 @@ class ScatterAdd(Op):
 
     def indices(self, inputs: Sequence[TensorType]) -> Mapping[int, Places]:
         return {1: _along(inputs[0], 0)}
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        x, indices, updates = inputs
+        if types[1].dtype is not DType.i64:
+            indices = emit.node("Cast", indices, to=DType.i64)
+        tuples = emit.node("Unsqueeze", indices, emit.constant([types[1].rank]))
+        return emit.node("ScatterND", x, tuples, updates, reduction=self.reduction)
+
+
+@register
+class ScatterAdd(ScatterRows):
+    """``x`` with ``updates[i]`` added to ``x[indices[i]]``, along the first axis; what meets adds up.
+
+    The adjoint of Gather.
+    """
+
+    reduction = "add"
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         return Arithmetic(additions=inputs[2].size)
@@ -95,14 +115,27 @@ class ScatterAdd(Op):
     def vjp(self, dy: Value, y: Value, x: Value, indices: Value, updates: Value) -> tuple[Value | None, ...]:
         return dy, None, gather(dy, indices, 0)
 
-    def lower(
-        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
-    ) -> str:
-        x, indices, updates = inputs
-        if types[1].dtype is not DType.i64:
-            indices = emit.node("Cast", indices, to=DType.i64)
-        tuples = emit.node("Unsqueeze", indices, emit.constant([types[1].rank]))
-        return emit.node("ScatterND", x, tuples, updates, reduction="add")
+
+@register
+class ScatterMax(ScatterRows):
+    """``x`` with the larger of ``updates[i]`` and ``x[indices[i]]`` there, along the first axis.
+
+    Of all that meet the largest stays; those that tie share the gradient equally. Numbers only: which of a NaN and a
+    number stays is not the same in all runtimes.
+    """
+
+    reduction = "max"
+
+    def evaluate(self, x: Any, indices: Any, updates: Any) -> Any:
+        result = np.array(x)
+        np.maximum.at(result, indices, updates)
+        return result
+
+    def vjp(self, dy: Value, y: Value, x: Value, indices: Value, updates: Value) -> tuple[Value | None, ...]:
+        kept = cast(equal(x, y), x.type.dtype)
+        chosen = cast(equal(updates, gather(y, indices, 0)), x.type.dtype)
+        share = dy / scatter_add(kept, indices, chosen, 0)
+        return kept * share, None, chosen * gather(share, indices, 0)
 
 
 @register
@@ -282,11 +315,20 @@ def gather(x: Value, indices: Value, axis: int) -> Value:
 
 def scatter_add(x: Value, indices: Value, updates: Value, axis: int) -> Value:
     """``x`` with updates added at ``x[..., indices, ...]`` at an axis; ``updates`` has the shape that Gather gives."""
-    place = normal_axis(axis, x.rank, "scatter_add")
+    return _scattered(ScatterAdd(), x, indices, updates, axis)
+
+
+def scatter_max(x: Value, indices: Value, updates: Value, axis: int) -> Value:
+    """The same with the largest of what meets there."""
+    return _scattered(ScatterMax(), x, indices, updates, axis)
+
+
+def _scattered(op: ScatterRows, x: Value, indices: Value, updates: Value, axis: int) -> Value:
+    place = normal_axis(axis, x.rank, op.name)
     first = range(place, place + indices.rank)
     order = [*first, *(i for i in range(updates.rank) if i not in first)]
-    summed = current_builder().add(ScatterAdd(), move_axis(x, place, 0), indices, transpose(updates, order))
-    return move_axis(summed, 0, place)
+    joined = current_builder().add(op, move_axis(x, place, 0), indices, transpose(updates, order))
+    return move_axis(joined, 0, place)
 
 
 def gather_elements(x: Value, indices: Value, axis: int) -> Value:

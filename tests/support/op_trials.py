@@ -235,9 +235,9 @@ def of_indices(draw: Draw, kind: type[Op]) -> Trial:
         return Trial(index.FromFront(Dim.of(3)), (integers(draw, count, -3, 3),))
     if kind is index.Gather:
         return Trial(index.Gather(axis), (x, integers(draw, count[:2], -dims[axis], dims[axis])))
-    if kind is index.ScatterAdd:
+    if issubclass(kind, index.ScatterRows):
         at = integers(draw, count[:2], -dims[0], dims[0])
-        return Trial(index.ScatterAdd(), (x, at, reals(draw, (*at.shape, *dims[1:]))))
+        return Trial(kind(), (x, at, reals(draw, (*at.shape, *dims[1:]))))
     lines = integers(draw, (*dims[:axis], draw(SIZES), *dims[axis + 1 :]), -dims[axis], dims[axis])
     if kind is index.GatherElements:
         return Trial(index.GatherElements(axis), (x, lines))

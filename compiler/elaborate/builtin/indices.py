@@ -57,6 +57,16 @@ def scatter_add(frame: Frame, x: Tensor, indices: Tensor, updates: Tensor, *, ax
 
 
 @builtin
+def scatter_max(frame: Frame, x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Value:
+    """``x`` with the largest of itself and ``updates`` where ``gather(x, indices)`` reads, along an axis.
+
+    Of several updates of one place the largest stays; those that tie share the gradient.
+    """
+    place = axis_of(x, axis)
+    return index.scatter_max(x, index.from_front(indices, x.shape[place]), updates, place)
+
+
+@builtin
 def scatter_add_along_axis(frame: Frame, x: Tensor, indices: Tensor, updates: Tensor, *, axis: int) -> Value:
     """``x`` with ``updates`` added where ``take_along_axis(x, indices)`` reads; what meets there adds up."""
     place = axis_of(x, axis)
