@@ -45,7 +45,7 @@ def markdown(docstring: str) -> str:
 GROUPS: dict[str, tuple[str, ...]] = {
     "Building nets": (
         "layers", "activations", "positions", "attention", "transformers", "convolution", "pooling", "resizing",
-        "normalisation", "networks",
+        "normalisation", "networks", "graphs", "graph_layers", "capsules",
     ),
     "Preparing data": ("data",),
     "Training them": (

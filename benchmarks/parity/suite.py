@@ -213,6 +213,8 @@ NOT_COMPARED = {
     "huber_of": "`huber` of a difference, which is compared",
     "lambert_tanh": "part of `tanhshrink`, which is compared",
     "spread": "what a column is divided by: `standardise` and the other scales are compared",
+    "edge_list": "the parts of `edges`, checked",
+    "resized": SIZES,
     "edges_reached": "part of `quantile_buckets` and `width_buckets`, which are compared",
     "check_mask": "refuses masks of other sizes, and gives back those that fit: attention with masks is compared",
     "each_expert": "initial weights of `MixtureOfExperts`: drawn, one matrix after the other",

@@ -3,9 +3,11 @@
 from . import (
     activations,
     attention,
+    capsules,
     data,
     draws,
     elementwise,
+    graphs,
     layers,
     linalg,
     losses,
@@ -23,9 +25,11 @@ from . import (
 __all__ = [
     "activations",
     "attention",
+    "capsules",
     "data",
     "draws",
     "elementwise",
+    "graphs",
     "layers",
     "linalg",
     "losses",
