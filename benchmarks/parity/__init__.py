@@ -8,5 +8,6 @@ judging      errors in units of rounding
 conventions  what differs on purpose, with the section of docs/numbers.md that says so
 suite        families run, and what the library has that no family names
 steps, cases, peer   ten training steps of each kind of layer beside PyTorch, where that is installed
+lengths, modules     layers for sequences beside PyTorch's modules, at several lengths
 report       docs/parity.md
 """

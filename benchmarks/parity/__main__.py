@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
-from . import report, steps, suite
+from . import lengths, report, steps, suite
 from .setting import FAMILIES
 
 DESCRIPTION = """\
@@ -19,7 +19,8 @@ Each setting is run in float32 and float64 on onnxruntime, its value and its gra
 are counted in units of rounding: a few are what any order of computing gives, thousands are a wrong formula.
 
 The whole suite takes some minutes, and writes docs/parity.md. With PyTorch installed it also trains each kind of layer
-for ten steps beside PyTorch's. The exit status is 1 if something is beyond rounding and not stated in docs/numbers.md.
+for ten steps beside PyTorch's, and compares layers for sequences with its modules. The exit status is 1 if something is
+beyond rounding and not stated in docs/numbers.md.
 """
 EXAMPLES = """\
 examples:
@@ -97,17 +98,20 @@ def _all(names: Sequence[str], seeds: Callable[[str], Sequence[int]], processes:
     missing = suite.uncovered() if whole else []
     for name in missing:
         print(f"the library's `{name}` is in no family")
-    rows = None
+    rows, modules = None, None
     if whole and find_spec("torch") is not None:
         print("training steps beside PyTorch's:")
         rows = steps.rows()
+        print("layers for sequences beside PyTorch's modules:")
+        modules = lengths.rows()
     if whole:
-        print(report.write(found, rows, time.monotonic() - began))
+        print(report.write(found, rows, modules, time.monotonic() - began))
     unstated = sum(len(one.unstated) for one in found.values())
     settings = sum(one.settings for one in found.values())
     print(f"{settings} settings in {len(names)} families, {unstated} results beyond rounding, "
           f"{time.monotonic() - began:.0f} s")  # fmt: skip
-    return 1 if unstated or missing or any(not row.holds for row in rows or []) else 0
+    apart = any(not row.holds for row in rows or []) or any(not row.holds for row in modules or [])
+    return 1 if unstated or missing or apart else 0
 
 
 def _print(found: suite.Found, left: int) -> None:

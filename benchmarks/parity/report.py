@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import page
 
-from . import steps
+from . import lengths, steps
 from .conventions import ABSOLUTE, CONVENTIONS
 from .suite import Found
 
@@ -27,19 +27,24 @@ REPRODUCE = """\
 A setting is reproduced by its family and seed: `python -m benchmarks.parity --family NAME --seed N`."""
 
 
-def write(found: Mapping[str, Found], rows: Sequence[steps.Row] | None, seconds: float) -> Path:
-    """Write the page. Without PyTorch (``rows`` None) its table is left as a sentence."""
+def write(
+    found: Mapping[str, Found], rows: Sequence[steps.Row] | None, modules: Sequence[lengths.Row] | None, seconds: float
+) -> Path:
+    """Write the page. Without PyTorch (``rows`` and ``modules`` None) its tables are left as a sentence."""
     parts = ["# Parity with oracles", "Written by `make proof` (`python -m benchmarks.parity`).", INTRODUCTION]
     parts += [_summary(found, seconds), "## Families", _table(found), REPRODUCE]
     if failures := [failure for one in found.values() for failure in one.unstated]:
         parts += ["## Beyond rounding", "\n".join(f"- {failure}" for failure in failures)]
     parts += ["## Different on purpose", _conventions(found)]
     parts += ["## Training steps beside PyTorch's"]
-    if rows is None:
+    if rows is None or modules is None:
         parts += ["PyTorch was not installed when this page was written."]
     else:
         header = ["layer or optimizer", "loss", "parameters", "outputs", "equal"]
         parts += [steps.METHOD, page.table(header, [row.cells() for row in rows])]
+        header = ["block", "values", "gradients", "equal"]
+        parts += ["## Layers for sequences beside PyTorch's modules"]
+        parts += [lengths.METHOD, page.table(header, [row.cells() for row in modules])]
     return page.write("parity.md", [*parts, page.circumstances(PACKAGES)])
 
 
