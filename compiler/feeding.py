@@ -39,6 +39,7 @@ class Sample(Record):
         matrix: the columns that ``data`` stacks.
         target: the column that ``target`` is another name of.
         problems: what is wrong with columns that cannot be used.
+        texts: what a row holds of columns of texts that hold several, by name.
     """
 
     where: str
@@ -46,6 +47,7 @@ class Sample(Record):
     matrix: tuple[str, ...] = ()
     target: str | None = None
     problems: Mapping[str, Diagnostic] = {}
+    texts: Mapping[str, tuple[int, ...]] = {}
 
     @property
     def names(self) -> list[str]:

@@ -200,7 +200,7 @@ class _Inputs:
             self.statistics[title] = name
             return self._add(title, Value(type_, name, Origin(f"`{name}`, learned of the data")))
         if (encoding := self._feeding.encodings.get(name)) is not None:
-            return self._numbers(name, encoding)
+            return self._numbers(name, encoding, type_)
         if name == INDEX and name not in self._entering:
             return iota(self._rows)
         return self._column(name, type_)
@@ -243,20 +243,20 @@ class _Inputs:
             given = cast(given, DType.f32) / 255.0
         return cast(given, type_.dtype)
 
-    def _numbers(self, title: str, encoding: Encoding) -> Value:
+    def _numbers(self, title: str, encoding: Encoding, type_: TensorType) -> Value:
         """The numbers of the values of a column in a table; 0 where a value is not there and must be."""
         if self._entering[encoding.column].dtype is None:
-            self._entered(encoding.column, (self._rows,))
+            self._entered(encoding.column, type_.shape)
             name = self._free(title)
             self.texts[name] = encoding
-            type_ = TensorType(DType.i64, (self._rows,))
             numbers = self._add(name, Value(type_, title, Origin(f"`{title}`")))
         else:
-            numbers = looked_up(cast(self._input(encoding.column, (self._rows,)), DType.i64), encoding)
+            numbers = looked_up(cast(self._input(encoding.column, type_.shape), DType.i64), encoding)
         if encoding.unknown:
             return numbers
-        self.bad[title] = less(numbers, 0)
-        return where(self.bad[title], 0, numbers)
+        lacking = less(numbers, 0)
+        self.bad[title] = lacking if lacking.rank == 1 else reduce_any(lacking, list(range(1, lacking.rank)))
+        return where(lacking, 0, numbers)
 
 
 def looked_up(x: Value, encoding: Encoding) -> Value:
@@ -274,5 +274,5 @@ def looked_up(x: Value, encoding: Encoding) -> Value:
         table[keys - low] = np.arange(len(keys))
         inside = logical_and(x >= low, x <= high)
         return gather(constant(table), where(inside, x - low, high - low + 1), 0)
-    hits = equal(unsqueeze(x, 1), constant(keys))
-    return where(reduce_any(hits, [1]), argmax(cast(hits, DType.f32), 1), other)
+    hits = equal(unsqueeze(x, x.rank), constant(keys))
+    return where(reduce_any(hits, [x.rank]), argmax(cast(hits, DType.f32), x.rank), other)

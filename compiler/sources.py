@@ -19,7 +19,7 @@ from .settings import Count, PositiveCount, Settings, validated
 
 GENERATE = "generate"
 """The source that is a fn of the spec, whose arguments it takes."""
-PLANNED = frozenset({"text", "gymnasium"})
+PLANNED = frozenset({"gymnasium"})
 """Sources that are known and not built yet."""
 SOURCES: dict[str, type[Settings]] = {}
 """What each kind of source takes."""
@@ -84,6 +84,14 @@ Kind = Literal["int", "float", "bool", "text", "date"]
 """What the cells of a column are."""
 
 
+def _known_encoding(encoding: str) -> str:
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        raise ValueError("no such encoding of text; utf-8, cp1252, latin-1 and utf-16 are usual") from None
+    return encoding
+
+
 @source("csv")
 class CsvSource(Arguments):
     """``csv("wine.csv", target="quality")``: every column is a field, by its name in the first line.
@@ -116,14 +124,7 @@ class CsvSource(Arguments):
             raise ValueError("a character between cells is needed, such as `;`")
         return delimiter
 
-    @field_validator("encoding")
-    @classmethod
-    def _known(cls, encoding: str) -> str:
-        try:
-            "".encode(encoding)
-        except (LookupError, ValueError):
-            raise ValueError("no such encoding of text; utf-8, cp1252, latin-1 and utf-16 are usual") from None
-        return encoding
+    _known = field_validator("encoding")(_known_encoding)
 
 
 @source("parquet")
@@ -177,6 +178,30 @@ class ImagesSource(Arguments):
         return self
 
 
+Cut = Literal["characters", "bytes", "words"]
+"""What a text is cut into."""
+
+
+@source("text")
+class TextSource(Arguments):
+    """``text("book.txt")``: a text, cut into tokens, a row each: ``ids``.
+
+    Characters and words are texts, which a vocabulary numbers; bytes are their numbers, 0 to 255.
+    """
+
+    path: str
+    """The file, from the folder of the spec."""
+    tokens: Cut = "characters"
+    """What rows are: ``characters``, ``bytes``, or ``words``, which are runs of letters, digits and underscores, and
+    each other character that is not white space by itself."""
+    encoding: str = "utf-8"
+    """How the file's characters are written; bytes are taken as they are."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """The SHA-256 of the file, which another file does not have."""
+
+    _known = field_validator("encoding")(_known_encoding)
+
+
 class Inner(Arguments):
     """A source that another one takes: its kind and its arguments, which have been checked."""
 
@@ -191,16 +216,19 @@ class WindowsSource(Arguments):
     A field ``c`` of numbers becomes ``c``, [n, length], and ``c_next``, [n, horizon]. ``data`` and ``data_next`` are
     the columns of numbers side by side, [n, length, columns] and [n, horizon, columns]; ``target`` is ``c_next`` of
     the source's target. Texts, dates, ``time`` and ``by`` are those of the last row of the window.
+
+    ``windows(text("book.txt"), context=128)``: stretches, and the same a row later, [n, context] both. The tokens of a
+    text are ``ids``, and those that come next ``next``.
     """
 
     rows: Inner
     """The source whose rows are the series, in the order of time."""
-    length: PositiveCount
+    length: PositiveCount | None = None
     """How many rows a window has."""
     horizon: Count = 1
     """How many rows after it are to be foretold."""
-    stride: PositiveCount = 1
-    """By how many rows the next window begins later."""
+    stride: PositiveCount | None = None
+    """By how many rows the next window begins later: 1, or ``context``, unless given."""
     time: str | None = None
     """A column of dates or numbers that grows by the same step from row to row, in seconds or in months."""
     gaps: Literal["refuse", "split"] = "refuse"
@@ -209,6 +237,31 @@ class WindowsSource(Arguments):
     """A column that tells series apart, which may be interleaved."""
     columns: list[str] | None = None
     """The columns that ``data`` has side by side, in this order; all columns of numbers unless given."""
+    context: PositiveCount | None = None
+    """How many rows a window has after each of which the next one is to be foretold, in place of ``length``."""
+
+    @property
+    def held(self) -> int:
+        """How many rows a window has."""
+        return self.length or self.context or 1
+
+    @property
+    def ahead(self) -> tuple[int, int]:
+        """Which rows are to be foretold, counted from the first row of the window: the first, and how many."""
+        return (1, self.context) if self.context is not None else (self.held, self.horizon)
+
+    @property
+    def step(self) -> int:
+        """By how many rows the next window begins later."""
+        return self.stride or self.context or 1
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> WindowsSource:
+        if self.length is None and self.context is None:
+            raise ValueError("say how many rows a window has: `length=24`, or `context=128` to foretell each next row")
+        if self.context is not None and (self.length is not None or "horizon" in self.model_fields_set):
+            raise ValueError("`context` foretells the row after each; `length` and `horizon` are of other windows")
+        return self
 
     @field_validator("rows", mode="before")
     @classmethod

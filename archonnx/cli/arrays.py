@@ -221,15 +221,21 @@ def as_csv(
     columns: dict[str, list[str]] = {name: _plain(array).astype(str).tolist() for name, array in (kept or {}).items()}
     for name, array in results.items():
         rows, names = array.reshape(max(lengths), -1), (classes or {}).get(name)
-        if names is not None and array.dtype.kind == "i":
-            columns[name] = [names[number] for number in rows[:, 0].tolist()]
-            continue
+        shown = names if names is not None and array.dtype.kind == "i" else None
         for position in range(rows.shape[1]):
-            part = position if names is None else names[position]
+            part = _part(position, rows.shape[1], names if shown is None else None)
             column = name if rows.shape[1] == 1 else f"{name}.{part}"
-            columns[column] = [str(number) for number in rows[:, position]]
+            columns[column] = [str(n) if shown is None else shown[int(n)] for n in rows[:, position]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
+
+
+def _part(position: int, count: int, names: Sequence[str] | None) -> str:
+    """What one of the numbers of a row is called: its class, after its place where there are several of each."""
+    if names is None:
+        return str(position)
+    place, number = divmod(position, len(names))
+    return names[number] if count == len(names) else f"{place}.{names[number]}"

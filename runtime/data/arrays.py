@@ -91,12 +91,18 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
     if array.dtype not in _HELD:
         if not array.ndim:
             return column.problem("is a single value, not one for each row")
+        if array.ndim > 1 and _are_texts(array):
+            return array.astype(object)
         if array.ndim > 1:
-            return column.problem(f"holds {array.dtype} in {array.ndim} axes, and only numbers have several")
+            return column.problem(f"holds {array.dtype} in {array.ndim} axes, and only numbers and texts have several")
         return column.read(array, kind)
     if kind is None or array.ndim != 1 or KINDS[array.dtype.kind] == kind:
         return array
     return column.read(array, kind)
+
+
+def _are_texts(array: Array) -> bool:
+    return array.dtype.kind in "UT" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()))
 
 
 def _masked(column: Column, array: Any, kind: str | None) -> Array | Diagnostic:

@@ -53,13 +53,16 @@ class Fitted:
 def sample_of(loaded: Loaded, float_type: DType, *, counted: bool = False) -> Sample:
     """What feeds are elaborated for. ``counted``: for these rows alone, as for fields that are given whole."""
     types: dict[str, TensorType | None] = {}
+    texts: dict[str, tuple[int, ...]] = {}
     for name, array in loaded.fields.items():
         if name in loaded.made and name != INDEX:
             continue
+        if array.dtype.kind == "O" and array.ndim > 1:
+            texts[name] = array.shape[1:]
         dtype = None if array.dtype.kind == "O" else _dtype(array, float_type)
         rows = array.shape[0] if counted else ROWS
         types[name] = None if dtype is None else TensorType.of(dtype, rows, *array.shape[1:])
-    return Sample(loaded.where, types, loaded.matrix, loaded.target, loaded.problems)
+    return Sample(loaded.where, types, loaded.matrix, loaded.target, loaded.problems, texts)
 
 
 def _dtype(array: Array, float_type: DType) -> DType:
@@ -78,7 +81,8 @@ class Learner:
 
     def __call__(self, column: str, filled: str | None) -> Keys:
         if (column, filled) not in self.keys:
-            values = self._loaded.fields[column][self._train]
+            kin = self._loaded.kin if column in self._loaded.kin else (column,)
+            values = np.concatenate([self._loaded.fields[name][self._train].ravel() for name in kin])
             if values.dtype.kind == "O":
                 texts = {filled if text == "" and filled is not None else text for text in values.tolist()}
                 self.keys[column, filled] = tuple(sorted(texts - {""}))
@@ -141,7 +145,7 @@ def inputs(
 def _numbers(encoding: Encoding, loaded: Loaded, rows: Indices | None) -> Array:
     column = loaded.fields[encoding.column]
     numbers = encoded(column if rows is None else column[rows], encoding)
-    unseen = np.flatnonzero(numbers < 0)
+    unseen = np.flatnonzero((numbers < 0).reshape(len(numbers), -1).any(axis=1))
     if len(unseen):
         Values(loaded).fail_unseen(encoding, unseen if rows is None else rows[unseen])
     return numbers
@@ -167,7 +171,8 @@ def encoded(values: Array, encoding: Encoding) -> npt.NDArray[np.int64]:
     table: dict[Any, int] = {key: number for number, key in enumerate(encoding.keys)}
     if encoding.filled is not None:
         table[""] = table.get(encoding.filled, other)
-    return np.array([table.get(value, other) for value in values.tolist()], dtype=np.int64)
+    numbers = [table.get(value, other) for value in values.ravel().tolist()]
+    return np.array(numbers, dtype=np.int64).reshape(values.shape)
 
 
 def fed(

@@ -27,6 +27,8 @@ Fields = dict[str, Array]
 Taken = TypeVar("Taken", bound=Settings)
 KINDS = {"i": "int", "u": "int", "f": "float", "b": "bool", "O": "text", "M": "date"}
 """What a column is called by the kind of its NumPy type."""
+TOKENS = "ids"
+"""The field of the tokens of a text."""
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """How names of pictures mostly end."""
 
@@ -50,6 +52,8 @@ class Loaded:
         settled: arguments of the source that this reading found out (``colour``), for the next one to be given.
         notes: what was left out, in a sentence each.
         files: what was read.
+        tokens: what a text was cut into, if the field ``TOKENS`` holds tokens of one (``characters``).
+        kin: columns that one vocabulary numbers, which is of all of them.
         spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
             numbered so that rows of one stretch follow each other.
     """
@@ -67,6 +71,8 @@ class Loaded:
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     spans: Spans | None = None
+    tokens: str | None = None
+    kin: tuple[str, ...] = ()
 
     @cached_property
     def checksum(self) -> str:
@@ -76,7 +82,7 @@ class Loaded:
             array = self.fields[name]
             digest.update(f"{name}\0{KINDS[array.dtype.kind]}\0{array.shape}\0".encode())
             if array.dtype.kind == "O":
-                digest.update("\0".join(array.tolist()).encode("utf-8", "surrogatepass"))
+                digest.update("\0".join(array.ravel().tolist()).encode("utf-8", "surrogatepass"))
             else:
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

@@ -95,7 +95,8 @@ class Memory:
         for name, kind in self.kinds.items():
             dtype = floats.get(kind, DType.i64)
             types[name] = None if dtype is None else TensorType.of(dtype, ROWS, *self.shapes.get(name, ()))
-        return Sample(self.where, types, self.matrix, self.target)
+        texts = {name: shape for name, shape in self.shapes.items() if self.kinds[name] == "text"}
+        return Sample(self.where, types, self.matrix, self.target, texts=texts)
 
     def save(self, folder: Path) -> None:
         """Write both files into a folder."""

@@ -122,11 +122,13 @@ def _inner(place: Place, rows: Innermost | None, kind: str, arguments: Mapping[s
 
 FORMATS = {".csv": "csv", ".parquet": "parquet", ".npz": "npz", ".npy": "npy"} | dict.fromkeys(PICTURES, "images")
 """Kinds of sources by the suffix of the file."""
+PLAIN = {".txt": "text"}
+"""The same for files whose suffix says less than a spec does."""
 
 
 def _format(kind: str, path: Path) -> str:
     """What kind of source a user's own file is; that of the spec unless its name says otherwise."""
-    kind = FORMATS.get(path.suffix.lower(), kind)
+    kind = FORMATS.get(path.suffix.lower(), kind or PLAIN.get(path.suffix.lower(), ""))
     if path.is_dir() and kind not in ("npy", "images"):
         kind = "npy" if any(path.glob("*.npy")) else "images"
     if kind not in SOURCES or "path" not in SOURCES[kind].model_fields:
@@ -136,6 +138,6 @@ def _format(kind: str, path: Path) -> str:
             "AX0604",
             f"{path.name} is not known as a file of data by the end of its name",
             None,
-            help="read are .csv, .parquet, .npz and .npy files, pictures, and folders of .npy files or of pictures",
+            help="read are .csv, .txt, .parquet, .npz and .npy files, pictures, and folders of .npy files or of pictures",
         )
     return kind

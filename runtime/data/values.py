@@ -33,7 +33,7 @@ class Values:
         """Whether a row has no value in a column."""
         values: Any = self._loaded.fields[column]
         if values.dtype.kind == "O":
-            return np.fromiter((value == "" for value in values.tolist()), np.bool_, len(values))
+            return np.asarray(values == "", dtype=np.bool_).reshape(len(values), -1).any(axis=1)
         if values.dtype.kind == "M":
             return np.array(np.isnat(values), dtype=np.bool_)
         if values.dtype.kind != "f":
@@ -54,7 +54,8 @@ class Values:
     def fail_unseen(self, encoding: Encoding, rows: npt.NDArray[np.int64]) -> NoReturn:
         """SpecError for rows whose value of a column is not in its table."""
         name, values = encoding.column, self._loaded.fields[encoding.column]
-        value = values[rows[0]]
+        keys = {*encoding.keys}
+        value = next(v for v in np.ravel(values[rows[0]]).tolist() if v not in keys)
         if value == "":
             fail(
                 "AX0631",
@@ -62,7 +63,7 @@ class Values:
                 None,
                 help=f'fill it in the feed, as in `fill(data.{name}, "none")`, or take those rows out of the file',
             )
-        same = rows[values[rows] == value]
+        same = rows[(values[rows] == value).reshape(len(rows), -1).any(axis=1)]
         listed = ", ".join(map(repr, encoding.keys[:SHOWN]))
         more = f" and {len(encoding.keys) - SHOWN} more" if len(encoding.keys) > SHOWN else ""
         close = did_you_mean(value, [str(key) for key in encoding.keys]) if isinstance(value, str) else None

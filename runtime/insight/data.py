@@ -60,7 +60,7 @@ def _content(array: Any, kind: str) -> str:
         return f"{' x '.join(map(str, array.shape[1:]))} a row"
     if kind == "text":
         texts = sorted(set(array.tolist()) - {""})
-        return _listed([f'"{text}"' for text in texts])
+        return _listed(list(map(_shown, texts)))
     if kind == "date":
         there = array[~np.isnat(array)]
         return f"{there.min()} to {there.max()}" if len(there) else ""
@@ -73,7 +73,7 @@ def _content(array: Any, kind: str) -> str:
 def _learned(data: Prepared) -> Iterator[list[str]]:
     """What was learned: vocabularies and statistics."""
     for (column, filled), keys in data.fitted.keys.items():
-        shown = [f'"{key}"' if isinstance(key, str) else str(key) for key in keys]
+        shown = [_shown(key) for key in keys]
         gap = f' (gaps are "{filled}")' if filled is not None else ""
         yield [f"values of {column}{gap}", f"{len(keys)}: {_listed(shown)}"]
     for name, array in data.fitted.statistics.items():
@@ -89,8 +89,18 @@ def _fields(model: ModelProgram, program: TrainProgram, data: Prepared) -> Itera
     for name, field in model.fields.items():
         feed = program.feeds.get(name)
         source = f"data.{name}" if feed is None else " ".join(feed.statement.value.span.text.split())
-        classes = f"0 to {len(names[name]) - 1}: {_listed(names[name])}" if name in names else ""
+        classes = f"0 to {len(names[name]) - 1}: {_listed(list(map(_named, names[name])))}" if name in names else ""
         yield [f"{name}: {field.type}", f"= {source}", classes]
+
+
+def _shown(key: str | int) -> str:
+    """A value, a text in quotes on one line."""
+    return f'"{_named(key)}"' if isinstance(key, str) else str(key)
+
+
+def _named(name: str | int) -> str:
+    """A text with its line ends and other controls written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
 
 
 def _short(array: Array) -> str:

@@ -96,7 +96,14 @@ class Columns:
             number = sum(other.column == name for other in self.encodings.values()) + 1
             title = f"index of {name}" if number == 1 else f"index of {name}, {number}"
             self.encodings[title] = encoding
-        return self._input(title, TensorType.of(DType.i64, ROWS))
+        return self._input(title, TensorType.of(DType.i64, ROWS, *self._row(name)))
+
+    def _row(self, name: str) -> tuple[int, ...]:
+        """What a row of a column holds: one text or integer where this is empty."""
+        type_ = self.sample.types[name]
+        if type_ is None:
+            return self.sample.texts.get(name, ())
+        return tuple(dim.constant or 0 for dim in type_.shape[1:])
 
     def _named(self, column: Value | TextColumn) -> tuple[str, str | None]:
         if isinstance(column, TextColumn):

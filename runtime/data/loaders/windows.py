@@ -18,12 +18,14 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import Inner, WindowsSource
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.loader import KINDS, Fields, Loaded, Place, loads
+from archonnx.runtime.data.loader import KINDS, TOKENS, Fields, Loaded, Place, loads
 from archonnx.runtime.data.overlaps import Spans
 from archonnx.runtime.data.tables import NUMBERS, not_numbers, stacked
 
 NEXT = "_next"
 """What the name of a field ends with that holds what comes after the window."""
+TOKENS_NEXT = {TOKENS: "next"}
+"""What comes after the tokens of a text has a name of its own."""
 MAX_VALUES = 2**31
 """More numbers are not held; as f64 they take 16 GiB."""
 MONTH = 28 * 24 * 3600
@@ -52,18 +54,19 @@ def windows(series: Loaded, how: WindowsSource, span: Span | None = None, *, tar
     """
     cut = _Cut(series, how, span)
     stretches = cut.stretches()
-    horizon = how.horizon if targets else 0
-    starts = [_starts(len(rows), how.length, horizon, how.stride) for rows in stretches]
-    cut.check_size(sum(map(len, starts)) * (how.length + horizon))
-    taken = [rows[at[:, None] + np.arange(how.length)] for rows, at in zip(stretches, starts, strict=True)]
-    after = [rows[at[:, None] + how.length + np.arange(horizon)] for rows, at in zip(stretches, starts, strict=True)]
+    held, (later, horizon) = how.held, how.ahead if targets else (0, 0)
+    reach = max(held, later + horizon)
+    starts = [_starts(len(rows), reach, how.step) for rows in stretches]
+    cut.check_size(sum(map(len, starts)) * (held + horizon))
+    taken = [rows[at[:, None] + np.arange(held)] for rows, at in zip(stretches, starts, strict=True)]
+    after = [rows[at[:, None] + later + np.arange(horizon)] for rows, at in zip(stretches, starts, strict=True)]
     if not any(map(len, taken)):
         longest = max(map(len, stretches))
-        needed = f"{how.length} + {horizon}" if horizon else f"{how.length}"
+        needed = f"{held} + {reach - held}" if reach > held else f"{held}"
         fail("AX0604", f"{series.where}: a window takes {needed} rows, and there are {longest} in a row", span)
     short = [rows for rows, windows_of in zip(stretches, taken, strict=True) if not len(windows_of)]
     loaded = _fields(cut, np.concatenate(taken), np.concatenate(after), short)
-    return replace(loaded, spans=_spans(series, stretches, starts, how.length + horizon))
+    return replace(loaded, spans=_spans(series, stretches, starts, reach))
 
 
 def _spans(series: Loaded, stretches: Sequence[Rows], starts: Sequence[Rows], reach: int) -> Spans:
@@ -77,8 +80,8 @@ def _spans(series: Loaded, stretches: Sequence[Rows], starts: Sequence[Rows], re
     return np.stack([begin, begin + reach], axis=1)
 
 
-def _starts(rows: int, length: int, horizon: int, stride: int) -> Rows:
-    return np.arange(0, max(rows - length - horizon + 1, 0), stride, dtype=np.int64)
+def _starts(rows: int, reach: int, stride: int) -> Rows:
+    return np.arange(0, max(rows - reach + 1, 0), stride, dtype=np.int64)
 
 
 def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loaded:
@@ -88,11 +91,11 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
     fields: Fields = {name: series.fields[name][taken if name in moving else last] for name in names}
     made: Fields = {}
     if after.shape[1]:
-        made |= {f"{name}{NEXT}": series.fields[name][after] for name in moving}
+        made |= {_next(series, name): series.fields[name][after] for name in moving}
         cut.check_free(made)
     problems = dict(series.problems)
     columns: tuple[str, ...] = ()
-    if "data" not in names:
+    if "data" not in names and series.tokens is None:
         columns = cut.side_by_side(problems)
     if columns:
         matrix = stacked(series.fields, columns)
@@ -117,7 +120,14 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
         made=frozenset({"target"} & made.keys()),
         notes=(*series.notes, *([note] if short else [])),
         files=series.files,
+        tokens=series.tokens,
+        kin=tuple({TOKENS, _next(series, TOKENS)} & {*fields, *made}) if series.tokens is not None else (),
     )
+
+
+def _next(series: Loaded, name: str) -> str:
+    """What a field is called that holds what comes after windows of another."""
+    return TOKENS_NEXT.get(name, name + NEXT) if series.tokens is not None else name + NEXT
 
 
 @dataclass(slots=True)
@@ -190,8 +200,10 @@ class _Cut:
 
     @property
     def moving(self) -> list[str]:
-        """Fields of numbers, which become windows."""
-        return [name for name, kind in self.series.kinds.items() if kind in NUMBERS and name not in self.apart]
+        """Fields of numbers, and the tokens of a text, which become windows."""
+        tokens = {TOKENS} if self.series.tokens is not None else set()
+        kinds = self.series.kinds.items()
+        return [name for name, kind in kinds if (kind in NUMBERS or name in tokens) and name not in self.apart]
 
     def side_by_side(self, problems: dict[str, Diagnostic]) -> tuple[str, ...]:
         """The columns of ``data``; none (and what is wrong, among the problems) if they cannot be had."""

@@ -1,0 +1,83 @@
+"""A text as a source: the tokens into which it is cut, a row each.
+
+What this module does not do: cut (``data.tokenising`` does), number tokens (vocabularies do), or make windows of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.sources import TextSource
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+from archonnx.runtime.data.loader import TOKENS, Loaded, Place, loads
+from archonnx.runtime.data.tokenising import cut
+
+MAX_BYTES = 2**30
+"""Larger files are not held: a token takes up to a hundred times the memory of its byte."""
+
+
+@loads(TextSource)
+def load(source: TextSource, place: Place) -> Loaded:
+    """``ids``: the tokens; texts, or the numbers of bytes. Each row has its line in the file."""
+    path = place.file(source.path)
+    content = _content(path, source, place)
+    if source.tokens == "bytes":
+        tokens: Array = np.frombuffer(content, np.uint8)
+        lines = _lines(tokens == ord("\n"))
+    else:
+        text = _decoded(content, path, source.encoding, place.span)
+        pieces = cut(text, source.tokens)
+        tokens = np.array([piece.text for piece in pieces] + [""], dtype=object)[:-1]
+        starts = np.fromiter((piece.start for piece in pieces), np.int64, len(pieces))
+        lines = _lines(np.array(list(text)) == "\n")[starts] if text else starts
+    if not len(tokens):
+        fail("AX0603", f"{path.name} has no {source.tokens}", place.span)
+    return Loaded({TOKENS: tokens}, path.name, lines, files=(path,), tokens=source.tokens)
+
+
+def _content(path: Path, source: TextSource, place: Place) -> bytes:
+    """What the file of the spec holds, if it is that file; SpecError if it is not."""
+    if path.stat().st_size > MAX_BYTES:
+        fail("AX0603", f"{path.name} has more than {MAX_BYTES:,} bytes", place.span, help="cut it into several files")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if source.sha256 is not None and place.path is None and found != source.sha256:
+        fail(
+            "AX0633",
+            f"{path.name} is not the file that the spec names: its SHA-256 is another",
+            place.span,
+            notes=[f"the spec says {source.sha256}", f"the file has {found}"],
+            help="put that file there; or, if this one is meant, write its SHA-256",
+        )
+    return content
+
+
+def _decoded(content: bytes, path: Path, encoding: str, span: Span | None) -> str:
+    """The text; SpecError with the first byte that is not of the encoding."""
+    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    try:
+        return content.decode("utf-8-sig" if utf8 else encoding)
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        usual = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252" if utf8 else "utf-8"
+        fail(
+            "AX0603",
+            f"{path.name}:{line}: byte {column} of the line, 0x{content[error.start]:02X}, is not "
+            f"{'UTF-8' if utf8 else encoding}",
+            span,
+            notes=[f"it is byte {error.start} of the file (from 0): {error.reason}"],
+            help=f'say how the file is written, as in `encoding="{usual}"`, or take its bytes: `tokens=bytes`',
+        )
+
+
+def _lines(ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The line of each place, from 1, where these end lines."""
+    return np.concatenate([[0], np.cumsum(ends)[:-1]]).astype(np.int64) + 1 if len(ends) else np.zeros(0, np.int64)
