@@ -1,7 +1,7 @@
 """N-grams of characters with Witten-Bell smoothing, ``python -m benchmarks.ngrams``: what a model of a text must beat.
 
-Order n foretells a character from the n - 1 before it. With c(h, x) the count of x after h in the train part, c(h) their
-sum and t(h) the number of different x after h (Witten and Bell 1991; Chen and Goodman 1998, 2.4):
+Order n foretells a character from the n - 1 before it. With c(h, x) the count of x after h in the train part, c(h)
+their sum and t(h) the number of different x after h (Witten and Bell 1991; Chen and Goodman 1998, 2.4):
 
     p(x | h) = (c(h, x) + t(h) p(x | h')) / (c(h) + t(h))        h': h without its first character
     p(x)     = (c(x) + t / v) / (c + t)                          v: size of the alphabet
@@ -55,12 +55,14 @@ def held_from(count: int) -> int:
 
 
 def bits_per_character(train: str, test: str, order: int) -> float:
-    """The mean of -log2 p over the test part, which comes after the train part: its first histories reach back there."""
+    """The mean of -log2 p over the test part. It comes after the train part: its first histories reach back there."""
     alphabet = set(train)
     model = WittenBell([*train], order)
     symbols: Symbols = [*train[len(train) - (order - 1) :], *(c if c in alphabet else UNKNOWN for c in test)]
     start = len(symbols) - len(test)
-    total = sum(-log2(model.probability(symbols[max(i - order + 1, 0) : i], symbols[i])) for i in range(start, len(symbols)))
+    total = sum(
+        -log2(model.probability(symbols[max(i - order + 1, 0) : i], symbols[i])) for i in range(start, len(symbols))
+    )
     return total / len(test)
 
 

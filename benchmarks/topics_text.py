@@ -1,9 +1,9 @@
-"""The text of the zoo, ``python -m benchmarks.topics_text``: the topics of Python's own ``help()``, one after the other.
+"""The text of the zoo, ``python -m benchmarks.topics_text``: the topics of Python's own ``help()``, in a row.
 
-They stand in ``pydoc_data.topics`` of every Python, under the licence of the Python Software Foundation. The text of the
-zoo was made of those of Python 3.11.7; another version of Python has other topics, and writes another text.
-What this module does not do: change a paragraph. One that stands in an earlier topic is left out, since half of a topic
-in the train part would be known in the test part.
+They stand in ``pydoc_data.topics`` of every Python, under the licence of the Python Software Foundation. The text of
+the zoo was made of those of Python 3.11.7; another version of Python has other topics, and writes another text.
+What this module does not do: change a paragraph. One that stands in an earlier topic is left out, since what the test
+part has must not be what was learned.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "specs" / "zoo" / "sequences"
 TEXT = "python_topics.txt"
-MADE_BY = (3, 11)
-"""The Python whose topics they are."""
 SHORT = 40
 """A paragraph of fewer characters may stand in several topics: a title, a line of code."""
 

@@ -93,13 +93,15 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         for name, folder in FOLDERS.items()
         for path in folder.rglob("*")
         if path.is_file()
-        and path.suffix in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".png", ".jpg")
+        and path.suffix
+        in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".txt", ".png", ".jpg")
     }
     data = {
         "grammar/text/archonnx.tables",
         "grammar/diagnostics/pages/AX0301.md",
         "specs/std/layers.arch",
         "specs/zoo/data/wines.csv",
+        "specs/zoo/sequences/python_topics.txt",
         "specs/zoo/data/arrows/up/01.jpg",
         "py.typed",
     }

@@ -24,7 +24,10 @@ from .arrays import from_arrays, from_frame
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
 from .tables import table
+from .tokenising import of_texts
 
+TEXT = "text"
+"""The source whose rows are tokens."""
 Innermost = Callable[[Mapping[str, Any], Place], Loaded]
 """Gives what a source holds without reading anything, by its arguments."""
 
@@ -106,7 +109,8 @@ def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost
         inner = partial(_inner, place, rows)
         place = replace(place, path=None, inner=inner)
     elif rows is not None:
-        return numbered(rows(arguments, place), place.span)
+        loaded = rows(arguments, place)
+        return numbered(of_texts(loaded, arguments["tokens"]) if kind == TEXT else loaded, place.span)
     elif place.path is not None:
         kind = _format(kind, place.path)
         known = SOURCES[kind].model_fields
@@ -122,7 +126,7 @@ def _inner(place: Place, rows: Innermost | None, kind: str, arguments: Mapping[s
 
 FORMATS = {".csv": "csv", ".parquet": "parquet", ".npz": "npz", ".npy": "npy"} | dict.fromkeys(PICTURES, "images")
 """Kinds of sources by the suffix of the file."""
-PLAIN = {".txt": "text"}
+PLAIN = {".txt": TEXT}
 """The same for files whose suffix says less than a spec does."""
 
 
@@ -138,6 +142,6 @@ def _format(kind: str, path: Path) -> str:
             "AX0604",
             f"{path.name} is not known as a file of data by the end of its name",
             None,
-            help="read are .csv, .txt, .parquet, .npz and .npy files, pictures, and folders of .npy files or of pictures",
+            help="read are .csv, .txt, .parquet, .npz and .npy files, pictures, folders of .npy files and of pictures",
         )
     return kind

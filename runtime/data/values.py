@@ -33,7 +33,7 @@ class Values:
         """Whether a row has no value in a column."""
         values: Any = self._loaded.fields[column]
         if values.dtype.kind == "O":
-            return np.asarray(values == "", dtype=np.bool_).reshape(len(values), -1).any(axis=1)
+            return np.asarray((values.reshape(len(values), -1) == "").any(axis=1), dtype=np.bool_)
         if values.dtype.kind == "M":
             return np.array(np.isnat(values), dtype=np.bool_)
         if values.dtype.kind != "f":
@@ -169,4 +169,9 @@ class Values:
 
 
 def _shown(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return f'"{on_a_line(value)}"' if isinstance(value, str) else str(value)
+
+
+def on_a_line(text: str) -> str:
+    """A text with its line ends and other controls written out, as ``\\n``."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -16,7 +16,7 @@ from archonnx.runtime.columns import columns
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import class_names
 from archonnx.runtime.data.parts import PARTS
-from archonnx.runtime.data.values import Values
+from archonnx.runtime.data.values import Values, on_a_line
 from archonnx.runtime.training.preparing import Prepared
 
 SHOWN = 5
@@ -89,18 +89,13 @@ def _fields(model: ModelProgram, program: TrainProgram, data: Prepared) -> Itera
     for name, field in model.fields.items():
         feed = program.feeds.get(name)
         source = f"data.{name}" if feed is None else " ".join(feed.statement.value.span.text.split())
-        classes = f"0 to {len(names[name]) - 1}: {_listed(list(map(_named, names[name])))}" if name in names else ""
+        classes = f"0 to {len(names[name]) - 1}: {_listed(list(map(on_a_line, names[name])))}" if name in names else ""
         yield [f"{name}: {field.type}", f"= {source}", classes]
 
 
 def _shown(key: str | int) -> str:
     """A value, a text in quotes on one line."""
-    return f'"{_named(key)}"' if isinstance(key, str) else str(key)
-
-
-def _named(name: str | int) -> str:
-    """A text with its line ends and other controls written out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+    return f'"{on_a_line(key)}"' if isinstance(key, str) else str(key)
 
 
 def _short(array: Array) -> str:

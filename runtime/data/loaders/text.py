@@ -16,7 +16,7 @@ from archonnx.compiler.sources import TextSource
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import TOKENS, Loaded, Place, loads
-from archonnx.runtime.data.tokenising import cut
+from archonnx.runtime.data.tokenising import cut, held
 
 MAX_BYTES = 2**30
 """Larger files are not held: a token takes up to a hundred times the memory of its byte."""
@@ -33,7 +33,7 @@ def load(source: TextSource, place: Place) -> Loaded:
     else:
         text = _decoded(content, path, source.encoding, place.span)
         pieces = cut(text, source.tokens)
-        tokens = np.array([piece.text for piece in pieces] + [""], dtype=object)[:-1]
+        tokens = held([piece.text for piece in pieces])
         starts = np.fromiter((piece.start for piece in pieces), np.int64, len(pieces))
         lines = _lines(np.array(list(text)) == "\n")[starts] if text else starts
     if not len(tokens):

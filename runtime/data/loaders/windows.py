@@ -63,7 +63,8 @@ def windows(series: Loaded, how: WindowsSource, span: Span | None = None, *, tar
     if not any(map(len, taken)):
         longest = max(map(len, stretches))
         needed = f"{held} + {reach - held}" if reach > held else f"{held}"
-        fail("AX0604", f"{series.where}: a window takes {needed} rows, and there are {longest} in a row", span)
+        unit = series.tokens or "rows"
+        fail("AX0604", f"{series.where}: a window takes {needed} {unit}, and there are {longest} in a row", span)
     short = [rows for rows, windows_of in zip(stretches, taken, strict=True) if not len(windows_of)]
     loaded = _fields(cut, np.concatenate(taken), np.concatenate(after), short)
     return replace(loaded, spans=_spans(series, stretches, starts, reach))

@@ -200,7 +200,7 @@ def test_windows_that_would_be_absurdly_many(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ('windows(csv("t.csv"))', "`length` is not given"),
+        ('windows(csv("t.csv"))', "say how many rows a window has: `length=24`, or `context=128`"),
         ('windows(csv("t.csv"), length=0)', "`length`"),
         ('windows("t.csv", length=2)', 'a source is needed, as in `windows(csv("co2.csv"), length=24)`'),
         ('windows(cvs("t.csv"), length=2)', "there is no data source `cvs`"),
