@@ -58,11 +58,19 @@ def reaching_gradient(
         NotDifferentiable: a path from ``wrt`` to ``y`` leads through an op without a gradient.
     """
     with builder.active():
-        if seed is None:
-            seed = constant(1.0, y.type.dtype)
-        cotangents: dict[Value, Value] = {y: seed}
-        active = _depends(builder.nodes, wrt)
-        _refuse_discrete(builder.nodes, active, y)
+        seed = constant(1.0, y.type.dtype) if seed is None else seed
+    return pulled_back(builder, [(y, seed)], wrt)
+
+
+def pulled_back(builder: Builder, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]) -> list[Value | None]:
+    """The same for several results, each with its cotangent: gradients of the sum of their products."""
+    with builder.active():
+        cotangents: dict[Value, Value] = {}
+        for y, seed in seeds:
+            cotangents[y] = cotangents[y] + seed if y in cotangents else seed
+        active = depending(builder.nodes, wrt)
+        for y, _ in seeds:
+            _refuse_discrete(builder.nodes, active, y)
         for node in reversed(list(builder.nodes)):
             if active.isdisjoint(node.outputs) or not any(out in cotangents for out in node.outputs):
                 continue
@@ -83,7 +91,7 @@ def gradient_ends(builder: Builder, y: Value, wrt: Sequence[Value]) -> list[Node
     for node in builder.nodes:
         if not dependent.isdisjoint(node.inputs):
             dependent.update(node.outputs)
-    active, forward = _depends(builder.nodes, wrt), list(builder.nodes)
+    active, forward = depending(builder.nodes, wrt), list(builder.nodes)
     with builder.active():
         for node in reversed(forward):
             if reached.isdisjoint(node.outputs) or dependent.isdisjoint(node.inputs):
@@ -97,7 +105,7 @@ def gradient_ends(builder: Builder, y: Value, wrt: Sequence[Value]) -> list[Node
     return [node for node in forward if node in found]
 
 
-def _depends(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
+def depending(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
     """The float values that depend on ``wrt``."""
     active = set(wrt)
     for node in nodes:
@@ -124,10 +132,12 @@ def pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value])
     """The contributions of one node to the cotangents of its inputs."""
     if node.op.not_differentiable is not None:
         raise NotDifferentiable(node, node.op.not_differentiable)
+    needed = [value in active for value in node.inputs]
     if len(node.outputs) == 1:
-        parts = node.op.vjp(cotangents[node.outputs[0]], node.outputs[0], *node.inputs)
+        parts = node.op.vjp_towards(needed, cotangents[node.outputs[0]], node.outputs[0], node.inputs)
     else:
-        parts = node.op.vjp(tuple(cotangents.get(out) for out in node.outputs), node.outputs, *node.inputs)
+        known = tuple(cotangents.get(out) for out in node.outputs)
+        parts = node.op.vjp_towards(needed, known, node.outputs, node.inputs)
     pairs = zip(node.inputs, parts, strict=True)
     # Where dims are equal by what a spec states, a part may have those of another input.
     return [(value, broadcast_to(part, value.shape)) for value, part in pairs if part is not None and value in active]

@@ -73,7 +73,7 @@ def _evaluate(
         for node in graph.nodes:
             if all(output in values for output in node.outputs):
                 continue  # known; what it reads may not be
-            result = node.op.substitute(fixed).evaluate(*(values[v] for v in node.inputs))
+            result = (node.op.substitute(fixed) if fixed else node.op).evaluate(*(values[v] for v in node.inputs))
             results = result if len(node.outputs) > 1 else (result,)
             for output, array in zip(node.outputs, results, strict=True):
                 values.setdefault(output, np.asarray(array, dtype=output.type.dtype.numpy))

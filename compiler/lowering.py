@@ -5,7 +5,7 @@ What this module does not do: write protobuf (``onnx_export`` does, and only it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,10 @@ class OnnxNode:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin = UNKNOWN
 
+    def bodies(self) -> list[Body]:
+        """The graphs among its attributes."""
+        return [value for value in self.attributes.values() if isinstance(value, Body)]
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
@@ -62,10 +66,32 @@ def lower(graph: Graph, *, portable: bool, taken: Iterable[str] = ()) -> Lowered
         taken: names that no value may have besides those of inputs and outputs.
     """
     with assuming(graph.facts):
-        lowering = _Lowering(graph, portable, taken)
-        for node in graph.nodes:
-            lowering.visit(node)
-        return lowering.finish()
+        return _Lowering(graph, portable, taken).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A graph that is an attribute of a node: it may read whatever stands before that node, by its name.
+
+    Attributes:
+        nodes: in order.
+        inputs: names and types.
+        outputs: names and types.
+        types: of the values that have one here.
+    """
+
+    nodes: list[OnnxNode]
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, TensorType]
+    types: dict[str, TensorType]
+
+
+def all_nodes(nodes: Iterable[OnnxNode]) -> Iterator[OnnxNode]:
+    """Nodes, and those of their bodies."""
+    for node in nodes:
+        yield node
+        for body in node.bodies():
+            yield from all_nodes(body.nodes)
 
 
 class _Names:
@@ -136,6 +162,12 @@ class _Lowering:
             self._values[value] = renamed.get(name, name)
         return renamed
 
+    def run(self) -> Lowered:
+        """All nodes, lowered."""
+        for node in self._graph.nodes:
+            self.visit(node)
+        return self.finish()
+
     def finish(self) -> Lowered:
         """All of it, with an Identity for each output that is an input, a constant or another output."""
         for name, value in self._graph.outputs.items():
@@ -198,11 +230,54 @@ class _Lowering:
     def dims(self, dims: Sequence[Dim]) -> str:
         return self._dims.vector(tuple(dims))
 
+    def body(self, graph: Graph, captured: Sequence[str]) -> Body:
+        return _BodyLowering(graph, self, captured).lowered()
+
     def shared(self, hint: str, op_type: str, *inputs: str, **attributes: Any) -> str:
         """A node that stands before the one being lowered, for others to use as well."""
         name = self._names.unique(hint)
         self._nodes.append(OnnxNode(op_type, list(inputs), [name], "", attributes, self._origin))
         return name
+
+
+class _BodyLowering(_Lowering):
+    """Lowers a body. Names, constants and dims are those of the graph around it."""
+
+    def __init__(self, graph: Graph, around: _Lowering, captured: Sequence[str]) -> None:
+        self._graph, self._portable, self._around = graph, around._portable, around
+        self._names, self._constants, self._constant_names = around._names, around._constants, around._constant_names
+        self._dims = around._dims
+        own = list(graph.inputs.items())
+        own, outer = own[: len(own) - len(captured)], own[len(own) - len(captured) :]
+        self._inputs = {self._names.unique(value.name or name): value for name, value in own}
+        self._values = {value: name for name, value in self._inputs.items()}
+        self._values |= {value: name for (_, value), name in zip(outer, captured, strict=True)}
+        self._output_names: dict[Value, str] = {}
+        self._results: dict[str, Value] = {}
+        for name, value in graph.outputs.items():
+            unique = self._names.unique(f"{around._hint}/{value.name or name}")
+            self._results[unique] = value
+            if value not in self._values:
+                self._output_names.setdefault(value, unique)
+        self._types: dict[str, TensorType] = {}
+        self._nodes, self._batch = [], []
+        self._hint, self._origin = around._hint, around._origin
+        self._broadcasts = {node.outputs[0]: node for node in graph.nodes if isinstance(node.op, Broadcast)}
+        self._kept = self._broadcasts_kept()
+
+    def lowered(self) -> Body:
+        """The body."""
+        for node in self._graph.nodes:
+            self.visit(node)
+        for name, value in self._results.items():
+            if self._values[value] != name:
+                self._nodes.append(OnnxNode("Identity", [self._values[value]], [name], origin=value.origin))
+        inputs = {name: value.type for name, value in self._inputs.items()}
+        outputs = {name: value.type for name, value in self._results.items()}
+        return Body(self._nodes, inputs, outputs, self._types)
+
+    def shared(self, hint: str, op_type: str, *inputs: str, **attributes: Any) -> str:
+        return self._around.shared(hint, op_type, *inputs, **attributes)
 
 
 class _DimReader:

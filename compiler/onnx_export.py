@@ -20,7 +20,7 @@ from .ir.dims import Dim
 from .ir.graph import Graph
 from .ir.origin import UNKNOWN
 from .ir.types import Array, DType, TensorType
-from .lowering import Lowered, OnnxNode, Tensor, lower
+from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
 from .portability import check_opset, check_target
 from .program import OPSET, PRODUCER
 
@@ -89,7 +89,7 @@ def export(
     lowered = lower(graph, portable=target == "portable", taken=[table.input for table in tables.values()])
     check_opset(lowered, opset)
     _drop_unused_outputs(lowered, graph.outputs)
-    domains = {"": opset} | {node.domain: 1 for node in lowered.nodes if node.domain}
+    domains = {"": opset} | {node.domain: 1 for node in all_nodes(lowered.nodes) if node.domain}
     if tables:
         domains[ML_DOMAIN] = ML_OPSET
     model = onnx.ModelProto(
@@ -127,10 +127,17 @@ def _fix_inputs(proto: onnx.GraphProto, fixed: Mapping[str, Tensor]) -> None:
 
 def _drop_unused_outputs(lowered: Lowered, outputs: Iterable[str]) -> None:
     """Leave out optional outputs that nothing reads: a kernel may then skip their work (MaxPool's Indices)."""
+    used = {name for node in all_nodes(lowered.nodes) for name in node.inputs}.union(outputs)
+    used = used.union(*(body.outputs for node in all_nodes(lowered.nodes) for body in node.bodies()))
+    _drop_outputs(lowered.nodes, lowered.types, used)
+
+
+def _drop_outputs(nodes: Iterable[OnnxNode], types: dict[str, TensorType], used: set[str]) -> None:
     import onnx
 
-    used = {name for node in lowered.nodes for name in node.inputs}.union(outputs)
-    for node in lowered.nodes:
+    for node in nodes:
+        for body in node.bodies():
+            _drop_outputs(body.nodes, body.types, used)
         if len(node.outputs) == 1 or node.domain:
             continue
         formal = onnx.defs.get_schema(node.op_type, OPSET).outputs
@@ -138,7 +145,7 @@ def _drop_unused_outputs(lowered: Lowered, outputs: Iterable[str]) -> None:
             optional = position < len(formal) and formal[position].option is formal[position].option.Optional
             if optional and name not in used:
                 node.outputs[position] = ""
-                lowered.types.pop(name, None)
+                types.pop(name, None)
         while not node.outputs[-1]:
             node.outputs.pop()
 
@@ -247,6 +254,18 @@ def _node_proto(node: OnnxNode) -> onnx.NodeProto:
     return proto
 
 
+def _body_proto(body: Body) -> onnx.GraphProto:
+    import onnx
+
+    return onnx.GraphProto(
+        name="body",
+        node=map(_node_proto, body.nodes),
+        input=[_value_info(name, type_) for name, type_ in body.inputs.items()],
+        output=[_value_info(name, type_) for name, type_ in body.outputs.items()],
+        value_info=[_value_info(name, t) for name, t in body.types.items() if name not in body.outputs],
+    )
+
+
 def _attribute(value: Any) -> Any:
     """An attribute of an op in onnx's terms."""
     if isinstance(value, DType):
@@ -257,6 +276,8 @@ def _attribute(value: Any) -> Any:
         if (number := value.constant) is None:
             raise InternalError(f"the symbolic dim {value} as an ONNX attribute")
         return number
+    if isinstance(value, Body):
+        return _body_proto(value)
     if isinstance(value, tuple | list):
         return [_attribute(item) for item in value]
     if isinstance(value, np.generic):

@@ -14,7 +14,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Label, Report, did_you_mean
 
 from .ir.graph import Graph
 from .ir.types import DType
-from .lowering import Lowered, OnnxNode, lower
+from .lowering import Lowered, OnnxNode, all_nodes, lower
 from .program import OPSET
 
 OPSETS = range(18, 27)
@@ -83,7 +83,7 @@ def check_opset(lowered: Lowered, opset: int) -> None:
             help=f"choose one from {OPSETS[0]} to {OPSETS[-1]}; {OPSET} is read by most runtimes and devices",
         )
     report = Report()
-    for node in lowered.nodes:
+    for node in all_nodes(lowered.nodes):
         if not node.domain and SINCE.get(node.op_type, 0) > opset:
             report.add(
                 _at(
@@ -140,7 +140,9 @@ def typed(lowered: Lowered, graph: Graph) -> Iterator[tuple[OnnxNode, DType]]:
     known = {name: value.type.dtype for name, value in graph.inputs.items()}
     known |= {name: tensor.dtype for name, tensor in lowered.constants.items()}
     known |= {name: type_.dtype for name, type_ in lowered.types.items()}
-    for node in lowered.nodes:
+    for body in (body for node in all_nodes(lowered.nodes) for body in node.bodies()):
+        known |= {name: type_.dtype for name, type_ in (*body.inputs.items(), *body.types.items())}
+    for node in all_nodes(lowered.nodes):
         dtype = _first(known, node.inputs)
         if dtype is None:
             continue

@@ -27,7 +27,9 @@ compiler.errors compiler.set_metrics compiler.settings
 compiler.sources
 compiler.ir
 compiler.ops compiler.interpret compiler.feeding
-compiler.passes compiler.autodiff compiler.spec
+compiler.autodiff compiler.spec
+compiler.loops
+compiler.passes
 compiler.program
 compiler.combining compiler.gradients compiler.counting compiler.ranges
 compiler.elaborate.core compiler.marks

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archonnx.grammar.record import replace
-
 from .dims import Dim
-from .graph import Graph, Node
+from .graph import Graph
 from .value import Value
 
 
@@ -16,24 +14,4 @@ def bind(graph: Graph, dims: Mapping[str, int | str], values: dict[Value, Value]
 
     ``values`` is filled with the values of the graph and what they have become.
     """
-    known = {name: Dim.of(size) for name, size in dims.items()}
-    values = {} if values is None else values
-
-    def rebuilt(value: Value) -> Value:
-        if value not in values:
-            values[value] = Value(value.type.substitute(known), value.name, value.origin)
-        return values[value]
-
-    inputs = {name: rebuilt(value) for name, value in graph.inputs.items()}
-    nodes = tuple(
-        Node(n.op.substitute(known), tuple(values[v] for v in n.inputs), tuple(map(rebuilt, n.outputs)), n.origin)
-        for n in graph.nodes
-    )
-    outputs = {name: values[value] for name, value in graph.outputs.items()}
-    return replace(
-        graph,
-        inputs=inputs,
-        nodes=nodes,
-        outputs=outputs,
-        facts=tuple(fact.substitute(known) for fact in graph.facts),
-    )
+    return graph.substitute({name: Dim.of(size) for name, size in dims.items()}, values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from archonnx.grammar.record import Record
+from archonnx.grammar.record import Record, replace
 
 from .dims import Dim
 from .op import Op
@@ -52,8 +52,33 @@ class Graph(Record, eq=False):
         return set().union(*(value.type.symbols() for value in self.inputs.values()))
 
     def op_symbols(self) -> set[str]:
-        """All names of dims in the attributes of ops."""
+        """All names of dims in the attributes of ops, and in the graphs that they run."""
         return set().union(*(node.op.symbols() for node in self.nodes))
+
+    def all_symbols(self) -> set[str]:
+        """All names of dims in types and in the attributes of ops."""
+        return self.op_symbols().union(*(value.type.symbols() for value in self.values()))
+
+    def substitute(self, dims: Mapping[str, Dim], values: dict[Value, Value] | None = None) -> Graph:
+        """The graph with names of dims replaced, in types, in the attributes of ops and in the graphs that they run.
+
+        ``values`` is filled with the values of the graph and what they have become.
+        """
+        values = {} if values is None else values
+
+        def rebuilt(value: Value) -> Value:
+            if value not in values:
+                values[value] = Value(value.type.substitute(dims), value.name, value.origin)
+            return values[value]
+
+        inputs = {name: rebuilt(value) for name, value in self.inputs.items()}
+        nodes = tuple(
+            Node(n.op.substitute(dims), tuple(values[v] for v in n.inputs), tuple(map(rebuilt, n.outputs)), n.origin)
+            for n in self.nodes
+        )
+        outputs = {name: values[value] for name, value in self.outputs.items()}
+        facts = tuple(fact.substitute(dims) for fact in self.facts)
+        return replace(self, inputs=inputs, nodes=nodes, outputs=outputs, facts=facts)
 
 
 def needed(nodes: Iterable[Node], outputs: Iterable[Value]) -> list[Node]:

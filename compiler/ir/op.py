@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Flag, auto
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 from archonnx.grammar.record import Record, fields, replace
 
 from .dims import ZERO, Dim
 from .types import DType, TensorType
 from .value import Value
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 Merging: TypeAlias = Literal["mean", "sum", "largest", "smallest"]
 """How figures of parts are made that of the whole: the mean weighs each part by its size."""
@@ -89,6 +92,9 @@ class Emitter(Protocol):
     def dims(self, dims: Sequence[Dim]) -> str:
         """A 1-D i64 tensor of these dims: a constant where all are known, else computed from the graph's inputs."""
 
+    def body(self, graph: Graph, captured: Sequence[str]) -> Any:
+        """A graph as an attribute. Its last inputs are values of the graph around it, by these names."""
+
 
 class OnnxOp(Record):
     """A one-to-one mapping onto an ONNX operator; serves export and import. ``attributes`` renames ours to ONNX's."""
@@ -156,6 +162,32 @@ class Op(Record):
         """
         raise TypeError(f"{type(self).__name__} has no gradient")
 
+    def vjp_towards(
+        self, needed: Sequence[bool], dy: Any, y: Any, inputs: Sequence[Value]
+    ) -> Sequence[Value | None]:
+        """The same as ``vjp``, where cotangents of some inputs alone are needed; the others may be None."""
+        return self.vjp(dy, y, *inputs)
+
+    def bodies(self) -> tuple[Graph, ...]:
+        """Graphs that the op runs. All they read is among their inputs."""
+        return ()
+
+    def with_bodies(self, bodies: Sequence[Graph]) -> Op:
+        """The op with other graphs of the same inputs and outputs."""
+        return self
+
+    def times(self, inputs: Sequence[TensorType]) -> Dim:
+        """How often the bodies run, given the types of the inputs."""
+        return Dim.of(1)
+
+    def lift(self, inputs: Sequence[Value], stacked: Sequence[bool]) -> Sequence[Value] | None:
+        """The op, done for each slice of the inputs that are ``stacked``: those have one more axis in front.
+
+        Nodes are added to the builder in use; the results are stacked as well. None where the op has no form that does
+        all slices at once.
+        """
+        return None
+
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str | list[str]:
@@ -197,7 +229,8 @@ class Op(Record):
 
     def symbols(self) -> set[str]:
         """Names of dims among the attributes."""
-        return set().union(*(_symbols(getattr(self, f.name)) for f in fields(self)))
+        own: set[str] = set().union(*(_symbols(getattr(self, f.name)) for f in fields(self)))
+        return own.union(*(body.all_symbols() for body in self.bodies()))
 
     def substitute(self, values: Mapping[str, Dim]) -> Op:
         """The op with names of dims among its attributes replaced."""
@@ -207,7 +240,9 @@ class Op(Record):
             new = _substitute(old, values)
             if new is not old:
                 changed[f.name] = new
-        return replace(self, **changed) if changed else self
+        op = replace(self, **changed) if changed else self
+        bodies = op.bodies()
+        return op.with_bodies([body.substitute(values) for body in bodies]) if bodies else op
 
     def text(self) -> str:
         """The op with the attributes that are not its defaults, as ``print_graph`` writes it: ``softmax(axis=1)``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any, get_type_hints
 
 from .dims import ATOMS, Dim
@@ -26,7 +27,12 @@ _NAMED_NUMBERS = {"inf": float("inf"), "nan": float("nan")}
 
 def parse_graph(text: str) -> Graph:
     """The graph of a text."""
-    first, *lines = [line for line in text.splitlines() if line.strip()]
+    return _graph([line.strip() for line in text.splitlines() if line.strip()])
+
+
+def _graph(text: list[str]) -> Graph:
+    first, *rest = text
+    lines = iter(rest)
     inputs: dict[str, Value] = {}
     outputs: dict[str, Value] = {}
     nodes: list[Node] = []
@@ -37,8 +43,27 @@ def parse_graph(text: str) -> Graph:
         elif found := _OUTPUT.fullmatch(line):
             outputs[found[1]] = values[found[2]]
         else:
-            nodes.append(_node(line, values))
+            nodes.append(_node(line, values, _bodies(lines) if _opens(line) else ()))
     return Graph(first.removeprefix("graph "), inputs, tuple(nodes), outputs)
+
+
+def _opens(line: str) -> bool:
+    """Whether the graphs that an op runs follow."""
+    return line.partition("  # ")[0].endswith(" {")
+
+
+def _bodies(lines: Iterator[str]) -> list[Graph]:
+    """The graphs up to the brace that closes them."""
+    bodies: list[list[str]] = []
+    depth = 1
+    for line in lines:
+        depth += _opens(line) - (line == "}")
+        if not depth:
+            break
+        if depth == 1 and line.startswith("graph"):
+            bodies.append([])
+        bodies[-1].append(line)
+    return [_graph(body) for body in bodies]
 
 
 def parse_dim(text: str) -> Dim:
@@ -46,14 +71,16 @@ def parse_dim(text: str) -> Dim:
     return _dim(ast.parse(text, mode="eval").body)
 
 
-def _node(line: str, values: dict[str, Value]) -> Node:
+def _node(line: str, values: dict[str, Value], bodies: Sequence[Graph]) -> Node:
     code, _, comment = line.partition("  # ")
+    code = code.removesuffix(" {")
     origin = Origin(comment) if comment else UNKNOWN
     left, _, right = code.partition(" = ")
     results = {name: Value(_type(dtype, dims), origin=origin) for name, dtype, dims in _RESULT.findall(left)}
     call, inputs = _split_call(right)
+    op = _op(call, next(iter(results.values())).type)
     node = Node(
-        _op(call, next(iter(results.values())).type),
+        op.with_bodies(bodies) if bodies else op,
         tuple(values[name] for name in inputs.split(", ") if name),
         tuple(results.values()),
         origin,

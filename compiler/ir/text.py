@@ -7,7 +7,7 @@
     %2: f32[B, 4] = mul x, %1  # `*` at scaled.arch:3:9
     output y = %2
 
-``parse`` reads it back. Constants of more than a few elements show their number only, and cannot be read back.
+The graphs that an op runs stand in braces after it, indented. ``parse`` reads it back. Constants of more than a few elements show their number only, and cannot be read back.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ def print_graph(graph: Graph, *, origins: bool = True) -> str:
         for value in node.outputs:
             names[value] = f"%{len(names) - len(graph.inputs)}"
         comment = f"  # {node.origin}" if origins and node.origin != UNKNOWN else ""
-        lines.append(_line(node, names) + comment)
+        bodies = node.op.bodies()
+        lines.append(_line(node, names) + (" {" if bodies else "") + comment)
+        for body in bodies:
+            lines += ["  " + line for line in print_graph(body, origins=origins).splitlines()]
+        lines += ["}"] * bool(bodies)
     lines += [f"output {name} = {names[value]}" for name, value in graph.outputs.items()]
     return "\n".join(lines) + "\n"
 

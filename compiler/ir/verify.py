@@ -30,6 +30,8 @@ def verify(graph: Graph) -> None:
                 raise _broken(graph, node, f"its result {value!r} is defined twice")
             defined.add(value)
         _check_types(graph, node)
+        for body in node.op.bodies():
+            verify(body)
     for name, value in graph.outputs.items():
         if value not in defined:
             raise InternalError(f"graph `{graph.name}`: nothing defines output `{name}` ({value!r})")

@@ -19,6 +19,7 @@ from archonnx.compiler.ir.facts import learn
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.loops.bodies import Step
 from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
 from archonnx.grammar.diagnostics import Report, fail
@@ -148,11 +149,13 @@ class UnderWay:
         derived: derived modules under application: they say what a parameter is inside.
         stating: the ``backward`` clauses under elaboration.
         floats: what a dtype left out stands for, where it is not the model's float.
+        iterations: steps of the loops around, whose draws differ.
     """
 
     derived: list[Derived] = field(default_factory=list)
     stating: list[Any] = field(default_factory=list)
     floats: list[DType] = field(default_factory=list)
+    iterations: list[Step] = field(default_factory=list)
 
 
 @dataclass
@@ -302,7 +305,10 @@ class Build:
         return self.parameters[slot]
 
     def randomness(self) -> tuple[Value, Value]:
-        """The graph inputs ``seed`` and ``step``."""
+        """The graph inputs ``seed`` and ``step``; in a loop, a number of its own for each step of it."""
         for name in (SEED, STEP):
             self.inputs.setdefault(name, Value(TensorType(DType.i64, ()), name, Origin(f"the run's {name}")))
-        return self.inputs[SEED], self.inputs[STEP]
+        step = self.inputs[STEP]
+        for iteration in self.under_way.iterations:
+            step = iteration.number(step)
+        return self.inputs[SEED], step

@@ -50,6 +50,7 @@ class Frame:
         preparing: modules whose setup is running around this body, with its frame.
         owner: the module to which modules made here belong: that of the place, but for arguments of a block.
         outcome: what the body returned, once it has run.
+        emission: what the scan emits in whose body this is.
     """
 
     build: Build
@@ -67,6 +68,7 @@ class Frame:
     preparing: Mapping[Module, Frame] = field(default_factory=dict)
     ordinals: dict[str, int] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
+    emission: Any = None
 
     def __post_init__(self) -> None:
         self.owner = self.place.owner

@@ -11,9 +11,7 @@ from archonnx.grammar.source import Span
 from .dependence import walk
 
 NOT_BUILT = {
-    ast.Scan: "`scan`",
     ast.Loop: "`loop`",
-    ast.Emit: "`emit`",
 }
 """Statements that parse and wait for their turn."""
 HOME = {

@@ -3,7 +3,7 @@
 Importing the room fills the tables.
 """
 
-from . import asserts, attributes, calls, expressions, indexing, methods, modules, schedules, statements
+from . import asserts, attributes, calls, expressions, indexing, loops, methods, modules, schedules, statements
 
 __all__ = [
     "asserts",
@@ -11,6 +11,7 @@ __all__ = [
     "calls",
     "expressions",
     "indexing",
+    "loops",
     "methods",
     "modules",
     "schedules",

@@ -1,0 +1,1 @@
+"""Ops that run a graph again and again, their gradients, and what makes them fast."""
