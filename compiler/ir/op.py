@@ -180,14 +180,6 @@ class Op(Record):
         """How often the bodies run, given the types of the inputs."""
         return Dim.of(1)
 
-    def lift(self, inputs: Sequence[Value], stacked: Sequence[bool]) -> Sequence[Value] | None:
-        """The op, done for each slice of the inputs that are ``stacked``: those have one more axis in front.
-
-        Nodes are added to the builder in use; the results are stacked as well. None where the op has no form that does
-        all slices at once.
-        """
-        return None
-
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str | list[str]:

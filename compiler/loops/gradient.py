@@ -221,7 +221,7 @@ class _Back:
                 found.append((value, inputs[op.states + parts.slices.index(value)]))
             elif value in before:
                 n = before[value]
-                found.append((value, _delayed(inputs[n], stacks[parts.after[n]], op.reverse)))
+                found.append((value, delayed(inputs[n], stacks[parts.after[n]], op.reverse)))
             else:
                 found.append((value, stacks[value]))
         return found
@@ -249,7 +249,7 @@ def _given(value: Value | None) -> Value:
     return value
 
 
-def _delayed(first: Value, stack: Value, reverse: bool) -> Value:
+def delayed(first: Value, stack: Value, reverse: bool) -> Value:
     """What each step found, of the stack of what each step left, and of what the first one found."""
     length = stack.shape[0]
     own = unsqueeze(first, 0)

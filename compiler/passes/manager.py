@@ -14,6 +14,7 @@ from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .fold import fold
 from .indices import INDICES
+from .loops import FreeLoops, has_loops, inside
 from .rewrite import Rewrite
 from .simplify import ARITHMETIC
 from .views import VIEWS
@@ -54,7 +55,7 @@ class Pipeline:
             if self.verify:
                 verify(graph)
             for step in self.passes:
-                graph = step.run(graph)
+                graph = step.run(inside(step.run, graph))
                 if self.verify:
                     verify(graph)
                 if self.observer is not None:
@@ -69,5 +70,8 @@ def standard_passes() -> tuple[Pass, ...]:
 
 
 def optimise(graph: Graph, *, verify: bool = False, observer: Observer | None = None) -> Graph:
-    """The graph after the standard passes."""
-    return Pipeline(standard_passes(), verify, observer).run(graph)
+    """The graph after the standard passes; where it has loops, once before work is moved out of them and once after."""
+    passes = standard_passes()
+    if has_loops(graph):
+        passes = (*passes, FreeLoops(), *passes)
+    return Pipeline(passes, verify, observer).run(graph)
