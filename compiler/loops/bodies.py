@@ -78,21 +78,32 @@ def enclosed(
 
 
 def _constants(builder: Builder, read: Sequence[Value]) -> tuple[list[Node], list[Value]]:
-    """The nodes that make small constants among what is read, in order, and the values that are captured."""
+    """The nodes that the body has of its own, in order, and the values that it captures.
+
+    Its own are small constants, and what repeats a tensor: the gradient then sums, which one sum after the loop does.
+    """
     made = {value: node for node in builder.nodes for value in node.outputs}
     own: dict[Node, None] = {}
+    captured: dict[Value, None] = {}
 
-    def is_own(value: Value) -> bool:
+    def take(value: Value) -> None:
         node = made.get(value)
-        if node is None:
-            return False
-        if isinstance(node.op, Constant):
-            known = node.op.array.size <= MERGED
-        else:
-            known = isinstance(node.op, Broadcast | Reshape) and is_own(node.inputs[0])
-        if known:
-            own[node] = None
-        return known
+        if node is None or not _is_repeated(node, made):
+            captured[value] = None
+            return
+        for given in node.inputs:
+            take(given)
+        own[node] = None
 
-    captured = [value for value in dict.fromkeys(read) if not is_own(value)]
-    return list(own), captured
+    for value in dict.fromkeys(read):
+        take(value)
+    return list(own), list(captured)
+
+
+def _is_repeated(node: Node, made: dict[Value, Node]) -> bool:
+    if isinstance(node.op, Constant):
+        return node.op.array.size <= MERGED
+    if isinstance(node.op, Reshape):
+        inner = made.get(node.inputs[0])
+        return inner is not None and _is_repeated(inner, made)
+    return isinstance(node.op, Broadcast)

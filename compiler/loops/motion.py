@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.builder import Builder, current_builder
 from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.elementwise import Add
+from archonnx.compiler.ops.elementwise import Add, Mul
 from archonnx.compiler.ops.linalg import MatMul, matrix_product
-from archonnx.compiler.ops.shape import Constant, broadcast_to
+from archonnx.compiler.ops.shape import Broadcast, Constant, broadcast_to
 from archonnx.compiler.ops.slicing import Concat, concat, split
 from archonnx.grammar.record import replace
 
@@ -115,18 +115,19 @@ class _Motion:
             return
         staying = [node for node in self.body if node.outputs[0] not in lifted]
         wanted = {value for node in staying for value in node.inputs} | set(self.states)
-        self.body = [*self._done_again(wanted, lifted), *staying]
+        self.body = [*self._done_again(wanted, lifted, stacks), *staying]
         for value, result in list(self.emitted):
             if value in stacks and value in lifted:
                 self.replaced[result] = stacks[value]
                 self.emitted.remove((value, result))
         self._read_from(outside, stacks)
 
-    def _done_again(self, wanted: set[Value], lifted: dict[Value, Node]) -> list[Node]:
+    def _done_again(self, wanted: set[Value], lifted: dict[Value, Node], stacks: dict[Value, Value]) -> list[Node]:
         """Views that stay in the loop as well, since a step makes them of less than it would read."""
         again: list[Node] = []
         for node in reversed(self.body):
-            if node.outputs[0] in lifted and _is_view(node) and not wanted.isdisjoint(node.outputs):
+            smaller = isinstance(node.op, Constant | Broadcast) or any(value in stacks for value in node.inputs)
+            if smaller and node.outputs[0] in lifted and _is_view(node) and not wanted.isdisjoint(node.outputs):
                 again.append(node)
                 wanted.difference_update(node.outputs)
                 wanted.update(node.inputs)
@@ -257,7 +258,7 @@ def _parted(nodes: Iterable[Node], states: Iterable[Value]) -> list[Node]:
     for node in nodes:
         builder = Builder(node.origin)
         with builder.active():
-            parted = _parted_product(node, made, varying) or _parted_sum(node, made, varying, readers)
+            parted = _parted_product(node, made, varying) or _parted_chain(node, made, varying, readers)
         if parted is not None:
             *others, last = builder.nodes
             assert last.outputs == (parted,)
@@ -304,17 +305,18 @@ def _parted_product(node: Node, made: dict[Value, Node], varying: set[Value]) ->
     return total
 
 
-def _parted_sum(
+def _parted_chain(
     node: Node, made: dict[Value, Node], varying: set[Value], readers: Counter[Value]
 ) -> Value | None:
-    """``(x + h) + b`` as ``(x + b) + h``, where only ``h`` depends on the states."""
-    if not isinstance(node.op, Add):
+    """``(x + h) + b`` as ``(x + b) + h``, where only ``h`` depends on the states; products alike."""
+    if not isinstance(node.op, Add | Mul):
         return None
     for inner, free in (node.inputs, node.inputs[::-1]):
         source = made.get(inner)
-        if free in varying or source is None or not isinstance(source.op, Add) or readers[inner] > 1:
+        if free in varying or source is None or source.op != node.op or readers[inner] > 1:
             continue
         for bound, other in (source.inputs, source.inputs[::-1]):
             if bound in varying and other not in varying:
-                return (other + free) + bound
+                builder = current_builder()
+                return builder.add(node.op, builder.add(node.op, other, free), bound)
     return None

@@ -17,6 +17,7 @@ from .indices import INDICES
 from .loops import FreeLoops, has_loops, inside
 from .rewrite import Rewrite
 from .simplify import ARITHMETIC
+from .sums import SUMS
 from .views import VIEWS
 
 
@@ -66,7 +67,7 @@ class Pipeline:
 def standard_passes() -> tuple[Pass, ...]:
     """What every graph goes through before export."""
     merge = CommonSubexpressions()
-    return merge, Rewrite((fold, *VIEWS, *ARITHMETIC, *INDICES), name="simplify"), merge, DeadCode()
+    return merge, Rewrite((fold, *VIEWS, *ARITHMETIC, *INDICES, *SUMS), name="simplify"), merge, DeadCode()
 
 
 def optimise(graph: Graph, *, verify: bool = False, observer: Observer | None = None) -> Graph:
