@@ -16,6 +16,7 @@ from .ir.dims import ZERO, Dim
 from .ir.graph import Graph, Node
 from .ir.op import Trait
 from .ir.types import TensorType
+from .ir.walk import all_values, walk
 from .program import ModelProgram, Parameter
 
 ITSELF = "itself"
@@ -140,8 +141,8 @@ def count(model: ModelProgram, name: str = "infer", dims: Mapping[str, int] | No
         modules[_owner(path, modules)].parts.append(path)
     known = {symbol: Dim.of(size) for symbol, size in sizes.items()}
     try:
-        for node in graph.nodes:
-            modules[node.origin.path].own += _of_node(node, known)
+        for node, times in walk(graph):
+            modules[node.origin.path].own += _of_node(node, known, times.substitute(known))
         for parameter in model.parameters.values():
             modules[parameter.origin.path].own += _of_parameter(parameter)
         _note_applications(model, graph, modules, known)
@@ -207,19 +208,19 @@ def _owner(path: str, modules: Mapping[str, object]) -> str:
     return path
 
 
-def _of_node(node: Node, known: Mapping[str, Dim]) -> Counts:
+def _of_node(node: Node, known: Mapping[str, Dim], times: Dim) -> Counts:
     inputs = [value.type.substitute(known) for value in node.inputs]
     results = [value.type.substitute(known) for value in node.outputs]
     arithmetic = node.op.arithmetic(inputs, results)
     return Counts(
-        multiplications=arithmetic.multiplications,
-        additions=arithmetic.additions,
-        activation_bytes=_kept(node, results),
+        multiplications=arithmetic.multiplications * times,
+        additions=arithmetic.additions * times,
+        activation_bytes=_kept(node, results) * times,
     )
 
 
 def _kept(node: Node, results: list[TensorType]) -> Dim:
-    if not node.inputs or Trait.VIEW in node.op.traits:
+    if not node.inputs or Trait.VIEW in node.op.traits or node.op.bodies():
         return ZERO
     return sum((type_.size * type_.dtype.numpy.itemsize for type_ in results), ZERO)
 
@@ -236,7 +237,7 @@ def _note_applications(
     model: ModelProgram, graph: Graph, modules: Mapping[str, _Module], known: Mapping[str, Dim]
 ) -> None:
     """How often each module is applied in this graph, and what it gives at first."""
-    live = set(graph.values())
+    live = set(all_values(graph))
     for application in model.applications:
         if not live.isdisjoint(application.results):
             module = modules[application.path]

@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Flag, auto
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 from archonnx.grammar.record import Record, fields, replace
 
 from .dims import ZERO, Dim
 from .types import DType, TensorType
 from .value import Value
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 Merging: TypeAlias = Literal["mean", "sum", "largest", "smallest"]
 """How figures of parts are made that of the whole: the mean weighs each part by its size."""
@@ -92,7 +89,7 @@ class Emitter(Protocol):
     def dims(self, dims: Sequence[Dim]) -> str:
         """A 1-D i64 tensor of these dims: a constant where all are known, else computed from the graph's inputs."""
 
-    def body(self, graph: Graph, captured: Sequence[str]) -> Any:
+    def body(self, graph: Any, captured: Sequence[str]) -> Any:
         """A graph as an attribute. Its last inputs are values of the graph around it, by these names."""
 
 
@@ -162,17 +159,15 @@ class Op(Record):
         """
         raise TypeError(f"{type(self).__name__} has no gradient")
 
-    def vjp_towards(
-        self, needed: Sequence[bool], dy: Any, y: Any, inputs: Sequence[Value]
-    ) -> Sequence[Value | None]:
+    def vjp_towards(self, needed: Sequence[bool], dy: Any, y: Any, inputs: Sequence[Value]) -> Sequence[Value | None]:
         """The same as ``vjp``, where cotangents of some inputs alone are needed; the others may be None."""
         return self.vjp(dy, y, *inputs)
 
-    def bodies(self) -> tuple[Graph, ...]:
-        """Graphs that the op runs. All they read is among their inputs."""
+    def bodies(self) -> tuple[Any, ...]:
+        """The graphs (``ir.graph.Graph``) that the op runs. All they read is among their inputs."""
         return ()
 
-    def with_bodies(self, bodies: Sequence[Graph]) -> Op:
+    def with_bodies(self, bodies: Sequence[Any]) -> Op:
         """The op with other graphs of the same inputs and outputs."""
         return self
 

@@ -7,7 +7,8 @@
     %2: f32[B, 4] = mul x, %1  # `*` at scaled.arch:3:9
     output y = %2
 
-The graphs that an op runs stand in braces after it, indented. ``parse`` reads it back. Constants of more than a few elements show their number only, and cannot be read back.
+The graphs that an op runs stand in braces after it, indented. ``parse`` reads all of it back, but for constants of more
+than a few elements, of which the number alone is shown.
 """
 
 from __future__ import annotations

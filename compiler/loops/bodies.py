@@ -11,7 +11,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import MERGED, Broadcast, Constant, Reshape, constant
 
 APART = 1_000_003
-"""The draws of step ``i`` of a loop are those of step ``APART * s + i + 1`` of the run, where ``s`` is that of the loop."""
+"""Step ``i`` of a loop draws what step ``APART * s + i + 1`` of the run would, where ``s`` is that of the loop."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ gradients are scans again. What this module does not do: move work out of the lo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archonnx.compiler.autodiff import depending, pulled_back
 from archonnx.compiler.ir.builder import Builder, current_builder
@@ -22,14 +22,13 @@ from archonnx.compiler.ops.shape import unsqueeze, zeros_like
 from archonnx.compiler.ops.slicing import concat, slice_axis
 from archonnx.grammar.record import replace
 
-if TYPE_CHECKING:
-    from .scan import Scan
+from .scanning import Scanning
 
 
 class Parts:
     """The values of a body by their part in it."""
 
-    def __init__(self, op: Scan) -> None:
+    def __init__(self, op: Scanning) -> None:
         inputs, outputs = list(op.body.inputs.values()), list(op.body.outputs.values())
         last = op.states + op.scanned
         self.before, self.slices, self.captured = inputs[: op.states], inputs[op.states : last], inputs[last:]
@@ -37,7 +36,7 @@ class Parts:
 
 
 def pull_back_scan(
-    op: Scan, needed: Sequence[bool], dy: Sequence[Value | None], y: Sequence[Value], inputs: Sequence[Value]
+    op: Scanning, needed: Sequence[bool], dy: Sequence[Value | None], y: Sequence[Value], inputs: Sequence[Value]
 ) -> list[Value | None]:
     """Cotangents of the inputs of a scan, of those that are needed: ``Op.vjp_towards``.
 
@@ -50,7 +49,7 @@ def pull_back_scan(
     return back.run(dy, y, inputs)
 
 
-def _active(op: Scan, parts: Parts, needed: Sequence[bool]) -> set[Value]:
+def _active(op: Scanning, parts: Parts, needed: Sequence[bool]) -> set[Value]:
     """The inputs of the body that depend on what is differentiated: at the first step, or through the states."""
     inputs = list(op.body.inputs.values())
     active = {value for value, wanted in zip(inputs, needed, strict=True) if wanted and value.type.dtype.is_float}
@@ -62,7 +61,7 @@ def _active(op: Scan, parts: Parts, needed: Sequence[bool]) -> set[Value]:
         active |= grown
 
 
-def _reached(op: Scan, parts: Parts, dy: Sequence[Value | None]) -> list[int]:
+def _reached(op: Scanning, parts: Parts, dy: Sequence[Value | None]) -> list[int]:
     """The states on which a result with a cotangent depends, at the end or at any step."""
     live = {value for value, d in zip(op.body.outputs.values(), dy, strict=True) if d is not None}
     reached = {j for j in range(op.states) if dy[j] is not None}
@@ -90,7 +89,7 @@ class _Back:
     """
 
     def __init__(
-        self, op: Scan, parts: Parts, active: set[Value], carried: Sequence[int], dy: Sequence[Value | None]
+        self, op: Scanning, parts: Parts, active: set[Value], carried: Sequence[int], dy: Sequence[Value | None]
     ) -> None:
         self.op, self.parts, self.carried = op, parts, carried
         live = depending(op.body.nodes, list(active))
@@ -213,7 +212,9 @@ class _Back:
         """Values of the body and their stacks: slices are there, a state is what the step before it made."""
         op, parts = self.op, self.parts
         before = {value: n for n, value in enumerate(parts.before)}
-        wanted = [parts.after[before[value]] if value in before else value for value in kept if value not in parts.slices]
+        wanted = [
+            parts.after[before[value]] if value in before else value for value in kept if value not in parts.slices
+        ]
         stacks = self._emitted(dict.fromkeys(wanted), y)
         found = []
         for value in kept:

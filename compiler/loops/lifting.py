@@ -112,8 +112,8 @@ def _gather(op: Gather, inputs: Sequence[Value], stacked: Sequence[bool], steps:
 def _product(op: MatMul, inputs: Sequence[Value], stacked: Sequence[bool], steps: Dim) -> Sequence[Value] | None:
     a, b = inputs
     ranks = [x.rank - is_ for x, is_ in zip(inputs, stacked, strict=True)]
-    if ranks[0] == ranks[1] == 2 or all(stacked) and ranks[0] == ranks[1]:
+    if ranks[0] == ranks[1] == 2 or (all(stacked) and ranks[0] == ranks[1]):
         return current_builder().add_many(op, a, b)  # what is the same at each step is a shared factor
-    if ranks == [3, 2] and stacked == [True, False] or ranks == [2, 3] and stacked == [False, True]:
+    if (ranks == [3, 2] and stacked == [True, False]) or (ranks == [2, 3] and stacked == [False, True]):
         return current_builder().add_many(op, a, b)
     return None

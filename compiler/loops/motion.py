@@ -1,8 +1,8 @@
 """Moving work out of a scan.
 
-*Before* the loop goes what depends on slices and captured values alone: for all steps at once, ``x @ W`` as one product.
-*After* it goes what no state needs: of a weight's gradient, one product of what all steps kept is left. Where states
-and slices meet in one product or sum, it is taken apart first: ``concat([x_t, h]) @ W + b`` becomes
+*Before* the loop goes what depends on slices and captured values alone: for all steps at once, ``x @ W`` as one
+product. *After* it goes what no state needs: of a weight's gradient, one product of what all steps kept is left. Where
+states and slices meet in one product or sum, it is taken apart first: ``concat([x_t, h]) @ W + b`` becomes
 ``(x_t @ W1 + b) + h @ W2``. What this module does not do: leave out what nothing reads any more (``trim`` does).
 """
 
@@ -52,6 +52,7 @@ class _Motion:
         ahead: builds what stands before the scan.
         behind: builds what stands after it.
         replaced: results of the scan that something else gives now.
+        changing: the states that a step changes, by position; the others are captured.
     """
 
     def __init__(self, node: Node, op: Scan) -> None:
@@ -60,10 +61,14 @@ class _Motion:
         self.replaced: dict[Value, Value] = {}
         inputs, outputs = list(op.body.inputs.values()), list(op.body.outputs.values())
         last = op.states + op.scanned
-        self.first = list(zip(inputs, node.inputs, strict=True))[: op.states]
+        fixed = [j for j in range(op.states) if outputs[j] is inputs[j]]
+        self.changing = [j for j in range(op.states) if j not in fixed]
+        self.replaced.update((node.outputs[j], node.inputs[j]) for j in fixed)
+        self.first = [(inputs[j], node.inputs[j]) for j in self.changing]
         self.slices = dict(zip(inputs[op.states : last], node.inputs[op.states : last], strict=True))
         self.captured = dict(zip(inputs[last:], node.inputs[last:], strict=True))
-        self.states = outputs[: op.states]
+        self.captured |= {inputs[j]: node.inputs[j] for j in fixed}
+        self.states = [outputs[j] for j in self.changing]
         self.emitted = list(zip(outputs, node.outputs, strict=True))[op.states :]
         self.steps = op.times([value.type for value in node.inputs])
         self.body = list(op.body.nodes)
@@ -71,7 +76,6 @@ class _Motion:
     def nodes(self) -> list[Node]:
         """All that takes the place of the scan."""
         states = [value for value, _ in self.first]
-        inputs = [*states, *self.slices, *self.captured]
         body = Graph(
             self.op.body.name,
             {
@@ -85,10 +89,9 @@ class _Motion:
                 **{f"emitted.{n}": value for n, (value, _) in enumerate(self.emitted)},
             },
         )
-        op = replace(self.op, body=body, scanned=len(self.slices))
+        op = replace(self.op, body=body, states=len(states), scanned=len(self.slices))
         given = (*(value for _, value in self.first), *self.slices.values(), *self.captured.values())
-        assert len(given) == len(inputs)
-        results = (*self.node.outputs[: self.op.states], *(value for _, value in self.emitted))
+        results = (*(self.node.outputs[j] for j in self.changing), *(value for _, value in self.emitted))
         scan = [Node(op, given, results, self.node.origin)] if results else []
         return [*self.ahead.nodes, *scan, *self.behind.nodes]
 
@@ -163,7 +166,7 @@ class _Motion:
         own = {value: node for node in self.body for value in node.outputs}
         movable = {node for node in self.body if node not in staying and Trait.PURE in node.op.traits}
         for node in reversed(self.body):
-            if node in staying or node in movable and self._lifts(node, states, own):
+            if node in staying or (node in movable and self._lifts(node, states, own)):
                 continue
             movable.discard(node)
             staying.update(needed(self.body, node.inputs), (node,))
@@ -176,9 +179,7 @@ class _Motion:
         """Whether a node can be done for all steps, of stacks."""
         builder = Builder()
         outside = {v: v for v in node.inputs if v in self.captured or (v in own and not own[v].inputs)}
-        stacks = {
-            v: Value(v.type.with_shape((self.steps, *v.shape))) for v in node.inputs if v not in outside
-        }
+        stacks = {v: Value(v.type.with_shape((self.steps, *v.shape))) for v in node.inputs if v not in outside}
         return self._lifted(builder, node, outside, stacks) is not None
 
     def _sink(self, movable: set[Node], own: dict[Value, Node]) -> None:
@@ -200,7 +201,7 @@ class _Motion:
             if value in sunk:
                 self.replaced[result] = stacks[value] if value in stacks else self._repeated(outside[value])
         self.emitted = [(value, result) for value, result in self.emitted if value not in sunk]
-        self.emitted += [(value, stack) for value, stack in made.items()]
+        self.emitted += made.items()
         self.body = [node for node in self.body if node not in movable]
         self._read_from(dict(self.captured), dict(self.slices))
 
@@ -305,9 +306,7 @@ def _parted_product(node: Node, made: dict[Value, Node], varying: set[Value]) ->
     return total
 
 
-def _parted_chain(
-    node: Node, made: dict[Value, Node], varying: set[Value], readers: Counter[Value]
-) -> Value | None:
+def _parted_chain(node: Node, made: dict[Value, Node], varying: set[Value], readers: Counter[Value]) -> Value | None:
     """``(x + h) + b`` as ``(x + b) + h``, where only ``h`` depends on the states; products alike."""
     if not isinstance(node.op, Add | Mul):
         return None

@@ -42,11 +42,10 @@ def _trim(node: Node, op: Scan, live: set[Value]) -> Node:
     slices = [n for n in range(op.states, last) if inputs[n] in read] or [op.states]
     captured = _captured(node, inputs, range(last, len(inputs)), read)
     body, nodes = _renamed(nodes, captured, [outputs[k] for k in (*states, *emitted)])
-    if len(states) == op.states and len(slices) == op.scanned and len(emitted) + op.states == len(outputs):
-        if len(captured) + last == len(inputs) and len(nodes) == len(op.body.nodes):
-            return node
     names, results = list(op.body.inputs), list(op.body.outputs)
     kept = [*states, *slices, *(n for n in range(last, len(inputs)) if captured.get(inputs[n]) is inputs[n])]
+    if len(kept) == len(inputs) and len(states) + len(emitted) == len(outputs) and len(nodes) == len(op.body.nodes):
+        return node
     new = Graph(
         op.body.name,
         {names[n]: inputs[n] for n in kept},
@@ -72,7 +71,5 @@ def _renamed(
 ) -> tuple[list[Value], list[Node]]:
     if all(value is first for value, first in captured.items()):
         return list(outputs), list(nodes)
-    made: list[Any] = [
-        Node(n.op, tuple(captured.get(v, v) for v in n.inputs), n.outputs, n.origin) for n in nodes
-    ]
+    made: list[Any] = [Node(n.op, tuple(captured.get(v, v) for v in n.inputs), n.outputs, n.origin) for n in nodes]
     return [captured.get(v, v) for v in outputs], made

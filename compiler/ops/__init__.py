@@ -52,5 +52,5 @@ install_operators(
 
 
 def registry() -> Mapping[str, type[Op]]:
-    """All ops by name."""
-    return registered()
+    """All ops of this room by name; those that run graphs are in ``loops``."""
+    return {name: op for name, op in registered().items() if op.__module__.rpartition(".")[0] == __name__}

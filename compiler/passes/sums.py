@@ -1,4 +1,4 @@
-"""Rules of sums: of sums, and of products of matrices, which one product of longer ones is. They may change rounding."""
+"""Rules of sums: of sums, and of products of matrices, which are one product of longer ones. Rounding may change."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.elaborate.core.forms import statement
 from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
-from archonnx.compiler.elaborate.core.states import Carried, carried, changed_state
+from archonnx.compiler.elaborate.core.states import carried, changed_state
 from archonnx.compiler.elaborate.core.static import is_size, is_whole
 from archonnx.compiler.elaborate.core.suites import bound_names, bound_names_of, first_line, silenced
 from archonnx.compiler.elaborate.core.values import Builtin, describe
@@ -59,7 +59,9 @@ def _scan(frame: Frame, node: ast.Scan) -> None:
     with frame.at(header, "`scan`"), builder.active():
         run, names = _run_over(frame, node)
         _check_length(frame, run, node)
-        states = [(b, carried(frame, b.name, frame.evaluate(b.value), b.value.span)) for b in node.bindings if not b.each]
+        states = [
+            (b, carried(frame, b.name, frame.evaluate(b.value), b.value.span)) for b in node.bindings if not b.each
+        ]
         mark = len(builder.nodes)
         emission = Emission([c.name for c in node.collects])
         iteration = Step(Value(TensorType(DType.i64, ()), "iteration"))
@@ -72,8 +74,11 @@ def _scan(frame: Frame, node: ast.Scan) -> None:
                 node.collects[0].span,
                 help=f"end the body with `emit {', '.join(['VALUE'] * len(emission.names))}`",
             )
-        last = [tensor for (b, state), value in zip(states, after, strict=True) for tensor in
-                changed_state(frame, b, state, value, _last_assignment(node.body, b.name) or b.span)]
+        last = [
+            tensor
+            for (b, state), value in zip(states, after, strict=True)
+            for tensor in changed_state(frame, b, state, value, _last_assignment(node.body, b.name) or b.span)
+        ]
         before = [tensor for _, state in states for tensor in state.tensors]
         if iteration.used:
             run.tensors.append(iota(run.length))
@@ -244,8 +249,11 @@ def _assignment(node: ast.Stmt, name: str) -> Span | None:
 
 def _last_assignment(body: ast.Suite, name: str) -> Span | None:
     """Where a name gets its last value in a body."""
-    found = [part.span for part in walk(body) if isinstance(part, ast.Stmt) and name in bound_names(part)
-             and not isinstance(part, ast.For | ast.If)]
+    found = [
+        part.span
+        for part in walk(body)
+        if isinstance(part, ast.Stmt) and name in bound_names(part) and not isinstance(part, ast.For | ast.If)
+    ]
     return found[-1] if found else None
 
 

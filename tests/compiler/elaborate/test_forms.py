@@ -35,7 +35,7 @@ def test_every_statement_has_a_meaning_or_a_place() -> None:
 def test_statements_with_bodies_are_those_that_suites_and_dependence_know() -> None:
     """`core/suites.bound_names` and `core/dependence._Marker` walk these bodies: a new one must be told to both."""
     bodies = {cls for cls in STATEMENTS if any("Suite" in text for text in cls.__annotations__.values())}
-    assert bodies == {ast.For, ast.If, ast.Fn, ast.Block}
+    assert bodies == {ast.For, ast.If, ast.Fn, ast.Block, ast.Scan}
 
 
 def test_what_takes_arguments_by_name_can_be_called() -> None:
