@@ -44,11 +44,11 @@ class Scanning(Op):
             slices = self.states <= position < self.states + self.scanned
             if slices and same(given.shape[0], length) is not True:
                 raise TypeProblem("AX0302", f"a scan runs over {given.shape[0]} and over {length}")
-            if not _fits(given.with_shape(given.shape[1:]) if slices else given, taken.type):
+            if not fits(given.with_shape(given.shape[1:]) if slices else given, taken.type):
                 raise TypeProblem("AX0302", f"the body of a scan takes {taken.type}, not {given}")
         outputs = [value.type for value in self.body.outputs.values()]
         for old, new in zip(inputs[: self.states], outputs, strict=False):
-            if not _fits(new, old):
+            if not fits(new, old):
                 raise TypeProblem("AX0302", f"a state of {old} becomes {new}")
         emitted = [type_.with_shape((length, *type_.shape)) for type_ in outputs[self.states :]]
         return (*inputs[: self.states], *emitted)
@@ -67,7 +67,8 @@ class Scanning(Op):
         return replace(self, body=NOTHING).text() if self.body is not NOTHING else super().text()
 
 
-def _fits(given: TensorType, taken: TensorType) -> bool:
+def fits(given: TensorType, taken: TensorType) -> bool:
+    """Whether a tensor may stand where one of a type is expected."""
     return (
         given.dtype is taken.dtype
         and given.rank == taken.rank

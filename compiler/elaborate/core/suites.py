@@ -10,10 +10,6 @@ from archonnx.grammar.source import Span
 
 from .dependence import walk
 
-NOT_BUILT = {
-    ast.Loop: "`loop`",
-}
-"""Statements that parse and wait for their turn."""
 HOME = {
     ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model",
     ast.Loss: "a model", ast.Metric: "a model", ast.Entry: "a model", ast.State: "an optimizer",
@@ -27,8 +23,6 @@ HOME = {
 def misplaced(statement: ast.Stmt, body: str) -> NoReturn:
     """The diagnostic for a statement that has no meaning in this kind of body."""
     kind = type(statement)
-    if kind in NOT_BUILT:
-        not_built(NOT_BUILT[kind], getattr(statement, "name_span", first_line(statement.span)))
     word = kind.__name__.lower()
     fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {body}", statement.span)
 

@@ -3,7 +3,19 @@
 Importing the room fills the tables.
 """
 
-from . import asserts, attributes, calls, expressions, indexing, loops, methods, modules, schedules, statements
+from . import (
+    asserts,
+    attributes,
+    calls,
+    expressions,
+    indexing,
+    loops,
+    methods,
+    modules,
+    repetition,
+    schedules,
+    statements,
+)
 
 __all__ = [
     "asserts",
@@ -14,6 +26,7 @@ __all__ = [
     "loops",
     "methods",
     "modules",
+    "repetition",
     "schedules",
     "statements",
 ]

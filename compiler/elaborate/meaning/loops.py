@@ -7,18 +7,16 @@ step, and stays outside. What this module does not do: ``loop``, whose length an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.elaborate.core.forms import statement
-from archonnx.compiler.elaborate.core.frame import POISON, Frame
+from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
-from archonnx.compiler.elaborate.core.states import carried, changed_state
+from archonnx.compiler.elaborate.core.states import carried
 from archonnx.compiler.elaborate.core.static import is_size, is_whole
-from archonnx.compiler.elaborate.core.suites import bound_names, bound_names_of, first_line, silenced
-from archonnx.compiler.elaborate.core.values import Builtin, describe
+from archonnx.compiler.elaborate.core.suites import first_line
+from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import ONE, ZERO, Dim
 from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.types import DType, TensorType
@@ -30,16 +28,18 @@ from archonnx.compiler.ops.sizes import dim_value, iota
 from archonnx.compiler.program import Assumption
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
-from archonnx.grammar.source import Span
 
-
-@dataclass
-class Emission:
-    """What a scan emits: how many values it is to emit, and where it did."""
-
-    names: Sequence[str]
-    at: Span | None = None
-    values: list[Value] = field(default_factory=list)
+from .steps import (
+    Emission,
+    bind_states,
+    check_names,
+    end_states,
+    is_range,
+    listed,
+    range_bounds,
+    run_step,
+    start_states,
+)
 
 
 @dataclass
@@ -54,44 +54,38 @@ class Run:
 @statement(ast.Scan)
 def _scan(frame: Frame, node: ast.Scan) -> None:
     builder = frame.build.builder
-    header = first_line(node.span)
-    _check_names(frame, node)
-    with frame.at(header, "`scan`"), builder.active():
+    check_names(frame, node)
+    with frame.at(first_line(node.span), "`scan`"), builder.active():
         run, names = _run_over(frame, node)
         _check_length(frame, run, node)
-        states = [
-            (b, carried(frame, b.name, frame.evaluate(b.value), b.value.span)) for b in node.bindings if not b.each
-        ]
+        states = start_states(frame, node)
         mark = len(builder.nodes)
         emission = Emission([c.name for c in node.collects])
         iteration = Step(Value(TensorType(DType.i64, ()), "iteration"))
-        bodies = dict(names) | {b.name: state.inside for b, state in states}
-        after = _run_body(frame, node.body, bodies, emission, iteration, [b.name for b, _ in states])
-        if emission.names and emission.at is None:
-            fail(
-                "AX0228",
-                f"this scan gives {_listed(emission.names)}, and its body emits nothing",
-                node.collects[0].span,
-                help=f"end the body with `emit {', '.join(['VALUE'] * len(emission.names))}`",
-            )
-        last = [
-            tensor
-            for (b, state), value in zip(states, after, strict=True)
-            for tensor in changed_state(frame, b, state, value, _last_assignment(node.body, b.name) or b.span)
-        ]
-        before = [tensor for _, state in states for tensor in state.tensors]
+        after, _ = run_step(frame, node, names, states, iteration, emission)
+        _check_emitted(node, emission)
+        last = end_states(frame, node, states, after)
         if iteration.used:
             run.tensors.append(iota(run.length))
             run.slices.append(iteration.index)
+        before = [tensor for _, state in states for tensor in state.tensors]
         body, captured = enclosed(builder, mark, before, run.slices, last, emission.values)
         first = [tensor for _, state in states for tensor in state.first]
         op = Scan(body, len(first), len(run.tensors), node.reversed)
         made = builder.add_many(op, *first, *run.tensors, *captured)
-        results = iter(made)
-        for b, state in states:
-            frame.bind(b.name, state.rebuilt([next(results) for _ in state.first]), b.span)
-        for collect, value in zip(node.collects, results, strict=True):
+        bind_states(frame, states, made[: len(first)])
+        for collect, value in zip(node.collects, made[len(first) :], strict=True):
             frame.bind(collect.name, _collected(frame, collect, value), collect.span)
+
+
+def _check_emitted(node: ast.Scan, emission: Emission) -> None:
+    if emission.names and emission.at is None:
+        fail(
+            "AX0228",
+            f"this scan gives {listed(emission.names)}, and its body emits nothing",
+            node.collects[0].span,
+            help=f"end the body with `emit {', '.join(['VALUE'] * len(emission.names))}`",
+        )
 
 
 def _run_over(frame: Frame, node: ast.Scan) -> tuple[Run, dict[str, Any]]:
@@ -143,7 +137,7 @@ def _number(frame: Frame, number: int | Dim) -> Value:
 
 def _source(frame: Frame, b: ast.Binding) -> tuple[Dim, Value, int | Dim]:
     """How many steps, the tensor with that axis in front, and what is added to its slices."""
-    if _is_range(frame, b.value):
+    if is_range(frame, b.value):
         if b.axis is not None:
             fail("AX0333", "a range has no axis to run along", b.axis.span, help="leave out `along`")
         start, stop = _range(frame, b.value)
@@ -179,24 +173,14 @@ def _axis(frame: Frame, expr: ast.Expr, rank: int, what: str) -> int:
     return int(axis) % rank
 
 
-def _is_range(frame: Frame, expr: ast.Expr) -> bool:
-    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
-        return False
-    found = frame.lookup(expr.callee.id, callable_only=True)
-    return isinstance(found, Builtin) and found.name == "range"
-
-
 def _range(frame: Frame, call: ast.Expr) -> tuple[int | Dim, int | Dim]:
-    """The bounds of a range, which may be dims."""
-    assert isinstance(call, ast.Call)
-    bounds = [frame.evaluate(argument.value) for argument in call.arguments]
-    for bound, argument in zip(bounds, call.arguments, strict=True):
+    """The bounds of a scan's range, which may be dims."""
+    bounds = range_bounds(frame, call)
+    for bound in bounds:
         if not is_size(bound):
-            what = "a scan's range is known by its dims" if isinstance(bound, Value) else "a range has whole bounds"
-            fail("AX0332", f"{what}, and this is {describe(bound)}", argument.span)
-    if len(bounds) not in (1, 2):
-        fail("AX0332", "a scan runs over `range(n)` or `range(first, end)`", call.span)
-    return (0, bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
+            headline = f"the length of a scan is an int or a dim, not {describe(bound)}"
+            fail("AX0332", headline, call.span, help="`loop i in range(n)` takes a number that is known when it runs")
+    return bounds
 
 
 def _check_length(frame: Frame, run: Run, node: ast.Scan) -> None:
@@ -210,81 +194,6 @@ def _check_length(frame: Frame, run: Run, node: ast.Scan) -> None:
     found = Assumption(">=", run.length, ONE, message, span)
     if found not in frame.build.observed.assumptions:
         frame.build.observed.assumptions.append(found)
-
-
-def _check_names(frame: Frame, node: ast.Scan | ast.Loop) -> None:
-    """The names of the header differ, and none of the body around is assigned but the states."""
-    own: dict[str, Span] = {}
-    for part in (*node.bindings, *getattr(node, "collects", ())):
-        if part.name in own:
-            fail(
-                "AX0205",
-                f"`{part.name}` stands twice in the header",
-                part.span,
-                others=[Label(own[part.name], "first here")],
-            )
-        own[part.name] = part.span
-    states = {b.name for b in node.bindings if not b.each}
-    word = type(node).__name__.lower()
-    for inner in node.body:
-        for name in bound_names(inner):
-            if name in frame.locals and name not in states and frame.locals[name] is not POISON:
-                fail(
-                    "AX0227",
-                    f"`{name}` is a name around this {word}, and a step may not change it",
-                    _assignment(inner, name) or first_line(inner.span),
-                    others=[Label(first_line(node.span), f"the {word} starts here")],
-                    help=f"carry it from step to step, `{name} = {name}` in the header, or use another name",
-                )
-
-
-def _assignment(node: ast.Stmt, name: str) -> Span | None:
-    for part in walk(node):
-        if isinstance(part, ast.Assign):
-            for target in part.targets:
-                if name in bound_names_of(target):
-                    return target.span
-    return None
-
-
-def _last_assignment(body: ast.Suite, name: str) -> Span | None:
-    """Where a name gets its last value in a body."""
-    found = [
-        part.span
-        for part in walk(body)
-        if isinstance(part, ast.Stmt) and name in bound_names(part) and not isinstance(part, ast.For | ast.If)
-    ]
-    return found[-1] if found else None
-
-
-def _run_body(
-    frame: Frame, body: ast.Suite, names: dict[str, Any], emission: Emission, iteration: Step, states: Sequence[str]
-) -> list[Any]:
-    """Run the statements of a step in a scope of their own; what the states are at its end."""
-    build, outer, around = frame.build, frame.locals, frame.emission
-    updates = dict(build.graph.updates)
-    found = len(build.report.diagnostics)
-    frame.locals, frame.emission = {**outer, **names}, emission
-    build.under_way.iterations.append(iteration)
-    try:
-        returned = frame.run(body)
-        after = [frame.locals[name] for name in states]
-    finally:
-        frame.locals, frame.emission = outer, around
-        build.under_way.iterations.pop()
-    if len(build.report.diagnostics) > found or any(value is POISON for value in after):
-        raise silenced()
-    if returned is not None:
-        fail("AX0228", "a step cannot return: the body of a scan gives values by `emit`", returned.spans[0])
-    for slot, value in build.graph.updates.items():
-        if updates.get(slot) is not value:
-            fail(
-                "AX0221",
-                f"buffer `{slot.name}` is updated in each step, and an update is made once",
-                slot.statement.span,
-                help="carry its value as a state, and update the buffer after the loop",
-            )
-    return after
 
 
 @statement(ast.Emit)
@@ -302,7 +211,7 @@ def _emit(frame: Frame, node: ast.Emit) -> None:
         )
     emission.at = node.span
     if len(node.values) != len(emission.names):
-        wanted = _listed(emission.names) if emission.names else "nothing"
+        wanted = listed(emission.names) if emission.names else "nothing"
         fail(
             "AX0228",
             f"{len(node.values)} values are emitted, and the header gives {wanted}",
@@ -329,7 +238,3 @@ def _collected(frame: Frame, collect: ast.Collect, value: Value) -> Value:
             help=f"`{collect.name} along 0` has them in front, `along 1` after the first axis",
         )
     return value
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

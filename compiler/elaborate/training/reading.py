@@ -14,7 +14,7 @@ import numpy as np
 from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_whole
-from archonnx.compiler.elaborate.core.suites import NOT_BUILT, not_built, silenced
+from archonnx.compiler.elaborate.core.suites import not_built, silenced
 from archonnx.compiler.elaborate.core.values import Function, Results, describe
 from archonnx.compiler.elaborate.meaning.calls import callee_of
 from archonnx.compiler.ir.builder import Builder
@@ -98,8 +98,6 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             not_built("several data sources", statement.span)
         case _:
             kind = type(statement)
-            if kind in NOT_BUILT:
-                not_built(NOT_BUILT[kind], statement.span)
             fail(
                 "AX0212",
                 f"`{kind.__name__.lower()}` cannot stand in a `train` block",
