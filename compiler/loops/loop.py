@@ -26,9 +26,9 @@ class Loop(Op):
     """A body that runs while a condition holds, so often at most.
 
     The inputs are the number of rounds (``i64[]``), whether the condition holds at first (``bool[]``), ``states``
-    initial states, and what the body captures. The body takes the number of the round, counted from 0, whether the condition
-    held, the states and what is captured; it gives whether the condition holds for another round, and the next states.
-    The results are the last states: the first ones if there is no round. ``rounds`` is the number where it is a dim.
+    initial states, and what the body captures. The body takes the number of the round, counted from 0, whether the
+    condition held, the states and what is captured; it gives whether there is another round, and the next states. The
+    results are the last states: the first ones if there is no round. ``rounds`` is the number where it is a dim.
     """
 
     traits: ClassVar[Trait] = Trait.PURE

@@ -24,9 +24,10 @@ EXAMPLES = Path(__file__).parents[1] / "data/examples"
 CPU = SessionOptions(device="cpu", threads=1)
 
 
-def trainer(name: str, after: str = "", **options: Any) -> Trainer:
+def trainer(name: str, after: str = "", arguments: Mapping[str, Any] | None = None, **options: Any) -> Trainer:
     """An example, with a ``train`` block if it has none."""
-    spec = parse_spec(Source(f"{name}.arch", (EXAMPLES / f"{name}.arch").read_text("utf-8") + after))
+    text = (EXAMPLES / f"{name}.arch").read_text("utf-8") + after
+    spec = parse_spec(Source(f"{name}.arch", text), **(arguments or {}))
     return Trainer(elaborate(spec), options=CPU, **options)
 
 
@@ -158,8 +159,75 @@ def test_a_graph_of_another_size_is_refused() -> None:
         of.predict({"A": data["A"][:30, :30]})
 
 
-@pytest.mark.parametrize("name", ["dann", "ddpm", "gpt", "maml", "rbm"])
-def test_what_the_others_need_is_named(name: str) -> None:
-    found = findings((EXAMPLES / f"{name}.arch").read_text("utf-8"))
+def test_a_language_model_goes_on_with_what_it_has_seen() -> None:
+    """With its cache and one token at a time it says what all tokens at once say, and that is the rule it learned."""
+    of = trainer(
+        "gpt", "\ntrain:\n    minimize objective with adam(lr=3e-3)\n", arguments={"d": 32, "depth": 2, "vocab": 16}
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        start = rng.integers(0, 16, (16, 1))
+        ids = (start + 3 * np.arange(25)) % 16
+        loss = of.step({"ids": ids[:, :-1], "next": ids[:, 1:]})["objective"]
+    assert loss < 0.2
+    prompt = (5 + 3 * np.arange(6))[None] % 16
+    cold = np.array(1e-3, np.float32)
+    said = exported(of, "generate", prompt=prompt, new=np.array(12), temperature=cold)["generate"]
+    np.testing.assert_array_equal(said[0], (5 + 3 * np.arange(18)) % 16)
+    slowly = prompt
+    for _ in range(12):
+        best = of.predict({"ids": slowly})["probs"][:, -1].argmax(-1)
+        slowly = np.concatenate([slowly, best[:, None]], 1)
+    np.testing.assert_array_equal(said, slowly)
+
+
+def test_a_diffusion_model_finds_the_moons() -> None:
+    of, rng = trainer("ddpm", "\ntrain:\n    minimize simple with adam(lr=2e-3)\n"), np.random.default_rng(0)
+    moons, _ = make_moons(2000, noise=0.05, random_state=0)
+    moons = ((moons - moons.mean(0)) / moons.std(0)).astype(np.float32)
+
+    def far() -> float:
+        """The mean distance of samples from the nearest point of the data."""
+        samples = exported(of, "sample", n=np.array(200))["sample"]
+        return float(np.linalg.norm(samples[:, None] - moons[None], axis=2).min(1).mean())
+
+    before = far()
+    for _ in range(800):
+        of.step({"x0": moons[rng.integers(0, 2000, 128)]})
+    assert far() < 0.2 and before > 0.5
+
+
+def test_meta_learning_learns_to_learn() -> None:
+    """After training, one step on ten points of a new sinusoid is worth more than before."""
+    of, rng = trainer("maml"), np.random.default_rng(0)
+
+    def tasks(count: int) -> dict[str, Array]:
+        amplitude, phase = rng.uniform(0.1, 5, (count, 1, 1)), rng.uniform(0, np.pi, (count, 1, 1))
+        xs, xq = rng.uniform(-5, 5, (2, count, 10, 1))
+        drawn = {"xs": xs, "ys": amplitude * np.sin(xs - phase), "xq": xq, "yq": amplitude * np.sin(xq - phase)}
+        return {name: array.astype(np.float32) for name, array in drawn.items()}
+
+    test = tasks(200)
+    before = of.evaluate(test)["meta"]
+    for _ in range(600):
+        of.step(tasks(4))
+    assert of.evaluate(test)["meta"] < 0.8 * before
+
+
+def test_a_boltzmann_machine_reconstructs_digits() -> None:
+    of = trainer("rbm")
+    images = (load_digits().data > 7).astype(np.float32)
+    before = of.evaluate({"v": images})["reconstruction"]
+    for epoch in range(4):
+        order = np.random.default_rng(epoch).permutation(len(images))
+        for start in range(0, len(images) - 63, 64):
+            of.step({"v": images[order[start : start + 64]]})
+    assert of.evaluate({"v": images})["reconstruction"] < 0.6 * before
+    sampled = exported(of, "sample", v0=images[:5], sweeps=np.array(3))["sample"]
+    assert sampled.shape == (5, 64) and set(np.unique(sampled)) <= {0.0, 1.0}
+
+
+def test_what_the_other_needs_is_named() -> None:
+    found = findings((EXAMPLES / "dann.arch").read_text("utf-8"))
     assert found and {finding.code for finding in found} == {"AX0001"}
     assert all(finding.span is not None and finding.headline.startswith("not built yet: ") for finding in found)
