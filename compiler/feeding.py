@@ -18,6 +18,7 @@ from archonnx.grammar.record import Record
 from .ir.graph import Graph, needed
 from .ir.types import TensorType
 from .ir.value import Value
+from .tokens import Tokens
 
 ROWS = "rows"
 """The dim that counts the rows of the data."""
@@ -60,13 +61,14 @@ class Encoding(Record):
     """A column as numbers: for each value its position among ``keys``.
 
     What is none of them has the number ``len(keys)`` where ``unknown``, and is refused otherwise. A missing text
-    stands for ``filled`` where that is given.
+    stands for ``filled`` where that is given. With ``tokens`` the values are those of each text, in a row.
     """
 
     column: str
     keys: tuple[str | int, ...]
     unknown: bool = False
     filled: str | None = None
+    tokens: Tokens | None = None
 
     @property
     def size(self) -> int:
@@ -77,6 +79,25 @@ class Encoding(Record):
     def names(self) -> tuple[str, ...]:
         """What the numbers stand for."""
         return (*map(str, self.keys), *["unknown"] * self.unknown)
+
+
+class Texts(Record):
+    """What a vocabulary is learned of: a column of texts or integers.
+
+    Attributes:
+        column: its name.
+        filled: what stands where a text is missing.
+        tokens: how its texts are cut, if their tokens are the values.
+    """
+
+    column: str
+    filled: str | None = None
+    tokens: Tokens | None = None
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What a run calls the vocabulary."""
+        return (self.column if self.tokens is None else self.tokens.of(self.column)), self.filled
 
 
 class Statistic(Record):

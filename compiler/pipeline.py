@@ -15,7 +15,7 @@ something is decided by how many steps there are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_file, read_tree
 
-from .elaborate.core.columns import Keys
+from .elaborate.core.columns import Learn
 from .elaborate.core.values import BlockType, Module, Scope
 from .elaborate.files.imports import Importer
 from .elaborate.files.library import SPECS
@@ -219,16 +219,14 @@ def _differs(
     return True
 
 
-def feeding(
-    model: ModelProgram, program: TrainProgram, sample: Sample, learn: Callable[[str, str | None], Keys]
-) -> Feeding:
+def feeding(model: ModelProgram, program: TrainProgram, sample: Sample, learn: Learn) -> Feeding:
     """How the fields of the model are made of the columns of the data; SpecError with all that does not fit.
 
     Args:
         model: whose fields.
         program: says how.
         sample: the columns.
-        learn: the values of a column in the train part, in order, by its name and by what fills it.
+        learn: the values of a column in the train part, in order.
     """
     asked = Asked(program, model.fields, model.arguments, model.float_type, sample, learn)
     return elaborate_feeding(_scope(model.spec, Report()), asked)
@@ -248,9 +246,7 @@ def deciding_programs(spec: Spec) -> list[TrainProgram]:
     return deciding.deciding_programs(scope, spec.file.declarations, model, spec.arguments, spec.float_type)
 
 
-def decided_arguments(
-    spec: Spec, program: TrainProgram, sample: Sample, learn: Callable[[str, str | None], Keys]
-) -> Mapping[str, object]:
+def decided_arguments(spec: Spec, program: TrainProgram, sample: Sample, learn: Learn) -> Mapping[str, object]:
     """The arguments of the model that the data of a program decides; the rest is as for ``feeding``."""
     asked = Asked(program, None, spec.arguments, spec.float_type, sample, learn)
     return elaborate_feeding(_scope(spec, Report()), asked).sizes

@@ -245,6 +245,13 @@ class _Inputs:
 
     def _numbers(self, title: str, encoding: Encoding, type_: TensorType) -> Value:
         """The numbers of the values of a column in a table; 0 where a value is not there and must be."""
+        if encoding.tokens is not None:
+            fail(
+                "AX0513",
+                f"`{encoding.column}` is cut into {encoding.tokens.cut}, and no operator of ONNX does that",
+                None,
+                help="leave `--raw` out: then what is exported takes the fields of the model",
+            )
         if self._entering[encoding.column].dtype is None:
             self._entered(encoding.column, type_.shape)
             name = self._free(title)

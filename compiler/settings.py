@@ -8,6 +8,7 @@ not do: steps and feeds (they are statements, not settings), and whether the dat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -159,6 +160,27 @@ class EarlyStopping(Settings):
         return monitor
 
 
+class Buckets(Settings):
+    """Batches of examples of like length.
+
+    Attributes:
+        by: an integer field of the model: how long each example is.
+        dim: the dim that is as long as the longest example; in a batch it is the bound of its bucket.
+        at: the bounds, growing; the last bucket goes up to the longest example of all.
+    """
+
+    by: str
+    dim: str
+    at: Annotated[list[PositiveCount], Field(min_length=1)]
+
+    @field_validator("at")
+    @classmethod
+    def _growing(cls, at: list[int]) -> list[int]:
+        if any(later <= earlier for earlier, later in pairwise(at)):
+            raise ValueError("bounds grow, as in [16, 32, 64]")
+        return at
+
+
 class TrainSettings(Settings):
     """Settings of a ``train`` block."""
 
@@ -167,6 +189,8 @@ class TrainSettings(Settings):
     shuffle: bool = True
     drop_last: bool = False
     """Leave out the last batch of an epoch where it is smaller than the others."""
+    buckets: Buckets | None = None
+    """Put examples of like length into a batch, which is as long as its bucket; measured is at the full length."""
     seed: Count = 0
     split: Split = Split()
     early_stopping: EarlyStopping | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from archonnx.compiler.ir.types import Array, TensorType
 
 from .batch import batch_symbol
+from .buckets import Bucketing
 from .lengths import example_count
 from .loader import Fields
 from .parts import Indices
@@ -36,16 +37,22 @@ class Examples:
         fields: arrays by name.
         types: their types.
         whole: fields that are given whole whatever their type says.
+        bucketing: of what lengths examples are, if batches of training are of like ones.
     """
 
     def __init__(
-        self, fields: Mapping[str, Array], types: Mapping[str, TensorType], whole: Collection[str] = ()
+        self,
+        fields: Mapping[str, Array],
+        types: Mapping[str, TensorType],
+        whole: Collection[str] = (),
+        bucketing: Bucketing | None = None,
     ) -> None:
         cut = {name: types[name] for name in fields if name not in whole}
         symbol = batch_symbol(cut)
         by_row = {name for name, type_ in cut.items() if type_.rank and type_.shape[0].symbol == symbol is not None}
         self._rows = {name: np.ascontiguousarray(fields[name]) for name in fields if name in by_row}
         self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
+        self._bucketing = bucketing
         self.count = example_count(self._rows) if self._rows else 1
 
     @property
@@ -57,9 +64,31 @@ class Examples:
         """These examples."""
         return {**{name: array[indices] for name, array in self._rows.items()}, **self._whole}
 
+    def order(self, indices: Indices, size: int, seed: int, epoch: int, *, shuffle: bool = True) -> Indices:
+        """The order of examples in an epoch: a random one, or as they are; those of like length together if wanted."""
+        if not shuffle:
+            return indices
+        order = epoch_order(indices, seed, epoch)
+        return order if self._bucketing is None else self._bucketing.order(order, size, seed, epoch)
+
+    def trained(self, indices: Indices) -> Fields:
+        """These examples for a step of the training: no longer than they need to be, if examples are of like length."""
+        batch = self.take(indices)
+        return batch if self._bucketing is None else self._bucketing.cut(batch, indices)
+
     def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:
         """Batches in this order, each with its number of examples; the last one may be smaller."""
-        step = max(len(indices), 1) if size == "all" else size
-        for start in range(0, len(indices), step):
-            rows = indices[start : start + step]
+        for rows in in_pieces(indices, size):
             yield len(rows), self.take(rows)
+
+    def steps(self, indices: Indices, size: int) -> Iterator[tuple[int, Fields]]:
+        """The same as the training takes them."""
+        for rows in in_pieces(indices, size):
+            yield len(rows), self.trained(rows)
+
+
+def in_pieces(indices: Indices, size: int | Literal["all"]) -> Iterator[Indices]:
+    """Examples in batches of ``size``; the last one may be smaller."""
+    step = max(len(indices), 1) if size == "all" else size
+    for start in range(0, len(indices), step):
+        yield indices[start : start + step]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archonnx.compiler.feeding import INDEX, INSTEAD, ROWS, Encoding, Feeding, Sample, narrowed
+from archonnx.compiler.feeding import INDEX, INSTEAD, ROWS, Encoding, Feeding, Sample, Texts, narrowed
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.graph import Graph
@@ -23,6 +23,7 @@ from archonnx.grammar.source import Span
 
 from .loader import Loaded
 from .parts import Indices
+from .tokenising import rows_of_tokens
 from .values import Values
 
 Keys = tuple[str | int, ...]
@@ -43,11 +44,11 @@ class Fitted:
     keys: Mapping[tuple[str, str | None], Keys] = field(default_factory=dict)
     statistics: Mapping[str, Array] = field(default_factory=dict)
 
-    def learn(self, column: str, filled: str | None) -> Keys:
+    def learn(self, texts: Texts) -> Keys:
         """The values of a column, which are known; SpecError if they are not."""
-        if (column, filled) not in self.keys:
-            fail("AX0611", f"the run is damaged: it does not remember the values of `{column}`", None)
-        return self.keys[column, filled]
+        if texts.key not in self.keys:
+            fail("AX0611", f"the run is damaged: it does not remember the values of `{texts.key[0]}`", None)
+        return self.keys[texts.key]
 
 
 def sample_of(loaded: Loaded, float_type: DType, *, counted: bool = False) -> Sample:
@@ -79,16 +80,22 @@ class Learner:
         self._loaded, self._train = loaded, train
         self.keys: dict[tuple[str, str | None], Keys] = dict(known or {})
 
-    def __call__(self, column: str, filled: str | None) -> Keys:
-        if (column, filled) not in self.keys:
-            kin = self._loaded.kin if column in self._loaded.kin else (column,)
-            values = np.concatenate([self._loaded.fields[name][self._train].ravel() for name in kin])
-            if values.dtype.kind == "O":
-                texts = {filled if text == "" and filled is not None else text for text in values.tolist()}
-                self.keys[column, filled] = tuple(sorted(texts - {""}))
-            else:
-                self.keys[column, filled] = tuple(np.unique(values).tolist())
-        return self.keys[column, filled]
+    def __call__(self, texts: Texts) -> Keys:
+        if texts.key not in self.keys:
+            self.keys[texts.key] = self._learned(texts)
+        return self.keys[texts.key]
+
+    def _learned(self, texts: Texts) -> Keys:
+        column, filled, tokens = texts.column, texts.filled, texts.tokens
+        if tokens is not None:
+            rows = rows_of_tokens(self._loaded, column, filled, tokens, self._train)
+            return tokens.keys({*rows.ravel().tolist()})
+        kin = self._loaded.kin if column in self._loaded.kin else (column,)
+        values = np.concatenate([self._loaded.fields[name][self._train].ravel() for name in kin])
+        if values.dtype.kind != "O":
+            return tuple(np.unique(values).tolist())
+        found = {filled if text == "" and filled is not None else text for text in values.tolist()}
+        return tuple(sorted(found - {""}))
 
 
 def learned(
@@ -144,10 +151,14 @@ def inputs(
 
 def _numbers(encoding: Encoding, loaded: Loaded, rows: Indices | None) -> Array:
     column = loaded.fields[encoding.column]
-    numbers = encoded(column if rows is None else column[rows], encoding)
+    at = np.arange(len(column)) if rows is None else rows
+    values = column[at]
+    if encoding.tokens is not None:
+        values = rows_of_tokens(loaded, encoding.column, encoding.filled, encoding.tokens, at)
+    numbers = encoded(values, encoding)
     unseen = np.flatnonzero((numbers < 0).reshape(len(numbers), -1).any(axis=1))
     if len(unseen):
-        Values(loaded).fail_unseen(encoding, unseen if rows is None else rows[unseen])
+        Values(loaded).fail_unseen(encoding, at[unseen], values[unseen])
     return numbers
 
 
@@ -169,7 +180,7 @@ def encoded(values: Array, encoding: Encoding) -> npt.NDArray[np.int64]:
     """The numbers of a column's values; -1 for what is not there."""
     other = len(encoding.keys) if encoding.unknown else -1
     table: dict[Any, int] = {key: number for number, key in enumerate(encoding.keys)}
-    if encoding.filled is not None:
+    if encoding.filled is not None and encoding.tokens is None:
         table[""] = table.get(encoding.filled, other)
     numbers = [table.get(value, other) for value in values.ravel().tolist()]
     return np.array(numbers, dtype=np.int64).reshape(values.shape)

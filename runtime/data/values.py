@@ -14,6 +14,7 @@ import numpy.typing as npt
 from archonnx.compiler.feeding import DATA, Encoding
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import Field
+from archonnx.compiler.tokens import Tokens
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 
@@ -51,28 +52,44 @@ class Values:
         word = "row" if len(rows) == 1 else "rows"
         return f"{loaded.where}, {word} {', '.join(str(row) for row in first)}{more}"
 
-    def fail_unseen(self, encoding: Encoding, rows: npt.NDArray[np.int64]) -> NoReturn:
-        """SpecError for rows whose value of a column is not in its table."""
-        name, values = encoding.column, self._loaded.fields[encoding.column]
-        keys = {*encoding.keys}
-        value = next(v for v in np.ravel(values[rows[0]]).tolist() if v not in keys)
+    def fail_unseen(self, encoding: Encoding, rows: npt.NDArray[np.int64], values: Array) -> NoReturn:
+        """SpecError for rows whose value of a column is not in its table; ``values`` are theirs."""
+        name, keys = encoding.column, {*encoding.keys}
+        value: Any = next(v for v in np.ravel(values[0]).tolist() if v not in keys)
         if value == "":
-            fail(
-                "AX0631",
-                f"{self.place(rows)}: `{name}` has no value",
-                None,
-                help=f'fill it in the feed, as in `fill(data.{name}, "none")`, or take those rows out of the file',
-            )
-        same = rows[(values[rows] == value).reshape(len(rows), -1).any(axis=1)]
+            self.fail_no_text(name, rows)
+        same = rows[np.asarray(values == value).reshape(len(rows), -1).any(axis=1)]
+        what = "is" if encoding.tokens is None else "has"
+        of = f"data.{name}" if encoding.tokens is None else encoding.tokens.of(f"data.{name}")
         listed = ", ".join(map(repr, encoding.keys[:SHOWN]))
         more = f" and {len(encoding.keys) - SHOWN} more" if len(encoding.keys) > SHOWN else ""
         close = did_you_mean(value, [str(key) for key in encoding.keys]) if isinstance(value, str) else None
         fail(
             "AX0631",
-            f"{self.place(same)}: `{name}` is {_shown(value)}, which the train part does not have",
+            f"{self.place(same)}: `{name}` {what} {_shown(value)}, which the train part does not have",
             None,
             notes=[f"it has {listed}{more}"],
-            help=close or f"give what is not known a number: `vocabulary(data.{name}, unknown=true)`",
+            help=close or f"give what is not known a number: `vocabulary({of}, unknown=true)`",
+        )
+
+    def fail_no_text(self, column: str, rows: npt.NDArray[np.int64]) -> NoReturn:
+        """SpecError for rows without a text."""
+        fail(
+            "AX0631",
+            f"{self.place(rows)}: `{column}` has no value",
+            None,
+            help=f'fill it in the feed, as in `fill(data.{column}, "none")`, or take those rows out of the file',
+        )
+
+    def fail_length(self, column: str, how: Tokens, rows: npt.NDArray[np.int64], size: int) -> NoReturn:
+        """SpecError for rows whose text does not have as many tokens as a row; the first of them has ``size``."""
+        short = size < how.length
+        some = f"{'fewer' if short else 'more'} {how.cut} than the {how.length} of a row"
+        fail(
+            "AX0631",
+            f"{self.place(rows)}: `{column}` has {some}: {size}{' in the first' if len(rows) > 1 else ''}",
+            None,
+            help='say what stands after the end: `pad="<pad>"`' if short else "`truncate=true` leaves the rest out",
         )
 
     def refuse_no_date(self, column: str) -> None:

@@ -15,7 +15,7 @@ from typing import NoReturn
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
-from archonnx.runtime.data.batches import Examples, endless_order, epoch_order
+from archonnx.runtime.data.batches import Examples, endless_order
 from archonnx.runtime.data.parts import Indices, Parts
 
 from .interrupt import Interrupt, deferred_interrupt
@@ -150,11 +150,12 @@ class TrainingLoop:
     def _epoch(self, interrupt: Interrupt) -> None:
         started = time.perf_counter()
         number, position, train = len(self._history) + 1, self._position, self._parts.train
-        order = self._order = epoch_order(train, self._settings.seed, number) if self._settings.shuffle else train
+        seed, shuffle = self._settings.seed, self._settings.shuffle
+        order = self._order = self._examples.order(train, self._size, seed, number, shuffle=shuffle)
         fresh = self._fresh(number)
         step = self._trainer.runner.step
         order = order[: self._steps * self._size]
-        for rows, batch in self._examples.batches(order[position.passes * self._size :], self._size):
+        for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size):
             interrupt.check()
             self._kept.refresh()
             position.whole = False
@@ -181,7 +182,7 @@ class TrainingLoop:
 
         def draw() -> Mapping[str, Array]:
             position.drawn += 1
-            return self._examples.take(next(rest))
+            return self._examples.trained(next(rest))
 
         return draw
 

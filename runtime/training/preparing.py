@@ -20,6 +20,7 @@ from archonnx.compiler.settings import Split, TrainSettings
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.buckets import Bucketing
 from archonnx.runtime.data.feeding import Fitted, Learner, check_rows, fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory, changes
@@ -149,7 +150,10 @@ def prepare(
     fields = fields_of(model, program, feeding, fitted, loaded)
     if not program.whole:
         check_rows(feeding, fitted, loaded, model.fields, spans_of(program, model.fields))
-    examples = Examples(fields, {name: model.fields[name].type for name in fields}, program.whole)
+    types = {name: model.fields[name].type for name in fields}
+    buckets = settings.buckets
+    bucketing = Bucketing(buckets, fields, types, program.span) if buckets is not None else None
+    examples = Examples(fields, types, program.whole, bucketing)
     return Prepared(examples, parts, loaded, feeding, fitted, note)
 
 

@@ -12,6 +12,7 @@ from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import compare, elementwise
 from archonnx.compiler.ops.shape import broadcast
+from archonnx.compiler.tokens import BYTES, CUTS, Tokens, tokens_of
 from archonnx.grammar.record import replace
 
 from .calling import Column, builtin, require
@@ -33,6 +34,39 @@ def index(frame: Frame, column: Column, vocabulary: Vocabulary) -> Value:
 
 
 @builtin
+def tokens(
+    frame: Frame, column: Column, cut: str, *, length: int, pad: str | None = None, truncate: bool = False
+) -> TextColumn:
+    """The texts of a column as rows of tokens, which a vocabulary numbers: "characters", "words" or "bytes".
+
+    A row has ``length`` of them. ``pad`` is what stands after the end of a shorter text, with the number 0 (256 among
+    bytes), and ``truncate`` leaves out what a longer text has beyond; without them such texts are refused.
+    """
+    columns = _columns(frame, "tokens")
+    texts = isinstance(column, TextColumn) and column.tokens is None and not columns.sample.texts.get(column.name)
+    require(texts, "AX0306", f"a column of texts is cut into tokens, not {describe(column)}")
+    require(cut in CUTS, "AX0306", f'texts are cut into {", ".join(CUTS[:-1])} or {CUTS[-1]}, not "{cut}"')
+    require(length > 0, "AX0306", f"a row has at least one token, not {length}")
+    if pad is not None:
+        require(
+            cut == BYTES or tokens_of(pad, cut) != [pad],
+            "AX0306",
+            f'what pads must not be a token itself, and "{pad}" is among {cut}',
+            help='as in `pad="<pad>"`',
+        )
+        require(pad != "", "AX0306", "what pads has a name", help='as in `pad="<pad>"`')
+    return replace(column, tokens=Tokens(cut, length, pad, truncate))
+
+
+@builtin
+def lengths(frame: Frame, column: Column) -> Value:
+    """How many tokens each text of a column has that is cut into them: i64, without what pads and what is left out."""
+    cut = isinstance(column, TextColumn) and column.tokens is not None
+    require(cut, "AX0306", f"tokens are counted, as in `lengths(tokens(data.text, ...))`, not {describe(column)}")
+    return _columns(frame, "lengths").lengths(column)
+
+
+@builtin
 def size(frame: Frame, vocabulary: Vocabulary) -> int:
     """How many numbers a vocabulary gives."""
     return vocabulary.size
@@ -43,6 +77,7 @@ def fill(frame: Frame, column: Column, value: Any) -> Any:
     """The column with ``value`` where it has none: where a number is NaN, or a text empty."""
     if isinstance(column, TextColumn):
         require(isinstance(value, str), "AX0306", f"a column of texts is filled with a text, not {describe(value)}")
+        require(column.tokens is None, "AX0306", "texts are filled before they are cut: `tokens(fill(...), ...)`")
         return replace(column, filled=value)
     if not column.type.dtype.is_float:
         return column

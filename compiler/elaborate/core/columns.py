@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from archonnx.compiler.feeding import DATA, INDEX, ROWS, TARGET, Encoding, Sample
+from archonnx.compiler.feeding import DATA, INDEX, ROWS, TARGET, Encoding, Sample, Texts
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import cast
+from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import unsqueeze
 from archonnx.compiler.ops.slicing import concat
+from archonnx.compiler.tokens import BYTES
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
@@ -25,6 +27,8 @@ from .values import TextColumn, Vocabulary
 
 Keys = tuple[str | int, ...]
 """What a vocabulary numbers."""
+Learn = Callable[[Texts], Keys]
+"""The values of a column in the train part, in order."""
 
 
 @dataclass(eq=False)
@@ -33,7 +37,7 @@ class Columns:
 
     Attributes:
         sample: names and types of the columns.
-        learn: the values of a column in the train part, in order, by its name and what fills it.
+        learn: what vocabularies are made of.
         at: where the source is written.
         float_type: the model's.
         inputs: the columns that were read.
@@ -41,7 +45,7 @@ class Columns:
     """
 
     sample: Sample
-    learn: Callable[[str, str | None], Keys]
+    learn: Learn
     at: Span | None
     float_type: DType
     inputs: dict[str, Value] = field(default_factory=dict)
@@ -79,24 +83,41 @@ class Columns:
 
     def vocabulary(self, column: Value | TextColumn, unknown: bool) -> Vocabulary:
         """The values that a column has in the train part."""
-        name, filled = self._named(column)
-        return Vocabulary(self.learn(name, filled), unknown)
+        return Vocabulary(self.learn(self._texts(column)), unknown)
 
     def index(self, column: Value | TextColumn, vocabulary: Vocabulary) -> Value:
         """The numbers of a column's values."""
-        name, filled = self._named(column)
-        texts = isinstance(column, TextColumn)
-        if any(isinstance(key, str) is not texts for key in vocabulary.keys):
+        of = self._texts(column)
+        name, texts = of.column, isinstance(column, TextColumn) and (of.tokens is None or of.tokens.cut != BYTES)
+        if of.tokens is not None and of.tokens.pad is not None and of.tokens.pad not in vocabulary.keys:
+            raise TypeProblem(
+                "AX0306",
+                f'`{name}` is padded with "{of.tokens.pad}", which the vocabulary lacks',
+                help="take the vocabulary of the same tokens, as in `vocabulary(pieces)` after `fit pieces = tokens(...)`",
+            )
+        pads = of.tokens.pad if of.tokens is not None else None
+        if any(isinstance(key, str) is not texts for key in vocabulary.keys if key != pads):
             whose = "integers" if texts else "texts"
             held = "texts" if texts else "integers"
             raise TypeProblem("AX0306", f"`{name}` holds {held}, and the vocabulary {whose}")
-        encoding = Encoding(name, vocabulary.keys, vocabulary.unknown, filled)
+        return self._numbers(Encoding(name, vocabulary.keys, vocabulary.unknown, of.filled, of.tokens))
+
+    def lengths(self, column: TextColumn) -> Value:
+        """How many tokens each text has in its row."""
+        assert column.tokens is not None
+        there = Encoding(column.name, (column.tokens.pad or "",), True, column.filled, column.tokens)
+        return reduce_sum(self._numbers(there), [1])
+
+    def _numbers(self, encoding: Encoding) -> Value:
+        """The input that holds the numbers of an encoding."""
+        name = encoding.column
         title = next((known for known, other in self.encodings.items() if other == encoding), None)
         if title is None:
             number = sum(other.column == name for other in self.encodings.values()) + 1
             title = f"index of {name}" if number == 1 else f"index of {name}, {number}"
             self.encodings[title] = encoding
-        return self._input(title, TensorType.of(DType.i64, ROWS, *self._row(name)))
+        row = self._row(name) if encoding.tokens is None else (encoding.tokens.length,)
+        return self._input(title, TensorType.of(DType.i64, ROWS, *row))
 
     def _row(self, name: str) -> tuple[int, ...]:
         """What a row of a column holds: one text or integer where this is empty."""
@@ -105,9 +126,9 @@ class Columns:
             return self.sample.texts.get(name, ())
         return tuple(dim.constant or 0 for dim in type_.shape[1:])
 
-    def _named(self, column: Value | TextColumn) -> tuple[str, str | None]:
+    def _texts(self, column: Value | TextColumn) -> Texts:
         if isinstance(column, TextColumn):
-            return column.name, column.filled
+            return Texts(column.name, column.filled, column.tokens)
         name = next((name for name, value in self.inputs.items() if value is column), None)
         if name is None or not column.type.dtype.is_integer or name in self.encodings or name == INDEX:
             raise TypeProblem(
@@ -115,4 +136,4 @@ class Columns:
                 "a vocabulary is that of a column of texts or integers, as it is in the data",
                 help="as in `vocabulary(data.city)`",
             )
-        return name, None
+        return Texts(name)

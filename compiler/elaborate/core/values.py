@@ -14,6 +14,7 @@ from typing import Any
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.tokens import Tokens
 from archonnx.grammar import ast
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
@@ -88,10 +89,11 @@ class Around(Record, eq=False):
 
 
 class TextColumn(Record):
-    """A column of texts of the data. ``filled`` is what stands where none is."""
+    """A column of texts of the data. ``filled`` is what stands where none is; ``tokens`` says how they are cut."""
 
     name: str
     filled: str | None = None
+    tokens: Tokens | None = None
 
 
 class Vocabulary(Record):
@@ -349,7 +351,8 @@ def describe(value: Any) -> str:
         case Dim():
             return f"the dim {value}"
         case TextColumn():
-            return f"the column of texts `{value.name}`"
+            what = "the column of texts" if value.tokens is None else f"{value.tokens.cut} of the column of texts"
+            return f"{what} `{value.name}`"
         case Vocabulary():
             return f"a vocabulary of {value.size}"
         case Choice():

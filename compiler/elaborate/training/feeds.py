@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from archonnx.compiler.elaborate.core.columns import Columns, Keys
+from archonnx.compiler.elaborate.core.columns import Columns, Learn
 from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems
@@ -72,7 +72,7 @@ class Asked(Record):
         arguments: of the model, which expressions may name.
         float_type: the model's.
         sample: the columns.
-        learn: the values of a column in the train part, in order, by its name and by what fills it.
+        learn: the values of a column in the train part, in order.
     """
 
     program: TrainProgram
@@ -80,7 +80,7 @@ class Asked(Record):
     arguments: Mapping[str, Any]
     float_type: DType
     sample: Sample
-    learn: Callable[[str, str | None], Keys]
+    learn: Learn
 
 
 def elaborate_feeding(scope: Scope, asked: Asked) -> Feeding:

@@ -141,6 +141,7 @@ def _elaborate_program(
     check_feeds(block, trained, program_frame(scope, report, trained, loop), report)
     if settings is not None:
         _check_monitor(block, settings, trained, report)
+        _check_buckets(block, settings, trained, report)
         _check_start(block, settings, earlier, report)
     report.finish()
     assert settings is not None
@@ -232,6 +233,28 @@ def _check_start(block: ProgramBlock, settings: TrainSettings, earlier: Sequence
         block.spans["start_from"],
         help=did_you_mean(start, known) or "; ".join(ways),
     )
+
+
+def _check_buckets(block: ProgramBlock, settings: TrainSettings, trained: Elaboration, report: Report) -> None:
+    """What tells the lengths must be a field of integers, and the dim that of other fields."""
+    if settings.buckets is None:
+        return
+    by, dim, types = settings.buckets.by, settings.buckets.dim, {n: f.type for n, f in trained.fields.items()}
+    span = block.spans["buckets"]
+    if by not in types:
+        known = did_you_mean(by, types) or f"it has {', '.join(types)}"
+        report.error("AX0702", f"`buckets.by` is `{by}`, which is not a field of the model", span, help=known)
+    elif types[by].rank != 1 or not types[by].dtype.is_integer:
+        what = f"`buckets.by` is `{by}: {types[by]}`, and a length is an integer for each example"
+        report.error("AX0702", what, span, help="as in `input count: i64[B]`, fed by `lengths`")
+    having = {name: type_ for name, type_ in types.items() if dim in type_.symbols()}
+    dims = dict.fromkeys(symbol for type_ in types.values() for d in type_.shape[1:] if (symbol := d.symbol))
+    if dim not in dims:
+        known = did_you_mean(dim, dims) or (f"dims: {', '.join(dims)}" if dims else None)
+        report.error("AX0702", f"`buckets.dim` is `{dim}`, which is not a dim of a row of a field", span, help=known)
+    for name, type_ in having.items():
+        if any(dim in d.symbols() and d.symbol != dim for d in type_.shape):
+            report.error("AX0702", f"`{name}: {type_}` cannot be cut where {dim} ends", span)
 
 
 def _check_monitor(block: ProgramBlock, settings: TrainSettings, trained: Elaboration, report: Report) -> None:

@@ -1,6 +1,6 @@
 """A text as a source: the tokens into which it is cut, a row each.
 
-What this module does not do: cut (``data.tokenising`` does), number tokens (vocabularies do), or make windows of them.
+What this module does not do: cut (``compiler.tokens`` does), number tokens (vocabularies do), or make windows of them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import TextSource
+from archonnx.compiler.tokens import BYTES, pieces
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import TOKENS, Loaded, Place, loads
-from archonnx.runtime.data.tokenising import cut, held
+from archonnx.runtime.data.tokenising import held
 
 MAX_BYTES = 2**30
 """Larger files are not held: a token takes up to a hundred times the memory of its byte."""
@@ -27,14 +28,14 @@ def load(source: TextSource, place: Place) -> Loaded:
     """``ids``: the tokens; texts, or the numbers of bytes. Each row has its line in the file."""
     path = place.file(source.path)
     content = _content(path, source, place)
-    if source.tokens == "bytes":
+    if source.tokens == BYTES:
         tokens: Array = np.frombuffer(content, np.uint8)
         lines = _lines(tokens == ord("\n"))
     else:
         text = _decoded(content, path, source.encoding, place.span)
-        pieces = cut(text, source.tokens)
-        tokens = held([piece.text for piece in pieces])
-        starts = np.fromiter((piece.start for piece in pieces), np.int64, len(pieces))
+        found = pieces(text, source.tokens)
+        tokens = held([piece.text for piece in found])
+        starts = np.fromiter((piece.start for piece in found), np.int64, len(found))
         lines = _lines(np.array(list(text)) == "\n")[starts] if text else starts
     if not len(tokens):
         fail("AX0603", f"{path.name} has no {source.tokens}", place.span)
