@@ -24,7 +24,7 @@ grammar.yaml
 grammar.spec
 compiler.directions
 compiler.errors compiler.set_metrics compiler.settings
-compiler.sources
+compiler.sources compiler.tokens
 compiler.ir
 compiler.ops compiler.interpret compiler.feeding
 compiler.autodiff compiler.spec

@@ -44,11 +44,9 @@ class Bucketing:
         lengths = np.asarray(fields[how.by], np.int64)
         wrong = np.flatnonzero((lengths < 0) | (lengths > full))
         if len(wrong):
-            fail(
-                "AX0631",
-                f"`{how.by}` of example {wrong[0]} is {lengths[wrong[0]]}, and `{name}` has {full} places for {how.dim}",
-                span,
-            )
+            row = int(wrong[0])
+            places = f"`{name}` has {full} places for {how.dim}"
+            fail("AX0631", f"`{how.by}` of example {row} is {lengths[row]}, and {places}", span)
         self._bounds = np.array([*(bound for bound in how.at if bound < full), full], np.int64)
         self._bucket = np.searchsorted(self._bounds, lengths)
 

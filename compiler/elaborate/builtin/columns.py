@@ -55,7 +55,7 @@ def tokens(
             help='as in `pad="<pad>"`',
         )
         require(pad != "", "AX0306", "what pads has a name", help='as in `pad="<pad>"`')
-    return replace(column, tokens=Tokens(cut, length, pad, truncate))
+    return TextColumn(column.name, column.filled, Tokens(cut, length, pad, truncate))
 
 
 @builtin

@@ -93,7 +93,7 @@ class Columns:
             raise TypeProblem(
                 "AX0306",
                 f'`{name}` is padded with "{of.tokens.pad}", which the vocabulary lacks',
-                help="take the vocabulary of the same tokens, as in `vocabulary(pieces)` after `fit pieces = tokens(...)`",
+                help="take that of the same tokens: `fit pieces = tokens(...)`, then `vocabulary(pieces)`",
             )
         pads = of.tokens.pad if of.tokens is not None else None
         if any(isinstance(key, str) is not texts for key in vocabulary.keys if key != pads):

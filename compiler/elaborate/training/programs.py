@@ -242,8 +242,8 @@ def _check_buckets(block: ProgramBlock, settings: TrainSettings, trained: Elabor
     by, dim, types = settings.buckets.by, settings.buckets.dim, {n: f.type for n, f in trained.fields.items()}
     span = block.spans["buckets"]
     if by not in types:
-        known = did_you_mean(by, types) or f"it has {', '.join(types)}"
-        report.error("AX0702", f"`buckets.by` is `{by}`, which is not a field of the model", span, help=known)
+        fields = did_you_mean(by, types) or f"it has {', '.join(types)}"
+        report.error("AX0702", f"`buckets.by` is `{by}`, which is not a field of the model", span, help=fields)
     elif types[by].rank != 1 or not types[by].dtype.is_integer:
         what = f"`buckets.by` is `{by}: {types[by]}`, and a length is an integer for each example"
         report.error("AX0702", what, span, help="as in `input count: i64[B]`, fed by `lengths`")

@@ -15,10 +15,10 @@ import archonnx
 from archonnx.cli.arrays import as_csv
 from archonnx.compiler.program import DataSource
 from archonnx.compiler.sources import source_arguments
+from archonnx.compiler.tokens import joined, pieces, tokens_of
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.sources import load_file, load_source
-from archonnx.runtime.data.tokenising import cut, joined
 from tests.support.programs import WHOLE
 from tests.support.raw import exported, outputs
 
@@ -70,17 +70,16 @@ def refused(folder: Path, content: str | bytes, **arguments: Any) -> str:
 
 @given(st.text())
 def test_characters_and_bytes_are_the_text_again(text: str) -> None:
-    assert joined([piece.text for piece in cut(text, "characters")], "characters") == text
-    assert joined([*text.encode("utf-8", "replace")], "bytes") == text.encode("utf-8", "replace").decode()
+    assert joined(tokens_of(text, "characters"), "characters") == text
+    assert joined(tokens_of(text, "bytes"), "bytes") == text.encode("utf-8", "replace").decode()
 
 
 @given(st.text(st.sampled_from("ab _9.,!é\n\t ")))
 def test_words_leave_out_white_space_and_nothing_else(text: str) -> None:
-    pieces = cut(text, "words")
-    assert "".join(piece.text for piece in pieces) == "".join(text.split())
-    assert all(text[piece.start :].startswith(piece.text) for piece in pieces)
-    words = [piece.text for piece in pieces]
-    assert [piece.text for piece in cut(joined(words, "words"), "words")] == words
+    words = tokens_of(text, "words")
+    assert "".join(map(str, words)) == "".join(text.split())
+    assert all(text[piece.start :].startswith(piece.text) for piece in pieces(text, "words"))
+    assert tokens_of(joined(words, "words"), "words") == words
 
 
 def test_a_row_is_a_token_with_its_line(tmp_path: Path) -> None:
