@@ -221,6 +221,9 @@ class _Motion:
         """Have a value of the body after the loop: as it is at every step, or stacked."""
         if value in outside or value in stacks:
             return
+        if value in emitted:
+            stacks[value] = emitted[value]
+            return
         node = own.get(value)
         if node is not None and (not node.inputs or _is_view(node)):
             for given in node.inputs:
@@ -240,13 +243,13 @@ class _Motion:
                         again = self._repeated(outside[self.states[n]])
                         stacks[value] = delayed(first, again, self.op.reverse)
                 return
-        if value not in emitted:
-            emitted[value] = made[value] = Value(value.type.with_shape((self.steps, *value.shape)), value.name)
+        emitted[value] = made[value] = Value(value.type.with_shape((self.steps, *value.shape)), value.name)
         stacks[value] = emitted[value]
 
 
 def _is_view(node: Node) -> bool:
-    return Trait.VIEW in node.op.traits or isinstance(node.op, Constant)
+    """Whether a node only moves the numbers of one tensor, or has a constant one."""
+    return isinstance(node.op, Constant) or (Trait.VIEW in node.op.traits and len(node.inputs) <= 1)
 
 
 def _parted(nodes: Iterable[Node], states: Iterable[Value]) -> list[Node]:
@@ -259,7 +262,11 @@ def _parted(nodes: Iterable[Node], states: Iterable[Value]) -> list[Node]:
     for node in nodes:
         builder = Builder(node.origin)
         with builder.active():
-            parted = _parted_product(node, made, varying) or _parted_chain(node, made, varying, readers)
+            parted = (
+                _parted_product(node, made, varying)
+                or _parted_chain(node, made, varying, readers)
+                or _joined_products(node, made, varying, readers)
+            )
         if parted is not None:
             *others, last = builder.nodes
             assert last.outputs == (parted,)
@@ -319,3 +326,21 @@ def _parted_chain(node: Node, made: dict[Value, Node], varying: set[Value], read
                 builder = current_builder()
                 return builder.add(node.op, builder.add(node.op, other, free), bound)
     return None
+
+
+def _joined_products(node: Node, made: dict[Value, Node], varying: set[Value], readers: Counter[Value]) -> Value | None:
+    """``concat([a * x, b * y])`` as ``concat([a, b]) * concat([x, y])``, where ``a`` and ``b`` depend on no state."""
+    if not isinstance(node.op, Concat):
+        return None
+    free: list[Value] = []
+    bound: list[Value] = []
+    for part in node.inputs:
+        source = made.get(part)
+        if source is None or not isinstance(source.op, Mul) or readers[part] > 1:
+            return None
+        a, b = source.inputs if source.inputs[0] not in varying else source.inputs[::-1]
+        if a in varying or b not in varying:
+            return None
+        free.append(a)
+        bound.append(b)
+    return concat(free, node.op.axis) * concat(bound, node.op.axis)
