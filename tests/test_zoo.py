@@ -13,6 +13,7 @@ from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
 from archonnx.grammar.text.parser import parse
 from archonnx.grammar.yaml import parse_yaml, to_yaml
+from benchmarks.catalogue.rows import transformers
 from benchmarks.catalogue.rows.published_networks import COUNTS, SLOW
 from tests.support.dump import dump
 
@@ -42,8 +43,8 @@ def test_form(path: Path):
 
 
 def test_it_trains_and_exports(path: Path, tmp_path: Path):
-    if MAX_TRAINED < COUNTS.get(path.stem, 0) <= SLOW:
-        return  # row 2.2 of the catalogue elaborates it
+    if MAX_TRAINED < COUNTS.get(path.stem, 0) <= SLOW or path.stem in transformers.QUICK:
+        return  # rows 2.2 and 3.6 of the catalogue elaborate it
     spec = archonnx.load(path)
     model = elaborate(spec)
     if model.parameter_count > MAX_TRAINED or not model.programs:

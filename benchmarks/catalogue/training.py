@@ -47,8 +47,11 @@ def train(spec: str, *, seed: int = 0, settings: Mapping[str, Any] | None = None
         settings: replace settings of the programs, by dotted name.
         arguments: those of the model.
     """
-    model = elaborate(archonnx.load(spec, **arguments))
-    return run_programs(model, Path(), changes={"seed": seed, **(settings or {})}, options=SessionOptions("cpu"))
+    loaded = archonnx.load(spec, **arguments)
+    folder = Path(loaded.path).parent if loaded.path else Path()
+    return run_programs(
+        elaborate(loaded), folder, changes={"seed": seed, **(settings or {})}, options=SessionOptions("cpu")
+    )
 
 
 def final(spec: str, part: str, figure: str, **options: Any) -> float:

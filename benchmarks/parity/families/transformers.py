@@ -133,7 +133,7 @@ def _experts(v: Values, top: int) -> tuple[Any, Any]:
     best = np.argsort(-real(p), -1, kind="stable")[:, :top]
     y, chosen = np.zeros_like(x), np.zeros(p.shape)
     for n, experts in enumerate(best):
-        total = p[n, experts].sum()
+        total = p[n, experts].sum() if top > 1 else 1.0
         for i in experts:
             h = relu(x[n] @ v["W"][i] + v["b"][i])
             y[n] += p[n, i] / total * (h @ v["V"][i] + v["c"][i])
