@@ -218,6 +218,13 @@ NOT_COMPARED = {
     "edges_reached": "part of `quantile_buckets` and `width_buckets`, which are compared",
     "check_mask": "refuses masks of other sizes, and gives back those that fit: attention with masks is compared",
     "each_expert": "initial weights of `MixtureOfExperts`: drawn, one matrix after the other",
+    "recurrence": "what all recurrent layers are made of, which are compared",
+    "at_step": "what padding does in recurrent layers, which are compared with unequal lengths",
+    "check_lengths": "refuses lengths of other sizes, and gives back those that fit",
+    "first_state": "what recurrent layers start from: they are compared with and without it",
+    "first_states": "the same for layers with several states",
+    "part_filled": "the initial bias of `LSTM`",
+    "rate_of_each": "the rates of `LeakyIntegrator` and `Reservoir`, which are compared",
     "start_vector": "where power iteration begins, which its result does not depend on",
 }
 """Declarations that no family names, with the reason."""

@@ -11,7 +11,7 @@ from ..analytic import Array
 from ..setting import Setting, family, normal, single
 
 Values = Mapping[str, Any]
-CASES = 14
+CASES = 15
 
 
 def _cholesky(A: Any) -> Any:
@@ -45,6 +45,8 @@ def linear(rng: np.random.Generator, seed: int) -> Setting:
         ("solve($A, $b)", {"A": A, "b": b}, lambda v: np.linalg.solve(v["A"], v["b"]), ("A", "b")),
         ("solve($A, $b)", {"A": A, "b": B}, lambda v: np.linalg.solve(v["A"], v["b"]), ("A", "b")),
         ("solve_columns($A, $b)", {"A": A, "b": B}, lambda v: np.linalg.solve(v["A"], v["b"]), ("A", "b")),
+        ("ridge($A, $b, 0.5)", {"A": A, "b": B},
+         lambda v: np.linalg.solve(v["A"].T @ v["A"] + 0.5 * np.eye(n), v["A"].T @ v["b"]), ("A", "b")),
         ("inverse($A)", {"A": A}, lambda v: np.linalg.inv(v["A"]), ("A",)),
         ("det($A)", {"A": A}, lambda v: np.linalg.det(v["A"]), ("A",)),
         ("slogdet($A).log", {"A": A}, lambda v: np.log(np.linalg.det(v["A"]) * np.sign(
