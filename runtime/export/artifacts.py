@@ -27,6 +27,7 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import Target, TextTable, export
 from archonnx.compiler.passes.manager import Pass, optimise
+from archonnx.compiler.passes.recurrences import prepared, recognised
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import OPSET, STEP, Assumption, ModelProgram, TrainProgram
 from archonnx.compiler.ranges import field_ranges
@@ -207,6 +208,8 @@ def as_onnx(
     """
     asked = options or GraphOptions()
     graph = optimise(artifact.make(), verify=verify, observer=observer)
+    if weights is not None and not artifact.trains and (layered := recognised(graph)) is not graph:
+        graph, weights = prepared(optimise(layered, verify=verify, observer=observer), weights)
     assumed = artifact.assumptions if artifact.kind == "entry" else of_graph(graph, artifact.assumptions)
     taken = field_ranges(graph, graph.inputs)
     fixed = dict(weights or {})

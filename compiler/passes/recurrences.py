@@ -1,0 +1,392 @@
+"""Scans that are ONNX's own LSTM, GRU or RNN, told by what their bodies compute, whatever they are called.
+
+The numbers before an activation are read as a sum: columns of ``x @ W``, of ``h @ U``, of biases, and for an LSTM the
+cell times a peephole. So it does not matter whether gates share one matrix, in which order they stand, or where biases
+are added. What this module does not do: recognise layers with masks or other activations; those stay scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder, current_builder
+from archonnx.compiler.ir.graph import Graph, Node, needed
+from archonnx.compiler.ir.parts import cut
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.loops.recurrent import GATES, Kind, Recurrent
+from archonnx.compiler.loops.scan import Scan
+from archonnx.compiler.ops.elementwise import Add, Mul, Sub, neg
+from archonnx.compiler.ops.functions import Relu, Sigmoid, Tanh
+from archonnx.compiler.ops.linalg import MatMul
+from archonnx.compiler.ops.shape import Broadcast, Constant, full, squeeze, transpose, unsqueeze
+from archonnx.compiler.ops.slicing import Slice, Split, concat, slice_axis
+from archonnx.grammar.record import Record, replace
+
+
+class Part(Record):
+    """Columns of a tensor, from the first up to the last."""
+
+    of: Value
+    first: int
+    last: int
+
+    def columns(self) -> Value:
+        """They, as a tensor."""
+        return slice_axis(self.of, self.of.rank - 1, self.first, self.last)
+
+
+@dataclass
+class Terms:
+    """A sum: columns of slices of stacks, of products with the state (by its factor), biases, and peepholes."""
+
+    stacks: list[Part] = field(default_factory=list)
+    products: list[tuple[Value, Part]] = field(default_factory=list)
+    biases: list[Part] = field(default_factory=list)
+    peepholes: list[tuple[Value, Part]] = field(default_factory=list)
+
+
+class Gate(Record):
+    """The weights of a gate: of the input (a column of ``stack``), of the state, the biases, the peephole."""
+
+    stack: Part
+    state: Part
+    biases: tuple[Part, ...]
+    inner: tuple[Part, ...] = ()
+    """Biases that are added before the reset gate of a GRU acts."""
+    peephole: Part | None = None
+    negative: bool = False
+    """Whether the gate is 1 minus ONNX's."""
+
+
+class Layer(Record):
+    """What a scan was found to be. ``gates`` in ONNX's order; ``order`` are its states in ONNX's order."""
+
+    kind: Kind
+    gates: tuple[Gate, ...]
+    order: tuple[int, ...]
+    reset_after: bool = True
+    activation: Any = "Tanh"
+
+
+def recognised(graph: Graph) -> Graph:
+    """The graph with ONNX's recurrent layers in place of the scans that are such layers."""
+    made = graph.producers()
+    nodes: list[Node] = []
+    replaced: dict[Value, Value] = {}
+    for node in graph.nodes:
+        inputs = tuple(replaced.get(value, value) for value in node.inputs)
+        node = node if inputs == node.inputs else Node(node.op, inputs, node.outputs, node.origin)
+        layer = _Reader(node, node.op).layer() if isinstance(node.op, Scan) else None
+        if layer is not None and isinstance(node.op, Scan):
+            builder = Builder(node.origin)
+            with builder.active():
+                results = _written(node, node.op, layer, made)
+            if results is not None:
+                nodes += builder.nodes
+                replaced.update(zip(node.outputs, results, strict=True))
+                continue
+        nodes.append(node)
+    if not replaced:
+        return graph
+    outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
+    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+
+
+class _Reader:
+    """Reads the body of a scan."""
+
+    def __init__(self, node: Node, op: Scan) -> None:
+        inputs, outputs = list(op.body.inputs.values()), list(op.body.outputs.values())
+        last = op.states + op.scanned
+        self.op = op
+        self.before, self.after = inputs[: op.states], outputs[: op.states]
+        self.emitted = outputs[op.states :]
+        self.stacks = dict(zip(inputs[op.states : last], node.inputs[op.states : last], strict=True))
+        self.captured = dict(zip(inputs[last:], node.inputs[last:], strict=True))
+        self.made = op.body.producers()
+
+    def layer(self) -> Layer | None:
+        """What the scan is, if it is a layer of ONNX."""
+        if len(self.emitted) > 1 or any(value.rank != 2 for value in self.before):
+            return None
+        found = self._lstm() if self.op.states == 2 else (self._gru() or self._rnn()) if self.op.states == 1 else None
+        if found is None or any(value is not self.after[found.order[0]] for value in self.emitted):
+            return None
+        return found
+
+    # The kinds of layers.
+
+    def _rnn(self) -> Layer | None:
+        for op, name in ((Tanh, "Tanh"), (Relu, "Relu")):
+            if (inner := self._input(self.after[0], op)) is not None:
+                gate = self._gate(inner, self.before[0])
+                return None if gate is None else Layer("rnn", (gate,), (0,), activation=name)
+        return None
+
+    def _lstm(self) -> Layer | None:
+        for h, c in ((0, 1), (1, 0)):
+            cell, cell_before, state = self.after[c], self.before[c], self.before[h]
+            for out, squashed in self._pair(self.after[h], Mul):
+                o = self._input(out, Sigmoid)
+                if o is None or self._input(squashed, Tanh) is not cell:
+                    continue
+                for kept, new in self._pair(cell, Add):
+                    f, i, g = self._cell(kept, new, cell_before)
+                    gates = [self._gate(x, state, p) for x, p in ((i, cell_before), (o, cell), (f, cell_before))]
+                    gates.append(self._gate(g, state))
+                    if all(gate is not None for gate in gates):
+                        return Layer("lstm", tuple(gate for gate in gates if gate is not None), (h, c))
+        return None
+
+    def _cell(self, kept: Value, new: Value, before: Value) -> tuple[Value | None, Value | None, Value | None]:
+        """``sigmoid(f) * c`` and ``sigmoid(i) * tanh(g)``: f, i and g."""
+        f = next((self._input(a, Sigmoid) for a, b in self._pair(kept, Mul) if b is before), None)
+        for a, b in self._pair(new, Mul):
+            i, g = self._input(a, Sigmoid), self._input(b, Tanh)
+            if i is not None and g is not None:
+                return f, i, g
+        return f, None, None
+
+    def _gru(self) -> Layer | None:
+        (h,), (after,) = self.before, self.after
+        for old, new in self._pair(after, Add):
+            share = next((a for a, b in self._pair(old, Mul) if b is h), None)
+            if share is None:
+                continue
+            for other, candidate in self._pair(new, Mul):
+                k = self._input(candidate, Tanh)
+                negative = self._one_minus(share) is not None
+                z = self._one_minus(share) if negative else share
+                rest = other if negative else self._one_minus(other)
+                pre = self._input(z, Sigmoid) if z is not None and rest is z else None
+                if k is None or pre is None:
+                    continue
+                update = self._gate(pre, h)
+                if update is not None and (found := self._candidate(k, h)) is not None:
+                    reset, gate, after_product = found
+                    return Layer("gru", (replace(update, negative=negative), reset, gate), (0,), after_product)
+        return None
+
+    def _candidate(self, k: Value, h: Value) -> tuple[Gate, Gate, bool] | None:
+        """The reset gate, the candidate's weights, and whether the gate acts after the product with the state."""
+        for left, right in self._pair(k, Add):
+            own = self._terms(left)
+            if own is None or len(own.stacks) != 1 or own.products or own.peepholes:
+                continue
+            for a, b in self._pair(right, Mul):
+                reset = self._input(a, Sigmoid)
+                gate = None if reset is None else self._gate(reset, h)
+                inner = self._terms(b)
+                if gate is None or inner is None or inner.stacks or len(inner.products) != 1 or inner.peepholes:
+                    continue
+                if inner.products[0][0] is h:
+                    weights = inner.products[0][1]
+                    return gate, Gate(own.stacks[0], weights, tuple(own.biases), tuple(inner.biases)), True
+            inner = self._terms(right)
+            if inner is not None and not inner.stacks and len(inner.products) == 1 and not inner.peepholes:
+                factor, weights = inner.products[0]
+                for a, b in self._pair(factor, Mul):
+                    reset = self._input(a, Sigmoid)
+                    gate = None if reset is None or b is not h else self._gate(reset, h)
+                    if gate is not None:
+                        return gate, Gate(own.stacks[0], weights, (*own.biases, *inner.biases)), False
+        return None
+
+    # Sums.
+
+    def _gate(self, value: Value | None, state: Value, cell: Value | None = None) -> Gate | None:
+        """The weights of a sum of one product with the input, one with the state, and biases."""
+        terms = self._terms(value) if value is not None else None
+        if terms is None or len(terms.stacks) != 1 or len(terms.products) != 1 or len(terms.peepholes) > 1:
+            return None
+        if terms.products[0][0] is not state or any(of is not cell for of, _ in terms.peepholes):
+            return None
+        peephole = terms.peepholes[0][1] if terms.peepholes else None
+        return Gate(terms.stacks[0], terms.products[0][1], tuple(terms.biases), peephole=peephole)
+
+    def _terms(self, value: Value, first: int = 0, last: int | None = None) -> Terms | None:
+        """The columns of a value as a sum; None where it is something else."""
+        width = value.shape[-1].constant if value.rank else None
+        if width is None:
+            return None
+        last = width if last is None else last
+        if value in self.stacks:
+            return Terms(stacks=[Part(self.stacks[value], first, last)])
+        node = self.made.get(value)
+        if node is None:
+            return None
+        match node.op:
+            case Add():
+                parts = [self._terms(x, first, last) for x in node.inputs]
+                return None if None in parts else _joined([part for part in parts if part is not None])
+            case Split(axis=axis) if axis == value.rank - 1:
+                start = sum(v.shape[-1].constant or 0 for v in node.outputs[: node.outputs.index(value)])
+                return self._terms(node.inputs[0], start + first, start + last)
+            case Slice(axes=axes, starts=starts, steps=(1,)) if axes == (value.rank - 1,):
+                begin = starts[0].constant
+                return None if begin is None else self._terms(node.inputs[0], begin + first, begin + last)
+            case MatMul(transpose_a=False, transpose_b=False) if node.inputs[1] in self.captured:
+                return Terms(products=[(node.inputs[0], Part(self.captured[node.inputs[1]], first, last))])
+            case Broadcast() if (bias := self._vector(node)) is not None:
+                return Terms(biases=[Part(bias, first, last)])
+            case Mul():
+                for a, b in (node.inputs, node.inputs[::-1]):
+                    source = self.made.get(a)
+                    if source is not None and isinstance(source.op, Broadcast):
+                        factor = self._vector(source)
+                        return None if factor is None else Terms(peepholes=[(b, Part(factor, first, last))])
+        return None
+
+    def _vector(self, node: Node) -> Value | None:
+        """What a Broadcast repeats, if it is a captured vector."""
+        (x,) = node.inputs
+        return self.captured.get(x) if x.rank == 1 else None
+
+    # What nodes are made of.
+
+    def _input(self, value: Value | None, op: Any) -> Value | None:
+        node = self.made.get(value) if value is not None else None
+        return node.inputs[0] if node is not None and isinstance(node.op, op) else None
+
+    def _pair(self, value: Value, op: Any) -> Sequence[tuple[Value, Value]]:
+        """The operands of a sum or product, both ways."""
+        node = self.made.get(value)
+        if node is None or not isinstance(node.op, op):
+            return ()
+        a, b = node.inputs
+        return (a, b), (b, a)
+
+    def _one_minus(self, value: Value) -> Value | None:
+        """The ``z`` of ``1 - z``."""
+        node = self.made.get(value)
+        if node is None or not isinstance(node.op, Sub):
+            return None
+        one = self.made.get(node.inputs[0])
+        while one is not None and isinstance(one.op, Broadcast):
+            one = self.made.get(one.inputs[0])
+        is_one = (
+            one is not None and isinstance(one.op, Constant) and one.op.array.size == 1 and one.op.array.item() == 1
+        )
+        return node.inputs[1] if is_one else None
+
+
+def _joined(parts: Sequence[Terms]) -> Terms:
+    return Terms(
+        [x for part in parts for x in part.stacks],
+        [x for part in parts for x in part.products],
+        [x for part in parts for x in part.biases],
+        [x for part in parts for x in part.peepholes],
+    )
+
+
+# Writing the layer.
+
+
+def prepared(graph: Graph, weights: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
+    """A graph with recurrent layers whose weights are inputs, as quantisers expect them, and these weights.
+
+    Args:
+        graph: with layers whose weights are made of parameters.
+        weights: the parameters by name.
+    """
+    known = {name: value for name, value in graph.inputs.items() if name in weights}
+    inputs, arrays = dict(graph.inputs), dict(weights)
+    nodes = []
+    for node in graph.nodes:
+        if isinstance(node.op, Recurrent):
+            given = list(node.inputs)
+            for place in (1, 2, 3, *([len(given) - 1] if node.op.peepholes else [])):
+                name = _unused(f"{node.origin.path or node.op.kind}/{'p' if place > 3 else '_wrb'[place]}", inputs)
+                part = cut(name, graph.nodes, graph.inputs, {name: given[place]})
+                if part.nodes and part.inputs.keys() <= known.keys():
+                    arrays[name] = interpret(part, {key: weights[key] for key in part.inputs})[name]
+                    given[place] = inputs[name] = Value(given[place].type, name, node.origin)
+            node = Node(node.op, tuple(given), node.outputs, node.origin)
+        nodes.append(node)
+    kept = needed(nodes, graph.outputs.values())
+    read = {value for node in kept for value in node.inputs} | set(graph.outputs.values())
+    live = {name: value for name, value in inputs.items() if name not in arrays or value in read}
+    return replace(graph, inputs=live, nodes=tuple(kept)), {name: arrays[name] for name in live if name in arrays}
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    number = next(n for n in range(len(taken) + 1) if (f"{name}{n or ''}") not in taken)
+    return f"{name}{number or ''}"
+
+
+def _written(node: Node, op: Scan, layer: Layer, made: Mapping[Value, Node]) -> list[Value] | None:
+    """The results of the scan, as the layer gives them; None where what it reads is no product with an input."""
+    inputs = [_product(gate.stack, made) for gate in layer.gates]
+    x = inputs[0][0] if inputs[0] is not None else None
+    if x is None or any(found is None or found[0] is not x for found in inputs):
+        return None
+    outer = [(found[1], found[2]) for found in inputs if found is not None]
+    w = _rows([weights.columns() for weights, _ in outer], layer)
+    r = _rows([gate.state.columns() for gate in layer.gates], layer)
+    n = r.shape[2]
+    zero = full([n], 0, x.type.dtype)
+    biases = [
+        _signed(_total([part.columns() for part in (*given, *gate.biases)], zero), gate)
+        for (_, given), gate in zip(outer, layer.gates, strict=True)
+    ]
+    biases += [_total([part.columns() for part in gate.inner], zero) for gate in layer.gates]
+    peepholes = layer.kind == "lstm" and any(gate.peephole is not None for gate in layer.gates)
+    first = [node.inputs[j] for j in layer.order]
+    started = not all(_is_zero(value, made) for value in first)
+    given = [x, w, r, unsqueeze(concat(biases, 0), 0)]
+    given += [unsqueeze(value, 0) for value in first] if started else []
+    if peepholes:
+        parts = [zero if gate.peephole is None else gate.peephole.columns() for gate in layer.gates[:3]]
+        given.append(unsqueeze(concat(parts, 0), 0))
+    recurrent = Recurrent(layer.kind, op.reverse, started, peepholes, layer.reset_after, layer.activation)
+    hs, *last = current_builder().add_many(recurrent, *given)
+    states = {j: squeeze(value, 0) for j, value in zip(layer.order, last, strict=True)}
+    emitted = [squeeze(hs, 1)] * (len(node.outputs) - op.states)
+    return [*(states[j] for j in range(op.states)), *emitted]
+
+
+def _product(stack: Part, made: Mapping[Value, Node]) -> tuple[Value, Part, list[Part]] | None:
+    """The input, the columns of the weights, and the biases, of columns of ``x @ W + b``."""
+    node, biases = made.get(stack.of), []
+    while node is not None and isinstance(node.op, Add):
+        sources = [made.get(value) for value in node.inputs]
+        bias = next(
+            (s for s in sources if s is not None and isinstance(s.op, Broadcast) and s.inputs[0].rank == 1), None
+        )
+        if bias is None:
+            return None
+        biases.append(Part(bias.inputs[0], stack.first, stack.last))
+        node = next((s for s in sources if s is not bias), None)
+    if node is None or not isinstance(node.op, MatMul) or node.op.transpose_a or node.op.transpose_b:
+        return None
+    x, weights = node.inputs
+    return (x, Part(weights, stack.first, stack.last), biases) if x.rank == 3 and weights.rank == 2 else None
+
+
+def _rows(columns: Sequence[Value], layer: Layer) -> Value:
+    """The weights of the gates, [m, n] each, as ONNX wants them: [1, gates * n, m]."""
+    assert len(columns) == GATES[layer.kind]
+    signed = [_signed(value, gate) for value, gate in zip(columns, layer.gates, strict=True)]
+    return unsqueeze(transpose(concat(signed, 1), (1, 0)), 0)
+
+
+def _signed(value: Value, gate: Gate) -> Value:
+    return neg(value) if gate.negative else value
+
+
+def _total(values: Sequence[Value], zero: Value) -> Value:
+    total = values[0] if values else zero
+    for value in values[1:]:
+        total = total + value
+    return total
+
+
+def _is_zero(value: Value, made: Mapping[Value, Node]) -> bool:
+    node = made.get(value)
+    while node is not None and isinstance(node.op, Broadcast):
+        node = made.get(node.inputs[0])
+    return node is not None and isinstance(node.op, Constant) and not node.op.array.any()
