@@ -34,11 +34,11 @@ class Row:
 
 def rows() -> list[Row]:
     """Compare every module, and print each as it is done."""
-    from .modules import CASES, compare
+    from . import modules, recurrent_modules
 
     found = []
-    for case in CASES:
-        row = compare(case)
+    for case in (*modules.CASES, *recurrent_modules.CASES):
+        row = modules.compare(case)
         print(f"  {', '.join(row.cells())}", flush=True)
         found.append(row)
     return found

@@ -35,8 +35,10 @@ class Case:
         call: its application to inputs by name.
         make: makes theirs.
         apply: theirs applied to tensors of the same names.
-        inputs: the shapes of a batch at a length; names of dims are symbolic in the spec, in their places.
         copied: our parameters from theirs.
+        inputs: their names.
+        result: which of several results is compared, and as what.
+        prepare: changes theirs before it is copied.
     """
 
     name: str
@@ -46,17 +48,20 @@ class Case:
     apply: Callable[[Any, Tensors], torch.Tensor]
     copied: Callable[[Tensors], Iterator[tuple[str, torch.Tensor]]]
     inputs: tuple[str, ...] = ("x",)
+    result: str = ""
+    prepare: Callable[[nn.Module], None] | None = None
 
     def spec(self) -> str:
         """Ours, with a loss whose gradient reaches everything."""
         types = {"x": f"[B, T, {WIDTH}]", "memory": f"[B, U, {WIDTH}]", "n": "i64[B]"}
+        types |= dict.fromkeys(("h", "c"), f"[B, {WIDTH}]")
         given = "".join(f"    input {name}: {types[name]}\n" for name in self.inputs)
         floats = [name for name in self.inputs if name != "n"]
         slopes = "".join(f"    output slope_{name} = grad(weighed, {name})\n" for name in floats)
         return (
-            f"model Parity():\n{given}    input w: [B, T, {WIDTH}]\n    net = {self.block}\n    y = net({self.call})\n"
-            f"    weighed = sum(y * w)\n    output value = y\n{slopes}    loss objective = weighed\n"
-            "train:\n    minimize objective with sgd()\n"
+            f"model Parity():\n{given}    input w: [B, T, {WIDTH}]\n    net = {self.block}\n"
+            f"    y = net({self.call}){self.result}\n    weighed = sum(y * w)\n    output value = y\n{slopes}"
+            "    loss objective = weighed\ntrain:\n    minimize objective with sgd()\n"
         )
 
 
@@ -174,6 +179,8 @@ def compare(case: Case) -> Row:
     net = case.make().double()
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=WIDTH**-0.5)  # biases and scales as well, so that each of them matters
+    if case.prepare is not None:
+        case.prepare(net)
     theirs = dict(net.named_parameters())
     copied = {f"net.{path}": value for path, value in case.copied(theirs)}
     trainer = _trainer(case, {path: value.detach().numpy() for path, value in copied.items()})
@@ -189,7 +196,7 @@ def compare(case: Case) -> Row:
         found = trainer.gradients(given, loss="objective")
         expected = {f"net.{path}": part for path, part in case.copied({n: _grad(p) for n, p in theirs.items()})}
         pairs = [(found[path], part.numpy()) for path, part in expected.items()]
-        pairs += [(got[f"slope_{name}"], _grad(tensors[name]).numpy()) for name in ("x", "memory") if name in given]
+        pairs += [(got[f"slope_{name}"], _grad(tensors[name]).numpy()) for name in case.inputs if name != "n"]
         assert set(found) == set(expected)
         floor = SMALL * max(float(np.abs(part).max()) for _, part in pairs)
         slope = max(slope, *(_apart(ours, part, floor) for ours, part in pairs))
@@ -217,6 +224,8 @@ def _batch(case: Case, length: int) -> dict[str, np.ndarray[Any, Any]]:
         "x": rng.normal(size=(BATCH, length, WIDTH)).astype(np.float32),
         "memory": rng.normal(size=(BATCH, OTHER, WIDTH)).astype(np.float32),
         "n": rng.integers(1, keys + 1, BATCH),
+        "h": rng.normal(size=(BATCH, WIDTH)).astype(np.float32),
+        "c": rng.normal(size=(BATCH, WIDTH)).astype(np.float32),
     }
     weights = rng.normal(size=(BATCH, length, WIDTH)).astype(np.float32)
     return {**{name: all_of[name] for name in case.inputs}, "w": weights}

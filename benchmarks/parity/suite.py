@@ -225,6 +225,7 @@ NOT_COMPARED = {
     "first_states": "the same for layers with several states",
     "part_filled": "the initial bias of `LSTM`",
     "rate_of_each": "the rates of `LeakyIntegrator` and `Reservoir`, which are compared",
+    "starts": "the same for several layers",
     "start_vector": "where power iteration begins, which its result does not depend on",
 }
 """Declarations that no family names, with the reason."""

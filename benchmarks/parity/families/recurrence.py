@@ -156,7 +156,7 @@ def layer(rng: np.random.Generator, seed: int) -> Setting:
          lambda v: np.concatenate(both(v, v["x"], steps), -1)),
         ("$m($x, lengths=$k).hs", f"Bidirectional(LSTM({n}), GRU({n}), join=sum)",
          lambda v: sum(both(v, v["x"], steps))),
-        ("$m($x, starts=[$s, none]).hs", f"RecurrentStack([RNN({n}), GRU({n})], residual=true)",
+        ("$m($x, start=[$s, none]).hs", f"RecurrentStack([RNN({n}), GRU({n})], residual=true)",
          stacked if m != n else lambda v: (hs := run(rnn(v, "layers.0."), v["x"], [v["s"]], every)[0] + v["x"])
          + run(gru(v, "layers.1."), hs, [none], every)[0]),
         (f"$m($x, $s, $k{way}).hs", f"LeakyIntegrator({n}, [1.0, 0.25], scaled={str(new).lower()})",

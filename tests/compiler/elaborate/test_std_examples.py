@@ -38,7 +38,7 @@ HELPERS = {
     *("count_over", "multiply"),  # reductions
     "on_diagonal",  # tensors
     "reduced",  # losses: what `reduce` says
-    *("check_lengths", "first_states", "rate_of_each"),  # recurrence: parts of its layers
+    *("check_lengths", "first_states", "rate_of_each", "starts"),  # recurrence: parts of its layers
     "recurrence",  # its first argument is a fn that is declared
     "root",  # optimizers
     *("noisy", "dropped"),  # regularisers: what their blocks do in training

@@ -109,7 +109,7 @@ def test_what_a_reservoir_is_made_of_stays() -> None:
 def test_what_each_layer_of_a_stack_gives_starts_it_again() -> None:
     of = layer(
         "RecurrentStack([LSTM(3), GRU(2)])",
-        "a = f(x[:, :4])\nb = f(x[:, 4:], starts=[[a.each[0].h, a.each[0].c], a.each[1].h])\noutput y = f(x).h - b.h",
+        "a = f(x[:, :4])\nb = f(x[:, 4:], start=[[a.each[0].h, a.each[0].c], a.each[1].h])\noutput y = f(x).h - b.h",
         "x: [B, 6, 2]",
     )
     close(output(of, x=X), np.zeros((2, 2)))
@@ -157,7 +157,7 @@ WRONG = {
     ),
     "f = Bidirectional(RNN(2), RNN(3), join=sum)\noutput y = f(x).h": "states of 2 and 3 numbers are not added",
     "f = RecurrentStack([])\noutput y = f(x).h": "a stack has layers",
-    "f = RecurrentStack([RNN(2)], dropout=0.1)\noutput y = f(x, starts=[none, none]).h": (
+    "f = RecurrentStack([RNN(2)], dropout=0.1)\noutput y = f(x, start=[none, none]).h": (
         "1 layers start from as many states, not 2"
     ),
     "f = Reservoir(3, [])\noutput y = f(x).h": "a list of rates has at least one",
