@@ -1,4 +1,7 @@
-"""Scans: freed of what need not be in them, and of what nothing reads; bodies go through the passes themselves."""
+"""Scans: short ones are written out, others freed of what need not be in them, and of what nothing reads.
+
+Bodies go through the passes themselves.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.loops.motion import moved
 from archonnx.compiler.loops.trim import trimmed
+from archonnx.compiler.loops.unroll import unrolled
 from archonnx.grammar.record import replace
 
 
@@ -32,10 +36,10 @@ def inside(run: Callable[[Graph], Graph], graph: Graph) -> Graph:
 
 @dataclass(frozen=True)
 class FreeLoops:
-    """The pass that moves work out of scans."""
+    """The pass that writes short scans out, and moves work out of the others."""
 
     name: str = "free-loops"
 
     def run(self, graph: Graph) -> Graph:
         """The graph with smaller loops."""
-        return trimmed(moved(trimmed(graph))) if has_loops(graph) else graph
+        return trimmed(moved(trimmed(unrolled(graph)))) if has_loops(graph) else graph

@@ -294,3 +294,19 @@ def test_a_mistake_inside_is_said_without_others() -> None:
 def test_a_symbolic_length_is_checked_when_it_runs() -> None:
     of = program(model("scan v in x along 1, h = zeros([B]):\n    h = h + v\noutput o = h", "x: [B, T]"))
     assert [assumption.message for assumption in of.assumptions] == ["a scan has at least one step: T is 0"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_short_scans_are_written_out(name: str) -> None:
+    """Of three steps nothing of a loop is left, and the gradients are those of the loop."""
+    body, inputs = CASES[name]
+    of = program(model(body + "\noutput o = sum(x)", inputs), float_type=DType.f64)
+    sizes = {"B": 2, "T": 3, "N": 3}
+    plain = bind(gradient_graph(of, "objective"), sizes)
+    small = optimise(plain, verify=True)
+    assert not any(node.op.bodies() for node in small.nodes)
+    given = values(of, plain, sizes)
+    expected = interpret(plain, given)
+    for found in (interpret(small, given), run_onnx(export(small), given)):
+        for path, gradient in expected.items():
+            np.testing.assert_allclose(found[path], gradient, rtol=1e-9, atol=1e-10)
