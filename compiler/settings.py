@@ -198,6 +198,8 @@ class TrainSettings(Settings):
     """Scale the gradients of a step down to this norm."""
     clip_value: Annotated[Positive | None, COMPILED] = None
     """Hold each element of the gradients between this and its opposite."""
+    recompute: Annotated[bool, COMPILED] = False
+    """Compute the steps of scans again for their gradients, in place of keeping what they computed."""
     start_from: Annotated[str | tuple[Transfer, ...] | None, COMPILED] = None
     """The earlier program whose parameters this one starts with, or weights of other runs; fresh ones otherwise."""
 

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from archonnx.compiler.interpret import interpret
-from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Emitter, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.grammar.record import replace
 
 from .gradient import pull_back_scan
 from .scanning import Scanning
@@ -72,6 +73,15 @@ class Scan(Scanning):
             scan_output_directions=[1] * emitted if self.reverse and emitted else None,
         )
         return made if len(made) > 1 else made[0]
+
+
+def recomputed(node: Node) -> Node:
+    """A node whose gradient computes the steps of scans again, those inside its bodies too; another one as it is."""
+    if not node.op.bodies():
+        return node
+    op = node.op.with_bodies([replace(body, nodes=tuple(map(recomputed, body.nodes))) for body in node.op.bodies()])
+    op = replace(op, recompute=True) if isinstance(op, Scan) else op
+    return Node(op, node.inputs, node.outputs, node.origin)
 
 
 def keep_apart(

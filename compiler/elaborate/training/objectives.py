@@ -70,7 +70,7 @@ def build_steps(
                 for m, name in zip(statement, names, strict=True)
             ]
             also = others if not any(step.minimized for step in steps) else ()
-            steps.append(build_step(forward, objectives, also=also, clip=clip))
+            steps.append(build_step(forward, objectives, also=also, clip=clip, recompute=settings.recompute))
             report.finish()
         return tuple(steps)
     raise SpecError(report)

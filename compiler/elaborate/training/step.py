@@ -28,6 +28,7 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.loops.scan import recomputed
 from archonnx.compiler.ops.elementwise import cast, maximum, minimum
 from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
@@ -148,6 +149,7 @@ def build_step(
     *,
     also: Sequence[str] = (),
     clip: Clip | None = None,
+    recompute: bool = False,
 ) -> TrainStep:
     """The step of one ``minimize``, or of several that share a forward pass.
 
@@ -156,8 +158,12 @@ def build_step(
         objectives: what is minimised; no parameter may change twice.
         also: losses that are reported along with it.
         clip: bounds the gradients of each objective.
+        recompute: whether the gradients of scans compute their steps again.
     """
     step = _Step(objectives[0].name, working_copy(trained))
+    if recompute:
+        nodes = step.work.build.builder.nodes
+        nodes[:] = map(recomputed, nodes)
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
             _minimize(step, objective, clip or Clip())

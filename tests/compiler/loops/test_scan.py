@@ -20,10 +20,11 @@ from archonnx.compiler.ir.parse import parse_graph
 from archonnx.compiler.ir.text import print_graph
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.verify import verify
+from archonnx.compiler.loops.scan import Scan
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import ModelProgram
-from tests.support.elaborated import SEED, codes, findings, initial, model, output, program
+from tests.support.elaborated import SEED, codes, findings, initial, model, output, program, train_step
 from tests.support.onnx_run import run_onnx
 
 SIZES = {"B": 2, "T": 4, "N": 3}
@@ -310,3 +311,19 @@ def test_short_scans_are_written_out(name: str) -> None:
     for found in (interpret(small, given), run_onnx(export(small), given)):
         for path, gradient in expected.items():
             np.testing.assert_allclose(found[path], gradient, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recomputed_steps_have_the_same_gradients_and_keep_states_alone(name: str) -> None:
+    body, inputs = CASES[name]
+    text = model(body + "\noutput o = sum(x)", inputs, after="train:\n    minimize objective with sgd(lr=1.0)\n")
+    steps = [train_step(program(text + setting, float_type=DType.f64)) for setting in ("", "    recompute = true\n")]
+    of, sizes = program(text, float_type=DType.f64), {"B": 2, "T": 6, "N": 3}
+    graphs = [optimise(bind(step.graph, sizes), verify=True) for step in steps]
+    given = {**values(of, graphs[0], sizes), **{k: np.int64(0) for k in graphs[0].inputs if k.endswith("/t")}}
+    kept, again = (interpret(graph, given) for graph in graphs)
+    for key, value in kept.items():
+        np.testing.assert_allclose(again[key], value, rtol=1e-9, atol=1e-10)
+    if name == "lstm":
+        emitted = [len(node.outputs) - node.op.states for node in graphs[1].nodes if isinstance(node.op, Scan)]
+        assert emitted[0] == 2
