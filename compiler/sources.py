@@ -66,6 +66,32 @@ class SklearnSource(Arguments):
         return name
 
 
+SERIES = (
+    "anes96", "cancer", "ccard", "china_smoking", "co2", "committee", "copper", "cpunish", "danish_data", "elec_equip",
+    "elnino", "engel", "fair", "fertility", "grunfeld", "heart", "interest_inflation", "longley", "macrodata",
+    "modechoice", "nile", "randhie", "scotland", "spector", "stackloss", "star98", "statecrime", "strikes", "sunspots",
+)  # fmt: skip
+"""Data sets that statsmodels carries with it."""
+
+
+@source("statsmodels")
+class StatsmodelsSource(Arguments):
+    """``statsmodels("sunspots")``: the columns of a data set that comes with statsmodels.
+
+    ``target`` is what statsmodels explains by the others, where it says so; dates of a series are ``date``.
+    """
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _bundled(cls, name: str) -> str:
+        if name not in SERIES:
+            close = did_you_mean(name, SERIES)
+            raise ValueError(f"statsmodels does not bundle it; {close or 'it has ' + ', '.join(SERIES)}")
+        return name
+
+
 @source("npz")
 class NpzSource(Arguments):
     """``npz("moons.npz")``: every array of the file is a field."""
