@@ -248,7 +248,7 @@ class _Inputs:
         if encoding.tokens is not None:
             fail(
                 "AX0513",
-                f"`{encoding.column}` is cut into {encoding.tokens.cut}, and no operator of ONNX does that",
+                f"`{encoding.column}` is cut into {encoding.tokens.unit}, and no operator of ONNX does that",
                 None,
                 help="leave `--raw` out: then what is exported takes the fields of the model",
             )

@@ -16,6 +16,7 @@ from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
 
 from .settings import Count, PositiveCount, Settings, validated
+from .tokens import CUTS, FILE
 
 GENERATE = "generate"
 """The source that is a fn of the spec, whose arguments it takes."""
@@ -204,10 +205,6 @@ class ImagesSource(Arguments):
         return self
 
 
-Cut = Literal["characters", "bytes", "words"]
-"""What a text is cut into."""
-
-
 @source("text")
 class TextSource(Arguments):
     """``text("book.txt")``: a text, cut into tokens, a row each: ``ids``.
@@ -217,15 +214,24 @@ class TextSource(Arguments):
 
     path: str
     """The file, from the folder of the spec."""
-    tokens: Cut = "characters"
+    tokens: str = "characters"
     """What rows are: ``characters``, ``bytes``, or ``words``, which are runs of letters, digits and underscores, and
-    each other character that is not white space by itself."""
+    each other character that is not white space by itself; or a tokenizer of Hugging Face, ``"tokenizer.json"``."""
     encoding: str = "utf-8"
     """How the file's characters are written; bytes are taken as they are."""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """The SHA-256 of the file, which another file does not have."""
 
     _known = field_validator("encoding")(_known_encoding)
+
+    @field_validator("tokens")
+    @classmethod
+    def _cuts(cls, tokens: str) -> str:
+        if tokens not in CUTS and not tokens.endswith(FILE):
+            close = did_you_mean(tokens, CUTS)
+            known = f'{", ".join(CUTS)}, or a tokenizer, as in `tokens="tokenizer.json"`'
+            raise ValueError(close or f"known are {known}")
+        return tokens
 
 
 class Inner(Arguments):

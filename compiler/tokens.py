@@ -1,7 +1,7 @@
-"""How texts are cut into tokens, and joined again: characters, words, bytes.
+"""How texts are cut into tokens, and joined again: characters, words, bytes, or what a file of a tokenizer says.
 
 Cutting is a rule; nothing is learned for it. Which tokens there are, and their numbers, is a vocabulary, which is
-learned. What this module does not do: number tokens, or see data.
+learned, or that of the file. What this module does not do: number tokens, see data, or read such a file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ BETWEEN = {"characters": "", "words": " "}
 """What stands between tokens where they are a text again."""
 CUTS = (*BETWEEN, BYTES)
 """What a text may be cut into."""
+FILE = ".json"
+"""How the name of a file ends that says how texts are cut."""
 Token = str | int
 """A text, or the number of a byte."""
 
@@ -28,7 +30,7 @@ class Tokens(Record):
     """A column of texts as rows of as many tokens each.
 
     Attributes:
-        cut: what they are: one of ``CUTS``.
+        cut: what they are: one of ``CUTS``, or the path of a tokenizer.
         length: how many a row has.
         pad: what stands for a token after the end of a text; a text of fewer tokens is refused where it is None.
         truncate: whether what a text has beyond ``length`` is left out; a longer one is refused otherwise.
@@ -44,6 +46,16 @@ class Tokens(Record):
         pad = "" if self.pad is None else f", pad={json.dumps(self.pad, ensure_ascii=False)}"
         rest = f"length={self.length}{pad}" + (", truncate=true" if self.truncate else "")
         return f'tokens({column}, "{self.cut}", {rest})'
+
+    @property
+    def from_file(self) -> bool:
+        """Whether a file says how texts are cut."""
+        return self.cut.endswith(FILE)
+
+    @property
+    def unit(self) -> str:
+        """What messages call them."""
+        return "tokens" if self.from_file else self.cut
 
     def keys(self, found: set[Token]) -> tuple[Token, ...]:
         """A vocabulary of tokens: what pads is number 0, and then they are in order. Of bytes it is always the same."""

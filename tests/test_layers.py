@@ -23,8 +23,8 @@ grammar.format
 grammar.yaml
 grammar.spec
 compiler.directions
-compiler.errors compiler.set_metrics compiler.settings
-compiler.sources compiler.tokens
+compiler.errors compiler.set_metrics compiler.settings compiler.tokens
+compiler.sources
 compiler.ir
 compiler.ops compiler.interpret compiler.feeding
 compiler.autodiff compiler.spec

@@ -87,10 +87,14 @@ class Learner:
 
     def _learned(self, texts: Texts) -> Keys:
         column, filled, tokens = texts.column, texts.filled, texts.tokens
+        if tokens is not None and tokens.from_file:
+            return self._loaded.tokenizers.vocabulary(tokens.cut, None)
         if tokens is not None:
             rows = rows_of_tokens(self._loaded, column, filled, tokens, self._train)
             return tokens.keys({*rows.ravel().tolist()})
         kin = self._loaded.kin if column in self._loaded.kin else (column,)
+        if column in self._loaded.kin and self._loaded.alphabet is not None:
+            return self._loaded.alphabet
         values = np.concatenate([self._loaded.fields[name][self._train].ravel() for name in kin])
         if values.dtype.kind != "O":
             return tuple(np.unique(values).tolist())

@@ -21,6 +21,7 @@ from archonnx.grammar.source import Span
 
 from . import loaders
 from .overlaps import Spans
+from .subwords import TokenizerFiles
 
 Fields = dict[str, Array]
 """Arrays by name, all with as many examples."""
@@ -53,6 +54,8 @@ class Loaded:
         notes: what was left out, in a sentence each.
         files: what was read.
         tokens: what a text was cut into, if the field ``TOKENS`` holds tokens of one (``characters``).
+        alphabet: all tokens of a text by their numbers, where a file says which there are.
+        tokenizers: the files that say how texts are cut.
         kin: columns that one vocabulary numbers, which is of all of them.
         spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
             numbered so that rows of one stretch follow each other.
@@ -73,6 +76,8 @@ class Loaded:
     spans: Spans | None = None
     tokens: str | None = None
     kin: tuple[str, ...] = ()
+    alphabet: tuple[str, ...] | None = None
+    tokenizers: TokenizerFiles = field(default_factory=TokenizerFiles, repr=False)
 
     @cached_property
     def checksum(self) -> str:
@@ -103,6 +108,7 @@ class Place:
         path: what is read instead of what the spec names: the user's own, which may lie anywhere.
         kinds: what columns were in an earlier reading, and must be now.
         targets: whether what is to be foretold must be there.
+        tokenizers: the files that say how texts are cut.
         inner: loads a source that this one takes, by its kind and its arguments.
     """
 
@@ -111,6 +117,7 @@ class Place:
     path: Path | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     targets: bool = True
+    tokenizers: TokenizerFiles = field(default_factory=TokenizerFiles)
     inner: Callable[[str, Mapping[str, Any]], Loaded] | None = None
 
     @property

@@ -46,6 +46,8 @@ class Memory:
         settled: what was found out in reading it.
         together: whether its rows are one example, as where a field is fed whole: then nothing is learned of them.
         fitted: what was learned of the train part.
+        tokens: what a text was cut into, if its tokens are the rows.
+        tokenizers: the files that say how texts are cut, by their paths.
         dtypes: of columns of numbers, as they were in the data; none in a run of before they were kept.
     """
 
@@ -64,6 +66,8 @@ class Memory:
     together: bool = False
     fitted: Fitted = field(default_factory=Fitted)
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    tokens: str | None = None
+    tokenizers: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
@@ -86,6 +90,8 @@ class Memory:
             together,
             Fitted(fitted.keys) if together else fitted,
             {name: str(dtype) for name in kinds if (dtype := _held(loaded.fields[name])) is not None},
+            loaded.tokens,
+            dict(loaded.tokenizers.used),
         )
 
     def sample(self, float_type: DType) -> Sample:
@@ -115,6 +121,8 @@ class Memory:
             "replaced": self.replaced,
             "settled": dict(self.settled),
             "together": self.together,
+            **({"tokens": self.tokens} if self.tokens is not None else {}),
+            **({"tokenizers": dict(self.tokenizers)} if self.tokenizers else {}),
             "statistics": list(self.fitted.statistics),
             "vocabularies": [
                 {"column": column, "filled": filled, "values": list(keys)}
@@ -157,6 +165,8 @@ class Memory:
                 record["together"],
                 Fitted(keys, statistics),
                 record.get("dtypes", {}),
+                record.get("tokens"),
+                record.get("tokenizers", {}),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)

@@ -23,6 +23,7 @@ from archonnx.grammar.diagnostics import fail
 from .arrays import from_arrays, from_frame
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
+from .subwords import TokenizerFiles
 from .tables import table
 from .tokenising import of_texts
 
@@ -41,6 +42,7 @@ def load_source(
     kinds: Mapping[str, str] | None = None,
     settled: Mapping[str, Any] | None = None,
     targets: bool = True,
+    tokenizers: Mapping[str, str] | None = None,
 ) -> Loaded:
     """What a data source holds: all fields with as many examples, and ``index``, the example's number.
 
@@ -54,24 +56,29 @@ def load_source(
             there is not among the fields.
         settled: what an earlier reading found out (``Loaded.settled``).
         targets: whether what is to be foretold must be there; if not, windows of a series reach to its end.
+        tokenizers: files that a run has kept, by their paths.
     """
     arguments = dict(source.arguments)
     for name, value in (settled or {}).items():
         if name in arguments and arguments[name] is None:
             arguments[name] = value
     path = Path(given) if isinstance(given, str | Path) else None
-    place = Place(base, source.span if given is None else None, path, kinds or {}, targets)
+    files = TokenizerFiles(base, tokenizers)
+    place = Place(base, source.span if given is None else None, path, kinds or {}, targets, files)
     rows = partial(_in_memory, given) if given is not None and path is None else None
     if rows is None and path is None and source.graph is not None:
         rows = partial(_drawn, source.graph, seed)
-    return _load(source.kind, arguments, place, rows)
+    return replace(_load(source.kind, arguments, place, rows), tokenizers=files)
 
 
-def load_given(given: Any, base: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
+def load_given(
+    given: Any, base: Path, kinds: Mapping[str, str] | None = None, tokenizers: Mapping[str, str] | None = None
+) -> Loaded:
     """What is given where no spec names a source: a path, a frame, arrays by name, or what is loaded already."""
+    files = TokenizerFiles(base, tokenizers)
     if isinstance(given, str | Path):
-        return load_file(Path(given), kinds)
-    return numbered(_in_memory(given, {}, Place(base, None, None, kinds or {})))
+        return replace(load_file(Path(given), kinds), tokenizers=files)
+    return replace(numbered(_in_memory(given, {}, Place(base, None, None, kinds or {}))), tokenizers=files)
 
 
 def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
@@ -110,7 +117,7 @@ def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost
         place = replace(place, path=None, inner=inner)
     elif rows is not None:
         loaded = rows(arguments, place)
-        return numbered(of_texts(loaded, arguments["tokens"]) if kind == TEXT else loaded, place.span)
+        return numbered(of_texts(loaded, arguments["tokens"], place) if kind == TEXT else loaded, place.span)
     elif place.path is not None:
         kind = _format(kind, place.path)
         known = SOURCES[kind].model_fields

@@ -84,7 +84,7 @@ class Values:
     def fail_length(self, column: str, how: Tokens, rows: npt.NDArray[np.int64], size: int) -> NoReturn:
         """SpecError for rows whose text does not have as many tokens as a row; the first of them has ``size``."""
         short = size < how.length
-        some = f"{'fewer' if short else 'more'} {how.cut} than the {how.length} of a row"
+        some = f"{'fewer' if short else 'more'} {how.unit} than the {how.length} of a row"
         fail(
             "AX0631",
             f"{self.place(rows)}: `{column}` has {some}: {size}{' in the first' if len(rows) > 1 else ''}",

@@ -21,6 +21,7 @@ from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.sources import load_given, load_source
+from archonnx.runtime.data.subwords import TokenizerFiles
 from archonnx.runtime.data.tables import stacked
 from archonnx.runtime.training.preparing import spans_of
 
@@ -91,8 +92,9 @@ class InputReader:
     def _load(self, given: Any, kinds: Mapping[str, str], targets: bool) -> Loaded:
         source, memory = self._program.source, self._memory
         if source is None:
-            return load_given(given, self._base, kinds)
-        return load_source(source, self._base, given=given, kinds=kinds, settled=memory.settled, targets=targets)
+            return load_given(given, self._base, kinds, memory.tokenizers)
+        how: dict[str, Any] = {"kinds": kinds, "settled": memory.settled, "tokenizers": memory.tokenizers}
+        return load_source(source, self._base, given=given, targets=targets, **how)
 
     def _by_columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A matrix as the columns that it is made of, by position."""
@@ -113,6 +115,7 @@ class InputReader:
         model, program, memory = self._model, self._program, self._memory
         fields = {name: model.fields[name] for name in wanted}
         loaded, used, notes = self._with_matrices(loaded)
+        loaded = replace(loaded, tokenizers=TokenizerFiles(self._base, memory.tokenizers))
         if memory.together:
             sample = sample_of(loaded, model.float_type, counted=True)
             feeding = elaborated_feeding(model, program, sample, memory.fitted.learn)

@@ -50,6 +50,7 @@ from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_colu
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
 from .resume import DEFAULT_DTYPE
 from .rows import ROWS_FILE, load_rows
+from .texts import TextNumbers, numbered
 
 FORMAT = 2
 """Of ``run.json``."""
@@ -209,10 +210,18 @@ class Run:
     def call(self, entry: str, /, *, seed: int = 0, **inputs: Any) -> dict[str, Array]:
         """What an entry of the model gives, by name. ``seed`` is for entries that draw.
 
+        A text stands for the numbers of its tokens, as the training numbered them, where an entry takes integers.
+
         Examples:
             >>> run.call("sample", n=100, seed=1)["image"]   # doctest: +SKIP
         """
-        return self.entry(entry).call(inputs, seed=seed)
+        opened = self.entry(entry)
+        return opened.call(numbered(inputs, opened.fields, self.texts), seed=seed)
+
+    @cached_property
+    def texts(self) -> TextNumbers | None:
+        """How texts are numbered; None of a run that does not number tokens of texts, or does so in several ways."""
+        return None if self.memory is None else TextNumbers.of(self.memory, self._reader.feeding.encodings)
 
     def entry(self, name: str) -> ExportedModel:
         """An entry of the model, open."""
@@ -393,7 +402,11 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """The run without what it has opened, which is opened again when it is used."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("_model", "_elaborated", "_reader")}
+        kept = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("_model", "_elaborated", "_reader", "texts")
+        }
         return kept | {"path": self.path.absolute(), "_opened": {}}
 
     def __repr__(self) -> str:

@@ -93,10 +93,10 @@ def load_data(
     """
     choice = choice or DataChoice()
     sources = choice.sources
-    kinds, settled = (known.kinds, known.settled) if known is not None else (None, None)
+    kinds, settled, kept = (known.kinds, known.settled, known.tokenizers) if known is not None else (None, None, None)
     given = sources.get(program.data)
     if program.source is None and given is not None:
-        return load_given(given, base, kinds)
+        return load_given(given, base, kinds, kept)
     if program.source is None:
         fail(
             "AX0615",
@@ -105,11 +105,12 @@ def load_data(
             help='add a source, as in `data = sklearn("digits")`',
         )
     source = program.source
+    how: dict[str, Any] = {"kinds": kinds, "settled": settled, "tokenizers": kept}
     if source.graph is not None:  # it draws, and is another one for another model
-        return load_source(source, base, settings.seed, given=given, kinds=kinds, settled=settled)
-    key = repr((source.name, source.kind, source.arguments, base, choice.replaced(program.data), kinds, settled))
+        return load_source(source, base, settings.seed, given=given, **how)
+    key = repr((source.name, source.kind, source.arguments, base, choice.replaced(program.data), how))
     if key not in choice.read:
-        choice.read[key] = load_source(source, base, settings.seed, given=given, kinds=kinds, settled=settled)
+        choice.read[key] = load_source(source, base, settings.seed, given=given, **how)
     return choice.read[key]
 
 

@@ -45,12 +45,15 @@ def call(
         archonnx call runs/vae-1
         archonnx call runs/vae-1 sample --set n=100 --seed 1 --out images.npz
         archonnx call runs/vae-1 encode --input image=images.npy --out codes.npz
+        archonnx call runs/gpt-1 generate --set prompt="The statement" --set new=80
 
+    A text stands for the numbers of its tokens, and then integers of the result are shown as texts.
     `archonnx export RUN --graph ENTRY` writes it as ONNX.
     """
     arguments = key_values(set_, "--set")
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
+    from archonnx.runtime.folders.texts import texts_among, with_texts
 
     from ..arrays import read_arrays, write_arrays
 
@@ -62,7 +65,12 @@ def call(
     given: dict[str, Any] = {}
     for text in inputs or ():
         given |= read_arrays(text, {name: type_ for name, type_ in types.items() if name not in arguments})
-    write_arrays(opened.call(entry, seed=seed, **given, **arguments), out)
+    made = opened.call(entry, seed=seed, **given, **arguments)
+    if opened.texts is not None and texts_among({**given, **arguments}, types):
+        made, shown = with_texts(made, opened.texts)
+        typer.echo("\n".join(shown))
+    if made:
+        write_arrays(made, out)
 
 
 def _listed(run: Run) -> str:

@@ -12,7 +12,7 @@ from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import compare, elementwise
 from archonnx.compiler.ops.shape import broadcast
-from archonnx.compiler.tokens import BYTES, CUTS, Tokens, tokens_of
+from archonnx.compiler.tokens import BYTES, CUTS, FILE, Tokens, tokens_of
 from archonnx.grammar.record import replace
 
 from .calling import Column, builtin, require
@@ -37,19 +37,21 @@ def index(frame: Frame, column: Column, vocabulary: Vocabulary) -> Value:
 def tokens(
     frame: Frame, column: Column, cut: str, *, length: int, pad: str | None = None, truncate: bool = False
 ) -> TextColumn:
-    """The texts of a column as rows of tokens, which a vocabulary numbers: "characters", "words" or "bytes".
+    """The texts of a column as rows of tokens, which a vocabulary numbers: "characters", "words", "bytes", or a file.
 
-    A row has ``length`` of them. ``pad`` is what stands after the end of a shorter text, with the number 0 (256 among
-    bytes), and ``truncate`` leaves out what a longer text has beyond; without them such texts are refused.
+    The file is one of Hugging Face's ``tokenizers``, "tokenizer.json", and the vocabulary is that of the file. A row
+    has ``length`` of them. ``pad`` is what stands after the end of a shorter text, with the number 0 (256 among bytes,
+    its own in a file), and ``truncate`` leaves out what a longer text has beyond; without them such texts are refused.
     """
     columns = _columns(frame, "tokens")
     texts = isinstance(column, TextColumn) and column.tokens is None and not columns.sample.texts.get(column.name)
     require(texts, "AX0306", f"a column of texts is cut into tokens, not {describe(column)}")
-    require(cut in CUTS, "AX0306", f'texts are cut into {", ".join(CUTS[:-1])} or {CUTS[-1]}, not "{cut}"')
+    known = f"{', '.join(CUTS)}, or what a tokenizer.json says"
+    require(cut in CUTS or cut.endswith(FILE), "AX0306", f'texts are cut into {known}, not "{cut}"')
     require(length > 0, "AX0306", f"a row has at least one token, not {length}")
     if pad is not None:
         require(
-            cut == BYTES or tokens_of(pad, cut) != [pad],
+            cut not in CUTS or cut == BYTES or tokens_of(pad, cut) != [pad],
             "AX0306",
             f'what pads must not be a token itself, and "{pad}" is among {cut}',
             help='as in `pad="<pad>"`',

@@ -90,10 +90,11 @@ class Columns:
         of = self._texts(column)
         name, texts = of.column, isinstance(column, TextColumn) and (of.tokens is None or of.tokens.cut != BYTES)
         if of.tokens is not None and of.tokens.pad is not None and of.tokens.pad not in vocabulary.keys:
+            same = "take that of the same tokens: `fit pieces = tokens(...)`, then `vocabulary(pieces)`"
             raise TypeProblem(
                 "AX0306",
                 f'`{name}` is padded with "{of.tokens.pad}", which the vocabulary lacks',
-                help="take that of the same tokens: `fit pieces = tokens(...)`, then `vocabulary(pieces)`",
+                help=f"pad with a token of {of.tokens.cut}" if of.tokens.from_file else same,
             )
         pads = of.tokens.pad if of.tokens is not None else None
         if any(isinstance(key, str) is not texts for key in vocabulary.keys if key != pads):

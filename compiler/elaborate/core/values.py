@@ -351,7 +351,7 @@ def describe(value: Any) -> str:
         case Dim():
             return f"the dim {value}"
         case TextColumn():
-            what = "the column of texts" if value.tokens is None else f"{value.tokens.cut} of the column of texts"
+            what = "the column of texts" if value.tokens is None else f"{value.tokens.unit} of the column of texts"
             return f"{what} `{value.name}`"
         case Vocabulary():
             return f"a vocabulary of {value.size}"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import TextSource
-from archonnx.compiler.tokens import BYTES, pieces
+from archonnx.compiler.tokens import BYTES, CUTS, pieces
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import TOKENS, Loaded, Place, loads
@@ -31,6 +31,8 @@ def load(source: TextSource, place: Place) -> Loaded:
     if source.tokens == BYTES:
         tokens: Array = np.frombuffer(content, np.uint8)
         lines = _lines(tokens == ord("\n"))
+    elif source.tokens not in CUTS:
+        return _by_file(_decoded(content, path, source.encoding, place.span), path, source.tokens, place)
     else:
         text = _decoded(content, path, source.encoding, place.span)
         found = pieces(text, source.tokens)
@@ -40,6 +42,15 @@ def load(source: TextSource, place: Place) -> Loaded:
     if not len(tokens):
         fail("AX0603", f"{path.name} has no {source.tokens}", place.span)
     return Loaded({TOKENS: tokens}, path.name, lines, files=(path,), tokens=source.tokens)
+
+
+def _by_file(text: str, path: Path, file: str, place: Place) -> Loaded:
+    """The same where a tokenizer says how the text is cut; lines are not known."""
+    (tokens,) = place.tokenizers.tokens([text], file, place.span, special=False)
+    if not tokens:
+        fail("AX0603", f"{path.name} has no tokens", place.span)
+    alphabet = place.tokenizers.vocabulary(file, place.span)
+    return Loaded({TOKENS: held(tokens)}, path.name, files=(path,), tokens=file, alphabet=alphabet)
 
 
 def _content(path: Path, source: TextSource, place: Place) -> bytes:

@@ -63,7 +63,7 @@ def windows(series: Loaded, how: WindowsSource, span: Span | None = None, *, tar
     if not any(map(len, taken)):
         longest = max(map(len, stretches))
         needed = f"{held} + {reach - held}" if reach > held else f"{held}"
-        unit = series.tokens or "rows"
+        unit = "rows" if series.tokens is None else series.tokens if series.alphabet is None else "tokens"
         fail("AX0604", f"{series.where}: a window takes {needed} {unit}, and there are {longest} in a row", span)
     short = [rows for rows, windows_of in zip(stretches, taken, strict=True) if not len(windows_of)]
     loaded = _fields(cut, np.concatenate(taken), np.concatenate(after), short)
@@ -122,6 +122,7 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
         notes=(*series.notes, *([note] if short else [])),
         files=series.files,
         tokens=series.tokens,
+        alphabet=series.alphabet,
         kin=tuple({TOKENS, _next(series, TOKENS)} & {*fields, *made}) if series.tokens is not None else (),
     )
 

@@ -129,7 +129,7 @@ def test_a_raw_export_says_what_it_cannot_do(run: archonnx.Run) -> None:
         ((", unknown=true", ""), 'AX0631 reviews.csv:9: `review` has "so", which the train part does not have'),
         (('"<pad>"', '"film"'), 'AX0306 what pads must not be a token itself, and "film" is among words'),
         (('"<pad>"', '""'), "AX0306 what pads has a name"),
-        (('"words"', '"word"'), 'AX0306 texts are cut into characters, words or bytes, not "word"'),
+        (('"words"', '"word"'), 'AX0306 texts are cut into characters, words, bytes, or what a tokenizer.json says, not "word"'),
         (("length=6", "length=0"), "AX0306 a row has at least one token, not 0"),
         (("tokens(data.review", "tokens(data.index"), "AX0306 a column of texts is cut into tokens"),
         (("lengths(cut)", "lengths(data.review)"), "AX0306 tokens are counted, as in `lengths(tokens(data.text, ...))`"),
