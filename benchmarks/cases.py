@@ -27,6 +27,8 @@ class Case:
         optimizer: the optimizer of the spec, with its defaults for all but the learning rate.
         lr: its learning rate.
         plain: arguments that take all draws out of the model, so that losses can be compared.
+        vocabulary: an example holds tokens below this number, and each place has the next one as its label; 0 of
+            images, which have one label.
     """
 
     name: str
@@ -37,10 +39,14 @@ class Case:
     optimizer: Literal["adam", "sgd"]
     lr: float
     plain: Mapping[str, Any] = field(default_factory=dict)
+    vocabulary: int = 0
 
     def batch(self) -> dict[str, Any]:
         """A batch of noise with labels, always the same."""
         generator = np.random.default_rng(0)
+        if self.vocabulary:
+            tokens = generator.integers(0, self.vocabulary, (self.batch_size, self.shape[0] + 1))
+            return {"ids": np.ascontiguousarray(tokens[:, :-1]), "next": np.ascontiguousarray(tokens[:, 1:])}
         images = generator.random((self.batch_size, *self.shape), dtype=np.float32)
         return {"image": images, "label": generator.integers(0, CLASSES, self.batch_size)}
 
@@ -55,4 +61,8 @@ CASES = {case.name: case for case in (
     Case("cnn", "CNN 32-64 channels, 28x28, batch 64, SGD", _own("cnn"), (1, 28, 28), 64, "sgd", 1e-2),
     Case("digits_cnn", "`digits_cnn` of the zoo (dropout), batch 64, Adam", "digits_cnn", (1, 8, 8), 64, "adam", 1e-3,
          {"dropout": 0.0}),
+    Case("gpt_small", "GPT d128, 4 layers, T64, vocabulary 256, batch 16, Adam", _own("gpt_small"), (64,), 16, "adam",
+         1e-3, vocabulary=256),
+    Case("gpt_large", "GPT d256, 4 layers, T128, vocabulary 2048, batch 8, SGD", _own("gpt_large"), (128,), 8, "sgd",
+         1e-2, vocabulary=2048),
 )}  # fmt: skip

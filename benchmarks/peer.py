@@ -14,12 +14,17 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .cases import THREADS, Case
+from .peer_gpt import GPT
 
 Step = Callable[[], float]
+GPTS = {"gpt_small": (256, 64, 128, 4, 4), "gpt_large": (2048, 128, 256, 4, 8)}
+"""Vocabulary, context, width, layers, heads."""
 
 
-def network(case: Case, dropout: float = 0.25) -> nn.Sequential:
+def network(case: Case, dropout: float = 0.25) -> Any:
     """The network of a case."""
+    if case.name in GPTS:
+        return GPT(*GPTS[case.name])
     if case.name.startswith("mlp"):
         sizes = {"mlp_small": (64, 32, 10), "mlp_large": (784, 256, 128, 10)}[case.name]
         layers: list[nn.Module] = []
@@ -53,15 +58,19 @@ def make_step(
     """
     torch.set_num_threads(THREADS)
     model = network(case, dropout)
-    if initial is not None:
+    if isinstance(model, GPT) and initial is not None:
+        model.assign(initial)
+    elif initial is not None:
         _assign(model, initial)
     kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
     optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
     given = batch or {name: torch.from_numpy(array) for name, array in case.batch().items()}
 
+    example, label = (given[name] for name in (("ids", "next") if case.vocabulary else ("image", "label")))
+
     def step() -> float:
         optimizer.zero_grad()
-        loss = cross_entropy(model(given["image"]), given["label"])
+        loss = cross_entropy(model(example).flatten(0, -2), label.flatten())
         loss.backward()
         optimizer.step()
         return float(loss.item())

@@ -28,9 +28,11 @@ def profile(case: Case) -> list[dict[str, Any]]:
     """The kernel events of ``RUNS`` steps, and the model that made them in ``origins``."""
     model = elaborate(load(case.spec))
     step = train_steps(model, model.programs[-1], 1, 1)[0]
-    symbols = {dim.symbol for name in step.fields for dim in model.fields[name].type.shape if dim.symbol}
-    exported = export(optimise(bind(step.graph, dict.fromkeys(symbols, case.batch_size))), target="ort")
-    inputs: dict[str, Any] = dict(case.batch())
+    batch = case.batch()
+    axes = [axis for name in step.fields for axis in zip(model.fields[name].type.shape, batch[name].shape, strict=True)]
+    sizes = {dim.symbol: size for dim, size in axes if dim.symbol}
+    exported = export(optimise(bind(step.graph, sizes)), target="ort")
+    inputs: dict[str, Any] = dict(batch)
     for path, parameter in model.parameters.items():
         inputs[path] = interpret(parameter.initial, {SEED: 0} if SEED in parameter.initial.inputs else {})["value"]
     inputs |= dict(step.initial) | {SEED: np.int64(0), STEP: np.int64(0)}
