@@ -113,24 +113,23 @@ class _Motion:
                 same = all(value in outside for value in node.inputs)
                 (outside if same else stacks).update(zip(node.outputs, results, strict=True))
                 lifted.update((value, node) for value in node.outputs)
-        if not any(not _is_view(node) for node in lifted.values()):
+        if all(_is_repeated(node) for node in lifted.values()):
             self.ahead = Builder(self.node.origin)
             return
         staying = [node for node in self.body if node.outputs[0] not in lifted]
         wanted = {value for node in staying for value in node.inputs} | set(self.states)
-        self.body = [*self._done_again(wanted, lifted, stacks), *staying]
+        self.body = [*self._done_again(wanted, lifted), *staying]
         for value, result in list(self.emitted):
             if value in stacks and value in lifted:
                 self.replaced[result] = stacks[value]
                 self.emitted.remove((value, result))
         self._read_from(outside, stacks)
 
-    def _done_again(self, wanted: set[Value], lifted: dict[Value, Node], stacks: dict[Value, Value]) -> list[Node]:
-        """Views that stay in the loop as well, since a step makes them of less than it would read."""
+    def _done_again(self, wanted: set[Value], lifted: dict[Value, Node]) -> list[Node]:
+        """What repeats numbers is done in the loop as well, since a step then reads less."""
         again: list[Node] = []
         for node in reversed(self.body):
-            smaller = isinstance(node.op, Constant | Broadcast) or any(value in stacks for value in node.inputs)
-            if smaller and node.outputs[0] in lifted and _is_view(node) and not wanted.isdisjoint(node.outputs):
+            if _is_repeated(node) and node.outputs[0] in lifted and not wanted.isdisjoint(node.outputs):
                 again.append(node)
                 wanted.difference_update(node.outputs)
                 wanted.update(node.inputs)
@@ -245,6 +244,11 @@ class _Motion:
                 return
         emitted[value] = made[value] = Value(value.type.with_shape((self.steps, *value.shape)), value.name)
         stacks[value] = emitted[value]
+
+
+def _is_repeated(node: Node) -> bool:
+    """Whether a node makes more numbers than it reads, all of them the same or those that it reads."""
+    return isinstance(node.op, Constant | Broadcast)
 
 
 def _is_view(node: Node) -> bool:

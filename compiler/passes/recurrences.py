@@ -7,7 +7,7 @@ are added. What this module does not do: recognise layers with masks or other ac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,11 @@ class Part(Record):
     of: Value
     first: int
     last: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are all of it."""
+        return self.first == 0 and self.of.shape[-1].constant == self.last
 
     def columns(self) -> Value:
         """They, as a tensor."""
@@ -122,7 +127,7 @@ class _Reader:
 
     def _rnn(self) -> Layer | None:
         for op, name in ((Tanh, "Tanh"), (Relu, "Relu")):
-            if (inner := self._input(self.after[0], op)) is not None:
+            if (inner := self._argument(self.after[0], op)) is not None:
                 gate = self._gate(inner, self.before[0])
                 return None if gate is None else Layer("rnn", (gate,), (0,), activation=name)
         return None
@@ -131,7 +136,7 @@ class _Reader:
         for h, c in ((0, 1), (1, 0)):
             cell, cell_before, state = self.after[c], self.before[c], self.before[h]
             for out, squashed in self._pair(self.after[h], Mul):
-                o = self._input(out, Sigmoid)
+                o = self._argument(out, Sigmoid)
                 if o is None or self._input(squashed, Tanh) is not cell:
                     continue
                 for kept, new in self._pair(cell, Add):
@@ -142,44 +147,51 @@ class _Reader:
                         return Layer("lstm", tuple(gate for gate in gates if gate is not None), (h, c))
         return None
 
-    def _cell(self, kept: Value, new: Value, before: Value) -> tuple[Value | None, Value | None, Value | None]:
+    def _cell(self, kept: Value, new: Value, before: Value) -> tuple[Part | None, Part | None, Part | None]:
         """``sigmoid(f) * c`` and ``sigmoid(i) * tanh(g)``: f, i and g."""
-        f = next((self._input(a, Sigmoid) for a, b in self._pair(kept, Mul) if b is before), None)
+        f = next((self._argument(a, Sigmoid) for a, b in self._pair(kept, Mul) if b is before), None)
         for a, b in self._pair(new, Mul):
-            i, g = self._input(a, Sigmoid), self._input(b, Tanh)
+            i, g = self._argument(a, Sigmoid), self._argument(b, Tanh)
             if i is not None and g is not None:
                 return f, i, g
         return f, None, None
 
     def _gru(self) -> Layer | None:
-        (h,), (after,) = self.before, self.after
-        for old, new in self._pair(after, Add):
-            share = next((a for a, b in self._pair(old, Mul) if b is h), None)
-            if share is None:
-                continue
-            for other, candidate in self._pair(new, Mul):
-                k = self._input(candidate, Tanh)
-                negative = self._one_minus(share) is not None
-                z = self._one_minus(share) if negative else share
-                rest = other if negative else self._one_minus(other)
-                pre = self._input(z, Sigmoid) if z is not None and rest is z else None
-                if k is None or pre is None:
-                    continue
-                update = self._gate(pre, h)
-                if update is not None and (found := self._candidate(k, h)) is not None:
-                    reset, gate, after_product = found
-                    return Layer("gru", (replace(update, negative=negative), reset, gate), (0,), after_product)
+        (h,) = self.before
+        for share, candidate, negative in self._mixed(self.after[0], h):
+            k, pre = self._argument(candidate, Tanh), self._argument(share, Sigmoid)
+            update = self._gate(pre, h)
+            found = None if k is None or update is None else self._candidate(k, h)
+            if update is not None and found is not None:
+                reset, gate, after_product = found
+                return Layer("gru", (replace(update, negative=negative), reset, gate), (0,), after_product)
         return None
 
-    def _candidate(self, k: Value, h: Value) -> tuple[Gate, Gate, bool] | None:
+    def _mixed(self, value: Value, old: Value) -> Iterator[tuple[Value, Value, bool]]:
+        """``z``, ``k`` and whether ``z`` is the share of what is new, of ``z * old + (1 - z) * k`` in any form."""
+        for left, right in self._pair(value, Add):
+            for a, b in self._pair(left, Mul):
+                if b is old:
+                    for c, d in self._pair(right, Mul):
+                        if self._one_minus(c) is a:
+                            yield a, d, False
+                        if self._one_minus(a) is c:
+                            yield c, d, True
+                difference = self.made.get(b)
+                if difference is not None and isinstance(difference.op, Sub):
+                    if difference.inputs == (old, right):
+                        yield a, right, False  # k + z * (old - k)
+                    if difference.inputs[1] is old and right is old:
+                        yield a, difference.inputs[0], True  # old + z * (k - old)
+
+    def _candidate(self, k: Part, h: Value) -> tuple[Gate, Gate, bool] | None:
         """The reset gate, the candidate's weights, and whether the gate acts after the product with the state."""
-        for left, right in self._pair(k, Add):
+        for left, right in self._pair(k.of, Add) if k.whole else ():
             own = self._terms(left)
             if own is None or len(own.stacks) != 1 or own.products or own.peepholes:
                 continue
             for a, b in self._pair(right, Mul):
-                reset = self._input(a, Sigmoid)
-                gate = None if reset is None else self._gate(reset, h)
+                gate = self._gate(self._argument(a, Sigmoid), h)
                 inner = self._terms(b)
                 if gate is None or inner is None or inner.stacks or len(inner.products) != 1 or inner.peepholes:
                     continue
@@ -190,17 +202,16 @@ class _Reader:
             if inner is not None and not inner.stacks and len(inner.products) == 1 and not inner.peepholes:
                 factor, weights = inner.products[0]
                 for a, b in self._pair(factor, Mul):
-                    reset = self._input(a, Sigmoid)
-                    gate = None if reset is None or b is not h else self._gate(reset, h)
+                    gate = self._gate(self._argument(a, Sigmoid), h) if b is h else None
                     if gate is not None:
                         return gate, Gate(own.stacks[0], weights, (*own.biases, *inner.biases)), False
         return None
 
     # Sums.
 
-    def _gate(self, value: Value | None, state: Value, cell: Value | None = None) -> Gate | None:
+    def _gate(self, value: Part | None, state: Value, cell: Value | None = None) -> Gate | None:
         """The weights of a sum of one product with the input, one with the state, and biases."""
-        terms = self._terms(value) if value is not None else None
+        terms = self._terms(value.of, value.first, value.last) if value is not None else None
         if terms is None or len(terms.stacks) != 1 or len(terms.products) != 1 or len(terms.peepholes) > 1:
             return None
         if terms.products[0][0] is not state or any(of is not cell for of, _ in terms.peepholes):
@@ -247,6 +258,17 @@ class _Reader:
         return self.captured.get(x) if x.rank == 1 else None
 
     # What nodes are made of.
+
+    def _argument(self, value: Value, op: Any) -> Part | None:
+        """The columns whose function a value is: of all numbers, or of those that a split takes of them."""
+        node, first = self.made.get(value), 0
+        if node is not None and isinstance(node.op, Split) and node.op.axis == value.rank - 1:
+            first = sum(v.shape[-1].constant or 0 for v in node.outputs[: node.outputs.index(value)])
+            node = self.made.get(node.inputs[0])
+        width = value.shape[-1].constant
+        if node is None or not isinstance(node.op, op) or width is None:
+            return None
+        return Part(node.inputs[0], first, first + width)
 
     def _input(self, value: Value | None, op: Any) -> Value | None:
         node = self.made.get(value) if value is not None else None
@@ -352,6 +374,9 @@ def _written(node: Node, op: Scan, layer: Layer, made: Mapping[Value, Node]) -> 
 def _product(stack: Part, made: Mapping[Value, Node]) -> tuple[Value, Part, list[Part]] | None:
     """The input, the columns of the weights, and the biases, of columns of ``x @ W + b``."""
     node, biases = made.get(stack.of), []
+    if node is not None and isinstance(node.op, Split) and node.op.axis == stack.of.rank - 1:
+        start = sum(v.shape[-1].constant or 0 for v in node.outputs[: node.outputs.index(stack.of)])
+        return _product(Part(node.inputs[0], start + stack.first, start + stack.last), made)
     while node is not None and isinstance(node.op, Add):
         sources = [made.get(value) for value in node.inputs]
         bias = next(

@@ -38,6 +38,8 @@ Size: TypeAlias = Any
 """One dim: an int, or symbolic."""
 Axes: TypeAlias = list[int]
 """One axis or several."""
+Parts: TypeAlias = Any
+"""How many parts there are, or a list of their sizes."""
 Fn: TypeAlias = Any
 """Something that can be called; a call that lacks its first argument is a partial."""
 Ints: TypeAlias = list[int]

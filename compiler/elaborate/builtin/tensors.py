@@ -30,6 +30,7 @@ from .calling import (
     Ints,
     Items,
     Operand,
+    Parts,
     Shape,
     Size,
     Sizes,
@@ -230,8 +231,8 @@ def stack(frame: Frame, tensors: Items, *, axis: int = 0) -> Value:
 
 
 @builtin
-def split(frame: Frame, x: Tensor, parts: int, *, axis: int = -1) -> Results:
-    """Equal parts along an axis."""
+def split(frame: Frame, x: Tensor, parts: Parts, *, axis: int = -1) -> Results:
+    """So many equal parts along an axis, or parts of the sizes of a list, which fill it."""
     pieces = slicing.split(x, parts, axis_of(x, axis))
     return Results(tuple(pieces), (None,) * len(pieces))
 

@@ -84,6 +84,10 @@ def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and all(is_size(item) for item in value)
 
 
+def _is_parts(value: Any) -> bool:
+    return is_whole(value) or (_is_shape(value) and bool(value))
+
+
 def _is_ints(value: Any) -> bool:
     return is_whole(value) or (isinstance(value, list) and all(is_whole(item) for item in value))
 
@@ -140,6 +144,7 @@ _KINDS = (
     Kind("operand", _is_operand, "a tensor or number", declared=False),
     Kind("whole", is_whole, "an int", declared=False),
     Kind("shape", _is_shape, "a list of dims", declared=False),
+    Kind("parts", _is_parts, "how many parts there are, or a list of their sizes", declared=False),
     Kind("axes", _is_ints, "an axis or several", _ints, declared=False),
     Kind("ints", _is_ints, "an int or a list of ints", _ints, declared=False),
     Kind(

@@ -121,3 +121,31 @@ def test_what_is_not_a_layer_stays_a_scan(name: str) -> None:
     x: Array = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
     for key, value in run_onnx(inference_model(of, initial(of)), {"x": x}).items():
         np.testing.assert_allclose(value, outputs(of, x=x)[key], rtol=1e-4, atol=1e-5)
+
+
+def library(call: str) -> ModelProgram:
+    return program(model(f"layer = {call}\nr = layer(x)\noutput all = r.hs\noutput last = r.h", "x: [B, T, 3]"))
+
+
+@pytest.mark.parametrize(
+    ("call", "node"),
+    [
+        ("LSTM(4)", "LSTM"),
+        ("LSTM(4, peepholes=true)", "LSTM"),
+        ("GRU(4)", "GRU"),
+        ("GRU(4, update=new)", "GRU"),
+        ("GRU(4, reset=before)", "GRU"),
+        ("GRU(4, reset=before, update=new)", "GRU"),
+        ("RNN(4)", "RNN"),
+        ("RNN(4, relu)", "RNN"),
+    ],
+)
+def test_the_layers_of_the_library_are_exported_as_onnx_has_them(call: str, node: str) -> None:
+    of = library(call)
+    given = {name: np.random.default_rng(1).normal(size=p.shape).astype(np.float32) for name, p in initial(of).items()}
+    exported = inference_model(of, given)
+    assert [n.op_type for n in exported.graph.node if n.op_type in ("LSTM", "GRU", "RNN", "Scan")] == [node]
+    for length in (1, 5):
+        x = np.random.default_rng(0).normal(size=(2, length, 3)).astype(np.float32)
+        for key, value in run_onnx(exported, {"x": x}).items():
+            np.testing.assert_allclose(value, outputs(of, given, x=x)[key], rtol=1e-4, atol=2e-5)
