@@ -238,11 +238,18 @@ class _Back:
         for value in wanted:
             if value not in known:
                 known[value] = Value(value.type.with_shape((length, *value.shape)), "kept", node.origin)
-                outputs[f"emitted.{len(results) - op.states}"] = value
+                outputs[_free(outputs, len(results) - op.states)] = value
                 results.append(known[value])
         body = replace(op.body, nodes=tuple(self.forward), outputs=outputs)
         builder.nodes[place] = Node(replace(op, body=body), node.inputs, tuple(results), node.origin)
         return known
+
+
+def _free(outputs: Mapping[str, Value], number: int) -> str:
+    """A name for what a body emits, from a number on: what was trimmed has left the names as they were."""
+    while (name := f"emitted.{number}") in outputs:
+        number += 1
+    return name
 
 
 def _given(value: Value | None) -> Value:

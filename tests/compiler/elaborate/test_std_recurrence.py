@@ -11,8 +11,19 @@ import numpy as np
 import pytest
 
 from archonnx.compiler.ir.types import Array, DType
+from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.program import ModelProgram
-from tests.support.elaborated import findings, initial, model, output, outputs, program
+from tests.support.elaborated import (
+    findings,
+    initial,
+    loss_and_gradients,
+    model,
+    output,
+    outputs,
+    program,
+    run_steps,
+    train_step,
+)
 
 LAYERS = {
     "RNN(3)": 1,
@@ -136,6 +147,32 @@ def test_outputs_or_targets_are_fed_back() -> None:
     found = outputs(of, x=X, y=y)
     close(found["free"], rnn(of, X))
     close(found["forced"], rnn(of, X, y))
+
+
+OUTPUT = "OutputRNN(3, 1, shortcut=true, feedback=true, order=2)"
+TRAINED = {
+    **{f"f = {made}": "f(x, lengths=n).hs" for made in BOTH if "Reservoir" not in made},
+    f"f = {OUTPUT}": "f(x, targets=x[..., :1], lengths=n).os",
+    f"f  = {OUTPUT}": "f(x).os",
+    f"f = {OUTPUT}\nother = f(x).os": "f(x, targets=x[..., :1]).hs + mean(other)",
+}
+
+
+@pytest.mark.parametrize("made", TRAINED)
+def test_a_step_of_training_goes_down_the_gradient(made: str) -> None:
+    """The step is differentiated after passes that take scans apart, and the gradient alone before them."""
+    of = program(
+        model(f"{made}\ny = {TRAINED[made]}\nloss l = sum(y * y)", "x: [B, T, 2]; n: i64[B]")
+        + "train:\n    minimize l with sgd(lr=1.0)\n",
+        float_type=DType.f64,
+    )
+    step, given = train_step(of), {**initial(of), "x": X, "n": LENGTHS}
+    verify(step.graph)
+    slopes = loss_and_gradients(of, "l", given)
+    assert all(slope.any() for slope in slopes.values())
+    (after,) = run_steps(step, initial(of), {"x": X, "n": LENGTHS}, 1)
+    for path, slope in slopes.items():
+        np.testing.assert_allclose(given[path] - after[path], slope, rtol=1e-9, atol=1e-12)
 
 
 WRONG = {
