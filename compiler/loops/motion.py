@@ -233,7 +233,7 @@ class _Motion:
                 (outside if same else stacks).update(zip(node.outputs, results, strict=True))
                 return
         for n, (before, first) in enumerate(self.first):
-            if value is before:
+            if value is before and not any(self.states[n] is other for other, _ in self.first):
                 self._provide(self.states[n], own, outside, stacks, emitted, made)
                 with self.behind.active():
                     if self.states[n] in stacks:

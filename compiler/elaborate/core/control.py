@@ -12,7 +12,7 @@ from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
 from .frame import Frame
-from .values import Results, describe
+from .values import Builtin, Results, describe
 
 
 def truth(frame: Frame, condition: ast.Expr) -> bool:
@@ -37,15 +37,42 @@ def truth(frame: Frame, condition: ast.Expr) -> bool:
     return bool(value)
 
 
+def is_range(frame: Frame, expr: ast.Expr) -> bool:
+    """Whether an expression is a call of ``range``."""
+    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
+        return False
+    found = frame.lookup(expr.callee.id, callable_only=True)
+    return isinstance(found, Builtin) and found.name == "range"
+
+
 def iterate(frame: Frame, expr: ast.Expr) -> list[Any]:
     """The items of a static list or range."""
+    if is_range(frame, expr):
+        _check_static(frame, expr)
     value = frame.evaluate(expr)
     if isinstance(value, Value | Dim):
-        fail("AX0309", f"`for` runs at compile time, over a list or range: not over {describe(value)}", expr.span)
+        advice = f"`scan v in {expr.span.text} along 0, ...` runs over its slices" if isinstance(value, Value) else None
+        headline = f"`for` runs at compile time, over a list or range: not over {describe(value)}"
+        fail("AX0309", headline, expr.span, help=advice)
     if not isinstance(value, list):
         fail("AX0306", f"`for` runs over a list or range, not over {describe(value)}", expr.span)
     frame.build.spend(expr.span, len(value))
     return value
+
+
+def _check_static(frame: Frame, call: ast.Expr) -> None:
+    """The bounds of a range that `for` runs over are known at compile time."""
+    assert isinstance(call, ast.Call)
+    for argument in call.arguments:
+        bound = frame.evaluate(argument.value)
+        if isinstance(bound, Dim | Value):
+            known = f"{bound} is" if isinstance(bound, Dim) else "a tensor's values are"
+            fail(
+                "AX0309",
+                f"`for` is unrolled at compile time, and {known} known only when the model runs",
+                argument.span,
+                help=f"`scan i in {call.span.text}, STATE = FIRST:` runs as a loop of the graph",
+            )
 
 
 def unpack(frame: Frame, names: list[str], item: Any, span: Span) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from archonnx.compiler.elaborate.core.control import is_range
 from archonnx.compiler.elaborate.core.forms import statement
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
@@ -34,7 +35,6 @@ from .steps import (
     bind_states,
     check_names,
     end_states,
-    is_range,
     listed,
     range_bounds,
     run_step,

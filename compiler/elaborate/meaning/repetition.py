@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archonnx.compiler.elaborate.core.control import is_range
 from archonnx.compiler.elaborate.core.forms import statement
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems
@@ -23,7 +24,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import Record
 
-from .steps import bind_states, check_names, end_states, is_range, range_bounds, run_step, start_states
+from .steps import bind_states, check_names, end_states, range_bounds, run_step, start_states
 
 
 class Rounds(Record):

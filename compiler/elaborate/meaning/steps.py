@@ -10,7 +10,6 @@ from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.states import Carried, carried, changed_state
 from archonnx.compiler.elaborate.core.suites import bound_names, bound_names_of, first_line, silenced
-from archonnx.compiler.elaborate.core.values import Builtin
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.loops.bodies import Step
 from archonnx.grammar import ast
@@ -28,13 +27,6 @@ class Emission:
     names: Sequence[str]
     at: Span | None = None
     values: list[Value] = field(default_factory=list)
-
-
-def is_range(frame: Frame, expr: ast.Expr) -> bool:
-    if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
-        return False
-    found = frame.lookup(expr.callee.id, callable_only=True)
-    return isinstance(found, Builtin) and found.name == "range"
 
 
 def range_bounds(frame: Frame, call: ast.Expr) -> tuple[Any, Any]:

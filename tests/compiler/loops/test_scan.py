@@ -286,6 +286,12 @@ def test_mistakes_are_said_once(name: str) -> None:
     assert len(found) == 1 and found[0].code.startswith(code), [d.headline for d in found]
 
 
+@pytest.mark.parametrize("over", ["range(T)", "range(1, T)", "x"])
+def test_a_static_for_over_what_is_not_static_names_scan(over: str) -> None:
+    (found,) = findings(model(f"h = x[:, 0]\nfor i in {over}:\n    h = h + 1\noutput o = h", "x: [B, T, 3]"))
+    assert found.code == "AX0309" and "scan" in str(found.help)
+
+
 def test_a_mistake_inside_is_said_without_others() -> None:
     assert codes(
         model("scan v in x along 1, h = zeros([B]) -> hs along 1:\n    h = h + nothing\n    emit h\noutput o = hs")
