@@ -43,7 +43,7 @@ def markdown(docstring: str) -> str:
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Building nets": (
-        "layers", "activations", "positions", "attention", "transformers", "convolution", "pooling", "resizing",
+        "layers", "activations", "positions", "attention", "transformers", "generation", "convolution", "pooling", "resizing",
         "normalisation", "networks", "graphs", "graph_layers", "capsules",
     ),
     "Preparing data": ("data",),

@@ -226,6 +226,8 @@ NOT_COMPARED = {
     "part_filled": "the initial bias of `LSTM`",
     "rate_of_each": "the rates of `LeakyIntegrator` and `Reservoir`, which are compared",
     "starts": "the same for several layers",
+    "each_beam": "rows of the states of `beam_search`, which is compared",
+    "of_rows": "rows of the states of `beam_search`, which is compared",
     "start_vector": "where power iteration begins, which its result does not depend on",
 }
 """Declarations that no family names, with the reason."""

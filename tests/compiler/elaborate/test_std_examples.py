@@ -33,6 +33,7 @@ def docstrings() -> dict[str, str]:
 HELPERS = {
     "check_mask",  # attention: gives back the mask that it is given
     *("fmod_pair", "hypot_pair", "atan2_pair", "logaddexp_pair"),  # elementwise: both sides have one shape
+    *("each_beam", "of_rows"),  # generation: rows of nested lists
     "edge_list",  # graphs: the checked parts of edges
     *("eliminate", "solve_columns", "start_vector"),  # linalg: parts of its algorithms
     *("count_over", "multiply"),  # reductions
