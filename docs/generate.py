@@ -43,8 +43,8 @@ def markdown(docstring: str) -> str:
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Building nets": (
-        "layers", "activations", "positions", "attention", "transformers", "generation", "convolution", "pooling", "resizing",
-        "normalisation", "networks", "graphs", "graph_layers", "capsules",
+        "layers", "activations", "positions", "attention", "transformers", "generation", "convolution", "pooling",
+        "resizing", "normalisation", "networks", "graphs", "graph_layers", "capsules",
     ),
     "Preparing data": ("data",),
     "Training them": (
