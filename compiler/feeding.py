@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from archonnx.grammar.diagnostics import Diagnostic
-from archonnx.grammar.record import Record
+from archonnx.grammar.record import Record, replace
 
 from .ir.graph import Graph, needed
 from .ir.types import TensorType
@@ -41,6 +41,7 @@ class Sample(Record):
         target: the column that ``target`` is another name of.
         problems: what is wrong with columns that cannot be used.
         texts: what a row holds of columns of texts that hold several, by name.
+        whole: those of the types that have no ``ROWS``, as the edges of a graph.
     """
 
     where: str
@@ -49,6 +50,7 @@ class Sample(Record):
     target: str | None = None
     problems: Mapping[str, Diagnostic] = {}
     texts: Mapping[str, tuple[int, ...]] = {}
+    whole: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -143,6 +145,14 @@ class Feeding(Record):
     def columns(self, fields: Collection[str]) -> tuple[str, ...]:
         """The columns that these fields are made of."""
         return tuple(dict.fromkeys(column for name in fields for column in self.sources[name]))
+
+    def only(self, fields: Collection[str]) -> Feeding:
+        """How these fields are made, and what is learned for them."""
+        feed = narrowed(self.feed, fields)
+        read = set(feed.inputs)
+        for name, statistic in reversed(list(self.statistics.items())):
+            read |= set(statistic.graph.inputs) if name in read else set()
+        return replace(self, feed=feed, statistics={name: s for name, s in self.statistics.items() if name in read})
 
 
 def cut(graph: Graph, encodings: Mapping[str, Encoding], names: Mapping[Value, str]) -> Feeding:

@@ -93,18 +93,58 @@ class StatsmodelsSource(Arguments):
         return name
 
 
-@source("npz")
-class NpzSource(Arguments):
-    """``npz("moons.npz")``: every array of the file is a field."""
+class Arrays(Arguments):
+    """Base of what reads arrays by name."""
 
     path: str
+    whole: list[str] = Field(default_factory=list)
+    """Arrays of numbers that have no row for each example, such as the edges of a graph, which are fed whole."""
+
+
+@source("npz")
+class NpzSource(Arrays):
+    """``npz("moons.npz")``: every array of the file is a field."""
 
 
 @source("npy")
-class NpySource(Arguments):
+class NpySource(Arrays):
     """``npy("arrays")``: every .npy file of the folder is a field, called like the file."""
 
-    path: str
+
+GRAPHS = ("davis_southern_women", "florentine_families", "graph_atlas", "karate_club", "les_miserables")
+"""Graphs that networkx carries with it; others are generated or would be downloads."""
+EDGE_FIELDS = ("source", "target", "weight")
+"""What a graph has that has no row for each node."""
+
+
+@source("networkx")
+class NetworkxSource(Arguments):
+    """``networkx("karate_club")``: the nodes of a graph are the examples.
+
+    ``node`` is what they are called, and their attributes are columns. ``A`` is [n, n]: A[i, j] is the weight of the
+    edge from node j to node i. ``source``, ``target`` and ``weight`` are those of the edges, which have no row for each
+    node; an undirected edge is there in both directions.
+
+    ``graph_atlas`` are the graphs of up to 7 nodes, and these are the examples: ``A`` is [n, 7, 7], filled up with 0,
+    and ``nodes`` says how many nodes there are.
+    """
+
+    name: str
+    weight: str | None = "weight"
+    """The attribute of edges that is their weight, 1 where edges have none of this name; None for 1 in any case."""
+
+    @field_validator("name")
+    @classmethod
+    def _bundled(cls, name: str) -> str:
+        if name not in GRAPHS:
+            close = did_you_mean(name, GRAPHS)
+            raise ValueError(f"networkx bundles {', '.join(GRAPHS)}" + (f"; {close}" if close else ""))
+        return name
+
+
+def rowless(kind: str, arguments: Mapping[str, Any]) -> frozenset[str]:
+    """The fields of a source that have no row for each example."""
+    return frozenset(EDGE_FIELDS) if kind == "networkx" else frozenset(arguments.get("whole") or ())
 
 
 Kind = Literal["int", "float", "bool", "text", "date"]

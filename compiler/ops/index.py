@@ -227,7 +227,8 @@ class FromFront(Op):
         return True
 
     def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
-        return not self.size.symbols()  # which may be the number of examples
+        counting = () if places[0] is None else inputs[0].shape[places[0]].symbols()
+        return self.size.symbols().isdisjoint(counting) if counting else not self.size.symbols()
 
     def evaluate(self, indices: Any) -> Any:
         return np.where(indices < 0, np.asarray(self.size.evaluate({}), indices.dtype), indices)

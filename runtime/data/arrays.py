@@ -5,14 +5,14 @@ What this module does not do: import pandas or polars. Who has a frame has impor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.grammar.diagnostics import Diagnostic, Report, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .columns import Column, names_once
@@ -26,7 +26,11 @@ _HELD = frozenset(dtype.numpy for dtype in DType)
 
 
 def from_arrays(
-    arrays: Mapping[str, Any], kinds: Mapping[str, str] | None = None, where: str = "the mapping"
+    arrays: Mapping[str, Any],
+    kinds: Mapping[str, str] | None = None,
+    where: str = "the mapping",
+    *,
+    whole: Collection[str] = (),
 ) -> Loaded:
     """Arrays or lists by name as what a source holds; SpecError if they differ in length.
 
@@ -34,8 +38,9 @@ def from_arrays(
         arrays: numbers of any shape with as many rows; texts and dates in columns.
         kinds: kinds of columns in an earlier reading, which must hold.
         where: what messages call them.
+        whole: those of them that have no row for each example.
     """
-    return numbered(named_arrays(arrays, where, kinds=kinds))
+    return numbered(named_arrays(arrays, where, kinds=kinds, whole=[name for name in whole if name in arrays]))
 
 
 def named_arrays(
@@ -45,6 +50,7 @@ def named_arrays(
     kinds: Mapping[str, str] | None = None,
     files: Sequence[Path] = (),
     span: Span | None = None,
+    whole: Collection[str] = (),
 ) -> Loaded:
     """Arrays by name as fields that keep their types; what is neither a number, a text nor a date is a problem.
 
@@ -54,10 +60,14 @@ def named_arrays(
         kinds: kinds of columns in an earlier reading, which must hold.
         files: what was read.
         span: the place of the spec that asked for it.
+        whole: those that have no row for each example; SpecError if one is not there.
     """
     fields: Fields = {}
     problems: dict[str, Diagnostic] = {}
+    rowless = _rowless(arrays, whole, where, span)
     for name, values in arrays.items():
+        if name in rowless:
+            continue
         read = _array(Column(where, str(name), span), values, (kinds or {}).get(name))
         if isinstance(read, Diagnostic):
             problems[str(name)] = read
@@ -65,7 +75,28 @@ def named_arrays(
             fields[str(name)] = read
     if not fields and problems:
         raise_all(problems)
-    return Loaded(fields, where, problems=problems, files=tuple(files))
+    return Loaded(fields, where, problems=problems, files=tuple(files), whole=rowless)
+
+
+def _rowless(arrays: Mapping[str, Any], names: Collection[str], where: str, span: Span | None) -> dict[str, Array]:
+    """Arrays of numbers as they are; SpecError unless all of them are there, and are such."""
+    report = Report()
+    found: dict[str, Array] = {}
+    for name in names:
+        with report.collecting():
+            if name not in arrays:
+                help = did_you_mean(name, list(arrays)) or f"it has {', '.join(arrays)}"
+                fail("AX0603", f"{where} has no `{name}` to be given whole", span, help=help)
+            array = np.asarray(arrays[name])
+            if array.dtype.kind not in "iufb":
+                fail("AX0603", f"{where}: `{name}` holds {array.dtype}, and only numbers are given whole", span)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                fail("AX0603", f"{where}: `{name}`, which is given whole, has numbers that are not finite", span)
+            if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+                fail("AX0603", f"{where}: `{name}` holds {array.max()}, too large for i64", span)
+            found[name] = array.astype(np.int64) if array.dtype.kind in "iu" else array
+    report.finish()
+    return found
 
 
 def raise_all(problems: Mapping[str, Diagnostic]) -> None:

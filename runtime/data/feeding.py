@@ -63,7 +63,9 @@ def sample_of(loaded: Loaded, float_type: DType, *, counted: bool = False) -> Sa
         dtype = None if array.dtype.kind == "O" else _dtype(array, float_type)
         rows = array.shape[0] if counted else ROWS
         types[name] = None if dtype is None else TensorType.of(dtype, rows, *array.shape[1:])
-    return Sample(loaded.where, types, loaded.matrix, loaded.target, loaded.problems, texts)
+    types |= {name: TensorType.of(_dtype(array, float_type), *array.shape) for name, array in loaded.whole.items()}
+    whole = frozenset(loaded.whole)
+    return Sample(loaded.where, types, loaded.matrix, loaded.target, loaded.problems, texts, whole)
 
 
 def _dtype(array: Array, float_type: DType) -> DType:
@@ -120,7 +122,7 @@ def learned(
     for name, statistic in feeding.statistics.items():
         rows = np.arange(len(loaded.fields[INDEX])) if together else train
         for column in statistic.columns:
-            if not together and column not in statistic.handled:
+            if not together and column not in statistic.handled and column not in loaded.whole:
                 rows = rows[~values.missing(column)[rows]]
         columns = ", ".join(f"`{column}`" for column in statistic.columns)
         if not len(rows):
@@ -167,6 +169,8 @@ def _numbers(encoding: Encoding, loaded: Loaded, rows: Indices | None) -> Array:
 
 
 def _column(name: str, wanted: DType, loaded: Loaded, rows: Indices | None) -> Array:
+    if name in loaded.whole:
+        return loaded.whole[name]
     array = loaded.fields[name]
     if array.dtype.kind == "M":
         Values(loaded).refuse_no_date(name)

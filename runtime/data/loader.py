@@ -57,6 +57,7 @@ class Loaded:
         alphabet: all tokens of a text by their numbers, where a file says which there are.
         tokenizers: the files that say how texts are cut.
         kin: columns that one vocabulary numbers, which is of all of them.
+        whole: arrays that have no row for each example, as the edges of a graph: they may be fed whole alone. Numbers.
         spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
             numbered so that rows of one stretch follow each other.
     """
@@ -73,6 +74,7 @@ class Loaded:
     settled: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    whole: Mapping[str, Array] = field(default_factory=dict)
     spans: Spans | None = None
     tokens: str | None = None
     kin: tuple[str, ...] = ()
@@ -84,7 +86,7 @@ class Loaded:
         """SHA-256 of the columns by name: their order does not matter, that of the rows does."""
         digest = sha256()
         for name in sorted(self.kinds):
-            array = self.fields[name]
+            array = self.column(name)
             digest.update(f"{name}\0{KINDS[array.dtype.kind]}\0{array.shape}\0".encode())
             if array.dtype.kind == "O":
                 digest.update("\0".join(array.ravel().tolist()).encode("utf-8", "surrogatepass"))
@@ -94,8 +96,13 @@ class Loaded:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The kind of each column: ``int``, ``float``, ``bool``, ``text`` or ``date``."""
-        return {name: KINDS[array.dtype.kind] for name, array in self.fields.items() if name not in self.made}
+        """The kind of each column: ``int``, ``float``, ``bool``, ``text`` or ``date``. Those without rows come last."""
+        held = {**{name: array for name, array in self.fields.items() if name not in self.made}, **self.whole}
+        return {name: KINDS[array.dtype.kind] for name, array in held.items()}
+
+    def column(self, name: str) -> Array:
+        """A field, or an array that has no rows."""
+        return self.whole[name] if name in self.whole else self.fields[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 from archonnx.compiler.feeding import INDEX, ROWS, Feeding, Sample
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import replace
 from archonnx.runtime.files import load_parameters, save_parameters, write_atomically
 
 from .feeding import Fitted
@@ -49,6 +50,7 @@ class Memory:
         tokens: what a text was cut into, if its tokens are the rows.
         tokenizers: the files that say how texts are cut, by their paths.
         dtypes: of columns of numbers, as they were in the data; none in a run of before they were kept.
+        whole: the shapes of those that have no row for each example, by name.
     """
 
     where: str
@@ -68,12 +70,14 @@ class Memory:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     tokens: str | None = None
     tokenizers: Mapping[str, str] = field(default_factory=dict)
+    whole: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @staticmethod
     def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
         """What is to be remembered of loaded data."""
         kinds = loaded.kinds
-        shapes = {name: loaded.fields[name].shape[1:] for name in kinds if loaded.fields[name].ndim > 1}
+        rowed = [name for name in kinds if name not in loaded.whole]
+        shapes = {name: loaded.fields[name].shape[1:] for name in rowed if loaded.fields[name].ndim > 1}
         return Memory(
             loaded.where,
             len(loaded.fields[INDEX]),
@@ -89,20 +93,28 @@ class Memory:
             loaded.settled,
             together,
             Fitted(fitted.keys) if together else fitted,
-            {name: str(dtype) for name in kinds if (dtype := _held(loaded.fields[name])) is not None},
+            {name: str(dtype) for name in kinds if (dtype := _held(loaded.column(name))) is not None},
             loaded.tokens,
             dict(loaded.tokenizers.used),
+            {name: array.shape for name, array in loaded.whole.items()},
         )
 
-    def sample(self, float_type: DType) -> Sample:
-        """What feeds are elaborated for, whatever new data has."""
-        types: dict[str, TensorType | None] = {INDEX: TensorType.of(DType.i64, ROWS)}
+    def sample(self, float_type: DType, rows: int | str = ROWS) -> Sample:
+        """What feeds are elaborated for, whatever new data has. ``rows``: how many, where they are one example."""
+        types: dict[str, TensorType | None] = {INDEX: TensorType.of(DType.i64, rows)}
         floats = {"float": float_type, "bool": DType.bool, "text": None}
         for name, kind in self.kinds.items():
             dtype = floats.get(kind, DType.i64)
-            types[name] = None if dtype is None else TensorType.of(dtype, ROWS, *self.shapes.get(name, ()))
+            shape = self.whole.get(name, (rows, *self.shapes.get(name, ())))
+            types[name] = None if dtype is None else TensorType.of(dtype, *shape)
         texts = {name: shape for name, shape in self.shapes.items() if self.kinds[name] == "text"}
-        return Sample(self.where, types, self.matrix, self.target, texts=texts)
+        return Sample(self.where, types, self.matrix, self.target, texts=texts, whole=frozenset(self.whole))
+
+    def completed(self, sample: Sample, float_type: DType, rows: int) -> Sample:
+        """New data whose rows are one example, with the columns of the training that it lacks: targets, mostly."""
+        known = self.sample(float_type, rows)
+        types, texts = {**known.types, **sample.types}, {**known.texts, **sample.texts}
+        return replace(sample, types=types, texts=texts, whole=sample.whole | known.whole)
 
     def save(self, folder: Path) -> None:
         """Write both files into a folder."""
@@ -113,6 +125,7 @@ class Memory:
             "columns": dict(self.kinds),
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "dtypes": dict(self.dtypes),
+            "whole": {name: list(shape) for name, shape in self.whole.items()},
             "matrix": list(self.matrix),
             "target": self.target,
             "columns_of": {name: list(columns) for name, columns in self.columns_of.items()},
@@ -167,6 +180,7 @@ class Memory:
                 record.get("dtypes", {}),
                 record.get("tokens"),
                 record.get("tokenizers", {}),
+                {name: tuple(shape) for name, shape in record.get("whole", {}).items()},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)

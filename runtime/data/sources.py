@@ -5,7 +5,7 @@ What this module does not do: read a format (``loaders`` do), or change examples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ from archonnx.compiler.feeding import TARGET
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.program import SEED, DataSource
-from archonnx.compiler.sources import SOURCES
+from archonnx.compiler.sources import SOURCES, rowless
 from archonnx.grammar.diagnostics import fail
 
 from .arrays import from_arrays, from_frame
+from .graphs import from_graph, is_graph
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
 from .subwords import TokenizerFiles
@@ -65,7 +66,9 @@ def load_source(
     path = Path(given) if isinstance(given, str | Path) else None
     files = TokenizerFiles(base, tokenizers)
     place = Place(base, source.span if given is None else None, path, kinds or {}, targets, files)
-    rows = partial(_in_memory, given) if given is not None and path is None else None
+    rows = None
+    if given is not None and path is None:
+        rows = partial(_in_memory, given, whole=rowless(source.kind, arguments))
     if rows is None and path is None and source.graph is not None:
         rows = partial(_drawn, source.graph, seed)
     return replace(_load(source.kind, arguments, place, rows), tokenizers=files)
@@ -91,23 +94,27 @@ def _drawn(graph: Graph, seed: int, arguments: Mapping[str, Any], place: Place) 
     return Loaded(interpret(graph, {SEED: np.int64(seed)} if SEED in graph.inputs else {}), "the generated data")
 
 
-def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place) -> Loaded:
-    """A frame, arrays by name, or what is loaded already; columns alone are a table, as a frame is.
+def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place, *, whole: Collection[str] = ()) -> Loaded:
+    """A frame, a graph, arrays by name, or what is loaded already; columns alone are a table, as a frame is.
 
-    Where a source cannot say which column is the target, it is the one of that name.
+    Where a source cannot say which column is the target, it is the one of that name. Of arrays, those of the names in
+    ``whole`` have no row for each example.
     """
     if isinstance(given, Loaded):
         return given
+    if is_graph(given):
+        return from_graph(given, arguments.get("weight", "weight"), kinds=place.kinds)
     kinds = {**arguments.get("kinds", {}), **place.kinds}
     target, side_by_side = arguments.get("target", TARGET), arguments.get("columns")
     if not isinstance(given, Mapping):
         return from_frame(given, target, kinds, columns=side_by_side)
-    loaded = from_arrays(given, kinds)
+    loaded = from_arrays(given, kinds, whole=whole)
     if any(array.ndim != 1 for array in loaded.fields.values()):
         return loaded
     columns = {name: array for name, array in loaded.fields.items() if name not in loaded.made}
     count = len(next(iter(columns.values())))
-    return table({**columns, **loaded.problems}, loaded.where, count, target=target, side_by_side=side_by_side)
+    made = table({**columns, **loaded.problems}, loaded.where, count, target=target, side_by_side=side_by_side)
+    return replace(made, whole=loaded.whole)
 
 
 def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost | None = None) -> Loaded:

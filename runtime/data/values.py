@@ -151,7 +151,8 @@ class Values:
         self, array: Array, wanted: Field, columns: Sequence[str], handled: Collection[str], span: Span | None
     ) -> None:
         rows = np.flatnonzero(np.isnan(array.reshape(len(array), -1)).any(axis=1)) if array.ndim else np.zeros(1, int)
-        for column in sorted(columns, key=handled.__contains__):  # one that nothing fills is the likelier
+        rowed = [column for column in columns if column not in self._loaded.whole]
+        for column in sorted(rowed, key=handled.__contains__):  # one that nothing fills is the likelier
             at = rows[self.missing(column)[rows]] if array.ndim else rows
             if len(at):
                 self.fail_missing(column, at, wanted, span)

@@ -117,13 +117,15 @@ class InputReader:
         loaded, used, notes = self._with_matrices(loaded)
         loaded = replace(loaded, tokenizers=TokenizerFiles(self._base, memory.tokenizers))
         if memory.together:
-            sample = sample_of(loaded, model.float_type, counted=True)
-            feeding = elaborated_feeding(model, program, sample, memory.fitted.learn)
             everything = np.arange(len(loaded.fields[INDEX]))
+            sample = sample_of(loaded, model.float_type, counted=True)
+            sample = memory.completed(sample, model.float_type, len(everything))
+            feeding = elaborated_feeding(model, program, sample, memory.fitted.learn).only(wanted)
+            self._check_columns(feeding, loaded, wanted)
             fitted = learned(feeding, loaded, memory.fitted, everything, together=True)
         else:
             feeding, fitted = self.feeding, memory.fitted
-        self._check_columns(feeding, loaded, wanted)
+            self._check_columns(feeding, loaded, wanted)
         known = {*used, *keep, *memory.kinds, DATA, TARGET, INDEX}
         extra = [name for name in (*loaded.fields, *loaded.problems) if name not in known]
         if extra and loaded.where:
@@ -174,8 +176,10 @@ class InputReader:
             if column in loaded.problems:
                 raise SpecError(Report([loaded.problems[column]]))
             of = next(name for name in wanted if column in feeding.sources[name])
+            if column in loaded.whole:
+                continue
             if column not in loaded.fields:
-                here = [name for name in loaded.fields if name not in loaded.made]
+                here = [name for name in (*loaded.fields, *loaded.whole) if name not in loaded.made]
                 made = "" if of == column else f", of which `{of}` is made"
                 report.error(
                     "AX0607",

@@ -31,7 +31,7 @@ def described_data(model: ModelProgram, program: TrainProgram, data: Prepared) -
     count = len(loaded.fields["index"])
     head = f"{loaded.where}: {_counted(count, 'row')}, {_counted(len(loaded.kinds), 'column')}"
     lines = [head, *_indented(columns(list(_columns(loaded)), left=(0, 1, 3)))]
-    if learned := list(_learned(data)):
+    if learned := list(_learned(data, together=bool(program.whole))):
         lines += ["learned of the train part:", *_indented(columns(learned, left=(0, 1)))]
     parts = [f"{name} {len(data.parts.of(name)):,}" for name in PARTS if len(data.parts.of(name))]
     lines += [f"parts: {', '.join(parts)}"]
@@ -46,10 +46,12 @@ def _columns(loaded: Loaded) -> Iterator[list[str]]:
     """A row for each column: its name, kind, missing values, and what stands in it."""
     values = Values(loaded)
     for name, kind in list(loaded.kinds.items())[:MANY]:
-        missing = int(np.count_nonzero(values.missing(name)))
+        missing = 0 if name in loaded.whole else int(np.count_nonzero(values.missing(name)))
         gaps = f"{_counted(missing, 'gap')}" if missing else ""
         role = "target" if name == loaded.target else ""
-        yield [name, kind, gaps, ", ".join(filter(None, [role, _content(loaded.fields[name], kind)]))]
+        array = loaded.column(name)
+        content = " x ".join(map(str, array.shape)) + " in all" if name in loaded.whole else _content(array, kind)
+        yield [name, kind, gaps, ", ".join(filter(None, [role, content]))]
     if len(loaded.kinds) > MANY:
         yield [f"and {len(loaded.kinds) - MANY} more", "", "", ""]
 
@@ -70,13 +72,13 @@ def _content(array: Any, kind: str) -> str:
     return f"{there.min():g} to {there.max():g}" if kind != "bool" else f"{int(there.sum()):,} true"
 
 
-def _learned(data: Prepared) -> Iterator[list[str]]:
-    """What was learned: vocabularies and statistics."""
+def _learned(data: Prepared, *, together: bool) -> Iterator[list[str]]:
+    """What was learned: vocabularies and statistics; nothing but vocabularies where all rows are one example."""
     for (column, filled), keys in data.fitted.keys.items():
         shown = [_shown(key) for key in keys]
         gap = f' (gaps are "{filled}")' if filled is not None else ""
         yield [f"values of {column}{gap}", f"{len(keys)}: {_listed(shown)}"]
-    for name, array in data.fitted.statistics.items():
+    for name, array in () if together else data.fitted.statistics.items():
         columns = data.feeding.statistics[name].columns
         of = ", ".join(columns[:SHOWN])
         more = ", ..." if len(columns) > SHOWN else ""

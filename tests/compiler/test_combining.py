@@ -234,3 +234,18 @@ def test_a_field_that_is_given_whole_is_the_same_for_all_batches() -> None:
     for rows in (x[:9], x[9:]):
         pieces.add(len(rows), interpret(how.batch, {"x": rows, "centres": centres}))
     assert pieces.figures({"K": 3})["near"] == pytest.approx((x @ centres.T).min(axis=1).mean())
+
+
+def test_rows_of_a_whole_field_that_examples_name_do_not_make_examples_meet() -> None:
+    """Whether an index is in range depends on how many rows there are, and not on how many examples."""
+    text = (
+        "\nmodel M():\n    input node: i64[B]\n    input x: [N, 4]\n    metric size = mean(sum(x[node], axis=1) ** 2)\n"
+    )
+    how, x = combination(program(text, float_type=DType.f64), {"x"}), np.random.default_rng(1).normal(size=(7, 4))
+    assert how.together == {}
+    pieces, node = Pieces(how), np.array([6, 0, 0, 3, 5])
+    for rows in (node[:3], node[3:]):
+        pieces.add(len(rows), interpret(how.batch, {"node": rows, "x": x}))
+    assert pieces.figures({"N": 7})["size"] == pytest.approx((x[node].sum(axis=1) ** 2).mean())
+    counted = "\nmodel M():\n    input node: i64[B]\n    input x: [B, 4]\n    metric size = mean(x[node])\n"
+    assert list(combination(program(counted)).together) == ["size"]

@@ -118,7 +118,8 @@ class Columns:
             title = f"index of {name}" if number == 1 else f"index of {name}, {number}"
             self.encodings[title] = encoding
         row = self._row(name) if encoding.tokens is None else (encoding.tokens.length,)
-        return self._input(title, TensorType.of(DType.i64, ROWS, *row))
+        counted = self.sample.types.get(INDEX)
+        return self._input(title, TensorType.of(DType.i64, ROWS if counted is None else counted.shape[0], *row))
 
     def _row(self, name: str) -> tuple[int, ...]:
         """What a row of a column holds: one text or integer where this is empty."""
@@ -131,7 +132,8 @@ class Columns:
         if isinstance(column, TextColumn):
             return Texts(column.name, column.filled, column.tokens)
         name = next((name for name, value in self.inputs.items() if value is column), None)
-        if name is None or not column.type.dtype.is_integer or name in self.encodings or name == INDEX:
+        barred = {*self.encodings, *self.sample.whole, INDEX}
+        if name is None or not column.type.dtype.is_integer or name in barred:
             raise TypeProblem(
                 "AX0306",
                 "a vocabulary is that of a column of texts or integers, as it is in the data",

@@ -13,9 +13,9 @@ from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Scope, TextColumn, describe
 from archonnx.compiler.elaborate.meaning.parameters import open_inputs
 from archonnx.compiler.elaborate.model.model import Elaboration
-from archonnx.compiler.feeding import ROWS, Feeding, Sample, cut
+from archonnx.compiler.feeding import INDEX, ROWS, Feeding, Sample, cut
 from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Feed, Field, Fit, TrainProgram
@@ -208,7 +208,25 @@ def _field(
     if feed is not None:
         _refuse_draws(builder, given, columns, feed.statement)
     assert isinstance(given, Value)
+    if feed is None or not feed.statement.whole:
+        _refuse_rowless(builder, given, columns, field, span)
     return given
+
+
+def _refuse_rowless(builder: Builder, value: Value, columns: Columns, field: Field, span: Span | None) -> None:
+    """A field that batches take rows of is not made of an array that has none, unless it has a row for each example."""
+    used = {*(v for node in needed(builder.nodes, [value]) for v in node.inputs), value}
+    rowless = [name for name in columns.inputs if name in columns.sample.whole and columns.inputs[name] in used]
+    index = columns.sample.types.get(INDEX)
+    if not rowless or index is None or (value.rank and value.shape[0] == index.shape[0]):
+        return
+    made = "has" if rowless[0] == field.name else f"is made of `{rowless[0]}`, which has"
+    fail(
+        "AX0708",
+        f"`{field.name}` {made} no row for each example of {columns.sample.where}",
+        span,
+        help=f"give it whole: `feed whole {field.name} = {'data.' + rowless[0] if value.rank else '...'}`",
+    )
 
 
 def _refuse_draws(builder: Builder, value: Value, columns: Columns, statement: ast.Feed | ast.Fit) -> None:
