@@ -18,6 +18,7 @@ from archonnx.compiler.onnx_export import ORIGIN_KEY, export
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import elaborate, load, train_steps
 from archonnx.compiler.program import SEED, STEP
+from archonnx.compiler.steps import initial_state
 
 from .cases import CASES, THREADS, Case
 
@@ -35,7 +36,7 @@ def profile(case: Case) -> list[dict[str, Any]]:
     inputs: dict[str, Any] = dict(batch)
     for path, parameter in model.parameters.items():
         inputs[path] = interpret(parameter.initial, {SEED: 0} if SEED in parameter.initial.inputs else {})["value"]
-    inputs |= dict(step.initial) | {SEED: np.int64(0), STEP: np.int64(0)}
+    inputs |= initial_state(step) | {SEED: np.int64(0), STEP: np.int64(0)}
     inputs = {i.name: np.asarray(inputs[i.name]) for i in exported.graph.input}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
