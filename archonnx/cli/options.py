@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,14 +65,19 @@ def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None)
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 
 
-def key_values(texts: Sequence[str] | None, option: str) -> dict[str, Any]:
-    """``["width=64", "bias=false"]`` as a dict. A usage error where there is no ``=``."""
+def key_values(texts: Sequence[str] | None, option: str, as_texts: Collection[str] = ()) -> dict[str, Any]:
+    """``["width=64", "bias=false"]`` as a dict. A usage error where there is no ``=``.
+
+    The values of ``as_texts`` are the texts as they are, with the blanks around them, unless they are quoted or a list.
+    """
     values: dict[str, Any] = {}
     for text in texts or ():
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise typer.BadParameter(f"`{text}` is not of the form KEY=VALUE", param_hint=option)
-        values[key.strip()] = literal(value.strip())
+        read = literal(value.strip())
+        whole = key.strip() in as_texts and (not isinstance(read, list | str) or value.strip() == read)
+        values[key.strip()] = value if whole else read
     return values
 
 

@@ -26,16 +26,18 @@ def inference_model(
     entry: str | None = None,
     target: Target = "portable",
     opset: int = OPSET,
+    metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """The model's outputs (or an entry) as ONNX, of any batch size, with the parameters inside.
 
-    Of what a graph takes for its draws, only the seed is left as an input.
+    Of what a graph takes for its draws, only the seed is left as an input. ``metadata`` are properties of the file
+    besides those that all have.
     """
     if entry is not None and entry not in model.entries:
         fail_entry(model.name, entry, model.entries)
     if entry is None and not model.infer.outputs:
         fail("AX0511", f"{model.name} has no outputs to export", None, help="add `output NAME = ...` to the model")
-    return as_onnx(held(model, entry), model.name, GraphOptions(target, opset), parameters)
+    return as_onnx(held(model, entry), model.name, GraphOptions(target, opset), parameters, metadata=metadata)
 
 
 def check_name(path: Path) -> None:

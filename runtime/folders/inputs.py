@@ -25,6 +25,8 @@ from archonnx.runtime.data.subwords import TokenizerFiles
 from archonnx.runtime.data.tables import stacked
 from archonnx.runtime.training.preparing import spans_of
 
+from .texts import TextNumbers
+
 SHOWN = 5
 
 
@@ -196,6 +198,14 @@ class InputReader:
                     None,
                 )
         report.finish()
+
+
+def text_numbers(model: ModelProgram, program: TrainProgram, memory: Memory | None) -> TextNumbers | None:
+    """How texts are numbered by a run; None if it numbers none, or in several ways."""
+    if memory is None or (memory.tokens is None and not memory.fitted.keys):
+        return None
+    feeding = InputReader(model, program, memory, Path()).feeding
+    return TextNumbers.of(memory, feeding.encodings)
 
 
 def class_names_of(model: ModelProgram, memory: Memory) -> dict[str, tuple[str, ...]]:

@@ -46,11 +46,11 @@ from archonnx.runtime.training.measuring import Measured, measure
 from archonnx.runtime.training.preparing import DataChoice, Prepared, load_data, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
-from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns
+from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns, text_numbers
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
 from .resume import DEFAULT_DTYPE
 from .rows import ROWS_FILE, load_rows
-from .texts import TextNumbers, numbered
+from .texts import TextNumbers, numbered, texts_among
 
 FORMAT = 2
 """Of ``run.json``."""
@@ -216,12 +216,18 @@ class Run:
             >>> run.call("sample", n=100, seed=1)["image"]   # doctest: +SKIP
         """
         opened = self.entry(entry)
-        return opened.call(numbered(inputs, opened.fields, self.texts), seed=seed)
+        texts = self.texts if texts_among(inputs, opened.fields) else None
+        return opened.call(numbered(inputs, opened.fields, texts), seed=seed)
 
     @cached_property
     def texts(self) -> TextNumbers | None:
         """How texts are numbered; None of a run that does not number tokens of texts, or does so in several ways."""
-        return None if self.memory is None else TextNumbers.of(self.memory, self._reader.feeding.encodings)
+        return text_numbers(self._elaborated, self._program, self.memory)
+
+    @property
+    def token_metadata(self) -> dict[str, str]:
+        """What files that are exported say of the numbers of tokens; nothing where no texts are numbered."""
+        return self.texts.metadata() if self.texts is not None else {}
 
     def entry(self, name: str) -> ExportedModel:
         """An entry of the model, open."""
@@ -337,7 +343,10 @@ class Run:
             write_model(destination, onnx.load(self.model_path))
         else:
             model = self._elaborated
-            write_model(destination, inference_model(model, self.parameters, entry=entry, target=target, opset=opset))
+            exported = inference_model(
+                model, self.parameters, entry=entry, target=target, opset=opset, metadata=self.token_metadata
+            )
+            write_model(destination, exported)
         return destination
 
     def export_raw(self, path: Path, *, target: Literal["portable", "ort"] = "portable", opset: int = OPSET) -> RawFile:

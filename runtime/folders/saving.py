@@ -23,6 +23,7 @@ from archonnx.runtime.training.programs import State, Trained, label
 from archonnx.runtime.training.trainer import arguments_of
 
 from .curve import Row, training_curve
+from .inputs import text_numbers
 from .resume import STATE_FILE, Request, save_state
 from .rows import ROWS_FILE, save_rows
 from .run import FORMAT, Run
@@ -107,12 +108,15 @@ def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained
     write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
     if lines:
         write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
+    texts = text_numbers(model, last.program, last.memory)
+    metadata = texts.metadata() if texts is not None else {}
     if model.infer.outputs:
-        write_model(part / "model.onnx", inference_model(model, parameters))
+        write_model(part / "model.onnx", inference_model(model, parameters, metadata=metadata))
     if model.entries:
         (part / "entries").mkdir()
     for entry in model.entries:
-        write_model(part / "entries" / f"{entry}.onnx", inference_model(model, parameters, entry=entry))
+        exported = inference_model(model, parameters, entry=entry, metadata=metadata)
+        write_model(part / "entries" / f"{entry}.onnx", exported)
     record = json.dumps(_record(spec, model, trained, name), indent=2)
     write_atomically(part / "run.json", f"{record}\n".encode())
 

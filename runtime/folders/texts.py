@@ -5,6 +5,8 @@ What this module does not do: call an entry, or read data.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +23,8 @@ from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.subwords import TokenizerFiles
 from archonnx.runtime.data.values import on_a_line
 
+METADATA_KEY = "archonnx.tokens"
+"""In the metadata of ONNX models: a JSON object that says what the numbers of tokens stand for."""
 LOST = "\N{REPLACEMENT CHARACTER}"
 """What stands for a number that no token has, or that of all unknown ones."""
 
@@ -77,6 +81,11 @@ class TextNumbers:
             fail("AX0631", f'"{token}" in "{on_a_line(text)}" is nothing that the train part has', None)
         return found
 
+    def metadata(self) -> dict[str, str]:
+        """What a model's file says of it, so that others can number texts and read numbers."""
+        said = {"cut": self.cut, "tokens": list(self.keys), "unknown": self.unknown, "pad": self.pad}
+        return {METADATA_KEY: json.dumps(said, ensure_ascii=False)}
+
     def text(self, numbers: Array) -> str:
         """The text of numbers, without what pads it."""
         known = [int(number) for number in numbers.ravel().tolist()]
@@ -88,7 +97,7 @@ class TextNumbers:
 
 
 def numbered(given: Mapping[str, Any], types: Mapping[str, TensorType], how: TextNumbers | None) -> dict[str, Any]:
-    """Arguments of an entry with the numbers of texts in their place, [tokens] or [1, tokens].
+    """Arguments of an entry with the numbers of texts in their place, [tokens], [1, tokens] or [texts, tokens].
 
     Args:
         given: by name; texts for integers of one axis or two are numbered.
@@ -99,22 +108,46 @@ def numbered(given: Mapping[str, Any], types: Mapping[str, TensorType], how: Tex
     for name in texts_among(given, types):
         if how is None:
             fail("AX0608", f"`{name}` is given as a text, and the run numbers no texts, or in several ways", None)
-        numbers = how.numbers(given[name])
-        found[name] = numbers if types[name].rank == 1 else numbers[None]
+        value = given[name]
+        if isinstance(value, str):
+            numbers = how.numbers(value)
+            found[name] = numbers if types[name].rank == 1 else numbers[None]
+            continue
+        rows = [how.numbers(text) for text in value]
+        if len(sizes := {len(row) for row in rows}) > 1:
+            shown = ", ".join(map(str, sorted(sizes)))
+            fail(
+                "AX0608",
+                f"the texts given for `{name}` differ in length: {shown} tokens",
+                None,
+                help="give texts of one length together, and others one by one",
+            )
+        found[name] = np.stack(rows)
     return found
 
 
 def texts_among(given: Mapping[str, Any], types: Mapping[str, TensorType]) -> list[str]:
-    """The arguments that are given as texts where integers in one axis or two are taken."""
-    return [
-        name
-        for name, value in given.items()
-        if isinstance(value, str) and name in types and types[name].dtype.is_integer and types[name].rank in (1, 2)
-    ]
+    """The arguments that are given as texts where integers are taken: one text for one axis, one or a list for two."""
+
+    def is_text(value: Any, rank: int) -> bool:
+        several = isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(one, str) for one in value)
+        return isinstance(value, str) or (several and rank == 2)
+
+    return [name for name, value in given.items() if takes_text(types.get(name)) and is_text(value, types[name].rank)]
+
+
+def takes_text(type_: TensorType | None) -> bool:
+    """Whether a text may stand for an argument: for integers in one axis or two."""
+    return type_ is not None and type_.dtype.is_integer and type_.rank in (1, 2)
 
 
 def with_texts(made: Mapping[str, Array], how: TextNumbers) -> tuple[dict[str, Array], list[str]]:
-    """Results that are no tokens, and the texts of those that are: integers in one axis or two, a text for each row."""
-    rest = {name: a for name, a in made.items() if a.dtype.kind not in "iu" or a.ndim not in (1, 2)}
-    texts = [how.text(row) for name, a in made.items() if name not in rest for row in (a if a.ndim == 2 else a[None])]
-    return rest, texts
+    """Results that are no tokens, and the texts of those that are: integers in axes, each row of the last a text."""
+    rest = {name: a for name, a in made.items() if a.dtype.kind not in "iu" or not a.ndim}
+    rows = [
+        row
+        for name, a in made.items()
+        if name not in rest
+        for row in a.reshape(math.prod(a.shape[:-1]), -1 if a.size else 0)
+    ]
+    return rest, [how.text(row) for row in rows]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,12 @@ ENTRIES = """
 
     entry counted(prompt: i64[P], times: i64[]) -> (again: i64[P], sizes: i64[], shares: [P]):
         return prompt, 3 * times, float(prompt)
+
+    entry pairs(prompt: i64[B, P]) -> i64[B, P]:
+        return prompt
+
+    entry twice(prompt: i64[B, P]) -> i64[B, 2, P]:
+        return stack([prompt, flip(prompt, axis=1)], axis=1)
 """
 
 
@@ -66,6 +74,51 @@ def test_the_command_takes_and_shows_texts(letters: archonnx.Run, tmp_path: Path
     assert (code, shown) == (0, "echo.0,echo.1\n1,2\n")  # numbers stay numbers
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("the ", "the "), (" at", " at"), ('"at"', "at"), ('[" a", "on"]', " a\non"), ("[[1, 2]]", None), ("", None)],
+)
+def test_blanks_quotes_and_lists_on_the_command_line(letters: archonnx.Run, given: str, shown: str | None) -> None:
+    assert letters.texts is not None
+    code, output = called(str(letters.path), "pairs", "--set", f"prompt={given}")
+    assert code == 0
+    assert output == (f"{shown}\n" if shown is not None else "\n" if given == "" else "pairs.0,pairs.1\n1,2\n")
+
+
+def test_what_looks_like_a_number_is_a_text_where_tokens_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("In 2024 it was true that 7 of 31 had none. " * 9)
+    spec = LETTERS.replace("\ntrain of", f"{ENTRIES}\ntrain of")
+    (tmp_path / "m.arch").write_text(spec)
+    spec = archonnx.load(tmp_path / "m.arch")
+    run = archonnx.train(spec, tmp_path / "run", settings={"epochs": 1}, device="cpu")
+    for text in ("2024", "true", "none", "7.", "31"):
+        assert called(str(run.path), "echo", "--set", f"prompt={text}") == (0, f"{text}\n")
+
+
+def test_files_say_what_numbers_stand_for(letters: archonnx.Run, tmp_path: Path) -> None:
+    """Those of the run, and those that are exported by either way; nothing of runs without texts."""
+    assert letters.memory is not None
+    letters.export(tmp_path / "api.onnx", entry="echo")
+    result = CliRunner().invoke(app, ["export", str(letters.path), "--graph", "echo", "-o", str(tmp_path / "cli.onnx")])
+    assert result.exit_code == 0
+    inside = [letters.path / "model.onnx", letters.path / "entries/echo.onnx"]
+    for path in (*inside, tmp_path / "api.onnx", tmp_path / "cli.onnx"):
+        said = {one.key: one.value for one in onnx.load(path).metadata_props}
+        tokens = list(letters.memory.fitted.keys["ids", None])
+        assert json.loads(said["archonnx.tokens"]) == {
+            "cut": "characters", "tokens": tokens, "unknown": False, "pad": None
+        }  # fmt: skip
+
+
+def test_several_texts_are_rows_and_deeper_results_are_shown_row_by_row(letters: archonnx.Run) -> None:
+    found = letters.call("pairs", prompt=["the", "dog"])
+    assert found["pairs"].shape == (2, 3) and letters.texts is not None
+    assert [letters.texts.text(row) for row in found["pairs"]] == ["the", "dog"]
+    with pytest.raises(SpecError, match="`prompt` differ in length: 3, 5 tokens"):
+        letters.call("pairs", prompt=["the", "a dog"])
+    assert called(str(letters.path), "twice", "--set", 'prompt=["the", "dog"]') == (0, "the\neht\ndog\ngod\n")
+
+
 def test_what_the_training_does_not_have_is_refused(letters: archonnx.Run) -> None:
     with pytest.raises(SpecError, match='"z" in "a zoo" is nothing that the train part has'):
         letters.call("echo", prompt="a zoo")
@@ -88,7 +141,8 @@ train:
 """
     (tmp_path / "m.arch").write_text(spec)
     run = archonnx.train(archonnx.load(tmp_path / "m.arch"), tmp_path / "run", device="cpu")
-    assert run.texts is None
+    assert run.texts is None and not run.token_metadata
+    assert "archonnx.tokens" not in {one.key for one in onnx.load(run.path / "entries/echo.onnx").metadata_props}
     with pytest.raises(SpecError, match="`prompt` is given as a text, and the run numbers no texts"):
         run.call("echo", prompt="cat")
 

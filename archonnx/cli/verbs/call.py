@@ -50,10 +50,10 @@ def call(
     A text stands for the numbers of its tokens, and then integers of the result are shown as texts.
     `archonnx export RUN --graph ENTRY` writes it as ONNX.
     """
-    arguments = key_values(set_, "--set")
+    key_values(set_, "--set")  # a usage error before the run is opened
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
-    from archonnx.runtime.folders.texts import texts_among, with_texts
+    from archonnx.runtime.folders.texts import takes_text, texts_among, with_texts
 
     from ..arrays import read_arrays, write_arrays
 
@@ -62,11 +62,13 @@ def call(
         typer.echo(_listed(opened))
         return
     types = opened.entry(entry).fields
+    tokens = {name for name, type_ in types.items() if takes_text(type_) and opened.texts is not None}
+    arguments = key_values(set_, "--set", as_texts=tokens)
     given: dict[str, Any] = {}
     for text in inputs or ():
         given |= read_arrays(text, {name: type_ for name, type_ in types.items() if name not in arguments})
     made = opened.call(entry, seed=seed, **given, **arguments)
-    if opened.texts is not None and texts_among({**given, **arguments}, types):
+    if texts_among({**given, **arguments}, types) and opened.texts is not None:
         made, shown = with_texts(made, opened.texts)
         typer.echo("\n".join(shown))
     if made:

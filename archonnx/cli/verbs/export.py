@@ -128,7 +128,10 @@ def _model(
         weights = run.parameters if run is not None else initial_values(model.parameters, 0)
         _warn(model.infer if graph == "infer" else model.entries[graph])
         entry = None if graph == "infer" else graph
-        return inference_model(model, weights, entry=entry, target=options.target, opset=options.opset)
+        metadata = run.token_metadata if run is not None else None
+        return inference_model(
+            model, weights, entry=entry, target=options.target, opset=options.opset, metadata=metadata
+        )
     return as_onnx(graph_named(model, graph, options), model.name, options)
 
 
