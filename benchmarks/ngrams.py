@@ -7,7 +7,8 @@ their sum and t(h) the number of different x after h (Witten and Bell 1991; Chen
     p(x)     = (c(x) + t / v) / (c + t)                          v: size of the alphabet
 
 A history that the train part does not have says nothing: p(x | h) = p(x | h'). The alphabet is the characters of the
-train part and one for all that it lacks. What this module does not do: learn anything of the test part.
+train part and one for all that it lacks. ``--run RUN`` prints beside them what a trained model needs for the same
+characters. What this module does not do: learn anything of the test part.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ from collections.abc import Sequence
 from math import log2
 from pathlib import Path
 
+import numpy as np
+
+import archonnx
+
 from .topics_text import FOLDER, TEXT
 
 ORDERS = range(1, 7)
 HELD_OUT = 0.1
 """The last part of the text, on which is measured."""
+CONTEXT = 128
+"""How many characters a model looks at."""
 UNKNOWN = None
 """What every character is that the train part lacks."""
 
@@ -34,10 +41,37 @@ def main() -> int:
     """Print the bits per character of each order."""
     parser = argparse.ArgumentParser(description="Witten-Bell n-grams on the last tenth of a text.")
     parser.add_argument("file", nargs="?", type=Path, default=FOLDER / TEXT, help="a text; that of the zoo if left out")
-    path: Path = parser.parse_args().file
-    for line in table(path.read_text("utf-8"), path.name):
+    parser.add_argument("--run", type=Path, help="a run directory of a model of the same text")
+    given = parser.parse_args()
+    path: Path = given.file
+    text = path.read_text("utf-8")
+    for line in table(text, path.name):
         print(line)
+    if given.run is not None:
+        run = archonnx.Run(given.run)
+        print(f"{run.name} {bits_of(run, text, held_from(len(text))):.4f} bits")
     return 0
+
+
+def bits_of(run: archonnx.Run, text: str, start: int, context: int = CONTEXT) -> float:
+    """The mean of -log2 p of the characters from ``start`` on, each foretold once from at least half a context.
+
+    Args:
+        run: of a model whose output ``probs`` [B, T, vocab] is of the character after each.
+        text: all of it.
+        start: where the part begins that is held out.
+        context: how many characters the model looks at.
+    """
+    assert run.texts is not None
+    half, numbers = context // 2, run.texts.numbers(text)
+    firsts = np.arange(start - half - 1, len(numbers) - half - 1, half)
+    padded = np.concatenate([numbers, np.zeros(context, np.int64)])  # what comes later changes nothing before it
+    windows = padded[firsts[:, None] + np.arange(context)]
+    probs = run.predict_fields({"ids": windows}, batch_size=64)["probs"][:, -half:]
+    at = firsts[:, None] + 1 + half + np.arange(half)
+    there = at < len(numbers)
+    p = np.take_along_axis(probs, padded[at][..., None], axis=2)[..., 0]
+    return float(-np.log2(p[there].astype(np.float64)).mean())
 
 
 def table(text: str, name: str) -> list[str]:

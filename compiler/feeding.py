@@ -22,6 +22,8 @@ from .tokens import Tokens
 
 ROWS = "rows"
 """The dim that counts the rows of the data."""
+LENGTH = "tokens"
+"""The dim of rows of tokens of a text where a file may take any number of them."""
 INDEX = "index"
 """The field that numbers the rows, from 0."""
 DATA, TARGET = "data", "target"
@@ -40,7 +42,7 @@ class Sample(Record):
         matrix: the columns that ``data`` stacks.
         target: the column that ``target`` is another name of.
         problems: what is wrong with columns that cannot be used.
-        texts: what a row holds of columns of texts that hold several, by name.
+        texts: what a row holds of columns of texts that hold several, by name: sizes, or ``LENGTH``.
         whole: those of the types that have no ``ROWS``, as the edges of a graph.
     """
 
@@ -49,7 +51,7 @@ class Sample(Record):
     matrix: tuple[str, ...] = ()
     target: str | None = None
     problems: Mapping[str, Diagnostic] = {}
-    texts: Mapping[str, tuple[int, ...]] = {}
+    texts: Mapping[str, tuple[int | str, ...]] = {}
     whole: frozenset[str] = frozenset()
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import Record, replace
 
-from .feeding import INDEX, ROWS, Encoding, Feeding
+from .feeding import INDEX, LENGTH, ROWS, Encoding, Feeding
 from .ir.bind import bind
 from .ir.builder import Builder
 from .ir.dims import Dim
@@ -102,8 +102,8 @@ def raw_graph(model: ModelProgram, feeding: Feeding, entering: Mapping[str, Ente
     """
     fields = {name: field for name, field in model.fields.items() if name in model.infer.inputs}
     fed = {name: feeding.feed.outputs[name] for name in fields}
-    rows, sizes = _sizes(fields, fed)
-    feed = bind(cut("feed", feeding.feed.nodes, feeding.feed.inputs, fed), {ROWS: rows})
+    rows, sizes, length = _sizes(fields, fed)
+    feed = bind(cut("feed", feeding.feed.nodes, feeding.feed.inputs, fed), {ROWS: rows, **length})
     infer = bind(model.infer, sizes)
     inputs = _Inputs(feeding, Dim.of(rows), entering, {*infer.outputs, *({SEED, STEP} & {*infer.inputs})})
     builder = Builder()
@@ -141,8 +141,10 @@ def _read(graph: Graph, outputs: Iterable[str]) -> dict[str, list[str]]:
 # ---------------------------------------------------------------- sizes
 
 
-def _sizes(fields: Mapping[str, Field], fed: Mapping[str, Value]) -> tuple[str, dict[str, int | str]]:
-    """The model's dim that counts rows, and what its dims are: that one, or numbers."""
+def _sizes(
+    fields: Mapping[str, Field], fed: Mapping[str, Value]
+) -> tuple[str, dict[str, int | str], dict[str, int | str]]:
+    """The model's dim that counts rows, what its dims are (that one, or numbers), and what ``LENGTH`` is of them."""
     pairs = [
         (name, dim, size)
         for name, value in fed.items()
@@ -161,10 +163,15 @@ def _sizes(fields: Mapping[str, Field], fed: Mapping[str, Value]) -> tuple[str, 
         if dim.symbol is not None and found is not None and sizes.setdefault(dim.symbol, found) != found:
             fail("AX0513", f"dim {dim} is {sizes[dim.symbol]}, and {found} in what is fed to `{name}`", None)
     known = {symbol: Dim.of(size) for symbol, size in sizes.items()}
+    open_ = [dim for _, dim, size in pairs if size.symbol == LENGTH]
+    length: dict[str, int | str] = {}
+    if open_ and (found_length := open_[0].constant or open_[0].symbol) is not None:
+        length[LENGTH] = found_length
+    bound = {ROWS: Dim.of(rows)} | {symbol: Dim.of(size) for symbol, size in length.items()}
     for name, dim, size in pairs:
-        if dim.substitute(known) != size.substitute({ROWS: Dim.of(rows)}):
+        if dim.substitute(known) != size.substitute(bound):
             fail("AX0513", f"`{name}` is {fields[name].type}, and what is fed to it {fed[name].type}", None)
-    return rows, sizes
+    return rows, sizes, length
 
 
 def _shape(field: Field, value: Value) -> tuple[Dim, ...]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from archonnx.grammar.record import Record
 
 WORD = re.compile(r"\w+|[^\w\s]")
 """A run of letters, digits and underscores, or any other character that is not white space."""
 BYTES = "bytes"
-BETWEEN = {"characters": "", "words": " "}
+WORDS = "words"
+BETWEEN = {"characters": "", WORDS: " "}
 """What stands between tokens where they are a text again."""
 CUTS = (*BETWEEN, BYTES)
 """What a text may be cut into."""
@@ -65,29 +65,20 @@ class Tokens(Record):
         return (*([] if self.pad is None else [self.pad]), *rest)
 
 
-class Piece(NamedTuple):
-    """A token, and where it begins in the text."""
+def tokens_of(text: str, cut: str) -> list[Token]:
+    """The tokens of a text, in order: texts, or the numbers of its bytes in UTF-8.
 
-    text: str
-    start: int
-
-
-def pieces(text: str, cut: str) -> list[Piece]:
-    """The characters or words of a text, in order.
-
-    >>> [piece.text for piece in pieces("It's 3.5!", "words")]
+    >>> tokens_of("It's 3.5!", "words")
     ['It', "'", 's', '3', '.', '5', '!']
     """
-    if cut == "words":
-        return [Piece(found.group(), found.start()) for found in WORD.finditer(text)]
-    return [Piece(character, at) for at, character in enumerate(text)]
-
-
-def tokens_of(text: str, cut: str) -> list[Token]:
-    """The tokens of a text: texts, or the numbers of its bytes in UTF-8."""
     if cut == BYTES:
         return [*text.encode("utf-8", "replace")]
-    return [piece.text for piece in pieces(text, cut)]
+    return [*(WORD.findall(text) if cut == WORDS else text)]
+
+
+def starts(text: str, cut: str) -> list[int]:
+    """Where its words begin, or its characters."""
+    return [found.start() for found in WORD.finditer(text)] if cut == WORDS else [*range(len(text))]
 
 
 def joined(tokens: Sequence[Token], cut: str) -> str:

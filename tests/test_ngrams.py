@@ -5,13 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from hashlib import sha256
 from math import log2
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.ngrams import UNKNOWN, WittenBell, bits_per_character, held_from, table
+import archonnx
+from benchmarks.ngrams import UNKNOWN, WittenBell, bits_of, bits_per_character, held_from, table
 from benchmarks.topics_text import FOLDER, TEXT, in_a_row
+from tests.runtime.data.test_text import BOOK, LETTERS
 
 SHA256 = "cdd532691bef1d7d8f76fb101a0e5e1859cdc9d708557cb09dcb80338fb2eedf"
 
@@ -44,6 +48,22 @@ def test_a_text_that_repeats_itself_is_foretold_by_long_histories() -> None:
     bits = [float(line.split()[2]) for line in lines[1:]]
     assert bits[0] == pytest.approx(2, abs=0.05) and max(bits[1:]) < 0.2
     assert [line.endswith("best") for line in lines[1:]].count(True) == 1
+
+
+# ---------------------------------------------------------------- a model beside them
+
+
+def test_every_character_of_a_model_counts_once(tmp_path: Path) -> None:
+    """The model of the test looks at one character, so that windows make no difference."""
+    (tmp_path / "book.txt").write_text(BOOK)
+    (tmp_path / "m.arch").write_text(LETTERS)
+    run = archonnx.train(archonnx.load(tmp_path / "m.arch"), tmp_path / "run", settings={"epochs": 1}, device="cpu")
+    assert run.texts is not None
+    numbers = run.texts.numbers(BOOK)
+    probs = run.predict_fields({"ids": numbers[None, :-1]})["probs"][0]
+    each = -np.log2(probs[np.arange(len(numbers) - 1), numbers[1:]])
+    for start in (100, 101, len(BOOK) - 3):
+        assert bits_of(run, BOOK, start, context=16) == pytest.approx(each[start - 1 :].mean(), rel=1e-5)
 
 
 # ---------------------------------------------------------------- the text of the zoo

@@ -12,7 +12,9 @@
     values    which values are missing or mean nothing, and the place of each; ``casting`` keeps them what they are
     ranges    labels and ids that name something
     memory    ``Memory``: what a run remembers of its data
-    batches   ``Examples``, which give batches; the order of an epoch
+    tokenising
+              texts as rows of tokens; ``subwords`` for tokenizers that are files
+    batches   ``Examples``, which give batches; the order of an epoch; ``buckets`` of examples of like length
     batch     arrays ``checked`` against the types of fields; ``in_batches``; ``batch_symbol``, the dim of examples
 
 Nothing here says how examples are changed: feeds do, in the language.

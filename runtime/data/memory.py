@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.feeding import INDEX, ROWS, Feeding, Sample
+from archonnx.compiler.feeding import INDEX, LENGTH, ROWS, Feeding, Sample
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
@@ -99,15 +99,24 @@ class Memory:
             {name: array.shape for name, array in loaded.whole.items()},
         )
 
-    def sample(self, float_type: DType, rows: int | str = ROWS) -> Sample:
-        """What feeds are elaborated for, whatever new data has. ``rows``: how many, where they are one example."""
+    def sample(self, float_type: DType, rows: int | str = ROWS, *, any_length: bool = False) -> Sample:
+        """What feeds are elaborated for, whatever new data has.
+
+        Args:
+            float_type: the model's.
+            rows: how many, where they are one example.
+            any_length: windows of a text may have any.
+        """
         types: dict[str, TensorType | None] = {INDEX: TensorType.of(DType.i64, rows)}
         floats = {"float": float_type, "bool": DType.bool, "text": None}
+        shapes: dict[str, tuple[int | str, ...]] = dict(self.shapes)
+        if any_length and self.tokens is not None:
+            shapes = dict.fromkeys(shapes, (LENGTH,))
         for name, kind in self.kinds.items():
             dtype = floats.get(kind, DType.i64)
-            shape = self.whole.get(name, (rows, *self.shapes.get(name, ())))
+            shape = self.whole.get(name, (rows, *shapes.get(name, ())))
             types[name] = None if dtype is None else TensorType.of(dtype, *shape)
-        texts = {name: shape for name, shape in self.shapes.items() if self.kinds[name] == "text"}
+        texts = {name: shape for name, shape in shapes.items() if self.kinds[name] == "text"}
         return Sample(self.where, types, self.matrix, self.target, texts=texts, whole=frozenset(self.whole))
 
     def completed(self, sample: Sample, float_type: DType, rows: int) -> Sample:

@@ -5,6 +5,7 @@
     resume    ``Checkpoints`` keep the state of a training that is under way; ``SavedState`` is one that was kept
     inputs    the fields of a model from new data, as in the training
     raw       a run with its feed as one ONNX file
+    texts     texts that stand for the numbers of their tokens
     rows      which rows each part had
     several   ``Runs``: one for each fold or seed
     curve     ``training_curve``: the history as a picture

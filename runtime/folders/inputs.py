@@ -140,11 +140,17 @@ class InputReader:
     def feeding(self) -> Feeding:
         """How fields are made of columns, as in the training."""
         if self._feeding is None:
-            model, memory = self._model, self._memory
-            self._feeding = elaborated_feeding(
-                model, self._program, memory.sample(model.float_type), memory.fitted.learn
-            )
+            self._feeding = self._elaborated(any_length=False)
         return self._feeding
+
+    def open_feeding(self) -> Feeding:
+        """The same where windows of a text may have any length, as the model takes them."""
+        return self._elaborated(any_length=True)
+
+    def _elaborated(self, *, any_length: bool) -> Feeding:
+        model, memory = self._model, self._memory
+        sample = memory.sample(model.float_type, any_length=any_length)
+        return elaborated_feeding(model, self._program, sample, memory.fitted.learn)
 
     def _with_matrices(self, loaded: Loaded) -> tuple[Loaded, tuple[str, ...], tuple[str, ...]]:
         """The same with matrices of the training that new data has as columns: by name, or in order if they have none.

@@ -17,7 +17,7 @@ import numpy as np
 from archonnx.compiler.feeding import INDEX, Encoding
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import SEED, ModelProgram, TrainProgram
-from archonnx.compiler.raw import RawColumn, RawGraph, raw_graph
+from archonnx.compiler.raw import Entering, RawColumn, RawGraph, raw_graph
 from archonnx.grammar.diagnostics import Report, SpecError, fail, make_error
 from archonnx.runtime.data.arrays import from_arrays
 from archonnx.runtime.data.loader import Loaded
@@ -91,12 +91,13 @@ class RawExport:
         check_name(path)
         if self.memory.together:
             self._refuse_whole()
-        raw = raw_graph(self.model, self.reader.feeding, entering(self.memory, self.program))
+        feeding = self.reader.open_feeding()
+        raw = raw_graph(self.model, feeding, entering(self.memory, self.program))
         rows, wanted, on = self._tried(raw)
         count = len(rows.fields[INDEX])
         about = {**self.about, "checked": {"rows": count, "on": on}}
         statistics = self.memory.fitted.statistics
-        model = raw_model(self.model, raw, self.reader.feeding, self.weights, statistics, how, about)
+        model = raw_model(self.model, raw, feeding, self.weights, statistics, how, about)
         nodes = len(model.graph.node)
         try:
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -163,7 +164,7 @@ class RawExport:
         with suppress(SpecError):
             yield some_rows(self.data()), OF_DATA
         for scale in (1.0, 0.0):
-            yield made_rows(raw, self.reader.feeding.encodings, self.memory.kinds, scale), MADE
+            yield made_rows(raw, self.reader.feeding.encodings, self.memory, scale), MADE
 
 
 def some_rows(loaded: Loaded) -> Loaded:
@@ -176,26 +177,34 @@ def some_rows(loaded: Loaded) -> Loaded:
     return replace(loaded, fields=fields, lines=None if loaded.lines is None else loaded.lines[rows])
 
 
-def made_rows(raw: RawGraph, encodings: Mapping[str, Encoding], kinds: Mapping[str, str], scale: float) -> Loaded:
+def made_rows(raw: RawGraph, encodings: Mapping[str, Encoding], memory: Memory, scale: float) -> Loaded:
     """Rows that are made of what is known of the columns: values of vocabularies, else numbers.
 
     Args:
         raw: whose columns.
         encodings: the vocabularies.
-        kinds: of the columns.
+        memory: of the columns: their kinds, and what a row of each holds.
         scale: of the numbers; 0 for those that a model takes for the number of something.
     """
     draw = np.random.default_rng(0)
     keys = {encoding.column: encoding.keys for encoding in encodings.values()}
-    arrays = {name: _made(draw, column, keys.get(name), scale) for name, column in raw.columns.items()}
-    return from_arrays(arrays, {name: kinds[name] for name in arrays}, "made rows")
+    arrays = {
+        name: _made(draw, column.entering, (ROWS_TRIED, *memory.shapes.get(name, ())), keys.get(name), scale)
+        for name, column in raw.columns.items()
+    }
+    return from_arrays(arrays, {name: memory.kinds[name] for name in arrays}, "made rows")
 
 
-def _made(draw: np.random.Generator, column: RawColumn, keys: tuple[str | int, ...] | None, scale: float) -> Array:
-    how, shape = column.entering, (ROWS_TRIED, *(dim.constant or 1 for dim in column.shape[1:]))
+def _made(
+    draw: np.random.Generator,
+    how: Entering,
+    shape: tuple[int, ...],
+    keys: tuple[str | int, ...] | None,
+    scale: float,
+) -> Array:
     if keys:
-        chosen = [keys[i] for i in draw.integers(0, len(keys), ROWS_TRIED)]
-        return np.array(chosen, dtype=object if how.dtype is None else np.int64)
+        values: Array = np.array(keys, dtype=object if how.dtype is None else np.int64)
+        return values[draw.integers(0, len(keys), shape)]
     if how.dtype is None:
         return np.full(shape, "", dtype=object)
     if how.pixels:

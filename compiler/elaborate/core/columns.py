@@ -117,11 +117,11 @@ class Columns:
             number = sum(other.column == name for other in self.encodings.values()) + 1
             title = f"index of {name}" if number == 1 else f"index of {name}, {number}"
             self.encodings[title] = encoding
-        row = self._row(name) if encoding.tokens is None else (encoding.tokens.length,)
+        row: tuple[int | str, ...] = self._row(name) if encoding.tokens is None else (encoding.tokens.length,)
         counted = self.sample.types.get(INDEX)
         return self._input(title, TensorType.of(DType.i64, ROWS if counted is None else counted.shape[0], *row))
 
-    def _row(self, name: str) -> tuple[int, ...]:
+    def _row(self, name: str) -> tuple[int | str, ...]:
         """What a row of a column holds: one text or integer where this is empty."""
         type_ = self.sample.types[name]
         if type_ is None:

@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import TextSource
-from archonnx.compiler.tokens import BYTES, CUTS, pieces
+from archonnx.compiler.tokens import BYTES, CUTS, starts, tokens_of
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import TOKENS, Loaded, Place, loads
 from archonnx.runtime.data.tokenising import held
 
-MAX_BYTES = 2**30
-"""Larger files are not held: a token takes up to a hundred times the memory of its byte."""
+MAX_BYTES = 2**27
+"""Larger files are not held: with its windows a character takes some fifty times the memory of its byte."""
 
 
 @loads(TextSource)
@@ -35,10 +35,9 @@ def load(source: TextSource, place: Place) -> Loaded:
         return _by_file(_decoded(content, path, source.encoding, place.span), path, source.tokens, place)
     else:
         text = _decoded(content, path, source.encoding, place.span)
-        found = pieces(text, source.tokens)
-        tokens = held([piece.text for piece in found])
-        starts = np.fromiter((piece.start for piece in found), np.int64, len(found))
-        lines = _lines(np.array(list(text)) == "\n")[starts] if text else starts
+        tokens = held(tokens_of(text, source.tokens))
+        lines = _lines(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32) == ord("\n"))
+        lines = lines[starts(text, source.tokens)]
     if not len(tokens):
         fail("AX0603", f"{path.name} has no {source.tokens}", place.span)
     return Loaded({TOKENS: tokens}, path.name, lines, files=(path,), tokens=source.tokens)

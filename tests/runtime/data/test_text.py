@@ -15,12 +15,12 @@ import archonnx
 from archonnx.cli.arrays import as_csv
 from archonnx.compiler.program import DataSource
 from archonnx.compiler.sources import source_arguments
-from archonnx.compiler.tokens import joined, pieces, tokens_of
+from archonnx.compiler.tokens import joined, starts, tokens_of
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.sources import load_file, load_source
 from tests.support.programs import WHOLE
-from tests.support.raw import exported, outputs
+from tests.support.raw import exported, outputs, session
 
 BOOK = "The cat sat on the mat.\nThe dog sat on the cat!\n" * 12
 LETTERS = """
@@ -78,7 +78,7 @@ def test_characters_and_bytes_are_the_text_again(text: str) -> None:
 def test_words_leave_out_white_space_and_nothing_else(text: str) -> None:
     words = tokens_of(text, "words")
     assert "".join(map(str, words)) == "".join(text.split())
-    assert all(text[piece.start :].startswith(piece.text) for piece in pieces(text, "words"))
+    assert all(text[at:].startswith(str(word)) for word, at in zip(words, starts(text, "words"), strict=True))
     assert tokens_of(joined(words, "words"), "words") == words
 
 
@@ -202,6 +202,30 @@ def test_the_raw_file_takes_characters(run: archonnx.Run, tmp_path: Path) -> Non
     made, wanted = outputs(file, {"ids": rows}), run.predict({"ids": ["The cat sat on §the dog Ä on the"]})
     np.testing.assert_allclose(made["probs"], wanted["probs"], rtol=1e-5)
     np.testing.assert_array_equal(made["likely"], wanted["likely"])
+
+
+def test_the_raw_file_takes_any_number_of_characters(run: archonnx.Run, tmp_path: Path) -> None:
+    file = run.export(tmp_path / "raw.onnx", raw=True)
+    (given,) = session(file).get_inputs()
+    assert (given.name, given.type, given.shape) == ("ids", "tensor(string)", ["B", "T"])
+    rows = np.array([[*"The c"]], dtype=object)
+    assert run.texts is not None
+    wanted = run.predict_fields({"ids": run.texts.numbers("The c")[None]})["probs"]
+    np.testing.assert_allclose(outputs(file, {"ids": rows})["probs"], wanted, rtol=1e-5)
+
+
+def test_a_raw_file_is_tried_without_the_data_as_well(run: archonnx.Run, tmp_path: Path) -> None:
+    path = run.path.parent / "book.txt"
+    path.rename(tmp_path / "book.txt")
+    try:
+        assert run.export(tmp_path / "raw.onnx", raw=True).is_file()
+    finally:
+        (tmp_path / "book.txt").rename(path)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archonnx.runtime.data.loaders.text.MAX_BYTES", 3)
+    assert "book.txt has more than 3 bytes" in refused(tmp_path, "four")
 
 
 def test_a_changed_text_is_noticed(run: archonnx.Run) -> None:
