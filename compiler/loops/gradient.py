@@ -12,7 +12,7 @@ from typing import Any
 
 from archonnx.compiler.autodiff import depending, pulled_back
 from archonnx.compiler.ir.builder import Builder, current_builder
-from archonnx.compiler.ir.dims import ONE, ZERO
+from archonnx.compiler.ir.dims import ONE, ZERO, Dim
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.value import Value
@@ -22,6 +22,7 @@ from archonnx.compiler.ops.shape import unsqueeze, zeros_like
 from archonnx.compiler.ops.slicing import concat, slice_axis
 from archonnx.grammar.record import replace
 
+from .lifting import lift
 from .scanning import Scanning
 
 
@@ -212,10 +213,17 @@ class _Back:
         """Values of the body and their stacks: slices are there, a state is what the step before it made."""
         op, parts = self.op, self.parts
         before = {value: n for n, value in enumerate(parts.before)}
-        wanted = [
-            parts.after[before[value]] if value in before else value for value in kept if value not in parts.slices
-        ]
-        stacks = self._emitted(dict.fromkeys(wanted), y)
+        ends = {parts.after[before[value]] for value in kept if value in before}
+        sources = {end: node for end in ends if (node := self._source(end)) is not None}
+        wanted = [value for value in kept if value not in before and value not in parts.slices]
+        for end in [parts.after[before[value]] for value in kept if value in before]:
+            wanted += sources[end].inputs if end in sources else [end]
+        stacks = dict(self._emitted(dict.fromkeys(wanted), y))
+        for end, node in sources.items():
+            length = stacks[node.inputs[0]].shape[0]
+            made = lift(node.op, [stacks[value] for value in node.inputs], [True] * len(node.inputs), length)
+            assert made is not None
+            (stacks[end],) = made
         found = []
         for value in kept:
             if value in parts.slices:
@@ -226,6 +234,23 @@ class _Back:
             else:
                 found.append((value, stacks[value]))
         return found
+
+    def _source(self, end: Value) -> Node | None:
+        """The node that makes the end of a state, if its stack is better made of the stacks of what that node reads.
+
+        What is a state and emitted as well is copied at each step, since ONNX wants two names. What the node reads is
+        not.
+        """
+        if end in self.parts.emitted or self.op.recompute:
+            return None
+        made = {value: node for node in self.forward for value in node.outputs}
+        node = made.get(end)
+        if node is None or len(node.outputs) > 1 or any(v not in made or v in self.parts.after for v in node.inputs):
+            return None
+        with Builder().active():
+            steps = Dim.of("steps")
+            stacks = [Value(value.type.with_shape((steps, *value.shape))) for value in node.inputs]
+            return node if lift(node.op, stacks, [True] * len(stacks), steps) is not None else None
 
     def _emitted(self, wanted: Iterable[Value], y: Sequence[Value]) -> Mapping[Value, Value]:
         """The stacks of values of the body, which the scan emits from now on where it did not."""

@@ -39,6 +39,7 @@ def moved(graph: Graph) -> Graph:
         motion = _Motion(node, node.op)
         motion.before()
         motion.after()
+        motion.without_copies()
         nodes += motion.nodes()
         replaced |= motion.replaced
     outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
@@ -50,14 +51,15 @@ class _Motion:
 
     Attributes:
         ahead: builds what stands before the scan.
-        behind: builds what stands after it.
+        copies: builds, after it, stacks of states.
+        behind: builds what stands after them.
         replaced: results of the scan that something else gives now.
         changing: the states that a step changes, by position; the others are captured.
     """
 
     def __init__(self, node: Node, op: Scan) -> None:
         self.node, self.op = node, op
-        self.ahead, self.behind = Builder(node.origin), Builder(node.origin)
+        self.ahead, self.copies, self.behind = (Builder(node.origin) for _ in range(3))
         self.replaced: dict[Value, Value] = {}
         inputs, outputs = list(op.body.inputs.values()), list(op.body.outputs.values())
         last = op.states + op.scanned
@@ -93,7 +95,10 @@ class _Motion:
         given = (*(value for _, value in self.first), *self.slices.values(), *self.captured.values())
         results = (*(self.node.outputs[j] for j in self.changing), *(value for _, value in self.emitted))
         scan = [Node(op, given, results, self.node.origin)] if results else []
-        return [*self.ahead.nodes, *scan, *self.behind.nodes]
+        behind = [
+            Node(n.op, tuple(self.replaced.get(v, v) for v in n.inputs), n.outputs, n.origin) for n in self.behind.nodes
+        ]
+        return [*self.ahead.nodes, *scan, *self.copies.nodes, *behind]
 
     # Before the loop.
 
@@ -203,6 +208,21 @@ class _Motion:
         self.emitted += made.items()
         self.body = [node for node in self.body if node not in movable]
         self._read_from(dict(self.captured), dict(self.slices))
+
+    def without_copies(self) -> None:
+        """Have stacks of states made after the loop, of what else is emitted: what is both is copied at each step."""
+        own = {value: node for node in self.body for value in node.outputs}
+        for value, result in list(self.emitted):
+            node = own.get(value)
+            if node is None or value not in self.states or len(node.outputs) > 1:
+                continue
+            others = {v: stack for v, stack in self.emitted if v not in self.states} | self.slices
+            if all(v in others or v in self.captured for v in node.inputs):
+                made = self._lifted(self.copies, node, self.captured, others)
+                if made is not None:
+                    (self.replaced[result],) = made
+                    self.emitted.remove((value, result))
+        self.replaced = {old: self.replaced.get(new, new) for old, new in self.replaced.items()}
 
     def _repeated(self, value: Value) -> Value:
         with self.behind.active():
