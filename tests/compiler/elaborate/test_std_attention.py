@@ -284,6 +284,18 @@ REFUSED = [
     ("MixtureOfExperts(2, 4, top=3)(x).y", "AX0319", "3 of 2 experts cannot be chosen"),
     ("x[:, none] |> VisionTransformer(8, 1, 2, patch=2)", "AX0319", "images of 5 rows are not made of patches of 2"),
     ("Embedding(9, 8)(x)", "AX0303", "i64"),
+    ("MultiHeadAttention(0)(x)", "AX0319", "attention has at least 1 head, not 0"),
+    ("MultiHeadAttention(-2)(x)", "AX0319", "attention has at least 1 head, not -2"),
+    ("MultiHeadAttention(2, kv_heads=0)(x)", "AX0319", "keys and values have at least 1 head, not 0"),
+    ("MultiHeadAttention(2)(x, memory=x[0])", "AX0319", "a memory has 3 axes, of examples, places and numbers, and this has 2"),
+    ("MultiHeadAttention(2)(x, mask=i64(m))", "AX0303", "`mask` is bool, and this is i64"),
+    ("TransformerEncoder(0, 2)(x)", "AX0319", "there is at least 1 layer, not 0"),
+    ("TransformerDecoder(0, 2)(x, x)", "AX0319", "there is at least 1 layer, not 0"),
+    ("MixtureOfExperts(4, 4, top=0)(x).y", "AX0319", "at least 1 expert is chosen, not 0"),
+    ("x[:, none, :4] |> VisionTransformer(8, 1, 2, patch=0)", "AX0319", "a patch has at least 1 row and column, not 0"),
+    ("sinusoidal(5, 0)", "AX0319", "a width of 0 has none"),
+    ("sinusoidal(5, 4, base=0.0)", "AX0319", "frequencies are powers of a number above 0, not of 0.0"),
+    ("alibi(0, 2, 3)", "AX0319", "there is at least 1 head, not 0"),
 ]  # fmt: skip
 
 
