@@ -6,7 +6,6 @@ learned, or that of the file. What this module does not do: number tokens, see d
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -43,7 +42,7 @@ class Tokens(Record):
 
     def of(self, column: str) -> str:
         """The column as a spec writes it."""
-        pad = "" if self.pad is None else f", pad={json.dumps(self.pad, ensure_ascii=False)}"
+        pad = "" if self.pad is None else f', pad="{self.pad}"'
         rest = f"length={self.length}{pad}" + (", truncate=true" if self.truncate else "")
         return f'tokens({column}, "{self.cut}", {rest})'
 

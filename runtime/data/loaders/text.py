@@ -72,6 +72,7 @@ def _content(path: Path, source: TextSource, place: Place) -> bytes:
 def _decoded(content: bytes, path: Path, encoding: str, span: Span | None) -> str:
     """The text; SpecError with the first byte that is not of the encoding."""
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    name = "UTF-8" if utf8 else encoding
     try:
         return content.decode("utf-8-sig" if utf8 else encoding)
     except UnicodeDecodeError as error:
@@ -81,11 +82,17 @@ def _decoded(content: bytes, path: Path, encoding: str, span: Span | None) -> st
         usual = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252" if utf8 else "utf-8"
         fail(
             "AX0603",
-            f"{path.name}:{line}: byte {column} of the line, 0x{content[error.start]:02X}, is not "
-            f"{'UTF-8' if utf8 else encoding}",
+            f"{path.name}:{line}: byte {column} of the line, 0x{content[error.start]:02X}, is not {name}",
             span,
             notes=[f"it is byte {error.start} of the file (from 0): {error.reason}"],
             help=f'say how the file is written, as in `encoding="{usual}"`, or take its bytes: `tokens=bytes`',
+        )
+    except (UnicodeError, ValueError) as error:  # some encodings do not say where
+        fail(
+            "AX0603",
+            f"{path.name} is not {name}: {error}",
+            span,
+            help='say how the file is written: `encoding="utf-8"`',
         )
 
 

@@ -105,6 +105,8 @@ def test_what_is_not_text_is_named_with_its_place(tmp_path: Path) -> None:
     assert "AX0603\nbook.txt:2: byte 3 of the line, 0xE9, is not UTF-8" in said
     assert "byte 5 of the file" in said and '`encoding="cp1252"`' in said and "tokens=bytes" in said
     assert 'encoding="utf-16"' in refused(tmp_path, "text".encode("utf-16"))
+    said = refused(tmp_path, b"a-!!", encoding="punycode")  # which does not say where
+    assert said.startswith("AX0603\nbook.txt is not punycode")
     assert "book.txt has no characters" in refused(tmp_path, "")
     assert "book.txt has no words" in refused(tmp_path, " \n", tokens="words")
 
