@@ -39,6 +39,10 @@ class Bucketing:
             for name, type_ in types.items()
             if how.dim in type_.symbols()
         }
+        if how.by not in fields or fields[how.by].ndim != 1 or fields[how.by].dtype.kind not in "iu":
+            fail("AX0702", f"`buckets.by` is `{how.by}`, which is not a field of an integer for each example", span)
+        if not self._axes:
+            fail("AX0702", f"`buckets.dim` is `{how.dim}`, which no field has", span)
         name, axes = next(iter(self._axes.items()))
         full = fields[name].shape[axes[0]]
         lengths = np.asarray(fields[how.by], np.int64)

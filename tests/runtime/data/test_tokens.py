@@ -200,6 +200,16 @@ def test_a_length_that_no_row_has(tmp_path: Path) -> None:
         examples([1, 10], [3])
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [("by", "ids", "an integer for each"), ("by", "x", "an integer for"), ("dim", "S", "no field")],
+)
+def test_buckets_from_outside_the_spec(tmp_path: Path, key: str, value: str, says: str) -> None:
+    cut = MOOD.replace("    epochs", "    buckets = {by: count, dim: T, at: [2, 4]}\n    epochs")
+    with pytest.raises(SpecError, match=f"`buckets.{key}` is `{value}`, which .*{says}"):
+        archonnx.train(write(tmp_path, cut), tmp_path / "run", settings={f"buckets.{key}": value}, device="cpu")
+
+
 def test_buckets_train_what_the_full_length_trains(tmp_path: Path) -> None:
     """The mean of a text's own words does not know of padding; one batch holds all, so only the width differs."""
     spec = MOOD.replace("batch_size = 4", "batch_size = all").replace("train: 0.75, test: 0.25", "train: 2, valid: 6")
