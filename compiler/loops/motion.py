@@ -21,6 +21,7 @@ from archonnx.compiler.ops.shape import Broadcast, Constant, broadcast_to
 from archonnx.compiler.ops.slicing import Concat, concat, split
 from archonnx.grammar.record import replace
 
+from .gates import grouped
 from .gradient import delayed
 from .lifting import lift
 from .scan import Scan
@@ -104,7 +105,8 @@ class _Motion:
 
     def before(self) -> None:
         """Take out what no state has a part in."""
-        self.body = _parted(self.body, [value for value, _ in self.first])
+        states = [value for value, _ in self.first]
+        self.body = _parted(grouped(self.body, [*self.states, *(value for value, _ in self.emitted)]), states)
         outside: dict[Value, Value] = dict(self.captured)
         stacks = dict(self.slices)
         lifted: dict[Value, Node] = {}
@@ -217,7 +219,8 @@ class _Motion:
             if node is None or value not in self.states or len(node.outputs) > 1:
                 continue
             others = {v: stack for v, stack in self.emitted if v not in self.states} | self.slices
-            if all(v in others or v in self.captured for v in node.inputs):
+            stacked = [v in others for v in node.inputs]
+            if any(stacked) and all(v in others or v in self.captured for v in node.inputs):
                 made = self._lifted(self.copies, node, self.captured, others)
                 if made is not None:
                     (self.replaced[result],) = made
@@ -365,6 +368,7 @@ def _joined_products(node: Node, made: dict[Value, Node], varying: set[Value], r
         a, b = source.inputs if source.inputs[0] not in varying else source.inputs[::-1]
         if a in varying or b not in varying:
             return None
+        joined = made.get(b)
         free.append(a)
-        bound.append(b)
+        bound += joined.inputs if joined is not None and joined.op == node.op else [b]
     return concat(free, node.op.axis) * concat(bound, node.op.axis)

@@ -23,7 +23,7 @@ from archonnx.compiler.ops.elementwise import Add, Mul, Sub, neg
 from archonnx.compiler.ops.functions import Relu, Sigmoid, Tanh
 from archonnx.compiler.ops.linalg import MatMul
 from archonnx.compiler.ops.shape import Broadcast, Constant, full, squeeze, transpose, unsqueeze
-from archonnx.compiler.ops.slicing import Slice, Split, concat, slice_axis
+from archonnx.compiler.ops.slicing import Concat, Slice, Split, concat, slice_axis
 from archonnx.grammar.record import Record, replace
 
 
@@ -374,6 +374,9 @@ def _written(node: Node, op: Scan, layer: Layer, made: Mapping[Value, Node]) -> 
 def _product(stack: Part, made: Mapping[Value, Node]) -> tuple[Value, Part, list[Part]] | None:
     """The input, the columns of the weights, and the biases, of columns of ``x @ W + b``."""
     node, biases = made.get(stack.of), []
+    if node is not None and isinstance(node.op, Concat) and node.op.axis == stack.of.rank - 1:
+        inner = _piece(node, stack)
+        return None if inner is None else _product(inner, made)
     if node is not None and isinstance(node.op, Split) and node.op.axis == stack.of.rank - 1:
         start = sum(v.shape[-1].constant or 0 for v in node.outputs[: node.outputs.index(stack.of)])
         return _product(Part(node.inputs[0], start + stack.first, start + stack.last), made)
@@ -390,6 +393,19 @@ def _product(stack: Part, made: Mapping[Value, Node]) -> tuple[Value, Part, list
         return None
     x, weights = node.inputs
     return (x, Part(weights, stack.first, stack.last), biases) if x.rank == 3 and weights.rank == 2 else None
+
+
+def _piece(node: Node, part: Part) -> Part | None:
+    """Columns of a concatenation as columns of one of its pieces."""
+    start = 0
+    for piece in node.inputs:
+        width = piece.shape[-1].constant
+        if width is None:
+            return None
+        if start <= part.first and part.last <= start + width:
+            return Part(piece, part.first - start, part.last - start)
+        start += width
+    return None
 
 
 def _rows(columns: Sequence[Value], layer: Layer) -> Value:
