@@ -16,7 +16,7 @@ from archonnx.compiler.ops.elementwise import Add
 from archonnx.compiler.ops.functions import Function
 from archonnx.compiler.ops.linalg import MatMul, matrix_product
 from archonnx.compiler.ops.shape import Broadcast, broadcast_to
-from archonnx.compiler.ops.slicing import Split, concat, slice_axis, split
+from archonnx.compiler.ops.slicing import Split, concat, split
 
 
 def grouped(nodes: Sequence[Node], outputs: Iterable[Value]) -> list[Node]:
@@ -74,12 +74,11 @@ def _rewritten(
     readers: Mapping[Value, Sequence[Node]],
 ) -> list[Node]:
     sizes = [value.shape[-1] for value in parted.outputs]
-    ends = [sum(sizes[: place + 1], 0 * sizes[0]) for place in range(len(sizes))]
 
     def columns(weights: Value) -> Value:
         axis = weights.rank - 1
-        pieces = [slice_axis(weights, axis, ends[p] - sizes[p], ends[p]) for group in order for p in group]
-        return concat(pieces, axis)
+        pieces = split(weights, sizes, axis)
+        return concat([pieces[p] for group in order for p in group], axis)
 
     def moved(value: Value) -> Value:
         node = made[value]
