@@ -126,9 +126,11 @@ def _load(kind: str, arguments: Mapping[str, Any], place: Place, rows: Innermost
         loaded = rows(arguments, place)
         return numbered(of_texts(loaded, arguments["tokens"], place) if kind == TEXT else loaded, place.span)
     elif place.path is not None:
+        whole = sorted(rowless(kind, arguments))
         kind = _format(kind, place.path)
         known = SOURCES[kind].model_fields
-        arguments = {**{name: v for name, v in arguments.items() if name in known}, "path": place.path.name}
+        given = {**arguments, "path": place.path.name, "whole": whole}
+        arguments = {name: value for name, value in given.items() if name in known}
     taken = SOURCES[kind]
     return numbered(loader_of(taken)(taken.model_construct(None, **arguments), place), place.span)
 

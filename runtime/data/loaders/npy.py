@@ -26,4 +26,5 @@ def load(source: NpySource, place: Place) -> Loaded:
         except (ValueError, OSError, EOFError):
             report.error("AX0604", f"{path.name} is not an .npy file of a plain array", place.span)
     report.finish()
-    return named_arrays(fields, folder.name, kinds=place.kinds, files=files, span=place.span, whole=source.whole)
+    whole = [name for name in source.whole if place.own or name in fields]
+    return named_arrays(fields, folder.name, kinds=place.kinds, files=files, span=place.span, whole=whole)

@@ -26,4 +26,5 @@ def load(source: NpzSource, place: Place) -> Loaded:
             place.span,
             help=f'write it with `numpy.savez("{path.name}", x=..., y=...)`; arrays of Python objects are not read',
         )
-    return named_arrays(arrays, path.name, kinds=place.kinds, files=[path], span=place.span, whole=source.whole)
+    whole = [name for name in source.whole if place.own or name in arrays]
+    return named_arrays(arrays, path.name, kinds=place.kinds, files=[path], span=place.span, whole=whole)

@@ -384,6 +384,31 @@ def test_dropout_of_attention_is_in_training_alone() -> None:
     np.testing.assert_array_equal(output(text, x=X, **EDGES), output(plain, x=X, **EDGES))
 
 
+GRAPHS = [numbers(size, size, seed=50 + size) * (numbers(size, size, seed=60 + size) > 0) for size in (3, 5, 1, 2)]
+
+
+@pytest.mark.parametrize("made", ["GraphSAGE(4)", "GAT(2, heads=2)", "GCN(4)", "GraphSAGE(4, max)"])
+@pytest.mark.parametrize("how", ["sum", "mean", "max"])
+def test_graphs_of_unequal_size_side_by_side_or_filled_up(made: str, how: str) -> None:
+    """All nodes in one list, with edges and the number of each node's graph; or matrices filled up to 5 nodes, with a mask."""
+    sizes = [len(a) for a in GRAPHS]
+    starts, total = np.cumsum([0, *sizes[:-1]]), sum(sizes)
+    x, union = numbers(total, F, seed=70), np.zeros((total, total), np.float32)
+    matrices, nodes, mask = np.zeros((4, 5, 5), np.float32), np.full((4, 5, F), 9, np.float32), np.zeros((4, 5), bool)
+    for k, (start, a) in enumerate(zip(starts, GRAPHS, strict=True)):
+        n = len(a)
+        union[start : start + n, start : start + n] = matrices[k, :n, :n] = np.abs(a)
+        nodes[k, :n], mask[k, :n] = x[start : start + n], True
+    target, source = np.nonzero(union)
+    listed = f"net = {made}\noutput result = segments(net(x, {SPARSE}), k, 4, {how})"
+    filled = f"net = {made}\noutput result = readout(net(x, a), m, {how})"
+    beside = program(model(listed, f"{TYPES}; k: i64[n]"), float_type=DType.f64)
+    padded = program(model(filled, f"x: [b, 5, {F}]; a: [b, 5, 5]; m: bool[b, 5]"), float_type=DType.f64)
+    p, ids = weights_of(beside), np.repeat(np.arange(4), sizes)
+    one = outputs(beside, p, x=x, s=source, t=target, w=union[target, source], k=ids)["result"]
+    np.testing.assert_allclose(outputs(padded, p, x=nodes, a=matrices, m=mask)["result"], one, rtol=1e-6)
+
+
 # ---------------------------------------------------------------- gradients
 
 SMOOTH = {"x": X.astype(np.float64), "a": np.abs(numbers(N, N, seed=31)).astype(np.float64) + 0.1}

@@ -192,6 +192,27 @@ def test_another_graph_is_predicted_from_without_its_target(trained: Path) -> No
     np.testing.assert_allclose(probs, np.exp(z) / np.exp(z).sum(1, keepdims=True), rtol=1e-4, atol=1e-6)
 
 
+def test_a_file_of_arrays_stands_for_a_graph(trained: Path, tmp_path: Path) -> None:
+    run = archonnx.Run(trained / "run")
+    np.savez(tmp_path / "graph.npz", **_arrays())
+    (tmp_path / "folder").mkdir()
+    for name, array in _arrays().items():
+        np.save(tmp_path / f"folder/{name}.npy", array)
+    expected = run.predict(KARATE)["probs"]
+    for given in (tmp_path / "graph.npz", tmp_path / "folder"):
+        np.testing.assert_allclose(run.predict(given)["probs"], expected, rtol=1e-5)
+    np.savez(tmp_path / "graph.npz", **_arrays(weight=None))
+    assert "has no column `weight`" in said(lambda: run.predict(tmp_path / "graph.npz"))
+
+
+def test_a_resumed_run_is_one_that_was_not_interrupted(trained: Path, tmp_path: Path) -> None:
+    spec = trained / "friends.arch"
+    archonnx.train(spec, out=tmp_path / "run", device="cpu", settings={"epochs": 1})
+    resumed = archonnx.train(spec, resume=tmp_path / "run", device="cpu", settings={"epochs": 2})
+    for path, values in archonnx.Run(trained / "run").parameters.items():
+        np.testing.assert_array_equal(resumed.parameters[path], values)
+
+
 def _arrays(**changes: Any) -> dict[str, Any]:
     target, source = np.nonzero(A)
     given = {"A": A, "source": source, "target": target, "weight": A[target, source], **changes}
