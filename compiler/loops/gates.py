@@ -95,11 +95,11 @@ def _rewritten(
         axis = parted.inputs[0].rank - 1
         for group, part in zip(order, split(moved(parted.inputs[0]), totals, axis), strict=True):
             readers_of = [readers[parted.outputs[p]][0] for p in group]
-            result = current_builder().add(readers_of[0].op, part)
-            pieces = split(result, [sizes[p] for p in group], axis)
+            together = current_builder().add(readers_of[0].op, part)
+            pieces = split(together, [sizes[p] for p in group], axis)
             replaced.update((node.outputs[0], piece) for node, piece in zip(readers_of, pieces, strict=True))
     gone = {made[value] for value in replaced}
-    result = []
+    result: list[Node] = []
     for node in nodes:
         if node is parted:
             result += builder.nodes
