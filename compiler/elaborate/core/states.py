@@ -90,7 +90,8 @@ def _fitting(b: ast.Binding, state: Carried, old: Value, new: Value, span: Span)
                 others=start,
             )
         if not equal:
-            fail("AX0331", f"{headline}: axis {axis}", span, provenance(new), others=start, help=_start(b, state, new))
+            advice = "a state keeps its size: gather what steps give by `emit`, or write into a tensor with `put`"
+            fail("AX0331", f"{headline}: axis {axis}", span, provenance(new), others=start, help=advice)
     return broadcast_to(new, old.shape)
 
 
