@@ -57,6 +57,24 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "dim": ("axis",),
     "keepdim": ("keep",),
     "keepdims": ("keep",),
+    "num_heads": ("heads",),
+    "nhead": ("heads",),
+    "n_head": ("heads",),
+    "num_kv_heads": ("kv_heads",),
+    "num_key_value_heads": ("kv_heads",),
+    "dim_feedforward": ("hidden",),
+    "intermediate_size": ("hidden",),
+    "intermediate_dim": ("hidden",),
+    "num_layers": ("depth",),
+    "n_layer": ("depth",),
+    "is_causal": ("causal",),
+    "embed_dim": ("size",),
+    "max_len": ("context",),
+    "block_size": ("context",),
+    "theta": ("base",),
+    "num_experts": ("experts",),
+    "top_k": ("top",),
+    "patch_size": ("patch",),
 }
 """A foreign name, and what it is called here: the first that the callee has."""
 
@@ -75,6 +93,11 @@ ADVICE: dict[str, str] = {
     "input_size": _MEASURED,
     "input_shape": _MEASURED,
     "num_features": _MEASURED,
+    "d_model": _MEASURED,
+    "embed_dim": _MEASURED,
+    "key_dim": "leave it out: each head has its part of the width of the input",
+    "batch_first": "leave it out: examples are always the first axis",
+    "norm_first": "`norm=pre` normalises before each part, `norm=post` after each sum",
 }
 """What to write in place of a parameter that a block does not have under any name."""
 

@@ -67,6 +67,12 @@ LAYER = """model M():
 """
 
 
+SEQUENCE = """model M():
+    input x: [B, 5, 8]
+    output y = x |> {}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "help_text"),
     [
@@ -89,6 +95,15 @@ LAYER = """model M():
             "an activation is a stage of its own, as in `Dense(...) |> relu`",
         ),
         (LAYER.format("mean(dim=1)"), "did you mean `axis`?"),
+        (SEQUENCE.format("MultiHeadAttention(num_heads=2)"), "did you mean `heads`?"),
+        (SEQUENCE.format("MultiHeadAttention(2, is_causal=true)"), "did you mean `causal`?"),
+        (SEQUENCE.format("TransformerEncoderLayer(2, dim_feedforward=9)"), "did you mean `hidden`?"),
+        (SEQUENCE.format("TransformerEncoder(heads=2, num_layers=3)"), "did you mean `depth`?"),
+        (SEQUENCE.format("TransformerEncoderLayer(2, d_model=8)"), "leave it out: the size of the input is known"),
+        (
+            SEQUENCE.format("TransformerEncoderLayer(2, norm_first=true)"),
+            "`norm=pre` normalises before each part, `norm=post` after each sum",
+        ),
     ],
 )
 def test_a_foreign_name_leads_to_ours(text: str, help_text: str) -> None:
