@@ -187,12 +187,12 @@ def classifies() -> Measured:
     return Measured(f"{shown}; bag {bag:.3f}, at best {bag_at_best()}", min(ours) > bag_at_best() > bag)
 
 
-@ROW.fact("a small vision transformer reads digits, 0.96 on a stratified 20% test, mean of three seeds", slow=True)
+@ROW.fact("a small vision transformer reads digits, 0.95 on a stratified 20% test, mean of three seeds", slow=True)
 def sees() -> Measured:
     """Of three layers of width 48 over 16 patches, without augmentation."""
     small = {"size": 16, "patch": 4, "d": 48, "depth": 3, "heads": 4, "classes": 10, "init": "glorot_uniform"}
     found = each("vit_b16", "test", "accuracy", **small)
-    return Measured(", ".join(f"{value:.3f}" for value in found), fmean(found) >= 0.96)
+    return Measured(", ".join(f"{value:.3f}" for value in found), fmean(found) >= 0.95)
 
 
 @ROW.fact(
