@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 from . import measure, page
@@ -50,11 +51,11 @@ def check_agreement(case: Case) -> None:
         assert abs(ours - theirs) <= TOLERANCE * abs(theirs), f"{case.name}, step {number}: {ours} and {theirs}"
 
 
-def step_table() -> str:
+def step_table(cases: Iterable[Case] = tuple(CASES.values())) -> str:
     """Times of training steps."""
     sides = ("archonnx", "torch", "torch-fused")
     rows = []
-    for case in CASES.values():
+    for case in cases:
         seen = measure.steps(case, sides)
         times = [f"{seen[side] * 1e3:.3f} ms" for side in sides]
         rows.append([case.title, *times, *(f"{seen[side] / seen[sides[0]]:.2f}" for side in sides[1:])])
@@ -89,6 +90,9 @@ def main() -> int:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--busy", action="store_true", help="measure although the machine is busy")
+    parser.add_argument(
+        "--only", metavar="CASE", choices=sorted(CASES), help="measure one step alone, and write no page"
+    )
     options = parser.parse_args()
     if find_spec("torch") is None:
         print("PyTorch, with which archonnx is compared, is not installed: .venv/bin/pip install torch")
@@ -97,6 +101,10 @@ def main() -> int:
     if not options.busy and load > QUIET:
         print(f"the machine is busy (load average {load:.2f}): wait, or give --busy")
         return 1
+    if options.only:
+        check_agreement(CASES[options.only])
+        step_table([CASES[options.only]])
+        return 0
     for case in CASES.values():
         check_agreement(case)
     steps = ["# Speed", "Written by `make bench`.", METHOD, step_table()]

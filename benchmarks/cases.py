@@ -29,6 +29,8 @@ class Case:
         plain: arguments that take all draws out of the model, so that losses can be compared.
         vocabulary: an example holds tokens below this number, and each place has the next one as its label; 0 of
             images, which have one label.
+        arguments: of the model.
+        example: the name of the field of an example that is no tokens.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Case:
     lr: float
     plain: Mapping[str, Any] = field(default_factory=dict)
     vocabulary: int = 0
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    example: str = "image"
 
     def batch(self) -> dict[str, Any]:
         """A batch of noise with labels, always the same."""
@@ -48,7 +52,7 @@ class Case:
             tokens = generator.integers(0, self.vocabulary, (self.batch_size, self.shape[0] + 1))
             return {"ids": np.ascontiguousarray(tokens[:, :-1]), "next": np.ascontiguousarray(tokens[:, 1:])}
         images = generator.random((self.batch_size, *self.shape), dtype=np.float32)
-        return {"image": images, "label": generator.integers(0, CLASSES, self.batch_size)}
+        return {self.example: images, "label": generator.integers(0, CLASSES, self.batch_size)}
 
 
 def _own(name: str) -> str:
@@ -65,4 +69,7 @@ CASES = {case.name: case for case in (
          1e-3, vocabulary=256),
     Case("gpt_large", "GPT d256, 4 layers, T128, vocabulary 2048, batch 8, SGD", _own("gpt_large"), (128,), 8, "sgd",
          1e-2, vocabulary=2048),
+    *(Case(f"{kind}_{size}", f"{kind.upper()} of {n} units, T64, batch {batch}, SGD", _own(kind), (64, n), batch, "sgd",
+           1e-2, arguments={"units": n}, example="sequence")
+      for kind in ("lstm", "gru") for size, n, batch in (("small", 32, 8), ("large", 128, 32))),
 )}  # fmt: skip

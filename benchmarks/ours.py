@@ -12,7 +12,7 @@ from .cases import THREADS, Case
 
 def make_trainer(case: Case, arguments: Mapping[str, Any] | None = None) -> archonnx.Trainer:
     """A trainer for a case, compiled except for its batch shape."""
-    spec = archonnx.load(case.spec, **(arguments or {}))
+    spec = archonnx.load(case.spec, **case.arguments, **(arguments or {}))
     return archonnx.Trainer(spec, batch_size=case.batch_size, threads=THREADS, device="cpu")
 
 

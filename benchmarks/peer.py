@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from .cases import THREADS, Case
 from .peer_gpt import GPT
+from .peer_recurrent import Recurrent
 
 Step = Callable[[], float]
 GPTS = {"gpt_small": (256, 64, 128, 4, 4), "gpt_large": (2048, 128, 256, 4, 8)}
@@ -25,6 +26,8 @@ def network(case: Case, dropout: float = 0.25) -> Any:
     """The network of a case."""
     if case.name in GPTS:
         return GPT(*GPTS[case.name])
+    if "units" in case.arguments:
+        return Recurrent(case.name.partition("_")[0], case.arguments["units"])
     if case.name.startswith("mlp"):
         sizes = {"mlp_small": (64, 32, 10), "mlp_large": (784, 256, 128, 10)}[case.name]
         layers: list[nn.Module] = []
@@ -58,7 +61,7 @@ def make_step(
     """
     torch.set_num_threads(THREADS)
     model = network(case, dropout)
-    if isinstance(model, GPT) and initial is not None:
+    if isinstance(model, GPT | Recurrent) and initial is not None:
         model.assign(initial)
     elif initial is not None:
         _assign(model, initial)
@@ -66,7 +69,7 @@ def make_step(
     optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
     given = batch or {name: torch.from_numpy(array) for name, array in case.batch().items()}
 
-    example, label = (given[name] for name in (("ids", "next") if case.vocabulary else ("image", "label")))
+    example, label = (given[name] for name in (("ids", "next") if case.vocabulary else (case.example, "label")))
 
     def step() -> float:
         optimizer.zero_grad()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.types import DType
@@ -70,8 +71,6 @@ def both(seed: int) -> tuple[str, str]:
 
 def check(seed: int) -> None:
     """Compare all that both give."""
-    from archonnx.compiler.gradients import gradient_graph
-
     texts = both(seed)
     looped, written = (program(text, float_type=DType.f64) for text in texts)
     generator = np.random.default_rng(seed)
@@ -91,4 +90,10 @@ def check(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_a_scan_is_its_steps(seed: int) -> None:
+    check(seed)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", range(25, 525))
+def test_more_scans_are_their_steps(seed: int) -> None:
     check(seed)

@@ -1,0 +1,47 @@
+"""The recurrent nets of ``benchmarks/specs`` in PyTorch: its own LSTM and GRU, and a linear layer on the last state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Recurrent:
+    """[B, T, n] to [B, 10]."""
+
+    def __init__(self, kind: str, n: int) -> None:
+        self.layer = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](n, n, batch_first=True)
+        self.head = nn.Linear(n, 10)
+
+    def parameters(self) -> Iterator[Any]:
+        """All of them."""
+        yield from self.layer.parameters()
+        yield from self.head.parameters()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The logits."""
+        _, last = self.layer(x)
+        result: Tensor = self.head((last[0] if isinstance(last, tuple) else last)[0])
+        return result
+
+    def assign(self, initial: Mapping[str, Any]) -> None:
+        """Take our parameters. PyTorch has two biases where we have one: the second one stays 0 there."""
+        given = {path: torch.from_numpy(array) for path, array in initial.items()}
+        own = {path.removeprefix("layer."): array for path, array in given.items() if path.startswith("layer.")}
+        head = {name: given[f"dense.{name}"] for name in ("W", "b")}
+        inner = torch.zeros_like(self.layer.bias_hh_l0)
+        moving = torch.zeros_like(inner)
+        if "c" in own:  # of a GRU, the bias of the new state before the reset gate
+            n = own["c"].shape[0]
+            inner[2 * n :], moving[2 * n :] = own["c"], 1
+        with torch.no_grad():
+            self.layer.weight_ih_l0.copy_(own["W"].T)
+            self.layer.weight_hh_l0.copy_(own["U"].T)
+            self.layer.bias_ih_l0.copy_(own["b"])
+            self.layer.bias_hh_l0.copy_(inner)
+            self.head.weight.copy_(head["W"].T)
+            self.head.bias.copy_(head["b"])
+        self.layer.bias_hh_l0.register_hook(lambda gradient: gradient * moving)
