@@ -223,6 +223,7 @@ NOT_COMPARED = {
     "check_lengths": "refuses lengths of other sizes, and gives back those that fit",
     "first_state": "what recurrent layers start from: they are compared with and without it",
     "first_states": "the same for layers with several states",
+    "gates": "initial weights of `LSTM` and `GRU`: drawn, one gate after the other",
     "part_filled": "the initial bias of `LSTM`",
     "rate_of_each": "the rates of `LeakyIntegrator` and `Reservoir`, which are compared",
     "starts": "the same for several layers",
