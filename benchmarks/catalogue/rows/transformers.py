@@ -14,6 +14,8 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 
+from ...ngrams import ORDERS, bits_per_character, held_from
+from ...topics_text import FOLDER, TEXT
 from ..facts import Measured, Row
 from ..training import each, final, mean, model_of, train, trainer_of
 
@@ -26,7 +28,7 @@ COUNTS = {
 """Parameters of each; an embedding whose matrix gives the logits as well counts once."""
 QUICK = ("gpt2_small",)
 """Those that the tests count."""
-OTHERS = ("translation", "sentence_classifier", "mixture_of_experts")
+OTHERS = ("translation", "sentence_classifier", "mixture_of_experts", "char_gpt")
 ROW = Row("3.6", "Transformers", "002 7.2; 003 10; 004 15", (*COUNTS, *OTHERS))
 
 
@@ -207,3 +209,17 @@ def mixture() -> Measured:
     careless = final("mixture_of_experts", "test", "balance", balance_weight=0.0)
     shown = f"{many['error']:.3f} beside {alone:.3f}; balance {many['balance']:.2f}, without {careless:.2f}"
     return Measured(shown, many["error"] < alone / 2 and many["balance"] < 1.05 < careless)
+
+
+@ROW.fact(
+    "a causal model of characters needs fewer bits for each of the last tenth of a text than the best n-gram of order "
+    "1 to 6 with Witten-Bell smoothing",
+    slow=True,
+)
+def characters() -> Measured:
+    """The zoo's `char_gpt`, over windows whose first characters have little before them; the n-grams over all of it."""
+    text = (FOLDER / TEXT).read_text("utf-8")
+    cut = held_from(len(text))
+    best = min(bits_per_character(text[:cut], text[cut:], order) for order in ORDERS)
+    found = final("char_gpt", "test", "bits")
+    return Measured(f"{found:.4f} beside {best:.4f} bits", found < best)
