@@ -86,7 +86,7 @@ def test_blanks_quotes_and_lists_on_the_command_line(letters: archonnx.Run, give
 
 
 def test_what_looks_like_a_number_is_a_text_where_tokens_are_taken(tmp_path: Path) -> None:
-    (tmp_path / "book.txt").write_text("In 2024 it was true that 7 of 31 had none. " * 9)
+    (tmp_path / "book.txt").write_text("it was true in 2024 that 7. of 31 had none. " * 9)
     spec = LETTERS.replace("\ntrain of", f"{ENTRIES}\ntrain of")
     (tmp_path / "m.arch").write_text(spec)
     spec = archonnx.load(tmp_path / "m.arch")
