@@ -463,13 +463,13 @@ def test_gradients_of_layers_are_those_of_differences(made: str) -> None:
 
 
 @pytest.mark.parametrize(("statement", "types", "said"), [
-    ("GCN(4)(x, a)", "x: [5, 3]; a: [5, 4]", "has a row and a column for each node, not 5 rows and 4 columns"),
+    ("GCN(4)(x, a)", "x: [5, 3]; a: [5, 4]", "the matrix of a graph is square, not 5 rows by 4 columns"),
     ("GCN(4)(x, a)", "x: [5, 3]; a: [4, 4]", "the graph has 4 nodes, and there are 5 rows"),
     ("GAT(4)(x, a)", "x: [5, 3]; a: [4, 4]", "the graph has 4 nodes, and there are 5 rows"),
     ("GraphSAGE(4, max)(x, edges(s, t, 6))", "x: [5, 3]; s: i64[e]; t: i64[e]", "the graph has 6 nodes, and there are 5 rows"),
     ("GCN(4)(x, a)", "x: [5, 3]; a: [5]", "a tensor of 1 axes is none"),
-    ("GCN(4)(x, [s, t])", "x: [5, 3]; s: i64[e]; t: i64[e]", "made by `edges(source, target, nodes)`; a list of 2 is neither"),
-    ("GCN(4)(x, 5)", "x: [5, 3]", "a graph is a matrix, or made by `edges(source, target, nodes)`"),
+    ("GCN(4)(x, [s, t])", "x: [5, 3]; s: i64[e]; t: i64[e]", "or `edges(source, target, nodes)`, not a list of 2"),
+    ("GCN(4)(x, 5)", "x: [5, 3]", "a graph is a matrix, or `edges(source, target, nodes)`"),
     ("GCN(4)(x, edges(s, t, 5, w))", "x: [5, 3]; s: i64[7]; t: i64[7]; w: [6]", "there are 7 edges and 6 weights"),
     ("GCN(4)(x, edges(s, t, 5, w))", "x: [5, 3]; s: i64[7]; t: i64[7]; w: [7, 1]", "these weights have 2 axes"),
     ("GraphConv(4, hops=-1)(x, a)", "x: [5, 3]; a: [5, 5]", "a polynomial of -1 hops is none"),
