@@ -383,10 +383,15 @@ class Gelu(Function):
             return s * (1 - s) * x * steepness + s
         u = x * math.sqrt(0.5)
         density = exp(-math.log(2 * math.pi) / 2 - u * u)
-        return erf(u) * 0.5 + 0.5 + x * density
+        return normal_distribution(x) + x * density
 
 
 _TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def normal_distribution(x: Value) -> Value:
+    """The probability that a standard normal number is below ``x``."""
+    return erf(x * math.sqrt(0.5)) * 0.5 + 0.5
 
 
 def gelu(x: Value, approximate: str = "none") -> Value:

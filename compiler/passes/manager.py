@@ -16,6 +16,7 @@ from .fold import fold
 from .indices import INDICES
 from .loops import FreeLoops, has_loops, inside
 from .rewrite import Rewrite
+from .shared import SharedGelu
 from .simplify import ARITHMETIC
 from .sums import SUMS
 from .views import VIEWS
@@ -67,7 +68,8 @@ class Pipeline:
 def standard_passes() -> tuple[Pass, ...]:
     """What every graph goes through before export."""
     merge = CommonSubexpressions()
-    return merge, Rewrite((fold, *VIEWS, *ARITHMETIC, *INDICES, *SUMS), name="simplify"), merge, DeadCode()
+    simplify = Rewrite((fold, *VIEWS, *ARITHMETIC, *INDICES, *SUMS), name="simplify")
+    return merge, SharedGelu(), simplify, merge, DeadCode()
 
 
 def optimise(graph: Graph, *, verify: bool = False, observer: Observer | None = None) -> Graph:

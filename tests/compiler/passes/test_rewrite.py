@@ -99,7 +99,7 @@ def test_the_manager_verifies_and_shows_every_step() -> None:
 
     seen: list[str] = []
     optimise(parse_graph(GRAPH), verify=True, observer=lambda step, _: seen.append(step.name))
-    assert seen == ["common-subexpressions", "simplify", "common-subexpressions", "dead-code"]
+    assert seen == ["common-subexpressions", "shared-gelu", "simplify", "common-subexpressions", "dead-code"]
     with pytest.raises(InternalError, match="not defined"):
         Pipeline((Breaks(),), verify=True).run(parse_graph(GRAPH))
 
