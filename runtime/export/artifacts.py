@@ -26,8 +26,8 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import Target, TextTable, export
+from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import Pass, optimise
-from archonnx.compiler.passes.recurrences import prepared, recognised
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import OPSET, STEP, Assumption, ModelProgram, TrainProgram
 from archonnx.compiler.ranges import field_ranges

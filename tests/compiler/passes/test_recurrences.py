@@ -11,8 +11,8 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.onnx_export import export
+from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import optimise
-from archonnx.compiler.passes.recurrences import prepared, recognised
 from archonnx.compiler.program import ModelProgram
 from archonnx.runtime.export.models import inference_model
 from tests.support.elaborated import initial, model, outputs, program
