@@ -24,9 +24,9 @@ PAGES = ("README.md", "docs/language.md", "docs/diagnostics.md")
 FENCE = re.compile(r"^```(?P<kind>arch|yaml)(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 DEEP = frozenset({
     "convnext_tiny", "densenet121", "inception_v1", "mobilenet_v2", "residual_mlp",
-    "resnet34", "resnet50", "resnet101", "resnet152",
+    "resnet34", "resnet50", "resnet101", "resnet152", "gpt2_small", "bert_base", "llama2_7b", "vit_b16",
 })  # fmt: skip
-"""Specs that take a second to elaborate and have nothing that ``resnet18`` and ``unet`` have not."""
+"""Specs that take a second to elaborate and have nothing that ``resnet18``, ``unet`` and ``translation`` have not."""
 WORD = re.compile(r"[^\W\d]\w*")
 
 
