@@ -80,3 +80,26 @@ class GPT:
         with torch.no_grad():
             for parameter, value in pairs:
                 parameter.copy_(value)
+
+
+@torch.inference_mode()
+def written(net: GPT, ids: Tensor, new: int) -> Tensor:
+    """A prompt [B, P] and the most probable tokens after it, one at a time; keys and values are kept."""
+    rows, length = ids.shape
+    d = net.positions.shape[1]
+    caches = [torch.empty(2, rows, layer.heads, length + new, d // layer.heads) for layer in net.layers]
+    tokens = torch.cat([ids, ids.new_zeros(rows, new)], 1)
+    at, chunk = 0, ids
+    for place in range(length, length + new):
+        x = net.embedding(chunk) + net.positions[at:place]
+        for layer, cache in zip(net.layers, caches, strict=True):
+            b, t, _ = x.shape
+            q, k, v = layer.qkv(layer.norm1(x)).view(b, t, 3, layer.heads, d // layer.heads).permute(2, 0, 3, 1, 4)
+            cache[0, :, :, at:place], cache[1, :, :, at:place] = k, v
+            y = F.scaled_dot_product_attention(q, cache[0, :, :, :place], cache[1, :, :, :place], is_causal=t > 1)
+            x = x + layer.out(y.transpose(1, 2).reshape(b, t, d))
+            x = x + layer.down(F.gelu(layer.up(layer.norm2(x))))
+        chunk = F.linear(net.norm(x[:, -1:]), net.embedding.weight).argmax(-1)
+        tokens[:, place] = chunk[:, 0]
+        at = place
+    return tokens

@@ -111,3 +111,16 @@ def test_what_cannot_be_written_is_said(gpt: Trainer, name: str) -> None:
 def test_as_much_as_fits(gpt: Trainer) -> None:
     assert gpt.call("generate", **{**FINE, "new": 46})["generate"].shape == (1, 48)
     assert gpt.call("generate", **{**FINE, "new": 0})["generate"].tolist() == [[1, 2]]
+
+
+def test_the_character_model_writes_what_it_says_of_all_characters() -> None:
+    """Its elements are sums over the characters before them, which the cache keeps beside keys and values."""
+    arguments = {"vocab": 12, "d": 16, "depth": 1, "heads": 2, "context": 20}
+    of = replace(elaborate(load("char_gpt", **arguments)), programs=())
+    rng = np.random.default_rng(4)
+    weights = {path: a + rng.normal(0, 0.3, a.shape).astype(a.dtype) for path, a in initial(of).items()}
+    model = Trainer(of, parameters=weights)
+    for rows, length, new in [(1, 1, 9), (3, 6, 5)]:
+        prompt = np.random.default_rng(rows).integers(0, 12, (rows, length))
+        written = model.call("generate", prompt=prompt, new=new, temperature=0.0, top_p=1.0)["generate"]
+        np.testing.assert_array_equal(written, by_the_whole_model(model, prompt, new))
