@@ -82,9 +82,13 @@ class GPT:
                 parameter.copy_(value)
 
 
-@torch.inference_mode()
 def written(net: GPT, ids: Tensor, new: int) -> Tensor:
     """A prompt [B, P] and the most probable tokens after it, one at a time; keys and values are kept."""
+    with torch.inference_mode():
+        return _written(net, ids, new)
+
+
+def _written(net: GPT, ids: Tensor, new: int) -> Tensor:
     rows, length = ids.shape
     d = net.positions.shape[1]
     caches = [torch.empty(2, rows, layer.heads, length + new, d // layer.heads) for layer in net.layers]
