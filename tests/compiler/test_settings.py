@@ -112,7 +112,8 @@ def test_arguments_of_sources_go_by_place_or_name() -> None:
         ("sklearn", ["digit"], {}, "AX0702", "did you mean `digits`"),
         ("npz", [], {}, "AX0702", "`path` is not given"),
         ("csv", ["a"], {"tagret": "y"}, "AX0701", "did you mean `target`"),
-        ("npz", ["a", "b"], {}, "AX0702", "takes path and nothing more"),
+        ("npz", ["a", "b"], {}, "AX0702", "`whole`: should be a valid list"),
+        ("sklearn", ["digits", "b"], {}, "AX0702", "nothing more"),
     ],
 )
 def test_wrong_arguments_of_sources(

@@ -212,7 +212,7 @@ def test_in_call_position_a_value_is_skipped() -> None:
 @pytest.mark.parametrize(("body", "code"), [
     ("for i in x:\n    x = x\noutput y = x", "AX0309"),
     ("for i in 3:\n    x = x\noutput y = x", "AX0306"),
-    ("for i in range(B):\n    x = x\noutput y = x", "AX0306"),
+    ("for i in range(B):\n    x = x\noutput y = x", "AX0309"),
     ("for a, b in [1, 2]:\n    x = x\noutput y = x", "AX0207"),
     ("if x > 0:\n    x = x\noutput y = x", "AX0309"),
     ("if relu:\n    x = x\noutput y = x", "AX0306"),

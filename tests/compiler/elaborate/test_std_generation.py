@@ -293,3 +293,15 @@ def test_initial_parameters_are_those_that_they_were() -> None:
     """Names of parameters stay as trained runs have them, with methods beside them."""
     of = program(model("output y = x |> TransformerEncoder(1, 2, norm=pre)", "x: [B, T, 8]"))
     assert "transformer_encoder.layer_norm.scale" in initial(of)
+
+
+def test_the_functions_of_one_step() -> None:
+    """`greedy` takes the first of equals; `markov` reads the row of the last token."""
+    text = model(
+        "best = greedy(table[:2])\nlogits, caches = markov(ids, 0, [], table)\noutput a = best\noutput b = logits",
+        "ids: i64[R, n]; table: [3, 3]",
+    )
+    table = np.array([[1.0, 2, 2], [5, 0, 1], [3, 4, 6]], np.float32)
+    found = outputs(text, ids=np.array([[0, 1], [1, 2]]), table=table)
+    np.testing.assert_array_equal(found["a"], [1, 0])
+    np.testing.assert_array_equal(found["b"], table[[1, 2]])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archonnx.compiler.ir.types import DType
+from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.onnx_export import export
 from tests.support.derivatives import check_both_orders
 from tests.support.elaborated import codes, expression, model, numbers, output, outputs, program
@@ -154,3 +154,16 @@ def test_the_spectral_radius_of_matrices_with_complex_eigenvalues(seed: int) -> 
 ])  # fmt: skip
 def test_misuse(call: str, code: str) -> None:
     assert codes(model(f"output result = {call}", "x: [B, 4]; a: [3, 3]; c: [4]; q: [B, B]")) == [code]
+
+
+def test_ridge_regression_is_the_least_of_its_sum() -> None:
+    """Its closed form, and that no neighbour is better."""
+    x, y = numbers(20, 3), numbers(20, 2, seed=1)
+    found = expression("ridge(x, y, 0.7)", "x: [20, 3]; y: [20, 2]", x=x, y=y)
+    np.testing.assert_allclose(found, np.linalg.solve(x.T @ x + 0.7 * np.eye(3), x.T @ y), rtol=1e-4, atol=1e-5)
+
+    def penalised(w: Array) -> float:
+        return float(((x @ w - y) ** 2).sum() + 0.7 * (w**2).sum())
+
+    for seed in range(5):
+        assert penalised(found) < penalised(found + 0.05 * numbers(3, 2, seed=seed))
