@@ -1,13 +1,16 @@
 """Measure the facts of the catalogue.
 
 Without arguments it measures all rows and writes docs/catalogue.md; else it measures the rows that are named, by number
-(``1.5``) or by subject (``losses``), and writes nothing.
+(``1.5``) or by subject (``losses``), and writes nothing, unless ``--write`` comes first: then these rows alone are
+written anew, each with its date.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from datetime import UTC, datetime
 
 from benchmarks import page
 
@@ -40,8 +43,20 @@ def measure(row: Row) -> list[tuple[str, Measured]]:
     return measured
 
 
+def with_sections(text: str, sections: dict[str, str]) -> str:
+    """A page with these sections, by the numbers of their rows, new or in place of what it had."""
+    head, *parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    *parts, last = parts
+    kept, mark, circumstances = last.partition("\n\nTaken on ")
+    known = {part.split()[1]: part.strip() for part in (*parts, kept)} | sections
+    ordered = sorted(known, key=lambda number: tuple(map(int, number.split("."))))
+    return "\n\n".join([head.strip(), *(known[number] for number in ordered)]) + mark + circumstances
+
+
 def main(wanted: list[str]) -> int:
     """Measure. The exit status is 1 if a fact does not hold, 2 if a row does not exist."""
+    writing = wanted[:1] == ["--write"]
+    wanted = wanted[writing:]
     try:
         rows = chosen(wanted)
     except LookupError as error:
@@ -57,6 +72,10 @@ def main(wanted: list[str]) -> int:
             INTRODUCTION,
         ]
         print(page.write("catalogue.md", [*heading, *parts, page.circumstances(packages)]))
+    elif writing:
+        path, date = page.DOCS / "catalogue.md", datetime.now(UTC).date().isoformat()
+        new = {r.number: "\n\n".join([*section(r, seen), f"Measured on {date}."]) for r, seen in results}
+        path.write_text(with_sections(path.read_text("utf-8"), new), "utf-8")
     return 0 if all(result.holds for _, measured in results for _, result in measured) else 1
 
 
