@@ -317,6 +317,15 @@ class Derived(Record, eq=False):
     frozen: bool = False
 
 
+def one_of(results: Any, text: str) -> str | None:
+    """How a spec takes one of several results that it has called ``text``; None if the value is something else."""
+    if not isinstance(results, Results):
+        return None
+    first = next((name for name in results.names if name), None)
+    names = ", ".join("abcdefgh"[: len(results.items)])
+    return f"take one of them: `{text}.{first}`" if first else f"take them apart: `{names} = {text}`"
+
+
 def snake_case(name: str) -> str:
     """``LayerNorm`` -> ``layer_norm``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -9,7 +9,7 @@ from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
 from archonnx.compiler.elaborate.core.static import is_size, is_whole
-from archonnx.compiler.elaborate.core.values import Choice, describe
+from archonnx.compiler.elaborate.core.values import Choice, Results, describe, one_of
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.types import DType
@@ -28,6 +28,10 @@ def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
     value = frame.evaluate(expr.value)
     if isinstance(value, Value):
         return index_tensor(frame, expr, value)
+    if isinstance(value, Results):
+        fail(
+            "AX0306", f"{describe(value)} cannot be indexed", expr.value.span, help=one_of(value, expr.value.span.text)
+        )
     if len(expr.subscripts) != 1 or isinstance(expr.subscripts[0], ast.Dots):
         fail("AX0306", f"{describe(value)} takes one index", expr.span)
     subscript = expr.subscripts[0]

@@ -13,7 +13,7 @@ from archonnx.compiler.elaborate.core.signatures import DTYPES, evaluate_argumen
 from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.elaborate.core.suites import silenced
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Given, Module, Scope, describe
+from archonnx.compiler.elaborate.core.values import Given, Module, Scope, describe, one_of
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import broadcast_to
@@ -103,6 +103,7 @@ def _match_tensors(inner: Frame, what: str, tensors: list[tuple[ast.Parameter, a
                 f"{what}: `{parameter.name}` is a tensor, and this is {describe(value)}",
                 span,
                 others=[Label(type_.span, f"declared {type_.span.text}")],
+                help=one_of(value, span.text),
             )
     matcher.finish()
     for name, type_, value, span in numbers:
