@@ -23,8 +23,9 @@ from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 
 from . import page
-from .cases import THREADS
 
+THREADS = 1
+"""One row at a time is little work; and what else a machine does disturbs one thread least."""
 VOCABULARY, CONTEXT, DEPTH, HEADS = 256, 256, 4, 4
 PROMPT, NEW = 16, 240
 WIDTHS = (128, 256)
@@ -34,7 +35,7 @@ PACKAGES = ("numpy", "onnxruntime-gpu", "onnxruntime", "torch")
 
 METHOD = f"""\
 `gpt` of the zoo with {DEPTH} layers, {HEADS} heads, a context of {CONTEXT} and {VOCABULARY} tokens goes on from a
-prompt of {PROMPT} tokens for {NEW} more, one row at a time, in float32 with {THREADS} threads, greedily. Both sides
+prompt of {PROMPT} tokens for {NEW} more, one row at a time, in float32 with {THREADS} thread, greedily. Both sides
 keep keys and values: archonnx inside one ONNX Loop, PyTorch eagerly in buffers that are made once, with its fused
 attention over the part that is filled, in inference mode. Both wrote the same tokens before anything was timed. Each
 side has its own process; they work in turns, {ROUNDS} rounds, and the best counts. A ratio above 1 means that archonnx
