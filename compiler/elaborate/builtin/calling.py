@@ -16,7 +16,7 @@ from archonnx.compiler.elaborate.core.kinds import KINDS
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
 from archonnx.compiler.elaborate.core.static import is_size
-from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Given, describe
+from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Given, describe, one_of
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
@@ -157,7 +157,8 @@ def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
     if value is None and (optional or parameter.kind == "any"):
         return None
     if not kind.accepts(value):
-        fail("AX0306", f"`{parameter.name}` takes {kind.wanted}, not {describe(value)}", given.span)
+        headline = f"`{parameter.name}` takes {kind.wanted}, not {describe(value)}"
+        fail("AX0306", headline, given.span, help=one_of(value, given.span.text))
     return kind.coerce(frame, value)
 
 
