@@ -25,7 +25,7 @@ from .values import Given, Module, Returned, Scope, describe, is_callable, stati
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
 PLANNED = frozenset({
-    "onnx", "gymnasium", "text",
+    "onnx", "gymnasium",
 })  # fmt: skip
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 
