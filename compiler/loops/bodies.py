@@ -10,6 +10,8 @@ from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import MERGED, Broadcast, Constant, Reshape, constant
 
+from .scanning import body_of
+
 APART = 1_000_003
 """Step ``i`` of a loop draws what step ``APART * s + i + 1`` of the run would, where ``s`` is that of the loop."""
 
@@ -65,16 +67,7 @@ def enclosed(
     builder.nodes[mark:] = outside
     read = [value for node in inside for value in node.inputs] + [*after, *emitted]
     constants, captured = _constants(builder, [value for value in read if value not in varying])
-    inputs = {
-        **{f"state.{n}": value for n, value in enumerate(before)},
-        **{f"slice.{n}": value for n, value in enumerate(slices)},
-        **{f"captured.{n}": value for n, value in enumerate(captured)},
-    }
-    outputs = {
-        **{f"state.{n}": value for n, value in enumerate(after)},
-        **{f"emitted.{n}": value for n, value in enumerate(emitted)},
-    }
-    return Graph("body", inputs, (*constants, *inside), outputs), captured
+    return body_of((*constants, *inside), before, slices, captured, after, emitted), captured
 
 
 def _constants(builder: Builder, read: Sequence[Value]) -> tuple[list[Node], list[Value]]:

@@ -13,7 +13,7 @@ from typing import Any
 from archonnx.compiler.autodiff import depending, pulled_back
 from archonnx.compiler.ir.builder import Builder, current_builder
 from archonnx.compiler.ir.dims import ONE, ZERO, Dim
-from archonnx.compiler.ir.graph import Graph, Node
+from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.linalg import MatMul
@@ -23,7 +23,7 @@ from archonnx.compiler.ops.slicing import concat, slice_axis
 from archonnx.grammar.record import replace
 
 from .lifting import lift
-from .scanning import Scanning
+from .scanning import Scanning, body_of
 
 
 class Parts:
@@ -132,18 +132,13 @@ class _Back:
         states = [*self.states.values(), *((a, b) for a, b in sums.values())]
         given = [dy[j] if dy[j] is not None else zeros_like(inputs[j]) for j in self.carried]
         given += [zeros_like(outside[parts.captured[n]]) for n in sums]
-        body = Graph(
-            "body",
-            {
-                **{f"state.{n}": before for n, (before, _) in enumerate(states)},
-                **{f"slice.{n}": value for n, (value, _) in enumerate(scanned)},
-                **{f"captured.{n}": value for n, value in enumerate(captured)},
-            },
+        body = body_of(
             (*again, *self.nodes, *nodes),
-            {
-                **{f"state.{n}": after for n, (_, after) in enumerate(states)},
-                **{f"emitted.{n}": value for n, value in enumerate([*self.slices.values(), *emitted.values()])},
-            },
+            [before for before, _ in states],
+            [value for value, _ in scanned],
+            captured,
+            [after for _, after in states],
+            [*self.slices.values(), *emitted.values()],
         )
         if not body.outputs:
             return [None] * len(inputs)

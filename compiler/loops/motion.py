@@ -9,12 +9,13 @@ states and slices meet in one product or sum, it is taken apart first: ``concat(
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from archonnx.compiler.ir.builder import Builder, current_builder
 from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ir.walk import changed
 from archonnx.compiler.ops.elementwise import Add, Mul
 from archonnx.compiler.ops.linalg import MatMul, matrix_product
 from archonnx.compiler.ops.shape import Broadcast, Constant, broadcast_to
@@ -25,26 +26,22 @@ from .gates import grouped
 from .gradient import delayed
 from .lifting import lift
 from .scan import Scan
+from .scanning import body_of
 
 
 def moved(graph: Graph) -> Graph:
     """The graph with all scans freed of what need not be in them."""
-    nodes: list[Node] = []
-    replaced: dict[Value, Value] = {}
-    for node in graph.nodes:
-        inputs = tuple(replaced.get(value, value) for value in node.inputs)
-        node = node if inputs == node.inputs else Node(node.op, inputs, node.outputs, node.origin)
-        if not isinstance(node.op, Scan):
-            nodes.append(node)
-            continue
-        motion = _Motion(node, node.op)
-        motion.before()
-        motion.after()
-        motion.without_copies()
-        nodes += motion.nodes()
-        replaced |= motion.replaced
-    outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    return changed(graph, _moved)
+
+
+def _moved(node: Node, made: Mapping[Value, Node]) -> tuple[list[Node], Mapping[Value, Value]] | None:
+    if not isinstance(node.op, Scan):
+        return None
+    motion = _Motion(node, node.op)
+    motion.before()
+    motion.after()
+    motion.without_copies()
+    return motion.nodes(), motion.replaced
 
 
 class _Motion:
@@ -79,19 +76,9 @@ class _Motion:
     def nodes(self) -> list[Node]:
         """All that takes the place of the scan."""
         states = [value for value, _ in self.first]
-        body = Graph(
-            self.op.body.name,
-            {
-                **{f"state.{n}": value for n, value in enumerate(states)},
-                **{f"slice.{n}": value for n, value in enumerate(self.slices)},
-                **{f"captured.{n}": value for n, value in enumerate(self.captured)},
-            },
-            tuple(needed(self.body, [*self.states, *(value for value, _ in self.emitted)])),
-            {
-                **{f"state.{n}": value for n, value in enumerate(self.states)},
-                **{f"emitted.{n}": value for n, (value, _) in enumerate(self.emitted)},
-            },
-        )
+        emitted = [value for value, _ in self.emitted]
+        nodes = needed(self.body, [*self.states, *emitted])
+        body = body_of(nodes, states, self.slices, self.captured, self.states, emitted)
         op = replace(self.op, body=body, states=len(states), scanned=len(self.slices))
         given = (*(value for _, value in self.first), *self.slices.values(), *self.captured.values())
         results = (*(self.node.outputs[j] for j in self.changing), *(value for _, value in self.emitted))
@@ -167,12 +154,11 @@ class _Motion:
 
     def after(self) -> None:
         """Take out what no state needs."""
-        states = {value for value, _ in self.first}
         staying = set(needed(self.body, self.states))
         own = {value: node for node in self.body for value in node.outputs}
         movable = {node for node in self.body if node not in staying and Trait.PURE in node.op.traits}
         for node in reversed(self.body):
-            if node in staying or (node in movable and self._lifts(node, states, own)):
+            if node in staying or (node in movable and self._lifts(node, own)):
                 continue
             movable.discard(node)
             staying.update(needed(self.body, node.inputs), (node,))
@@ -181,7 +167,7 @@ class _Motion:
             return
         self._sink(movable, own)
 
-    def _lifts(self, node: Node, states: set[Value], own: dict[Value, Node]) -> bool:
+    def _lifts(self, node: Node, own: dict[Value, Node]) -> bool:
         """Whether a node can be done for all steps, of stacks."""
         builder = Builder()
         outside = {v: v for v in node.inputs if v in self.captured or (v in own and not own[v].inputs)}

@@ -5,14 +5,15 @@ What this module does not do: run it, differentiate it or write it (``scan`` doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
-from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Op, Trait, TypeProblem
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.value import Value
 from archonnx.grammar.record import field, replace
 
 NOTHING = Graph("body", {}, (), {})
@@ -65,6 +66,23 @@ class Scanning(Op):
 
     def text(self) -> str:
         return replace(self, body=NOTHING).text() if self.body is not NOTHING else super().text()
+
+
+def body_of(
+    nodes: Iterable[Node],
+    before: Iterable[Value],
+    slices: Iterable[Value],
+    captured: Iterable[Value],
+    after: Iterable[Value],
+    emitted: Iterable[Value],
+) -> Graph:
+    """A body of these nodes: states at the beginning of a step and at its end, what a step reads, and what it emits."""
+    given = (("state", before), ("slice", slices), ("captured", captured))
+    made = (("state", after), ("emitted", emitted))
+    inputs, outputs = (
+        {f"{kind}.{n}": value for kind, values in part for n, value in enumerate(values)} for part in (given, made)
+    )
+    return Graph("body", inputs, tuple(nodes), outputs)
 
 
 def fits(given: TensorType, taken: TensorType) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.parts import inline
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ir.walk import changed
 from archonnx.compiler.ops.slicing import stack, take_at
-from archonnx.grammar.record import replace
 
 from .scan import Scan
 
@@ -18,22 +20,7 @@ and what a scan hands on is copied; but each step that is written out is compile
 
 def unrolled(graph: Graph) -> Graph:
     """The graph with its short scans written out."""
-    nodes: list[Node] = []
-    replaced: dict[Value, Value] = {}
-    for node in graph.nodes:
-        inputs = tuple(replaced.get(value, value) for value in node.inputs)
-        node = node if inputs == node.inputs else Node(node.op, inputs, node.outputs, node.origin)
-        if not isinstance(node.op, Scan) or not _is_short(node, node.op):
-            nodes.append(node)
-            continue
-        builder = Builder(node.origin)
-        with builder.active():
-            replaced.update(zip(node.outputs, _written_out(node, node.op, builder), strict=True))
-        nodes += builder.nodes
-    if not replaced:
-        return graph
-    outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    return changed(graph, _written_out)
 
 
 def _is_short(node: Node, op: Scan) -> bool:
@@ -41,8 +28,18 @@ def _is_short(node: Node, op: Scan) -> bool:
     return length is not None and 0 < length <= SHORT
 
 
-def _written_out(node: Node, op: Scan, builder: Builder) -> list[Value]:
-    """The results of the scan."""
+def _written_out(node: Node, made: Mapping[Value, Node]) -> tuple[list[Node], Mapping[Value, Value]] | None:
+    """The nodes of all steps, and the results of the scan."""
+    op = node.op
+    if not isinstance(op, Scan) or not _is_short(node, op):
+        return None
+    builder = Builder(node.origin)
+    with builder.active():
+        results = _steps(node, op, builder)
+    return builder.nodes, dict(zip(node.outputs, results, strict=True))
+
+
+def _steps(node: Node, op: Scan, builder: Builder) -> list[Value]:
     last = op.states + op.scanned
     states, stacks = list(node.inputs[: op.states]), node.inputs[op.states : last]
     length = op.times([value.type for value in node.inputs]).constant or 0

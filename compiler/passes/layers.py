@@ -14,6 +14,7 @@ from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.parts import cut
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ir.walk import changed
 from archonnx.compiler.loops.recurrent import GATES, Recurrent
 from archonnx.compiler.loops.scan import Scan
 from archonnx.compiler.ops.elementwise import Add, neg
@@ -26,28 +27,22 @@ from .recurrences import Gate, Layer, Part, Reader
 
 
 def recognised(graph: Graph) -> Graph:
-    """The graph with ONNX's recurrent layers in place of the scans that are such layers."""
-    made = graph.producers()
-    nodes: list[Node] = []
-    replaced: dict[Value, Value] = {}
-    for node in graph.nodes:
-        inputs = tuple(replaced.get(value, value) for value in node.inputs)
-        node = node if inputs == node.inputs else Node(node.op, inputs, node.outputs, node.origin)
-        layer = _whole(node, node.op) if isinstance(node.op, Scan) else None
-        if layer is not None and isinstance(node.op, Scan):
-            builder = Builder(node.origin)
-            with builder.active():
-                written = _written(node, node.op, layer, made)
-            if written is not None:
-                states, hs = written
-                nodes += builder.nodes
-                replaced.update(zip(node.outputs, [*states, *[hs] * len(node.outputs)], strict=False))
-                continue
-        nodes.append(node)
-    if not replaced:
-        return graph
-    outputs = {name: replaced.get(value, value) for name, value in graph.outputs.items()}
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    """The graph with ONNX's recurrent layers in place of the scans that are such layers; itself if there are none."""
+    return changed(graph, _recognised)
+
+
+def _recognised(node: Node, made: Mapping[Value, Node]) -> tuple[list[Node], Mapping[Value, Value]] | None:
+    op = node.op
+    layer = _whole(node, op) if isinstance(op, Scan) else None
+    if layer is None or not isinstance(op, Scan):
+        return None
+    builder = Builder(node.origin)
+    with builder.active():
+        written = _written(node, op, layer, made)
+    if written is None:
+        return None
+    states, hs = written
+    return builder.nodes, dict(zip(node.outputs, [*states, *[hs] * len(node.outputs)], strict=False))
 
 
 def _whole(node: Node, op: Scan) -> Layer | None:

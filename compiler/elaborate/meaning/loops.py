@@ -120,7 +120,7 @@ def _run_over(frame: Frame, node: ast.Scan) -> tuple[Run, dict[str, Any]]:
         slice_ = Value(tensor.type.with_shape(tensor.shape[1:]), b.name, frame.build.builder.origin)
         run.tensors.append(tensor)
         run.slices.append(slice_)
-        names[b.name] = slice_ if start == 0 else slice_ + _number(frame, start)
+        names[b.name] = slice_ if start == 0 else slice_ + _number(start)
     if run is None:
         fail(
             "AX0332",
@@ -131,7 +131,7 @@ def _run_over(frame: Frame, node: ast.Scan) -> tuple[Run, dict[str, Any]]:
     return run, names
 
 
-def _number(frame: Frame, number: int | Dim) -> Value:
+def _number(number: int | Dim) -> Value:
     return dim_value(number) if isinstance(number, Dim) else constant(number, DType.i64)
 
 

@@ -158,4 +158,5 @@ def run_step(
 
 
 def listed(names: Sequence[str]) -> str:
+    """Names as a message has them."""
     return ", ".join(f"`{name}`" for name in names)

@@ -149,3 +149,21 @@ def test_the_layers_of_the_library_are_exported_as_onnx_has_them(call: str, node
         x = np.random.default_rng(0).normal(size=(2, length, 3)).astype(np.float32)
         for key, value in run_onnx(exported, {"x": x}).items():
             np.testing.assert_allclose(value, outputs(of, given, x=x)[key], rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "nodes"),
+    [
+        ("a = LSTM(4)(x)\nr = LSTM(5)(a.hs)", ["LSTM", "LSTM"]),
+        ("r = RecurrentStack([LSTM(4), GRU(4), RNN(4)])(x)", ["LSTM", "GRU", "RNN"]),
+        ("r = RecurrentStack([Bidirectional(LSTM(4), GRU(4)), RNN(4)])(x)", ["LSTM", "GRU", "RNN"]),
+        ("a = LSTM(4)(x)\nr = GRU(4)(a.hs, start=a.h)", ["LSTM", "GRU"]),
+    ],
+)
+def test_layers_that_read_layers(body: str, nodes: list[str]) -> None:
+    of = program(model(f"{body}\noutput all = r.hs\noutput last = r.h", "x: [B, T, 3]"))
+    exported = inference_model(of, initial(of))
+    assert [n.op_type for n in exported.graph.node if n.op_type in ("LSTM", "GRU", "RNN", "Scan")] == nodes
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    for key, value in run_onnx(exported, {"x": x}).items():
+        np.testing.assert_allclose(value, outputs(of, x=x)[key], rtol=1e-4, atol=2e-5)
