@@ -150,8 +150,9 @@ def run_step(
         if updates.get(slot) is not value:
             fail(
                 "AX0221",
-                f"buffer `{slot.name}` is updated in each step, and an update is made once",
-                slot.statement.span,
+                f"buffer `{slot.name}` is updated in each step of this loop, and an update is made once",
+                first_line(node.span),
+                others=[Label(slot.statement.span, "the buffer")],
                 help="carry its value as a state, and update the buffer after the loop",
             )
     return after, result

@@ -292,6 +292,12 @@ def test_a_static_for_over_what_is_not_static_names_scan(over: str) -> None:
     assert found.code == "AX0309" and "scan" in str(found.help)
 
 
+def test_a_buffer_of_the_library_is_said_at_the_loop() -> None:
+    text = "scan v in x along 1, h = zeros([B, 3]):\n    h = h + BatchNorm()(v)\noutput o = h\nloss l = mean(h)"
+    (found,) = findings(model(text, "x: [B, T, 3]"))
+    assert found.code == "AX0221" and found.span is not None and found.span.text.startswith("scan v in x")
+
+
 def test_a_mistake_inside_is_said_without_others() -> None:
     assert codes(
         model("scan v in x along 1, h = zeros([B]) -> hs along 1:\n    h = h + nothing\n    emit h\noutput o = hs")
