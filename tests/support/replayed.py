@@ -65,3 +65,14 @@ def alike(one: str, other: str, within: float = 0.05) -> bool:
         return False
     pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
     return all(a == b or ("." in a + b and abs(float(a) - float(b)) <= within * (1 + abs(float(b)))) for a, b in pairs)
+
+
+def shown(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
+    """Check that a page shows what its commands and its code print, or write it there; how many were run."""
+    actual, count = replayed(page, folder, monkeypatch)
+    before = page.read_text("utf-8")
+    if request.config.getoption("--update"):
+        page.write_text(actual, "utf-8")
+    elif not alike(actual, before):
+        assert actual == before
+    return count
