@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from archonnx.compiler.elaborate.core.build import Build, Mode
 from archonnx.compiler.elaborate.core.frame import Frame
@@ -27,6 +27,10 @@ class Bound(Generic[Syntax]):
     names: Mapping[str, Any]
 
 
+Statement: TypeAlias = tuple[Bound[ast.Minimize | ast.Update], ...]
+"""What trains in one step: a statement alone, or those of a ``together``."""
+
+
 @dataclass
 class ProgramBlock:
     """A ``train`` block as its statements are read."""
@@ -40,7 +44,7 @@ class ProgramBlock:
     feeds: dict[str, Feed] = field(default_factory=dict)
     fits: dict[str, Fit] = field(default_factory=dict)
     freeze: Bound[ast.Expr] | None = None
-    statements: list[tuple[Bound[ast.Minimize], ...] | Bound[ast.Update]] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
     """What trains, flat, loops unrolled: each is one step."""
     plan: Plan = ()
 

@@ -32,48 +32,64 @@ from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
-from .block import Bound, ProgramBlock, program_frame
-from .step import Clip, Objective, build_step, build_update, working_copy
+from .block import Bound, ProgramBlock, Statement, Syntax, program_frame
+from .step import Assignment, Clip, Objective, build_step, simplified, working_copy
 
 
 def build_steps(
     scope: Scope,
     block: ProgramBlock,
     trained: Elaboration,
-    forward: Elaboration,
     settings: TrainSettings,
     known: Callable[[int], Mapping[str, Any]],
     *,
+    simplify: bool,
     rates: bool = False,
 ) -> tuple[TrainStep, ...]:
     """The statements that train, as graphs. SpecError holds all that is wrong in their optimizers and schedules.
 
-    ``known`` gives the names that each statement knows, by its number; ``rates`` says whether learning rates are inputs
-    of the graphs.
+    ``known`` gives the names that each statement knows, by its number; ``simplify`` says whether gradients are taken of
+    the simplified forward pass, and ``rates`` whether learning rates are inputs of the graphs.
     """
     report = trained.build.report
     with report.collecting():
-        minimized = [_loss_name(m.node, trained) for s in block.statements if isinstance(s, tuple) for m in s]
+        minimized = [_loss_name(m.node, trained) for s in block.statements for m in _of(s, ast.Minimize)]
         others = [name for name in trained.losses if name not in minimized]
+        first = next((n for n, s in enumerate(block.statements) if not minimized or _of(s, ast.Minimize)), None)
         clip = Clip(settings.clip_value, settings.clip_norm)
+        forward = simplified(trained)[0] if simplify and minimized else trained
         steps: list[TrainStep] = []
         for number, statement in enumerate(block.statements):
-            if isinstance(statement, Bound):
-                steps.append(_update(scope, trained, statement, f"update.{number}"))
-                report.finish()
-                continue
-            names = [f"minimize.{number}" if i == 0 else f"minimize.{number}.{i}" for i in range(len(statement))]
+            minimizes, updates = _of(statement, ast.Minimize), _of(statement, ast.Update)
+            name = f"{'minimize' if minimizes else 'update'}.{number}"
             objectives = [
                 _objective(
-                    program_frame(scope, report, trained, {**known(number), **m.names}), trained, m.node, name, rates
+                    program_frame(scope, report, trained, {**known(number), **m.names}),
+                    trained,
+                    m.node,
+                    name if i == 0 else f"{name}.{i}",
+                    rates,
                 )
-                for m, name in zip(statement, names, strict=True)
+                for i, m in enumerate(minimizes)
             ]
-            also = others if not any(step.minimized for step in steps) else ()
-            steps.append(build_step(forward, objectives, also=also, clip=clip, recompute=settings.recompute))
+            work, assignments = (working_copy(trained), []) if updates else (forward, [])
+            for bound in updates:
+                frame = _model_frame(program_frame(scope, report, trained, bound.names), work)
+                assignments.append(_assignment(frame, work, bound.node))
+            if updates and simplify and objectives:
+                work, assignments = simplified(work, assignments)
+            also = others if number == first else ()
+            steps.append(
+                build_step(name, work, objectives, assignments, also=also, clip=clip, recompute=settings.recompute)
+            )
             report.finish()
         return tuple(steps)
     raise SpecError(report)
+
+
+def _of(statement: Statement, kind: type[Syntax]) -> list[Bound[Syntax]]:
+    """The parts of a statement of one kind."""
+    return [Bound(part.node, part.names) for part in statement if isinstance(part.node, kind)]
 
 
 def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name: str, rates: bool) -> Objective:
@@ -125,38 +141,39 @@ def _model_frame(frame: Frame, trained: Elaboration) -> Frame:
 
 
 def _slot(trained: Elaboration, value: Any) -> Slot | None:
-    """The parameter whose tensor this is; inside a frozen module the model has it without its gradient."""
+    """The parameter whose tensor this is; inside a frozen module the model has it without its gradient.
+
+    The name of a buffer that the model itself updates stands for what it becomes.
+    """
     if not isinstance(value, Value):
         return None
+    updated = next((slot for slot, tensor in trained.build.graph.updates.items() if tensor is value), None)
+    if updated is not None:
+        return updated
     made = next((node for node in trained.build.builder.nodes if value in node.outputs), None)
     if made is not None and isinstance(made.op, StopGradient):
         value = made.inputs[0]
     return next((slot for slot, tensor in trained.build.parameters.items() if tensor is value), None)
 
 
-def _update(scope: Scope, trained: Elaboration, bound: Bound[ast.Update], name: str) -> TrainStep:
-    """``update PARAM_OR_MODULE = expr`` in a program."""
-    work, statement = working_copy(trained), bound.node
-    build = work.build
-    frame = _model_frame(program_frame(scope, build.report, trained, bound.names), work)
-    with build.builder.active(), assuming(work.facts):
+def _assignment(frame: Frame, work: Elaboration, statement: ast.Update) -> Assignment:
+    """``update PARAM_OR_MODULE = expr`` in a program: its values, added to the graph of ``work``."""
+    with work.build.builder.active(), assuming(work.facts):
         target = frame.evaluate(statement.target)
         slot = _slot(work, target)
         if slot is None and not is_group(target):
             fail(
                 "AX0221",
-                f"`update` changes a parameter or a module, and this is {describe(target)}",
+                f"`update` changes a parameter, a buffer or a module, and this is {describe(target)}",
                 statement.target.span,
             )
         value = frame.evaluate(statement.value)
-        if slot is not None:
-            with problems(frame, statement.value.span, [statement.value], [value]):
-                tensor = as_tensor(frame, value, slot.type.dtype)
-            check_type(tensor, slot.type, statement.value.span, slot.statement.type.span)
-            values = {slot: tensor}
-        else:
-            values = _group_values(frame, target, value, statement)
-    return build_update(name, values, work)
+        if slot is None:
+            return Assignment(_group_values(frame, target, value, statement), statement.span)
+        with problems(frame, statement.value.span, [statement.value], [value]):
+            tensor = as_tensor(frame, value, slot.type.dtype)
+        check_type(tensor, slot.type, statement.value.span, slot.statement.type.span)
+        return Assignment({slot: tensor}, statement.span)
 
 
 def _group_values(frame: Frame, target: Any, value: Any, statement: ast.Update) -> dict[Slot, Value]:

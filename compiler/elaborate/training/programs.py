@@ -29,7 +29,6 @@ from .block import ProgramBlock, program_frame
 from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
 from .reading import MAX_STATEMENTS, read_statement
-from .step import simplified
 
 FAILED_ASSERT = "AX0319"
 Lengths: TypeAlias = Mapping[str, tuple[int | None, int | None]]
@@ -208,8 +207,9 @@ class _Steps(Record):
             return {**self.loop, "steps": steps, "steps_per_epoch": steps_in_epoch}
 
         trained = self.trained if report is None else _reporting(self.trained, report)
-        forward = simplified(trained) if self.simplify else trained
-        return build_steps(self.scope, self.block, trained, forward, self.settings, names, rates=self.rates)
+        return build_steps(
+            self.scope, self.block, trained, self.settings, names, simplify=self.simplify, rates=self.rates
+        )
 
 
 def _reporting(trained: Elaboration, report: Report) -> Elaboration:

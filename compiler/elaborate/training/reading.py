@@ -37,7 +37,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.source import Span
 
-from .block import Bound, ProgramBlock
+from .block import Bound, ProgramBlock, Statement
 from .starting import dotted, read_start
 
 MAX_STATEMENTS = 1_000
@@ -62,13 +62,11 @@ def read_statement(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Pl
 def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
     """Take note of a statement; what it adds to the plan of a pass."""
     match statement:
-        case ast.Minimize():
+        case ast.Minimize() | ast.Update():
             return _add(block, (block.bound(statement),), statement.span)
-        case ast.Update():
-            return _add(block, block.bound(statement), statement.span)
         case ast.Together():
-            minimizes = _minimizes(frame, block, statement.body)
-            return _add(block, minimizes, statement.span) if minimizes else ()
+            parts = _together(frame, block, statement.body)
+            return _add(block, parts, statement.span) if parts else ()
         case ast.Repeat() | ast.Every():
             return _rounds(frame, block, statement)
         case ast.For() | ast.If():
@@ -150,19 +148,19 @@ def _unrolled(frame: Frame, block: ProgramBlock, statement: ast.For | ast.If) ->
     frame.locals, block.loop = around, loop
 
 
-def _add(block: ProgramBlock, statement: tuple[Bound[ast.Minimize], ...] | Bound[ast.Update], span: Span) -> Plan:
+def _add(block: ProgramBlock, statement: Statement, span: Span) -> Plan:
     if len(block.statements) == MAX_STATEMENTS:
         fail("AX0215", f"this program unrolls to more than {MAX_STATEMENTS:,} statements", span)
     block.statements.append(statement)
     return (Do(len(block.statements) - 1),)
 
 
-def _minimizes(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> tuple[Bound[ast.Minimize], ...]:
+def _together(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> Statement:
     """The statements of a ``together``."""
-    found = []
+    found: list[Bound[ast.Minimize | ast.Update]] = []
     for inner in _flat(frame, block, suite):
-        if not isinstance(inner, ast.Minimize):
-            fail("AX0212", "`together` contains `minimize` statements", inner.span)
+        if not isinstance(inner, ast.Minimize | ast.Update):
+            fail("AX0212", "`together` contains `minimize` and `update` statements", inner.span)
         found.append(block.bound(inner))
     return tuple(found)
 

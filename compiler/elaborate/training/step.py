@@ -56,6 +56,13 @@ class Objective(Record):
     """What its learning rate is by the spec, where it is to be an input of the step."""
 
 
+class Assignment(Record):
+    """One ``update`` of a program: the next values of parameters and buffers, in the graph of the model's copy."""
+
+    values: Mapping[Slot, Value]
+    span: Span
+
+
 class Clip(Record):
     """Bounds on the gradients of a step (003 6.2.4): of each element, then of their joint norm."""
 
@@ -79,7 +86,8 @@ class _Step:
     initial: dict[str, Graph] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, Value] = field(default_factory=dict)
-    changed: dict[Slot, Objective] = field(default_factory=dict)
+    changed: dict[Slot, Span] = field(default_factory=dict)
+    """What changes, and the statement that says so."""
     gradients: dict[Slot, Value] = field(default_factory=dict)
     rates: dict[str, Graph] = field(default_factory=dict)
 
@@ -90,6 +98,18 @@ class _Step:
         self.inputs[name] = value
         self.initial[name] = initial
         return value
+
+    def change(self, slot: Slot, span: Span, help_: str | None) -> None:
+        """Take note that a statement changes a parameter or buffer, which one of a ``together`` may."""
+        if slot in self.changed:
+            fail(
+                "AX0222",
+                f"two statements of this `together` change {'buffer' if slot.buffer else 'parameter'} `{slot.path}`",
+                span,
+                others=[Label(self.changed[slot], "the other one")],
+                help=help_,
+            )
+        self.changed[slot] = span
 
     def opened(self, objective: Objective) -> Configured:
         """The optimizer, whose learning rate comes in from outside if that is wanted."""
@@ -126,61 +146,70 @@ class _Step:
         )
 
 
-def simplified(trained: Elaboration) -> Elaboration:
-    """The forward pass after the standard passes: what is not computed has no gradient to compute either."""
+def simplified(trained: Elaboration, assignments: Sequence[Assignment] = ()) -> tuple[Elaboration, list[Assignment]]:
+    """The forward pass after the standard passes: what is not computed has no gradient to compute either.
+
+    ``assignments`` are those of a step in the graph of ``trained``; they come back in that of the result.
+    """
     from archonnx.compiler.passes.manager import optimise  # a check of a spec does not simplify: it loads no passes
 
     build = trained.build
     slots = list(build.graph.updates)
     outputs = {f"loss {name}": value for name, (value, _) in trained.losses.items()}
     outputs |= {f"update {i}": build.graph.updates[slot] for i, slot in enumerate(slots)}
+    for i, assignment in enumerate(assignments):
+        outputs |= {f"assignment {i} {slot.path}": value for slot, value in assignment.values.items()}
     inputs = dict(build.inputs) | {f"parameter {i}": v for i, v in enumerate(build.parameters.values())}
     graph = optimise(Graph("forward", inputs, tuple(build.builder.nodes), outputs, trained.facts))
     work = build.copy()
     work.builder.nodes[:] = graph.nodes
     work.graph.updates = {slot: graph.outputs[f"update {i}"] for i, slot in enumerate(slots)}
     losses = {name: (graph.outputs[f"loss {name}"], span) for name, (_, span) in trained.losses.items()}
-    return replace(trained, build=work, losses=losses)
+    kept = [
+        Assignment({slot: graph.outputs[f"assignment {i} {slot.path}"] for slot in one.values}, one.span)
+        for i, one in enumerate(assignments)
+    ]
+    return replace(trained, build=work, losses=losses), kept
 
 
 def build_step(
+    name: str,
     trained: Elaboration,
     objectives: Sequence[Objective],
+    assignments: Sequence[Assignment] = (),
     *,
     also: Sequence[str] = (),
     clip: Clip | None = None,
     recompute: bool = False,
 ) -> TrainStep:
-    """The step of one ``minimize``, or of several that share a forward pass.
+    """The step of one statement, or of several that share a forward pass: each reads what was before all of them.
 
     Args:
-        trained: the model in training mode.
+        name: of the step.
+        trained: the model in training mode, with the values of the assignments in its graph.
         objectives: what is minimised; no parameter may change twice.
+        assignments: what gets a value.
         also: losses that are reported along with it.
         clip: bounds the gradients of each objective.
         recompute: whether the gradients of scans compute their steps again.
     """
-    step = _Step(objectives[0].name, working_copy(trained))
+    step = _Step(name, working_copy(trained))
     if recompute:
         nodes = step.work.build.builder.nodes
         nodes[:] = map(recomputed, nodes)
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
             _minimize(step, objective, clip or Clip())
-        updated = (sorted(trained.updated_by[o.loss], key=lambda slot: slot.path) for o in objectives)
-        for slot in dict.fromkeys(slot for group in updated for slot in group):
-            step.outputs[NEXT + slot.path] = step.work.build.graph.updates[slot]
+        for objective in objectives:
+            for slot in sorted(trained.updated_by[objective.loss], key=lambda slot: slot.path):
+                step.changed.setdefault(slot, objective.span)
+                step.outputs[NEXT + slot.path] = step.work.build.graph.updates[slot]
+        for assignment in assignments:
+            for slot, value in assignment.values.items():
+                step.change(slot, assignment.span, None)
+                step.work.build.parameter(slot)
+                step.outputs[NEXT + slot.path] = value
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
-
-
-def build_update(name: str, values: Mapping[Slot, Value], work: Elaboration) -> TrainStep:
-    """The step of ``update MODULE = expr``: the parameters' next values, already in the graph of ``work``."""
-    step = _Step(name, work)
-    with work.build.builder.active():
-        for slot, value in values.items():
-            work.build.parameter(slot)
-            step.outputs[NEXT + slot.path] = value
-    return step.finish((), ())
 
 
 def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
@@ -192,15 +221,7 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
         if not reached:
             _fail_unreached(work, objective.loss, slots, span)
         for slot in reached:
-            if slot in step.changed:
-                fail(
-                    "AX0222",
-                    f"two `minimize`s of this `together` change parameter `{slot.path}`",
-                    span,
-                    others=[Label(step.changed[slot].span, "the other one")],
-                    help="say which changes what: `over ...`",
-                )
-            step.changed[slot] = objective
+            step.change(slot, span, "say which changes what: `over ...`")
         step.gradients |= reached
         gradients = clip.apply(list(reached.values()))
         optimizer = step.opened(objective)

@@ -363,7 +363,7 @@ def test_unrolling_is_bounded() -> None:
         ("repeat 0:\n    minimize first with sgd", "AX0306"),
         ("every 1.5:\n    minimize first with sgd", "AX0306"),
         ("repeat 2:\n    epochs = 3", "AX0212"),
-        ("together:\n    update a = b", "AX0212"),
+        ("together:\n    update a = b\n    update a = b", "AX0222"),
         ("together:\n    minimize first with sgd\n    minimize second with sgd", "AX0222"),
         ("freeze = [3]\nminimize first with sgd", "AX0306"),
         ("freeze = [a, b, other]\nminimize first with sgd", "AX0405"),
@@ -377,7 +377,7 @@ def test_unrolling_is_bounded() -> None:
         ("for k in range(2):\n    minimize first over [a][k] with sgd", "AX0312"),
         ("minimize first with sgd(lr=k)\nfor k in range(2):\n    minimize first with sgd(lr=k)", "AX0201"),
         ("repeat 2:\n    for k in range(2):\n        epochs = 3", "AX0212"),
-        ("together:\n    for k in range(2):\n        update a = b", "AX0212"),
+        ("together:\n    for k in range(2):\n        update a = b", "AX0222"),
         ("start_from = part[0]\nminimize first with sgd", "AX0709"),
     ],
 )
