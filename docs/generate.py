@@ -49,8 +49,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Preparing data": ("data",),
     "Training them": (
         "losses", "regularisers", "augmentation", "metrics", "optimizers", "schedules", "initialisers", "distributions",
+        "densities",
     ),
-    "Computing": ("elementwise", "reductions", "tensors", "vectors", "linalg", "derivatives"),
+    "Computing": ("elementwise", "special", "reductions", "tensors", "vectors", "linalg", "derivatives"),
 }  # fmt: skip
 """Files of the library by what they are for, in the order of the page; others come last."""
 

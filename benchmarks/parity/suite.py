@@ -191,6 +191,7 @@ def named(name: str, seeds: int) -> set[str]:
 
 SIZES = "arithmetic of sizes, without tensors: the layers that use it are compared"
 PART_OF_SCHEDULES = "part of schedules, each of which is compared at every step"
+PART_OF_GAMMA = "part of `lgamma` and `digamma`, which are compared"
 NOT_COMPARED = {
     "per_axis": SIZES,
     "padding_pairs": SIZES,
@@ -213,6 +214,8 @@ NOT_COMPARED = {
     "huber_of": "`huber` of a difference, which is compared",
     "lambert_tanh": "part of `tanhshrink`, which is compared",
     "spread": "what a column is divided by: `standardise` and the other scales are compared",
+    "near_two": PART_OF_GAMMA,
+    "zeta_less_one": PART_OF_GAMMA,
     "edge_list": "the parts of `edges`, checked",
     "resized": SIZES,
     "edges_reached": "part of `quantile_buckets` and `width_buckets`, which are compared",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.pipeline import elaborate, parse_spec
@@ -95,18 +96,21 @@ def _samplers(rng: np.random.Generator) -> list[Sampler]:
     weights = weights.round(3)
     weights[-1] = 1 - weights[:-1].sum()
     shares = tuple(float(w) for w in weights)
+    rate = number(rng, 0.1, 12)
     return [
         Sampler(f"bernoulli({p})", (1 - p, p), "bool"),
         Sampler(f"bernoulli(constant([50000], {p}))", (1 - p, p), "bool"),
         Sampler(f"randint({low}, {low + count})", (1 / count,) * count),
         Sampler(f"categorical(tensor({list(shares)}))", shares),
+        Sampler(f"poisson({rate})", tuple(float(w) for w in stats.poisson(rate).pmf(range(60)))),
+        Sampler(f"binomial({count}, {p})", tuple(float(w) for w in stats.binom(count, p).pmf(range(count + 1)))),
     ]
 
 
-@family("draws of whole numbers", seeds=40, sample=4, units=1)
+@family("draws of whole numbers", seeds=60, sample=6, units=1)
 def whole(rng: np.random.Generator, seed: int) -> Direct:
     """How often each result comes up in 50,000 draws."""
-    sampler = _samplers(rng)[seed % 4]
+    sampler = _samplers(rng)[seed % 6]
 
     def check() -> list[Outcome]:
         lines = f"    input z: [1]\n    k: {sampler.kind}[50000] ~ {sampler.call}\n    output y = i64(k)\n"
@@ -115,7 +119,7 @@ def whole(rng: np.random.Generator, seed: int) -> Direct:
         counts = np.bincount(draws - low, minlength=len(sampler.shares)) / draws.size
         if len(counts) > len(sampler.shares):
             return [Outcome("range", FAR, f"{draws.max()} was drawn")]
-        worst = max(abs(c - s) / (6 * math.sqrt(s * (1 - s) / draws.size) + 1e-9)
+        worst = max(abs(c - s) / (6 * math.sqrt(s * (1 - s) / draws.size) + 3 / draws.size)
                     for c, s in zip(counts, sampler.shares, strict=True))  # fmt: skip
         return [Outcome("shares", float(worst), f"{counts} for {sampler.shares}")]
 

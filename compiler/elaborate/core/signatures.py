@@ -82,14 +82,20 @@ def evaluate_argument(frame: Frame, parameter: ast.Parameter, given: Given, hint
         return given.value if given.expr is None else frame.evaluate(given.expr, hint)
     if isinstance(declared, ast.ChoiceType) and given.expr is not None:
         return _choice(frame, parameter, choice_words(declared), given.expr)
-    kind = kind_of(declared)
     if given.expr is None:
         value = given.value
-    elif kind is not None and kind.called:
+    elif _holds_functions(declared, given.expr):
         value = frame.evaluate_function(given.expr, hint)
     else:
         value = frame.evaluate(given.expr, hint)
     return _coerced(frame, parameter, declared, value, given.span)
+
+
+def _holds_functions(declared: ast.Type, expr: ast.Expr) -> bool:
+    """Whether an argument is a fn, or a list written for ``list[fn]``, so that calls in it may be partial."""
+    listed = isinstance(declared, ast.ListType)
+    kind = kind_of(declared.items if isinstance(declared, ast.ListType) else declared)
+    return kind is not None and kind.called and listed == isinstance(expr, ast.List)
 
 
 def _choice(frame: Frame, parameter: ast.Parameter, words: tuple[str, ...], expr: ast.Expr) -> Choice | None:

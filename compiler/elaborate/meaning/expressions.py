@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from archonnx.compiler.elaborate.core.algebra import is_group, map_groups
 from archonnx.compiler.elaborate.core.control import iterate, spread, truth, unpack
-from archonnx.compiler.elaborate.core.forms import form
+from archonnx.compiler.elaborate.core.forms import form, function_form
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.static import bounded, is_number, static_binary
@@ -50,12 +51,24 @@ def _tuple(frame: Frame, expr: ast.Tuple, hint: str | None) -> Results:
 
 @form(ast.List)
 def _list(frame: Frame, expr: ast.List, hint: str | None) -> list[Any]:
+    return _items(frame, expr, hint, frame.evaluate)
+
+
+@function_form(ast.List)
+def _list_of_functions(frame: Frame, expr: ast.List, hint: str | None) -> list[Any]:
+    """Where a list of fns is expected: each item may be a partial."""
+    return _items(frame, expr, hint, frame.evaluate_function)
+
+
+def _items(
+    frame: Frame, expr: ast.List, hint: str | None, value_of: Callable[[ast.Expr, str | None], Any]
+) -> list[Any]:
     items: list[Any] = []
     for item in expr.items:
         if isinstance(item, ast.Dots):
             items += spread(frame, item)
         else:
-            items.append(frame.evaluate(item, f"{hint}.{len(items)}" if hint else None))
+            items.append(value_of(item, f"{hint}.{len(items)}" if hint else None))
     return bounded(items, expr.span)
 
 

@@ -41,6 +41,7 @@ HELPERS = {
     "reduced",  # losses: what `reduce` says
     *("check_lengths", "first_states", "rate_of_each", "starts"),  # recurrence: parts of its layers
     "recurrence",  # its first argument is a fn that is declared
+    *("near_two", "zeta_less_one"),  # special: parts of its series
     "root",  # optimizers
     *("noisy", "dropped"),  # regularisers: what their blocks do in training
 }

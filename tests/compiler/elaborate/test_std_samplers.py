@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from archonnx.compiler.ir.types import Array
-from tests.support.elaborated import codes, expression, initial, model, output, program
+from tests.support.elaborated import codes, expression, initial, model, numbers, output, outputs, program
 from tests.support.oracles.initialisers import INITIALISERS, SHAPE
 
 COUNT = math.prod(SHAPE)
@@ -105,3 +108,93 @@ def test_categorical() -> None:
 def test_parameters_of_draws_may_be_tensors() -> None:
     values = draws("normal(x + 3, exp(x) * 0.5)")
     assert abs(values.mean() - 3) < TOLERANCE and abs(values.var() / 0.25 - 1) < 3 * TOLERANCE
+
+
+# ---------------------------------------------------------------- distributions with parameters that are tensors
+
+
+def smallest_distance(values: Array, cdf: Callable[[Array], Array]) -> float:
+    """Kolmogorov and Smirnov's, times sqrt(n): 1.95 is exceeded by chance once in 1,000."""
+    return float(stats.kstest(values, cdf).statistic) * math.sqrt(values.size)
+
+
+@pytest.mark.parametrize(("text", "of"), [
+    ("laplace(x + 1, exp(x) * 2)", stats.laplace(1, 2)),
+    ("exponential(exp(x) * 2)", stats.expon(scale=0.5)),
+    ("gamma(x + 0.3, 2.0)", stats.gamma(0.3, scale=0.5)),
+    ("gamma(4)", stats.gamma(4)),
+    ("beta(x + 0.6, 2)", stats.beta(0.6, 2)),
+])  # fmt: skip
+def test_draws_have_the_distribution_function(text: str, of: Any) -> None:
+    values = draws(text).ravel()
+    assert smallest_distance(values, of.cdf) < 1.95
+    assert abs(values.mean() - of.mean()) < TOLERANCE * of.std()
+
+
+@pytest.mark.parametrize(("text", "of"), [
+    ("poisson(0.2)", stats.poisson(0.2)),
+    ("poisson(x + 30)", stats.poisson(30)),
+    ("binomial(6, x + 0.3)", stats.binom(6, 0.3)),
+])  # fmt: skip
+def test_counts_come_as_often_as_they_should(text: str, of: Any) -> None:
+    values = draws(text, "i64")
+    k = np.arange(int(of.ppf(1 - 1e-9)) + 1)
+    np.testing.assert_allclose(np.bincount(values.astype(int).ravel(), minlength=len(k))[: len(k)] / values.size,
+                               of.pmf(k), atol=TOLERANCE)  # fmt: skip
+    assert abs(values.var() / of.var() - 1) < 3 * TOLERANCE
+
+
+def test_vectors_have_their_covariance() -> None:
+    lower = np.array([[2.0, 0, 0], [0.5, 1, 0], [-1, 0.3, 0.7]])
+    body = "z: [B, 3] ~ multivariate_normal(x, L)\noutput y = z"
+    values = output(model(body, "x: [B, 3]; L: [3, 3]"), x=np.tile(np.float32([1, 0, -1]), (60_000, 1)),
+                    L=lower.astype(np.float32)).astype(np.float64)  # fmt: skip
+    np.testing.assert_allclose(np.cov(values.T), lower @ lower.T, atol=0.1)
+    np.testing.assert_allclose(values.mean(0), [1, 0, -1], atol=0.05)
+
+
+def test_shares_sum_to_one_and_have_their_means() -> None:
+    alpha = np.array([0.05, 0.5, 3])
+    body = "z: [B, 3] ~ dirichlet(tensor([0.05, 0.5, 3.0]))\noutput y = z + 0 * x"
+    values = output(model(body, "x: [B, 3]"), x=np.zeros((60_000, 3), np.float32)).astype(np.float64)
+    np.testing.assert_allclose(values.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(values.mean(0), alpha / alpha.sum(), atol=TOLERANCE)
+
+
+def test_a_mixture_draws_its_components_by_weight() -> None:
+    values = draws("mixture(tensor([0.25, 0.75]), [normal(-2, 0.5), laplace(x + 3)])").ravel()
+    assert (
+        smallest_distance(values, lambda v: 0.25 * stats.norm(-2, 0.5).cdf(v) + 0.75 * stats.laplace(3).cdf(v)) < 1.95
+    )
+
+
+def test_a_mixture_has_a_gradient_to_its_components_and_none_to_its_weights() -> None:
+    body = "param m: [] = 0\nparam w: [2] = 0\nz: [B, 9] ~ mixture(softmax(w), [normal(m, 1), uniform()])\n"
+    of = body + "loss objective = mean(z + x)\noutput slope = grad(objective, {0})"
+    share = output(model(of.replace("{0}", "m"), "x: [B, 9]"), x=np.zeros((5000, 9), np.float32))
+    assert abs(share - 0.5) < 0.02
+    assert codes(model(of.replace("{0}", "w"), "x: [B, 9]")) == ["AX0401"]
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 6.0])
+def test_the_gradient_of_gamma_draws(alpha: float) -> None:
+    """Of the means of g, g^2 and log g, which are alpha, alpha (alpha + 1) and psi(alpha)."""
+    names = {"g": 1, "g * g": 2 * alpha + 1, "log_g": special.polygamma(1, alpha)}
+    body = "log_g: [n] ~ log_gamma(x)\ng = exp(log_g)\n"
+    body += "\n".join(f"output d{i} = grad(sum({text}), x)" for i, text in enumerate(names))
+    found = outputs(model(body, "x: [n]"), x=np.full(400_000, alpha, np.float32))
+    for slopes, expected in zip(found.values(), names.values(), strict=True):
+        error = slopes.std(dtype=np.float64) / np.sqrt(slopes.size)
+        assert abs(slopes.mean(dtype=np.float64) - expected) < 3 * error + 0.002 * expected
+
+
+def test_draws_of_tiny_parameters_are_finite_in_logarithms() -> None:
+    values = draws("log_gamma(x + 0.001)").ravel()
+    assert np.all(np.isfinite(values)) and smallest_distance(values * 0.001, lambda v: np.exp(np.minimum(v, 0))) < 4
+
+
+def test_a_list_of_fns_may_hold_partial_calls_where_one_is_declared() -> None:
+    before = "fn through(x: [...S], stages: list[fn]) -> [...S]:\n    return stages(x)\n"
+    x = numbers(2, 4)
+    value = expression("through(x, [leaky_relu(0.5), tanh])", before=before, x=x)
+    np.testing.assert_allclose(value, np.tanh(np.where(x > 0, x, 0.5 * x)), rtol=1e-5)
