@@ -50,7 +50,7 @@ def _power(h: Any, p: float) -> Any:
     return np.where(real(size) > 0, np.exp(p * np.log(np.where(real(size) > 0, size, 1))), 0 * real(size))
 
 
-PENALTIES = 7
+PENALTIES = 8
 
 
 @family("penalties", seeds=15 * PENALTIES, sample=PENALTIES)
@@ -66,6 +66,12 @@ def penalty(rng: np.random.Generator, seed: int) -> Setting:
     def bounded(W: Any) -> Any:
         return W * (a / maximum(length(W, 0, keep=True), a))
 
+    def expit(x: Any) -> Any:
+        return 1 / (1 + np.exp(-x))
+
+    def divergence(p: float, q: Any) -> Any:
+        return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+
     cases: list[tuple[str, Callable[[Any], Any], bool]] = [
         (f"l2($x, {a})", lambda x: a * (x * x).sum(), True),
         (f"l1($x, {a})", lambda x: a * absolute(x).sum(), False),
@@ -73,6 +79,7 @@ def penalty(rng: np.random.Generator, seed: int) -> Setting:
          lambda x: a * (share * absolute(x) + (1 - share) * x * x / 2).sum(), False),
         (f"activity($x, {a})", lambda x: a * (x * x).mean(0).sum(), True),
         (f"activity($x, {a}, power=3)", lambda x: a * _power(x, 3).mean(0).sum(), False),
+        (f"kl_sparsity(sigmoid($x), {share}, {a})", lambda x: a * divergence(share, expit(x).mean(0)).sum(), True),
         (f"orthogonality($x, {a})", lambda x: a * ((gram(x) - np.eye(few)) ** 2).sum(), True),
         (f"max_norm($x, {a})", bounded, False),
     ]  # fmt: skip

@@ -202,10 +202,10 @@ def whole(rng: np.random.Generator, seed: int) -> Setting:
     return Setting(call, {"x": k, "y": j}, lambda v: np.asarray(f(v["x"], v["y"])), wrt=())
 
 
-DERIVATIVES = 4
+DERIVATIVES = 5
 
 
-@family("derivatives", seeds=40, sample=4)
+@family("derivatives", seeds=40, sample=5)
 def derivatives(rng: np.random.Generator, seed: int) -> Setting:
     """Jacobians and Hessians of functions whose derivatives are known."""
     x, c = normal(rng, 3), number(rng, 0.5, 2)
@@ -226,6 +226,7 @@ def derivatives(rng: np.random.Generator, seed: int) -> Setting:
 
     cases: list[Case] = [
         (f"jacobian(sin({c} * $x), $x)", {"x": x}, lambda v: np.diag(c * np.cos(c * v["x"])), ()),
+        (f"jacobians($u ** 2 * {c}, $u)", {"u": u}, lambda v: 2 * c * v["u"][:, None] * np.eye(3), ()),
         ("hessian(sum($x) ** 3, $x)", {"x": x}, lambda v: np.full((3, 3), 6 * v["x"].sum()), ()),
         ("module_hessian(mse($m($u), $y), $m)", {"u": u, "y": y}, lambda v: gram(v), ()),
         (f"newton_step(mse($m($u), $y), $m, damping={c})($u)", {"u": u, "y": y}, solved, ()),

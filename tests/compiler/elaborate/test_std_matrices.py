@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.elaborated import initial, model, outputs, program
+from archonnx.compiler.ir.types import Array
+from tests.support.elaborated import initial, model, numbers, outputs, program
 
 
 @pytest.mark.parametrize(("shape", "gain"), [("[5, 3]", 1.0), ("[3, 5]", 2.0), ("[4, 4]", 0.5), ("[8, 2, 3, 3]", 1.0)])
@@ -22,6 +23,25 @@ def test_sparse_density_and_spectral_radius() -> None:
     assert np.abs(np.linalg.eigvals(values["w"])).max() == pytest.approx(0.9, abs=0.02)
     assert (values["w"] != 0).mean() == pytest.approx(0.1, abs=0.015)
     assert (values["v"] != 0).mean() == pytest.approx(0.3, abs=0.02)
+
+
+def test_jacobians_are_those_of_each_example_and_are_differentiated() -> None:
+    body = "param W: [4, 3] ~ normal()\nh = tanh(x @ W)\nJ = jacobians(h, x)\n"
+    body += "output each = J\noutput slope = grad(sum(J ** 2), W)"
+    of, x, w = program(model(body)), numbers(5, 4), numbers(4, 3, seed=1)
+
+    def jacobians(w: Array) -> Array:
+        slope: Array = (1 - np.tanh(x @ w) ** 2)[:, :, None] * w.T
+        return slope
+
+    found = outputs(of, {"W": w}, x=x)
+    np.testing.assert_allclose(found["each"], jacobians(w), rtol=1e-5, atol=1e-6)
+    h, wide = 1e-6, w.astype(np.float64)
+    for at in np.ndindex(w.shape):
+        step = np.zeros_like(wide)
+        step[at] = h
+        numeric = ((jacobians(wide + step) ** 2).sum() - (jacobians(wide - step) ** 2).sum()) / (2 * h)
+        np.testing.assert_allclose(found["slope"][at], numeric, rtol=1e-3, atol=1e-4)
 
 
 def test_jacobian_and_hessian() -> None:

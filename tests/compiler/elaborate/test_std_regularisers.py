@@ -35,6 +35,12 @@ def off(w: Array) -> float:
     return float(((gram(w) - np.eye(min(w.shape))) ** 2).sum())
 
 
+def sparsity(a: Array, share: float) -> float:
+    """Divergence of the mean activity of each sigmoid unit from a share."""
+    means = (1 / (1 + np.exp(-a))).mean(axis=0)
+    return float((share * np.log(share / means) + (1 - share) * np.log((1 - share) / (1 - means))).sum())
+
+
 @pytest.mark.parametrize(("call", "expected"), [
     ("l2(x)", (X**2).sum()),
     ("l2(x, 0.1)", 0.1 * (X**2).sum()),
@@ -45,12 +51,20 @@ def off(w: Array) -> float:
     ("activity(x)", (X**2).sum(-1).mean()),
     ("activity(x, 0.1, power=1)", 0.1 * abs(X).sum(-1).mean()),
     ("activity(x, power=3)", (abs(X) ** 3).sum(-1).mean()),
+    ("kl_sparsity(sigmoid(x), 0.2)", sparsity(X, 0.2)),
+    ("kl_sparsity(sigmoid(x), share=0.5, weight=3)", 3 * sparsity(X, 0.5)),
     ("orthogonality(x)", off(X)),
     ("orthogonality(transpose(x), 0.5)", 0.5 * off(X)),
 ])  # fmt: skip
 def test_penalties(call: str, expected: float) -> None:
     np.testing.assert_allclose(expression(call, "x: [5, 4]", x=X), expected, rtol=1e-5)
     check_gradient(call.replace("(x", "(w"), "", X, {}, "")
+
+
+def test_a_unit_that_is_always_silent_costs_a_finite_amount() -> None:
+    silent = np.zeros((3, 1), np.float32)
+    assert 0.5 < expression("kl_sparsity(x)", "x: [3, 1]", x=silent) < 1
+    assert codes(model("output y = kl_sparsity(x, share=0)")) == ["AX0319"]
 
 
 def test_penalties_of_modules_go_over_their_parameters() -> None:
