@@ -171,14 +171,12 @@ def contractive() -> Measured:
         for name in ("W", "V")
     }
     variance = digits().var(axis=0).sum()
-    shown = (
-        f"{before['contraction']:.2f} to {after['contraction']:.2f}, "
-        f"error {before['error']:.2f} to {after['error']:.2f} of {variance:.1f}; untied encoder {sizes['W'][0]:.1f} to {sizes['W'][1]:.1f}, "
-        f"decoder {sizes['V'][0]:.1f} to {sizes['V'][1]:.1f}"
-    )
-    calm = after["contraction"] < before["contraction"] / 2 and after["error"] < variance / 5
+    falls, errors = ([one[name] for one in (before, after)] for name in ("contraction", "error"))
+    shown = f"{falls[0]:.2f} to {falls[1]:.2f}, error {errors[0]:.2f} to {errors[1]:.2f} of {variance:.1f}; "
+    untied = ", ".join(f"{name} {first:.1f} to {last:.1f}" for name, (first, last) in sizes.items())
+    calm = falls[1] < falls[0] / 2 and errors[1] < variance / 5
     cheated = sizes["W"][1] < 0.4 * sizes["W"][0] and sizes["V"][1] > 1.1 * sizes["V"][0]
-    return Measured(shown, bool(calm and cheated))
+    return Measured(f"{shown}untied {untied}", bool(calm and cheated))
 
 
 # ---------------------------------------------------------------- other inputs, other layers
