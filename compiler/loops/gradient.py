@@ -24,6 +24,7 @@ from archonnx.grammar.record import replace
 
 from .lifting import lift
 from .scanning import Scanning, body_of
+from .sigmoids import by_products
 
 
 class Parts:
@@ -117,7 +118,9 @@ class _Back:
             }
         self.slices = {n: new for n in at["slices"] if (new := next(found)) is not None}
         self.captured = {n: new for n in at["captured"] if (new := next(found)) is not None}
-        self.forward, self.nodes = builder.nodes[: len(op.body.nodes)], builder.nodes[len(op.body.nodes) :]
+        self.forward, made = builder.nodes[: len(op.body.nodes)], builder.nodes[len(op.body.nodes) :]
+        results = [*(after for _, after in self.states.values()), *self.slices.values(), *self.captured.values()]
+        self.nodes = by_products(self.forward, made, results)
 
     def run(self, dy: Sequence[Value | None], y: Sequence[Value], inputs: Sequence[Value]) -> list[Value | None]:
         """Add the scan of the gradient; the cotangents of the inputs of the first one."""
@@ -213,7 +216,9 @@ class _Back:
         wanted = [value for value in kept if value not in before and value not in parts.slices]
         for end in [parts.after[before[value]] for value in kept if value in before]:
             wanted += sources[end].inputs if end in sources else [end]
-        stacks = dict(self._emitted(dict.fromkeys(wanted), y))
+        stacks = dict(self._emitted(dict.fromkeys(map(self._whole, wanted)), y))
+        for value in wanted:
+            self._stack(value, stacks)
         for end, node in sources.items():
             length = stacks[node.inputs[0]].shape[0]
             made = lift(node.op, [stacks[value] for value in node.inputs], [True] * len(node.inputs), length)
@@ -230,6 +235,34 @@ class _Back:
                 found.append((value, stacks[value]))
         return found
 
+    def _whole(self, value: Value) -> Value:
+        """The value of the body that is emitted so that another one is known: the one whose part it is."""
+        while value not in self.parts.emitted and (node := self._view_of(value)) is not None:
+            (value,) = node.inputs
+        return value
+
+    def _stack(self, value: Value, stacks: dict[Value, Value]) -> None:
+        """Have the stack of a value among others, where that of its whole is."""
+        if value in stacks:
+            return
+        node = self._view_of(value)
+        assert node is not None
+        self._stack(node.inputs[0], stacks)
+        given = stacks[node.inputs[0]]
+        results = lift(node.op, [given], [True], given.shape[0])
+        assert results is not None
+        stacks.update(zip(node.outputs, results, strict=True))
+
+    def _view_of(self, value: Value) -> Node | None:
+        """The node that makes a value, if it takes parts of another one of the body, and can for all steps at once."""
+        node = next((node for node in self.forward if value in node.outputs), None)
+        if node is None or Trait.VIEW not in node.op.traits or len(node.inputs) != 1:
+            return None
+        (whole,) = node.inputs
+        if not any(whole in other.outputs for other in self.forward) or whole in self.parts.after:
+            return None
+        return node if _is_lifted(node) else None
+
     def _source(self, end: Value) -> Node | None:
         """The node that makes the end of a state, if its stack is better made of the stacks of what that node reads.
 
@@ -242,10 +275,7 @@ class _Back:
         node = made.get(end)
         if node is None or len(node.outputs) > 1 or any(v not in made or v in self.parts.after for v in node.inputs):
             return None
-        with Builder().active():
-            steps = Dim.of("steps")
-            stacks = [Value(value.type.with_shape((steps, *value.shape))) for value in node.inputs]
-            return node if lift(node.op, stacks, [True] * len(stacks), steps) is not None else None
+        return node if _is_lifted(node) else None
 
     def _emitted(self, wanted: Iterable[Value], y: Sequence[Value]) -> Mapping[Value, Value]:
         """The stacks of values of the body, which the scan emits from now on where it did not."""
@@ -286,6 +316,14 @@ def delayed(first: Value, stack: Value, reverse: bool) -> Value:
     if reverse:
         return concat([slice_axis(stack, 0, ONE, length), own], 0)
     return concat([own, slice_axis(stack, 0, ZERO, length - 1)], 0)
+
+
+def _is_lifted(node: Node) -> bool:
+    """Whether a node can be done for all steps at once, of stacks of its inputs."""
+    with Builder().active():
+        steps = Dim.of("steps")
+        stacks = [Value(value.type.with_shape((steps, *value.shape))) for value in node.inputs]
+        return lift(node.op, stacks, [True] * len(stacks), steps) is not None
 
 
 def _cheap(node: Node) -> bool:

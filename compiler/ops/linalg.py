@@ -108,6 +108,39 @@ class MatMul(Op):
         return emit.node("MatMul", a, b)
 
 
+@register
+class ProductSum(Op):
+    """``alpha * (a @ b) + beta * c``, of matrices of floats: [i, k] @ [k, j] + [i, j], each factor read transposed
+    where its flag says so. It is made after differentiation, and has no gradient.
+    """
+
+    transpose_a: bool = False
+    transpose_b: bool = False
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    def infer(self, a: TensorType, b: TensorType, c: TensorType) -> TensorType:
+        check_dtypes("@", "float", a, b, c)
+        product = MatMul(self.transpose_a, self.transpose_b).infer(a, b)
+        check_same_shape(product.shape, c.shape, f"a product of {product} and a sum with {c}", operands=(0, 2))
+        return product
+
+    def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
+        size, terms = results[0].size, inputs[0].shape[-2 if self.transpose_a else -1]
+        return Arithmetic(size * terms + size, size * terms)
+
+    def evaluate(self, a: Any, b: Any, c: Any) -> Any:
+        product = MatMul(self.transpose_a, self.transpose_b).evaluate(a, b)
+        return a.dtype.type(self.alpha) * product + a.dtype.type(self.beta) * c
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        return emit.node(
+            "Gemm", *inputs, alpha=self.alpha, beta=self.beta, transA=self.transpose_a, transB=self.transpose_b
+        )
+
+
 def sums_of_products(result: TensorType, terms: Dim) -> Arithmetic:
     """The arithmetic of a tensor, each of whose elements is a sum of so many products."""
     return Arithmetic(result.size * terms, result.size * (terms - 1))

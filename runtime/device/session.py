@@ -23,6 +23,7 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import ORIGIN_KEY, export
+from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.portability import missing_kernels
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
@@ -135,7 +136,7 @@ def _cleaned(message: str) -> str:
 
 def open_graph(graph: Graph, dims: Mapping[str, int], options: SessionOptions) -> Session:
     """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
-    bound = optimise(bind(graph, dims) if dims else graph)
+    bound = for_kernels(optimise(bind(graph, dims) if dims else graph))
     if choose_device(options.device).name == "cpu":
         missing_kernels(bound).finish()
     return open_exported(bound, options)

@@ -105,6 +105,18 @@ scan x_t in x along 1, k = ones([3]), unused = zeros([B]) -> ys along 1, zs alon
 loss objective = sum(ys * ys) + sum(zs) + sum(k)""",
         "x: [B, T, 3]",
     ),
+    "gates by their products, and gates that are not": (
+        """\
+param W: [3, 12] ~ normal(0, 1)
+scan x_t in x along 1, h = zeros([B, 3]), c = ones([B, 3]) -> hs along 1:
+    i, f, o, u = split(sigmoid((x_t + h) @ W), 4, axis=-1)
+    z = sigmoid(h + x_t)
+    c = f * c + i * x_t * tanh(z * h) + i * u
+    h = o * c + 0.1 * z
+    emit h * z
+loss objective = sum(hs * hs) + sum(c)""",
+        "x: [B, T, 3]",
+    ),
     "a state that is an input later, rows of a table": (
         """\
 param E: [5, 3] ~ normal(0, 1)
@@ -218,6 +230,17 @@ def test_work_that_needs_no_state_is_outside() -> None:
     forward, backward = inside
     assert not any(node.op.name in ("concat", "transpose") for node in forward.nodes)
     assert len(backward.nodes) <= 16
+
+
+def test_gates_are_differentiated_by_their_products() -> None:
+    """An LSTM keeps its gates, two functions and two products of them; the cells before each step are not made."""
+    of = program(model("layer = LSTM(4)\nloss objective = sum(layer(x).hs ** 2)", "x: [B, T, 3]"))
+    graph = optimise(gradient_graph(of, "objective"))
+    forward, backward = (node for node in graph.nodes if isinstance(node.op, Scan))
+    assert isinstance(forward.op, Scan) and isinstance(backward.op, Scan)
+    assert len(forward.op.body.outputs) - forward.op.states == 5
+    made = [type(node.op).__name__ for node in graph.nodes]
+    assert made.count("Slice") == 1  # the states before each step, for the gradient of the weights
 
 
 def test_each_step_draws_anew_and_the_same_again() -> None:
