@@ -9,6 +9,17 @@ import torch
 from torch import Tensor, nn
 
 
+def ordered(rows: Tensor, n: int) -> Tensor:
+    """The rows of an LSTM's weights in the other order of its gates: PyTorch has i, f, g, o, and here is i, f, o, g.
+
+    Those of other layers, which have no four parts of n rows, as they are.
+    """
+    if len(rows) != 4 * n:
+        return rows
+    i, f, third, fourth = rows.chunk(4)
+    return torch.cat([i, f, fourth, third])
+
+
 class Recurrent:
     """[B, T, n] to [B, 10]."""
 
@@ -38,9 +49,10 @@ class Recurrent:
             n = own["c"].shape[0]
             inner[2 * n :], moving[2 * n :] = own["c"], 1
         with torch.no_grad():
-            self.layer.weight_ih_l0.copy_(own["W"].T)
-            self.layer.weight_hh_l0.copy_(own["U"].T)
-            self.layer.bias_ih_l0.copy_(own["b"])
+            n = self.layer.hidden_size
+            self.layer.weight_ih_l0.copy_(ordered(own["W"].T, n))
+            self.layer.weight_hh_l0.copy_(ordered(own["U"].T, n))
+            self.layer.bias_ih_l0.copy_(ordered(own["b"], n))
             self.layer.bias_hh_l0.copy_(inner)
             self.head.weight.copy_(head["W"].T)
             self.head.bias.copy_(head["b"])

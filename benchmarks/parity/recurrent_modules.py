@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from benchmarks.peer_recurrent import ordered
+
 from .modules import WIDTH, Case, Tensors
 
 HALF = WIDTH // 2
@@ -22,9 +24,10 @@ def _layer(
     theirs: Tensors, ours: str = "", of: str = "l0", candidate: bool = False
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """One layer of one direction; ``candidate`` where the bias of a GRU's candidate stays apart."""
-    yield f"{ours}W", theirs[f"weight_ih_{of}"].T
-    yield f"{ours}U", theirs[f"weight_hh_{of}"].T
-    yield f"{ours}b", theirs[f"bias_ih_{of}"]
+    n = theirs[f"weight_hh_{of}"].shape[1]
+    yield f"{ours}W", ordered(theirs[f"weight_ih_{of}"], n).T
+    yield f"{ours}U", ordered(theirs[f"weight_hh_{of}"], n).T
+    yield f"{ours}b", ordered(theirs[f"bias_ih_{of}"], n)
     if candidate:
         yield f"{ours}c", theirs[f"bias_hh_{of}"].chunk(3)[2]
 

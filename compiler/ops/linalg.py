@@ -111,7 +111,9 @@ class MatMul(Op):
 @register
 class ProductSum(Op):
     """``alpha * (a @ b) + beta * c``, of matrices of floats: [i, k] @ [k, j] + [i, j], each factor read transposed
-    where its flag says so. It is made after differentiation, and has no gradient.
+    where its flag says so. It is one kernel, of which ``passes.kernels`` makes a step of descent.
+
+    Backward: that of the product, of ``alpha * dy``, and ``dc = beta * dy``.
     """
 
     transpose_a: bool = False
@@ -127,11 +129,15 @@ class ProductSum(Op):
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         size, terms = results[0].size, inputs[0].shape[-2 if self.transpose_a else -1]
-        return Arithmetic(size * terms + size, size * terms)
+        return Arithmetic(size * terms + 2 * size, size * terms)
 
     def evaluate(self, a: Any, b: Any, c: Any) -> Any:
         product = MatMul(self.transpose_a, self.transpose_b).evaluate(a, b)
         return a.dtype.type(self.alpha) * product + a.dtype.type(self.beta) * c
+
+    def vjp(self, dy: Value, y: Value, a: Value, b: Value, c: Value) -> tuple[Value | None, ...]:
+        product = MatMul(self.transpose_a, self.transpose_b)
+        return (*product.vjp(self.alpha * dy, y, a, b), self.beta * dy)
 
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]

@@ -35,6 +35,7 @@ from archonnx.compiler.ops import (
 )
 from archonnx.compiler.ops import reduce as reductions
 from archonnx.compiler.ops.einsum import Einsum
+from archonnx.compiler.ops.linalg import ProductSum
 from archonnx.compiler.ops.sort import TopK
 
 Shape = tuple[int, ...]
@@ -165,6 +166,10 @@ def of_losses(draw: Draw, kind: type[Op]) -> Trial:
 def of_products(draw: Draw, kind: type[Op]) -> Trial:
     batch, flags = tuple(draw(st.lists(SIZES, max_size=2))), (draw(st.booleans()), draw(st.booleans()))
     i, k, j = draw(SIZES), draw(SIZES), draw(SIZES)
+    if kind is ProductSum:
+        sides = ((k, i) if flags[0] else (i, k), (j, k) if flags[1] else (k, j), (i, j))
+        factors = draw(st.sampled_from([1.0, -0.5, 2.0])), draw(st.sampled_from([1.0, -2.0, 0.0]))
+        return Trial(ProductSum(*flags, *factors), tuple(reals(draw, side) for side in sides))
     shared = draw(st.sampled_from(["neither", "left", "right"]))
     left = (() if shared == "left" else batch) + ((k, i) if flags[0] else (i, k))
     right = (() if shared == "right" else batch) + ((j, k) if flags[1] else (k, j))

@@ -60,11 +60,11 @@ def lstm(v: Values, path: str = "", act: Callable[[Any], Any] = tanh) -> Step:
         def gate(i: int, cell: Any = None) -> Any:
             part = slice(i * n, (i + 1) * n)
             a = x @ v[f"{path}W"][:, part] + h @ v[f"{path}U"][:, part] + v[f"{path}b"][part]
-            peephole = f"{path}p{'if-o'[i]}"
+            peephole = f"{path}p{'ifo-'[i]}"
             return a + v[peephole] * cell if peephole in v else a
 
-        c = sigmoid(gate(1, c)) * c + sigmoid(gate(0, c)) * act(gate(2))
-        return [sigmoid(gate(3, c)) * act(c), c]
+        c = sigmoid(gate(1, c)) * c + sigmoid(gate(0, c)) * act(gate(3))
+        return [sigmoid(gate(2, c)) * act(c), c]
 
     return step
 

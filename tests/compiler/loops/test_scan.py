@@ -233,12 +233,12 @@ def test_work_that_needs_no_state_is_outside() -> None:
 
 
 def test_gates_are_differentiated_by_their_products() -> None:
-    """An LSTM keeps its gates, two functions and two products of them; the cells before each step are not made."""
+    """An LSTM keeps three gates, two functions and two products; the cells before each step are not made."""
     of = program(model("layer = LSTM(4)\nloss objective = sum(layer(x).hs ** 2)", "x: [B, T, 3]"))
     graph = optimise(gradient_graph(of, "objective"))
     forward, backward = (node for node in graph.nodes if isinstance(node.op, Scan))
     assert isinstance(forward.op, Scan) and isinstance(backward.op, Scan)
-    assert len(forward.op.body.outputs) - forward.op.states == 5
+    assert len(forward.op.body.outputs) - forward.op.states == 7
     made = [type(node.op).__name__ for node in graph.nodes]
     assert made.count("Slice") == 1  # the states before each step, for the gradient of the weights
 

@@ -21,7 +21,7 @@ from archonnx.compiler.ops.einsum import Einsum
 from archonnx.compiler.ops.elementwise import Add, Div, Mod, Mul, Neg, Sub
 from archonnx.compiler.ops.functions import Exp, Relu
 from archonnx.compiler.ops.index import ScatterAdd
-from archonnx.compiler.ops.linalg import MatMul
+from archonnx.compiler.ops.linalg import MatMul, ProductSum
 from archonnx.compiler.ops.loss import CrossEntropy
 from archonnx.compiler.ops.norm import LayerNorm, LogSoftmax, Softmax
 from archonnx.compiler.ops.pool import AveragePool, MaxPool
@@ -125,6 +125,8 @@ CASES: list[tuple[Op, list[tuple[int, ...]], Callable[..., None]]] = [
     (MatMul(), [(2, 5), (5, 3)], lambda a, b: [total(r * c) for r in a for c in b.T]),
     (MatMul(True, True), [(5, 2), (3, 5)], lambda a, b: [total(r * c) for r in a.T for c in b]),
     (MatMul(), [(4, 2, 5), (5, 3)], lambda a, b: [total(r * c) for m in a for r in m for c in b.T]),
+    (ProductSum(alpha=0.5, beta=2.0), [(2, 5), (5, 3), (2, 3)],
+     lambda a, b, c: [total(a[i] * b.T[j]) * 0.5 + c[i, j] * 2.0 for i in range(2) for j in range(3)]),
     (Einsum("bi,ij,bj->b"), [(2, 3), (3, 4), (2, 4)],
      lambda x, w, y: [total(x[b, i] * w[i, j] * y[b, j] for i in range(3) for j in range(4)) for b in range(2)]),
     (ReduceSum((1,), False), [(2, 5)], lambda x: [total(row) for row in x]),
