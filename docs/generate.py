@@ -51,7 +51,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "losses", "regularisers", "augmentation", "metrics", "optimizers", "schedules", "initialisers", "distributions",
         "densities",
     ),
-    "Computing": ("elementwise", "special", "reductions", "tensors", "vectors", "linalg", "derivatives"),
+    "Computing": ("elementwise", "special", "reductions", "tensors", "vectors", "linalg", "samples", "derivatives"),
 }  # fmt: skip
 """Files of the library by what they are for, in the order of the page; others come last."""
 

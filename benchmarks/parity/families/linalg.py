@@ -11,7 +11,7 @@ from ..analytic import Array
 from ..setting import Setting, family, normal, single
 
 Values = Mapping[str, Any]
-CASES = 15
+CASES = 16
 
 
 def _cholesky(A: Any) -> Any:
@@ -23,6 +23,11 @@ def _cholesky(A: Any) -> Any:
         for i in range(k + 1, n):
             low[i, k] = (A[i, k] - (low[i, :k] * low[k, :k]).sum()) / low[k, k]
     return low
+
+
+def _root(A: Array) -> Array:
+    values, vectors = np.linalg.eigh(A)
+    return np.asarray(vectors * np.sqrt(values) @ vectors.T)
 
 
 def _top(A: Array) -> tuple[float, Array]:
@@ -58,6 +63,7 @@ def linear(rng: np.random.Generator, seed: int) -> Setting:
         ("power_iteration($R).value", {"R": even}, lambda v: _top(v["R"])[0], ()),
         ("abs(power_iteration($R).vector)", {"R": even}, lambda v: np.abs(_top(v["R"])[1]), ()),
         ("spectral_radius($R)", {"R": even}, lambda v: np.abs(np.linalg.eigvals(v["R"])).max(), ()),
+        ("matrix_sqrt($A)", {"A": S}, lambda v: _root(v["A"]), ()),
         ("eliminate($A, $b).X", {"A": A, "b": B}, lambda v: np.linalg.solve(v["A"], v["b"]), ()),
     ]  # fmt: skip
     call, inputs, f, wrt = cases[seed % CASES]

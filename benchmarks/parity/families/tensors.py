@@ -139,28 +139,57 @@ def _nearest_weights(n: int, m: int, how: str) -> Array:
     return np.asarray(np.eye(n)[at])
 
 
+def _cubic_weights(n: int, m: int, how: str) -> Array:
+    """Keys' kernel with the slope -0.75, as PyTorch has it."""
+    weights = np.zeros((m, n))
+    for i, at in enumerate(_coordinates(n, m, how)):
+        for j in range(int(np.floor(at)) - 1, int(np.floor(at)) + 3):
+            s = abs(at - j)
+            near, far = 1.25 * s**3 - 2.25 * s**2 + 1, -0.75 * (s**3 - 5 * s**2 + 8 * s - 4)
+            weights[i, min(max(j, 0), n - 1)] += near if s <= 1 else far
+    return weights
+
+
+WEIGHTS = {"linear": _linear_weights, "nearest": _nearest_weights, "cubic": _cubic_weights}
+
+
 def _resized(x: Any, size: tuple[int, ...], mode: str, how: str) -> Any:
-    weigh = _linear_weights if mode == "linear" else _nearest_weights
     for axis, m in enumerate(size):
-        weights = weigh(x.shape[axis + 2], m, how)
+        weights = WEIGHTS[mode](x.shape[axis + 2], m, how)
         x = np.moveaxis(np.tensordot(weights, x, (1, axis + 2)), 0, axis + 2)
     return x
 
 
-@family("resizing", seeds=150, sample=6)
+def _lap(x: Any) -> Any:
+    """Second differences along the axes after the first two, with each end repeated."""
+    found = 0 * x
+    for axis in range(2, x.ndim):
+        ends = [(1, 1) if k == axis else (0, 0) for k in range(x.ndim)]
+        found = found + np.diff(np.pad(x, ends, mode="edge"), n=2, axis=axis)
+    return found
+
+
+@family("resizing", seeds=160, sample=8)
 def resizing(rng: np.random.Generator, seed: int) -> Setting:
-    """Larger and smaller images, linearly, and by whole factors to the nearest."""
+    """Larger and smaller images, linearly and by cubic pieces, and by whole factors to the nearest; Laplacians of grids."""
     axes = int(rng.integers(1, 3))
     sizes = tuple(int(n) for n in rng.integers(2, 6, axes))
     x = normal(rng, 1, 2, *sizes)
     how = choose(rng, "half_pixel", "asymmetric", "align_corners")
     factor = int(rng.integers(1, 4))
-    kind = seed % 5
-    if kind == 0:
+    kind = seed % 8
+    if kind == 5:
+        return Setting("grid_laplacian($x)", {"x": x}, lambda v: _lap(v["x"]), normwise=True)
+    if kind == 6:
+        n, m = sizes[0], int(rng.integers(2, 9))
+        return Setting(f"cubic_weights({n}, {m}, {how}) * $b", {"b": np.asarray(2.0)},
+                       lambda v: v["b"] * _cubic_weights(n, m, how), (), normwise=True)  # fmt: skip
+    if kind in (0, 7):
+        mode = "linear" if kind == 0 else "cubic"
         size = tuple(int(n) for n in rng.integers(1, 9, axes))
         size = tuple(max(n, 2) for n in size) if how == "align_corners" else size
-        call = f"resize($x, {list(size)}, coordinates={how})"
-        return Setting(call, {"x": x}, lambda v: _resized(v["x"], size, "linear", how), normwise=True)
+        call = f"resize($x, {list(size)}, {mode}, {how})"
+        return Setting(call, {"x": x}, lambda v: _resized(v["x"], size, mode, how), normwise=True)
     if kind == 1:
         grown = tuple(n * factor for n in sizes)
         return Setting(f"Upsample({factor})($x)", {"x": x},
