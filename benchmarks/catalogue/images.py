@@ -1,12 +1,11 @@
 """What draws digits, trained once for all facts, and a net that reads digits, which judges them.
 
-FID is Frechet's distance of the reader's features: the reader takes the place of the Inception net, which knows no digits.
+FID is Frechet's distance of the reader's features, in place of those of an Inception net, which knows no digits.
 What this module does not do: claim anything (``rows`` does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

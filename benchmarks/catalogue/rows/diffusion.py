@@ -34,9 +34,8 @@ def _moons(count: int, seed: int) -> Any:
 def closed_form() -> Measured:
     """m <- sqrt(1 - beta) m, v <- (1 - beta) v + beta in float64, beside what the spec has for each t."""
     shown = "    output a = sqrt(alpha_bar)\n    output v = 1 - alpha_bar\n    output b = beta + 0 * x0[0, 0]\n"
-    text = (
-        "model Forward():\n    input x0: [B, 2]\n    beta = linspace(1e-4, 0.05, 100)\n    alpha_bar = cumprod(1 - beta)\n"
-    )
+    given = "    input x0: [B, 2]\n    beta = linspace(1e-4, 0.05, 100)\n    alpha_bar = cumprod(1 - beta)\n"
+    text = f"model Forward():\n{given}"
     found = trainer_of(text + shown).predict({"x0": np.zeros((1, 2), np.float32)})
     m, v, off = 1.0, 0.0, 0.0
     for t, beta in enumerate(np.linspace(1e-4, 0.05, 100)):
@@ -61,7 +60,8 @@ def forward() -> Measured:
 
 
 @ROW.fact(
-    "two moons: the MMD of samples to held-out points is below a tenth of that of a Gaussian with the moments of the data",
+    "two moons: the MMD of samples to held-out points is below a tenth of that of a Gaussian with the moments of the "
+    "data",
     slow=True,
 )
 def moons() -> Measured:
@@ -81,19 +81,22 @@ def _drawn(entry: str, guidance: float) -> Any:
 
 
 @ROW.fact(
-    "digits by a U-Net: the FID of samples, in 100 steps and in 20 by DDIM, is below a tenth of that of noise", slow=True
+    "digits by a U-Net: the FID of samples, in 100 steps and in 20 by DDIM, is below a tenth of that of noise",
+    slow=True,
 )
 def digit_samples() -> Measured:
     """On features of a digits net, beside one half of the digits and the other."""
     x, _ = digits()
     noise = np.random.default_rng(0).uniform(-1, 1, (1000, 1, 8, 8)).astype(np.float32)
-    steps, ddim, real, bad = (fid(*pair) for pair in
-                              ((_drawn("sample", 0), x), (_drawn("ddim", 0), x), (x[:900], x[900:]), (noise, x)))  # fmt: skip
+    steps, ddim, bad = (fid(images, x) for images in (_drawn("sample", 0), _drawn("ddim", 0), noise))
+    real = fid(x[:900], x[900:])
     shown = f"{steps:.1f}, DDIM {ddim:.1f}; one half of the digits {real:.1f}, noise {bad:.1f}"
     return Measured(shown, max(steps, ddim) < bad / 10)
 
 
-@ROW.fact("a digits net reads the class that was asked for in over 0.9 of the samples; with guidance in more", slow=True)
+@ROW.fact(
+    "a digits net reads the class that was asked for in over 0.9 of the samples; with guidance in more", slow=True
+)
 def guidance() -> Measured:
     """Guidance 0 and 2, by DDIM."""
     labels = np.arange(1000) % 10
@@ -113,7 +116,9 @@ def _three(count: int, rng: np.random.Generator) -> Any:
     return CENTRES[rng.choice(3, count, p=SHARES)] + rng.normal(0, 0.3, (count, 2))
 
 
-@ROW.fact("denoising score matching finds grad log q: relative squared error below 0.05 at noise of 0.15 to 4", slow=True)
+@ROW.fact(
+    "denoising score matching finds grad log q: relative squared error below 0.05 at noise of 0.15 to 4", slow=True
+)
 def score() -> Measured:
     """Three Gaussians, whose score is known in closed form under noise, at points of q."""
     trainer, rng = trained("score_langevin"), np.random.default_rng(0)
@@ -125,7 +130,9 @@ def score() -> Measured:
     return Measured(f"{min(errors):.4f} to {max(errors):.4f}", max(errors) < 0.05)
 
 
-@ROW.fact("Langevin's steps from much noise to little find three modes far apart with their shares, within 0.05", slow=True)
+@ROW.fact(
+    "Langevin's steps from much noise to little find three modes far apart with their shares, within 0.05", slow=True
+)
 def langevin() -> Measured:
     """2,000 samples; shares by the nearest mode. Beside it the MMD to fresh points, and that of fresh points."""
     samples = trained("score_langevin").call("sample", n=2000, seed=0)["sample"]
@@ -163,10 +170,10 @@ def on_a_graph() -> Measured:
     from scipy.linalg import expm
 
     rng = np.random.default_rng(0)
-    A = np.triu((rng.random((12, 12)) < 0.3) * rng.random((12, 12)), 1).astype(np.float32)
-    A, u = A + A.T, rng.normal(size=12).astype(np.float32)
-    found = _heat(200).call("graph", u=u, A=A, time=np.float32(2))["graph"]
-    off = float(np.abs(found - expm(-2.0 * (np.diag(A.sum(axis=1)) - A)) @ u).max())
+    upper = np.triu((rng.random((12, 12)) < 0.3) * rng.random((12, 12)), 1).astype(np.float32)
+    weights, u = upper + upper.T, rng.normal(size=12).astype(np.float32)
+    found = _heat(200).call("graph", u=u, A=weights, time=np.float32(2))["graph"]
+    off = float(np.abs(found - expm(-2.0 * (np.diag(weights.sum(axis=1)) - weights)) @ u).max())
     return Measured(f"off by {off:.1g}", off < 1e-5)
 
 

@@ -44,7 +44,7 @@ def _modes(x: Array, centres: Array, radius: float, share: float) -> tuple[int, 
 
 @family("samples", seeds=10 * CASES, sample=CASES, units=200)
 def samples(rng: np.random.Generator, seed: int) -> Setting:
-    """Two samples of different sizes; the number of points is above that of the columns, so covariances have an inverse."""
+    """Two samples of different sizes, with more points than columns, so that covariances have an inverse."""
     d = int(rng.integers(1, 5))
     x, y = normal(rng, int(rng.integers(8, 20)), d), normal(rng, int(rng.integers(8, 20)), d)
     width = float(np.round(rng.uniform(0.5, 2), 2))

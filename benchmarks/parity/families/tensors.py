@@ -171,7 +171,7 @@ def _lap(x: Any) -> Any:
 
 @family("resizing", seeds=160, sample=8)
 def resizing(rng: np.random.Generator, seed: int) -> Setting:
-    """Larger and smaller images, linearly and by cubic pieces, and by whole factors to the nearest; Laplacians of grids."""
+    """Larger and smaller images, linearly, by cubic pieces, by whole factors to the nearest; Laplacians of grids."""
     axes = int(rng.integers(1, 3))
     sizes = tuple(int(n) for n in rng.integers(2, 6, axes))
     x = normal(rng, 1, 2, *sizes)
