@@ -14,7 +14,7 @@ from ..images import digits, fid, measured, reader, trained
 from ..training import train, trainer_of
 
 ROW = Row(
-    "5.4", "Diffusion models and the diffusion equation", "000, Diffusion Models; 004 22",
+    "5.4", "Diffusion models and the diffusion equation", "000, diffusion models; 004 22",
     ("ddpm", "digits_ddpm", "score_langevin", "heat"),
 )  # fmt: skip
 POINT = (1.5, -0.5)
