@@ -27,7 +27,22 @@ def section(row: Row, measured: list[tuple[str, Measured]]) -> list[str]:
     specs = ", ".join(f"`{name}`" for name in row.specs)
     lines = [f"## {row.number} {row.title}", f"Source: {row.source}." + (f" Specs: {specs}." if specs else "")]
     table = [[claim, result.value, "yes" if result.holds else "**no**"] for claim, result in measured]
-    return [*lines, page.table(["fact", "measured", "holds"], table)]
+    pictures = [f"![{one.caption}](pictures/{one.name}.png)\n\n{one.caption}" for one in row.pictures]
+    return [*lines, page.table(["fact", "measured", "holds"], table), *pictures]
+
+
+def draw(row: Row) -> None:
+    """Write the pictures of a row, each number a square of four by four, with a line between."""
+    import numpy as np
+    from PIL import Image
+
+    for one in row.pictures:
+        grey = np.pad(np.clip(one.draw(), 0, 1), [(0, 0), (0, 0), (0, 1), (0, 1)], constant_values=0.5)
+        sheet = grey.transpose(0, 2, 1, 3).reshape(grey.shape[0] * grey.shape[2], -1)[:-1, :-1]
+        pixels = (255 * sheet).astype(np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+        path = page.DOCS / "pictures" / f"{one.name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path, optimize=True)
 
 
 def measure(row: Row) -> list[tuple[str, Measured]]:
@@ -63,6 +78,8 @@ def main(wanted: list[str]) -> int:
         print(error)
         return 2
     results = [(row, measure(row)) for row in rows.values()]
+    for row in rows.values() if writing or not wanted else ():
+        draw(row)
     if not wanted:
         parts = [part for row, measured in results for part in section(row, measured)]
         packages = ("numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,21 @@ class Fact:
     slow: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a row shows to the eye.
+
+    Attributes:
+        name: of the file, ``docs/pictures/NAME.png``.
+        caption: what is seen.
+        draw: gives grey pictures from 0 (black) to 1, in rows: ``[rows, columns, height, width]``.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[], Any]
+
+
 @dataclass(slots=True)
 class Row:
     """One system, or a family of them.
@@ -47,6 +63,7 @@ class Row:
         source: where the lecture notes describe it: document and section, ``"003 1.2.3; 002 2"``.
         specs: names of its specs in the zoo.
         facts: what it shows, in order.
+        pictures: drawn where the page is written.
 
     Example:
         >>> ROW = Row("0.0", "Sums", "003 1")
@@ -62,6 +79,7 @@ class Row:
     source: str
     specs: Sequence[str] = ()
     facts: list[Fact] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     def fact(self, claim: str, *, slow: bool = False) -> Callable[[Callable[[], Measured]], Callable[[], Measured]]:
         """Decorator: enter a function that measures ``claim``."""
@@ -69,6 +87,15 @@ class Row:
         def enter(measure: Callable[[], Measured]) -> Callable[[], Measured]:
             self.facts.append(Fact(claim, measure, slow))
             return measure
+
+        return enter
+
+    def picture(self, name: str, caption: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+        """Decorator: enter a function that draws a picture."""
+
+        def enter(draw: Callable[[], Any]) -> Callable[[], Any]:
+            self.pictures.append(Picture(name, caption, draw))
+            return draw
 
         return enter
 
