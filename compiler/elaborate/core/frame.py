@@ -155,7 +155,7 @@ class Frame:
         """Run statements up to a ``return``.
 
         An error ends its statement, poisons the names it would bind, and is reported; the next statement goes on, and
-        what follows from a poisoned name says nothing.
+        what follows from a poisoned name says nothing. Where an assert failed, nothing follows.
         """
         for statement in suite:
             if id(statement) in self.left_out:
@@ -167,8 +167,8 @@ class Frame:
                     self.build.report.add_at_place(self.place.explain(diagnostic))
                 for name in bound_names(statement):
                     self.locals[name] = POISON
-                if self.build.exhausted or ends_body(statement):
-                    raise silenced() from None
+                if self.build.exhausted or ends_body(statement, error, called=self.place.call is not None):
+                    raise silenced(error) from None
                 continue
             if returned is not None:
                 return returned

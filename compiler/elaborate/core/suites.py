@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from archonnx.compiler.ir.op import TypeProblem
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.source import Span
@@ -27,9 +28,14 @@ def misplaced(statement: ast.Stmt, body: str) -> NoReturn:
     fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {body}", statement.span)
 
 
-def silenced() -> SpecError:
+class Refuted(SpecError):
+    """An assertion failed, as the report says already: the bodies that called its body rely on it."""
+
+
+def silenced(error: SpecError | TypeProblem | None = None) -> SpecError:
     """An error whose findings are in the report already; what follows from it says nothing."""
-    return SpecError(Report())
+    refuted = isinstance(error, SpecError) and any(one.code == "AX0319" for one in error.diagnostics)
+    return (Refuted if refuted or isinstance(error, Refuted) else SpecError)(Report())
 
 
 def not_built(what: str, span: Span) -> NoReturn:
@@ -37,9 +43,12 @@ def not_built(what: str, span: Span) -> NoReturn:
     fail("AX0001", f"not built yet: {what}", span)
 
 
-def ends_body(statement: ast.Stmt) -> bool:
-    """Whether what follows relies on the statement: an assert, or anything with a ``return``."""
-    return isinstance(statement, ast.Assert) or any(isinstance(node, ast.Return) for node in walk(statement))
+def ends_body(statement: ast.Stmt, error: SpecError | TypeProblem, *, called: bool) -> bool:
+    """Whether what follows relies on a statement that failed: an assert, or anything with a ``return``; and in a body that
+    was called anything in which an assert failed, be it in another body."""
+    if isinstance(statement, ast.Assert) or any(isinstance(node, ast.Return) for node in walk(statement)):
+        return True
+    return isinstance(error, Refuted) and (called or any(isinstance(node, ast.Assert) for node in walk(statement)))
 
 
 def first_line(span: Span) -> Span:

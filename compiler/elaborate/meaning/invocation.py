@@ -128,11 +128,11 @@ def _number_argument(inner: Frame, type_: ast.TensorType, value: Any) -> Value:
 def run_body(inner: Frame, what: str, body: ast.Suite, result: ast.Result | None, span: Span) -> Any:
     """Run a body to its ``return`` and check what it gives."""
     report = inner.build.report
-    with report.collecting(lambda diagnostic: report.add_at_place(inner.place.explain(diagnostic))):
+    with report.collecting(lambda diagnostic: report.add_at_place(inner.place.explain(diagnostic))) as collected:
         returned = inner.run(body)
         if returned is None:
             where = result.span if result is not None else span
             fail("AX0210", f"{what} ends without `return`", where)
         inner.outcome.values = returned.values
         return check_results(inner, what, result, returned.values, returned.spans)
-    raise silenced()
+    raise silenced(collected.error)

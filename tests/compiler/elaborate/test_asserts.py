@@ -203,6 +203,33 @@ def test_what_follows_from_facts_is_decided() -> None:
     assert codes(model("assert T <= 10\nassert T > 10\noutput y = x", "x: [T]")) == ["AX0319"]
 
 
+CHECK = 'assert d == 2 * n, "a width of {d} is not twice {n}"'
+HALVES = "return reshape(x, [B, 2, n])[:, 0]"
+"""Wrong wherever the assertion is."""
+RELYING = {
+    "in the body": f"{CHECK}\n{HALVES}",
+    "in an if": f"if n > 2:\n    {CHECK}\n{HALVES}",
+    "in a for": f"for i in range(2):\n    {CHECK}\n{HALVES}",
+    "in a scan": f"scan i in range(2), h = x:\n    {CHECK}\n    h = h + 1\n{HALVES}",
+    "in a fn": f"k = checked(d, n)\n{HALVES}",
+    "in a fn of a fn": f"k = twice_checked(d, n)\n{HALVES}",
+    "in a method": f"fn same(y: [B, d]) -> [B, d]:\n    {CHECK}\n    return y\nz = same(x)\n{HALVES}",
+    "in a list": f"ks = [checked(d, n) for i in range(2)]\n{HALVES}",
+}
+
+
+@pytest.mark.parametrize("body", RELYING.values(), ids=RELYING)
+def test_what_relies_on_an_assert_that_failed_says_nothing(body: str) -> None:
+    """The body that it stands in, and those that called it, are left; the model goes on after their calls."""
+    block = "block Halved(n: int)(x: [B, d]) -> [B, n]:\n" + "".join(f"    {line}\n" for line in body.split("\n"))
+    fns = f"fn checked(d: dim, n: int) -> dim:\n    {CHECK}\n    return d\n"
+    fns += "fn twice_checked(d: dim, n: int) -> dim:\n    k = checked(d, n)\n    return k + 1\n"
+    said = findings(model("output y = Halved(4)(x)\noutput z = x @ zeros([5, 5])", "x: [B, 7]", fns + block))
+    assert [one.code for one in said] == ["AX0319", "AX0301"]
+    assert said[0].headline == "assertion failed: a width of 7 is not twice 4"
+    assert codes(model("output y = Halved(4)(x)", "x: [B, 8]", fns + block)) == []
+
+
 def test_an_index_beyond_what_is_known_is_assumed() -> None:
     text = model("output y = x[2]", "x: [T, 4]")
     np.testing.assert_allclose(predict(text, x=X)["y"], X[2])
