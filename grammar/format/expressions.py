@@ -238,9 +238,9 @@ class PartFormatter:
 
     def brackets(
         self,
-        opener: str,
+        opener: Doc,
         items: Sequence[Item],
-        closer: str,
+        closer: Doc,
         end: int | None = None,
         *,
         fill: bool = False,
@@ -248,7 +248,7 @@ class PartFormatter:
     ) -> Doc:
         """Items in brackets: on one line, or one a line, or as many on a line as there is room for (``fill``)."""
         if not items:
-            return opener + closer
+            return concat(opener, closer)
         parts: list[Doc] = [SOFT]
         for i, (span, build) in enumerate(items):
             item = concat(*self._above(span.start), build())

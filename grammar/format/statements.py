@@ -10,7 +10,9 @@ blank lines stay where the author put them. It does not sort, rename or align an
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
@@ -18,7 +20,7 @@ from archonnx.grammar.text.literals import dedent
 from archonnx.grammar.text.parser import parse
 
 from .comments import Comments
-from .documents import INDENTATION, Doc, concat, join, lay_out
+from .documents import INDENTATION, Broken, Doc, Group, concat, join, lay_out
 from .expressions import POSTFIX, PartFormatter
 from .expressions import string as string_literal
 
@@ -30,6 +32,8 @@ _RESULTS = (ast.Output, ast.Loss, ast.Metric)
 
 _Documented: TypeAlias = ast.Fn | ast.Entry | ast.Model | ast.Block | ast.Optimizer | ast.Schedule | ast.Train
 _Plain: TypeAlias = ast.For | ast.Repeat | ast.Every | ast.Together | ast.Search | ast.Scan | ast.Loop
+
+_Node = TypeVar("_Node", ast.Binding, ast.Collect)
 
 
 def format_file(source: Source) -> str:
@@ -283,18 +287,28 @@ class _Formatter:
                 return concat(f"{_word(node)} ", self.parts.value(node.count))
             case ast.Scan():
                 word = "scan reversed " if node.reversed else "scan "
-                doc = concat(word, join(", ", map(self._binding, node.bindings)))
-                collects = [concat(collect.name, self._along(collect.axis)) for collect in node.collects]
-                return concat(doc, " -> ", join(", ", collects)) if collects else doc
+                bindings = self._listed(node.bindings, self._binding)
+                collects = concat(" -> ", Group(self._listed(node.collects, self._collect))) if node.collects else ""
+                return Group(concat(word, bindings, collects))
             case ast.Loop():
-                doc = concat("loop ", join(", ", map(self._binding, node.bindings)))
-                return doc if node.condition is None else concat(doc, " while ", self.parts.value(node.condition))
+                end = "" if node.condition is None else concat(" while ", self.parts.value(node.condition))
+                return Group(concat("loop ", self._listed(node.bindings, self._binding), end))
         return _word(node)
+
+    def _listed(self, nodes: Sequence[_Node], build: Callable[[_Node], Doc]) -> Doc:
+        """With commas between them: on one line; or in brackets one a line, if there are several."""
+        if len(nodes) == 1:
+            return build(nodes[0])
+        items = [(node.span, partial(build, node)) for node in nodes]
+        return self.parts.brackets(Broken("("), items, Broken(")"), grouped=False)
 
     def _binding(self, node: ast.Binding) -> Doc:
         if not node.each:
             return concat(f"{node.name} = ", self.parts.value(node.value))
         return concat(f"{node.name} in ", self.parts.value(node.value), self._along(node.axis))
+
+    def _collect(self, node: ast.Collect) -> Doc:
+        return concat(node.name, self._along(node.axis))
 
     def _along(self, axis: ast.Expr | None) -> Doc:
         return "" if axis is None else concat(" along ", self.parts.value(axis))

@@ -241,6 +241,31 @@ def test_emit_as_a_name(text: str) -> None:
     assert isinstance(statement, ast.ExprStmt)
 
 
+HEADER = "x in xs along 1, y in ys, h = z -> a along 1, b"
+"""Of a scan on one line."""
+
+
+@pytest.mark.parametrize("word", ["scan", "scan reversed"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "(x in xs along 1, y in ys, h = z) -> a along 1, b",
+        "(x in xs along 1, y in ys, h = z,) -> (a along 1, b)",
+        "(\n  # first\n\n  x in xs along 1,  # slices\n  y in ys,\nh = z\n) -> (\n  a along 1,\n  b,\n  )",
+        "x in xs along 1, y in ys, h = z -> (\n  a along 1,\n  b,\n  )",
+    ],
+)
+def test_the_header_of_a_loop_may_have_many_lines(word: str, header: str) -> None:
+    body = "\n    emit x, h\n"
+    assert parse_body(Source("b", f"{word} {header}:{body}")) == parse_body(Source("b", f"{word} {HEADER}:{body}"))
+    taken, _, _ = header.partition(" ->")
+    rounds, (one,) = "loop x in xs, h = z while c:\n    h = x", parse_body(Source("b", f"{word} {taken}:{body}"))
+    assert isinstance(one, ast.Scan) and not one.collects and len(one.bindings) == 3
+    assert parse_body(Source("b", rounds.replace("x in xs, h = z", "(\nx in xs,\nh = z,\n)"))) == parse_body(
+        Source("b", rounds)
+    )
+
+
 # ---------------------------------------------------------------- bounds and recovery
 
 
