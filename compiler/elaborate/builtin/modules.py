@@ -12,11 +12,12 @@ from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Choice, describe, static_dim
 from archonnx.compiler.elaborate.meaning.differentiation import differentiate
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import same
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import elementwise
 from archonnx.grammar.source import Span
 
-from .calling import Fn, Items, Operand, Tensor, axis_of, builtin, require
+from .calling import Fn, Items, Operand, Size, Tensor, axis_of, builtin, require
 
 
 @builtin
@@ -135,6 +136,12 @@ def is_word(frame: Frame, x: Any) -> bool:
 def is_int(frame: Frame, x: Any) -> bool:
     """Whether a value is a known int, not a symbolic dim or anything else."""
     return is_whole(x)
+
+
+@builtin
+def same_size(frame: Frame, a: Size, b: Size) -> bool:
+    """Whether two sizes are certainly equal, by what is known where it is asked."""
+    return same(Dim.of(a), Dim.of(b)) is True
 
 
 @builtin

@@ -112,6 +112,15 @@ def tensor(frame: Frame, values: Tensor) -> Value:
 
 
 @builtin
+def code_points(frame: Frame, text: str, length: int | None = None) -> Value:
+    """The characters of a text by their numbers in Unicode, an i64 vector, and then zeros up to ``length``."""
+    known = shape_ops.constant([ord(character) for character in text], DType.i64)
+    room = len(text) if length is None else length
+    require(len(text) <= room, "AX0322", f"{text!r} has {len(text)} characters, and there is room for {room}")
+    return slicing.pad(known, [0], [room - len(text)])
+
+
+@builtin
 def zeros(frame: Frame, shape: Shape) -> Value:
     """Zeros, of the model's float type."""
     return _filled(frame, shape, 0)

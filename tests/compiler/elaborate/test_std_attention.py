@@ -16,7 +16,17 @@ from archonnx.compiler.program import ModelProgram
 from benchmarks.parity.families import attention as heads
 from benchmarks.parity.families import transformers as layers
 from benchmarks.parity.families.attention import multi_head, near
-from tests.support.elaborated import expression, findings, initial, loss_and_gradients, model, numbers, output, program
+from tests.support.elaborated import (
+    expression,
+    findings,
+    initial,
+    loss_and_gradients,
+    model,
+    numbers,
+    output,
+    outputs,
+    program,
+)
 
 X = numbers(2, 5, 8)
 
@@ -277,6 +287,10 @@ REFUSED = [
     ("MultiHeadAttention(2)(x, mask=m)", "AX0319", "the last axis of a mask counts keys: it has 4 places for 5 keys"),
     ("MultiHeadAttention(2)(x, mask=m[:, :1, :4], memory=x[:, :4])[:, 0, 0, 0]", "AX0318", ""),
     ("attend(x[0], x[0], x[0], mask=m[0, 0] )", "AX0319", "a mask says for each query which keys it sees: it has at least 2 axes"),
+    ("MultiHeadAttention(2)(x, mask=m[:, :, 0])", "AX0319", "a mask of two axes is [queries, keys], [5, 5]; of the keys of B examples it is `m[:, none]`"),
+    ("MultiHeadAttention(2)(x, mask=m[:, :, 0], lengths=sum(i64(m[:, :, 0]), axis=1))", "AX0319", "a mask of two axes is [queries, keys], [5, 5]; of the keys of B examples it is `m[:, none]`"),
+    ("TransformerEncoder(1, 2)(x, mask=m[:, :, 0])", "AX0319", "a mask of two axes is [queries, keys], [5, 5]; of the keys of B examples it is `m[:, none]`"),
+    ("attend(x, x, x, mask=m[:, :, 0])", "AX0319", "a mask of two axes is [queries, keys], [5, 5]; of the keys of B examples it is `m[:, none]`"),
     ("attend(x, x[:, :4], x[:, :4], mask=m[:, :3])", "AX0319", "the axis before the last of a mask counts queries: it has 3 places for 5"),
     ("x |> LearnedPositions(4)", "AX0319", "a sequence of 5 is longer than the 4 positions that are learned"),
     ("sinusoidal(5, 3)", "AX0319", "positions are pairs of a sine and a cosine, and a width of 3 is odd"),
@@ -304,6 +318,16 @@ def test_mistakes_are_told_in_words_of_attention(call: str, code: str, words: st
     found = findings(model(f"output y = {call}", "x: [B, 5, 8]; m: bool[B, 5, 4]"))
     assert [one.code for one in found] == [code]
     assert words in found[0].headline
+
+
+def test_what_each_example_may_see_is_a_mask_for_all_queries() -> None:
+    """As the message about a mask of two axes says, and also where no size is known."""
+    found = findings(model("output y = MultiHeadAttention(2)(x, mask=m)", "x: [B, T, 8]; m: bool[B, T]"))
+    assert [one.code for one in found] == ["AX0319"] and "[T, T]; of the keys of B examples" in found[0].headline
+    body = "a = MultiHeadAttention(2)\noutput y = a(x, mask=m[:, none])\noutput z = a(x, lengths=sum(i64(m), axis=1))"
+    of = program(model(body, "x: [B, T, 8]; m: bool[B, T]"))
+    made = outputs(of, x=numbers(2, 3, 8), m=np.arange(3) < np.array([[1], [3]]))
+    close(made["y"], made["z"])
 
 
 def test_a_mask_of_symbolic_sizes_that_may_not_fit_is_refused() -> None:

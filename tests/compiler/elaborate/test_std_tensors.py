@@ -86,6 +86,9 @@ CALLS: dict[str, Any] = {
     "arange(n, -1, -1)": np.arange(4, -1, -1),
     "arange(5, 2)": np.arange(5, 2),
     "arange(5, 0, -2)": np.arange(5, 0, -2),
+    'code_points("Añ€")': np.array([65, 241, 8364]),
+    'code_points("Hi", 4)': np.array([72, 105, 0, 0]),
+    'code_points("", 2)': np.array([0, 0]),
     "linspace(0, 1, n)": np.linspace(0, 1, 4),
     'einsum("i i ->", z[0])': np.trace(Z[0]),
     'einsum("... i i -> ... i", z)': np.einsum("...ii->...i", Z),
@@ -115,7 +118,7 @@ def test_values(call: str, inputs: str) -> None:
 SMOOTH = [
     call
     for call in CALLS
-    if not call.startswith(("argsort", "one_hot", "zeros", "ones", "eye", "arange", "linspace"))
+    if not call.startswith(("argsort", "one_hot", "zeros", "ones", "eye", "arange", "linspace", "code_points"))
     and not call.endswith("indices")
 ]
 
@@ -166,3 +169,19 @@ def test_a_symbolic_count_is_proved() -> None:
 ])  # fmt: skip
 def test_misuse(call: str, code: str) -> None:
     assert codes(model(f"output result = {call}")) == [code]
+
+
+def test_a_text_that_is_longer_than_the_room_is_refused() -> None:
+    (found,) = findings(model('output y = x\noutput z = code_points("Wednesday", 8)', "x: [B]"))
+    assert (found.code, found.headline) == ("AX0322", "'Wednesday' has 9 characters, and there is room for 8")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "known"),
+    [("3, 3", True), ("3, 4", False), ("B, B", True), ("B, T", False), ("B, 3", False), ("2 * B, B + B", True), ("T, U", True)],
+)  # fmt: skip
+def test_sizes_that_are_certainly_equal(sizes: str, known: bool) -> None:
+    """What is asserted is known."""
+    of = program(model(f"assert T == U\noutput y = x if same_size({sizes}) else 2 * x", "x: [B, T, U]"))
+    x = np.ones((1, 2, 2), np.float32)
+    assert output(of, x=x).max() == (1 if known else 2)
