@@ -28,14 +28,14 @@ def misplaced(statement: ast.Stmt, body: str) -> NoReturn:
     fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {body}", statement.span)
 
 
-class Refuted(SpecError):
+class RefutedError(SpecError):
     """An assertion failed, as the report says already: the bodies that called its body rely on it."""
 
 
 def silenced(error: SpecError | TypeProblem | None = None) -> SpecError:
     """An error whose findings are in the report already; what follows from it says nothing."""
     refuted = isinstance(error, SpecError) and any(one.code == "AX0319" for one in error.diagnostics)
-    return (Refuted if refuted or isinstance(error, Refuted) else SpecError)(Report())
+    return (RefutedError if refuted or isinstance(error, RefutedError) else SpecError)(Report())
 
 
 def not_built(what: str, span: Span) -> NoReturn:
@@ -44,11 +44,14 @@ def not_built(what: str, span: Span) -> NoReturn:
 
 
 def ends_body(statement: ast.Stmt, error: SpecError | TypeProblem, *, called: bool) -> bool:
-    """Whether what follows relies on a statement that failed: an assert, or anything with a ``return``; and in a body that
-    was called anything in which an assert failed, be it in another body."""
+    """Whether what follows relies on a statement that failed.
+
+    It relies on an assert, on anything with a ``return``, and in a body that was called on anything in which an assert
+    failed, be it in another body.
+    """
     if isinstance(statement, ast.Assert) or any(isinstance(node, ast.Return) for node in walk(statement)):
         return True
-    return isinstance(error, Refuted) and (called or any(isinstance(node, ast.Assert) for node in walk(statement)))
+    return isinstance(error, RefutedError) and (called or any(isinstance(node, ast.Assert) for node in walk(statement)))
 
 
 def first_line(span: Span) -> Span:
