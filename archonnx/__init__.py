@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.insight import gradcheck, trace
     from archonnx.loading import load
+    from archonnx.runtime.folders.models import ModelRuns
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.folders.several import Runs
     from archonnx.runtime.insight.trace import Trace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Compiled",
+    "ModelRuns",
     "Observer",
     "ParameterInfo",
     "Run",
@@ -49,6 +51,7 @@ _HOMES = {
     "archonnx.grammar.diagnostics": ("SpecError",),
     "archonnx.insight": ("gradcheck", "trace"),
     "archonnx.loading": ("load",),
+    "archonnx.runtime.folders.models": ("ModelRuns",),
     "archonnx.runtime.folders.run": ("Run",),
     "archonnx.runtime.folders.several": ("Runs",),
     "archonnx.runtime.insight.trace": ("Trace",),

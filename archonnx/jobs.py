@@ -6,7 +6,9 @@ What this module does not do: read what was asked for (``training`` does).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from archonnx.compiler.pipeline import elaborate, float_type
@@ -16,6 +18,7 @@ from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.folders.models import holds_models, trained_weights
 from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Checkpoints, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
@@ -24,6 +27,7 @@ from archonnx.runtime.training.deciding import decided
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.programs import program_named, run_programs
+from archonnx.runtime.training.transfer import Weights
 
 ASKED = {"arguments": "arguments", "changes": "settings", "only": "programs", "start": "weights", "dtype": "floats"}
 """What a request says, in words."""
@@ -48,14 +52,15 @@ def train_once(spec: Spec, request: Request, out: Path, how: How, *, resume: Pat
         if request.start:
             fail("AX0618", "a training that goes on has its weights, and takes none of another run", None)
         request = _continued(saved.request, request)
-        spec = _as_requested(spec, request)
+        spec = as_requested(spec, request)
     in_place = resume is not None and out.resolve() == resume.resolve()
     if not in_place:
         check_free(out)
-    return _run(spec, request, out, how, saved, replace=in_place)
+    beside = partial(trained_weights, resume.parent) if resume is not None and holds_models(resume.parent) else None
+    return run_once(spec, request, out, how, saved, replace=in_place, earlier=beside)
 
 
-def _run(
+def run_once(
     spec: Spec,
     request: Request,
     out: Path,
@@ -63,15 +68,19 @@ def _run(
     saved: SavedState | None = None,
     *,
     replace: bool = False,
+    earlier: Callable[[str], Weights] | None = None,
 ) -> Run:
-    """A training, from the beginning or from a saved state. Its data may decide arguments of the model."""
+    """A training, from the beginning or from a saved state. Its data may decide arguments of the model.
+
+    ``earlier`` gives the parameters of programs of other runs of the spec.
+    """
     checkpoints = Checkpoints(out, request)
-    spec = _decided(spec, request, how, saved.memory if saved is not None else None)
+    spec = decided_spec(spec, request, how, saved.memory if saved is not None else None)
     model = elaborate(spec)
     with checkpoints.told():
         trained = run_programs(
             model,
-            _base(spec),
+            base_of(spec),
             changes=request.changes,
             options=how.options,
             observer=how.observer,
@@ -81,16 +90,17 @@ def _run(
             watch=how.watch,
             start=request.start,
             data=_choice(request, how),
+            earlier=earlier,
         )
     return save_run(out, spec, model, trained, request=request, replace=replace or checkpoints.written)
 
 
-def _decided(spec: Spec, request: Request, how: How, known: Memory | None = None) -> Spec:
+def decided_spec(spec: Spec, request: Request, how: How, known: Memory | None = None) -> Spec:
     """The spec with those arguments of its model that the data decides."""
-    return decided(spec, _base(spec), request.changes, _choice(request, how), known)
+    return decided(spec, base_of(spec), request.changes, _choice(request, how), known)
 
 
-def _base(spec: Spec) -> Path:
+def base_of(spec: Spec) -> Path:
     """The folder in which data files are looked for."""
     return spec.path.parent if spec.path is not None else Path.cwd()
 
@@ -111,10 +121,10 @@ def train_several(
     if resume:
         before = _before(Runs(out), request, kind, count)
         plan, request, finished = before.plan, before.request, list(before)
-        spec = _as_requested(spec, request)
+        spec = as_requested(spec, request)
     else:
         check_free(out)
-        model = elaborate(_decided(spec, request, how))
+        model = elaborate(decided_spec(spec, request, how))
         plan, finished = _plan(model, request, kind, count), []
         out.mkdir(parents=True, exist_ok=True)
         save_summary(out, plan, request, finished)
@@ -128,7 +138,7 @@ def train_several(
             )
             own = dataclasses.replace(request, changes={**request.changes, **changes})
             state = SavedState(out / name) if (out / name / STATE_FILE).is_file() else None
-            run = _run(spec, own, out / name, how, state, replace=state is not None)
+            run = run_once(spec, own, out / name, how, state, replace=state is not None)
             if run.record["stopped"] == "interrupted":
                 break
             finished.append(run)
@@ -146,7 +156,8 @@ def _plan(model: ModelProgram, request: Request, kind: Kind, count: int) -> Plan
         return Plan.folds(count)
     if request.only is None and not model.programs:
         return Plan.seeds(count, 0)
-    program = model.programs[-1] if request.only is None else program_named(model, request.only)
+    only = request.only[-1] if isinstance(request.only, tuple) else request.only
+    program = model.programs[-1] if only is None else program_named(model, only)
     report = Report()
     settings = program.settings.changed(request.changes, report)
     report.finish()
@@ -157,22 +168,28 @@ def _before(runs: Runs, request: Request, kind: Kind, count: int) -> Runs:
     """Runs of which the rest is to be done; SpecError if something else is asked for than then."""
     if (runs.plan.kind, len(runs.plan.runs)) != (kind, count):
         fail("AX0618", f"{runs.path} holds {len(runs.plan.runs)} {runs.plan.kind}, not {count} {kind}", None)
-    now, then = request.as_json(), runs.request.as_json()
+    check_same_request(request, runs.request, runs.path)
+    return runs
+
+
+def check_same_request(request: Request, before: Request, path: Path) -> None:
+    """SpecError if something else is asked for than was for the runs of a folder."""
+    now, then = request.as_json(), before.as_json()
     for name, what in ASKED.items():
         unsaid = not now[name] or (name, now[name]) == ("dtype", DEFAULT_DTYPE)
         if not unsaid and now[name] != then[name]:
             fail(
                 "AX0618",
-                f"the runs in {runs.path} have other {what}",
+                f"the runs in {path} have other {what}",
                 None,
                 help="say nothing of them, and the rest is trained as those were",
             )
-    return runs
 
 
-def _as_requested(spec: Spec, request: Request) -> Spec:
-    """A spec with the arguments and the float type that were asked for."""
-    return changed(spec, arguments=request.arguments, float_type=float_type(request.dtype))
+def as_requested(spec: Spec, request: Request) -> Spec:
+    """A spec with the arguments, the float type and the model that were asked for."""
+    asked = changed(spec, arguments=request.arguments, float_type=float_type(request.dtype))
+    return changed(asked, model=request.model) if request.model is not None else asked
 
 
 def _continued(before: Request, now: Request) -> Request:
@@ -184,4 +201,5 @@ def _continued(before: Request, now: Request) -> Request:
         before.dtype,
         before.start,
         {**before.data, **now.data},
+        before.model,
     )

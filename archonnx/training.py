@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, Unpack, overload
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.folders.models import ModelRuns, holds_models
 from archonnx.runtime.folders.resume import Request
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
@@ -23,6 +24,7 @@ from archonnx.runtime.training.transfer import transfer_of
 
 from .jobs import How, train_once, train_several
 from .loading import SpecLike, as_spec
+from .several_models import chosen_stages, for_stage, resume_models, train_models
 
 SOURCE = "data"
 """The name of the source of a program."""
@@ -76,15 +78,18 @@ def train(
     seeds: int | None = None,
     data: Any = None,
     changed_data: bool = False,
-) -> Run | Runs:
+) -> Run | Runs | ModelRuns:
     """Train a spec as its ``train`` blocks say, and write a run directory; with folds or seeds, one for each.
+
+    A spec whose programs train several models leaves a run for each of them, and gives ``ModelRuns``. A type checker
+    cannot see that, since it is said in the spec, and takes the result to be a ``Run``.
 
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave.
         out: the directory to make (``runs/NAME-N`` unless given; the one of ``resume`` where that is given).
         settings: replace settings of the spec: ``{"epochs": 5, "split.test": 0.2}``.
         seed: replaces the spec's seed.
-        program: run this ``train`` block alone, after those from which it starts.
+        program: run this ``train`` block alone, after those from which it starts, also of other models.
         resume: a run, or what is left of one, to be continued: with its arguments and settings, unless others are
             given. The result is, to the bit, that of a training that was not interrupted. With folds or seeds, the
             folder of several runs, of which those that are not finished are continued or begun.
@@ -109,17 +114,29 @@ def train(
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
     files = {SOURCE: str(Path(data).resolve())} if isinstance(data, str | Path) else {}
-    request = Request(loaded.arguments, changes, program, _dtype(loaded), start, files)
+    request = Request(loaded.arguments, changes, program, _dtype(loaded), start, files, loaded.model)
     choice = DataChoice({} if data is None or files else {SOURCE: data}, changed_data)
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
     before = Path(resume) if resume is not None else None
     destination = Path(out) if out is not None else before or free_directory(loaded.name)
+    again = folds is not None or seeds is not None
+    if before is not None and holds_models(before):
+        _check_together(loaded, again)
+        _check_in_place(before, destination)
+        return resume_models(loaded, request, before, how)
+    if before is None or again:
+        found = chosen_stages(loaded, request, how)
+        if found is not None and len(found) > 1:
+            _check_together(loaded, again)
+            return train_models(loaded, found, request, destination, how)
+        if found:
+            loaded, request = for_stage(loaded, request, found[0])
     if folds is None and seeds is None:
         return train_once(loaded, request, destination, how, resume=before)
     if folds is not None and seeds is not None:
         fail("AX0702", "`folds` and `seeds` are given both", None, help="train on the folds with each `seed` in turn")
-    if before is not None and destination != before:
-        fail("AX0618", f"the runs in {before} go on where they are, not in {destination}", None)
+    if before is not None:
+        _check_in_place(before, destination)
     kind: Kind = "folds" if seeds is None else "seeds"
     return train_several(loaded, request, destination, how, kind, seeds or folds or 0, resume=before is not None)
 
@@ -153,6 +170,23 @@ def search(
     )
     request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
     return save_run(destination, found.spec, found.model, found.trained, request=request)
+
+
+def _check_in_place(before: Path, destination: Path) -> None:
+    """SpecError if several runs are to go on elsewhere."""
+    if destination != before:
+        fail("AX0618", f"the runs in {before} go on where they are, not in {destination}", None)
+
+
+def _check_together(spec: Spec, again: bool) -> None:
+    """SpecError if programs of several models are to be trained on folds or with several seeds."""
+    if again:
+        fail(
+            "AX0635",
+            f"the programs of {spec.source.name} train several models, and folds and seeds are for one",
+            None,
+            help="choose a program that needs no other model: `--program NAME`",
+        )
 
 
 def _dtype(spec: Spec) -> str:

@@ -34,11 +34,12 @@ from .elaborate.model.model import Elaboration, elaborate_model
 from .elaborate.model.names import computation
 from .elaborate.training import deciding
 from .elaborate.training.feeds import Asked, elaborate_feeding
-from .elaborate.training.programs import Building, Lengths, elaborate_programs
+from .elaborate.training.programs import Building, Lengths, elaborate_programs, elaborate_stages
 from .elaborate.training.search import elaborate_search
 from .feeding import Feeding, Sample
 from .ir.builder import Builder
 from .ir.types import DType
+from .models import Stage, meant_model, program_models
 from .program import Application, ModelProgram, TrainProgram, TrainStep, own_lengths
 from .spec import Spec
 from .steps import fail_unsaid, sized, watched
@@ -234,16 +235,22 @@ def feeding(model: ModelProgram, program: TrainProgram, sample: Sample, learn: L
 
 def model_arguments(spec: Spec) -> list[str]:
     """The names of the arguments that the model of a spec takes."""
-    return [parameter.name for parameter in _model(spec).parameters]
+    return [parameter.name for parameter in meant_model(spec).parameters]
+
+
+def stages(spec: Spec) -> list[Stage]:
+    """What the runs of a spec train, in order: a run trains programs of one model that follow each other."""
+    model = meant_model(spec)
+    return elaborate_stages(_scope(spec, Report()), spec.file.declarations, program_models(spec), model.name_span)
 
 
 def deciding_programs(spec: Spec) -> list[TrainProgram]:
     """The programs of a spec whose data decides arguments of its model, without the statements that train."""
-    model, report = _model(spec), Report()
-    deciding.check_decided(spec.file.declarations, model, report)
+    model, models, report = meant_model(spec), program_models(spec), Report()
+    deciding.check_decided(spec.file.declarations, model, models, report)
     report.finish()
     scope = _scope(spec, Report())
-    return deciding.deciding_programs(scope, spec.file.declarations, model, spec.arguments, spec.float_type)
+    return deciding.deciding_programs(scope, spec.file.declarations, model, models, spec.arguments, spec.float_type)
 
 
 def decided_arguments(spec: Spec, program: TrainProgram, sample: Sample, learn: Learn) -> Mapping[str, object]:
@@ -273,17 +280,18 @@ def _elaborate(spec: Spec, lengths: Lengths, simplify: bool, rates: bool = False
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     report = Report()
     scope = _scope(spec, report)
-    model = _model(spec)
-    deciding.check_decided(spec.file.declarations, model, report)
+    model, models = meant_model(spec), program_models(spec)
+    deciding.check_decided(spec.file.declarations, model, models, report)
     report.finish()
-    deciding.fail_undecided(spec.file.declarations, model, spec.arguments)
+    deciding.fail_undecided(spec.file.declarations, model, models, spec.arguments)
     elaborated = elaborate_model(scope, model, spec.arguments, report, float_type=spec.float_type)
     judged, trained = elaborated.judged, elaborated.trained
     with Builder().active():  # a tensor in a setting is refused, but it must be made before that can be seen
         how = Building(report, lengths, simplify, rates)
-        programs = elaborate_programs(scope, spec.file.declarations, model.name, elaborated, how)
+        programs = elaborate_programs(scope, spec.file.declarations, models, elaborated, how)
         report.finish()
-        search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs)
+        searched = models.meant == models.default  # a search varies the model that is trained first
+        search = elaborate_search(scope, spec.file.declarations, model, elaborated, programs) if searched else None
     entries = _entries(judged, report)
     values = {name: value for name, (value, _) in (judged.losses | judged.metrics).items()}
     for metric in judged.set_metrics.values():
@@ -331,27 +339,3 @@ def _entries(judged: Elaboration, report: Report) -> dict[str, ElaboratedEntry]:
             continue  # in the report
     report.finish()
     return entries
-
-
-def _model(spec: Spec) -> ast.Model:
-    """The model that is meant: the only one, or the one that the first ``train`` block names."""
-    models = {d.name: d for d in spec.file.declarations if isinstance(d, ast.Model)}
-    trains = [d for d in spec.file.declarations if isinstance(d, ast.Train)]
-    for train in trains:
-        if train.model is not None and train.model not in models:
-            fail(
-                "AX0201", f"there is no model `{train.model}`", train.name_span, help=did_you_mean(train.model, models)
-            )
-    if not models:
-        fail("AX0219", f"{spec.source.name} declares no model", None, help="a spec needs `model NAME():` and its body")
-    if len(models) > 1:
-        named = next((t.model for t in trains if t.model is not None), None)
-        if named is None:
-            fail(
-                "AX0001",
-                "not built yet: choosing among several models of a file",
-                list(models.values())[1].name_span,
-                help="say which one is trained: `train of NAME:`",
-            )
-        return models[named]
-    return next(iter(models.values()))

@@ -117,15 +117,17 @@ class Split(Settings):
 
 
 class Transfer(Settings):
-    """Weights of another run: those at or below a path there, to stand at or below a path here.
+    """Weights of another run or program: those at or below a path there, to stand at or below a path here.
 
     Attributes:
         run: the path of the run directory, from the folder of the spec.
+        program: an earlier program of the file, in place of a run.
         path: where they are there; empty for all.
         into: where they go; None for the same path.
     """
 
-    run: str
+    run: str = ""
+    program: str | None = None
     path: str = ""
     into: str | None = None
 
@@ -134,9 +136,14 @@ class Transfer(Settings):
         """Whether it takes what there is rather than what was named."""
         return not self.path and self.into is None
 
+    @property
+    def name(self) -> str:
+        """What has the weights, for people."""
+        return self.run if self.program is None else f"program {self.program}"
+
     def __str__(self) -> str:
         path = f":{self.path}" if self.path or self.into is not None else ""
-        return f"{self.run}{path}" + (f"={self.into}" if self.into is not None else "")
+        return f"{self.name}{path}" + (f"={self.into}" if self.into is not None else "")
 
 
 class EarlyStopping(Settings):
@@ -201,7 +208,15 @@ class TrainSettings(Settings):
     recompute: Annotated[bool, COMPILED] = False
     """Compute the steps of scans again for their gradients, in place of keeping what they computed."""
     start_from: Annotated[str | tuple[Transfer, ...] | None, COMPILED] = None
-    """The earlier program whose parameters this one starts with, or weights of other runs; fresh ones otherwise."""
+    """The earlier program whose parameters this one starts with, or weights of other runs and of parts of programs;
+    fresh ones otherwise."""
+
+    @property
+    def starts_from(self) -> set[str]:
+        """The earlier programs whose parameters this one takes."""
+        if isinstance(self.start_from, str):
+            return {self.start_from}
+        return {one.program for one in self.start_from or () if one.program is not None}
 
     @field_validator("batch_size", mode="before")
     @classmethod

@@ -23,6 +23,8 @@ class Spec(Record):
     arguments: Mapping[str, Any] = {}
     float_type: DType = DType.f32
     """What a dtype left out stands for."""
+    model: str | None = None
+    """Which of several models of the file is meant; None for that of the first program."""
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r:.40}" for name, value in list(self.arguments.items())[:3])

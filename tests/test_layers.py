@@ -28,6 +28,7 @@ compiler.sources
 compiler.ir
 compiler.ops compiler.interpret compiler.feeding
 compiler.autodiff compiler.spec
+compiler.models
 compiler.loops
 compiler.passes
 compiler.program

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from archonnx.compiler.combining import meetings
 from archonnx.compiler.directions import chosen
+from archonnx.compiler.models import specs_of_models
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
@@ -38,19 +39,28 @@ def check_specs(
             spec = replace(load(name), arguments=arguments)
             if dtype is not None:
                 spec = replace(spec, float_type=float_type(dtype))
-            lines: list[str] = []
-            if data:
-                spec, lines = _with_data(spec)
-            model = elaborate(spec, simplify=False)
-            if data:
-                lines += _data_lines(model, spec)
+            found = [_checked(one, data) for one in specs_of_models(spec)]
+            if any(isinstance(p.settings.start_from, tuple) for model, _ in found for p in model.programs):
+                from archonnx.runtime.training.transfer import check_starts
+
+                check_starts([model for model, _ in found], _base(spec))
         except SpecError as error:
             good = False
             _show(error.report, style)
         else:
             if style == "full":
-                print("\n".join([f"{name}: {_summary(model)}", *lines]), flush=True)
+                for model, lines in found:
+                    print("\n".join([f"{name}: {_summary(model)}", *lines]), flush=True)
     return good
+
+
+def _checked(spec: Spec, data: bool) -> tuple[ModelProgram, list[str]]:
+    """A model of a spec, and what is to be said of its data, if that is opened."""
+    lines: list[str] = []
+    if data:
+        spec, lines = _with_data(spec)
+    model = elaborate(spec, simplify=False)
+    return model, [*lines, *_data_lines(model, spec)] if data else lines
 
 
 def _with_data(spec: Spec) -> tuple[Spec, list[str]]:

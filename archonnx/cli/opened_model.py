@@ -36,7 +36,12 @@ class OpenedModel:
 
     @staticmethod
     def open(
-        what: str, arguments: Mapping[str, Any], dtype: str | None, parameters: Path | None, seed: int
+        what: str,
+        arguments: Mapping[str, Any],
+        dtype: str | None,
+        parameters: Path | None,
+        seed: int,
+        model: str | None = None,
     ) -> OpenedModel:
         """A spec, or the spec and the parameters of a run."""
         from archonnx.compiler.pipeline import elaborate, float_type
@@ -44,7 +49,7 @@ class OpenedModel:
         from archonnx.runtime.folders.run import Run
 
         if not (Path(what) / "run.json").is_file():
-            spec = read_spec(what, arguments, dtype)
+            spec = read_spec(what, arguments, dtype, model)
             values, origin = _parameters(parameters, seed)
         else:
             run = Run(what)

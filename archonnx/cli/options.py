@@ -32,6 +32,9 @@ Arguments = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="An argument of the model, as in `--arg width=64`. Repeatable."),
 ]
+ModelName = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="Which of several models; else the one trained first.")
+]
 FloatType = Annotated[
     str | None,
     typer.Option("--dtype", metavar="f32|f64", help="The model's float type, used by types without a dtype."),
@@ -56,12 +59,12 @@ SpecOrRun = Annotated[
 Device = Annotated[DeviceOption, typer.Option("--device", help="Where to run; `auto` takes a GPU if there is one.")]
 
 
-def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None) -> Spec:
-    """A spec with the arguments and the float type of the command line."""
+def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None, model: str | None = None) -> Spec:
+    """A spec with the arguments, the float type and the model of the command line."""
     from archonnx.compiler.pipeline import float_type, load
     from archonnx.grammar.record import replace
 
-    spec = replace(load(name), arguments=dict(arguments))
+    spec = replace(load(name), arguments=dict(arguments), model=model)
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 
 

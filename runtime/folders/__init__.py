@@ -8,6 +8,7 @@
     texts     texts that stand for the numbers of their tokens
     rows      which rows each part had
     several   ``Runs``: one for each fold or seed
+    models    ``ModelRuns``: one for each model of a file that trains several
     curve     ``training_curve``: the history as a picture
 
 Nothing here trains.

@@ -34,16 +34,18 @@ DEFAULT_DTYPE = "f32"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: arguments of the model, settings replaced, the program alone that was to run, the floats,
-    weights of other runs to start with, and files in place of sources, by their names.
+    """What was asked for: arguments of the model, settings replaced, the program alone that was to run (or just which
+    ones), the floats, weights of other runs to start with, files in place of sources, by their names, and which model
+    of the file.
     """
 
     arguments: Mapping[str, Any]
     changes: Mapping[str, Any]
-    only: str | None
+    only: str | tuple[str, ...] | None
     dtype: str = DEFAULT_DTYPE
     start: tuple[Transfer, ...] = ()
     data: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What a state says of it."""
@@ -54,6 +56,7 @@ class Request:
             "dtype": self.dtype,
             "data": dict(self.data),
             "start": [transfer.model_dump() for transfer in self.start],
+            "model": self.model,
         }
 
     @staticmethod
@@ -61,7 +64,9 @@ class Request:
         """What ``as_json`` gave, and what it gave before there were floats and weights to be asked for."""
         start = tuple(Transfer(**transfer) for transfer in record.get("start", ()))
         dtype = record.get("dtype", DEFAULT_DTYPE)
-        return Request(record["arguments"], record["changes"], record["only"], dtype, start, record.get("data", {}))
+        only = tuple(record["only"]) if isinstance(record["only"], list) else record["only"]
+        data, model = record.get("data", {}), record.get("model")
+        return Request(record["arguments"], record["changes"], only, dtype, start, data, model)
 
 
 def save_state(folder: Path, state: State, request: Request) -> None:
@@ -144,6 +149,11 @@ class SavedState:
     def memory(self) -> Memory | None:
         """What is remembered of the data of the program under way."""
         return Memory.load(self._folder)
+
+    def parameters_of(self, program: str) -> dict[str, Array]:
+        """Those with which an earlier program of the training ended; empty where there is none of that name."""
+        names = [record["name"] for record in self._record["done"]]
+        return self._part(f"done.{names.index(program)}/") if program in names else {}
 
     def check_dtype(self, dtype: str) -> None:
         """SpecError if this is not the float type in which it was trained."""

@@ -387,7 +387,8 @@ class Run:
 
     def spec(self) -> Spec:
         """The spec as it was trained, with its arguments."""
-        return changed(load(self._spec_path()), arguments=self.arguments, float_type=float_type(self.dtype))
+        found = load(self._spec_path())
+        return changed(found, arguments=self.arguments, float_type=float_type(self.dtype), model=self.record["model"])
 
     @cached_property
     def _elaborated(self) -> ModelProgram:

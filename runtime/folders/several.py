@@ -81,7 +81,9 @@ class Runs(Sequence[Run]):
     def __init__(self, path: str | Path, options: SessionOptions | None = None) -> None:
         self.path = Path(path)
         self._options = options
-        record = _read(self.path)
+        models = (self.path / "models.json").is_file()
+        way = f"`ModelRuns({str(self.path)!r})` opens it" if models else "`archonnx train SPEC --folds 5` makes it"
+        record = read_summary(self.path, KINDS, "runs of folds or seeds", way)
         self.plan = Plan(record["kind"], record["runs"])
         self.request = Request.from_json(record["request"])
         self.names: tuple[str, ...] = tuple(record["finished"])
@@ -149,16 +151,22 @@ def save_summary(folder: Path, plan: Plan, request: Request, finished: Sequence[
     write_atomically(folder / f"{plan.kind}.json", f"{json.dumps(record, indent=2)}\n".encode())
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    file = next((path for kind in KINDS if (path := folder / f"{kind}.json").is_file()), None)
+def read_summary(folder: Path, kinds: Sequence[str], what: str, way: str) -> dict[str, Any]:
+    """The file of a folder of several runs that says what is in it; SpecError if it is not there, or damaged.
+
+    Args:
+        folder: the folder.
+        kinds: what it may hold several of; the file is called like that.
+        what: the same for people.
+        way: how such a folder is made.
+    """
+    file = next((path for kind in kinds if (path := folder / f"{kind}.json").is_file()), None)
     if file is None:
-        fail(
-            "AX0611", f"{folder} holds no runs of folds or seeds", None, help="`archonnx train SPEC --folds 5` makes it"
-        )
+        fail("AX0611", f"{folder} holds no {what}", None, help=way)
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         known = (
-            record["format"] == FORMAT and record["kind"] in KINDS and record["runs"].keys() >= {*record["finished"]}
+            record["format"] == FORMAT and record["kind"] in kinds and record["runs"].keys() >= {*record["finished"]}
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fail("AX0611", f"{file} is damaged: {error}", None)

@@ -26,7 +26,7 @@ from .measuring import measure
 from .observing import Epoch, Observer, Outcome, Snapshot
 from .preparing import DataChoice, Prepared, prepare
 from .trainer import Trainer
-from .transfer import Start, start_from
+from .transfer import Start, Weights, check_starts, start_from
 
 CHECKPOINT_SECONDS = 30.0
 """The state is kept at the first end of an epoch after this time; later if keeping it takes long."""
@@ -108,13 +108,14 @@ def run_programs(
     changes: Mapping[str, Any] | None = None,
     options: SessionOptions | None = None,
     observer: Observer | None = None,
-    only: str | None = None,
+    only: str | tuple[str, ...] | None = None,
     state: State | None = None,
     keep: Callable[[State], None] | None = None,
     watch: bool = False,
     start: Sequence[Transfer] = (),
     data: DataChoice | None = None,
     measured: bool = True,
+    earlier: Callable[[str], Weights] | None = None,
 ) -> list[Trained]:
     """Run every train program in order.
 
@@ -124,15 +125,17 @@ def run_programs(
         changes: settings to replace in every program, by dotted name.
         options: where to run.
         observer: is told what happens.
-        only: run this program, and those from which it starts.
+        only: run this program, and those from which it starts; or just these.
         state: where to go on.
         keep: is given the state every now and then, to be written down.
         watch: whether every epoch reports the norms of gradients and updates.
         start: weights of other runs, for every program that does not start from an earlier one.
         data: what takes the place of the data that the spec names.
         measured: whether the parts are measured at the end.
+        earlier: the parameters of a program that ran before these: of another model of the file, or of another run.
     """
     programs = _chosen(model, only)
+    check_starts([model], base)
     settings = [_settings(program, changes or {}) for program in programs]
     done = _done(programs, state)
     told = observer or Observer()
@@ -140,7 +143,9 @@ def run_programs(
         program = programs[number]
         told.program(label(program), number + 1, len(programs))
         how = options or SessionOptions()
-        runner = _Runner(model, program, settings[number], base, how, told, watch, tuple(start), data, measured)
+        runner = _Runner(
+            model, program, settings[number], base, how, told, watch, tuple(start), data, measured, earlier
+        )
         under_way = state if state is not None and state.program is program else None
         done.append(runner.run(done, under_way, keep))
         if done[-1].outcome.reason == "interrupted":
@@ -163,7 +168,7 @@ def _done(programs: Sequence[TrainProgram], state: State | None) -> list[Trained
     return list(state.done)
 
 
-def _chosen(model: ModelProgram, only: str | None) -> list[TrainProgram]:
+def _chosen(model: ModelProgram, only: str | tuple[str, ...] | None) -> list[TrainProgram]:
     """The programs to run, in order."""
     if not model.programs:
         fail(
@@ -174,13 +179,18 @@ def _chosen(model: ModelProgram, only: str | None) -> list[TrainProgram]:
         )
     if only is None:
         return list(model.programs)
-    known = {label(program): program for program in model.programs}
-    needed: set[str] = set()
-    wanted: str | tuple[Transfer, ...] | None = label(program_named(model, only))
-    while isinstance(wanted, str) and wanted in known and wanted not in needed:
-        needed.add(wanted)
-        wanted = known[wanted].settings.start_from
-    return [program for program in model.programs if label(program) in needed]
+    names = only if isinstance(only, tuple) else needed_for(model.programs, label(program_named(model, only)))
+    return [program for program in model.programs if label(program) in names]
+
+
+def needed_for(programs: Sequence[TrainProgram], name: str) -> set[str]:
+    """The programs that one needs: itself, those from which it starts, and so on."""
+    known = {label(program): program for program in programs}
+    needed, open_ = set[str](), {name}
+    while open_:
+        needed |= open_
+        open_ = {start for one in open_ for start in known[one].settings.starts_from if start in known} - needed
+    return needed
 
 
 def program_named(model: ModelProgram, name: str) -> TrainProgram:
@@ -218,6 +228,7 @@ class _Runner:
     """Of other runs, to start with; they count for more than those that the settings name."""
     choice: DataChoice | None = None
     measured: bool = True
+    earlier: Callable[[str], Weights] | None = None
 
     def run(self, done: Sequence[Trained], state: State | None, keep: Callable[[State], None] | None) -> Trained:
         """Run it after the others, or take it up again."""
@@ -276,17 +287,24 @@ class _Runner:
     def _start(self, done: Sequence[Trained]) -> Start:
         """Parameters to start with: none (fresh ones), those of the program named by ``start_from``, or of runs."""
         wanted = self.settings.start_from
-        if not isinstance(wanted, str):
-            return start_from(self.weights or wanted or (), self.base, self.model, self.program.span)
-        known = {label(trained.program): trained for trained in done}
-        if wanted not in known:
-            fail(
-                "AX0709",
-                f"`start_from` names no earlier train program: `{wanted}`",
-                self.program.span,
-                help=did_you_mean(wanted, known) or f"earlier ones: {', '.join(known) or 'none'}",
-            )
-        return Start(known[wanted].trainer.runner.parameters())
+        span, trained = self.program.span, {label(trained.program): trained for trained in done}
+
+        def parameters(name: str) -> Weights:
+            if name in trained:
+                return trained[name].trainer.runner.parameters()
+            if self.earlier is None:
+                fail(
+                    "AX0709",
+                    f"`start_from` needs the train program `{name}`, which has not run here",
+                    span,
+                    help="`archonnx train` runs all programs of a file, those of other models too",
+                )
+            return self.earlier(name)
+
+        if isinstance(wanted, str):
+            return Start(parameters(wanted))
+        chosen = wanted if self.settings.starts_from else self.weights or wanted
+        return start_from(chosen or (), self.base, self.model, span, parameters)
 
 
 class _Keeper:

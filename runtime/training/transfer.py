@@ -1,11 +1,11 @@
-"""Weights of another run, as a training starts with them: what is taken, what is left there, and what is fresh here.
+"""Weights of another run or program, as a training starts with them: what is taken, left there, and fresh here.
 
 What this module does not do: draw the fresh ones (the trainer does), or say where in a spec this may be asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from archonnx.runtime.files import load_parameters
 WEIGHTS = "weights.safetensors"
 NAMES_SHOWN = 8
 MISFITS_SHOWN = 5
+Weights = Mapping[str, Array]
+"""Parameters by path."""
 
 
 def transfer_of(text: str | Path) -> Transfer:
@@ -93,7 +95,13 @@ class Start:
         return {"sources": sources, "fresh": list(self.fresh)}
 
 
-def start_from(transfers: Iterable[Transfer], base: Path, model: ModelProgram, span: Span | None) -> Start:
+def start_from(
+    transfers: Iterable[Transfer],
+    base: Path,
+    model: ModelProgram,
+    span: Span | None,
+    trained: Callable[[str], Weights] | None = None,
+) -> Start:
     """The weights that transfers give; of two that give the same parameter, the later one counts.
 
     Args:
@@ -101,11 +109,15 @@ def start_from(transfers: Iterable[Transfer], base: Path, model: ModelProgram, s
         base: the folder from which their paths lead.
         model: what is to be trained.
         span: the place in the spec, for what does not fit.
+        trained: the parameters of an earlier program, for transfers of these.
     """
     parameters: dict[str, Array] = {}
     sources: list[Taken] = []
     for transfer in transfers:
-        weights = read_weights(base / transfer.run, span)
+        if transfer.program is not None and trained is not None:
+            weights = trained(transfer.program)
+        else:
+            weights = read_weights(base / transfer.run, span)
         matching = _Matching(transfer, weights, model, span)
         taken = matching.whole() if transfer.whole else matching.named()
         sources.append(taken)
@@ -113,6 +125,12 @@ def start_from(transfers: Iterable[Transfer], base: Path, model: ModelProgram, s
             here: _as(weights[there], model.parameters[here].type.dtype) for here, there in taken.taken.items()
         }
     return Start(parameters, sources, [path for path in model.parameters if path not in parameters])
+
+
+def stand_ins(model: ModelProgram) -> Weights:
+    """Arrays of the shapes and dtypes of a model's parameters, to see where these would fit; they take no memory."""
+    types = {path: parameter.type.dtype.numpy for path, parameter in model.parameters.items()}
+    return {path: np.broadcast_to(np.zeros((), types[path]), p.shape) for path, p in model.parameters.items()}
 
 
 def read_weights(path: Path, span: Span | None = None) -> dict[str, Array]:
@@ -125,6 +143,23 @@ def read_weights(path: Path, span: Span | None = None) -> dict[str, Array]:
         several = f"it holds several runs: {_listed(inside)}"
         fail("AX0611", headline, span, help=several if inside else "`archonnx train SPEC` makes one")
     return load_parameters(path / WEIGHTS)
+
+
+def check_starts(models: Iterable[ModelProgram], base: Path) -> None:
+    """SpecError if a part of an earlier program does not fit where it is to go; nothing needs to have run for that.
+
+    Args:
+        models: those whose programs name each other; a program of another one is passed over.
+        base: the folder of the spec.
+    """
+    together = list(models)
+    known = {program.name: model for model in together for program in model.programs}
+    for model in together:
+        for program in model.programs:
+            wanted = program.settings.start_from
+            if isinstance(wanted, tuple):
+                named = [one for one in wanted if one.program in known]
+                start_from(named, base, model, program.span, lambda name: stand_ins(known[name]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +179,7 @@ class _Matching:
             shown = [f"`{path}`: {why}" for path, why in left.items()]
             fail(
                 "AX0628",
-                f"no parameter of {self.transfer.run} has the path and the shape of one of {self.model.name}",
+                f"no parameter of {self.transfer.name} has the path and the shape of one of {self.model.name}",
                 self.span,
                 notes=_first(shown),
                 help=self._nearest(),
@@ -160,7 +195,7 @@ class _Matching:
             known = list(dict.fromkeys(prefix for path in self.weights for prefix in _prefixes(path)))
             fail(
                 "AX0628",
-                f"{self.transfer.run} has no parameters at `{there}`",
+                f"{self.transfer.name} has no parameters at `{there}`",
                 self.span,
                 help=did_you_mean(there, known) or f"it has {_listed(_tops(self.weights))}",
             )
@@ -168,7 +203,7 @@ class _Matching:
         wanted = [path for path in self.model.parameters if _below(path, here) is not None]
         problems += [f"`{path}`: nothing there for it" for path in wanted if path not in below.values()]
         if problems:
-            shown = f"`{there}` of {self.transfer.run}" if there else self.transfer.run
+            shown = f"`{there}` of {self.transfer.name}" if there else self.transfer.name
             known = list(dict.fromkeys(prefix for path in self.model.parameters for prefix in _prefixes(path)))
             fail(
                 "AX0628",
@@ -207,6 +242,8 @@ class _Matching:
             near = did_you_mean(here, [top for top in _tops(self.weights) if top != here])
             if near is not None:
                 pair = f"`{near.replacement}` there is like `{here}` here"
+                if self.transfer.program is not None:
+                    return f"{pair}: `start_from = {{{here}: {self.transfer.program}.{near.replacement}}}`"
                 return f"{pair}: `--from {self.transfer.run}:{near.replacement}={here}` gives one to the other"
         return f"there: {_listed(_tops(self.weights))}; here: {_listed(_tops(self.model.parameters))}"
 

@@ -254,7 +254,7 @@ def test_many_names_are_told_shortly(tmp_path: Path) -> None:
         ('run("a", "b")', "AX0709.*takes the path of a run"),
         ('run("/runs/base")', "AX0709.*is a path of this machine"),
         ('run("a").x[0.5]', "AX0709.*words and numbers"),
-        ("[other]", "AX0709.*takes the name of a program"),
+        ("[other]", "AX0709.*names no earlier train program: `other`"),
         ("{encoder: 3}", "AX0709.*takes the name of a program"),
         ('run("../runs/base").head', "AX0628.*`head` of ../runs/base does not fit `head` of Fine"),
     ],

@@ -9,7 +9,7 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from ..options import Arguments, FloatType, Target, key_values, read_spec
+from ..options import Arguments, FloatType, ModelName, Target, key_values, read_spec
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def compile_(
     ] = False,
     arg: Arguments = None,
     dtype: FloatType = None,
+    model: ModelName = None,
 ) -> None:
     """Write every graph of a model as ONNX, with its initial weights in one file beside them.
 
@@ -61,11 +62,11 @@ def compile_(
     from archonnx.runtime.export.compiled_folder import WEIGHTS, check_free, compile_to
 
     check_free(output)
-    model = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype))
+    program = elaborate(read_spec(spec, key_values(arg, "--arg"), dtype, model))
     options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch)
-    compile_to(output, model, options, seed=seed, verify=verify, dump_ir=dump_ir, observer=_tell)
+    compile_to(output, program, options, seed=seed, verify=verify, dump_ir=dump_ir, observer=_tell)
     weights = output / WEIGHTS
-    typer.echo(f"{weights}: {model.parameter_count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")
+    typer.echo(f"{weights}: {program.parameter_count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")
 
 
 def _tell(graph: Written) -> None:

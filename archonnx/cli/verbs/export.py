@@ -9,7 +9,7 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from ..options import Arguments, FloatType, Target, key_values, read_spec
+from ..options import Arguments, FloatType, ModelName, Target, key_values, read_spec
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def export(
     ] = False,
     arg: Arguments = None,
     dtype: FloatType = None,
+    model: ModelName = None,
 ) -> None:
     """Write a model as ONNX: opset 21, any batch size.
 
@@ -62,9 +63,9 @@ def export(
     if raw:
         _raw(what, output, graph, options, dtype)
         return
-    model = _model(what, graph, options, key_values(arg, "--arg"), dtype)
-    size = write_model(output, model)
-    typer.echo(f"{output}: {len(model.graph.node)} nodes, {size / 1e6:.2f} MB")
+    exported = _model(what, graph, options, key_values(arg, "--arg"), dtype, model)
+    size = write_model(output, exported)
+    typer.echo(f"{output}: {len(exported.graph.node)} nodes, {size / 1e6:.2f} MB")
 
 
 def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str | None) -> None:
@@ -113,7 +114,7 @@ def _run(what: str, dtype: str | None) -> Run | None:
 
 
 def _model(
-    what: str, graph: str, options: GraphOptions, arguments: dict[str, object], dtype: str | None
+    what: str, graph: str, options: GraphOptions, arguments: dict[str, object], dtype: str | None, name: str | None
 ) -> onnx.ModelProto:
     from archonnx.compiler.pipeline import elaborate
     from archonnx.runtime.export.artifacts import as_onnx, graph_named
@@ -122,7 +123,7 @@ def _model(
 
     _check_rows(graph, options)
     run = _run(what, dtype)
-    spec = run.spec() if run is not None else read_spec(what, arguments, dtype)
+    spec = run.spec() if run is not None else read_spec(what, arguments, dtype, name)
     model = elaborate(spec)
     if graph == "infer" or graph in model.entries:
         weights = run.parameters if run is not None else initial_values(model.parameters, 0)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import Arguments, Inputs, ParametersFrom, SpecOrRun, key_values
+from ..options import Arguments, Inputs, ModelName, ParametersFrom, SpecOrRun, key_values
 from ..verb import Group, verb
 
 
@@ -30,6 +30,7 @@ def gradcheck(
         typer.Option("--dtype", metavar="f64|f32", help="The float type of the check; f32 shows only large errors."),
     ] = "f64",
     arg: Arguments = None,
+    model: ModelName = None,
 ) -> None:
     """Compare the gradients of every loss with central differences, for every parameter and every float input.
 
@@ -49,19 +50,19 @@ def gradcheck(
     from ..opened_model import OpenedModel
     from ..output import show_report
 
-    model = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
-    given, origin = model.inputs(inputs, traced_graph(model.program, "loss", loss), "loss", examples)
+    opened = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed, model)
+    given, origin = opened.inputs(inputs, traced_graph(opened.program, "loss", loss), "loss", examples)
     result = check_gradients(
-        model.program,
+        opened.program,
         given or None,
         loss=loss,
-        parameters=model.parameters,
+        parameters=opened.parameters,
         directions=directions,
         seed=seed,
     )
     typer.echo(f"{result.model}: gradients beside central differences in {result.dtype}")
-    drawn = f"drawn, seed {seed}" if model.program.fields else "none"
-    typer.echo(f"inputs: {origin if given else drawn}\nparameters: {model.origin}\n\n{result}")
+    drawn = f"drawn, seed {seed}" if opened.program.fields else "none"
+    typer.echo(f"inputs: {origin if given else drawn}\nparameters: {opened.origin}\n\n{result}")
     if not result.ok:
         show_report(Report(result.findings))
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import Arguments, FloatType, key_values, read_spec
+from ..options import Arguments, FloatType, ModelName, key_values, read_spec
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def show(
         str | None, typer.Option("--graph", help="Whose operations are counted: `infer`, `evaluate` or an entry.")
     ] = None,
     dtype: FloatType = None,
+    model: ModelName = None,
     format_: Annotated[ShowFormat, typer.Option("--format", help="`text`, `json` or `csv`.")] = ShowFormat.text,
 ) -> None:
     """Count parameters, multiplications, additions and bytes, module by module.
@@ -56,7 +57,7 @@ def show(
     from archonnx.summary import dumps
     from archonnx.summary import show as count
 
-    summary = count(_spec(spec, key_values(arg, "--arg"), dtype), graph, dims=sizes(dims))
+    summary = count(_spec(spec, key_values(arg, "--arg"), dtype, model), graph, dims=sizes(dims))
     if format_ is ShowFormat.json:
         typer.echo(dumps(summary, depth))
     elif format_ is ShowFormat.csv:
@@ -67,10 +68,10 @@ def show(
         typer.echo(summary.text(depth))
 
 
-def _spec(what: str, arguments: dict[str, object], dtype: str | None) -> Spec:
+def _spec(what: str, arguments: dict[str, object], dtype: str | None, model: str | None) -> Spec:
     """A spec as it is asked for; that of a run as it was trained, but for what is asked otherwise."""
     if not (Path(what) / "run.json").is_file():
-        return read_spec(what, arguments, dtype)
+        return read_spec(what, arguments, dtype, model)
     from archonnx.compiler.pipeline import float_type
     from archonnx.grammar.record import replace
     from archonnx.runtime.folders.run import Run

@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from ..options import Arguments, Device, DeviceOption, FloatType, Inputs, ParametersFrom, SpecOrRun, key_values
+from ..options import (
+    Arguments,
+    Device,
+    DeviceOption,
+    FloatType,
+    Inputs,
+    ModelName,
+    ParametersFrom,
+    SpecOrRun,
+    key_values,
+)
 from ..verb import Group, verb
 
 
@@ -37,6 +47,7 @@ def trace(
         int, typer.Option("--examples", min=1, help="Examples of the spec's data; for use without `--input`.")
     ] = 1,
     dtype: FloatType = None,
+    model: ModelName = None,
     arg: Arguments = None,
     format: Annotated[Format, typer.Option("--format", help="`text` for people, `json` for tools.")] = Format.text,
     elements: Annotated[
@@ -68,17 +79,17 @@ def trace(
     from ..opened_model import OpenedModel
     from ..output import coloured
 
-    model = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed)
-    chosen = graph or ("loss" if model.program.losses else "infer")
-    traced = traced_graph(model.program, chosen, loss)
-    given, origin = model.inputs(inputs, traced, chosen, examples)
-    checked_inputs(traced, model.program, given, chosen)
+    opened = OpenedModel.open(spec, key_values(arg, "--arg"), dtype, parameters, seed, model)
+    chosen = graph or ("loss" if opened.program.losses else "infer")
+    traced = traced_graph(opened.program, chosen, loss)
+    given, origin = opened.inputs(inputs, traced, chosen, examples)
+    checked_inputs(traced, opened.program, given, chosen)
     result = trace_model(
-        model.program,
+        opened.program,
         given,
         graph=chosen,
         loss=loss,
-        parameters=model.parameters,
+        parameters=opened.parameters,
         seed=seed,
         options=SessionOptions(device.value),
     )
@@ -87,12 +98,12 @@ def trace(
     if format is Format.json:
         import json
 
-        typer.echo(json.dumps({"inputs": origin, "parameters": model.origin, **result.as_json(layout)}))
+        typer.echo(json.dumps({"inputs": origin, "parameters": opened.origin, **result.as_json(layout)}))
         return
     text = result.text(layout)
     about = f"loss {result.loss} and its gradients" if result.loss is not None else f"`{chosen}`"
     typer.echo(f"{result.model}: {about} in {result.dtype}, by {result.engine}")
-    typer.echo(f"inputs: {origin}\nparameters: {model.origin}\n\n{text}")
+    typer.echo(f"inputs: {origin}\nparameters: {opened.origin}\n\n{text}")
 
 
 def _columns() -> int:

@@ -13,6 +13,7 @@ from ..options import Arguments, Device, DeviceOption, FloatType, key_values, re
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
+    from archonnx.runtime.folders.models import ModelRuns
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.folders.several import Runs
 
@@ -98,6 +99,9 @@ def train(
         archonnx train digits_cnn --folds 5
         archonnx train digits_cnn --seeds 10 --seed 100 --set epochs=5
 
+    A spec whose programs train several models leaves a run for each, called like its model in the directory;
+    `--arg Judge.width=64` is for the model `Judge`, and `--resume` does what is not finished.
+
     With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
     its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
     not). The run's history keeps the figures.
@@ -106,12 +110,13 @@ def train(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
+    from archonnx.runtime.folders.models import ModelRuns, holds_models
     from archonnx.runtime.folders.resume import SavedState
     from archonnx.runtime.folders.several import Runs
 
     from ..progress import progress
 
-    if resume is not None and dtype is not None and folds is None and seeds is None:
+    if resume is not None and dtype is not None and folds is None and seeds is None and not holds_models(resume):
         SavedState(resume).check_dtype(dtype)
     with progress(sys.stderr) as observer:
         trained = training.train(
@@ -131,7 +136,9 @@ def train(
             data=None if data is None else _source(data),
             changed_data=changed_data,
         )
-    if isinstance(trained, Runs):
+    if isinstance(trained, ModelRuns):
+        _summarise_models(trained)
+    elif isinstance(trained, Runs):
         _summarise_several(trained)
     else:
         _summarise(trained)
@@ -163,6 +170,17 @@ def _summarise(run: Run) -> None:
     if run.entries:
         say(f"  archonnx call {run.path} {next(iter(run.entries))}")
     say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")
+
+
+def _summarise_models(runs: ModelRuns) -> None:
+    from ..output import say
+
+    for run in runs.values():
+        _summarise(run)
+        say("")
+    say(f"{len(runs)} of {len(runs.stages)} models: {runs.path}")
+    if not runs.complete:
+        say(f"next:\n  the same command with --resume {runs.path} does the rest")
 
 
 def _summarise_several(runs: Runs) -> None:

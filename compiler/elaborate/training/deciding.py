@@ -14,6 +14,7 @@ from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.compiler.elaborate.meaning.invocation import bind_arguments
 from archonnx.compiler.elaborate.model.model import given_arguments
 from archonnx.compiler.ir.types import DType
+from archonnx.compiler.models import ProgramModels, train_blocks
 from archonnx.compiler.program import TrainProgram
 from archonnx.compiler.settings import read_settings
 from archonnx.grammar import ast
@@ -21,7 +22,7 @@ from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean,
 from archonnx.grammar.source import Span
 
 from .block import ProgramBlock, block_frame
-from .programs import unrolled_programs
+from .programs import program_name, unrolled_programs
 from .reading import read_statement
 
 
@@ -29,6 +30,7 @@ def deciding_programs(
     scope: Scope,
     declarations: Sequence[ast.Stmt],
     model: ast.Model,
+    models: ProgramModels,
     arguments: Mapping[str, Any],
     float_type: DType,
 ) -> list[TrainProgram]:
@@ -38,11 +40,12 @@ def deciding_programs(
         scope: of the file.
         declarations: its declarations.
         model: the model.
+        models: whose programs the blocks are.
         arguments: those of its arguments that are given.
         float_type: the model's.
     """
     report = Report()
-    decided = {str(argument.name) for train in _trains(declarations) for argument in train.arguments}
+    decided = {str(argument.name) for train in _own(declarations, models) for argument in train.arguments}
     if not decided:
         return []
     outer = block_frame(scope, report, model.name_span, float_type, {})
@@ -54,7 +57,7 @@ def deciding_programs(
         bind_arguments(outer, outer, f"model `{model.name}`", known, given, model.name_span)
     found = []
     for declaration, loop, suffix in unrolled_programs(outer, declarations, {}, ""):
-        if not declaration.arguments or declaration.model not in (None, model.name):
+        if not declaration.arguments or models.of(declaration) != models.meant:
             continue
         block = ProgramBlock(declaration, loop)
         frame = block_frame(scope, Report(), declaration.name_span, float_type, {**outer.locals, **loop})
@@ -66,7 +69,7 @@ def deciding_programs(
         settings = read_settings(block.settings, block.spans, report)
         report.finish()
         assert settings is not None
-        name = f"{declaration.name}{suffix}".removeprefix(".")
+        name = program_name(declaration, suffix)
         found.append(
             TrainProgram(
                 name,
@@ -82,10 +85,10 @@ def deciding_programs(
     return found
 
 
-def check_decided(declarations: Sequence[ast.Stmt], model: ast.Model, report: Report) -> None:
+def check_decided(declarations: Sequence[ast.Stmt], model: ast.Model, models: ProgramModels, report: Report) -> None:
     """What a program says that its data decides must be arguments of the model, each of them once."""
     names = [parameter.name for parameter in model.parameters]
-    for train in _trains(declarations):
+    for train in _own(declarations, models):
         first: dict[str | None, Span] = {}
         for argument in train.arguments:
             if argument.name in first:
@@ -102,9 +105,11 @@ def check_decided(declarations: Sequence[ast.Stmt], model: ast.Model, report: Re
                 )
 
 
-def fail_undecided(declarations: Sequence[ast.Stmt], model: ast.Model, given: Mapping[str, Any]) -> None:
+def fail_undecided(
+    declarations: Sequence[ast.Stmt], model: ast.Model, models: ProgramModels, given: Mapping[str, Any]
+) -> None:
     """SpecError if an argument without a default is to be decided by data that nobody has read."""
-    decided = {str(argument.name): argument for train in _trains(declarations) for argument in train.arguments}
+    decided = {str(argument.name): argument for train in _own(declarations, models) for argument in train.arguments}
     for parameter in model.parameters:
         if parameter.default is None and parameter.name in decided and parameter.name not in given:
             fail(
@@ -115,11 +120,6 @@ def fail_undecided(declarations: Sequence[ast.Stmt], model: ast.Model, given: Ma
             )
 
 
-def _trains(declarations: Sequence[ast.Stmt]) -> list[ast.Train]:
-    found: list[ast.Train] = []
-    for declaration in declarations:
-        if isinstance(declaration, ast.Train):
-            found.append(declaration)
-        elif isinstance(declaration, ast.For):
-            found += _trains(declaration.body)
-    return found
+def _own(declarations: Sequence[ast.Stmt], models: ProgramModels) -> list[ast.Train]:
+    """The ``train`` blocks of the model that is meant."""
+    return [block for block in train_blocks(declarations) if models.of(block) == models.meant]

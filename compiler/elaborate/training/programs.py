@@ -12,7 +12,10 @@ from archonnx.compiler.elaborate.core.control import iterate, unpack
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, Elaboration
+from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.types import DType
+from archonnx.compiler.models import ProgramModels, Stage
 from archonnx.compiler.program import (
     PER_EPOCH,
     TOTAL,
@@ -24,15 +27,24 @@ from archonnx.compiler.settings import TrainSettings, read_settings
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import Record
+from archonnx.grammar.source import Span
 
-from .block import ProgramBlock, program_frame
+from .block import ProgramBlock, block_frame, program_frame
 from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
 from .reading import MAX_STATEMENTS, read_statement
+from .starting import resolved_start
 
 FAILED_ASSERT = "AX0319"
 Lengths: TypeAlias = Mapping[str, tuple[int | None, int | None]]
 """For a program the number of its passes, and of those in an epoch."""
+
+
+class _Start(Record):
+    """What a program may start from: the earlier ones, with their models, and its own model."""
+
+    earlier: Mapping[str, str]
+    model: str
 
 
 class Building(Record):
@@ -49,19 +61,40 @@ class Building(Record):
 
 
 def elaborate_programs(
-    scope: Scope, declarations: Sequence[ast.Stmt], model: str, elaborated: ElaboratedModel, building: Building
+    scope: Scope, declarations: Sequence[ast.Stmt], models: ProgramModels, elaborated: ElaboratedModel, how: Building
 ) -> tuple[TrainProgram, ...]:
     """The ``train`` blocks of a model, in order; those inside a static ``for`` once for each item, numbered."""
     programs: list[TrainProgram] = []
-    frame = program_frame(scope, building.report, elaborated.trained, {})
+    found: list[tuple[str, Span]] = []
+    earlier: dict[str, str] = {}
+    known = {} if models.several else elaborated.trained.arguments
+    build = elaborated.trained.build
+    frame = block_frame(scope, how.report, build.root.made_at, build.float_type, known)
     for declaration, names, suffix in unrolled_programs(frame, declarations, {}, ""):
-        if declaration.model in (None, model):
-            if len(programs) == MAX_STATEMENTS:
-                fail("AX0215", f"this file unrolls to more than {MAX_STATEMENTS:,} programs", declaration.name_span)
-            earlier = [program.name for program in programs]
-            programs.append(_elaborate_program(scope, declaration, elaborated, building, names, suffix, earlier))
-    _check_names(programs, building.report)
+        if len(found) == MAX_STATEMENTS:
+            fail("AX0215", f"this file unrolls to more than {MAX_STATEMENTS:,} programs", declaration.name_span)
+        if models.of(declaration) == models.meant:
+            start = _Start(dict(earlier), models.meant)
+            programs.append(_elaborate_program(scope, declaration, elaborated, how, names, suffix, start))
+        name = program_name(declaration, suffix)
+        found.append((name, declaration.name_span))
+        earlier[name] = models.of(declaration)
+    _check_names(found, how.report)
     return tuple(programs)
+
+
+def elaborate_stages(scope: Scope, declarations: Sequence[ast.Stmt], models: ProgramModels, at: Span) -> list[Stage]:
+    """The programs of a file in order, those of one model that follow each other together."""
+    frame = block_frame(scope, Report(), at, DType.f32, {})
+    stages: list[Stage] = []
+    with Builder().active():
+        for declaration, _, suffix in unrolled_programs(frame, declarations, {}, ""):
+            model, name = models.of(declaration), program_name(declaration, suffix)
+            if stages and stages[-1].model == model:
+                stages[-1] = Stage(model, (*stages[-1].programs, name))
+            else:
+                stages.append(Stage(model, (name,)))
+    return stages
 
 
 def unrolled_programs(
@@ -81,32 +114,33 @@ def unrolled_programs(
             frame.locals = around
 
 
-def _check_names(programs: Sequence[TrainProgram], report: Report) -> None:
+def program_name(declaration: ast.Train, suffix: str) -> str:
+    """What a program is called: the name of its block, with the numbers that the ``for``s around it give."""
+    return f"{declaration.name}{suffix}".removeprefix(".")
+
+
+def _check_names(programs: Sequence[tuple[str, Span]], report: Report) -> None:
     """Programs have names of their own."""
-    done: dict[str, TrainProgram] = {}
-    for program in programs:
-        if program.name in done:
-            first = done[program.name].span
+    done: dict[str, Span] = {}
+    for name, span in programs:
+        if name in done:
             report.error(
                 "AX0205",
-                f"two `train` programs are called `{program.name}`"
-                if program.name
-                else "two `train` programs have no name",
-                program.span,
+                f"two `train` programs are called `{name}`" if name else "two `train` programs have no name",
+                span,
                 "again here",
-                others=[Label(first, "first here")] if first is not None else (),
+                others=[Label(done[name], "first here")],
                 help="name them: `train pretrain:`, `train tune:`",
             )
-        done[program.name] = program
-    for program in programs:
-        outer, _, turn = program.name.rpartition(".")
+        done[name] = span
+    for name, span in programs:
+        outer, _, turn = name.rpartition(".")
         if turn.isdigit() and outer in done:  # a number behind a name is also that of a statement: `train_step.a.1`
-            first = done[outer].span
             report.error(
                 "AX0205",
                 "a `train` program that a `for` numbers has the name of another one",
-                program.span,
-                others=[Label(first, "the other one")] if first is not None else (),
+                span,
+                others=[Label(done[outer], "the other one")],
                 help="give one of them another name",
             )
             break
@@ -120,12 +154,9 @@ def _elaborate_program(
     building: Building,
     loop: Mapping[str, Any],
     suffix: str,
-    earlier: Sequence[str],
+    start: _Start,
 ) -> TrainProgram:
-    """A ``train`` block over an elaborated model.
-
-    ``loop`` binds the variables of the ``for`` around it, and ``earlier`` are the programs that it may start from.
-    """
+    """A ``train`` block over an elaborated model; ``loop`` binds the variables of the ``for`` around it."""
     trained, report = elaborated.trained, building.report
     block = ProgramBlock(declaration, loop)
     frame = program_frame(scope, Report(), trained, loop)
@@ -141,11 +172,11 @@ def _elaborate_program(
     if settings is not None:
         _check_monitor(block, settings, trained, report)
         _check_buckets(block, settings, trained, report)
-        _check_start(block, settings, earlier, report)
+        settings = _with_start(block, settings, start, report)
     report.finish()
     assert settings is not None
 
-    name = f"{declaration.name}{suffix}".removeprefix(".")
+    name = program_name(declaration, suffix)
     build = _Steps(scope, block, trained, settings, loop, building.simplify, building.rates)
     steps = build.known(*building.lengths[name]) if name in building.lengths else build.for_any_number()
     assumed = elaborated.trained.build.observed.assumptions
@@ -217,22 +248,13 @@ def _reporting(trained: Elaboration, report: Report) -> Elaboration:
     return replace(trained, build=replace(trained.build, report=report))
 
 
-def _check_start(block: ProgramBlock, settings: TrainSettings, earlier: Sequence[str], report: Report) -> None:
-    """A program starts from an earlier one."""
-    start = settings.start_from
-    if not isinstance(start, str) or start in earlier:
-        return
-    known = [name for name in earlier if name]
-    ways = [
-        *([f"earlier ones: {', '.join(known)}"] if known else []),
-        f'weights of a run: `start_from = run("{start}")`',
-    ]
-    report.error(
-        "AX0709",
-        f"`start_from` names no earlier train program: `{start}`",
-        block.spans["start_from"],
-        help=did_you_mean(start, known) or "; ".join(ways),
-    )
+def _with_start(block: ProgramBlock, settings: TrainSettings, start: _Start, report: Report) -> TrainSettings:
+    """The settings, with the names of earlier programs apart from the paths of their parts."""
+    if settings.start_from is None:
+        return settings
+    span = block.spans["start_from"]
+    found = resolved_start(settings.start_from, start.earlier, start.model, span, report)
+    return settings.model_copy(update={"start_from": found})
 
 
 def _check_buckets(block: ProgramBlock, settings: TrainSettings, trained: Elaboration, report: Report) -> None:
