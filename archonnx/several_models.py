@@ -16,8 +16,8 @@ from archonnx.compiler.pipeline import elaborate, stages
 from archonnx.compiler.program import TrainProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import did_you_mean, fail
-from archonnx.runtime.folders.models import KIND, ModelRuns, save_models, trained_weights
-from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState
+from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weights
+from archonnx.runtime.folders.resume import SEVERAL_MODELS, STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.saving import check_free
 from archonnx.runtime.training.programs import label, needed_for
 from archonnx.runtime.training.transfer import check_starts
@@ -104,7 +104,7 @@ def _trained(
             save_models(out, named, request, finished)
     finally:
         if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
-            (out / f"{KIND}.json").unlink()
+            (out / SEVERAL_MODELS).unlink()
             out.rmdir()
     return ModelRuns(out, how.options)
 

@@ -19,7 +19,7 @@ from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import load_parameters, write_atomically
 from archonnx.runtime.training.transfer import Weights
 
-from .resume import Request, SavedState
+from .resume import SEVERAL_MODELS, Request, SavedState
 from .run import Run
 from .several import FORMAT, read_summary
 
@@ -81,7 +81,7 @@ class ModelRuns(Mapping[str, Run]):
 
 def holds_models(folder: Path) -> bool:
     """Whether a folder is one of runs of several models."""
-    return (folder / f"{KIND}.json").is_file()
+    return (folder / SEVERAL_MODELS).is_file()
 
 
 def save_models(folder: Path, stages: Mapping[str, Stage], request: Request, finished: Sequence[str]) -> None:
@@ -93,7 +93,7 @@ def save_models(folder: Path, stages: Mapping[str, Stage], request: Request, fin
         "request": request.as_json(),
         "finished": list(finished),
     }
-    write_atomically(folder / f"{KIND}.json", f"{json.dumps(record, indent=2)}\n".encode())
+    write_atomically(folder / SEVERAL_MODELS, f"{json.dumps(record, indent=2)}\n".encode())
 
 
 def trained_weights(folder: Path, program: str) -> Weights:

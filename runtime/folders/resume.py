@@ -26,6 +26,8 @@ from archonnx.runtime.training.observing import Snapshot
 from archonnx.runtime.training.programs import State, Trained, label
 
 STATE_FILE = "state.safetensors"
+SEVERAL_MODELS = "models.json"
+"""In a folder of the runs of several models."""
 METADATA_KEY = "archonnx.state"
 FORMAT = 1
 DEFAULT_DTYPE = "f32"

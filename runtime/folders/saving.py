@@ -24,6 +24,7 @@ from archonnx.runtime.training.trainer import arguments_of
 
 from .curve import Row, training_curve
 from .inputs import text_numbers
+from .models import ModelRuns, holds_models
 from .resume import STATE_FILE, Request, save_state
 from .rows import ROWS_FILE, save_rows
 from .run import FORMAT, Run
@@ -53,6 +54,7 @@ def check_free(out: Path) -> None:
     """SpecError if a run cannot be written there; to be asked before training rather than after it."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
+        started = started or (holds_models(out) and not ModelRuns(out).complete)
         fail(
             "AX0614",
             f"{out} exists already" + (": it holds a training that did not end" if started else ""),

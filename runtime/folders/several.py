@@ -23,7 +23,7 @@ from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import write_atomically
 from archonnx.runtime.measures.figures import to_json
 
-from .resume import Request
+from .resume import SEVERAL_MODELS, Request
 from .run import Run
 
 Kind = Literal["folds", "seeds"]
@@ -81,7 +81,7 @@ class Runs(Sequence[Run]):
     def __init__(self, path: str | Path, options: SessionOptions | None = None) -> None:
         self.path = Path(path)
         self._options = options
-        models = (self.path / "models.json").is_file()
+        models = (self.path / SEVERAL_MODELS).is_file()
         way = f"`ModelRuns({str(self.path)!r})` opens it" if models else "`archonnx train SPEC --folds 5` makes it"
         record = read_summary(self.path, KINDS, "runs of folds or seeds", way)
         self.plan = Plan(record["kind"], record["runs"])

@@ -161,6 +161,8 @@ def test_what_is_finished_is_kept_and_the_rest_is_as_without_the_stop(
         with pytest.raises(MemoryError):
             archonnx.train(spec, out, device="cpu", observer=observer)
         assert list(ModelRuns(out)) == finished
+    with pytest.raises(SpecError, match=r"(?s)AX0614.*a training that did not end.*`--resume .*out`"):
+        archonnx.train(spec, out, device="cpu")
     kept = {run: (out / run / "run.json").read_bytes() for run in finished}
     done = trained(spec, resume=out)
     assert done.complete and all(same(done[run], whole[run]) for run in NAMES)
@@ -278,6 +280,31 @@ def test_what_does_not_fit_is_seen_by_a_check(tmp_path: Path) -> None:
     file.write_text(MODELS + program("judge", "Judge") + program("made", "Maker", "{critic: judge.net}"))
     found = CliRunner().invoke(app, ["check", str(file)])
     assert found.exit_code == 0 and "ok (Judge: " in found.output and "ok (Maker: " in found.output
+
+
+def test_data_decides_arguments_of_each_model(tmp_path: Path) -> None:
+    (tmp_path / "towns.csv").write_text("town,colour\n" + "Oslo,red\nRome,blue\nBern,red\n" * 4)
+    towns, colours = "Towns", "Colours"
+    model = """model {0}({1}s: int):
+    input {1}: i64[B]
+    table = Embedding({1}s, 2)
+    loss objective = mean(table({1}) ** 2)
+"""
+    block = """train {1} of {0}({1}s=size({1})):
+    data = csv("towns.csv")
+    fit {1} = vocabulary(data.{1})
+    feed {1} = index(data.{1}, {1})
+    epochs = 1
+    minimize objective with sgd()
+"""
+    names = {towns: "town", colours: "colour"}
+    file = tmp_path / "towns.arch"
+    file.write_text(
+        "".join(model.format(one, name) for one, name in names.items())
+        + "".join(block.format(one, name) for one, name in names.items())
+    )
+    runs = trained(file, tmp_path / "out")
+    assert {name: run.arguments for name, run in runs.items()} == {"towns": {"towns": 3}, "colours": {"colours": 2}}
 
 
 def test_a_search_varies_the_first_model_and_needs_no_other(tmp_path: Path) -> None:
