@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.program import ModelProgram
 from archonnx.runtime.export.models import inference_model
-from tests.support.elaborated import initial, model, outputs, program
+from tests.support.elaborated import initial, model, numbers, outputs, program
 from tests.support.onnx_run import run_onnx
 
 START = "scan x_t in x along 1, h = zeros([B, 4]), c = zeros([B, 4]) -> hs along 1:\n"
@@ -167,3 +168,18 @@ def test_layers_that_read_layers(body: str, nodes: list[str]) -> None:
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
     for key, value in run_onnx(exported, {"x": x}).items():
         np.testing.assert_allclose(value, outputs(of, x=x)[key], rtol=1e-4, atol=2e-5)
+
+
+def test_a_quantised_lstm_is_as_exact_as_eight_bits_are(tmp_path: Path) -> None:
+    """With `reduce_range`: without it sums of 16 bits overflow on processors that lack VNNI, be the layout what it may."""
+    from onnxruntime import InferenceSession
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    of = program(model("output y = LSTM(32)(x).hs", "x: [B, T, 16]"))
+    made, x = inference_model(of, {k: v.astype(np.float32) for k, v in initial(of).items()}), numbers(4, 20, 16)
+    float_, eight = tmp_path / "float.onnx", tmp_path / "eight.onnx"
+    float_.write_bytes(made.SerializeToString())
+    quantize_dynamic(float_, eight, weight_type=QuantType.QInt8, reduce_range=True)
+    session = InferenceSession(eight.read_bytes(), providers=["CPUExecutionProvider"])
+    expected = outputs(of, x=x)["y"]
+    assert 1e-4 < np.abs(session.run(None, {"x": x})[0] - expected).max() < 0.05 < np.abs(expected).max()
