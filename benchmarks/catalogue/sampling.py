@@ -5,14 +5,24 @@ What this module does not do: claim anything (``rows`` does).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.models import inference_model
 from archonnx.runtime.training.trainer import Trainer
+
+from .recurrence import spec
+
+
+def started(name: str, parameters: Mapping[str, Any] | None = None, *, seed: int = 0, **arguments: Any) -> Trainer:
+    """A spec of the zoo before its training, or with parameters that are given."""
+    model = spec(name, **arguments)
+    given = {path: np.asarray(value, np.float32) for path, value in (parameters or {}).items()}
+    return Trainer(model, options=SessionOptions("cpu"), batch_size=512, total=1, seed=seed, parameters=given)
 
 
 def plain(trainer: Trainer, entry: str, **inputs: Any) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import DType
-from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.trainer import Trainer
 from benchmarks.parity.analytic import Array
 
 from ..facts import Measured, Row
 from ..recurrence import numbers, outputs, spec
-from ..sampling import differences, states
+from ..sampling import differences, started, states
 from ..training import train
 
 ROW = Row(
@@ -27,13 +26,6 @@ ROW = Row(
 WEIGHTS = {"rbm.W": numbers(9, 4), "rbm.b": numbers(9, seed=1), "rbm.c": numbers(4, seed=2)}
 ENTROPY = 2.0 * 2 / 16 * np.log(8) + 12 / 16 * np.log(16)
 """Of bars and stripes: 12 of the pictures come once in 16, the black and the white one twice."""
-
-
-def started(name: str, parameters: Mapping[str, Array] | None = None, *, seed: int = 0, **arguments: Any) -> Trainer:
-    """A spec of the zoo before its training, or with parameters that are given."""
-    model = spec(name, **arguments)
-    given = {path: np.asarray(value, np.float32) for path, value in (parameters or {}).items()}
-    return Trainer(model, options=SessionOptions("cpu"), batch_size=512, total=1, seed=seed, parameters=given)
 
 
 def values(trainer: Trainer) -> dict[str, Array]:
