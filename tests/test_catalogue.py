@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from benchmarks.catalogue.facts import Fact, chosen, rows
+from benchmarks import page
+from benchmarks.catalogue.__main__ import draw, section
+from benchmarks.catalogue.facts import Fact, Row, chosen, rows
 
 ROWS = list(rows().values())
 QUICK = [pytest.param(fact, id=f"{row.number} {fact.claim}") for row in ROWS for fact in row.facts if not fact.slow]
@@ -39,3 +43,18 @@ def test_row_is_complete(row):
     assert row.facts, "a row shows something"
     assert row.source[:3].isdigit(), "the document comes first"
     assert set(row.specs) <= ZOO
+
+
+def test_pictures_are_drawn_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each number is a square of four by four; there is a line between pictures."""
+    row = Row("0.0", "Corners", "003 1")
+    row.picture("corners", "A light corner.")(lambda: np.eye(2).reshape(1, 1, 2, 2).repeat(3, axis=1))
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    draw(row)
+    shown = np.asarray(Image.open(tmp_path / "pictures" / "corners.png"))[::4, ::4]
+    np.testing.assert_array_equal(shown, [[255, 0, 127, 255, 0, 127, 255, 0], [0, 255, 127, 0, 255, 127, 0, 255]])
+    assert section(row, [])[-1].startswith("![A light corner.](pictures/corners.png)")
+
+
+def test_pictures_of_the_page_are_there():
+    assert all((page.DOCS / "pictures" / f"{one.name}.png").exists() for row in ROWS for one in row.pictures)
