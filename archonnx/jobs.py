@@ -6,15 +6,15 @@ What this module does not do: read what was asked for (``training`` does).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from archonnx.compiler.pipeline import elaborate, float_type
-from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.program import DATA, ModelProgram, TrainProgram
 from archonnx.compiler.spec import Spec
-from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
@@ -77,6 +77,8 @@ def run_once(
     checkpoints = Checkpoints(out, request)
     spec = decided_spec(spec, request, how, saved.memory if saved is not None else None)
     model = elaborate(spec)
+    if earlier is None:  # else all programs of the file were looked at
+        check_sources(model.name, model.programs, _choice(request, how))
     with checkpoints.told():
         trained = run_programs(
             model,
@@ -93,6 +95,15 @@ def run_once(
             earlier=earlier,
         )
     return save_run(out, spec, model, trained, request=request, replace=replace or checkpoints.written)
+
+
+def check_sources(name: str, programs: Iterable[TrainProgram], choice: DataChoice) -> None:
+    """SpecError where something is given for a source that no program has; ``name`` is that of what has them."""
+    known = dict.fromkeys(source.name for program in programs for source in program.sources)
+    for source in choice.sources:
+        if source != DATA and source not in known:
+            listed = f"it has {', '.join(known)}" if known else "it has none"
+            fail("AX0601", f"{name} has no source `{source}`", None, help=did_you_mean(source, known) or listed)
 
 
 def decided_spec(spec: Spec, request: Request, how: How, known: Memory | None = None) -> Spec:

@@ -22,7 +22,7 @@ from archonnx.runtime.folders.saving import check_free
 from archonnx.runtime.training.programs import label, needed_for
 from archonnx.runtime.training.transfer import check_starts
 
-from .jobs import How, as_requested, base_of, check_same_request, decided_spec, run_once
+from .jobs import How, as_requested, base_of, check_same_request, check_sources, decided_spec, run_once
 
 
 def chosen_stages(spec: Spec, request: Request, how: How) -> list[Stage] | None:
@@ -39,6 +39,8 @@ def chosen_stages(spec: Spec, request: Request, how: How) -> list[Stage] | None:
     }
     check_starts(models.values(), base_of(spec))
     programs = {program.name: program for model in models.values() for program in model.programs}
+    given = dataclasses.replace(how.data, sources={**request.data, **how.data.sources})
+    check_sources(spec.source.name, programs.values(), given)
     needed = _needed(spec, list(programs.values()), order, request)
     chosen: list[Stage] = []
     for stage in order:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
+from archonnx.compiler.program import DATA
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import DeviceName, SessionOptions
@@ -26,9 +27,6 @@ from .jobs import How, train_once, train_several
 from .loading import SpecLike, as_spec
 from .several_models import chosen_stages, for_stage, resume_models, train_models
 
-SOURCE = "data"
-"""The name of the source of a program."""
-
 
 class TrainOptions(TypedDict, total=False):
     """What ``train`` takes by name in all its forms."""
@@ -43,6 +41,7 @@ class TrainOptions(TypedDict, total=False):
     watch: Literal["grads"] | None
     start_from: str | Path | Run | Sequence[str | Path | Run]
     data: Any
+    sources: Mapping[str, Any]
     changed_data: bool
 
 
@@ -77,6 +76,7 @@ def train(
     folds: int | None = None,
     seeds: int | None = None,
     data: Any = None,
+    sources: Mapping[str, Any] | None = None,
     changed_data: bool = False,
 ) -> Run | Runs | ModelRuns:
     """Train a spec as its ``train`` blocks say, and write a run directory; with folds or seeds, one for each.
@@ -105,6 +105,7 @@ def train(
         seeds: train so often, with ``seed``, ``seed + 1`` and so on; the split stays.
         data: what takes the place of the data that the spec names: the path of a file or folder, which may lie
             anywhere, a frame of pandas or polars, or arrays by the names of columns.
+        sources: the same for sources by their names: ``{"there": "mine.csv"}``. ``data`` is meant for the first one.
         changed_data: go on with ``resume`` although the data is not what it was.
     """
     if watch not in (None, "grads"):
@@ -113,9 +114,10 @@ def train(
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
-    files = {SOURCE: str(Path(data).resolve())} if isinstance(data, str | Path) else {}
+    given = {**(sources or {}), **({} if data is None else {DATA: data})}
+    files = {name: str(Path(one).resolve()) for name, one in given.items() if isinstance(one, str | Path)}
     request = Request(loaded.arguments, changes, program, _dtype(loaded), start, files, loaded.model)
-    choice = DataChoice({} if data is None or files else {SOURCE: data}, changed_data)
+    choice = DataChoice({name: one for name, one in given.items() if name not in files}, changed_data)
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
     before = Path(resume) if resume is not None else None
     destination = Path(out) if out is not None else before or free_directory(loaded.name)

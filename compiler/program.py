@@ -12,7 +12,7 @@ from math import lcm, prod
 from typing import TYPE_CHECKING, Any
 
 from archonnx.grammar import ast
-from archonnx.grammar.record import Record
+from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 from .directions import Direction
@@ -237,6 +237,10 @@ def own_lengths(plan: Plan, step: int, total: int | None, per_epoch: int | None)
     return own(total), own(per_epoch)
 
 
+DATA = "data"
+"""The name of a source that the spec gives none."""
+
+
 class DataSource(Record):
     """``data [NAME] = KIND(...)``. A ``generate`` source has a graph (input ``seed``) whose outputs are the fields."""
 
@@ -250,11 +254,12 @@ class DataSource(Record):
 class Feed(Record):
     """``feed NAME = expr``, evaluated once the fields of the data are known.
 
-    ``names`` are the variables of the loops around it.
+    ``names`` are the variables of the loops around it, and ``source`` is the name of the source that it reads.
     """
 
     statement: ast.Feed
     names: Mapping[str, Any]
+    source: str = DATA
 
 
 class Fit(Record):
@@ -262,6 +267,7 @@ class Fit(Record):
 
     statement: ast.Fit
     names: Mapping[str, Any]
+    source: str = DATA
 
 
 class TrainProgram(Record):
@@ -284,11 +290,28 @@ class TrainProgram(Record):
     """Arguments of the model that the data decides."""
     whole: frozenset[str] = frozenset()
     """Fields that every batch gets as they are: their first axis does not count examples."""
+    others: tuple[DataSource, ...] = ()
+    """Sources besides the one whose examples are counted in epochs."""
+    beside: bool = False
+    """Whether this is the part of a program that reads one of its ``others``."""
 
     @property
     def data(self) -> str:
         """The name under which it reads its data."""
-        return self.source.name if self.source is not None else "data"
+        return self.source.name if self.source is not None else DATA
+
+    @property
+    def sources(self) -> tuple[DataSource, ...]:
+        """All of them, that of the epochs first."""
+        return ((self.source,) if self.source is not None else ()) + self.others
+
+    def reading(self, source: DataSource) -> TrainProgram:
+        """The same program as one with a single source: its feeds, and what is fitted to it."""
+        feeds = {name: feed for name, feed in self.feeds.items() if feed.source == source.name}
+        fits = {name: fit for name, fit in self.fits.items() if fit.source == source.name}
+        whole = self.whole & feeds.keys()
+        beside = self.beside or source != self.source
+        return replace(self, source=source, others=(), feeds=feeds, fits=fits, whole=whole, beside=beside)
 
     def __repr__(self) -> str:
         return f"<train program `{self.name or 'train'}`: {len(self.steps or ())} steps>"

@@ -193,6 +193,10 @@ class TrainSettings(Settings):
 
     epochs: PositiveCount = 10
     batch_size: PositiveCount | Literal["all"] = 32
+    batches: Annotated[Mapping[str, PositiveCount], COMPILED] = {}
+    """Sizes of batches of sources by name, where their examples are counted by a dim of their own."""
+    epoch_of: Annotated[str | None, COMPILED] = None
+    """The source whose examples make an epoch, where there are several; the first one otherwise."""
     shuffle: bool = True
     drop_last: bool = False
     """Leave out the last batch of an epoch where it is smaller than the others."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Literal
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from archonnx.compiler.ir.types import Array, TensorType
 
 from .batch import batch_symbol
+from .beside import Beside, Turn
 from .buckets import Bucketing
 from .lengths import example_count
 from .loader import Fields
-from .parts import Indices
+from .parts import Indices, PartName
 
 
 def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:
@@ -54,14 +56,37 @@ class Examples:
         self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
         self._bucketing = bucketing
         self.count = example_count(self._rows) if self._rows else 1
+        self.symbol = symbol
+        self._beside: tuple[Beside, ...] = ()
+        self._part: PartName = "train"
+
+    def with_others(self, beside: Sequence[Beside]) -> Examples:
+        """The same with examples of other sources in each batch."""
+        joined = copy(self)
+        joined._beside = tuple(beside)
+        return joined
+
+    def on(self, part: PartName) -> Examples:
+        """The same to measure on a part: others give examples of that part, in their order."""
+        if not self._beside:
+            return self
+        joined = copy(self)
+        joined._part = part
+        return joined
 
     @property
     def whole(self) -> Collection[str]:
         """Fields that every batch gets as they are."""
-        return self._whole.keys()
+        return {*self._whole, *(name for other in self._beside for name in other.examples.whole)}
 
-    def take(self, indices: Indices) -> Fields:
-        """These examples."""
+    def take(self, indices: Indices, turn: Turn | None = None) -> Fields:
+        """These examples, with those of other sources as they are."""
+        own = self._own(indices)
+        for other in self._beside:
+            own |= other.take(self._part, len(indices), turn or Turn(), drawn=False)
+        return own
+
+    def _own(self, indices: Indices) -> Fields:
         return {**{name: array[indices] for name, array in self._rows.items()}, **self._whole}
 
     def order(self, indices: Indices, size: int, seed: int, epoch: int, *, shuffle: bool = True) -> Indices:
@@ -71,20 +96,32 @@ class Examples:
         order = epoch_order(indices, seed, epoch)
         return order if self._bucketing is None else self._bucketing.order(order, size, seed, epoch)
 
-    def trained(self, indices: Indices) -> Fields:
-        """These examples for a step of the training: no longer than they need to be, if examples are of like length."""
-        batch = self.take(indices)
-        return batch if self._bucketing is None else self._bucketing.cut(batch, indices)
+    def trained(self, indices: Indices, turn: Turn | None = None) -> Fields:
+        """These examples for a step of the training: no longer than they need to be, if examples are of like length.
+
+        Args:
+            indices: of the source that is counted.
+            turn: where the batch stands in the training, which says what other sources give to it.
+        """
+        batch = self._own(indices)
+        batch = batch if self._bucketing is None else self._bucketing.cut(batch, indices)
+        for other in self._beside:
+            batch |= other.take("train", len(indices), turn or Turn(), drawn=True)
+        return batch
 
     def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:
         """Batches in this order, each with its number of examples; the last one may be smaller."""
+        turn = Turn()
         for rows in in_pieces(indices, size):
-            yield len(rows), self.take(rows)
+            yield len(rows), self.take(rows, turn)
+            turn = Turn(turn.passes + 1, turn.rows + len(rows))
 
-    def steps(self, indices: Indices, size: int) -> Iterator[tuple[int, Fields]]:
-        """The same as the training takes them."""
+    def steps(self, indices: Indices, size: int, turn: Turn | None = None) -> Iterator[tuple[int, Fields]]:
+        """The same as the training takes them, from some turn on."""
+        turn = turn or Turn()
         for rows in in_pieces(indices, size):
-            yield len(rows), self.trained(rows)
+            yield len(rows), self.trained(rows, turn)
+            turn = Turn(turn.passes + 1, turn.rows + len(rows), turn.stream)
 
 
 def in_pieces(indices: Indices, size: int | Literal["all"]) -> Iterator[Indices]:

@@ -51,6 +51,8 @@ class Memory:
         tokenizers: the files that say how texts are cut, by their paths.
         dtypes: of columns of numbers, as they were in the data; none in a run of before they were kept.
         whole: the shapes of those that have no row for each example, by name.
+        others: what it remembers of further sources, by their names.
+        fields: the fields of the model that the source feeds; none in a run of before they were kept.
     """
 
     where: str
@@ -71,6 +73,8 @@ class Memory:
     tokens: str | None = None
     tokenizers: Mapping[str, str] = field(default_factory=dict)
     whole: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    others: Mapping[str, Memory] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
 
     @staticmethod
     def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
@@ -125,8 +129,8 @@ class Memory:
         types, texts = {**known.types, **sample.types}, {**known.texts, **sample.texts}
         return replace(sample, types=types, texts=texts, whole=sample.whole | known.whole)
 
-    def save(self, folder: Path) -> None:
-        """Write both files into a folder."""
+    def save(self, folder: Path, source: str = "") -> None:
+        """Write both files into a folder, and those of further sources, which have their names: ``data.there.json``."""
         record: dict[str, Any] = {
             "where": self.where,
             "rows": self.rows,
@@ -145,6 +149,8 @@ class Memory:
             "together": self.together,
             **({"tokens": self.tokens} if self.tokens is not None else {}),
             **({"tokenizers": dict(self.tokenizers)} if self.tokenizers else {}),
+            "fields": list(self.fields),
+            **({"others": list(self.others)} if self.others else {}),
             "statistics": list(self.fitted.statistics),
             "vocabularies": [
                 {"column": column, "filled": filled, "values": list(keys)}
@@ -152,25 +158,32 @@ class Memory:
             ],
         }
         text = json.dumps(record, indent=2, ensure_ascii=False)
-        write_atomically(folder / DATA_FILE, f"{text}\n".encode())
+        write_atomically(folder / _named(DATA_FILE, source), f"{text}\n".encode())
         if self.fitted.statistics:
-            save_parameters(folder / FITTED_FILE, self.fitted.statistics)
+            save_parameters(folder / _named(FITTED_FILE, source), self.fitted.statistics)
+        for name, other in self.others.items():
+            other.save(folder, name)
 
     @staticmethod
-    def load(folder: Path) -> Memory | None:
+    def load(folder: Path, source: str = "") -> Memory | None:
         """What a run remembers; None of one that was made before runs did."""
-        path = folder / DATA_FILE
+        path, statistics_file = folder / _named(DATA_FILE, source), folder / _named(FITTED_FILE, source)
         if not path.is_file():
             return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             keys = {(v["column"], v["filled"]): tuple(v["values"]) for v in record["vocabularies"]}
             statistics: dict[str, Array] = {}
-            if (folder / FITTED_FILE).is_file():
-                statistics = {name: np.asarray(a) for name, a in load_parameters(folder / FITTED_FILE).items()}
+            if statistics_file.is_file():
+                statistics = {name: np.asarray(a) for name, a in load_parameters(statistics_file).items()}
             lost = [name for name in record.get("statistics", ()) if name not in statistics]
             if lost:
-                fail("AX0611", f"{folder / FITTED_FILE} is damaged: it lacks {', '.join(lost)}", None)
+                fail("AX0611", f"{statistics_file} is damaged: it lacks {', '.join(lost)}", None)
+            names = [str(name) for name in record.get("others", ())]
+            others = {name: Memory.load(folder, name) if name.isidentifier() else None for name in names}
+            gone = [name for name, other in others.items() if other is None]
+            if gone:
+                fail("AX0611", f"{path} is damaged: there is no data of a source `{gone[0]}`", None)
             return Memory(
                 record["where"],
                 record["rows"],
@@ -190,9 +203,17 @@ class Memory:
                 record.get("tokens"),
                 record.get("tokenizers", {}),
                 {name: tuple(shape) for name, shape in record.get("whole", {}).items()},
+                {name: other for name, other in others.items() if other is not None},
+                tuple(record.get("fields", ())),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)
+
+
+def _named(file: str, source: str) -> str:
+    """The file of a source: that of the first one has no name in it."""
+    stem, _, suffix = file.partition(".")
+    return f"{stem}.{source}.{suffix}" if source else file
 
 
 def changes(loaded: Loaded, known: Memory, *, accepted: bool) -> str:

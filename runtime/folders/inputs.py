@@ -17,6 +17,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.record import replace as replace_record
 from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
@@ -206,9 +207,28 @@ class InputReader:
         report.finish()
 
 
+def narrowed(
+    model: ModelProgram, program: TrainProgram, memory: Memory, wanted: Collection[str]
+) -> tuple[ModelProgram, TrainProgram, Memory]:
+    """A model, its program and what is remembered of its data, as far as fields are concerned that one source feeds.
+
+    All of the first source where there is no other one, or where several feed them.
+    """
+    if not program.others:
+        return model, program, memory
+    known = {program.data: memory, **memory.others}
+    sources = {source.name: source for source in program.sources}
+    feeding = next((name for name in sources if name in known and {*wanted} <= {*known[name].fields}), program.data)
+    fields = {name: field for name, field in model.fields.items() if name in known[feeding].fields}
+    return replace_record(model, fields=fields), program.reading(sources[feeding]), replace(known[feeding], others={})
+
+
 def text_numbers(model: ModelProgram, program: TrainProgram, memory: Memory | None) -> TextNumbers | None:
     """How texts are numbered by a run; None if it numbers none, or in several ways."""
-    if memory is None or (memory.tokens is None and not memory.fitted.keys):
+    if memory is None:
+        return None
+    model, program, memory = narrowed(model, program, memory, model.infer.inputs.keys() & model.fields.keys())
+    if memory.tokens is None and not memory.fitted.keys:
         return None
     feeding = InputReader(model, program, memory, Path()).feeding
     return TextNumbers.of(memory, feeding.encodings)

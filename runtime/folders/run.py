@@ -46,7 +46,7 @@ from archonnx.runtime.training.measuring import Measured, measure
 from archonnx.runtime.training.preparing import DataChoice, Prepared, load_data, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
-from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns, text_numbers
+from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns, narrowed, text_numbers
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
 from .resume import DEFAULT_DTYPE
 from .rows import ROWS_FILE, load_rows
@@ -175,7 +175,15 @@ class Run:
             if not isinstance(given, Mapping):
                 fail("AX0611", f"{self.path} does not remember its data, and takes the fields of its model", None)
             return Inputs(given)
-        direct = fields_given(given, fields, self.memory) if isinstance(given, Mapping) else None
+        memory = self._narrowed[2] if self.memory.others else self.memory
+        direct = fields_given(given, fields, memory) if isinstance(given, Mapping) else None
+        if direct is None and memory is not self.memory and (others := sorted(fields.keys() - {*memory.fields})):
+            fail(
+                "AX0608",
+                f"the outputs of {self.name} need fields of several sources, {', '.join(sorted(fields))}",
+                None,
+                help=f"give all of them by name; `{others[0]}` is not made of what feeds the others",
+            )
         return direct or self._reader.read(given, list(fields), keep)
 
     @cached_property
@@ -199,8 +207,13 @@ class Run:
 
     @cached_property
     def _reader(self) -> InputReader:
+        return InputReader(*self._narrowed, self._base)
+
+    @cached_property
+    def _narrowed(self) -> tuple[ModelProgram, TrainProgram, Memory]:
+        """What makes the fields that the outputs need."""
         assert self.memory is not None
-        return InputReader(self._elaborated, self._program, self.memory, self._base)
+        return narrowed(self._elaborated, self._program, self.memory, self.inputs.keys())
 
     @property
     def entries(self) -> dict[str, dict[str, str]]:
@@ -264,6 +277,10 @@ class Run:
         """What is needed to measure on other data."""
         if self.memory is None:
             fail("AX0611", f"{self.path} does not remember its data, and takes no other", None)
+        if self.memory.others:
+            several = ", ".join(source.name for source in self._program.sources)
+            what = f"{self.path} was trained on several sources, {several}, and is measured on theirs"
+            fail("AX0611", what, None, help="`eval RUN --on test`")
         model, whole = self._elaborated, self._program.whole
         fields = dict(self._reader.read(data, list(model.fields)).fields)
         examples = Examples(fields, {name: model.fields[name].type for name in fields}, whole)
@@ -290,16 +307,17 @@ class Run:
     def _sources(self) -> dict[str, Path]:
         """What took the place of the data that the spec names; SpecError if it was in memory."""
         memory = self.memory
-        if memory is None or memory.replaced is None:
+        if memory is None:
             return {}
-        if not memory.replaced:
+        replaced = {self._program.data: memory.replaced, **{name: of.replaced for name, of in memory.others.items()}}
+        if "" in replaced.values():
             fail(
                 "AX0611",
                 f"{self.path} was trained on data that was given in memory",
                 None,
                 help="give it again: `run.measure(data=frame)`, or `eval RUN --data FILE`",
             )
-        return {self._program.data: Path(memory.replaced)}
+        return {name: Path(path) for name, path in replaced.items() if path is not None}
 
     def _part(self, on: PartName, changed: bool = False) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
@@ -312,7 +330,7 @@ class Run:
                 None,
                 help=f"parts: {', '.join(self.record['metrics'])}",
             )
-        return self._trainer(), data.examples, indices, self.settings
+        return self._trainer(), data.examples.on(on), indices, self.settings
 
     def export(
         self,
@@ -363,6 +381,7 @@ class Run:
         }
         exact = replace(self.options, use_tf32=False)
         alone = ExportedModel.open(self.model_path, exact)
+        model, program, memory = self._narrowed
         return RawExport(
             model,
             program,
@@ -415,7 +434,7 @@ class Run:
         kept = {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_model", "_elaborated", "_reader", "texts")
+            if name not in ("_model", "_elaborated", "_reader", "_narrowed", "texts")
         }
         return kept | {"path": self.path.absolute(), "_opened": {}}
 

@@ -6,12 +6,14 @@ What this module does not do: read it (``training.preparing`` does, which refuse
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace as data_replace
 from typing import Any
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.compiler.program import DataSource, ModelProgram, TrainProgram
+from archonnx.grammar.record import replace
 from archonnx.runtime.columns import columns
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import class_names
@@ -26,7 +28,14 @@ MANY = 40
 
 
 def described_data(model: ModelProgram, program: TrainProgram, data: Prepared) -> list[str]:
-    """What people should know of the data of a program before they train."""
+    """What people should know of the data of a program before they train, source by source."""
+    if program.others:
+        known = {program.data: data_replace(data, others={}), **data.others}
+        return [
+            line
+            for source in program.sources
+            for line in ("", f"source {source.name}", *_described(model, program, source, known[source.name]))
+        ][1:]
     loaded = data.loaded
     count = len(loaded.fields["index"])
     head = f"{loaded.where}: {_counted(count, 'row')}, {_counted(len(loaded.kinds), 'column')}"
@@ -40,6 +49,11 @@ def described_data(model: ModelProgram, program: TrainProgram, data: Prepared) -
         lines.append(f"note: {data.note}")
     lines += ["fields of the model:", *_indented(columns(list(_fields(model, program, data)), left=(0, 1, 2)))]
     return lines
+
+
+def _described(model: ModelProgram, program: TrainProgram, source: DataSource, data: Prepared) -> list[str]:
+    fields = {name: field for name, field in model.fields.items() if name in data.feeding.feed.outputs}
+    return described_data(replace(model, fields=fields), program.reading(source), data)
 
 
 def _columns(loaded: Loaded) -> Iterator[list[str]]:
@@ -90,7 +104,7 @@ def _fields(model: ModelProgram, program: TrainProgram, data: Prepared) -> Itera
     names = class_names(data.loaded, data.feeding)
     for name, field in model.fields.items():
         feed = program.feeds.get(name)
-        source = f"data.{name}" if feed is None else " ".join(feed.statement.value.span.text.split())
+        source = f"{program.data}.{name}" if feed is None else " ".join(feed.statement.value.span.text.split())
         classes = f"0 to {len(names[name]) - 1}: {_listed(list(map(on_a_line, names[name])))}" if name in names else ""
         yield [f"{name}: {field.type}", f"= {source}", classes]
 

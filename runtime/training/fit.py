@@ -16,6 +16,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
 from archonnx.runtime.data.batches import Examples, endless_order
+from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.parts import Indices, Parts
 
 from .interrupt import Interrupt, deferred_interrupt
@@ -155,7 +156,10 @@ class TrainingLoop:
         fresh = self._fresh(number)
         step = self._trainer.runner.step
         order = order[: self._steps * self._size]
-        for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size):
+        turn = Turn(
+            (number - 1) * self._steps + position.passes, (number - 1) * len(order) + position.passes * self._size
+        )
+        for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size, turn):
             interrupt.check()
             self._kept.refresh()
             position.whole = False
@@ -181,8 +185,9 @@ class TrainingLoop:
         rest: Iterator[Indices] = islice(order, position.drawn, None)
 
         def draw() -> Mapping[str, Array]:
+            turn = Turn(position.drawn, position.drawn * self._size, (epoch,))
             position.drawn += 1
-            return self._examples.trained(next(rest))
+            return self._examples.trained(next(rest), turn)
 
         return draw
 
@@ -232,7 +237,7 @@ class TrainingLoop:
 
     def _validate(self) -> Mapping[str, float]:
         """Losses and metrics on the valid part; that one is not a number is told once."""
-        measured = measure(self._trainer, self._examples, self._parts.valid, self._settings)
+        measured = measure(self._trainer, self._examples.on("valid"), self._parts.valid, self._settings)
         for name, note in zip(measured.undefined, measured.notes("the valid part"), strict=True):
             if name not in self._noted:
                 self._noted.add(name)

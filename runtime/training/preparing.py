@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as data_replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from archonnx.compiler.feeding import INDEX, Feeding
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
-from archonnx.compiler.program import Field, ModelProgram, TrainProgram
+from archonnx.compiler.program import DATA, Field, ModelProgram, TrainProgram
 from archonnx.compiler.settings import Split, TrainSettings
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.buckets import Bucketing
@@ -28,6 +31,8 @@ from archonnx.runtime.data.parts import Indices, Parts, share_out
 from archonnx.runtime.data.parts import check_rows as check_parts
 from archonnx.runtime.data.ranges import Given, check_set
 from archonnx.runtime.data.sources import load_given, load_source
+
+from .joining import besides, check_parts_of_others, settings_of, shared_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Prepared:
         feeding: how.
         fitted: what was learned of the train part.
         note: how the parts were made, where people should know.
+        others: the data of further sources, by their names.
     """
 
     examples: Examples
@@ -49,6 +55,21 @@ class Prepared:
     feeding: Feeding
     fitted: Fitted
     note: str | None = None
+    others: Mapping[str, Prepared] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """What people should know of it."""
+        own = [*self.loaded.notes, *([self.note] if self.note is not None else [])]
+        return [*own, *(f"{name}: {line}" for name, other in self.others.items() for line in other.notes())]
+
+    def memory(self, program: TrainProgram, choice: DataChoice | None) -> Memory:
+        """What a run remembers of it."""
+        others = {
+            source.name: self.others[source.name].memory(program.reading(source), choice) for source in program.others
+        }
+        replaced = choice.replaced(program) if choice is not None else None
+        memory = Memory.of(self.loaded, self.feeding, self.fitted, together=bool(program.whole), replaced=replaced)
+        return data_replace(memory, others=others, fields=tuple(self.feeding.feed.outputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +88,17 @@ class DataChoice:
     changed: bool = False
     read: dict[str, Loaded] = field(default_factory=dict, compare=False, repr=False)
 
-    def replaced(self, name: str) -> str | None:
-        """What stands for a source: a path, "" for what is in memory, None where it is that of the spec."""
-        given = self.sources.get(name)
+    def given(self, program: TrainProgram) -> Any:
+        """What takes the place of the data of a program with one source; None where it is that of the spec.
+
+        What is given for ``data`` is meant for the first source, whatever its name.
+        """
+        first = self.sources.get(DATA) if not program.beside else None
+        return self.sources.get(program.data, first)
+
+    def replaced(self, program: TrainProgram) -> str | None:
+        """What stands for it: a path, "" for what is in memory, None where it is that of the spec."""
+        given = self.given(program)
         return None if given is None else str(given) if isinstance(given, str | Path) else ""
 
 
@@ -92,9 +121,8 @@ def load_data(
         known: what a run remembers of it.
     """
     choice = choice or DataChoice()
-    sources = choice.sources
     kinds, settled, kept = (known.kinds, known.settled, known.tokenizers) if known is not None else (None, None, None)
-    given = sources.get(program.data)
+    given = choice.given(program)
     if program.source is None and given is not None:
         return load_given(given, base, kinds, kept)
     if program.source is None:
@@ -107,11 +135,19 @@ def load_data(
     source = program.source
     how: dict[str, Any] = {"kinds": kinds, "settled": settled, "tokenizers": kept}
     if source.graph is not None:  # it draws, and is another one for another model
-        return load_source(source, base, settings.seed, given=given, **how)
-    key = repr((source.name, source.kind, source.arguments, base, choice.replaced(program.data), how))
+        return load_source(source, base, seed_of(settings.seed, program), given=given, **how)
+    key = repr((source.kind, source.arguments, base, choice.replaced(program), how))
     if key not in choice.read:
         choice.read[key] = load_source(source, base, settings.seed, given=given, **how)
     return choice.read[key]
+
+
+def seed_of(seed: int, program: TrainProgram) -> int:
+    """What data is drawn with: the run's seed, and the name of the source where there is another one."""
+    assert program.source is not None
+    if not program.beside:
+        return seed
+    return int(np.random.SeedSequence([seed, crc32(program.source.name.encode())]).generate_state(1)[0])
 
 
 def prepare(
@@ -134,7 +170,50 @@ def prepare(
         choice: what takes the place of the data that the spec names.
         known: what a run remembers: what was learned is not learned again, and the data must be what it was.
     """
-    loaded, note = load_data(model.name, program, settings, base, choice, known), None
+    if program.others:
+        return prepare_several(model, program, settings, base, parts, choice, known)
+    loaded = load_data(model.name, program, settings, base, choice, known)
+    return prepare_loaded(model, program, settings, loaded, parts, choice, known)
+
+
+def prepare_several(
+    model: ModelProgram,
+    program: TrainProgram,
+    settings: TrainSettings,
+    base: Path,
+    parts: Parts | None = None,
+    choice: DataChoice | None = None,
+    known: Memory | None = None,
+) -> Prepared:
+    """The same of a program with several sources: each as if it were alone, with the fields that it feeds."""
+    reading = {source.name: program.reading(source) for source in program.sources}
+    remembered = {name: known if name == program.data or known is None else known.others.get(name) for name in reading}
+    loaded = {name: load_data(model.name, of, settings, base, choice, remembered[name]) for name, of in reading.items()}
+    held = {name: sample_of(of, model.float_type).names for name, of in loaded.items()}
+    fields = shared_out(model, program, held)
+    made: dict[str, Prepared] = {}
+    for name, of in reading.items():
+        part = replace(model, fields={field: model.fields[field] for field in fields[name]})
+        own = settings_of(settings, part, of, loaded[name])
+        kept = parts if name == program.data else None
+        made[name] = prepare_loaded(part, of, own, loaded[name], kept, choice, remembered[name])
+    first = made.pop(program.data)
+    check_parts_of_others(program, first.parts, {name: other.parts for name, other in made.items()})
+    beside = [besides(name, first.examples, other.examples, other.parts, settings) for name, other in made.items()]
+    return data_replace(first, examples=first.examples.with_others(beside), others=made)
+
+
+def prepare_loaded(
+    model: ModelProgram,
+    program: TrainProgram,
+    settings: TrainSettings,
+    loaded: Loaded,
+    parts: Parts | None = None,
+    choice: DataChoice | None = None,
+    known: Memory | None = None,
+) -> Prepared:
+    """The same of data that is loaded, of a program with one source."""
+    note = None
     if known is not None and loaded.checksum != known.checksum:
         note = changes(loaded, known, accepted=choice is not None and choice.changed)
     count = len(loaded.fields[INDEX])
@@ -178,7 +257,7 @@ def given_by(program: TrainProgram, loaded: Loaded) -> Given:
 
     def expression(field: str) -> str | None:
         feed = program.feeds.get(field)
-        return f"data.{field}" if feed is None else feed.statement.value.span.text
+        return f"{program.data}.{field}" if feed is None else feed.statement.value.span.text
 
     return Given(row, expression)
 

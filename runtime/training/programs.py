@@ -235,9 +235,8 @@ class _Runner:
         start = self._start(done) if state is None else Start()
         known = state.memory if state is not None else None
         data = prepare(self.model, self.program, self.settings, self.base, None, self.choice, known)
-        replaced = self.choice.replaced(self.program.data) if self.choice else None
-        memory = Memory.of(data.loaded, data.feeding, data.fitted, together=bool(self.program.whole), replaced=replaced)
-        for line in (*start.lines(), *data.loaded.notes, *([data.note] if data.note is not None else [])):
+        memory = data.memory(self.program, self.choice)
+        for line in (*start.lines(), *data.notes()):
             self.observer.opening(line)
         started = start.as_json() if state is None else state.start
         settings = self.settings
@@ -276,7 +275,7 @@ class _Runner:
         metrics: dict[str, Mapping[str, float]] = {}
         for part in PARTS:
             if len(indices := data.parts.of(part)):
-                measured = measure(trainer, data.examples, indices, self.settings)
+                measured = measure(trainer, data.examples.on(part), indices, self.settings)
                 metrics[part] = measured.figures
                 for note in (
                     measured.notes(f"the {part} part") if part != "valid" else ()

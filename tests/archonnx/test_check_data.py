@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from archonnx.cli.checking import check_specs
-from archonnx.cli.verbs.train import _source
+from archonnx.cli.verbs.train import _sources
 
 SPEC = """
 model Rent(cities: int):
@@ -90,15 +90,16 @@ def test_only_arguments_of_the_model_are_decided(tmp_path: Path, capsys: pytest.
     [("a.csv", "a.csv"), ("../x.csv", "../x.csv"), ("data=../x.csv", "../x.csv"), ("data=a=b.csv", "a=b.csv")],
 )
 def test_the_source_of_a_spec_is_given_with_or_without_its_name(text: str, path: str) -> None:
-    assert _source(text) == Path(path)
+    assert _sources([text]) == {"data": Path(path)}
 
 
-def test_a_spec_has_one_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(typer.BadParameter, match="no source `date`"):
-        _source("date=x.csv")
+def test_sources_are_given_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _sources(["here=a.csv", "b.csv"]) == {"here": Path("a.csv"), "data": Path("b.csv")}
+    with pytest.raises(typer.BadParameter, match="`here` is given twice"):
+        _sources(["here=a.csv", "here=b.csv"])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "date=x.csv").write_text("a\n1\n")
-    assert _source("date=x.csv") == Path("date=x.csv")  # a file that is called so
+    assert _sources(["date=x.csv"]) == {"data": Path("date=x.csv")}  # a file that is called so
 
 
 def test_an_argument_is_decided_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,8 +64,12 @@ def train(
         int | None, typer.Option("--seeds", min=2, metavar="N", help="Train N times, each with the next seed.")
     ] = None,
     data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="[data=]PATH", help="A file or folder of your own in place of that of SPEC."),
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="[NAME=]PATH",
+            help="A file or folder of your own in place of that of SPEC (repeatable).",
+        ),
     ] = None,
     changed_data: Annotated[
         bool, typer.Option("--changed-data", help="With --resume: go on although the data is not what it was.")
@@ -133,7 +138,7 @@ def train(
             observer=observer,
             watch="grads" if watch is Watch.grads else None,
             start_from=from_ or (),
-            data=None if data is None else _source(data),
+            sources=_sources(data or []),
             changed_data=changed_data,
         )
     if isinstance(trained, ModelRuns):
@@ -144,14 +149,17 @@ def train(
         _summarise(trained)
 
 
-def _source(text: str) -> Path:
-    """The path that is given for the source of a spec, by its name or without it."""
-    name, equals, path = text.partition("=")
-    if not equals or Path(text).exists():
-        return Path(text)
-    if name != "data":
-        raise typer.BadParameter(f"a spec has no source `{name}`; its only one is `data`", param_hint="--data")
-    return Path(path)
+def _sources(texts: Sequence[str]) -> dict[str, Path]:
+    """The paths that are given for sources of a spec, by name: for the first one where there is none."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        named = bool(equals) and name.isidentifier() and not Path(text).exists()
+        source = name if named else "data"
+        if source in found:
+            raise typer.BadParameter(f"`{source}` is given twice", param_hint="--data")
+        found[source] = Path(path if named else text)
+    return found
 
 
 def _summarise(run: Run) -> None:

@@ -40,7 +40,7 @@ class ProgramBlock:
     """Variables of the ``for``s around the block, and of those around the statement that is being read."""
     settings: dict[str, Any] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
-    source: DataSource | None = None
+    sources: dict[str, DataSource] = field(default_factory=dict)
     feeds: dict[str, Feed] = field(default_factory=dict)
     fits: dict[str, Fit] = field(default_factory=dict)
     freeze: Bound[ast.Expr] | None = None

@@ -22,6 +22,7 @@ from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean,
 from archonnx.grammar.source import Span
 
 from .block import ProgramBlock, block_frame
+from .placing import in_order, placed
 from .programs import program_name, unrolled_programs
 from .reading import read_statement
 
@@ -69,16 +70,21 @@ def deciding_programs(
         settings = read_settings(block.settings, block.spans, report)
         report.finish()
         assert settings is not None
+        first = next(iter(in_order(block, settings, Report())), None)
+        feeds, fits = placed(block, first, Report())
+        if first is not None and len(block.sources) > 1:
+            feeds = {name: feed for name, feed in feeds.items() if feed.source == first.name}
+            fits = {name: fit for name, fit in fits.items() if fit.source == first.name}
         name = program_name(declaration, suffix)
         found.append(
             TrainProgram(
                 name,
                 settings,
-                block.source,
-                block.feeds,
+                first,
+                feeds,
                 None,
                 span=declaration.name_span,
-                fits=block.fits,
+                fits=fits,
                 given=declaration.arguments,
             )
         )

@@ -93,7 +93,7 @@ def elaborate_feeding(scope: Scope, asked: Asked) -> Feeding:
     report = Report()
     columns = Columns(asked.sample, asked.learn, program.source.span if program.source else None, asked.float_type)
     builder = Builder()
-    names: dict[str, Any] = {**asked.arguments, "data": columns}
+    names: dict[str, Any] = {**asked.arguments, program.data: columns}
     outputs: dict[str, Value] = {}
     with builder.active():
         for name, fit in program.fits.items():
@@ -132,8 +132,8 @@ def _frame(
 def _learned(scope: Scope, asked: Asked, fit: Fit, names: Mapping[str, Any], columns: Columns, builder: Builder) -> Any:
     """What a ``fit`` stands for: a tensor without rows, a vocabulary, or a static value."""
     statement = fit.statement
-    if statement.name in asked.arguments or statement.name == "data":
-        what = "the data" if statement.name == "data" else "an argument of the model"
+    if statement.name in asked.arguments or statement.name == asked.program.data:
+        what = "the data" if statement.name == asked.program.data else "an argument of the model"
         fail("AX0205", f"`{statement.name}` is {what} already", part(statement.span, statement.name))
     frame = _frame(scope, asked, fit, statement.span, names, columns, builder)
     value = frame.evaluate(statement.value)
@@ -198,11 +198,12 @@ def _field(
         frame.build.report.finish()
     if isinstance(given, TextColumn):
         if not field.type.dtype.is_integer:
+            column = f"{program.data}.{given.name}"
             fail(
                 "AX0708",
                 f"`{field.name}` is {field.type}, and what feeds it is {describe(given)}",
                 span,
-                help=f"number the texts: `feed {field.name} = index(data.{given.name}, vocabulary(data.{given.name}))`",
+                help=f"number the texts: `feed {field.name} = index({column}, vocabulary({column}))`",
             )
         given = columns.index(given, columns.vocabulary(given, False))
     if feed is not None:

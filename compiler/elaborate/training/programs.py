@@ -32,6 +32,7 @@ from archonnx.grammar.source import Span
 from .block import ProgramBlock, block_frame, program_frame
 from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
+from .placing import in_order, placed
 from .reading import MAX_STATEMENTS, read_statement
 from .starting import resolved_start
 
@@ -173,6 +174,8 @@ def _elaborate_program(
         _check_monitor(block, settings, trained, report)
         _check_buckets(block, settings, trained, report)
         settings = _with_start(block, settings, start, report)
+        sources = in_order(block, settings, report)
+        feeds, fits = placed(block, next(iter(sources), None), report)
     report.finish()
     assert settings is not None
 
@@ -185,14 +188,15 @@ def _elaborate_program(
     return TrainProgram(
         name,
         settings,
-        block.source,
-        block.feeds,
+        next(iter(sources), None),
+        feeds,
         steps,
         block.plan,
         declaration.name_span,
-        fits=block.fits,
+        fits=fits,
         given=declaration.arguments,
         whole=whole,
+        others=sources[1:],
     )
 
 

@@ -23,6 +23,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import Constant
 from archonnx.compiler.program import (
+    DATA,
     SEED,
     DataSource,
     Do,
@@ -35,11 +36,14 @@ from archonnx.compiler.program import (
 from archonnx.compiler.sources import GENERATE, PLANNED, source_arguments
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, fail
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
 from .block import Bound, ProgramBlock, Statement
 from .starting import dotted, read_start
 
+MAX_SOURCES = 64
+"""Sources that a program may have."""
 MAX_STATEMENTS = 1_000
 """Statements that train which a program may unroll to, and programs that a file may: each is a graph of its own."""
 TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
@@ -76,9 +80,7 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 _twice("`freeze` is set twice", statement, block.freeze.node.span)
             block.freeze = block.bound(value)
         case ast.Assign(targets=(ast.Name(id="data"),), values=(value,)):
-            if block.source is not None:
-                _twice("`data` is given twice", statement, block.source.span)
-            block.source = _source(frame, value)
+            _add_source(frame, block, statement, DATA, value)
         case ast.Assign(targets=(ast.Name(id=name),), values=(value,)):
             if name in block.settings:
                 _twice(f"`{name}` is set twice", statement, block.spans[name])
@@ -92,8 +94,8 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
             if statement.name in block.fits:
                 _twice(f"`{statement.name}` is fitted twice", statement, block.fits[statement.name].statement.span)
             block.fits[statement.name] = Fit(statement, block.loop)
-        case ast.Data():
-            not_built("several data sources", statement.span)
+        case ast.Data(name=name, value=value):
+            _add_source(frame, block, statement, name, value)
         case _:
             kind = type(statement)
             fail(
@@ -103,6 +105,22 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
                 help="it contains settings (`epochs = 20`), `data`, `fit`, `feed` and `minimize`",
             )
     return ()
+
+
+def _add_source(frame: Frame, block: ProgramBlock, statement: ast.Stmt, name: str, value: ast.Expr) -> None:
+    """``data = SOURCE`` and ``data NAME = SOURCE``."""
+    if name in block.sources:
+        _twice(f"`{name}` is given twice", statement, block.sources[name].span)
+    if len(block.sources) == MAX_SOURCES:
+        fail("AX0215", f"a program has at most {MAX_SOURCES} sources", statement.span)
+    if name != DATA and frame.lookup(name) is not None:
+        fail(
+            "AX0205",
+            f"`{name}` is {describe(frame.lookup(name))} already",
+            statement.span,
+            help="call the source otherwise",
+        )
+    block.sources[name] = replace(_source(frame, value), name=name)
 
 
 def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
@@ -200,7 +218,7 @@ def _source(frame: Frame, expr: ast.Expr) -> DataSource:
     arguments = source_arguments(kind, positional, named, expr.span, report)
     report.finish()
     graph = next((source.graph for source in inner if source.graph is not None), None)
-    return DataSource("data", kind, arguments or {}, expr.span, graph)
+    return DataSource(DATA, kind, arguments or {}, expr.span, graph)
 
 
 def _plain(value: Any) -> Any:
@@ -255,7 +273,7 @@ def _generated(frame: Frame, expr: ast.Call) -> DataSource:
     inputs = {name: value for name, value in frame.build.inputs.items() if name == SEED}
     if "step" in frame.build.inputs:
         _fix_step(builder, frame.build.inputs["step"])
-    return DataSource("data", "generate", {}, expr.span, builder.graph("data", inputs, outputs))
+    return DataSource(DATA, "generate", {}, expr.span, builder.graph("data", inputs, outputs))
 
 
 def _fix_step(builder: Builder, step: Value) -> None:

@@ -1,0 +1,91 @@
+"""Sources beside the one whose examples are counted: their batches go with those of the first.
+
+Each has an order of its own, drawn with the run's seed and its name, and comes round as often as it is needed: one
+pass over it follows the other without a gap. Which examples go with a batch follows from how many passes there were,
+so that a training that is taken up again gives the same. What this module does not do: say what a batch is
+(``batches`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from zlib import crc32
+
+import numpy as np
+
+from .loader import Fields
+from .parts import Indices, PartName, Parts
+
+
+class Taking(Protocol):
+    """Fields of a source over all its examples, as ``batches.Examples``."""
+
+    @property
+    def whole(self) -> Collection[str]:
+        """Fields that every batch gets as they are."""
+
+    def take(self, indices: Indices) -> Fields:
+        """These examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a batch stands among those of the training.
+
+    Attributes:
+        passes: how many came before it.
+        rows: how many examples of the first source those had.
+        stream: of batches that are counted apart, as those of the rounds of ``repeat`` in an epoch.
+    """
+
+    passes: int = 0
+    rows: int = 0
+    stream: tuple[int, ...] = ()
+
+
+class Beside:
+    """Another source.
+
+    Args:
+        name: what the spec calls it.
+        examples: its fields.
+        parts: which of them train.
+        size: examples in a batch; as many as the first source gives if None, or all.
+        seed: of the run; None where its examples come in their order.
+    """
+
+    def __init__(
+        self, name: str, examples: Taking, parts: Parts, size: int | Literal["all"] | None, seed: int | None
+    ) -> None:
+        self.name, self.examples, self._parts, self._size = name, examples, parts, size
+        self._seed = None if seed is None else (seed, crc32(name.encode()))
+        self._orders: dict[tuple[int, ...], Indices] = {}
+
+    def take(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Fields:
+        """The fields that go with a batch of so many rows; in an order that is drawn, or as they are."""
+        return self.examples.take(self.rows(part, rows, turn, drawn=drawn))
+
+    def rows(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Indices:
+        """The examples that go with a batch of so many rows."""
+        indices = self._parts.of(part)
+        if self._size == "all":
+            return indices
+        count, start = (rows, turn.rows) if self._size is None else (self._size, turn.passes * self._size)
+        found: list[Indices] = []
+        while count > 0:
+            round_, place = divmod(start, len(indices))
+            order = self._order(indices, (*turn.stream, round_)) if drawn and self._seed is not None else indices
+            found.append(order[place : place + count])
+            start, count = start + len(found[-1]), count - len(found[-1])
+        return np.concatenate(found) if found else indices[:0]
+
+    def _order(self, indices: Indices, words: Sequence[int]) -> Indices:
+        """The order of one pass over the part that trains. The last two are kept: a batch may begin in one."""
+        assert self._seed is not None
+        key = tuple(words)
+        if key not in self._orders:
+            self._orders = dict(list(self._orders.items())[-1:])
+            self._orders[key] = np.random.default_rng([*self._seed, *key]).permutation(indices)
+        return self._orders[key]

@@ -1,0 +1,109 @@
+"""Several sources of one program: which fields each feeds, what settings mean for it, and how their batches go
+together.
+
+What this module does not do: load or feed (``preparing`` does, source by source).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from archonnx.compiler.program import ModelProgram, TrainProgram
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.beside import Beside
+from archonnx.runtime.data.loader import Loaded
+from archonnx.runtime.data.parts import PARTS, Parts
+
+
+def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """The fields of a model that each source feeds: by a feed, or by a field of their name.
+
+    Args:
+        model: whose fields.
+        program: says what is fed.
+        held: the names of what each source has.
+    """
+    found: dict[str, list[str]] = {name: [] for name in held}
+    report = Report()
+    for name in model.fields:
+        feed = program.feeds.get(name)
+        having = [feed.source] if feed is not None else [source for source, names in held.items() if name in names]
+        with report.collecting():
+            if len(having) > 1:
+                fail(
+                    "AX0714",
+                    f"`{name}` is in two sources, `{having[0]}` and `{having[1]}`, and no feed says which is meant",
+                    program.span,
+                    help=f"add `feed {name} = {having[0]}.{name}`",
+                )
+            if not having:
+                names = [f"{source}.{field}" for source, fields in held.items() for field in fields]
+                close = did_you_mean(name, sorted({field for fields in held.values() for field in fields}))
+                fail(
+                    "AX0707",
+                    f"nothing feeds `{name}`",
+                    program.span,
+                    help=f"add `feed {name} = ...`; there are {', '.join(names)}",
+                    notes=[f"no source has `{name}`; {close}"] if close else (),
+                )
+            found[having[0]].append(name)
+    report.finish()
+    unread = [source for source, names in found.items() if not names]
+    if unread:
+        at = next(source.span for source in program.sources if source.name == unread[0])
+        fail(
+            "AX0707",
+            f"the source `{unread[0]}` feeds no field of {model.name}",
+            at,
+            help="feed one from it, or leave it",
+        )
+    return found
+
+
+def settings_of(settings: TrainSettings, part: ModelProgram, program: TrainProgram, loaded: Loaded) -> TrainSettings:
+    """What the settings mean for one source: a split goes by a field where the source has it, else by chance."""
+    changes: dict[str, object] = {}
+    if program.beside:
+        named = {*loaded.fields, *part.fields, *(f"{program.data}.{name}" for name in loaded.fields)}
+        rules = ("stratify", "group", "column")
+        if any((by := getattr(settings.split, rule)) is not None and by not in named for rule in rules):
+            changes["split"] = settings.split.model_copy(update=dict.fromkeys(rules))
+    if settings.buckets is not None and (program.beside or settings.buckets.by not in part.fields):
+        changes["buckets"] = None
+        if not program.beside:
+            fail(
+                "AX0702",
+                f"`buckets.by` is `{settings.buckets.by}`, which `{program.data}` does not feed",
+                program.span,
+                help="batches are made of examples of the source that makes the epochs (`epoch_of`)",
+            )
+    return settings.model_copy(update=changes) if changes else settings
+
+
+def besides(name: str, first: Examples, other: Examples, parts: Parts, settings: TrainSettings) -> Beside:
+    """Another source, as batches of the first one take its examples: as many, if one dim counts both."""
+    shared = other.symbol is not None and other.symbol == first.symbol
+    own = settings.batches.get(name, settings.batch_size)
+    if shared and name in settings.batches:
+        fail(
+            "AX0702",
+            f"`batches.{name}` is {settings.batches[name]}, and {other.symbol} counts the examples of both sources",
+            None,
+            help="give the dim another name in the fields that this source feeds",
+        )
+    return Beside(name, other, parts, None if shared else own, settings.seed if settings.shuffle else None)
+
+
+def check_parts_of_others(program: TrainProgram, parts: Parts, others: Mapping[str, Parts]) -> None:
+    """SpecError where a part has examples of the first source, and none of another one."""
+    for name, other in others.items():
+        for part in PARTS:
+            if len(parts.of(part)) and not len(other.of(part)):
+                fail(
+                    "AX0606",
+                    f"the {part} part has examples of `{program.data}`, and none of `{name}`",
+                    program.span,
+                    help="each part needs some of every source: give larger fractions",
+                )
