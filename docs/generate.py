@@ -44,7 +44,7 @@ def markdown(docstring: str) -> str:
 GROUPS: dict[str, tuple[str, ...]] = {
     "Building nets": (
         "layers", "activations", "positions", "attention", "transformers", "generation", "convolution", "pooling",
-        "resizing", "normalisation", "networks", "graphs", "graph_layers", "capsules",
+        "resizing", "normalisation", "networks", "graphs", "graph_layers", "capsules", "codebooks",
     ),
     "Preparing data": ("data",),
     "Training them": (

@@ -201,6 +201,7 @@ NOT_COMPARED = {
     "output_size": SIZES,
     "scaled": SIZES,
     "count_over": SIZES,
+    "VectorQuantiser": "a codebook that moves as it is trained: test_std_codebooks compares its steps with NumPy",
     "reduced": "what `reduce` says of a loss: every loss is compared in its three ways",
     "root": "where `eps` stands in an optimizer: compared with both of `eps_in_root`",
     "per_channel": "the shape of a bias or a scale: convolutions and norms are compared",

@@ -389,10 +389,10 @@ def _labelled(text: str) -> Callable[[Values], Any]:
     return losses
 
 
-METRICS = 4
+METRICS = 5
 
 
-@family("metrics", seeds=60, sample=4)
+@family("metrics", seeds=60, sample=5)
 def metric(rng: np.random.Generator, seed: int) -> Setting:
     """Shares of examples, and means of some of them."""
     n, c = int(rng.integers(1, 9)), int(rng.integers(2, 7))
@@ -403,6 +403,7 @@ def metric(rng: np.random.Generator, seed: int) -> Setting:
         ("accuracy($x, $k)", {"x": x, "k": k}, lambda v: np.mean(v["x"].argmax(-1) == k)),
         ("binary_accuracy($x, $t)", {"x": x[:, 0], "t": t}, lambda v: np.mean((v["x"] > 0) == (t > 0.5))),
         (f"top_k_accuracy($x, $k, k={best})", {"x": x, "k": k}, lambda v: np.mean((v["x"] > own).sum(-1) < best)),
+        ("active_units($x, 0.3)", {"x": x}, lambda v: np.sum(v["x"].var(axis=0) > 0.3)),
         ("masked_mean($x, $mask)", {"x": x[:, 0], "mask": mask},
          lambda v: (v["x"] * mask).sum() / max(mask.sum(), 1)),
     ]  # fmt: skip
