@@ -23,7 +23,7 @@ from ..training import model_of, train
 
 ROW = Row("5.5", "Normalizing flows", "004 18", ("realnvp", "planar_flow", "masked_flow"))
 DIMS = {"realnvp": 2, "planar_flow": 2, "masked_flow": 4}
-SMALL = {"realnvp": 4, "planar_flow": 8, "masked_flow": 2}
+SMALL = {"realnvp": 3, "planar_flow": 5, "masked_flow": 2}
 """How many layers they have where they are not trained."""
 SPREAD = 0.1
 """The deviation of the noise of the moons."""
@@ -35,7 +35,7 @@ SPREAD = 0.1
 def drawn(parameters: Any) -> dict[str, Any]:
     """Normal numbers for parameters, of a size at which no map is near the identity."""
     rng = np.random.default_rng(0)
-    return {path: rng.normal(0, 0.25, tuple(map(int, p.shape))) for path, p in parameters.items()}
+    return {path: rng.normal(0, 0.3, tuple(map(int, p.shape))) for path, p in parameters.items()}
 
 
 def points(name: str, count: int = 200) -> Any:
@@ -173,7 +173,7 @@ def densities() -> Any:
     """Samples by how many are in a square."""
     side = np.linspace(-2, 2, 80, dtype=np.float32)
     grid = np.stack(np.meshgrid(side, -side), axis=-1).reshape(-1, 2)
-    made = trained("realnvp").trainer.call("sample", n=20_000, seed=1)["sample"]
+    made: Any = trained("realnvp").trainer.call("sample", n=20_000, seed=1)["sample"]
     counts, *_ = np.histogram2d(-made[:, 1], made[:, 0], bins=80, range=[[-2, 2]] * 2)
     shown = [counts, *(np.exp(log_prob(name, grid)).reshape(80, 80) for name in ("realnvp", "planar_flow"))]
     return np.stack([one / np.quantile(one, 0.99) for one in shown])[None]

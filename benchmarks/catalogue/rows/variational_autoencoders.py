@@ -200,7 +200,7 @@ def conditional() -> Measured:
     known, new = run.parts.train, run.parts.test
     reader = LogisticRegression(max_iter=2000).fit(digits()[known], labels()[known])
     asked = np.repeat(np.arange(10), 100)
-    pixels = run.trainer.call("sample", label=asked, seed=1)["sample"]
+    pixels: Any = run.trainer.call("sample", label=asked, seed=1)["sample"]
     drawn = np.random.default_rng(0).uniform(size=pixels.shape) < pixels
     read = float((reader.predict(drawn) == asked).mean())
     return Measured(f"{read:.3f}; real ones {reader.score(digits()[new], labels()[new]):.3f}", read >= 0.9)
