@@ -173,7 +173,8 @@ def densities() -> Any:
     """Samples by how many are in a square."""
     side = np.linspace(-2, 2, 80, dtype=np.float32)
     grid = np.stack(np.meshgrid(side, -side), axis=-1).reshape(-1, 2)
-    made: Any = trained("realnvp").trainer.call("sample", n=20_000, seed=1)["sample"]
+    made = np.asarray(trained("realnvp").trainer.call("sample", n=20_000, seed=1)["sample"], np.float64)
+    counts: Any
     counts, *_ = np.histogram2d(-made[:, 1], made[:, 0], bins=80, range=[[-2, 2]] * 2)
     shown = [counts, *(np.exp(log_prob(name, grid)).reshape(80, 80) for name in ("realnvp", "planar_flow"))]
     return np.stack([one / np.quantile(one, 0.99) for one in shown])[None]
