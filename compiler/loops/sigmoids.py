@@ -41,7 +41,7 @@ def by_products(forward: Sequence[Node], gradient: Sequence[Node], results: Sequ
             pieces = [d * y for d, y in other]
             joined = pieces[0] if len(pieces) == 1 else concat(pieces, gates.rank - 1)
         nodes += [*builder.nodes, Node(node.op, (joined, rest), node.outputs, node.origin)]
-    return list(needed(nodes, results))
+    return list(gradient) if nodes == [*gradient] else list(needed(nodes, results))
 
 
 def _slope(node: Node, made: Mapping[Value, Node]) -> tuple[Value, Value] | None:
