@@ -118,7 +118,7 @@ def _joins_groups(op: str, left: Any, right: Any) -> bool:
     """Modules are joined with modules, numbers and tensors; two lists with `+` are one list, of whatever."""
     if op == "+" and isinstance(left, list) and isinstance(right, list):
         return False
-    return all(is_group(value) or isinstance(value, Value | int | float) for value in (left, right))
+    return all(is_group(value) or isinstance(value, Value | int | float | Dim) for value in (left, right))
 
 
 def truth_of(frame: Frame, value: Any, expr: ast.Expr) -> bool:

@@ -71,6 +71,8 @@ def value(body: str, **parameters: Any) -> Array:
         ("1 - a", -1),
         ("a / 4", 0.5),
         ("1 / a", 0.5),
+        ("B * a", 6),
+        ("a / (B + 1)", 0.5),
         ("a + 2 * (b - a)", 4),
         ("map(double, a)", 4),
         ("map(mixed, a, b)", 2.1),
