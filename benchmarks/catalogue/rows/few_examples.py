@@ -59,14 +59,14 @@ def second_order() -> Measured:
     worst, step = 0.0, 1e-6
     for path, gradient in full.items():
         for at in list(np.ndindex(gradient.shape))[:: max(1, gradient.size // 8)]:
-            start, losses = np.array(of.parameters[path]), []
+            start, losses = np.array(of.parameters[path], np.float64), []
             for sign in (1, -1):
                 moved = start.copy()
                 moved[at] += sign * step
                 of.parameters[path] = moved
                 losses.append(of.evaluate(batch)["meta"])
             of.parameters[path] = start
-            worst = max(worst, abs(float((losses[0] - losses[1]) / (2 * step) - gradient[at])))
+            worst = max(worst, abs((losses[0] - losses[1]) / (2 * step) - float(gradient[at])))
     a, b = (np.concatenate([g[path].ravel() for path in full]) for g in (full, first))
     apart = float(np.linalg.norm(a - b) / np.linalg.norm(a))
     return Measured(f"gap {worst:.0e}; first order {apart:.2f} away", worst < 1e-6 and apart > 0.1)
@@ -173,7 +173,7 @@ def reversal() -> Measured:
     )
     factors = {"features": -0.3, "domain": 1.0}
     worst = max(
-        float(abs(turned[path] - factors[path.split(".")[0]] * gradient).max())
+        float(abs(turned[path] - np.multiply(factors[path.split(".")[0]], gradient)).max())
         for path, gradient in plain.items()
         if path.split(".")[0] in factors
     )
