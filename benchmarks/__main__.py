@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 from . import measure, page
 from .cases import CASES, THREADS, Case
-from .ours import make_trainer
+from .ours import loss_of, make_trainer
 
 STEPS_COMPARED = 5
 TOLERANCE = 1e-4
@@ -25,10 +25,10 @@ QUIET = 0.5
 METHOD = f"""\
 Both sides do the same arithmetic in float32 with {THREADS} threads, and each step gives its loss as a Python float.
 Before anything is timed, {STEPS_COMPARED} steps from the same parameters must give the same losses (within a relative
-{TOLERANCE:g}; without dropout). Each side has its own process; they work in turns, {measure.ROUNDS} rounds of about
-{measure.ROUND_SECONDS} s each, and the best round counts: other work of the machine can only make a round longer. A
-ratio is PyTorch over archonnx, so that more than 1 means that archonnx is faster. "Fused" is PyTorch with `fused=True`
-for its optimizer, which is not its default."""
+{TOLERANCE:g}; without dropout and other draws). Each side has its own process; they work in turns, {measure.ROUNDS}
+rounds of about {measure.ROUND_SECONDS} s each, and the best round counts: other work of the machine can only make a
+round longer. A ratio is PyTorch over archonnx, so that more than 1 means that archonnx is faster. "Fused" is PyTorch
+with `fused=True` for its optimizer, which is not its default."""
 FIRST = f"""\
 Fresh processes, the best of {measure.STARTS}. Importing: NumPy, onnx, onnxruntime and archonnx; or NumPy and PyTorch.
 Making and running the first step: reading the spec, proving its shapes, differentiating, compiling to ONNX, building
@@ -44,10 +44,10 @@ def check_agreement(case: Case) -> None:
     from . import peer
 
     trainer = make_trainer(case, case.plain)
-    step = peer.make_step(case, dropout=0.0, initial=dict(trainer.parameters))
+    step = peer.make_step(case, plain=True, initial=dict(trainer.parameters))
     batch = case.batch()
     for number in range(STEPS_COMPARED):
-        ours, theirs = trainer.step(batch)["objective"], step()
+        ours, theirs = loss_of(case, trainer.step(batch)), step()
         assert abs(ours - theirs) <= TOLERANCE * abs(theirs), f"{case.name}, step {number}: {ours} and {theirs}"
 
 

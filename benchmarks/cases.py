@@ -31,6 +31,8 @@ class Case:
             images, which have one label.
         arguments: of the model.
         example: the name of the field of an example that is no tokens.
+        losses: of the spec; what a step gives is their sum.
+        labelled: whether an example has a label.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Case:
     vocabulary: int = 0
     arguments: Mapping[str, Any] = field(default_factory=dict)
     example: str = "image"
+    losses: tuple[str, ...] = ("objective",)
+    labelled: bool = True
 
     def batch(self) -> dict[str, Any]:
         """A batch of noise with labels, always the same."""
@@ -52,7 +56,8 @@ class Case:
             tokens = generator.integers(0, self.vocabulary, (self.batch_size, self.shape[0] + 1))
             return {"ids": np.ascontiguousarray(tokens[:, :-1]), "next": np.ascontiguousarray(tokens[:, 1:])}
         images = generator.random((self.batch_size, *self.shape), dtype=np.float32)
-        return {self.example: images, "label": generator.integers(0, CLASSES, self.batch_size)}
+        labels = {"label": generator.integers(0, CLASSES, self.batch_size)} if self.labelled else {}
+        return {self.example: images, **labels}
 
 
 def _own(name: str) -> str:
@@ -72,4 +77,8 @@ CASES = {case.name: case for case in (
     *(Case(f"{kind}_{size}", f"{kind.upper()} of {n} units, T64, batch {batch}, SGD", _own(kind), (64, n), batch, "sgd",
            1e-2, arguments={"units": n}, example="sequence")
       for kind in ("lstm", "gru") for size, n, batch in (("small", 32, 8), ("large", 128, 32))),
+    Case("dcgan", "DCGAN of 8x8 digits, both nets from one forward pass, batch 64, Adam", _own("dcgan"), (1, 8, 8), 64,
+         "adam", 1e-3, {"drawn": False}, losses=("d_loss", "g_loss"), labelled=False),
+    Case("ddpm", "DDPM of 8x8 digits, U-Net of width 24, batch 64, Adam", _own("ddpm"), (1, 8, 8), 64, "adam", 1e-3,
+         {"drawn": False}),
 )}  # fmt: skip

@@ -19,4 +19,9 @@ def make_trainer(case: Case, arguments: Mapping[str, Any] | None = None) -> arch
 def make_step(case: Case) -> Callable[[], float]:
     """A step on the case's batch that gives the loss before its update."""
     trainer, batch = make_trainer(case), case.batch()
-    return lambda: trainer.step(batch)["objective"]
+    return lambda: loss_of(case, trainer.step(batch))
+
+
+def loss_of(case: Case, losses: Mapping[str, float]) -> float:
+    """The one figure of a step: the sum of the case's losses."""
+    return sum(losses[name] for name in case.losses)

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .cases import THREADS, Case
+from .peer_generative import generative_step
 from .peer_gpt import GPT
 from .peer_recurrent import Recurrent
 
@@ -46,7 +47,7 @@ def make_step(
     case: Case,
     *,
     fused: bool = False,
-    dropout: float = 0.25,
+    plain: bool = False,
     initial: Mapping[str, Any] | None = None,
     batch: Mapping[str, torch.Tensor] | None = None,
 ) -> Step:
@@ -55,20 +56,21 @@ def make_step(
     Args:
         case: what to do.
         fused: use PyTorch's fused implementation of the optimizer, which is not its default.
-        dropout: rate, where the case has dropout.
+        plain: nothing is drawn, neither dropout nor noise.
         initial: parameters in our layout, in our order; PyTorch's own initial values otherwise.
         batch: tensors by field; the case's batch otherwise.
     """
     torch.set_num_threads(THREADS)
-    model = network(case, dropout)
+    given = batch or {name: torch.from_numpy(array) for name, array in case.batch().items()}
+    if case.name in ("dcgan", "ddpm"):
+        return generative_step(case.name, case.lr, given, fused, not plain, initial)
+    model = network(case, 0.0 if plain else 0.25)
     if isinstance(model, GPT | Recurrent) and initial is not None:
         model.assign(initial)
     elif initial is not None:
         _assign(model, initial)
     kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
     optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
-    given = batch or {name: torch.from_numpy(array) for name, array in case.batch().items()}
-
     example, label = (given[name] for name in (("ids", "next") if case.vocabulary else (case.example, "label")))
 
     def step() -> float:
