@@ -25,6 +25,12 @@ MAX_TRAINED = 200_000
 """Numbers in the parameters of the nets that are trained here, for an epoch."""
 FEWER = {name: {"split.train": 600, "split.test": 100} for name in ("dates", "dates_attention")}
 """Settings of those whose steps take long."""
+SMALLER = {
+    "maml": {"count": 320},
+    "reptile": {"count": 100},
+    **{name: {"count": 96} for name in ("siamese", "prototypical", "memory")},
+}
+"""Arguments of those that generate much, with which they generate little."""
 
 
 def source(path: Path) -> Source:
@@ -51,7 +57,7 @@ def test_it_trains_and_exports(path: Path, tmp_path: Path):
         return  # rows 2.2 and 3.6 of the catalogue elaborate it
     if "statsmodels(" in source(path).text:
         pytest.importorskip("statsmodels")
-    spec = archonnx.load(path)
+    spec = archonnx.load(path, **SMALLER.get(path.stem, {}))
     model = elaborate(spec)
     if model.parameter_count > MAX_TRAINED or not model.programs:
         return  # elaborated, so that all is checked

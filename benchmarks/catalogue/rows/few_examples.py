@@ -26,7 +26,7 @@ ROW = Row(
     "6.4",
     "Few examples and other domains: MAML, Reptile, siamese and prototypical nets, a memory, gradient reversal",
     "004 24, 26, 29",
-    ("maml", "reptile", "siamese", "prototypical", "memory", "dann"),
+    ("maml", "reptile", "signs", "siamese", "prototypical", "memory", "dann"),
 )
 TASKS = 3
 
