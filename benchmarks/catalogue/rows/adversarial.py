@@ -134,6 +134,19 @@ def classes() -> Measured:
     )
 
 
+@ROW.picture(
+    "digits_gan",
+    "Row by row: digits of the data; two rows by `digits_dcgan`; two by `digits_cgan`, which was asked for 0 to 9; and "
+    "what `digits_dcgan` draws on the line from one z to another.",
+)
+def drawn() -> Any:
+    """Six rows of ten, ink is black."""
+    found, z = _digits(), np.random.default_rng(7).normal(size=(2, 16)).astype(np.float32)
+    line = trained("digits_dcgan").call("interpolate", a=z[0], b=z[1], n=10)["interpolate"]
+    parts = [digits()[0][:10], found["DCGAN"][:20], found["conditional GAN"][:20], line]
+    return (1 - np.concatenate(parts).reshape(6, 10, 8, 8)) / 2
+
+
 @ROW.fact(
     "on the line between two z the drawn digit changes smoothly: no step of 40 makes a third of the way", slow=True
 )
