@@ -161,13 +161,44 @@ def add(left: Dim, right: Dim) -> Dim:
 XOR = {"x": np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), "y": np.array([[0], [1], [1], [0]], np.float32)}
 
 
+TWO = """
+fn points(n: int) -> (x: [n, 2]):
+    x: [n, 2] ~ normal(0, 1)
+    return x
+
+model First():
+    input x: [B, 2]
+    output y = x |> Dense(1)
+    loss l = mean(y ** 2)
+
+model Second():
+    input x: [B, 2]
+    output y = x |> Dense(2)
+    loss l = mean(y ** 2)
+
+train one of First:
+    data = generate(points, n=8)
+    epochs = 1
+    minimize l with sgd(lr=0.1)
+
+train other of Second:
+    data = generate(points, n=8)
+    epochs = 1
+    minimize l with sgd(lr=0.1)
+"""
+"""A file that trains two models."""
+
+
 @cache
 def samples(folder: Path) -> dict[str, Any]:
     """One of each class that ``archonnx`` exports or its functions give, by name."""
     with pytest.raises(archonnx.SpecError) as caught:
         archonnx.load("digits_cn")
     compiled = archonnx.compile("digits_cnn")
+    two = folder / "two.arch"
+    two.write_text(TWO, encoding="utf-8")
     return {
+        "ModelRuns": archonnx.train(two, folder / "models", device="cpu"),
         "Spec": archonnx.load("digits_cnn", width=16),
         "Compiled": compiled,
         "ParameterInfo": compiled.parameters["dense.W"],
@@ -196,6 +227,7 @@ NAMES = (
     "Trainer",
     "Run",
     "Runs",
+    "ModelRuns",
     "Trace",
     "GradientCheck",
     "Summary",
