@@ -19,7 +19,7 @@ from benchmarks import fuzz
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Source("any.arch", "model M():\n    input x: [B]\n    output y = x\n")
-CASES = 400
+CASES = 200
 SAVED = sorted(path for path in fuzz.SAVED.iterdir() if path.suffix in (".arch", ".yaml"))
 
 

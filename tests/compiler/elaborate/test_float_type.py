@@ -66,7 +66,15 @@ DEEPER = {"resnet34", "resnet101", "resnet152"}
 """They are `resnet18` and `resnet50` with more of the same blocks."""
 
 
-@pytest.mark.parametrize("name", [name for name in zoo() if name not in DEEPER])
+EACH = 5
+"""One in so many is tried always, and all by `make proof`."""
+TRIED = [
+    pytest.param(name, marks=[pytest.mark.proof] if number % EACH else [])
+    for number, name in enumerate(name for name in zoo() if name not in DEEPER)
+]
+
+
+@pytest.mark.parametrize("name", TRIED)
 def test_the_zoo_can_be_trained_in_f64(name: str) -> None:
     of = elaborate(load(name, dtype="f64"))
     graphs = [of.infer, of.evaluate, *(step.graph for train in of.programs for step in train_steps(of, train, 8, 4))]
