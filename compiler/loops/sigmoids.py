@@ -8,6 +8,7 @@ What this module does not do: anything where a gate is read by more than one pro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Node, needed
@@ -29,23 +30,32 @@ def by_products(forward: Sequence[Node], gradient: Sequence[Node], results: Sequ
     products = {frozenset(node.inputs): node.outputs[0] for node in forward if isinstance(node.op, Mul)}
     parts = {node.inputs[0]: node for node in forward if isinstance(node.op, Split)}
     nodes: list[Node] = []
+    same = True
     for node in gradient:
-        found = _slope(node, made)
-        other = None if found is None else _times_gates(*found, products, parts, made)
-        if found is None or other is None:
+        slope = _slope(node, made)
+        pairs = _times_gates(slope.gates, slope.cotangent, products, parts, made) if slope is not None else None
+        if slope is None or pairs is None:
             nodes.append(node)
             continue
-        gates, rest = found[0], _rest(found[0], node, made)
+        same = False
         builder = Builder(node.origin)
         with builder.active():
-            pieces = [d * y for d, y in other]
-            joined = pieces[0] if len(pieces) == 1 else concat(pieces, gates.rank - 1)
-        nodes += [*builder.nodes, Node(node.op, (joined, rest), node.outputs, node.origin)]
-    return list(gradient) if nodes == [*gradient] else list(needed(nodes, results))
+            pieces = [d * y for d, y in pairs]
+            joined = pieces[0] if len(pieces) == 1 else concat(pieces, slope.gates.rank - 1)
+        nodes += [*builder.nodes, Node(node.op, (joined, slope.rest), node.outputs, node.origin)]
+    return nodes if same else list(needed(nodes, results))
 
 
-def _slope(node: Node, made: Mapping[Value, Node]) -> tuple[Value, Value] | None:
-    """Of ``d * (s * (1 - s))``, the sigmoid ``s`` and the cotangent ``d``."""
+class _Slope(NamedTuple):
+    """The parts of ``d * (s * (1 - s))``: the sigmoid ``s``, the cotangent ``d``, and ``1 - s``."""
+
+    gates: Value
+    cotangent: Value
+    rest: Value
+
+
+def _slope(node: Node, made: Mapping[Value, Node]) -> _Slope | None:
+    """A node as the cotangent of what a sigmoid is of, if it is one."""
     if not isinstance(node.op, Mul):
         return None
     for d, slope in (node.inputs, node.inputs[::-1]):
@@ -56,14 +66,8 @@ def _slope(node: Node, made: Mapping[Value, Node]) -> tuple[Value, Value] | None
         source, minus = made.get(s), made.get(rest)
         is_gate = source is not None and isinstance(source.op, Sigmoid)
         if is_gate and minus is not None and isinstance(minus.op, Sub) and minus.inputs[1] is s:
-            return s, d
+            return _Slope(s, d, rest)
     return None
-
-
-def _rest(gates: Value, node: Node, made: Mapping[Value, Node]) -> Value:
-    """The ``1 - s`` of a slope that was found."""
-    inner = next(made[value] for value in node.inputs if value in made and gates in made[value].inputs)
-    return inner.inputs[1]
 
 
 def _times_gates(
