@@ -70,27 +70,35 @@ def settings_of(settings: TrainSettings, part: ModelProgram, program: TrainProgr
         rules = ("stratify", "group", "column")
         if any((by := getattr(settings.split, rule)) is not None and by not in named for rule in rules):
             changes["split"] = settings.split.model_copy(update=dict.fromkeys(rules))
-    if settings.buckets is not None and (program.beside or settings.buckets.by not in part.fields):
         changes["buckets"] = None
-        if not program.beside:
-            fail(
-                "AX0702",
-                f"`buckets.by` is `{settings.buckets.by}`, which `{program.data}` does not feed",
-                program.span,
-                help="batches are made of examples of the source that makes the epochs (`epoch_of`)",
-            )
+    elif settings.buckets is not None and settings.buckets.by not in part.fields:
+        fail(
+            "AX0702",
+            f"`buckets.by` is `{settings.buckets.by}`, which `{program.data}` does not feed",
+            program.span,
+            help="batches are made of examples of the source that makes the epochs (`epoch_of`)",
+        )
     return settings.model_copy(update=changes) if changes else settings
 
 
-def besides(name: str, first: Examples, other: Examples, parts: Parts, settings: TrainSettings) -> Beside:
-    """Another source, as batches of the first one take its examples: as many, if one dim counts both."""
+def besides(program: TrainProgram, first: Examples, other: Examples, parts: Parts, settings: TrainSettings) -> Beside:
+    """Another source, as batches of the first one take its examples: as many, if one dim counts both.
+
+    Args:
+        program: the part of the program that reads it.
+        first: the examples of the first source.
+        other: its examples.
+        parts: which of them train.
+        settings: of the whole program.
+    """
+    name = program.data
     shared = other.symbol is not None and other.symbol == first.symbol
     own = settings.batches.get(name, settings.batch_size)
     if shared and name in settings.batches:
         fail(
             "AX0702",
             f"`batches.{name}` is {settings.batches[name]}, and {other.symbol} counts the examples of both sources",
-            None,
+            program.span,
             help="give the dim another name in the fields that this source feeds",
         )
     return Beside(name, other, parts, None if shared else own, settings.seed if settings.shuffle else None)

@@ -171,12 +171,12 @@ def prepare(
         known: what a run remembers: what was learned is not learned again, and the data must be what it was.
     """
     if program.others:
-        return prepare_several(model, program, settings, base, parts, choice, known)
+        return _several(model, program, settings, base, parts, choice, known)
     loaded = load_data(model.name, program, settings, base, choice, known)
-    return prepare_loaded(model, program, settings, loaded, parts, choice, known)
+    return _of_loaded(model, program, settings, loaded, parts, choice, known)
 
 
-def prepare_several(
+def _several(
     model: ModelProgram,
     program: TrainProgram,
     settings: TrainSettings,
@@ -196,14 +196,16 @@ def prepare_several(
         part = replace(model, fields={field: model.fields[field] for field in fields[name]})
         own = settings_of(settings, part, of, loaded[name])
         kept = parts if name == program.data else None
-        made[name] = prepare_loaded(part, of, own, loaded[name], kept, choice, remembered[name])
+        made[name] = _of_loaded(part, of, own, loaded[name], kept, choice, remembered[name])
     first = made.pop(program.data)
     check_parts_of_others(program, first.parts, {name: other.parts for name, other in made.items()})
-    beside = [besides(name, first.examples, other.examples, other.parts, settings) for name, other in made.items()]
+    beside = [
+        besides(reading[name], first.examples, other.examples, other.parts, settings) for name, other in made.items()
+    ]
     return data_replace(first, examples=first.examples.with_others(beside), others=made)
 
 
-def prepare_loaded(
+def _of_loaded(
     model: ModelProgram,
     program: TrainProgram,
     settings: TrainSettings,
