@@ -35,7 +35,7 @@ types:  # mypy sees no import hooks: a tree of links that looks like the install
 	@for part in $(MAPPED); do ln -s ../../$$part .types/archonnx/$$part; done
 
 test: setup  ## the tests, in parallel (a few minutes)
-	$(BIN)/pytest -n auto -m 'not proof'
+	$(BIN)/pytest -n auto --dist worksteal -m 'not proof'
 
 proof: setup  ## the long tests, every function of the library beside oracles, every fact of the catalogue, what the zoo learns, 100,000 mutated specs, mutated data; writes docs/parity.md, docs/catalogue.md, docs/mutated_data.md, docs/proof.md
 	$(BIN)/pytest -n auto -m proof || test $$? -eq 5  # 5: there are none
