@@ -18,8 +18,9 @@ from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.folders.checkpoints import Checkpoints
 from archonnx.runtime.folders.models import holds_models, trained_weights
-from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Checkpoints, Request, SavedState
+from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_free, save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary

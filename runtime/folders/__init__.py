@@ -1,15 +1,16 @@
 """Run directories: what a training leaves behind.
 
-    run       ``Run``: a run directory, open: its figures, its parameters, its predictions
-    saving    ``save_run`` writes one, whole or not at all; ``check_free`` asks before training whether it can
-    resume    ``Checkpoints`` keep the state of a training that is under way; ``SavedState`` is one that was kept
-    inputs    the fields of a model from new data, as in the training
-    raw       a run with its feed as one ONNX file
-    texts     texts that stand for the numbers of their tokens
-    rows      which rows each part had
-    several   ``Runs``: one for each fold or seed
-    models    ``ModelRuns``: one for each model of a file that trains several
-    curve     ``training_curve``: the history as a picture
+    run          ``Run``: a run directory, open: its figures, its parameters, its predictions
+    saving       ``save_run`` writes one, whole or not at all; ``check_free`` asks before training whether it can
+    resume       ``save_state`` writes where a training stands; ``SavedState`` is what was written
+    checkpoints  ``Checkpoints`` do so while it runs
+    inputs       the fields of a model from new data, as in the training
+    raw          a run with its feed as one ONNX file
+    texts        texts that stand for the numbers of their tokens
+    rows         which rows each part had
+    several      ``Runs``: one for each fold or seed
+    models       ``ModelRuns``: one for each model of a file that trains several
+    curve        ``training_curve``: the history as a picture
 
 Nothing here trains.
 """

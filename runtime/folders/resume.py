@@ -8,8 +8,7 @@ go on training (``training`` does).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from typing import Any
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import Transfer
-from archonnx.grammar.diagnostics import Report, SpecError, fail
-from archonnx.grammar.record import replace
+from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import load_with_metadata, save_parameters
@@ -87,40 +85,6 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "numbers": snapshot.numbers,
     }
     save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: json.dumps(record)})
-
-
-class Checkpoints:
-    """Writes states into the directory of a run that is being made.
-
-    Attributes:
-        written: whether there is one now.
-    """
-
-    def __init__(self, folder: Path, request: Request) -> None:
-        self._folder, self._request = folder, request
-        self.written = False
-
-    @contextmanager
-    def told(self) -> Iterator[None]:
-        """Of a training that stops since something is no longer finite, the diagnostic also tells what is left."""
-        try:
-            yield
-        except SpecError as error:
-            note = f"the state before is kept in {self._folder}: `--resume {self._folder}` continues from there"
-            saved = note if self.written else "nothing was saved"
-            found = [replace(d, notes=(*d.notes, saved)) if d.code == "AX0610" else d for d in error.diagnostics]
-            raise SpecError(Report(found)) from None
-
-    def keep(self, state: State) -> None:
-        """Write a state in place of the one before."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            fail("AX0616", f"cannot write in {self._folder}: {error.strerror}", None)
-        if state.memory is not None:
-            state.memory.save(self._folder)
-        save_state(self._folder, state, self._request)
-        self.written = True
 
 
 class SavedState:

@@ -178,7 +178,7 @@ def test_a_training_that_was_killed_leaves_its_last_checkpoint(
 
 def test_checkpoints_are_seldom(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[object] = []
-    monkeypatch.setattr("archonnx.runtime.folders.resume.save_state", lambda *given: kept.append(given))
+    monkeypatch.setattr("archonnx.runtime.folders.checkpoints.save_state", lambda *given: kept.append(given))
     train(spec, tmp_path / "run")
     assert kept == []  # 30 seconds are not over
 
