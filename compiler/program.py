@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
+LARGEST = 2**33
+"""Elements that a tensor may have, its symbolic dims left out."""
 OPSET = 21
 """At 22 and later CUDA loses MaxPool and others; onnx's own default is refused by onnxruntime."""
 PRODUCER = "archonnx"
@@ -241,14 +243,29 @@ DATA = "data"
 """The name of a source that the spec gives none."""
 
 
+class Reading(Record):
+    """A field of another source of which a source is made: ``name`` is the input of its graph."""
+
+    name: str
+    source: str
+    field: str
+
+
 class DataSource(Record):
-    """``data [NAME] = KIND(...)``. A ``generate`` source has a graph (input ``seed``) whose outputs are the fields."""
+    """``data [NAME] = KIND(...)``. A ``generate`` source has a graph (input ``seed``) whose outputs are the fields.
+
+    ``reads`` are the fields of other sources that the graph takes, ``assumptions`` what must hold of their sizes, and
+    ``fresh`` says that it is drawn anew each epoch.
+    """
 
     name: str
     kind: str
     arguments: Mapping[str, Any]
     span: Span
     graph: Graph | None = None
+    reads: tuple[Reading, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    fresh: bool = False
 
 
 class Feed(Record):
@@ -294,6 +311,8 @@ class TrainProgram(Record):
     """Sources besides the one whose examples are counted in epochs."""
     beside: bool = False
     """Whether this is the part of a program that reads one of its ``others``."""
+    stores: frozenset[str] = frozenset()
+    """Those of ``others`` that feed nothing by their own name: other sources are made of them."""
 
     @property
     def data(self) -> str:

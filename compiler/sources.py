@@ -20,6 +20,8 @@ from .tokens import CUTS, FILE
 
 GENERATE = "generate"
 """The source that is a fn of the spec, whose arguments it takes."""
+FRESH = "fresh"
+"""The source that is another one, drawn anew in each epoch."""
 PLANNED = frozenset({"gymnasium"})
 """Sources that are known and not built yet."""
 SOURCES: dict[str, type[Settings]] = {}
@@ -352,11 +354,12 @@ def source_arguments(
 ) -> dict[str, Any] | None:
     """Arguments of a data source by name; None (and errors in the report) if they are wrong."""
     if kind not in SOURCES:
+        known = [*SOURCES, GENERATE, FRESH]
         report.error(
             "AX0705",
             f"there is no data source `{kind}`",
             span,
-            help=did_you_mean(kind, [*SOURCES, GENERATE]) or f"known: {', '.join([*SOURCES, 'generate'])}",
+            help=did_you_mean(kind, known) or f"known: {', '.join(known)}",
         )
         return None
     names = list(SOURCES[kind].model_fields)

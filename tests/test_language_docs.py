@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from archonnx.compiler import program
 from archonnx.compiler.elaborate.core import build, static
 from archonnx.compiler.elaborate.files import imports
 from archonnx.compiler.elaborate.meaning import invocation
-from archonnx.compiler.elaborate.model import model
 from archonnx.compiler.elaborate.training import reading
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError, render_report
@@ -98,7 +98,7 @@ def test_limits_are_those_of_the_code() -> None:
         "imported files": imports.MAX_FILES,
         "items of a list, all levels together": static.ITEMS,
         "statements that train in a program, and programs of a file": reading.MAX_STATEMENTS,
-        "elements of a tensor, symbolic dims left out": model.LARGEST,
+        "elements of a tensor, symbolic dims left out": program.LARGEST,
     }
 
 

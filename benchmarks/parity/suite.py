@@ -219,6 +219,7 @@ NOT_COMPARED = {
     "zeta_less_one": PART_OF_GAMMA,
     "edge_list": "the parts of `edges`, checked",
     "resized": SIZES,
+    "episode_rows": "draws, of which test_fresh_sources shows what they are and that they are even",
     "edges_reached": "part of `quantile_buckets` and `width_buckets`, which are compared",
     "check_mask": "refuses masks of other sizes, and gives back those that fit: attention with masks is compared",
     "each_expert": "initial weights of `MixtureOfExperts`: drawn, one matrix after the other",

@@ -11,6 +11,7 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType
 
+from .anew import Draws, Round
 from .batch import batch_symbol
 from .beside import Beside, Turn
 from .buckets import Bucketing
@@ -40,6 +41,7 @@ class Examples:
         types: their types.
         whole: fields that are given whole whatever their type says.
         bucketing: of what lengths examples are, if batches of training are of like ones.
+        draws: gives the fields of each pass over the examples, if it has a draw of its own.
     """
 
     def __init__(
@@ -48,13 +50,14 @@ class Examples:
         types: Mapping[str, TensorType],
         whole: Collection[str] = (),
         bucketing: Bucketing | None = None,
+        draws: Draws | None = None,
     ) -> None:
         cut = {name: types[name] for name in fields if name not in whole}
         symbol = batch_symbol(cut)
         by_row = {name for name, type_ in cut.items() if type_.rank and type_.shape[0].symbol == symbol is not None}
         self._rows = {name: np.ascontiguousarray(fields[name]) for name in fields if name in by_row}
         self._whole = {name: np.asarray(fields[name], order="C") for name in fields if name not in by_row}
-        self._bucketing = bucketing
+        self._bucketing, self._draws = bucketing, draws
         self.count = example_count(self._rows) if self._rows else 1
         self.symbol = symbol
         self._beside: tuple[Beside, ...] = ()
@@ -86,6 +89,13 @@ class Examples:
             own |= other.take(self._part, len(indices), turn or Turn(), drawn=False)
         return own
 
+    def drawn(self, indices: Indices, round_: Round) -> Fields:
+        """These examples in some pass over them, where each has a draw of its own."""
+        if self._draws is None or not round_:
+            return self._own(indices)
+        fields = self._draws.of(round_)
+        return {name: fields[name][indices] if name in self._rows else fields[name] for name in fields}
+
     def _own(self, indices: Indices) -> Fields:
         return {**{name: array[indices] for name, array in self._rows.items()}, **self._whole}
 
@@ -103,10 +113,11 @@ class Examples:
             indices: of the source that is counted.
             turn: where the batch stands in the training, which says what other sources give to it.
         """
-        batch = self._own(indices)
+        turn = turn or Turn()
+        batch = self.drawn(indices, turn.round)
         batch = batch if self._bucketing is None else self._bucketing.cut(batch, indices)
         for other in self._beside:
-            batch |= other.take("train", len(indices), turn or Turn(), drawn=True)
+            batch |= other.take("train", len(indices), turn, drawn=True)
         return batch
 
     def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:
@@ -114,14 +125,14 @@ class Examples:
         turn = Turn()
         for rows in in_pieces(indices, size):
             yield len(rows), self.take(rows, turn)
-            turn = Turn(turn.passes + 1, turn.rows + len(rows))
+            turn = turn.after(len(rows))
 
     def steps(self, indices: Indices, size: int, turn: Turn | None = None) -> Iterator[tuple[int, Fields]]:
         """The same as the training takes them, from some turn on."""
         turn = turn or Turn()
         for rows in in_pieces(indices, size):
             yield len(rows), self.trained(rows, turn)
-            turn = Turn(turn.passes + 1, turn.rows + len(rows), turn.stream)
+            turn = turn.after(len(rows))
 
 
 def in_pieces(indices: Indices, size: int | Literal["all"]) -> Iterator[Indices]:

@@ -15,6 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
+from .anew import Round
 from .loader import Fields
 from .parts import Indices, PartName, Parts
 
@@ -29,6 +30,9 @@ class Taking(Protocol):
     def take(self, indices: Indices) -> Fields:
         """These examples."""
 
+    def drawn(self, indices: Indices, round_: Round) -> Fields:
+        """The same in some pass over them, where each has a draw of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -38,11 +42,22 @@ class Turn:
         passes: how many came before it.
         rows: how many examples of the first source those had.
         stream: of batches that are counted apart, as those of the rounds of ``repeat`` in an epoch.
+        epoch: in which it is, counted from 1.
     """
 
     passes: int = 0
     rows: int = 0
     stream: tuple[int, ...] = ()
+    epoch: int = 1
+
+    @property
+    def round(self) -> Round:
+        """The draw of the first source: that of the epoch."""
+        return (self.epoch - 1,) if self.epoch > 1 else ()
+
+    def after(self, rows: int) -> Turn:
+        """That of the next batch, where this one has so many examples."""
+        return Turn(self.passes + 1, self.rows + rows, self.stream, self.epoch)
 
 
 class Beside:
@@ -65,21 +80,34 @@ class Beside:
 
     def take(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Fields:
         """The fields that go with a batch of so many rows; in an order that is drawn, or as they are."""
-        return self.examples.take(self.rows(part, rows, turn, drawn=drawn))
+        if not drawn:
+            return self.examples.take(self.rows(part, rows, turn, drawn=False))
+        pieces = [self.examples.drawn(found, round_) for round_, found in self._pieces(part, rows, turn, drawn=True)]
+        if len(pieces) == 1:
+            return pieces[0]
+        whole = self.examples.whole
+        return {
+            name: array if name in whole else np.concatenate([piece[name] for piece in pieces])
+            for name, array in pieces[-1].items()
+        }
 
     def rows(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Indices:
         """The examples that go with a batch of so many rows."""
+        return np.concatenate([found for _, found in self._pieces(part, rows, turn, drawn=drawn)])
+
+    def _pieces(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> list[tuple[Round, Indices]]:
+        """The same in pieces, each of one pass over the part, with its number."""
         indices = self._parts.of(part)
         if self._size == "all":
-            return indices
+            return [(_round(turn, turn.passes), indices)]
         count, start = (rows, turn.rows) if self._size is None else (self._size, turn.passes * self._size)
-        found: list[Indices] = []
+        found: list[tuple[Round, Indices]] = []
         while count > 0:
-            round_, place = divmod(start, len(indices))
-            order = self._order(indices, (*turn.stream, round_)) if drawn and self._seed is not None else indices
-            found.append(order[place : place + count])
-            start, count = start + len(found[-1]), count - len(found[-1])
-        return np.concatenate(found) if found else indices[:0]
+            number, place = divmod(start, len(indices))
+            order = self._order(indices, (*turn.stream, number)) if drawn and self._seed is not None else indices
+            found.append((_round(turn, number), order[place : place + count]))
+            start, count = start + len(found[-1][1]), count - len(found[-1][1])
+        return found or [((), indices[:0])]
 
     def _order(self, indices: Indices, words: Sequence[int]) -> Indices:
         """The order of one pass over the part that trains. The last two are kept: a batch may begin in one."""
@@ -89,3 +117,8 @@ class Beside:
             self._orders = dict(list(self._orders.items())[-1:])
             self._orders[key] = np.random.default_rng([*self._seed, *key]).permutation(indices)
         return self._orders[key]
+
+
+def _round(turn: Turn, number: int) -> Round:
+    """The draw of a pass, counted from 0: the first one has that by which the source is known."""
+    return (*turn.stream, number) if turn.stream or number else ()

@@ -25,6 +25,8 @@ Indices = npt.NDArray[np.int64]
 """Numbers of examples."""
 PartName = Literal["train", "valid", "test"]
 PARTS: tuple[PartName, ...] = ("train", "valid", "test")
+RULES = ("stratify", "group", "column")
+"""Settings of a split that name a field."""
 SPELLINGS: Mapping[str, PartName] = {
     "train": "train",
     "valid": "valid",

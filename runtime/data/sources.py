@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ import numpy as np
 from archonnx.compiler.feeding import TARGET
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
-from archonnx.compiler.program import SEED, DataSource
+from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.program import LARGEST, SEED, DataSource
 from archonnx.compiler.sources import SOURCES, rowless
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
+from archonnx.runtime.assumptions import bound_dims, check_assumptions
 
 from .arrays import from_arrays, from_frame
+from .batch import checked
 from .graphs import from_graph, is_graph
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
@@ -39,6 +44,7 @@ def load_source(
     base: Path,
     seed: int = 0,
     *,
+    arrays: Mapping[str, Array] | None = None,
     given: Any = None,
     kinds: Mapping[str, str] | None = None,
     settled: Mapping[str, Any] | None = None,
@@ -51,6 +57,7 @@ def load_source(
         source: what to load.
         base: the folder of the spec; files are looked for there and may not lie outside it.
         seed: for sources that draw.
+        arrays: fields of other sources, where it is made of them.
         given: what stands for what the source names: a file or folder, which may lie anywhere and be of another format,
             a frame, arrays by name, or what is loaded already.
         kinds: kinds of columns in an earlier reading (``Loaded.kinds``), which must hold now; a column that is not
@@ -70,7 +77,7 @@ def load_source(
     if given is not None and path is None:
         rows = partial(_in_memory, given, whole=rowless(source.kind, arguments))
     if rows is None and path is None and source.graph is not None:
-        rows = partial(_drawn, source.graph, seed)
+        rows = partial(_drawn, source, arrays or {}, seed)
     return replace(_load(source.kind, arguments, place, rows), tokenizers=files)
 
 
@@ -89,9 +96,44 @@ def load_file(path: Path, kinds: Mapping[str, str] | None = None) -> Loaded:
     return _load("", {}, Place(path.parent, None, path, kinds or {}))
 
 
-def _drawn(graph: Graph, seed: int, arguments: Mapping[str, Any], place: Place) -> Loaded:
-    """What a fn of the spec generates."""
-    return Loaded(interpret(graph, {SEED: np.int64(seed)} if SEED in graph.inputs else {}), "the generated data")
+def _drawn(
+    source: DataSource, arrays: Mapping[str, Array], seed: int, arguments: Mapping[str, Any], place: Place
+) -> Loaded:
+    """What a fn of the spec generates, of fields of other sources if it takes such."""
+    graph = source.graph
+    assert graph is not None
+    types = {reading.name: graph.inputs[reading.name].type for reading in source.reads}
+    given = checked({name: _as_column(arrays[name], type_) for name, type_ in types.items()}, types, "field")
+    sizes = bound_dims({name: (types[name], array.shape) for name, array in given.items()})
+    check_assumptions(source.assumptions, sizes)
+    _check_size(graph, sizes, source.span)
+    try:
+        drawn = interpret(graph, {**given, **({SEED: np.int64(seed)} if SEED in graph.inputs else {})})
+    except IndexError:
+        fail(
+            "AX0631",
+            "what is drawn here takes an element of a tensor that is not there",
+            source.span,
+            help="an index goes from 0 to the size of the axis less 1; `episode_rows` needs as many classes of enough "
+            "examples, in each part, as a task has",
+        )
+    return Loaded(drawn, "the generated data")
+
+
+def _as_column(array: Array, type_: TensorType) -> Array:
+    """A column as feeds see it: numbers of a file are of the float that is wanted, dates are seconds since 1970."""
+    if array.dtype.kind == "f" and type_.dtype.is_float:
+        return array.astype(type_.dtype.numpy)
+    return array.astype("datetime64[s]").astype(np.int64) if array.dtype.kind == "M" else array
+
+
+def _check_size(graph: Graph, sizes: Mapping[str, int], span: Span) -> None:
+    """SpecError if something that is computed has more elements than a tensor may: with these sizes it is known."""
+    for node in graph.nodes:
+        for value in node.outputs:
+            if value.type.symbols() <= sizes.keys() and prod(d.evaluate(sizes) for d in value.shape) > LARGEST:
+                shape = ", ".join(str(dim.evaluate(sizes)) for dim in value.shape)
+                fail("AX0327", f"what is drawn here needs a tensor [{shape}], of more than {LARGEST:,} elements", span)
 
 
 def _in_memory(given: Any, arguments: Mapping[str, Any], place: Place, *, whole: Collection[str] = ()) -> Loaded:

@@ -156,9 +156,8 @@ class TrainingLoop:
         fresh = self._fresh(number)
         step = self._trainer.runner.step
         order = order[: self._steps * self._size]
-        turn = Turn(
-            (number - 1) * self._steps + position.passes, (number - 1) * len(order) + position.passes * self._size
-        )
+        before = (number - 1) * self._steps + position.passes
+        turn = Turn(before, (number - 1) * len(order) + position.passes * self._size, epoch=number)
         for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size, turn):
             interrupt.check()
             self._kept.refresh()
@@ -185,7 +184,7 @@ class TrainingLoop:
         rest: Iterator[Indices] = islice(order, position.drawn, None)
 
         def draw() -> Mapping[str, Array]:
-            turn = Turn(position.drawn, position.drawn * self._size, (epoch,))
+            turn = Turn(position.drawn, position.drawn * self._size, (epoch,), epoch)
             position.drawn += 1
             return self._examples.trained(next(rest), turn)
 

@@ -13,8 +13,7 @@ from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.beside import Beside
-from archonnx.runtime.data.loader import Loaded
-from archonnx.runtime.data.parts import PARTS, Parts
+from archonnx.runtime.data.parts import PARTS, RULES, Parts
 
 
 def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
@@ -26,10 +25,11 @@ def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Co
         held: the names of what each source has.
     """
     found: dict[str, list[str]] = {name: [] for name in held}
+    by_name = [name for name in held if name not in program.stores]
     report = Report()
     for name in model.fields:
         feed = program.feeds.get(name)
-        having = [feed.source] if feed is not None else [source for source, names in held.items() if name in names]
+        having = [feed.source] if feed is not None else [source for source in by_name if name in held[source]]
         with report.collecting():
             if len(having) > 1:
                 fail(
@@ -39,8 +39,8 @@ def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Co
                     help=f"add `feed {name} = {having[0]}.{name}`",
                 )
             if not having:
-                names = [f"{source}.{field}" for source, fields in held.items() for field in fields]
-                close = did_you_mean(name, sorted({field for fields in held.values() for field in fields}))
+                names = [f"{source}.{field}" for source in by_name for field in held[source]]
+                close = did_you_mean(name, sorted({field for source in by_name for field in held[source]}))
                 fail(
                     "AX0707",
                     f"nothing feeds `{name}`",
@@ -50,7 +50,7 @@ def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Co
                 )
             found[having[0]].append(name)
     report.finish()
-    unread = [source for source, names in found.items() if not names]
+    unread = [source for source in by_name if not found[source]]
     if unread:
         at = next(source.span for source in program.sources if source.name == unread[0])
         fail(
@@ -62,14 +62,28 @@ def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Co
     return found
 
 
-def settings_of(settings: TrainSettings, part: ModelProgram, program: TrainProgram, loaded: Loaded) -> TrainSettings:
-    """What the settings mean for one source: a split goes by a field where the source has it, else by chance."""
+def settings_of(
+    settings: TrainSettings,
+    part: ModelProgram,
+    program: TrainProgram,
+    held: Collection[str] | None,
+    sources: Collection[str],
+) -> TrainSettings:
+    """What the settings mean for one source: a split goes by a field where the source has it, else by chance.
+
+    Args:
+        settings: of the whole program.
+        part: the model with the fields that the source feeds.
+        program: the part of the program that reads it.
+        held: the names of what it has; None where it has the parts of other sources.
+        sources: the names of all sources of the program.
+    """
     changes: dict[str, object] = {}
+    named = {*(held or ()), *part.fields, *(f"{program.data}.{name}" for name in held or ())}
+    by = [by for rule in RULES if (by := getattr(settings.split, rule)) is not None and by not in named]
+    if by and (program.beside or held is None or by[0].partition(".")[0] in {*sources} - {program.data}):
+        changes["split"] = settings.split.model_copy(update=dict.fromkeys(RULES))
     if program.beside:
-        named = {*loaded.fields, *part.fields, *(f"{program.data}.{name}" for name in loaded.fields)}
-        rules = ("stratify", "group", "column")
-        if any((by := getattr(settings.split, rule)) is not None and by not in named for rule in rules):
-            changes["split"] = settings.split.model_copy(update=dict.fromkeys(rules))
         changes["buckets"] = None
     elif settings.buckets is not None and settings.buckets.by not in part.fields:
         fail(

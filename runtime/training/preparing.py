@@ -5,12 +5,11 @@ What this module does not do: batch (``data.batches`` does), or keep anything (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as data_replace
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
@@ -22,16 +21,18 @@ from archonnx.compiler.settings import Split, TrainSettings
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.anew import Draws, Round, seed_of_round
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.buckets import Bucketing
 from archonnx.runtime.data.feeding import Fitted, Learner, check_rows, fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory, changes
-from archonnx.runtime.data.parts import Indices, Parts, share_out
+from archonnx.runtime.data.parts import RULES, Indices, PartName, Parts, share_out
 from archonnx.runtime.data.parts import check_rows as check_parts
 from archonnx.runtime.data.ranges import Given, check_set
 from archonnx.runtime.data.sources import load_given, load_source
 
+from .drawing import check_fresh, columns_read, joined, parts_of
 from .joining import besides, check_parts_of_others, settings_of, shared_out
 
 
@@ -110,7 +111,7 @@ def load_data(
     choice: DataChoice | None = None,
     known: Memory | None = None,
 ) -> Loaded:
-    """What the source of a program holds; SpecError if it has none.
+    """What the source of a program holds, which is not made of other sources; SpecError if it has none.
 
     Args:
         model: its name.
@@ -121,9 +122,9 @@ def load_data(
         known: what a run remembers of it.
     """
     choice = choice or DataChoice()
-    kinds, settled, kept = (known.kinds, known.settled, known.tokenizers) if known is not None else (None, None, None)
     given = choice.given(program)
     if program.source is None and given is not None:
+        kinds, kept = (known.kinds, known.tokenizers) if known is not None else (None, None)
         return load_given(given, base, kinds, kept)
     if program.source is None:
         fail(
@@ -133,7 +134,7 @@ def load_data(
             help='add a source, as in `data = sklearn("digits")`',
         )
     source = program.source
-    how: dict[str, Any] = {"kinds": kinds, "settled": settled, "tokenizers": kept}
+    how = _reading(known)
     if source.graph is not None:  # it draws, and is another one for another model
         return load_source(source, base, seed_of(settings.seed, program), given=given, **how)
     key = repr((source.kind, source.arguments, base, choice.replaced(program), how))
@@ -142,12 +143,20 @@ def load_data(
     return choice.read[key]
 
 
-def seed_of(seed: int, program: TrainProgram) -> int:
-    """What data is drawn with: the run's seed, and the name of the source where there is another one."""
+def _reading(known: Memory | None) -> dict[str, Any]:
+    """How a source is read again of which a run remembers this."""
+    if known is None:
+        return {"kinds": None, "settled": None, "tokenizers": None}
+    return {"kinds": known.kinds, "settled": known.settled, "tokenizers": known.tokenizers}
+
+
+def seed_of(seed: int, program: TrainProgram, round_: Round = ()) -> int:
+    """What data is drawn with: the run's seed, and the name of the source where there is another one, or a later draw.
+
+    ``round_`` says which draw of a source that is drawn anew.
+    """
     assert program.source is not None
-    if not program.beside:
-        return seed
-    return int(np.random.SeedSequence([seed, crc32(program.source.name.encode())]).generate_state(1)[0])
+    return seed_of_round(seed, program.source.name, round_) if program.beside or round_ else seed
 
 
 def prepare(
@@ -170,73 +179,157 @@ def prepare(
         choice: what takes the place of the data that the spec names.
         known: what a run remembers: what was learned is not learned again, and the data must be what it was.
     """
+    choice = choice or DataChoice()
     if program.others:
-        return _several(model, program, settings, base, parts, choice, known)
+        return _Several(model, program, settings, base, choice, known).prepared(parts)
     loaded = load_data(model.name, program, settings, base, choice, known)
-    return _of_loaded(model, program, settings, loaded, parts, choice, known)
+    return _One(model, program, settings, base, choice, known).prepared(loaded, parts)
 
 
-def _several(
-    model: ModelProgram,
-    program: TrainProgram,
-    settings: TrainSettings,
-    base: Path,
-    parts: Parts | None = None,
-    choice: DataChoice | None = None,
-    known: Memory | None = None,
-) -> Prepared:
-    """The same of a program with several sources: each as if it were alone, with the fields that it feeds."""
-    reading = {source.name: program.reading(source) for source in program.sources}
-    remembered = {name: known if name == program.data or known is None else known.others.get(name) for name in reading}
-    loaded = {name: load_data(model.name, of, settings, base, choice, remembered[name]) for name, of in reading.items()}
-    held = {name: sample_of(of, model.float_type).names for name, of in loaded.items()}
-    fields = shared_out(model, program, held)
-    made: dict[str, Prepared] = {}
-    for name, of in reading.items():
-        part = replace(model, fields={field: model.fields[field] for field in fields[name]})
-        own = settings_of(settings, part, of, loaded[name])
-        kept = parts if name == program.data else None
-        made[name] = _of_loaded(part, of, own, loaded[name], kept, choice, remembered[name])
-    first = made.pop(program.data)
-    check_parts_of_others(program, first.parts, {name: other.parts for name, other in made.items()})
-    beside = [
-        besides(reading[name], first.examples, other.examples, other.parts, settings) for name, other in made.items()
-    ]
-    return data_replace(first, examples=first.examples.with_others(beside), others=made)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Data about to be prepared: the arguments of ``prepare``."""
+
+    model: ModelProgram
+    program: TrainProgram
+    settings: TrainSettings
+    base: Path
+    choice: DataChoice
+    known: Memory | None
 
 
-def _of_loaded(
-    model: ModelProgram,
-    program: TrainProgram,
-    settings: TrainSettings,
-    loaded: Loaded,
-    parts: Parts | None = None,
-    choice: DataChoice | None = None,
-    known: Memory | None = None,
-) -> Prepared:
-    """The same of data that is loaded, of a program with one source."""
-    note = None
-    if known is not None and loaded.checksum != known.checksum:
-        note = changes(loaded, known, accepted=choice is not None and choice.changed)
-    count = len(loaded.fields[INDEX])
-    if parts is None:
-        named = _named(model, program, settings.split, loaded)
-        parts, note = share_out(count, settings.split, loaded, named, program.span, shuffle=settings.shuffle)
-    else:
-        check_parts(parts, count, program.span)
-    feeding, keys = _elaborated(model, program, loaded, parts.train, known)
-    if known is not None and not known.together:
-        fitted = known.fitted
-    else:
-        fitted = learned(feeding, loaded, keys, parts.train, together=bool(program.whole))
-    fields = fields_of(model, program, feeding, fitted, loaded)
-    if not program.whole:
-        check_rows(feeding, fitted, loaded, model.fields, spans_of(program, model.fields))
-    types = {name: model.fields[name].type for name in fields}
-    buckets = settings.buckets
-    bucketing = Bucketing(buckets, fields, types, program.span) if buckets is not None else None
-    examples = Examples(fields, types, program.whole, bucketing)
-    return Prepared(examples, parts, loaded, feeding, fitted, note)
+class _Several(_Asked):
+    """That of a program with several sources: each as if it were alone, with the fields that it feeds."""
+
+    __slots__ = ()
+
+    def prepared(self, kept: Parts | None) -> Prepared:
+        """All of them; ``kept`` are the parts of the first one."""
+        model, program = self.model, self.program
+        reading = {source.name: program.reading(source) for source in program.sources}
+        loaded = {
+            name: load_data(model.name, of, self.settings, self.base, self.choice, self._remembered(name))
+            for name, of in reading.items()
+            if not self._made_of_others(of)
+        }
+        fields = shared_out(model, program, {name: self._names(of, loaded) for name, of in reading.items()})
+        made: dict[str, Prepared] = {}
+        for name in _stores_first(program):
+            of, part = reading[name], replace(model, fields={field: model.fields[field] for field in fields[name]})
+            settings = settings_of(
+                self.settings, part, of, loaded[name].fields if name in loaded else None, reading.keys()
+            )
+            one = _One(part, of, settings, self.base, self.choice, self._remembered(name))
+            first = name == program.data
+            made[name] = one.prepared(loaded[name], kept if first else None) if name in loaded else one.drawn(made)
+        others = {source.name: made[source.name] for source in program.others}
+        feeding = {name: other for name, other in others.items() if fields[name]}
+        first_of = made[program.data]
+        check_parts_of_others(program, first_of.parts, {name: other.parts for name, other in feeding.items()})
+        beside = [
+            besides(reading[name], first_of.examples, other.examples, other.parts, self.settings)
+            for name, other in feeding.items()
+        ]
+        return data_replace(first_of, examples=first_of.examples.with_others(beside), others=others)
+
+    def _remembered(self, name: str) -> Memory | None:
+        return self.known if self.known is None or name == self.program.data else self.known.others.get(name)
+
+    def _made_of_others(self, of: TrainProgram) -> bool:
+        assert of.source is not None
+        return bool(of.source.reads) and self.choice.given(of) is None
+
+    def _names(self, of: TrainProgram, loaded: Mapping[str, Loaded]) -> Collection[str]:
+        """The names under which a source has something to feed."""
+        if of.data in loaded:
+            return sample_of(loaded[of.data], self.model.float_type).names
+        assert of.source is not None and of.source.graph is not None
+        return of.source.graph.outputs.keys()
+
+
+def _stores_first(program: TrainProgram) -> list[str]:
+    """The sources in an order in which each comes after those of which it is made."""
+    reads = {source.name: {reading.source for reading in source.reads} for source in program.sources}
+    found: list[str] = []
+    while len(found) < len(reads):
+        found += [name for name, needed in reads.items() if name not in found and needed <= {*found}]
+    return found
+
+
+class _One(_Asked):
+    """That of a program with one source."""
+
+    __slots__ = ()
+
+    def prepared(self, loaded: Loaded, kept: Parts | None) -> Prepared:
+        """Of data that is loaded; ``kept`` are the parts of an earlier time."""
+        model, program = self.model, self.program
+        note = self._changes(loaded)
+        count = len(loaded.fields[INDEX])
+        if kept is None:
+            how = _by_its_own(self.settings.split, program)
+            named = _named(model, program, how, loaded)
+            kept, note = share_out(count, how, loaded, named, program.span, shuffle=self.settings.shuffle)
+        else:
+            check_parts(kept, count, program.span)
+        return self._fed(loaded, kept, note, {})
+
+    def drawn(self, made: Mapping[str, Prepared]) -> Prepared:
+        """Of a source that is made of others, each part of it of that part of them."""
+        assert self.program.source is not None
+        pieces: dict[PartName, Loaded] = {}
+        for part in parts_of(self.program.source, {name: of.parts for name, of in made.items()}):
+            pieces[part] = self._draw(self._arrays(made, part))
+        loaded, parts = joined(pieces)
+        return self._fed(loaded, parts, self._changes(loaded), self._arrays(made, "train"))
+
+    def _arrays(self, made: Mapping[str, Prepared], part: PartName) -> dict[str, Array]:
+        assert self.program.source is not None
+        loaded = {name: (of.loaded, of.parts.of(part)) for name, of in made.items()}
+        return columns_read(self.program.source, loaded)
+
+    def _draw(self, arrays: Mapping[str, Array], round_: Round = ()) -> Loaded:
+        """What the source draws; ``round_`` says which time."""
+        assert self.program.source is not None
+        seed = seed_of(self.settings.seed, self.program, round_)
+        return load_source(self.program.source, self.base, seed, arrays=arrays, **_reading(self.known))
+
+    def _changes(self, loaded: Loaded) -> str | None:
+        """What is no longer as a run remembers it; SpecError unless that is accepted."""
+        if self.known is None or loaded.checksum == self.known.checksum:
+            return None
+        return changes(loaded, self.known, accepted=self.choice.changed)
+
+    def _fed(self, loaded: Loaded, parts: Parts, note: str | None, arrays: Mapping[str, Array]) -> Prepared:
+        """The fields, in batches; ``arrays`` are those of other sources of which a later draw is made."""
+        model, program, known, together = self.model, self.program, self.known, bool(self.program.whole)
+        feeding, keys = _elaborated(model, program, loaded, parts.train, known)
+        if known is not None and not known.together:
+            fitted = known.fitted
+        else:
+            fitted = learned(feeding, loaded, keys, parts.train, together=together)
+        fields = fields_of(model, program, feeding, fitted, loaded)
+        if not together:
+            check_rows(feeding, fitted, loaded, model.fields, spans_of(program, model.fields))
+        types = {name: model.fields[name].type for name in fields}
+        buckets, draws = self.settings.buckets, None
+        if program.source is not None and program.source.fresh and self.choice.given(program) is None:
+            check_fresh(program, self.settings)
+            draws = Draws(lambda round_: fields_of(model, program, feeding, fitted, self._draw(arrays, round_)))
+        bucketing = Bucketing(buckets, fields, types, program.span) if buckets is not None else None
+        examples = Examples(fields, types, program.whole, bucketing, draws)
+        return Prepared(examples, parts, loaded, feeding, fitted, note)
+
+
+def _by_its_own(how: Split, program: TrainProgram) -> Split:
+    """A split by fields of the source: they are `data.NAME` there, whatever the source is called."""
+    named = {rule: by for rule in RULES if (by := getattr(how, rule)) is not None}
+    own = {
+        rule: f"{DATA}.{by.removeprefix(f'{program.data}.')}"
+        for rule, by in named.items()
+        if by.startswith(f"{program.data}.")
+    }
+    return how.model_copy(update=own) if own else how
 
 
 def fields_of(

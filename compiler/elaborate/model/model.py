@@ -27,7 +27,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.parts import cut
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.program import SEED, STEP, Field, Parameter
+from archonnx.compiler.program import LARGEST, SEED, STEP, Field, Parameter
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, fail
@@ -35,9 +35,6 @@ from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.parser import parse_expression
 
 from .set_metrics import ElaboratedSetMetric, elaborate_set_metric
-
-LARGEST = 2**33
-"""Elements of a tensor, its symbolic dims left out."""
 
 
 @dataclass

@@ -72,6 +72,13 @@ def deciding_programs(
         assert settings is not None
         first = next(iter(in_order(block, settings, Report())), None)
         feeds, fits = placed(block, first, Report())
+        if first is not None and first.reads:
+            fail(
+                "AX0708",
+                f"`{first.name}` is made of other sources, and cannot decide arguments of the model",
+                declaration.arguments[0].span,
+                help="give them: `--arg NAME=VALUE`, or a default",
+            )
         if first is not None and len(block.sources) > 1:
             feeds = {name: feed for name, feed in feeds.items() if feed.source == first.name}
             fits = {name: fit for name, fit in fits.items() if fit.source == first.name}

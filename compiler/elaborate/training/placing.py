@@ -21,15 +21,34 @@ Waiting = TypeVar("Waiting", Feed, Fit)
 
 
 def in_order(block: ProgramBlock, settings: TrainSettings, report: Report) -> tuple[DataSource, ...]:
-    """The sources of a program, that of its epochs first."""
-    names = list(block.sources)
+    """The sources of a program, that of its epochs first; those that feed nothing (``stores``) come last."""
+    only_read = stores(block)
+    names = [name for name in block.sources if name not in only_read]
     for key, given in (("epoch_of", [settings.epoch_of] if settings.epoch_of else []), ("batches", settings.batches)):
         for name in given:
-            if name not in names:
+            if name in only_read:
+                headline = f"`{key}`: `{name}` feeds no field, other sources are made of it"
+                report.error("AX0702", headline, block.spans.get(key), help=f"there are {', '.join(names)}")
+            elif name not in names:
                 known = did_you_mean(name, names) or (f"it has {', '.join(names)}" if names else "it has none")
                 report.error("AX0702", f"`{key}`: the program has no source `{name}`", block.spans.get(key), help=known)
     first = settings.epoch_of if settings.epoch_of in names else next(iter(names), None)
-    return tuple(block.sources[name] for name in sorted(names, key=lambda name: name != first))
+    ordered = [*sorted(names, key=lambda name: name != first), *only_read]
+    return tuple(block.sources[name] for name in ordered)
+
+
+def stores(block: ProgramBlock) -> tuple[str, ...]:
+    """Sources of which others are made, and that no feed names: they feed nothing."""
+    read = {reading.source for source in block.sources.values() for reading in source.reads}
+    if not read:
+        return ()
+    named = {
+        node.id
+        for feed in block.feeds.values()
+        for node in walk(feed.statement.value)
+        if isinstance(node, ast.Name) and node.id not in feed.names
+    }
+    return tuple(name for name in block.sources if name in read - named)
 
 
 def placed(block: ProgramBlock, first: DataSource | None, report: Report) -> tuple[dict[str, Feed], dict[str, Fit]]:

@@ -32,7 +32,7 @@ from archonnx.grammar.source import Span
 from .block import ProgramBlock, block_frame, program_frame
 from .feeds import check_feeds
 from .objectives import build_steps, frozen_modules
-from .placing import in_order, placed
+from .placing import in_order, placed, stores
 from .reading import MAX_STATEMENTS, read_statement
 from .starting import resolved_start
 
@@ -197,6 +197,7 @@ def _elaborate_program(
         given=declaration.arguments,
         whole=whole,
         others=sources[1:],
+        stores=frozenset(stores(block)),
     )
 
 

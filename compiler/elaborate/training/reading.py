@@ -1,7 +1,7 @@
 """Reading a ``train`` block: its settings, its source, its feeds, and the order of its statements that train.
 
-What this module does not do: build those statements (``objectives`` does), validate settings (``settings`` does), or
-read what `start_from` says (``starting`` does).
+What this module does not do: build those statements (``objectives`` does), validate settings (``settings`` does), read
+what `start_from` says (``starting`` does), or elaborate a source that a fn makes (``drawing`` does).
 """
 
 from __future__ import annotations
@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-import numpy as np
-
 from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.suites import not_built, silenced
-from archonnx.compiler.elaborate.core.values import Function, Results, describe
-from archonnx.compiler.elaborate.meaning.calls import callee_of
-from archonnx.compiler.ir.builder import Builder
-from archonnx.compiler.ir.graph import Node
-from archonnx.compiler.ir.types import DType
-from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.shape import Constant
+from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.program import (
     DATA,
-    SEED,
     DataSource,
     Do,
     Every,
@@ -33,13 +24,14 @@ from archonnx.compiler.program import (
     Plan,
     Repeat,
 )
-from archonnx.compiler.sources import GENERATE, PLANNED, source_arguments
+from archonnx.compiler.sources import FRESH, GENERATE, PLANNED, source_arguments
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
 from .block import Bound, ProgramBlock, Statement
+from .drawing import anew, check_inner, generated
 from .starting import dotted, read_start
 
 MAX_SOURCES = 64
@@ -120,7 +112,7 @@ def _add_source(frame: Frame, block: ProgramBlock, statement: ast.Stmt, name: st
             statement.span,
             help="call the source otherwise",
         )
-    block.sources[name] = replace(_source(frame, value), name=name)
+    block.sources[name] = replace(_source(frame, block, value), name=name)
 
 
 def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
@@ -201,24 +193,30 @@ def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) ->
     return value
 
 
-def _source(frame: Frame, expr: ast.Expr) -> DataSource:
+def _source(frame: Frame, block: ProgramBlock, expr: ast.Expr) -> DataSource:
     if not isinstance(expr, ast.Call) or not isinstance(expr.callee, ast.Name):
         fail("AX0705", "a data source is written like a call", expr.span, help='for example `data = sklearn("digits")`')
     kind = expr.callee.id
     if kind in PLANNED:
         not_built(f"the data source `{kind}`", expr.callee.span)
     if kind == GENERATE:
-        return _generated(frame, expr)
-    positional = [_argument(frame, a.value) for a in expr.arguments if a.name is None]
-    named = {a.name: _argument(frame, a.value) for a in expr.arguments if a.name is not None}
+        return generated(frame, block, expr)
+    if kind == FRESH:
+        one = _argument(frame, block, expr.arguments[0].value) if expr.arguments else None
+        return anew(expr, one if isinstance(one, DataSource) else None)
+    positional = [_argument(frame, block, a.value) for a in expr.arguments if a.name is None]
+    named = {a.name: _argument(frame, block, a.value) for a in expr.arguments if a.name is not None}
     inner = [value for value in (*positional, *named.values()) if isinstance(value, DataSource)]
+    for source in inner:
+        check_inner(kind, source, expr)
     positional = [_plain(value) for value in positional]
     named = {name: _plain(value) for name, value in named.items()}
     report = Report()
     arguments = source_arguments(kind, positional, named, expr.span, report)
     report.finish()
-    graph = next((source.graph for source in inner if source.graph is not None), None)
-    return DataSource(DATA, kind, arguments or {}, expr.span, graph)
+    drawn = next((source for source in inner if source.graph is not None), None)
+    graph, reads = (None, ()) if drawn is None else (drawn.graph, drawn.reads)
+    return DataSource(DATA, kind, arguments or {}, expr.span, graph, reads)
 
 
 def _plain(value: Any) -> Any:
@@ -226,56 +224,18 @@ def _plain(value: Any) -> Any:
     return {"kind": value.kind, "arguments": value.arguments} if isinstance(value, DataSource) else value
 
 
-def _argument(frame: Frame, expr: ast.Expr) -> Any:
+def _argument(frame: Frame, block: ProgramBlock, expr: ast.Expr) -> Any:
     """What a source is given: a static value, another source, or a bare word (``colour=grey``).
 
     A word is text unless it names a static value; a call is a source unless it calls something of the spec.
     """
     if isinstance(expr, ast.Dict):
-        return {key.value: _argument(frame, item) for key, item in expr.items}
+        return {key.value: _argument(frame, block, item) for key, item in expr.items}
     if isinstance(expr, ast.List) and not any(isinstance(item, ast.Dots) for item in expr.items):
-        return [_argument(frame, item) for item in expr.items]
+        return [_argument(frame, block, item) for item in expr.items]
     if isinstance(expr, ast.Name):
         known = frame.lookup(expr.id)
         return known if isinstance(known, int | float | str | list | dict) else expr.id
     if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name) and frame.lookup(expr.callee.id) is None:
-        return _source(frame, expr)
+        return _source(frame, block, expr)
     return frame.evaluate(expr)
-
-
-def _generated(frame: Frame, expr: ast.Call) -> DataSource:
-    """``generate(fn, n=2000)``: the fn's named results are the fields."""
-    if not expr.arguments or expr.arguments[0].name is not None:
-        fail(
-            "AX0203",
-            "`generate` needs the fn that makes the data",
-            expr.span,
-            help="`data = generate(two_moons, n=2000)`",
-        )
-    function = callee_of(frame, expr.arguments[0].value)
-    if not isinstance(function, Function):
-        fail(
-            "AX0306", f"`generate` takes a fn written in the language, not {describe(function)}", expr.arguments[0].span
-        )
-    builder = frame.build.builder
-    with builder.active():
-        result = frame.call(function, expr.arguments[1:], [], expr.span)
-    fields = dict(zip(result.names, result.items, strict=True)) if isinstance(result, Results) else {}
-    outputs = {name: value for name, value in fields.items() if name and isinstance(value, Value)}
-    if not outputs:
-        where = function.declaration.result.span if function.declaration.result else function.declaration.name_span
-        fail(
-            "AX0307",
-            f"fn `{function.declaration.name}` makes data, so its results need names",
-            where,
-            help="as in `-> (x: [n, 2], label: i64[n])`",
-        )
-    inputs = {name: value for name, value in frame.build.inputs.items() if name == SEED}
-    if "step" in frame.build.inputs:
-        _fix_step(builder, frame.build.inputs["step"])
-    return DataSource(DATA, "generate", {}, expr.span, builder.graph("data", inputs, outputs))
-
-
-def _fix_step(builder: Builder, step: Value) -> None:
-    """Data is drawn at step 0."""
-    builder.nodes.insert(0, Node(Constant.of(np.zeros((), np.int64), DType.i64), (), (step,)))

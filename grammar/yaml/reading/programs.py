@@ -1,8 +1,8 @@
 """The ``train:`` and ``search:`` sections of a YAML spec, as declarations of the language.
 
 Settings keep their order. In ``data: {sklearn: digits}`` the scalars below the name of the source are texts (numbers,
-``true``, ``false`` and ``none`` are not); ``generate``, whose first argument is a fn, takes expressions, and any source
-may be written as an expression: ``data: 'csv("a.csv")'``.
+``true``, ``false`` and ``none`` are not); ``generate``, whose first argument is a fn, takes expressions, ``fresh`` a
+source, and any source may be written as an expression: ``data: 'csv("a.csv")'``.
 """
 
 from __future__ import annotations
@@ -103,6 +103,9 @@ def _source(node: Node) -> ast.Expr:
         )
     ((key, value),) = node.items
     callee = name(key)
+    if callee.id == "fresh":
+        inner = _source(value)
+        return ast.Call(callee, (ast.Argument(inner, span=inner.span),), span=key.span.to(value.span))
     given = arguments(value, expression if callee.id == "generate" else literal_text)
     return ast.Call(callee, given, span=key.span.to(value.span))
 

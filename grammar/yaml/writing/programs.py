@@ -98,6 +98,8 @@ def _source(node: ast.Expr) -> Value:
     try:
         if isinstance(node, ast.Call) and isinstance(node.callee, ast.Name):
             name = node.callee.id
+            if name == "fresh" and [argument.name for argument in node.arguments] == [None]:
+                return {name: _source(node.arguments[0].value)}
             return {name: arguments_value(node.arguments) if name == "generate" else _texts(node)}
     except NoShortFormError:
         pass
