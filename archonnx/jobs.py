@@ -22,8 +22,9 @@ from archonnx.runtime.folders.checkpoints import Checkpoints
 from archonnx.runtime.folders.models import holds_models, trained_weights
 from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.run import Run
-from archonnx.runtime.folders.saving import check_free, save_run
+from archonnx.runtime.folders.saving import save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
+from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.deciding import decided
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
@@ -44,8 +45,8 @@ class How:
     data: DataChoice
 
 
-def train_once(spec: Spec, request: Request, out: Path, how: How, *, resume: Path | None = None) -> Run:
-    """Train a spec, or go on with the run ``resume``, and write the run directory ``out``."""
+def train_once(spec: Spec, request: Request, out: Place, how: How, *, resume: Path | None = None) -> Run:
+    """Train a spec, or go on with the run ``resume``, and write the run directory ``out``, which is reserved."""
     saved = SavedState(resume) if resume is not None else None
     if saved is not None:
         if request.dtype != DEFAULT_DTYPE:
@@ -54,28 +55,24 @@ def train_once(spec: Spec, request: Request, out: Path, how: How, *, resume: Pat
             fail("AX0618", "a training that goes on has its weights, and takes none of another run", None)
         request = _continued(saved.request, request)
         spec = as_requested(spec, request)
-    in_place = resume is not None and out.resolve() == resume.resolve()
-    if not in_place:
-        check_free(out)
     beside = partial(trained_weights, resume.parent) if resume is not None and holds_models(resume.parent) else None
-    return run_once(spec, request, out, how, saved, replace=in_place, earlier=beside)
+    return run_once(spec, request, out, how, saved, earlier=beside)
 
 
 def run_once(
     spec: Spec,
     request: Request,
-    out: Path,
+    out: Place,
     how: How,
     saved: SavedState | None = None,
     *,
-    replace: bool = False,
     earlier: Callable[[str], Weights] | None = None,
 ) -> Run:
     """A training, from the beginning or from a saved state. Its data may decide arguments of the model.
 
     ``earlier`` gives the parameters of programs of other runs of the spec.
     """
-    checkpoints = Checkpoints(out, request)
+    checkpoints = Checkpoints(out.folder, request)
     spec = decided_spec(spec, request, how, saved.memory if saved is not None else None)
     model = elaborate(spec)
     if earlier is None:  # else all programs of the file were looked at
@@ -95,7 +92,7 @@ def run_once(
             data=_choice(request, how),
             earlier=earlier,
         )
-    return save_run(out, spec, model, trained, request=request, replace=replace or checkpoints.written)
+    return save_run(out, spec, model, trained, request=request)
 
 
 def check_sources(name: str, programs: Iterable[TrainProgram], choice: DataChoice) -> None:
@@ -122,12 +119,13 @@ def _choice(request: Request, how: How) -> DataChoice:
 
 
 def train_several(
-    spec: Spec, request: Request, out: Path, how: How, kind: Kind, count: int, *, resume: bool = False
+    spec: Spec, request: Request, place: Place, how: How, kind: Kind, count: int, *, resume: bool = False
 ) -> Runs:
     """Train a spec on each fold of its data or with several seeds, and write a run directory for each into ``out``.
 
     An interrupt keeps what is finished, and ``resume`` does the rest of what is in ``out``.
     """
+    out = place.folder
     if count < 2:
         fail("AX0702", f"`{kind}` is a number from 2 on, not {count}", None)
     if resume:
@@ -135,10 +133,8 @@ def train_several(
         plan, request, finished = before.plan, before.request, list(before)
         spec = as_requested(spec, request)
     else:
-        check_free(out)
         model = elaborate(decided_spec(spec, request, how))
         plan, finished = _plan(model, request, kind, count), []
-        out.mkdir(parents=True, exist_ok=True)
         save_summary(out, plan, request, finished)
     done = {run.path.name for run in finished}
     try:
@@ -149,8 +145,9 @@ def train_several(
                 f"fold {number} of {count}" if kind == "folds" else f"seed {changes['seed']}, {number} of {count}"
             )
             own = dataclasses.replace(request, changes={**request.changes, **changes})
-            state = SavedState(out / name) if (out / name / STATE_FILE).is_file() else None
-            run = run_once(spec, own, out / name, how, state, replace=state is not None)
+            with reserved(out / name) as one:
+                state = SavedState(one.folder) if (one.folder / STATE_FILE).is_file() else None
+                run = run_once(spec, own, one, how, state)
             if run.record["stopped"] == "interrupted":
                 break
             finished.append(run)
@@ -158,7 +155,6 @@ def train_several(
     finally:
         if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
             (out / f"{kind}.json").unlink()
-            out.rmdir()
     return Runs(out, how.options)
 
 

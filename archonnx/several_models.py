@@ -18,7 +18,7 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weights
 from archonnx.runtime.folders.resume import SEVERAL_MODELS, STATE_FILE, Request, SavedState
-from archonnx.runtime.folders.saving import check_free
+from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.programs import label, needed_for
 from archonnx.runtime.training.transfer import check_starts
 
@@ -71,17 +71,16 @@ def for_stage(spec: Spec, request: Request, stage: Stage) -> tuple[Spec, Request
     return own, dataclasses.replace(request, arguments=own.arguments, only=stage.programs, model=stage.model)
 
 
-def train_models(spec: Spec, found: Sequence[Stage], request: Request, out: Path, how: How) -> ModelRuns:
-    """Train several models one after the other, and write a run directory for each into ``out``."""
-    check_free(out)
-    out.mkdir(parents=True, exist_ok=True)
+def train_models(spec: Spec, found: Sequence[Stage], request: Request, place: Place, how: How) -> ModelRuns:
+    """Train several models one after the other, and write a run directory for each into one, which is reserved."""
     named = _named(found)
-    save_models(out, named, request, [])
-    return _trained(spec, named, request, out, how, [])
+    save_models(place.folder, named, request, [])
+    return _trained(spec, named, request, place.folder, how, [])
 
 
-def resume_models(spec: Spec, request: Request, out: Path, how: How) -> ModelRuns:
+def resume_models(spec: Spec, request: Request, place: Place, how: How) -> ModelRuns:
     """Go on with the runs of several models: those that are not finished are continued or begun."""
+    out = place.folder
     before = ModelRuns(out)
     check_same_request(request, before.request, out)
     return _trained(as_requested(spec, before.request), before.stages, before.request, out, how, list(before))
@@ -96,10 +95,9 @@ def _trained(
                 continue
             how.observer.opening(f"model {stage.model}, {number} of {len(named)}")
             own, asked = for_stage(spec, request, stage)
-            state = SavedState(out / name) if (out / name / STATE_FILE).is_file() else None
-            run = run_once(
-                own, asked, out / name, how, state, replace=state is not None, earlier=partial(trained_weights, out)
-            )
+            with reserved(out / name) as one:
+                state = SavedState(one.folder) if (one.folder / STATE_FILE).is_file() else None
+                run = run_once(own, asked, one, how, state, earlier=partial(trained_weights, out))
             if run.record["stopped"] == "interrupted":
                 break
             finished.append(name)
@@ -107,7 +105,6 @@ def _trained(
     finally:
         if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
             (out / SEVERAL_MODELS).unlink()
-            out.rmdir()
     return ModelRuns(out, how.options)
 
 

@@ -5,7 +5,8 @@ What this module does not do: the work; it joins the compiler and the runtime.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
@@ -14,10 +15,11 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import DeviceName, SessionOptions
 from archonnx.runtime.folders.models import ModelRuns, holds_models
-from archonnx.runtime.folders.resume import Request
+from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
-from archonnx.runtime.folders.saving import check_free, save_run
+from archonnx.runtime.folders.saving import new_run, save_run
 from archonnx.runtime.folders.several import Kind, Runs
+from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.search import Trial, best_trial
@@ -120,27 +122,44 @@ def train(
     choice = DataChoice({name: one for name, one in given.items() if name not in files}, changed_data)
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
     before = Path(resume) if resume is not None else None
-    destination = Path(out) if out is not None else before or free_directory(loaded.name)
+    chosen = Path(out) if out is not None else None
+    with _destination(chosen, before, loaded.name) as place:
+        return _trained(loaded, request, place, how, before, folds, seeds)
+
+
+@contextmanager
+def _destination(out: Path | None, before: Path | None, name: str) -> Iterator[Place]:
+    """Reserve the directory that a training writes: a new one, or that with which it goes on."""
+    in_place = before is not None and (out is None or out.resolve() == before.resolve())
+    if before is not None and not before.is_dir():
+        SavedState(before)  # says what is there instead
+    with reserved(before) if before is not None and in_place else new_run(out, name) as place:
+        yield place
+
+
+def _trained(
+    spec: Spec, request: Request, place: Place, how: How, before: Path | None, folds: int | None, seeds: int | None
+) -> Run | Runs | ModelRuns:
     again = folds is not None or seeds is not None
     if before is not None and holds_models(before):
-        _check_together(loaded, again)
-        _check_in_place(before, destination)
-        return resume_models(loaded, request, before, how)
+        _check_together(spec, again)
+        _check_in_place(before, place)
+        return resume_models(spec, request, place, how)
     if before is None or again:
-        found = chosen_stages(loaded, request, how)
+        found = chosen_stages(spec, request, how)
         if found is not None and len(found) > 1:
-            _check_together(loaded, again)
-            return train_models(loaded, found, request, destination, how)
+            _check_together(spec, again)
+            return train_models(spec, found, request, place, how)
         if found:
-            loaded, request = for_stage(loaded, request, found[0])
+            spec, request = for_stage(spec, request, found[0])
     if folds is None and seeds is None:
-        return train_once(loaded, request, destination, how, resume=before)
+        return train_once(spec, request, place, how, resume=before)
     if folds is not None and seeds is not None:
         fail("AX0702", "`folds` and `seeds` are given both", None, help="train on the folds with each `seed` in turn")
     if before is not None:
-        _check_in_place(before, destination)
+        _check_in_place(before, place)
     kind: Kind = "folds" if seeds is None else "seeds"
-    return train_several(loaded, request, destination, how, kind, seeds or folds or 0, resume=before is not None)
+    return train_several(spec, request, place, how, kind, seeds or folds or 0, resume=before is not None)
 
 
 def search(
@@ -165,19 +184,18 @@ def search(
         on_trial: is called with every trial when it is done.
     """
     loaded = as_spec(spec)
-    destination = Path(out) if out is not None else free_directory(loaded.name)
-    check_free(destination)
-    found = best_trial(
-        loaded, trials=trials, changes=settings or {}, options=SessionOptions(device, threads), on_trial=on_trial
-    )
-    request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
-    return save_run(destination, found.spec, found.model, found.trained, request=request)
+    with new_run(Path(out) if out is not None else None, loaded.name) as place:
+        found = best_trial(
+            loaded, trials=trials, changes=settings or {}, options=SessionOptions(device, threads), on_trial=on_trial
+        )
+        request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
+        return save_run(place, found.spec, found.model, found.trained, request=request)
 
 
-def _check_in_place(before: Path, destination: Path) -> None:
+def _check_in_place(before: Path, place: Place) -> None:
     """SpecError if several runs are to go on elsewhere."""
-    if destination != before:
-        fail("AX0618", f"the runs in {before} go on where they are, not in {destination}", None)
+    if place.folder.resolve() != before.resolve():
+        fail("AX0618", f"the runs in {before} go on where they are, not in {place.folder}", None)
 
 
 def _check_together(spec: Spec, again: bool) -> None:
@@ -193,11 +211,3 @@ def _check_together(spec: Spec, again: bool) -> None:
 
 def _dtype(spec: Spec) -> str:
     return str(spec.float_type)
-
-
-def free_directory(name: str) -> Path:
-    """``runs/NAME-N`` with the first free number."""
-    number = 1
-    while (path := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return path

@@ -1,6 +1,8 @@
 """ONNX graphs in motion, in rooms; each may import those above it in this list, and none below.
 
-    columns, extras, files, assumptions   small things that several rooms need
+    columns, extras, assumptions   small things that several rooms need
+    disk, files     what changes a disk; files whole or not at all
+    staging, reserving   files that change together; a folder that one process writes at a time
     measures    metrics over a set of examples; the size of gradients and updates
     data        sources, parts, batches; arrays checked against the types of fields
     device      sessions of onnxruntime; training steps over tensors that stay where they are

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,60 +17,38 @@ import numpy as np
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import fail
 
+from . import disk
+
+PART = ".archonnx-part"
+"""How names of files end that are not whole."""
+NUMBERS = count()
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to be written, which takes the place of ``path`` at the end: until then all see the old one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """The name of a file to be written, which takes the place of ``path`` at the end: until then all see the old one.
+
+    SpecError where a system refuses to write.
+    """
+    temporary = path.parent / f".{os.getpid()}-{next(NUMBERS)}{PART}"
+    if path.is_dir():
+        fail("AX0616", f"cannot write {path}: it is a folder", None)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        fail("AX0616", f"cannot write {path}: {error.strerror}", None)
+        disk.rename(temporary, path)
+        disk.sync_folder(path.parent)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        fail("AX0616", f"cannot write {path}: {reason}", None)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError, ValueError):
+            disk.remove(temporary)
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file, whole or in pieces, in place of the old one."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.writelines([content] if isinstance(content, bytes) else content)
-
-
-@contextmanager
-def whole_folder(out: Path, own: Collection[str] | None = None) -> Iterator[Path]:
-    """A new folder to be filled, which takes the place of ``out`` at the end; if something fails, nothing has changed.
-
-    Args:
-        out: the folder; one that is there is replaced.
-        own: what belongs to it: other files of a folder that is replaced are kept (none unless given).
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        fail("AX0616", f"cannot write in {out.parent}: {error.strerror}", None)
-    try:
-        yield part
-        part.chmod(0o755)
-        _install(part, out, own)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _install(part: Path, out: Path, own: Collection[str] | None) -> None:
-    if not out.exists():
-        part.rename(out)
-        return
-    for path in out.iterdir():
-        if own is not None and path.name not in own:
-            path.rename(part / path.name)
-    old = part.with_name(f"{part.name}.old")
-    out.rename(old)
-    part.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing(path) as temporary:
+        disk.write(temporary, [content] if isinstance(content, bytes) else content)
 
 
 def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
@@ -82,7 +59,7 @@ def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mappi
     arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
     with replacing(path) as temporary:
         try:
-            save_file(arrays, temporary, dict(metadata or {}))
+            disk.write_by(temporary, lambda file: save_file(arrays, file, dict(metadata or {})))
         except SafetensorError as error:
             fail("AX0616", f"cannot write {path}: {error}", None)
 

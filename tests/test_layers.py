@@ -40,7 +40,10 @@ compiler.elaborate.files compiler.elaborate.training
 compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
 compiler.portability
 compiler.onnx_export compiler.pipeline
-runtime.extras runtime.files runtime.assumptions runtime.columns
+runtime.disk runtime.extras runtime.assumptions runtime.columns
+runtime.files
+runtime.staging
+runtime.reserving
 runtime.measures runtime.data
 runtime.device
 runtime.training

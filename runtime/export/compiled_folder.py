@@ -26,7 +26,9 @@ from archonnx.compiler.onnx_export import refer_to_weights
 from archonnx.compiler.passes.manager import Pass
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.files import save_parameters, stored_places, whole_folder, write_atomically
+from archonnx.runtime.files import save_parameters, stored_places, write_atomically
+from archonnx.runtime.reserving import LOCK, fail_writing, reserved
+from archonnx.runtime.staging import staged
 from archonnx.runtime.training.trainer import initial_values
 
 from .artifacts import Artifact, GraphOptions, Kind, as_onnx, graphs_of
@@ -102,9 +104,8 @@ def compile_to(
     Raises:
         SpecError: there is something else at ``out``, or a graph cannot be written.
     """
-    check_free(out)
     asked = options or GraphOptions()
-    with whole_folder(out) as part, _short_turns(), ThreadPoolExecutor(1) as background:
+    with _folder(out) as part, _short_turns(), ThreadPoolExecutor(1) as background:
         drawn = background.submit(initial_values, model.parameters, seed)
         built = dict(_timed(graphs_of(model, asked, KINDS)))
         stored = background.submit(_store, part / WEIGHTS, model, drawn, list(built))
@@ -119,6 +120,7 @@ def compile_to(
             "model": model.name,
             "weights": WEIGHTS,
             "seed": seed,
+            "files": sorted(path.relative_to(part).as_posix() for path in part.rglob("*") if path.is_file()),
             "graphs": {artifact.name: asdict(written[artifact.name]) for artifact in built},
         }
         write_atomically(part / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
@@ -157,9 +159,32 @@ def _store(path: Path, model: ModelProgram, drawn: Future[dict[str, Array]], art
     return Weights({name: place for name, place in places.items() if name not in rounded}, rounded)
 
 
+@contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """A folder to be filled, whose files take the places of those that a compilation left at ``out``."""
+    with reserved(out):
+        check_free(out)
+        old = _written_before(out)
+        try:
+            with staged(out, MANIFEST, old) as part:
+                yield part
+        except OSError as error:
+            fail_writing(out, error)
+
+
+def _written_before(out: Path) -> list[str]:
+    """The files that a compilation left, as its manifest says."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text("utf-8"))
+        return [str(name) for name in manifest["files"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
 def check_free(out: Path) -> None:
     """SpecError if there is something at ``out`` that no compilation wrote."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
+    taken = out.exists() and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir()))
+    if taken and not (out / MANIFEST).is_file():
         fail(
             "AX0614",
             f"{out} exists already, and no `archonnx compile` wrote it",

@@ -1,7 +1,7 @@
 """Run directories: what a training leaves behind.
 
     run          ``Run``: a run directory, open: its figures, its parameters, its predictions
-    saving       ``save_run`` writes one, whole or not at all; ``check_free`` asks before training whether it can
+    saving       ``new_run`` reserves a directory before training; ``save_run`` writes it, whole or not at all
     resume       ``save_state`` writes where a training stands; ``SavedState`` is what was written
     checkpoints  ``Checkpoints`` do so while it runs
     inputs       the fields of a model from new data, as in the training

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.data.memory import DATA_FILE, FITTED_FILE
 from archonnx.runtime.export.models import inference_model, write_model
-from archonnx.runtime.files import save_parameters, whole_folder, write_atomically
+from archonnx.runtime.files import save_parameters, write_atomically
+from archonnx.runtime.reserving import Place, fail_writing, reserved, reserved_number
+from archonnx.runtime.staging import staged
 from archonnx.runtime.training.observing import Epoch
 from archonnx.runtime.training.programs import State, Trained, label
 from archonnx.runtime.training.trainer import arguments_of
@@ -50,25 +52,43 @@ OWN = frozenset(
 MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
 
 
-def check_free(out: Path) -> None:
-    """SpecError if a run cannot be written there; to be asked before training rather than after it."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
-        started = started or (holds_models(out) and not ModelRuns(out).complete)
-        fail(
-            "AX0614",
-            f"{out} exists already" + (": it holds a training that did not end" if started else ""),
-            None,
-            help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`",
-        )
-    ancestor = next(parent for parent in out.absolute().parents if parent.exists())
-    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        reason = "you may not write there" if ancestor.is_dir() else "it is not a folder"
-        fail("AX0616", f"cannot write in {ancestor}: {reason}", None)
+@contextmanager
+def new_run(out: Path | None, name: str) -> Iterator[Place]:
+    """Reserve the directory of a run that is to be made, before its training; ``runs/NAME-N`` where none is given.
+
+    Raises:
+        SpecError: something is there already, another process writes there, or nobody can.
+    """
+    with reserved_number(Path("runs"), name) if out is None else reserved(out) as place:
+        if not place.fresh:
+            _fail_taken(place.folder)
+        yield place
+
+
+def _fail_taken(out: Path) -> NoReturn:
+    started = (out / STATE_FILE).is_file() and not (out / "run.json").exists()
+    started = started or (holds_models(out) and not ModelRuns(out).complete)
+    fail(
+        "AX0614",
+        f"{out} exists already" + (": it holds a training that did not end" if started else ""),
+        None,
+        help=f"continue it: `--resume {out}`" if started else "choose another directory: `--out runs/other`",
+    )
+
+
+@contextmanager
+def _reserved(out: Path | Place, again: bool) -> Iterator[Place]:
+    if isinstance(out, Place):
+        yield out
+    else:
+        with reserved(out) as place:
+            if not (again or place.fresh):
+                _fail_taken(out)
+            yield place
 
 
 def save_run(
-    out: Path,
+    out: Path | Place,
     spec: Spec,
     model: ModelProgram,
     trained: Sequence[Trained],
@@ -76,22 +96,31 @@ def save_run(
     request: Request | None = None,
     replace: bool = False,
 ) -> Run:
-    """Write a run directory: everything into a neighbour first, which then takes its place.
+    """Write a run directory: everything beside first, then each file to its place.
 
     Args:
-        out: where.
+        out: where; reserved already, if it is a place.
         spec: what was trained.
         model: the same, elaborated.
         trained: its programs, in the order in which they ran; the last one left the weights.
         request: what was asked for.
-        replace: take the place of the directory that is there, whose other files are kept.
+        replace: take the place of the run that is there. Other files are left alone.
     """
-    if not replace:
-        check_free(out)
     asked = request or Request(spec.arguments, {}, None)
-    with whole_folder(out, OWN) as part:
-        _fill(part, spec, model, trained, asked)
-    return Run(out, trained[-1].trainer.options)
+    with _reserved(out, replace) as place:
+        folder = place.folder
+        try:
+            with staged(folder, "run.json", _own_files(folder)) as part:
+                _fill(part, spec, model, trained, asked)
+        except OSError as error:
+            fail_writing(folder, error)
+    return Run(folder, trained[-1].trainer.options)
+
+
+def _own_files(folder: Path) -> list[str]:
+    """The files of a folder that are those of a run."""
+    entries = [f"entries/{path.name}" for path in (folder / "entries").glob("*.onnx*")]
+    return [*(name for name in OWN if (folder / name).is_file()), *entries]
 
 
 def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], request: Request) -> None:
