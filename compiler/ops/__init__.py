@@ -8,6 +8,7 @@ from archonnx.compiler.ir.op import Op, registered
 from archonnx.compiler.ir.value import Operators, install_operators
 
 from . import (
+    blocks,
     compare,
     conv,
     einsum,
@@ -28,8 +29,8 @@ from . import (
 )
 
 _MODULES = (
-    elementwise, compare, functions, reduce, linalg, einsum, shape, sizes, slicing, index, sort, conv, pool, resize,
-    norm, loss, random,
+    elementwise, compare, functions, reduce, linalg, einsum, shape, sizes, slicing, index, sort, conv, blocks, pool,
+    resize, norm, loss, random,
 )  # fmt: skip
 FAMILIES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
 """The modules that register ops, by name, in the order of the reference page."""

@@ -22,7 +22,7 @@ from .checks import check_divides, check_equal, check_float
 from .linalg import sums_of_products
 from .window import Window, spread
 
-NARROW, SMALL = 16, 1 << 22
+NARROW, SMALL = 16, 1 << 18
 """A product for each element of the kernel is slower than one for all where channels, or elements of all shifted
 views together, are fewer than these."""
 

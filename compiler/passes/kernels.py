@@ -15,14 +15,20 @@ from archonnx.compiler.loops.products import apart
 from archonnx.compiler.ops.elementwise import Add, Mul, Neg, Sub
 from archonnx.compiler.ops.linalg import MatMul, ProductSum
 
+from .blocks import in_blocks
 from .dce import DeadCode
 from .loops import has_loops
 from .manager import Pipeline, optimise
 from .rewrite import Rewrite, Site, rule
 
 
-def for_kernels(graph: Graph) -> Graph:
-    """A graph that computes the same in fewer kernels."""
+def for_kernels(graph: Graph, block: int | None = None) -> Graph:
+    """A graph that computes the same in fewer or faster kernels.
+
+    ``block`` is how many channels the machine's convolutions take in a block; None leaves convolutions as they are.
+    """
+    if block is not None:
+        graph = in_blocks(graph, block)
     if has_loops(graph):
         with assuming(graph.facts):
             parted = apart(graph)

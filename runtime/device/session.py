@@ -23,10 +23,13 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import ORIGIN_KEY, export
+from archonnx.compiler.passes.blocks import has_images
 from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.portability import missing_kernels
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
+
+from .blocks import machine_block
 
 if TYPE_CHECKING:
     import onnx
@@ -136,10 +139,12 @@ def _cleaned(message: str) -> str:
 
 def open_graph(graph: Graph, dims: Mapping[str, int], options: SessionOptions) -> Session:
     """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
-    bound = for_kernels(optimise(bind(graph, dims) if dims else graph))
-    if choose_device(options.device).name == "cpu":
-        missing_kernels(bound).finish()
-    return open_exported(bound, options)
+    fixed = optimise(bind(graph, dims) if dims else graph)
+    on_cpu = choose_device(options.device).name == "cpu"
+    chosen = for_kernels(fixed, machine_block() if on_cpu and has_images(fixed) else None)
+    if on_cpu:
+        missing_kernels(chosen).finish()
+    return open_exported(chosen, options)
 
 
 def open_exported(graph: Graph, options: SessionOptions) -> Session:

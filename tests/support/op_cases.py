@@ -66,6 +66,8 @@ class Case:
     """Whether the gradient with respect to float inputs is checked."""
     runtime: bool = True
     """Whether the op is compared with onnxruntime on the CPU (which lacks some kernels)."""
+    machine: bool = False
+    """Whether the form for onnxruntime alone depends on the machine, so that only the portable one is compared."""
     tolerance: float = 1e-5
     """Of the comparison with onnxruntime, relative and absolute."""
     sizes: tuple[int, int] = (2, 5)

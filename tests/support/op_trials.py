@@ -19,6 +19,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ops import (
+    blocks,
     conv,
     elementwise,
     functions,
@@ -291,6 +292,19 @@ def of_convolutions(draw: Draw, kind: type[Op]) -> Trial:
     return Trial(conv.ConvWeightGrad(*setting, at.kernel), (x, dy))
 
 
+def of_blocks(draw: Draw, kind: type[Op]) -> Trial:
+    block, batch = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    c, o, h, w = (draw(st.integers(1, 3)) for _ in range(4))
+    if kind is blocks.ToBlocks:
+        return Trial(blocks.ToBlocks(block), (reals(draw, (batch, c * block, h, w)),))
+    if kind is blocks.FromBlocks:
+        channels = Dim.of(c * block - draw(st.integers(0, block - 1)))
+        return Trial(blocks.FromBlocks(channels), (reals(draw, (batch, c, h, w, block)),))
+    pads = tuple(draw(st.integers(0, 1)) for _ in range(4))
+    images, kernel = reals(draw, (batch, c, h, w, block)), reals(draw, (o, c, 1, min(2, w), block, block))
+    return Trial(blocks.BlockConv((draw(st.integers(1, 2)), 1), (1, 1), pads), (images, kernel))
+
+
 def of_pools(draw: Draw, kind: type[Op]) -> Trial:
     if issubclass(kind, pool.AveragePooling):
         at = windows(draw, dilated=False)
@@ -328,7 +342,7 @@ def of_draws(draw: Draw, kind: type[Op]) -> Trial:
 FAMILIES: Mapping[str, Callable[[Draw, type[Op]], Trial]] = {
     "elementwise": of_elements, "compare": of_elements, "functions": of_elements, "reduce": of_reductions,
     "linalg": of_products, "einsum": of_einsum, "shape": of_shapes, "sizes": of_shapes, "slicing": of_slices, "index": of_indices,
-    "sort": of_sorting, "conv": of_convolutions, "pool": of_pools, "resize": of_resizing, "norm": of_norms,
+    "sort": of_sorting, "conv": of_convolutions, "blocks": of_blocks, "pool": of_pools, "resize": of_resizing, "norm": of_norms,
     "loss": of_losses, "random": of_draws,
 }  # fmt: skip
 """By module of ``compiler/ops``, what draws trials of its ops."""

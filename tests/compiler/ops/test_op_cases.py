@@ -63,6 +63,8 @@ def test_onnx_form_agrees_with_numpy(case: Case, target: Any, bound: bool) -> No
     ort = pytest.importorskip("onnxruntime")
     from archonnx.compiler.onnx_export import export
 
+    if case.machine and target == "ort":
+        pytest.skip("the tests of passes run it with this machine's block")
     builder = Builder()
     inputs, outputs = apply(case, builder)
     witness = Value(TensorType.of("f32", "B"), "witness")  # tells B where no other input's shape does

@@ -1,0 +1,184 @@
+"""Convolutions in blocks and by patches: the same values, by interpretation and in onnxruntime, for any geometry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ir.verify import verify
+from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad
+from archonnx.compiler.passes import small_images
+from archonnx.compiler.passes.blocks import in_blocks
+from archonnx.runtime.device import blocks
+from archonnx.runtime.device.session import SessionOptions, call, open_exported, open_graph
+
+ONE_THREAD = SessionOptions(device="cpu", threads=1)
+
+
+def reals_like(inputs: Mapping[str, Value]) -> dict[str, Array]:
+    """Numbers of these types, always the same."""
+    rng = np.random.default_rng(0)
+    shapes = {name: [dim.evaluate({}) for dim in value.shape] for name, value in inputs.items()}
+    return {name: rng.normal(size=shape).astype(inputs[name].type.dtype.numpy) for name, shape in shapes.items()}
+
+
+def of_type(*shape: int, dtype: DType = DType.f32) -> TensorType:
+    return TensorType(dtype, tuple(map(Dim.of, shape)))
+
+
+def three(
+    size: tuple[int, ...], kernel: tuple[int, ...], channels: tuple[int, int], batch: int = 2,
+    strides: tuple[int, ...] = (1, 1), dilations: tuple[int, ...] = (1, 1), pads: tuple[int, ...] = (0,) * 4,
+    groups: int = 1, dtype: DType = DType.f32,
+) -> Graph:  # fmt: skip
+    """A convolution and its two gradients."""
+    x = Value(of_type(batch, channels[0], *size, dtype=dtype), "x")
+    w = Value(of_type(channels[1], channels[0] // groups, *kernel, dtype=dtype), "w")
+    setting = (strides, dilations, pads, groups)
+    dy = Value(Conv(*setting).infer(x.type, w.type), "dy")
+    builder = Builder()
+    with builder.active():
+        y = builder.add(Conv(*setting), x, w)
+        dx = builder.add(ConvInputGrad(*setting, x.shape[2:]), dy, w)
+        dw = builder.add(ConvWeightGrad(*setting, kernel), x, dy)
+    return builder.graph("three", {"x": x, "w": w, "dy": dy}, {"y": y, "dx": dx, "dw": dw})
+
+
+def kinds(graph: Graph) -> Counter[str]:
+    return Counter(type(node.op).__name__ for node in graph.nodes)
+
+
+def check(graph: Graph, block: int, run: bool = False) -> Counter[str]:
+    """The ops of the graph for a machine of this block, which gives what the graph itself does."""
+    found = in_blocks(graph, block)
+    verify(found)
+    arrays = reals_like(graph.inputs)
+    expected, values = interpret(graph, arrays), interpret(found, arrays)
+    for name in graph.outputs:
+        np.testing.assert_allclose(values[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    if run:
+        ran = call(open_exported(found, ONE_THREAD), arrays)
+        for name in graph.outputs:
+            np.testing.assert_allclose(ran[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
+    return kinds(found)
+
+
+@st.composite
+def geometries(draw: st.DrawFn, block: int) -> Graph:
+    """Any two axes; channels are those of up to three blocks, of the output perhaps not whole ones."""
+    kernel, strides, dilations, pads, size = [], [], [], [], []
+    for _ in range(2):
+        k, d = draw(st.integers(1, 4)), draw(st.integers(1, 2))
+        kernel.append(k)
+        dilations.append(d)
+        strides.append(draw(st.integers(1, 3)))
+        pads.append((draw(st.integers(0, k)), draw(st.integers(0, k))))
+        size.append(max(1, d * (k - 1) + 1 + draw(st.integers(-k, 5))))
+        if size[-1] + sum(pads[-1]) < d * (k - 1) + 1:
+            size[-1] = d * (k - 1) + 1
+    groups = draw(st.sampled_from([1, 1, 2]))
+    inputs = block * groups * draw(st.integers(1, 2))
+    outputs = block * groups * draw(st.integers(1, 2)) - (draw(st.integers(0, block - 1)) if groups == 1 else 0)
+    (b0, e0), (b1, e1) = pads
+    return three(
+        tuple(size), tuple(kernel), (inputs, outputs), draw(st.integers(1, 3)), tuple(strides), tuple(dilations),
+        (b0, b1, e0, e1), groups,
+    )  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(geometries(2))
+def test_any_convolution_in_blocks_gives_the_same(graph: Graph) -> None:
+    check(graph, 2)
+
+
+@settings(max_examples=60)
+@given(geometries(2))
+def test_any_convolution_of_patches_gives_the_same(graph: Graph) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_images, "CHANNELS", 1)
+        check(graph, 64)
+
+
+@settings(max_examples=25)
+@given(geometries(blocks.machine_block() or 8))
+def test_onnxruntime_gives_the_same(graph: Graph) -> None:
+    check(graph, blocks.machine_block() or 8, run=blocks.machine_block() is not None)
+
+
+def test_stride_1_is_one_convolution_forward_and_one_back() -> None:
+    found = check(three((8, 8), (3, 3), (16, 8), 9, pads=(1,) * 4), 8)
+    assert found["BlockConv"] == 2 and found["Conv"] == found["ConvInputGrad"] == 0 and found["ConvWeightGrad"] == 1
+
+
+def test_stride_2_goes_back_by_a_convolution_for_each_remainder() -> None:
+    found = check(three((8, 8), (3, 3), (16, 8), 9, strides=(2, 2), pads=(1, 1, 1, 1)), 8)
+    assert found["BlockConv"] == 1 + 4 and found["ConvInputGrad"] == 0
+
+
+def test_few_rows_go_by_patches_that_two_of_the_three_share() -> None:
+    found = check(three((2, 2), (3, 3), (16, 16), 3, pads=(1,) * 4), 8)
+    assert found["MatMul"] == 3 and found["BlockConv"] == found["Conv"] == found["ConvWeightGrad"] == 0
+    assert found["Concat"] == 2  # patches of x, and of dy
+
+
+def test_taps_that_see_padding_alone_are_left_out() -> None:
+    graph = three((1, 1), (3, 3), (16, 16), 3, pads=(1,) * 4)
+    products = [node for node in in_blocks(graph, 8).nodes if type(node.op).__name__ == "MatMul"]
+    check(graph, 8)
+    assert [node.outputs[0].type for node in products] == [of_type(3, 16), of_type(3, 16), of_type(16, 16)]
+    assert all(of.type in (of_type(3, 16), of_type(16, 16)) for node in products for of in node.inputs)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        three((8, 8), (3, 3), (6, 6)),
+        three((8, 8), (3, 3), (8, 8), groups=8),
+        three((8, 8), (3, 3), (8, 8), dtype=DType.f64),
+        three((8, 8, 8), (3, 3, 3), (8, 8), 64, (1,) * 3, (1,) * 3, (0,) * 6),
+    ],
+    ids=["channels that fill no block", "depthwise", "f64", "volumes"],
+)
+def test_others_are_left_alone(graph: Graph) -> None:
+    assert kinds(in_blocks(graph, 8)) == kinds(graph)
+
+
+def test_images_stay_in_blocks_between_two_convolutions() -> None:
+    x, w = Value(of_type(9, 8, 8, 8), "x"), Value(of_type(8, 8, 3, 3), "w")
+    op = Conv((1, 1), (1, 1), (1,) * 4)
+    builder = Builder()
+    with builder.active():
+        y = builder.add(op, builder.add(op, x, w), w)
+    found = check(builder.graph("two", {"x": x, "w": w}, {"y": y}), 8)
+    assert found["ToBlocks"] == found["FromBlocks"] == 1
+
+
+@pytest.mark.parametrize("block", [None, 8, 16])
+def test_a_session_takes_blocks_where_the_machine_has_them(monkeypatch: pytest.MonkeyPatch, block: int | None) -> None:
+    graph = three((8, 8), (3, 3), (16, 16), 9, pads=(1,) * 4)
+    real = blocks.machine_block()
+    monkeypatch.setattr("archonnx.runtime.device.session.machine_block", lambda: block if block == real else None)
+    session = open_graph(graph, {}, ONE_THREAD)
+    assert session.graph is not None
+    assert ("BlockConv" in kinds(session.graph)) == (block is not None and block == real)
+    arrays = reals_like(graph.inputs)
+    expected, found = interpret(graph, arrays), call(session, arrays)
+    for name in graph.outputs:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4)
+
+
+def test_a_wrong_block_is_found_out() -> None:
+    right = [block for block in (*blocks.BLOCKS, 4) if blocks._right(block)]
+    assert right == [block for block in [blocks.machine_block()] if block is not None]
