@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import Dim, product
+from archonnx.compiler.ir.dims import ONE, Dim, product
 from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
@@ -105,7 +105,7 @@ class BlockConv(Convolution):
     """``Conv`` of images in blocks with a kernel in blocks: ``[N, C / b, H, W, b]``, ``[O / b, C / groups / b, *kernel,
     b, b]`` (the block of the input's channels first) to ``[N, O / b, *places, b]``.
 
-    Backward: that of ``Conv``.
+    Where each channel is a group of its own, the kernel is ``[C / b, 1, *kernel, 1, b]``. Backward: that of ``Conv``.
     """
 
     def infer(self, x: TensorType, w: TensorType) -> TensorType:
@@ -133,7 +133,8 @@ class BlockConv(Convolution):
         plain = Conv(self.strides, self.dilations, self.pads, self.groups)
         dx, dw = plain.vjp(grad, grad, images, kernel)
         assert dx is not None and dw is not None
-        return to_blocks(dx, block), kernel_blocks(dw, block)
+        alone = w.shape[-2] == ONE
+        return to_blocks(dx, block), kernel_alone_blocks(dw, block) if alone else kernel_blocks(dw, block)
 
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
@@ -205,3 +206,15 @@ def flipped_kernel_blocks(w: Value, block: int, groups: int, taps: Sequence[rang
     if prod(kernel) > 1:
         flat = gather(flat, constant(np.arange(prod(kernel))[::-1].copy()), 2)
     return reshape(flat, (groups * c, o, *kernel, block, block))
+
+
+def kernel_alone_blocks(w: Value, block: int, flipped: bool = False) -> Value:
+    """The weights of a convolution in which each channel is a group, ``[C, 1, *kernel]``, in blocks; with ``flipped``
+    those that give the gradient of the input.
+    """
+    kernel = [d.evaluate({}) for d in w.shape[2:]]
+    blocks = w.shape[0] // block
+    flat = to_blocks(reshape(w, (blocks, block, 1, prod(kernel))), block)
+    if flipped and prod(kernel) > 1:
+        flat = gather(flat, constant(np.arange(prod(kernel))[::-1].copy()), 3)
+    return reshape(flat, (blocks, 1, *kernel, 1, block))

@@ -11,6 +11,7 @@ from itertools import product
 from typing import TypeAlias
 
 from archonnx.compiler.ir.builder import current_builder
+from archonnx.compiler.ir.dims import ONE, Dim
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -20,6 +21,7 @@ from archonnx.compiler.ops.blocks import (
     ToBlocks,
     flipped_kernel_blocks,
     from_blocks,
+    kernel_alone_blocks,
     kernel_blocks,
     to_blocks,
 )
@@ -30,6 +32,7 @@ from archonnx.compiler.ops.slicing import stack
 from .axes import Axis, axes_of
 from .cse import CommonSubexpressions
 from .dce import DeadCode
+from .depthwise import weight_grad_alone
 from .manager import Pipeline
 from .rewrite import Rewrite, Rule, Site, rule
 from .small_images import PATCHES
@@ -44,7 +47,7 @@ def has_images(graph: Graph) -> bool:
 
 def in_blocks(graph: Graph, block: int) -> Graph:
     """A graph that computes the same with its convolutions in blocks of so many channels."""
-    rules = (*PATCHES, *block_rules(block))
+    rules = (*PATCHES, weight_grad_alone, *block_rules(block))
     return Pipeline((Rewrite(rules, name="images"), CommonSubexpressions(), DeadCode())).run(graph)
 
 
@@ -58,7 +61,8 @@ def block_rules(block: int) -> tuple[Rule, ...]:
         assert isinstance(op, Conv)
         if not _fits(op, block, x.type, site.output.type, w.type):
             return None
-        y = _conv(to_blocks(x, block), kernel_blocks(w, block), op.strides, op.dilations, op.pads, op.groups)
+        kernel = kernel_alone_blocks(w, block) if _alone(op, w.type) else kernel_blocks(w, block)
+        y = _conv(to_blocks(x, block), kernel, op.strides, op.dilations, op.pads, op.groups)
         return from_blocks(y, w.shape[0])
 
     @rule(ConvInputGrad, exact=False)
@@ -78,7 +82,12 @@ def block_rules(block: int) -> tuple[Rule, ...]:
         images, parts = to_blocks(dy, block), []
         for each in phases:
             taps, begins, ends = zip(*each, strict=True)
-            kernel = flipped_kernel_blocks(w, block, op.groups, taps)
+            if not _alone(op, w.type):
+                kernel = flipped_kernel_blocks(w, block, op.groups, taps)
+            elif taps == tuple(range(a.kernel) for a in axes):
+                kernel = kernel_alone_blocks(w, block, flipped=True)
+            else:
+                return None
             parts.append(_conv(images, kernel, (1, 1), op.dilations, (*begins, *ends), op.groups))
         return from_blocks(_interleaved(parts, op.strides), dx.shape[1])
 
@@ -120,4 +129,11 @@ def _fits(op: Convolution, block: int, x: TensorType, y: TensorType, w: TensorTy
     if x.dtype is not DType.f32 or len(op.strides) != 2 or not all(known):
         return False
     sides = [of.shape[1].evaluate({}) // op.groups for of in (x, y)]
+    if sides == [1, 1]:
+        return op.groups % block == 0
     return sides[0] % block == 0 and (op.groups == 1 or sides[1] % block == 0)
+
+
+def _alone(op: Convolution, w: TensorType) -> bool:
+    """Whether each channel is a group of its own, and gives one."""
+    return op.groups > 1 and w.shape[:2] == (Dim.of(op.groups), ONE)

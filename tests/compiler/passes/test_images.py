@@ -87,10 +87,16 @@ def geometries(draw: st.DrawFn, block: int) -> Graph:
         size.append(max(1, d * (k - 1) + 1 + draw(st.integers(-k, 5))))
         if size[-1] + sum(pads[-1]) < d * (k - 1) + 1:
             size[-1] = d * (k - 1) + 1
+    (b0, e0), (b1, e1) = pads
+    if draw(st.integers(0, 4)) == 0:  # each channel by itself
+        channels = block * draw(st.integers(1, 2))
+        return three(
+            tuple(size), tuple(kernel), (channels, channels), draw(st.integers(1, 3)), tuple(strides), tuple(dilations),
+            (b0, b1, e0, e1), channels,
+        )  # fmt: skip
     groups = draw(st.sampled_from([1, 1, 2]))
     inputs = block * groups * draw(st.integers(1, 2))
     outputs = block * groups * draw(st.integers(1, 2)) - (draw(st.integers(0, block - 1)) if groups == 1 else 0)
-    (b0, e0), (b1, e1) = pads
     return three(
         tuple(size), tuple(kernel), (inputs, outputs), draw(st.integers(1, 3)), tuple(strides), tuple(dilations),
         (b0, b1, e0, e1), groups,
@@ -145,14 +151,31 @@ def test_taps_that_see_padding_alone_are_left_out() -> None:
     "graph",
     [
         three((8, 8), (3, 3), (6, 6)),
-        three((8, 8), (3, 3), (8, 8), groups=8),
         three((8, 8), (3, 3), (8, 8), dtype=DType.f64),
         three((8, 8, 8), (3, 3, 3), (8, 8), 64, (1,) * 3, (1,) * 3, (0,) * 6),
     ],
-    ids=["channels that fill no block", "depthwise", "f64", "volumes"],
+    ids=["channels that fill no block", "f64", "volumes"],
 )
 def test_others_are_left_alone(graph: Graph) -> None:
     assert kinds(in_blocks(graph, 8)) == kinds(graph)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_where_channels_stand_alone_no_plain_convolution_is_left_at_stride_1(strides: tuple[int, int]) -> None:
+    found = check(three((8, 8), (3, 3), (8, 8), 3, strides, pads=(1,) * 4, groups=8), 8)
+    assert found["ConvWeightGrad"] == found["Conv"] == 0 and found["MatMul"] == 3
+    assert found["ConvInputGrad"] == (0 if strides == (1, 1) else 1)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [((7,), (3,)), ((4, 3, 5), (2, 1, 3))])
+def test_channels_alone_have_any_number_of_axes(size: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+    n = len(size)
+    found = check(three(size, kernel, (4, 4), 3, (1,) * n, (1,) * n, (1,) * (2 * n), groups=4), 8)
+    assert found["ConvWeightGrad"] == 0
+
+
+def test_long_rows_are_left_to_the_convolution() -> None:
+    assert check(three((2, 113), (1, 3), (2, 2), 1, groups=2), 8)["ConvWeightGrad"] == 1
 
 
 def test_images_stay_in_blocks_between_two_convolutions() -> None:
