@@ -26,6 +26,7 @@ from archonnx.runtime.folders.saving import save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.deciding import decided
+from archonnx.runtime.training.interrupt import attending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.programs import program_named, run_programs
@@ -72,12 +73,13 @@ def run_once(
 
     ``earlier`` gives the parameters of programs of other runs of the spec.
     """
-    checkpoints = Checkpoints(out.folder, request)
     spec = decided_spec(spec, request, how, saved.memory if saved is not None else None)
     model = elaborate(spec)
     if earlier is None:  # else all programs of the file were looked at
         check_sources(model.name, model.programs, _choice(request, how))
-    with checkpoints.told():
+    state = saved.of(model, how.options) if saved is not None else None
+    checkpoints = Checkpoints(out.folder, request, how.observer, state)
+    with attending() as interrupt, checkpoints.guarding():
         trained = run_programs(
             model,
             base_of(spec),
@@ -85,14 +87,15 @@ def run_once(
             options=how.options,
             observer=how.observer,
             only=request.only,
-            state=saved.of(model, how.options) if saved is not None else None,
-            keep=checkpoints.keep,
+            state=state,
+            keeper=checkpoints.keeper,
             watch=how.watch,
             start=request.start,
             data=_choice(request, how),
             earlier=earlier,
         )
-    return save_run(out, spec, model, trained, request=request)
+        with interrupt.waiting():
+            return save_run(out, spec, model, trained, request=request)
 
 
 def check_sources(name: str, programs: Iterable[TrainProgram], choice: DataChoice) -> None:

@@ -167,6 +167,23 @@ class EarlyStopping(Settings):
         return monitor
 
 
+class Checkpoint(Settings):
+    """How often the state of a training is kept: every so many minutes, or passes, whichever is sooner.
+
+    Where neither is given, every minute.
+    """
+
+    minutes: Positive | None = None
+    steps: PositiveCount | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """The longest time of which the work may be lost; None where steps alone count."""
+        if self.minutes is None:
+            return 60.0 if self.steps is None else None
+        return 60 * self.minutes
+
+
 class Buckets(Settings):
     """Batches of examples of like length.
 
@@ -205,6 +222,8 @@ class TrainSettings(Settings):
     seed: Count = 0
     split: Split = Split()
     early_stopping: EarlyStopping | None = None
+    checkpoint: Checkpoint = Checkpoint()
+    """How often the state is kept, from which a training goes on after its process has ended."""
     clip_norm: Annotated[Positive | None, COMPILED] = None
     """Scale the gradients of a step down to this norm."""
     clip_value: Annotated[Positive | None, COMPILED] = None

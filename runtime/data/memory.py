@@ -129,9 +129,9 @@ class Memory:
         types, texts = {**known.types, **sample.types}, {**known.texts, **sample.texts}
         return replace(sample, types=types, texts=texts, whole=sample.whole | known.whole)
 
-    def save(self, folder: Path, source: str = "") -> None:
-        """Write both files into a folder, and those of further sources, which have their names: ``data.there.json``."""
-        record: dict[str, Any] = {
+    def as_json(self) -> dict[str, Any]:
+        """All but the statistics and what is remembered of further sources, as ``data.json`` has it."""
+        return {
             "where": self.where,
             "rows": self.rows,
             "checksum": self.checksum,
@@ -157,7 +157,10 @@ class Memory:
                 for (column, filled), keys in self.fitted.keys.items()
             ],
         }
-        text = json.dumps(record, indent=2, ensure_ascii=False)
+
+    def save(self, folder: Path, source: str = "") -> None:
+        """Write both files into a folder, and those of further sources, which have their names: ``data.there.json``."""
+        text = json.dumps(self.as_json(), indent=2, ensure_ascii=False)
         write_atomically(folder / _named(DATA_FILE, source), f"{text}\n".encode())
         if self.fitted.statistics:
             save_parameters(folder / _named(FITTED_FILE, source), self.fitted.statistics)
@@ -172,7 +175,6 @@ class Memory:
             return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            keys = {(v["column"], v["filled"]): tuple(v["values"]) for v in record["vocabularies"]}
             statistics: dict[str, Array] = {}
             if statistics_file.is_file():
                 statistics = {name: np.asarray(a) for name, a in load_parameters(statistics_file).items()}
@@ -184,30 +186,36 @@ class Memory:
             gone = [name for name, other in others.items() if other is None]
             if gone:
                 fail("AX0611", f"{path} is damaged: there is no data of a source `{gone[0]}`", None)
-            return Memory(
-                record["where"],
-                record["rows"],
-                record["checksum"],
-                record["columns"],
-                {name: tuple(shape) for name, shape in record["shapes"].items()},
-                tuple(record["matrix"]),
-                record["target"],
-                {name: tuple(columns) for name, columns in record["columns_of"].items()},
-                {name: tuple(names) for name, names in record["classes"].items()},
-                tuple(record["same"]),
-                record["replaced"],
-                record["settled"],
-                record["together"],
-                Fitted(keys, statistics),
-                record.get("dtypes", {}),
-                record.get("tokens"),
-                record.get("tokenizers", {}),
-                {name: tuple(shape) for name, shape in record.get("whole", {}).items()},
-                {name: other for name, other in others.items() if other is not None},
-                tuple(record.get("fields", ())),
-            )
+            return Memory.from_json(record, statistics, {n: other for n, other in others.items() if other is not None})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             fail("AX0611", f"{path} is damaged: {error}", None)
+
+    @staticmethod
+    def from_json(record: Mapping[str, Any], statistics: Mapping[str, Array], others: Mapping[str, Memory]) -> Memory:
+        """What ``as_json`` gave, with the rest."""
+        keys = {(v["column"], v["filled"]): tuple(v["values"]) for v in record["vocabularies"]}
+        return Memory(
+            record["where"],
+            record["rows"],
+            record["checksum"],
+            record["columns"],
+            {name: tuple(shape) for name, shape in record["shapes"].items()},
+            tuple(record["matrix"]),
+            record["target"],
+            {name: tuple(columns) for name, columns in record["columns_of"].items()},
+            {name: tuple(names) for name, names in record["classes"].items()},
+            tuple(record["same"]),
+            record["replaced"],
+            record["settled"],
+            record["together"],
+            Fitted(keys, dict(statistics)),
+            record.get("dtypes", {}),
+            record.get("tokens"),
+            record.get("tokenizers", {}),
+            {name: tuple(shape) for name, shape in record.get("whole", {}).items()},
+            dict(others),
+            tuple(record.get("fields", ())),
+        )
 
 
 def _named(file: str, source: str) -> str:

@@ -177,8 +177,8 @@ class StepRunner:
             binding = statement.bindings[sides] = statement.bind(sides)
         self._step.host[...] = self.executed
         statement.session.run(binding)
+        self.executed += 1  # first: who looks at it at any moment must not take what was changed for what was not
         state.sides ^= statement.changed
-        self.executed += 1
         self.last = statement
         if statement.squares is not None:
             self.watch.add(statement.index, statement.squares)

@@ -1,8 +1,9 @@
 """``state.safetensors``: where a training stands, written in one piece while it runs and when it ends.
 
 The file holds tensors (``now/NAME``: what the steps carry; ``best/PATH``: early stopping's; ``done.0/PATH``: the
-parameters with which the first program ended) and, as JSON in its metadata, the rest. What this module does not do:
-go on training (``training`` does).
+parameters with which the first program ended; ``running/NAME``: figures of what is under way; ``data.SOURCE/NAME``:
+what was learned of the data) and, as JSON in its metadata, the rest. So one file is the state, and a process that is
+killed leaves that before or that after. What this module does not do: go on training (``training`` does).
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
+
+import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
@@ -26,8 +30,10 @@ from archonnx.runtime.training.programs import State, Trained, label
 STATE_FILE = "state.safetensors"
 SEVERAL_MODELS = "models.json"
 """In a folder of the runs of several models."""
-METADATA_KEY = "archonnx.state"
-FORMAT = 1
+METADATA_KEY, CHECKSUM_KEY = "archonnx.state", "archonnx.checksum"
+FORMAT = 2
+WITHOUT_DATA = 1
+"""The format of states whose data is remembered in files beside them, and that have no checksum."""
 DEFAULT_DTYPE = "f32"
 """The float type of a model of which nothing else is said."""
 
@@ -76,6 +82,10 @@ def save_state(folder: Path, state: State, request: Request) -> None:
     tensors |= {f"best/{path}": array for path, array in snapshot.best.items()}
     for number, trained in enumerate(state.done):
         tensors |= {f"done.{number}/{path}": array for path, array in trained.trainer.runner.parameters().items()}
+    tensors |= {f"running/{name}": array for name, array in snapshot.running.items()}
+    memories = {"": state.memory, **state.memory.others} if state.memory is not None else {}
+    for source, memory in memories.items():
+        tensors |= {f"data.{source}/{name}": array for name, array in memory.fitted.statistics.items()}
     record = {
         "format": FORMAT,
         **request.as_json(),
@@ -83,8 +93,20 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
         "numbers": snapshot.numbers,
+        "memory": {source: memory.as_json() for source, memory in memories.items()},
     }
-    save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: json.dumps(record)})
+    text = json.dumps(record)
+    save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: text, CHECKSUM_KEY: f"{_checksum(text, tensors):08x}"})
+
+
+def _checksum(text: str, tensors: Mapping[str, Array]) -> int:
+    """CRC-32 of all that a state holds: a bit that has turned is found."""
+    found = crc32(text.encode())
+    for name in sorted(tensors):
+        array = np.asarray(tensors[name], order="C")
+        found = crc32(f"{name} {array.dtype} {array.shape}".encode(), found)
+        found = crc32(array.reshape(-1).view(np.uint8).data, found)
+    return found
 
 
 class SavedState:
@@ -99,12 +121,16 @@ class SavedState:
         try:
             self._tensors, metadata = load_with_metadata(path)
             self._record = json.loads(metadata[METADATA_KEY])
+            known = self._record["format"] in (WITHOUT_DATA, FORMAT)
         except SpecError as error:
             fail("AX0618", error.diagnostics[0].headline, None)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             fail("AX0618", f"{path} is damaged: {error}", None)
-        if self._record["format"] != FORMAT:
+        if not known:
             fail("AX0618", f"{path} was written by another version of archonnx", None)
+        checksum = f"{_checksum(metadata[METADATA_KEY], self._tensors):08x}"
+        if self._record["format"] == FORMAT and metadata.get(CHECKSUM_KEY) != checksum:
+            fail("AX0618", f"{path} is damaged: its checksum is {checksum}, and was another when it was written", None)
 
     @property
     def request(self) -> Request:
@@ -114,7 +140,15 @@ class SavedState:
     @property
     def memory(self) -> Memory | None:
         """What is remembered of the data of the program under way."""
-        return Memory.load(self._folder)
+        if self._record["format"] == WITHOUT_DATA:
+            return Memory.load(self._folder)
+        records = self._record["memory"]
+        if not records:
+            return None
+        others = {
+            name: Memory.from_json(record, self._part(f"data.{name}/"), {}) for name, record in records.items() if name
+        }
+        return Memory.from_json(records[""], self._part("data./"), others)
 
     def parameters_of(self, program: str) -> dict[str, Array]:
         """Those with which an earlier program of the training ended; empty where there is none of that name."""
@@ -145,7 +179,7 @@ class SavedState:
             )
             for number, record in enumerate(records)
         ]
-        snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"])
+        snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"], self._part("running/"))
         memory = self.memory
         return State(done, programs[self._record["program"]], snapshot, memory, self._record.get("started_from"))
 

@@ -23,6 +23,19 @@ class Pieces:
         self._merged: dict[str, Any] = {}
         self._rows = 0
 
+    @property
+    def rows(self) -> int:
+        """How many examples the batches had."""
+        return self._rows
+
+    def running(self) -> dict[str, Array]:
+        """What was merged so far, by name."""
+        return {name: np.array(piece) for name, piece in self._merged.items()}
+
+    def resume(self, running: Mapping[str, Array], rows: int) -> None:
+        """Go on from what an earlier process merged, of so many examples."""
+        self._merged, self._rows = dict(running), rows
+
     def add(self, rows: int, results: Mapping[str, Array]) -> dict[str, Array]:
         """Merge the pieces among a batch's results; the other results."""
         for name, how in self._combination.pieces.items():

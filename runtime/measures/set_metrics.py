@@ -33,6 +33,14 @@ class Gathered:
 
         self.undefined: dict[str, str] = {}
 
+    def running(self) -> dict[str, Array]:
+        """What was gathered so far, by name."""
+        return {name: np.concatenate(arrays) for name, arrays in self._arrays.items() if arrays}
+
+    def resume(self, running: Mapping[str, Array]) -> None:
+        """Go on from what an earlier process gathered."""
+        self._arrays = {name: [running[name]] if name in running else [] for name in self._arrays}
+
     def add(self, results: Mapping[str, Array]) -> dict[str, float]:
         """Keep the arguments among a batch's results; the other results, which are numbers."""
         for name, arrays in self._arrays.items():

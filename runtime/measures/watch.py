@@ -47,7 +47,7 @@ class Norms:
 
 
 class Watch:
-    """Gathers the norms of the steps of an epoch; after a resume, of the steps since then."""
+    """Gathers the norms of the steps of an epoch."""
 
     def __init__(self, paths: Sequence[tuple[str, ...]]) -> None:
         self._paths = paths
@@ -59,6 +59,18 @@ class Watch:
         known = self._sums.get(index)
         self._sums[index] = np.array(squares) if known is None else known + squares
         self._counts[index] = self._counts.get(index, 0) + 1
+
+    def running(self) -> dict[str, Array]:
+        """The sums so far, by name, to be given to ``resume``: of each statement its number of steps, and its sums."""
+        return {f"watch.{index}.{self._counts[index]}": np.array(sums) for index, sums in self._sums.items()}
+
+    def resume(self, running: Mapping[str, Array]) -> None:
+        """Go on from the sums of an earlier process, where the same is watched."""
+        for name, sums in running.items():
+            kind, _, numbers = name.partition(".")
+            index, _, count = numbers.partition(".")
+            if kind == "watch" and sums.shape == (3, len(self._paths[int(index)])):
+                self._sums[int(index)], self._counts[int(index)] = np.array(sums), int(count)
 
     def take(self) -> dict[str, Norms]:
         """The norms since the last time, by path. Of a parameter that several statements change, the last one's."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
@@ -19,12 +18,14 @@ from archonnx.runtime.data.batches import Examples, endless_order
 from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.parts import Indices, Parts
 
-from .interrupt import Interrupt, deferred_interrupt
-from .measuring import measure
+from .interrupt import Interrupt, attending
+from .keeping import Keeper
+from .measuring import Measurement
 from .monitor import Monitor
 from .nonfinite import Fault, Guard
 from .nonfinite_text import diverged, explain
 from .observing import Epoch, Observer, Outcome, Snapshot, StopTraining
+from .position import Position
 from .trainer import Trainer
 
 KEEP_SECONDS = 10.0
@@ -33,29 +34,18 @@ KEEP_SHARE = 0.01
 """The most of the time that keeping it may take."""
 
 
-@dataclass(slots=True)
-class _Position:
-    """Where an epoch stands."""
-
-    passes: int = 0
-    drawn: int = 0
-    """How many fresh batches its rounds of ``repeat`` have taken."""
-    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """Each loss summed over examples, and their number."""
-    whole: bool = True
-    """Whether no pass is under way."""
-
-    def add(self, losses: Mapping[str, float], rows: int) -> None:
-        """A pass is done."""
-        for name, value in losses.items():
-            total, count = self.sums.get(name, (0.0, 0))
-            self.sums[name] = total + value * rows, count + rows
-        self.passes += 1
-        self.whole = True
-
-
 class TrainingLoop:
-    """The epochs of a program. It can be saved between any two passes, and taken up again."""
+    """The epochs of a program. It can be saved between any two passes or batches that are measured, and taken up again.
+
+    Args:
+        trainer: what to train.
+        examples: the data.
+        parts: which of them train, and which validate.
+        settings: those of the program.
+        observer: is told what happens.
+        snapshot: where to go on; from the start if None.
+        keeper: is asked after each pass whether the state is to be kept.
+    """
 
     def __init__(
         self,
@@ -63,49 +53,67 @@ class TrainingLoop:
         examples: Examples,
         parts: Parts,
         settings: TrainSettings,
-        observer: Observer,
+        observer: Observer | None = None,
         snapshot: Snapshot | None = None,
+        keeper: Keeper[Any] | None = None,
     ) -> None:
         self._trainer, self._examples, self._parts = trainer, examples, parts
-        self._settings, self._observer = settings, observer
+        self._settings, self._observer = settings, observer or Observer()
+        self._keeper: Keeper[Any] = keeper or Keeper()
         early = settings.early_stopping
         self._monitor = Monitor.of(early, trainer, len(parts.valid)) if early else None
         self._size = len(parts.train) if settings.batch_size == "all" else settings.batch_size
         self._steps = steps_per_epoch(len(parts.train), settings)
-        self._position = _Position()
+        self._position = Position()
+        self._before_pass = trainer.runner.executed, self._position
+        """What had run, and where the epoch stood, before the pass that is under way."""
+        self._torn = False
+        """Whether a pass is under way."""
+        self._measurement: Measurement | None = None
+        self._measured: tuple[Mapping[str, Any], Mapping[str, Array]] | None = None
+        """What an earlier process found of the valid part, and how far it was."""
         self._history: list[Epoch] = []
         self._noted: set[str] = set()
         self._before = 0.0
         self._order = parts.train
-        self._started = time.perf_counter()
+        self._started = self._epoch_started = time.perf_counter()
         if snapshot is not None:
             self._resume(snapshot)
         trained = [path for path, p in trainer.model.parameters.items() if p.trainable and not p.buffer]
         self._guard = Guard(trainer.runner, trained)
         self._kept = _Kept(self)
+        self._spoilt = False
+        """Whether something is no longer finite."""
+        self._good: Snapshot | None = None
+        """The state before that."""
 
-    def run(self, after_epoch: Callable[[TrainingLoop], None] | None = None) -> Outcome:
-        """Train until the epochs are over, early stopping says so, or somebody interrupts."""
+    def run(self) -> Outcome:
+        """Train until the epochs are over, early stopping says so, or somebody interrupts.
+
+        Raises:
+            SpecError: a loss or a parameter is no longer finite (AX0610).
+            KeyboardInterrupt: somebody has lost patience. After both, ``whole_state`` is the last state that was whole.
+        """
         settings, monitor = self._settings, self._monitor
         self._observer.begin(settings.epochs, self._steps, len(self._history))
         if monitor is not None:
             self._observer.watches(str(monitor))
         outcome = Outcome(self._history)
-        with deferred_interrupt() as interrupt:
+        with attending() as interrupt, interrupt.waiting():
             try:
                 while len(self._history) < settings.epochs and not self._exhausted:
                     self._epoch(interrupt)
                     if len(self._history) == settings.epochs and not self._guard.sound():
                         self._stop("the end")
                     self._observer.epoch(self._history[-1])
-                    if after_epoch is not None:
-                        after_epoch(self)
                 outcome.reason = "early stopping" if self._exhausted else "finished"
             except KeyboardInterrupt:
+                if interrupt.again or self._torn:
+                    raise
                 outcome.reason = "interrupted"
             except StopTraining:
                 outcome.reason = "stopped by an observer"
-        outcome.snapshot = self.snapshot() if self._position.whole else None
+        outcome.snapshot = self.snapshot()
         if monitor is not None and monitor.best_epoch is not None:
             for path, array in monitor.parameters.items():
                 self._trainer.runner.write(path, array)
@@ -118,23 +126,46 @@ class TrainingLoop:
 
     def snapshot(self) -> Snapshot:
         """All that it takes to go on."""
-        runner, monitor = self._trainer.runner, self._monitor
+        return self._snapshot(self._position, self._trainer.runner.passes)
+
+    def _snapshot(self, position: Position, passes: int) -> Snapshot:
+        runner, monitor, measurement = self._trainer.runner, self._monitor, self._measurement
+        under_way = measurement is not None and measurement.whole
         numbers = {
             "executed": runner.executed,
-            "passes": runner.passes,
-            "position": asdict(self._position),
+            "passes": passes,
+            "position": position.as_json(),
             "history": [epoch.as_json() for epoch in self._history],
             "seconds": self._seconds,
+            "epoch_seconds": time.perf_counter() - self._epoch_started,
             "monitor": monitor.numbers() if monitor is not None else None,
+            "measured": measurement.numbers() if measurement is not None and under_way else None,
         }
-        return Snapshot(runner.tensors(), monitor.parameters if monitor is not None else {}, numbers)
+        running = runner.watch.running()
+        running |= measurement.running() if measurement is not None and under_way else {}
+        return Snapshot(runner.tensors(), monitor.parameters if monitor is not None else {}, numbers, running)
+
+    def whole_state(self) -> Snapshot | None:
+        """The last whole state, also while a pass is under way: that before it, if it has not changed anything yet.
+
+        Otherwise one of a little while ago; None where there is none.
+        """
+        if self._spoilt:
+            return self._good
+        if not self._torn:
+            return self.snapshot()
+        return self._unchanged() or self._kept.snapshot
 
     def _resume(self, snapshot: Snapshot) -> None:
         numbers = snapshot.numbers
         self._trainer.runner.restore(snapshot.tensors, numbers["executed"], numbers["passes"])
-        self._position = _Position(**numbers["position"])
+        self._trainer.runner.watch.resume(snapshot.running)
+        self._position = Position.from_json(numbers["position"])
         self._history = [Epoch.from_json(line) for line in numbers["history"]]
         self._before = numbers["seconds"]
+        self._epoch_started -= numbers.get("epoch_seconds", 0.0)
+        if (measured := numbers.get("measured")) is not None:
+            self._measured = measured, snapshot.running
         if self._monitor is not None and numbers["monitor"] is not None:
             self._monitor.resume(numbers["monitor"], snapshot.best)
 
@@ -146,10 +177,14 @@ class TrainingLoop:
     def _exhausted(self) -> bool:
         return self._monitor is not None and self._monitor.exhausted
 
+    @property
+    def sound(self) -> bool:
+        """Whether all parameters are finite."""
+        return self._guard.sound()
+
     # ------------------------------------------------------------ one epoch
 
     def _epoch(self, interrupt: Interrupt) -> None:
-        started = time.perf_counter()
         number, position, train = len(self._history) + 1, self._position, self._parts.train
         seed, shuffle = self._settings.seed, self._settings.shuffle
         order = self._order = self._examples.order(train, self._size, seed, number, shuffle=shuffle)
@@ -161,31 +196,41 @@ class TrainingLoop:
         for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size, turn):
             interrupt.check()
             self._kept.refresh()
-            position.whole = False
+            self._before_pass = self._trainer.runner.executed, position
+            self._torn = True
             losses = step(batch, fresh)
             if not math.isfinite(sum(losses.values())):
                 self._stop(f"epoch {number}, step {position.passes + 1}")
-            position.add(losses, rows)
+            position = self._position = position.after(losses, rows, self._drawn)
+            self._torn = False
+            self._keeper.stepped()
+            self._keep_if_due(number)
             self._observer.step(number, position.passes, losses)
         interrupt.check()
         averages = {name: total / count for name, (total, count) in position.sums.items()}
-        valid = self._validate() if len(self._parts.valid) else {}
-        best = self._monitor is not None and self._monitor.see(
-            number, {"train": averages, "valid": valid}, self._trainer
-        )
+        valid = self._validate(interrupt, number) if len(self._parts.valid) else {}
+        with interrupt.holding():  # all of it is done, or nothing
+            self._end(averages, valid)
+
+    def _end(self, averages: Mapping[str, float], valid: Mapping[str, float]) -> None:
+        """An epoch is over."""
+        number, monitor = len(self._history) + 1, self._monitor
+        best = monitor is not None and monitor.see(number, {"train": averages, "valid": valid}, self._trainer)
         norms = self._trainer.runner.watch.take()
-        self._history.append(Epoch(number, averages, valid, time.perf_counter() - started, best, norms))
-        self._position = _Position()
+        took, self._epoch_started = time.perf_counter() - self._epoch_started, time.perf_counter()
+        self._history.append(Epoch(number, averages, valid, took, best, norms))
+        self._position, self._measurement = Position(), None
 
     def _fresh(self, epoch: int) -> Callable[[], Mapping[str, Array]]:
         """The stream of batches for rounds of ``repeat``."""
-        position, settings = self._position, self._settings
+        settings = self._settings
+        self._drawn = self._position.drawn
         order = endless_order(self._parts.train, settings.seed, epoch, self._size, shuffle=settings.shuffle)
-        rest: Iterator[Indices] = islice(order, position.drawn, None)
+        rest: Iterator[Indices] = islice(order, self._drawn, None)
 
         def draw() -> Mapping[str, Array]:
-            turn = Turn(position.drawn, position.drawn * self._size, (epoch,), epoch)
-            position.drawn += 1
+            turn = Turn(self._drawn, self._drawn * self._size, (epoch,), epoch)
+            self._drawn += 1
             return self._examples.trained(next(rest), turn)
 
         return draw
@@ -198,16 +243,40 @@ class TrainingLoop:
         The last statement is looked at first. If it was given what is spoilt already, the passes since the last kept
         state are run again, with an eye on every parameter: the same data and draws give the same numbers.
         """
+        self._spoilt, self._good = True, self._kept.snapshot
         found = self._fault(self._guard.last)
         loop = self
-        if found is None and self._kept.snapshot is not None:
-            loop = TrainingLoop(
-                self._trainer, self._examples, self._parts, self._settings, Observer(), self._kept.snapshot
-            )
+        if found is None and self._good is not None:
+            loop = TrainingLoop(self._trainer, self._examples, self._parts, self._settings, snapshot=self._good)
             found = loop._fault(loop._again)
         if found is None:
             raise SpecError(Report([diverged(self._trainer.model.losses, where)]))
-        raise SpecError(Report([loop._explained(found)]))
+        explained = loop._explained(found)
+        self._good = loop._unchanged() or (self._just_before(loop, self._good) if self._good else None)
+        raise SpecError(Report([explained]))
+
+    def _just_before(self, loop: TrainingLoop, kept: Snapshot) -> Snapshot:
+        """The state before the pass under way of a loop, which has changed it: run once more from a kept state."""
+        epochs, (_, position) = len(loop._history), loop._before_pass
+
+        class Until(Observer):
+            def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
+                if (epoch - 1, step) == (epochs, position.passes):
+                    raise StopTraining
+
+        again = TrainingLoop(self._trainer, self._examples, self._parts, self._settings, Until(), kept)
+        try:
+            while (len(again._history), again._position.passes) != (epochs, position.passes):
+                again._epoch(Interrupt())
+        except StopTraining:
+            pass
+        return again.snapshot()
+
+    def _unchanged(self) -> Snapshot | None:
+        """The state before the pass that is under way; None if that has changed anything."""
+        executed, position = self._before_pass
+        runner = self._trainer.runner
+        return self._snapshot(position, runner.passes - 1) if runner.executed == executed else None
 
     def _fault(self, search: Callable[[], None]) -> Fault | None:
         try:
@@ -234,9 +303,26 @@ class TrainingLoop:
         where = f"epoch {len(self._history) + 1}, step {done + 1}"
         return explain(runner, fault, where, rows, self._trainer.options)
 
-    def _validate(self) -> Mapping[str, float]:
+    def _keep_if_due(self, epoch: int) -> None:
+        """Keep the state, if it is time and if it is worth keeping."""
+        if self._keeper.due():
+            if not self._guard.sound():
+                self._stop(f"epoch {epoch}, step {self._position.passes}")
+            self._keeper.keep()
+
+    def _validate(self, interrupt: Interrupt, epoch: int) -> Mapping[str, float]:
         """Losses and metrics on the valid part; that one is not a number is told once."""
-        measured = measure(self._trainer, self._examples.on("valid"), self._parts.valid, self._settings)
+
+        def between() -> None:
+            interrupt.check()
+            self._keep_if_due(epoch)
+
+        examples = self._examples.on("valid")
+        self._measurement = Measurement(self._trainer, examples, self._parts.valid, self._settings)
+        if self._measured is not None:
+            self._measurement.resume(*self._measured)
+            self._measured = None
+        measured = self._measurement.run(between)
         for name, note in zip(measured.undefined, measured.notes("the valid part"), strict=True):
             if name not in self._noted:
                 self._noted.add(name)
@@ -245,7 +331,7 @@ class TrainingLoop:
 
 
 class _Kept:
-    """A state to which a search for a fault can go back, renewed now and then; keeping it costs a hundredth at most."""
+    """A good state to which a search for a fault can go back, renewed now and then; it costs a hundredth at most."""
 
     def __init__(self, loop: TrainingLoop) -> None:
         self._loop = loop
@@ -257,33 +343,10 @@ class _Kept:
         started = time.monotonic()
         if started < self._next:
             return
-        self.snapshot = self._loop.snapshot()
+        if self._loop.sound:
+            self.snapshot = self._loop.snapshot()
         now = time.monotonic()
         self._next = now + max(KEEP_SECONDS, (now - started) / KEEP_SHARE)
-
-
-def fit(
-    trainer: Trainer,
-    examples: Examples,
-    parts: Parts,
-    settings: TrainSettings,
-    observer: Observer | None = None,
-    *,
-    snapshot: Snapshot | None = None,
-    after_epoch: Callable[[TrainingLoop], None] | None = None,
-) -> Outcome:
-    """Train until the epochs are over, early stopping says so, or somebody interrupts; SpecError if a loss diverges.
-
-    Args:
-        trainer: what to train.
-        examples: the data.
-        parts: which of them train, and which validate.
-        settings: those of the program.
-        observer: is told what happens.
-        snapshot: where to go on; from the start if None.
-        after_epoch: called with the loop, which it may save.
-    """
-    return TrainingLoop(trainer, examples, parts, settings, observer or Observer(), snapshot).run(after_epoch)
 
 
 def steps_per_epoch(count: int, settings: TrainSettings) -> int:

@@ -1,6 +1,7 @@
-"""Ctrl-C between two passes: the first one waits for the pass to end, so that what it leaves is whole.
+"""Being asked to stop: by Ctrl-C, and by the signals that end a process whose terminal or machine goes.
 
-What this module does not do: decide what an interrupt means (``fit`` does).
+While somebody attends, the first signal waits until what is under way is whole; a second one interrupts at once. What
+this module does not do: decide what is whole (``fit`` does), or end the process (``archonnx.training`` does).
 """
 
 from __future__ import annotations
@@ -11,37 +12,92 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+ASKING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
+"""Signals that ask a process to end. A process that was told to ignore one, as by ``nohup``, goes on ignoring it."""
+PATIENCE = 2
+"""After so many signals, the next one ends the process even while it writes."""
+
 
 class Interrupt:
-    """Whether somebody has asked to stop."""
+    """Who has asked to stop.
+
+    Attributes:
+        signal: the first signal that came, None before it.
+        again: whether there was a second one.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.signal: signal.Signals | None = None
+        self._count = self._waiting = self._holding = 0
+
+    @property
+    def again(self) -> bool:
+        """Whether somebody has lost patience."""
+        return self._count > 1
 
     def check(self) -> None:
-        """KeyboardInterrupt if somebody has."""
-        if self.requested:
+        """KeyboardInterrupt if somebody has asked to stop: what is under way is whole here."""
+        if self._count:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Here the first signal waits for ``check``."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Here all signals wait for the end, since something is written that is soon done."""
+        before = self._count
+        self._holding += 1
+        try:
+            yield
+        finally:
+            self._holding -= 1
+        if not self._holding and self._count > before and (self.again or not self._waiting):
+            raise KeyboardInterrupt
+
+    def arrived(self, number: int, frame: FrameType | None) -> None:
+        """A signal has come."""
+        self._count += 1
+        self.signal = self.signal or signal.Signals(number)
+        if self._holding:
+            if self._count > PATIENCE:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+        elif self._count > 1 or not self._waiting:
             raise KeyboardInterrupt
 
 
+_attending: list[Interrupt] = []
+"""The one that the handlers of this process tell, if there is one."""
+
+
 @contextmanager
-def deferred_interrupt() -> Iterator[Interrupt]:
-    """Holds back the first SIGINT until ``check`` is called; the second one interrupts at once.
+def attending() -> Iterator[Interrupt]:
+    """Take signals, until the outermost of such contexts ends.
 
     Only the main thread may do this; elsewhere nothing changes.
     """
-    interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
-        yield interrupt
+        yield Interrupt()
         return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: FrameType | None) -> None:
-        interrupt.requested = True
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
+    if _attending:
+        yield _attending[-1]
+        return
+    interrupt = Interrupt()
+    before = {number: signal.getsignal(number) for number in ASKING}
+    taken = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    _attending.append(interrupt)
     try:
+        for number in taken:
+            signal.signal(number, interrupt.arrived)
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        _attending.clear()
+        for number in taken:
+            signal.signal(number, before[number])

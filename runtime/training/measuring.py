@@ -6,9 +6,12 @@ What this module does not do: choose the parts, or write the figures down.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.data.batches import Examples
@@ -38,19 +41,69 @@ class Measured:
         return [f"`{name}` over {where} is nan: {why}" for name, why in self.undefined.items()]
 
 
+class Measurement:
+    """A part under measurement, batch by batch; every figure is that of the part as a whole, whatever a batch's size.
+
+    It can be saved between two batches, and taken up again.
+
+    Attributes:
+        whole: whether no batch is under way.
+    """
+
+    def __init__(self, trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> None:
+        self._trainer, self._examples = trainer, examples
+        self._indices, self._size = indices, settings.batch_size
+        self._combination = trainer.combination(examples.whole)
+        self._pieces, self._gathered = Pieces(self._combination), Gathered(trainer.model.set_metrics)
+        self._sizes: dict[str, int] = {}
+        self._batches = 0
+        self.whole = True
+
+    def run(self, between: Callable[[], None] = lambda: None) -> Measured:
+        """Measure what is left; ``between`` is called after each batch."""
+        fields = self._trainer.model.fields
+        for rows, batch in islice(self._examples.batches(self._indices, self._size), self._batches, None):
+            self.whole = False
+            self._sizes |= bound_dims({name: (fields[name].type, array.shape) for name, array in batch.items()})
+            found = self._trainer.pieces(self._combination, batch)
+            self._gathered.add(self._pieces.add(rows, found))
+            self._batches += 1
+            self.whole = True
+            between()
+        return self._figures()
+
+    def _figures(self) -> Measured:
+        model, gathered = self._trainer.model, self._gathered
+        made, over_set = self._pieces.figures(self._sizes), gathered.values()
+        names = (*model.losses, *model.metrics)
+        figures = {name: made[name] if name in made else over_set[name] for name in names}
+        undefined = {name: gathered.undefined.get(name, NOT_A_NUMBER) for name, v in figures.items() if math.isnan(v)}
+        return Measured(figures, gathered.tables(), undefined)
+
+    def numbers(self) -> dict[str, Any]:
+        """How far it is, as JSON has it."""
+        return {"batches": self._batches, "rows": self._pieces.rows, "sizes": dict(self._sizes)}
+
+    def running(self) -> dict[str, Array]:
+        """What was found so far, by name."""
+        pieces = {f"{PIECE}{name}": array for name, array in self._pieces.running().items()}
+        return pieces | {f"{GATHERED}{name}": array for name, array in self._gathered.running().items()}
+
+    def resume(self, numbers: Mapping[str, Any], running: Mapping[str, Array]) -> None:
+        """Go on from what was saved."""
+        self._batches, self._sizes = numbers["batches"], dict(numbers["sizes"])
+        self._pieces.resume(_of(running, PIECE), numbers["rows"])
+        self._gathered.resume(_of(running, GATHERED))
+
+
+def _of(running: Mapping[str, Array], kind: str) -> dict[str, Array]:
+    return {name.removeprefix(kind): array for name, array in running.items() if name.startswith(kind)}
+
+
 def measure(trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> Measured:
     """Run a part batch by batch; every figure is that of the part as a whole, whatever the size of a batch."""
-    combination = trainer.combination(examples.whole)
-    pieces, gathered = Pieces(combination), Gathered(trainer.model.set_metrics)
-    sizes: dict[str, int] = {}
-    for rows, batch in examples.batches(indices, settings.batch_size):
-        sizes |= bound_dims({name: (trainer.model.fields[name].type, array.shape) for name, array in batch.items()})
-        gathered.add(pieces.add(rows, trainer.pieces(combination, batch)))
-    made, over_set = pieces.figures(sizes), gathered.values()
-    names = (*trainer.model.losses, *trainer.model.metrics)
-    figures = {name: made[name] if name in made else over_set[name] for name in names}
-    undefined = {name: gathered.undefined.get(name, NOT_A_NUMBER) for name, v in figures.items() if math.isnan(v)}
-    return Measured(figures, gathered.tables(), undefined)
+    return Measurement(trainer, examples, indices, settings).run()
 
 
+PIECE, GATHERED = "piece.", "gathered."
 NOT_A_NUMBER = "its expression is, as 0 / 0 is"

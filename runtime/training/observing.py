@@ -91,11 +91,19 @@ class Snapshot:
         tensors: what the steps carry.
         best: the parameters of the best epoch, where early stopping watches.
         numbers: the rest, as JSON has it.
+        running: arrays of what is under way: figures of the part that is measured, norms that are watched.
     """
 
     tensors: Mapping[str, Array]
     best: Mapping[str, Array]
     numbers: Mapping[str, Any]
+    running: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def reached(self) -> tuple[int, int, int]:
+        """How far it is: epochs, passes of the next one, batches that were measured."""
+        measured = self.numbers.get("measured") or {}
+        return len(self.numbers["history"]), self.numbers["position"]["passes"], measured.get("batches", 0)
 
 
 @dataclass(slots=True)
@@ -107,4 +115,4 @@ class Outcome:
     best: int | None = None
     seconds: float = 0.0
     snapshot: Snapshot | None = None
-    """From where it could go on: before the best parameters were restored. None where a pass was torn apart."""
+    """From where it could go on: before the best parameters were restored. None of a run of an earlier process."""

@@ -5,7 +5,6 @@ What this module does not do: write anything (``run`` and ``resume`` do), or com
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,14 @@ from archonnx.runtime.data.parts import PARTS, Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.figures import from_json, to_json
 
-from .fit import TrainingLoop, fit, steps_per_epoch
-from .measuring import measure
+from .fit import TrainingLoop, steps_per_epoch
+from .interrupt import Interrupt, attending
+from .keeping import Keeper
+from .measuring import Measured, Measurement
 from .observing import Epoch, Observer, Outcome, Snapshot
 from .preparing import DataChoice, Prepared, prepare
 from .trainer import Trainer
 from .transfer import Start, Weights, check_starts, start_from
-
-CHECKPOINT_SECONDS = 30.0
-"""The state is kept at the first end of an epoch after this time; later if keeping it takes long."""
-KEEPING_SHARE = 0.05
-"""The most of the time that keeping the state may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +91,11 @@ class State:
     start: Mapping[str, Any] | None = None
     """Which weights of other runs the program under way started with."""
 
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """How far it is: programs that are done, and what the snapshot says."""
+        return len(self.done), *self.snapshot.reached
+
 
 def label(program: TrainProgram) -> str:
     """What a program is called where it has no name of its own."""
@@ -110,7 +111,7 @@ def run_programs(
     observer: Observer | None = None,
     only: str | tuple[str, ...] | None = None,
     state: State | None = None,
-    keep: Callable[[State], None] | None = None,
+    keeper: Keeper[State] | None = None,
     watch: bool = False,
     start: Sequence[Transfer] = (),
     data: DataChoice | None = None,
@@ -127,7 +128,7 @@ def run_programs(
         observer: is told what happens.
         only: run this program, and those from which it starts; or just these.
         state: where to go on.
-        keep: is given the state every now and then, to be written down.
+        keeper: is given the state every now and then, to be written down.
         watch: whether every epoch reports the norms of gradients and updates.
         start: weights of other runs, for every program that does not start from an earlier one.
         data: what takes the place of the data that the spec names.
@@ -147,7 +148,7 @@ def run_programs(
             model, program, settings[number], base, how, told, watch, tuple(start), data, measured, earlier
         )
         under_way = state if state is not None and state.program is program else None
-        done.append(runner.run(done, under_way, keep))
+        done.append(runner.run(done, under_way, keeper or Keeper()))
         if done[-1].outcome.reason == "interrupted":
             break
     return done
@@ -230,7 +231,7 @@ class _Runner:
     measured: bool = True
     earlier: Callable[[str], Weights] | None = None
 
-    def run(self, done: Sequence[Trained], state: State | None, keep: Callable[[State], None] | None) -> Trained:
+    def run(self, done: Sequence[Trained], state: State | None, keeper: Keeper[State]) -> Trained:
         """Run it after the others, or take it up again."""
         start = self._start(done) if state is None else Start()
         known = state.memory if state is not None else None
@@ -258,24 +259,31 @@ class _Runner:
             _check_fits(snapshot, trainer)
         before = tuple(done)
 
-        def state_at(snapshot: Snapshot) -> State:
-            return State(before, self.program, snapshot, memory, started)
+        def state_at(snapshot: Snapshot | None) -> State | None:
+            return State(before, self.program, snapshot, memory, started) if snapshot is not None else None
 
-        after_epoch = _Keeper(state_at, keep) if keep is not None else None
-        outcome = fit(
-            trainer, data.examples, data.parts, settings, self.observer, snapshot=snapshot, after_epoch=after_epoch
-        )
-        if keep is not None and outcome.reason == "interrupted" and outcome.snapshot is not None:
-            keep(state_at(outcome.snapshot))  # measuring takes time; somebody is impatient
-        metrics = self._measured(trainer, data) if self.measured else {}
+        loop = TrainingLoop(trainer, data.examples, data.parts, settings, self.observer, snapshot, keeper)
+        keeper.watch(settings.checkpoint, lambda: state_at(loop.whole_state()))
+        outcome = loop.run()
+        keeper.watch(settings.checkpoint, lambda: state_at(outcome.snapshot))
+        if outcome.reason == "interrupted" or keeper.worth_keeping():
+            keeper.keep()  # measuring takes time; somebody is impatient, or the process is killed
+        with attending() as interrupt, interrupt.waiting():
+            metrics = self._measured(trainer, data, interrupt) if self.measured else {}
+            if interrupt.signal is not None:
+                outcome.reason = "interrupted"
         return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started, memory)
 
-    def _measured(self, trainer: Trainer, data: Prepared) -> dict[str, Mapping[str, float]]:
-        """Losses and metrics on every part that has examples."""
+    def _measured(self, trainer: Trainer, data: Prepared, interrupt: Interrupt) -> dict[str, Mapping[str, float]]:
+        """Losses and metrics on every part that has examples; no more of them once somebody asks to stop meanwhile."""
         metrics: dict[str, Mapping[str, float]] = {}
         for part in PARTS:
             if len(indices := data.parts.of(part)):
-                measured = measure(trainer, data.examples.on(part), indices, self.settings)
+                measurement = Measurement(trainer, data.examples.on(part), indices, self.settings)
+                measured = _measured(measurement, interrupt)
+                if measured is None:
+                    self.observer.note(f"the {part} part is not measured, since somebody asked to stop meanwhile")
+                    break
                 metrics[part] = measured.figures
                 for note in (
                     measured.notes(f"the {part} part") if part != "valid" else ()
@@ -306,24 +314,20 @@ class _Runner:
         return start_from(chosen or (), self.base, self.model, span, parameters)
 
 
-class _Keeper:
-    """Hands the state on at the end of an epoch, now and then."""
+def _measured(measurement: Measurement, interrupt: Interrupt) -> Measured | None:
+    """What is found of a part; None where somebody asked to stop meanwhile."""
+    before = interrupt.signal
 
-    def __init__(
-        self,
-        state_at: Callable[[Snapshot], State],
-        keep: Callable[[State], None],
-    ) -> None:
-        self._state_at, self._keep = state_at, keep
-        self._next = time.monotonic() + CHECKPOINT_SECONDS
+    def between() -> None:
+        if before is None:
+            interrupt.check()
 
-    def __call__(self, loop: TrainingLoop) -> None:
-        started = time.monotonic()
-        if started < self._next:
-            return
-        self._keep(self._state_at(loop.snapshot()))
-        now = time.monotonic()
-        self._next = now + max(CHECKPOINT_SECONDS, (now - started) / KEEPING_SHARE)
+    try:
+        return measurement.run(between)
+    except KeyboardInterrupt:
+        if interrupt.again:
+            raise
+        return None
 
 
 def _check_fits(snapshot: Snapshot, trainer: Trainer) -> None:

@@ -15,7 +15,6 @@ from archonnx import ModelRuns, Run, Runs
 from archonnx.cli.app import app
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.folders.models import trained_weights
-from archonnx.runtime.training import programs
 from archonnx.runtime.training.observing import Epoch, Observer
 
 MODELS = """model Judge(width: int = 3):
@@ -149,10 +148,8 @@ def test_what_is_finished_is_kept_and_the_rest_is_as_without_the_stop(
     name: str,
     finished: list[str],
     error: type[BaseException],
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(programs, "CHECKPOINT_SECONDS", 0.0)
     spec, out, observer = whole.path.parent / "whole.arch", tmp_path / "out", Stopping(name, 1, error)
     if error is KeyboardInterrupt:
         part = trained(spec, out, observer=observer)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from archonnx.compiler.pipeline import parse_spec, train_steps
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.files import load_with_metadata
+from archonnx.runtime.folders.resume import METADATA_KEY, STATE_FILE
 from archonnx.runtime.training.nonfinite import find_cause
 
 SPEC = """\
@@ -42,13 +47,18 @@ PLAIN = "[[1.0, 2.0], [2.0, 1.0], [0.5, 0.5], [1.0, 0.0]]"
 SGD = "minimize objective with sgd(lr=0.01)"
 
 
+def train(text: str, **more: Any) -> None:
+    with TemporaryDirectory() as folder:
+        archonnx.train(parse_spec(Source("m.arch", text)), Path(folder) / "run", device="cpu", **more)
+
+
 def stopped(
     loss: str, *, data: str = PLAIN, start: str = "1", program: str = SGD, extra: str = "", batch: int = 2
 ) -> tuple[Diagnostic, str]:
     """The diagnostic of a training, and the text at which it points."""
     text = SPEC.format(loss=loss, data=data, start=start, program=program, extra=extra, batch=batch)
     with pytest.raises(SpecError) as caught:
-        archonnx.train(parse_spec(Source("m.arch", text)), Path("never-written"), device="cpu")
+        train(text)
     (found,) = caught.value.diagnostics
     assert found.code == "AX0610"
     assert found.span is not None
@@ -64,13 +74,38 @@ def test_log_of_zero() -> None:
     assert found.help is not None and "log(x + 1e-7)" in found.help
 
 
-def test_what_is_left_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_left_is_told(tmp_path: Path) -> None:
     found, _ = stopped("mean(log(z))", start="0")
-    assert found.notes[-1] == "nothing was saved"
-    monkeypatch.setattr("archonnx.runtime.training.programs.CHECKPOINT_SECONDS", 0.0)
+    assert found.notes[-1] == "nothing was saved: no step was done"
     text = SPEC.format(loss="mean(sqrt(z))", data=PLAIN, start="1", program=SGD.replace("0.01", "1"), extra="", batch=2)
     with pytest.raises(SpecError, match=f"`--resume {tmp_path / 'run'}` continues from there"):
         archonnx.train(parse_spec(Source("m.arch", text)), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("program", "start", "passes"),
+    [
+        ("minimize objective with sgd(lr=1.0)", 1, 4),
+        ("repeat 2:\n        minimize objective with sgd(lr=1.0)", 1, 2),  # the first statement of a pass fails
+        ("repeat 2:\n        minimize objective with sgd(lr=1.0)", 0, 1),  # the second one
+    ],
+)
+def test_the_state_before_is_kept_within_the_first_minute(
+    program: str, start: int, passes: int, tmp_path: Path
+) -> None:
+    """Each statement takes 1 from w, whose logarithm ends below -2.5; what is kept is the state before that pass."""
+    loss = "sum(w) + 0.0 * sum(log(w + 2.5))"
+    text = SPEC.format(loss=loss, data=PLAIN, start=start, program=program, extra="", batch=2)
+    out = tmp_path / "run"
+    with pytest.raises(SpecError, match=f"(?s)AX0610.*`--resume {out}` continues") as caught:
+        archonnx.train(parse_spec(Source("m.arch", text.replace("z = x @ w", "z = x @ (0.0 * w)"))), out)
+    assert "is kept in" in str(caught.value)
+    statements = passes * (2 if "repeat" in program else 1)
+    tensors, metadata = load_with_metadata(out / STATE_FILE)
+    assert tensors["now/w"].tolist() == [[start - statements], [start - statements]]
+    numbers = json.loads(metadata[METADATA_KEY])["numbers"]
+    assert (numbers["executed"], numbers["passes"]) == (statements, passes)
+    assert (len(numbers["history"]), numbers["position"]["passes"]) == divmod(passes, 2)
 
 
 def test_overflow_of_an_exponential() -> None:
@@ -107,7 +142,7 @@ def test_what_overflows_before_anything_has_grown_is_no_matter_of_the_learning_r
     body = "z = x @ w\n    for i in range(60):\n        z = z |> Dense(8, init=normal(0, 3.0))"
     text = SPEC.format(loss="mse(z[:, :1], y)", data=PLAIN, start="1", program=SGD, extra="", batch=2)
     with pytest.raises(SpecError) as caught:
-        archonnx.train(parse_spec(Source("m.arch", text.replace("z = x @ w", body))), Path("never-written"))
+        train(text.replace("z = x @ w", body))
     (found,) = caught.value.diagnostics
     assert found.help is not None and "he_normal" in found.help and "learning rate" not in found.help
 
@@ -121,7 +156,7 @@ def test_what_another_statement_let_grow_is_named() -> None:
     )
     text = text.replace("\n\ntrain:", "\n    loss other = mean(body(x) ** 2)\n\ntrain:")
     with pytest.raises(SpecError) as caught:
-        archonnx.train(parse_spec(Source("m.arch", text)), Path("never-written"), device="cpu")
+        train(text)
     (found,) = caught.value.diagnostics
     assert any(note.startswith("`body.") and "has grown to" in note for note in found.notes)
     assert found.help is not None and "learning rate" in found.help
@@ -132,7 +167,7 @@ def test_the_last_step_of_a_training_is_looked_at_too() -> None:
     data = "[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]"
     text = SPEC.format(loss="mean(sqrt(z))", data=data, start="1", program=SGD, extra="", batch=4)
     with pytest.raises(SpecError, match="gradient of `sqrt`"):
-        archonnx.train(parse_spec(Source("m.arch", text)), Path("never-written"), settings={"epochs": 1})
+        train(text, settings={"epochs": 1})
 
 
 def test_what_the_library_made_points_at_its_use() -> None:
@@ -150,7 +185,7 @@ def test_numbers_missing_in_the_data_are_told_by_field_and_example() -> None:
     text = SPEC.format(loss="mse(z, y)", data=data, start="1", program=SGD, extra="", batch=4)
     text = text.replace("shuffle = false", "feed x = where(data.x > 1.5, data.x / 0.0, data.x)\n    shuffle = false")
     with pytest.raises(SpecError) as caught:
-        archonnx.train(parse_spec(Source("m.arch", text)), Path("never-written"))
+        train(text)
     (found,) = caught.value.diagnostics
     assert found.headline == "training stopped at epoch 1, step 1: `x` is inf in example 0 of the data"
     assert found.span is not None and found.span.text.startswith("input  x")

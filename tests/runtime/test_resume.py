@@ -8,20 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import archonnx
-from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.files import load_parameters
 from archonnx.runtime.folders.resume import STATE_FILE
 from archonnx.runtime.folders.run import Run
-from archonnx.runtime.training import programs as training
 from archonnx.runtime.training.observing import Epoch, Observer
+from tests.support.same_run import assert_same_run
 
 TEXT = """block Centre()(x: [B, n]) -> [B, n]:
     buffer seen: [n] = 0
@@ -100,25 +97,6 @@ def press_ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def timeless(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in history]
-
-
-def assert_equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> None:
-    assert one.keys() == other.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, other[name], err_msg=name)
-
-
-def assert_same_run(one: Run, other: Run) -> None:
-    """Weights, optimizer state, history and figures."""
-    assert_equal(one.parameters, other.parameters)
-    assert_equal(load_parameters(one.path / STATE_FILE), load_parameters(other.path / STATE_FILE))
-    assert timeless(one.history) == timeless(other.history)
-    assert one.metrics == other.metrics and one.record["best_epoch"] == other.record["best_epoch"]
-    assert [p["stopped"] for p in one.record["programs"]] == [p["stopped"] for p in other.record["programs"]]
-
-
 @pytest.mark.parametrize("how", [interrupt, press_ctrl_c])
 @pytest.mark.parametrize(
     ("program", "epoch", "step"),
@@ -150,37 +128,6 @@ def test_two_epochs_and_two_more_are_four(spec: Spec, whole: Run, tmp_path: Path
     assert [program["epochs"] for program in rest.record["programs"]] == [2, 4]
     assert_same_run(rest, whole)
     assert {path.name: path.read_bytes() for path in half.path.iterdir() if path.is_file()} == before
-
-
-def test_a_training_that_was_killed_leaves_its_last_checkpoint(
-    spec: Spec,
-    whole: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Killed(Exception):
-        pass
-
-    def die() -> None:
-        raise Killed
-
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "KEEPING_SHARE", 1e9)
-    out = tmp_path / "run"
-    with pytest.raises(Killed):
-        train(spec, out, observer=Stop("second", 3, 2, die))
-    assert sorted(path.name for path in out.iterdir()) == ["data.json", STATE_FILE]
-    with pytest.raises(SpecError, match="AX0614") as caught:
-        train(spec, out)
-    assert f"--resume {out}" in str(caught.value)
-    assert_same_run(train(spec, None, resume=out), whole)
-
-
-def test_checkpoints_are_seldom(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[object] = []
-    monkeypatch.setattr("archonnx.runtime.folders.checkpoints.save_state", lambda *given: kept.append(given))
-    train(spec, tmp_path / "run")
-    assert kept == []  # 30 seconds are not over
 
 
 def test_a_finished_training_has_nothing_left_to_do(spec: Spec, whole: Run, tmp_path: Path) -> None:

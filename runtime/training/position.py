@@ -1,0 +1,43 @@
+"""Where an epoch stands between two passes.
+
+What this module does not do: move it (``fit`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an epoch stands.
+
+    Attributes:
+        passes: how many are done.
+        drawn: how many fresh batches its rounds of ``repeat`` have taken.
+        sums: each loss summed over examples, and their number.
+    """
+
+    passes: int = 0
+    drawn: int = 0
+    sums: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+
+    def after(self, losses: Mapping[str, float], rows: int, drawn: int) -> Position:
+        """The position after another pass, over so many rows, with its losses."""
+        sums = dict(self.sums)
+        for name, value in losses.items():
+            total, count = sums.get(name, (0.0, 0))
+            sums[name] = total + value * rows, count + rows
+        return Position(self.passes + 1, drawn, sums)
+
+    def as_json(self) -> dict[str, Any]:
+        """By name."""
+        return {"passes": self.passes, "drawn": self.drawn, "sums": {n: list(sum_) for n, sum_ in self.sums.items()}}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Position:
+        """What ``as_json`` gave."""
+        sums = {name: (float(total), int(count)) for name, (total, count) in values["sums"].items()}
+        return Position(values["passes"], values["drawn"], sums)
