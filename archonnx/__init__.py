@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archonnx.grammar.diagnostics import SpecError
     from archonnx.insight import gradcheck, trace
     from archonnx.loading import load
+    from archonnx.runtime.data.streamed import Batches
     from archonnx.runtime.folders.models import ModelRuns
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.folders.several import Runs
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from archonnx.training import search, train
 
 __all__ = [
+    "Batches",
     "Compiled",
     "ModelRuns",
     "Observer",
@@ -51,6 +53,7 @@ _HOMES = {
     "archonnx.grammar.diagnostics": ("SpecError",),
     "archonnx.insight": ("gradcheck", "trace"),
     "archonnx.loading": ("load",),
+    "archonnx.runtime.data.streamed": ("Batches",),
     "archonnx.runtime.folders.models": ("ModelRuns",),
     "archonnx.runtime.folders.run": ("Run",),
     "archonnx.runtime.folders.several": ("Runs",),

@@ -108,6 +108,7 @@ def train(
         data: what takes the place of the data that the spec names: the path of a file or folder, which may lie
             anywhere, a frame of pandas or polars, or arrays by the names of columns.
         sources: the same for sources by their names: ``{"there": "mine.csv"}``. ``data`` is meant for the first one.
+            ``Batches``, an iterable of batches or a function that makes one is a source whose batches come as they are.
         changed_data: go on with ``resume`` although the data is not what it was.
     """
     if watch not in (None, "grads"):

@@ -13,7 +13,7 @@ from archonnx.compiler.ir.types import Array, TensorType
 
 from .anew import Draws, Round
 from .batch import batch_symbol
-from .beside import Beside, Turn
+from .beside import BesideFirst, Turn
 from .buckets import Bucketing
 from .lengths import example_count
 from .loader import Fields
@@ -60,10 +60,10 @@ class Examples:
         self._bucketing, self._draws = bucketing, draws
         self.count = example_count(self._rows) if self._rows else 1
         self.symbol = symbol
-        self._beside: tuple[Beside, ...] = ()
+        self._beside: tuple[BesideFirst, ...] = ()
         self._part: PartName = "train"
 
-    def with_others(self, beside: Sequence[Beside]) -> Examples:
+    def with_others(self, beside: Sequence[BesideFirst]) -> Examples:
         """The same with examples of other sources in each batch."""
         joined = copy(self)
         joined._beside = tuple(beside)
@@ -76,6 +76,11 @@ class Examples:
         joined = copy(self)
         joined._part = part
         return joined
+
+    @property
+    def numbered(self) -> bool:
+        """Whether indices are the numbers of examples, so that one of them can be named."""
+        return True
 
     @property
     def whole(self) -> Collection[str]:

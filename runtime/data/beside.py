@@ -60,6 +60,19 @@ class Turn:
         return Turn(self.passes + 1, self.rows + rows, self.stream, self.epoch)
 
 
+class BesideFirst(Protocol):
+    """A source beside the one whose examples are counted."""
+
+    name: str
+
+    @property
+    def examples(self) -> Taking:
+        """What it holds."""
+
+    def take(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Fields:
+        """The fields that go with a batch of so many rows; in an order that is drawn, or as they are."""
+
+
 class Beside:
     """Another source.
 

@@ -299,7 +299,8 @@ class TrainingLoop:
 
     def _explained(self, fault: Fault) -> Diagnostic:
         done, runner = self._position.passes, self._trainer.runner
-        rows = self._order[done * self._size : (done + 1) * self._size].tolist() if runner.in_order else None
+        numbered = runner.in_order and self._examples.numbered
+        rows = self._order[done * self._size : (done + 1) * self._size].tolist() if numbered else None
         where = f"epoch {len(self._history) + 1}, step {done + 1}"
         return explain(runner, fault, where, rows, self._trainer.options)
 

@@ -12,8 +12,10 @@ from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.runtime.data.batches import Examples
-from archonnx.runtime.data.beside import Beside
+from archonnx.runtime.data.beside import Beside, BesideFirst
 from archonnx.runtime.data.parts import PARTS, RULES, Parts
+
+from .streaming import StreamBeside, StreamedExamples
 
 
 def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
@@ -95,7 +97,9 @@ def settings_of(
     return settings.model_copy(update=changes) if changes else settings
 
 
-def besides(program: TrainProgram, first: Examples, other: Examples, parts: Parts, settings: TrainSettings) -> Beside:
+def besides(
+    program: TrainProgram, first: Examples, other: Examples, parts: Parts, settings: TrainSettings
+) -> BesideFirst:
     """Another source, as batches of the first one take its examples: as many, if one dim counts both.
 
     Args:
@@ -107,6 +111,10 @@ def besides(program: TrainProgram, first: Examples, other: Examples, parts: Part
     """
     name = program.data
     shared = other.symbol is not None and other.symbol == first.symbol
+    if isinstance(other, StreamedExamples):
+        if name in settings.batches:
+            fail("AX0702", f"`batches.{name}`: the source comes in batches, whose size is their own", program.span)
+        return StreamBeside(name, other, shared=shared)
     own = settings.batches.get(name, settings.batch_size)
     if shared and name in settings.batches:
         fail(

@@ -5,7 +5,7 @@ What this module does not do: batch (``data.batches`` does), or keep anything (`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as data_replace
 from pathlib import Path
@@ -31,9 +31,12 @@ from archonnx.runtime.data.parts import RULES, Indices, PartName, Parts, share_o
 from archonnx.runtime.data.parts import check_rows as check_parts
 from archonnx.runtime.data.ranges import Given, check_set
 from archonnx.runtime.data.sources import load_given, load_source
+from archonnx.runtime.data.streamed import Stream, as_batches
 
 from .drawing import check_fresh, columns_read, joined, parts_of
 from .joining import besides, check_parts_of_others, settings_of, shared_out
+from .streaming import StreamedExamples, check_nothing_learned, placed
+from .streaming import parts_of as parts_of_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ def load_data(
     """
     choice = choice or DataChoice()
     given = choice.given(program)
+    if as_batches(given) is not None:
+        fail("AX0702", f"`{program.data}` comes in batches, and all of it is needed here", program.span)
     if program.source is None and given is not None:
         kinds, kept = (known.kinds, known.tokenizers) if known is not None else (None, None)
         return load_given(given, base, kinds, kept)
@@ -182,8 +187,11 @@ def prepare(
     choice = choice or DataChoice()
     if program.others:
         return _Several(model, program, settings, base, choice, known).prepared(parts)
-    loaded = load_data(model.name, program, settings, base, choice, known)
-    return _One(model, program, settings, base, choice, known).prepared(loaded, parts)
+    asked = _One(model, program, settings, base, choice, known)
+    batches = as_batches(choice.given(program))
+    if batches is not None:
+        return asked.streamed(Stream(program.data, batches, () if program.feeds else [*model.fields]))
+    return asked.prepared(load_data(model.name, program, settings, base, choice, known), parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +215,13 @@ class _Several(_Asked):
         """All of them; ``kept`` are the parts of the first one."""
         model, program = self.model, self.program
         reading = {source.name: program.reading(source) for source in program.sources}
-        loaded = {
+        batches = {name: found for name, of in reading.items() if (found := as_batches(self.choice.given(of)))}
+        streams = {name: Stream(name, found, ()) for name, found in batches.items()}
+        loaded = {name: stream.first for name, stream in streams.items()}
+        loaded |= {
             name: load_data(model.name, of, self.settings, self.base, self.choice, self._remembered(name))
             for name, of in reading.items()
-            if not self._made_of_others(of)
+            if name not in loaded and not self._made_of_others(of)
         }
         fields = shared_out(model, program, {name: self._names(of, loaded) for name, of in reading.items()})
         made: dict[str, Prepared] = {}
@@ -220,8 +231,12 @@ class _Several(_Asked):
                 self.settings, part, of, loaded[name].fields if name in loaded else None, reading.keys()
             )
             one = _One(part, of, settings, self.base, self.choice, self._remembered(name))
-            first = name == program.data
-            made[name] = one.prepared(loaded[name], kept if first else None) if name in loaded else one.drawn(made)
+            if name in streams:
+                made[name] = one.streamed(streams[name])
+            elif name in loaded:
+                made[name] = one.prepared(loaded[name], kept if name == program.data else None)
+            else:
+                made[name] = one.drawn(made)
         others = {source.name: made[source.name] for source in program.others}
         feeding = {name: other for name, other in others.items() if fields[name]}
         first_of = made[program.data]
@@ -277,11 +292,38 @@ class _One(_Asked):
     def drawn(self, made: Mapping[str, Prepared]) -> Prepared:
         """Of a source that is made of others, each part of it of that part of them."""
         assert self.program.source is not None
+        for reading in self.program.source.reads:
+            if isinstance(made[reading.source].examples, StreamedExamples):
+                what = f"`{reading.source}` comes in batches, and `{self.program.data}` is made of all of it"
+                fail("AX0702", what, self.program.source.span)
         pieces: dict[PartName, Loaded] = {}
         for part in parts_of(self.program.source, {name: of.parts for name, of in made.items()}):
             pieces[part] = self._draw(self._arrays(made, part))
         loaded, parts = joined(pieces)
         return self._fed(loaded, parts, self._changes(loaded), self._arrays(made, "train"))
+
+    def streamed(self, stream: Stream) -> Prepared:
+        """Of batches as they come: nothing is learned of them, and each is fed by itself."""
+        model, program = self.model, self.program
+        check_nothing_learned(program, bool(program.fits))
+        known: dict[Hashable, Feeding] = {}
+
+        def feeding_of(batch: Loaded) -> Feeding:
+            form = tuple((name, batch.kinds[name], batch.column(name).shape[1:]) for name in sorted(batch.kinds))
+            if form not in known:
+                known[form], _ = _elaborated(model, program, batch, np.arange(len(batch.fields[INDEX])))
+                check_nothing_learned(program, bool(known[form].statistics or known[form].encodings))
+            return known[form]
+
+        def feed(batch: Loaded) -> dict[str, Array]:
+            with placed(batch):
+                return fields_of(model, program, feeding_of(batch), Fitted(), batch)
+
+        parts, first = parts_of_stream(stream, program, self.settings), stream.first
+        note, feeding, fields = self._changes(first), feeding_of(first), feed(first)
+        check_rows(feeding, Fitted(), first, model.fields, spans_of(program, model.fields))
+        types = {name: model.fields[name].type for name in fields}
+        return Prepared(StreamedExamples(stream, fields, types, feed), parts, first, feeding, Fitted(), note)
 
     def _arrays(self, made: Mapping[str, Prepared], part: PartName) -> dict[str, Array]:
         assert self.program.source is not None
