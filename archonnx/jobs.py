@@ -26,7 +26,7 @@ from archonnx.runtime.folders.saving import save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.deciding import decided
-from archonnx.runtime.training.interrupt import attending
+from archonnx.runtime.training.interrupt import asked_to_stop, attending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.programs import program_named, run_programs
@@ -155,6 +155,8 @@ def train_several(
                 break
             finished.append(run)
             save_summary(out, plan, request, finished)
+            if asked_to_stop():
+                break
     finally:
         if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
             (out / f"{kind}.json").unlink()

@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weights
 from archonnx.runtime.folders.resume import SEVERAL_MODELS, STATE_FILE, Request, SavedState
 from archonnx.runtime.reserving import Place, reserved
+from archonnx.runtime.training.interrupt import asked_to_stop
 from archonnx.runtime.training.programs import label, needed_for
 from archonnx.runtime.training.transfer import check_starts
 
@@ -102,6 +103,8 @@ def _trained(
                 break
             finished.append(name)
             save_models(out, named, request, finished)
+            if asked_to_stop():
+                break
     finally:
         if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
             (out / SEVERAL_MODELS).unlink()

@@ -20,9 +20,10 @@ from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import new_run, save_run
 from archonnx.runtime.folders.several import Kind, Runs
 from archonnx.runtime.reserving import Place, reserved
+from archonnx.runtime.training.interrupt import ending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
-from archonnx.runtime.training.search import Trial, best_trial
+from archonnx.runtime.training.search import Found, Trial, best_trial
 from archonnx.runtime.training.transfer import transfer_of
 
 from .jobs import How, train_once, train_several
@@ -86,6 +87,10 @@ def train(
     A spec whose programs train several models leaves a run for each of them, and gives ``ModelRuns``. A type checker
     cannot see that, since it is said in the spec, and takes the result to be a ``Run``.
 
+    Ctrl-C ends the training after the step under way: the run is written with what there is, and can be resumed. So
+    does SIGTERM, SIGHUP or SIGQUIT, and the process ends then, with the status 128 and the signal's number, unless the
+    program has a handler of its own for it. A second signal ends it at once; the directory keeps the last state.
+
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave.
         out: the directory to make (``runs/NAME-N`` unless given; the one of ``resume`` where that is given).
@@ -124,7 +129,7 @@ def train(
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
     before = Path(resume) if resume is not None else None
     chosen = Path(out) if out is not None else None
-    with _destination(chosen, before, loaded.name) as place:
+    with ending(), _destination(chosen, before, loaded.name) as place:
         return _trained(loaded, request, place, how, before, folds, seeds)
 
 
@@ -173,7 +178,7 @@ def search(
     threads: int | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> Run:
-    """Train a spec with many arguments, as its ``search`` block says, and keep the best training as a run.
+    """Train a spec with many arguments, as its ``search`` block says, and keep the best training so far as a run.
 
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave; arguments that are given there are not varied.
@@ -185,12 +190,15 @@ def search(
         on_trial: is called with every trial when it is done.
     """
     loaded = as_spec(spec)
-    with new_run(Path(out) if out is not None else None, loaded.name) as place:
-        found = best_trial(
-            loaded, trials=trials, changes=settings or {}, options=SessionOptions(device, threads), on_trial=on_trial
-        )
-        request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
-        return save_run(place, found.spec, found.model, found.trained, request=request)
+    with ending(), new_run(Path(out) if out is not None else None, loaded.name) as place:
+
+        def save(found: Found) -> None:
+            request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
+            save_run(place, found.spec, found.model, found.trained, request=request)
+
+        options = SessionOptions(device, threads)
+        best_trial(loaded, trials=trials, changes=settings or {}, options=options, on_trial=on_trial, on_better=save)
+        return Run(place.folder, options)
 
 
 def _check_in_place(before: Path, place: Place) -> None:

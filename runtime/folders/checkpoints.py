@@ -30,6 +30,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, request: Request, observer: Observer, state: State | None = None) -> None:
         self._folder, self._request, self._resumed = folder, request, state is not None
+        self._observer = observer
         self.keeper: Keeper[State] = Keeper(self._write, observer.note, *([state.reached] if state is not None else []))
 
     @property
@@ -50,6 +51,8 @@ class Checkpoints:
             raise SpecError(Report(found)) from None
         except BaseException:
             self.keeper.keep()
+            if self.written:
+                self._observer.note(self._left())
             raise
 
     def _left(self) -> str:

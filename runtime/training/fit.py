@@ -28,8 +28,9 @@ from .observing import Epoch, Observer, Outcome, Snapshot, StopTraining
 from .position import Position
 from .trainer import Trainer
 
-KEEP_SECONDS = 10.0
-"""How far back the state is, at most, from which a fault is searched for, if keeping it costs little."""
+KEEP_SECONDS = 1.0
+"""How far back the state is that is kept in memory, if keeping it costs little: from there a fault is searched for, and
+there a training ends that is interrupted within a pass."""
 KEEP_SHARE = 0.01
 """The most of the time that keeping it may take."""
 

@@ -1,7 +1,7 @@
 """Being asked to stop: by Ctrl-C, and by the signals that end a process whose terminal or machine goes.
 
 While somebody attends, the first signal waits until what is under way is whole; a second one interrupts at once. What
-this module does not do: decide what is whole (``fit`` does), or end the process (``archonnx.training`` does).
+this module does not do: decide what is whole (``fit`` does).
 """
 
 from __future__ import annotations
@@ -101,3 +101,33 @@ def attending() -> Iterator[Interrupt]:
         _attending.clear()
         for number in taken:
             signal.signal(number, before[number])
+
+
+def asked_to_stop() -> bool:
+    """Whether a signal has come since somebody attends."""
+    return bool(_attending) and _attending[-1].signal is not None
+
+
+@contextmanager
+def ending() -> Iterator[Interrupt]:
+    """``attending``; at the end of the outermost one a process ends that was asked to by other means than Ctrl-C.
+
+    It ends as the signal wants it: by the handler of the program around, or with the status 128 and its number.
+    """
+    outermost = not _attending
+    with attending() as interrupt:
+        try:
+            yield interrupt
+        except KeyboardInterrupt:
+            if not outermost or interrupt.signal in (None, signal.SIGINT):
+                raise
+    number = interrupt.signal
+    if outermost and number is not None and number != signal.SIGINT:
+        if not callable(signal.getsignal(number)):
+            raise SystemExit(status_of(number))
+        signal.raise_signal(number)
+
+
+def status_of(number: int) -> int:
+    """The exit status of a process that ended by a signal."""
+    return 128 + number

@@ -22,6 +22,7 @@ from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.extras import missing
 
 from .deciding import decided
+from .interrupt import asked_to_stop, attending
 from .programs import Trained, run_programs
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def best_trial(
     changes: Mapping[str, Any] | None = None,
     options: SessionOptions | None = None,
     on_trial: Callable[[Trial], None] | None = None,
+    on_better: Callable[[Found], None] = lambda found: None,
 ) -> Found:
     """Run the search of a spec.
 
@@ -70,6 +72,7 @@ def best_trial(
         changes: settings to replace in every program, which are then not varied.
         options: where to run.
         on_trial: is called with every trial when it is done.
+        on_better: is given every training that is the best so far, before that.
     """
     given = changes or {}
     base = spec.path.parent if spec.path is not None else Path.cwd()
@@ -92,10 +95,12 @@ def best_trial(
         better = value is not None and math.isfinite(value) and (value > best if space.maximise else value < best)
         if better and value is not None and result is not None:
             best, found = value, result
+            with attending() as interrupt, interrupt.waiting():
+                on_better(found)
         _tell(study, asked, value)
         if on_trial is not None:
             on_trial(Trial(number, arguments, settings, value, better))
-        if result is not None and result.trained[-1].outcome.reason == "interrupted":
+        if asked_to_stop() or (result is not None and result.trained[-1].outcome.reason == "interrupted"):
             break
     if found is None:
         undefined = sum(value is not None for value in known.values())

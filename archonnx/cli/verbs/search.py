@@ -44,6 +44,7 @@ def search(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
+    from archonnx.runtime.training.interrupt import ending, status_of
 
     from ..output import metrics_rows, print_table, say
 
@@ -53,20 +54,23 @@ def search(
         done.append(trial)
         say(f"trial {trial.number}: {_shown(trial)}{' *' if trial.best else ''}")
 
-    run = training.search(
-        read_spec(spec, arguments, dtype),
-        out,
-        trials=trials,
-        settings=changes,
-        device=device.value,
-        threads=threads,
-        on_trial=on_trial,
-    )
-    print_table(_rows(done))
-    best = next(trial for trial in reversed(done) if trial.best)
-    typer.echo(f"\nbest: {_drawn(best)}\n")
-    print_table(metrics_rows(run.metrics))
-    say(f"\nrun: {run.path}")
+    with ending() as interrupt:
+        run = training.search(
+            read_spec(spec, arguments, dtype),
+            out,
+            trials=trials,
+            settings=changes,
+            device=device.value,
+            threads=threads,
+            on_trial=on_trial,
+        )
+        print_table(_rows(done))
+        best = next(trial for trial in reversed(done) if trial.best)
+        typer.echo(f"\nbest: {_drawn(best)}\n")
+        print_table(metrics_rows(run.metrics))
+        say(f"\nrun: {run.path}")
+    if interrupt.signal is not None:
+        raise typer.Exit(status_of(interrupt.signal))
 
 
 def _shown(trial: Trial) -> str:

@@ -83,8 +83,8 @@ def train(
     """Train a spec as its `train:` blocks say.
 
     The run directory holds the spec, the weights, the history, a picture of it, and the model as ONNX.
-    An interrupt (Ctrl-C) stops early and keeps what there is; `--resume` continues from there, or from where the
-    machine stopped, or further (with `--set epochs=40`).
+    An interrupt (Ctrl-C, SIGTERM, SIGHUP) stops after the step under way and keeps what there is; a second one stops
+    at once. `--resume` continues from there, or from where the machine stopped, or further (with `--set epochs=40`).
 
         archonnx train digits_cnn
         archonnx train digits_cnn --arg width=64 --set epochs=5 --set split.test=0.2 --set split.train=0.7
@@ -118,35 +118,39 @@ def train(
     from archonnx.runtime.folders.models import ModelRuns, holds_models
     from archonnx.runtime.folders.resume import SavedState
     from archonnx.runtime.folders.several import Runs
+    from archonnx.runtime.training.interrupt import ending, status_of
 
     from ..progress import progress
 
     if resume is not None and dtype is not None and folds is None and seeds is None and not holds_models(resume):
         SavedState(resume).check_dtype(dtype)
-    with progress(sys.stderr) as observer:
-        trained = training.train(
-            read_spec(spec, arguments, dtype),
-            out,
-            folds=folds,
-            seeds=seeds,
-            settings=changes,
-            seed=seed,
-            program=program,
-            resume=resume,
-            device=device.value,
-            threads=threads,
-            observer=observer,
-            watch="grads" if watch is Watch.grads else None,
-            start_from=from_ or (),
-            sources=_sources(data or []),
-            changed_data=changed_data,
-        )
-    if isinstance(trained, ModelRuns):
-        _summarise_models(trained)
-    elif isinstance(trained, Runs):
-        _summarise_several(trained)
-    else:
-        _summarise(trained)
+    with ending() as interrupt:
+        with progress(sys.stderr) as observer:
+            trained = training.train(
+                read_spec(spec, arguments, dtype),
+                out,
+                folds=folds,
+                seeds=seeds,
+                settings=changes,
+                seed=seed,
+                program=program,
+                resume=resume,
+                device=device.value,
+                threads=threads,
+                observer=observer,
+                watch="grads" if watch is Watch.grads else None,
+                start_from=from_ or (),
+                sources=_sources(data or []),
+                changed_data=changed_data,
+            )
+        if isinstance(trained, ModelRuns):
+            _summarise_models(trained)
+        elif isinstance(trained, Runs):
+            _summarise_several(trained)
+        else:
+            _summarise(trained)
+    if interrupt.signal is not None:
+        raise typer.Exit(status_of(interrupt.signal))
 
 
 def _sources(texts: Sequence[str]) -> dict[str, Path]:
@@ -171,13 +175,17 @@ def _summarise(run: Run) -> None:
         epochs = "1 epoch" if program["epochs"] == 1 else f"{program['epochs']} epochs"
         best = f", parameters of epoch {program['best_epoch']}" if program["best_epoch"] is not None else ""
         say(f"{name}{program['stopped']} after {epochs} in {program['seconds']:.1f} s on {run.record['device']}{best}")
-    print_table(metrics_rows(run.metrics))
+    if run.metrics:
+        print_table(metrics_rows(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
+    if run.record["stopped"] == "interrupted":
+        say(f"  archonnx train SPEC --resume {run.path}")
     if (run.path / "model.onnx").exists():
         say(f"  archonnx predict {run.path} --input DATA\n  archonnx export {run.path} -o {run.name}.onnx")
     if run.entries:
         say(f"  archonnx call {run.path} {next(iter(run.entries))}")
-    say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")
+    if run.metrics:
+        say(f"  archonnx eval {run.path} --on {list(run.metrics)[-1]}")
 
 
 def _summarise_models(runs: ModelRuns) -> None:
