@@ -79,6 +79,12 @@ CASES = {case.name: case for case in (
       for kind in ("lstm", "gru") for size, n, batch in (("small", 32, 8), ("large", 128, 32))),
     Case("dcgan", "DCGAN of 8x8 digits, both nets from one forward pass, batch 64, Adam", _own("dcgan"), (1, 8, 8), 64,
          "adam", 1e-3, {"drawn": False}, losses=("d_loss", "g_loss"), labelled=False),
+    Case("residual", "ResNet-18 for small images, batch 32, SGD", _own("residual"), (3, 32, 32), 32, "sgd", 1e-3),
+    Case("separable", "Depthwise-separable CNN, 32x32, batch 32, SGD", _own("separable"), (3, 32, 32), 32, "sgd", 1e-3),
+    Case("unet", "U-Net of 16 to 64 channels, 64x64, batch 8, Adam", _own("unet"), (1, 64, 64), 8, "adam", 1e-3,
+         labelled=False),
+    Case("autoencoder", "Convolutional autoencoder, 32x32, batch 32, Adam", _own("autoencoder"), (3, 32, 32), 32,
+         "adam", 1e-3, labelled=False),
     Case("ddpm", "DDPM of 8x8 digits, U-Net of width 24, batch 64, Adam", _own("ddpm"), (1, 8, 8), 64, "adam", 1e-3,
          {"drawn": False}),
 )}  # fmt: skip

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .cases import THREADS, Case
+from .peer_convolution import NETS, assign
 from .peer_generative import generative_step
 from .peer_gpt import GPT
 from .peer_recurrent import Recurrent
@@ -25,6 +26,8 @@ GPTS = {"gpt_small": (256, 64, 128, 4, 4), "gpt_large": (2048, 128, 256, 4, 8)}
 
 def network(case: Case, dropout: float = 0.25) -> Any:
     """The network of a case."""
+    if case.name in NETS:
+        return NETS[case.name][0]()
     if case.name in GPTS:
         return GPT(*GPTS[case.name])
     if "units" in case.arguments:
@@ -68,14 +71,19 @@ def make_step(
     if isinstance(model, GPT | Recurrent) and initial is not None:
         model.assign(initial)
     elif initial is not None:
-        _assign(model, initial)
+        (assign if case.name in NETS else _assign)(model, initial)
     kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
     optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
-    example, label = (given[name] for name in (("ids", "next") if case.vocabulary else (case.example, "label")))
+    example, label = (given.get(name) for name in (("ids", "next") if case.vocabulary else (case.example, "label")))
+    measure = NETS[case.name][1] if case.name in NETS else None
 
     def step() -> float:
         optimizer.zero_grad()
-        loss = cross_entropy(model(example).flatten(0, -2), label.flatten())
+        given_back = model(example)
+        if measure is not None:
+            loss = measure(given_back, given)
+        else:
+            loss = cross_entropy(given_back.flatten(0, -2), label.flatten())
         loss.backward()
         optimizer.step()
         return float(loss.item())

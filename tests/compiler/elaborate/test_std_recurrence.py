@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.verify import verify
+from archonnx.compiler.ir.walk import walk
 from archonnx.compiler.program import ModelProgram
 from tests.support.elaborated import (
     findings,
@@ -124,6 +126,14 @@ def test_what_each_layer_of_a_stack_gives_starts_it_again() -> None:
         "x: [B, 6, 2]",
     )
     close(output(of, x=X), np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(("layers", "dropped"), [("GRU(3)", 0), ("GRU(3), GRU(3)", 1), ("GRU(3), LSTM(3), GRU(2)", 2)])
+def test_dropout_is_between_the_layers_alone(layers: str, dropped: int) -> None:
+    text = model(f"loss l = mean(RecurrentStack([{layers}], dropout=0.5)(x).hs ** 2)", "x: [B, 4, 2]")
+    graph = train_step(program(f"{text}\ntrain:\n    minimize l with sgd(0.1)\n")).graph
+    draws = {node.op for node, _ in walk(graph) if Trait.RANDOM in node.op.traits}
+    assert len(draws) == dropped
 
 
 def rnn(of: ModelProgram, x: Array, forced: Array | None = None) -> Array:
