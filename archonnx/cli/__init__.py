@@ -28,6 +28,11 @@ def main() -> None:
         sys.exit(WRONG)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except MemoryError as error:
+        from .output import show_memory
+
+        show_memory(error)
+        sys.exit(WRONG)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(WRONG)
@@ -45,9 +50,13 @@ def _run(arguments: list[str]) -> None:
     if arguments[:1] == ["check"] and arguments[1:] and not any(argument.startswith("-") for argument in arguments):
         _check(arguments[1:])
     else:
-        from .app import app
+        from archonnx.runtime.data.progress import listening
 
-        app(arguments)
+        from .app import app
+        from .output import say
+
+        with listening(say):
+            app(arguments)
 
 
 def _check(specs: list[str]) -> None:

@@ -41,56 +41,57 @@ def write_arrays(
 
 
 def read_named(text: str) -> dict[str, Any]:
-    """Arrays by name: ``NAME=FILE``, ``NAME=[[1, 2]]``, or all of an .npz file."""
+    """Arrays by name: ``NAME=FILE``, ``NAME=[[1, 2]]``, or all of an .npz file, with what is wrong with one of them."""
     from archonnx.grammar.diagnostics import fail
+    from archonnx.runtime.data.paths import is_there, short
+    from archonnx.runtime.data.stored import arrays_of
 
     if "=" in text:
         return read_arrays(text, {})
-    if not Path(text).is_file():
-        fail("AX0601", f"there is no file {text}", None)
-    loaded = _load(Path(text))
-    return {key: loaded[key] for key in loaded.files}
-
-
-def _load(path: Path) -> Any:
-    """An array, or the archive of several; SpecError if the file is neither."""
-    import numpy as np
-
-    from archonnx.grammar.diagnostics import fail
-
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError):
-        fail(
-            "AX0604",
-            f"{path} is not a NumPy file of plain arrays",
-            None,
-            help="write it with `numpy.save` or `numpy.savez`; arrays of Python objects are not read",
-        )
+    if not is_there(Path(text), "file"):
+        fail("AX0601", f"there is no file {short(text)}", None)
+    return dict(arrays_of(Path(text)))
 
 
 def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
     """Arrays by name, as ``--input`` gives them: ``FILE``, ``NAME=FILE``, or ``NAME=[[1, 2]]``, in JSON."""
-    import numpy as np
-
-    from archonnx.grammar.diagnostics import fail
+    from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
+    from archonnx.runtime.data.paths import is_there, short
+    from archonnx.runtime.data.stored import arrays_of
 
     name, equals, file = text.partition("=")
     path = Path(file if equals else text)
     if equals and path.suffix not in ARRAY_FILES:
         return {name: _literal(name, path, file)}
-    if not path.is_file():
-        numbers = None if equals or path.suffix else f"numbers are given as `--input '{text}=[1, 2]'`"
-        fail("AX0601", f"there is no file {path}", None, help=numbers)
+    if not is_there(path, "file"):
+        numbers = None if equals or path.suffix else f"numbers are given as `--input '{short(text)}=[1, 2]'`"
+        fail("AX0601", f"there is no file {short(str(path))}", None, help=numbers)
     if path.suffix == ".csv":
         columns = _columns(path)
         if equals and len(columns) != 1:
             fail("AX0604", f"{path} has {len(columns)} columns, and `{name}` is one", None)
         return {name: next(iter(columns.values()))} if equals else _matching(columns, types)
-    loaded = _load(path)
-    if isinstance(loaded, np.ndarray):
-        return {name if equals else next(iter(types), path.stem): loaded}
-    return {key: loaded[key] for key in loaded.files if key in types or len(loaded.files) <= len(types)}
+    loaded = arrays_of(path)
+    if path.suffix != ".npz":
+        return {name if equals else next(iter(types), path.stem): array for array in loaded.values()}
+    wanted = {key: array for key, array in loaded.items() if key in types or len(loaded) <= len(types)}
+    if equals:
+        wanted = {name: wanted[name] if name in wanted else _only(loaded, name, path)}
+    unread = [array for array in wanted.values() if isinstance(array, Diagnostic)]
+    if unread:
+        raise SpecError(Report(unread))
+    return wanted
+
+
+def _only(loaded: Mapping[str, Any], name: str, path: Path) -> Any:
+    """The one array of an archive, given for a name that is not in it."""
+    from archonnx.grammar.diagnostics import fail
+    from archonnx.runtime.data.paths import short
+
+    if len(loaded) > 1:
+        inside = ", ".join(map(short, loaded))
+        fail("AX0604", f"{path.name} has no `{name}`, but {inside}", None, help=f"give it as `--input {path.name}`")
+    return next(iter(loaded.values()))
 
 
 def _literal(name: str, path: Path, text: str) -> Any:
@@ -98,15 +99,17 @@ def _literal(name: str, path: Path, text: str) -> Any:
     import json
 
     from archonnx.grammar.diagnostics import fail
+    from archonnx.runtime.data.paths import is_there, reading, short
 
     from_file = path.suffix == ".json"
-    if from_file and not path.is_file():
-        fail("AX0601", f"there is no file {path}", None)
-    what = str(path) if from_file else f"`{text}`"
+    if from_file and not is_there(path, "file"):
+        fail("AX0601", f"there is no file {short(str(path))}", None)
+    what = short(str(path)) if from_file else f"`{short(text)}`"
     try:
-        value = json.loads(path.read_text("utf-8") if from_file else text)
+        with reading(path):
+            value = json.loads(path.read_text("utf-8") if from_file else text)
     except (ValueError, RecursionError) as error:
-        reason = "it nests too deep" if isinstance(error, RecursionError) else str(error)
+        reason = "it nests too deep" if isinstance(error, RecursionError) else short(str(error))
         fail(
             "AX0604",
             f"{what}, given for `{name}`, is neither a file nor numbers in JSON: {reason}",
@@ -156,6 +159,7 @@ def raw_inputs(texts: Sequence[str]) -> list[Any]:
     """Raw data, as ``--input`` gives it: paths as they are, ``NAME=...`` and .npz files as arrays by name, together."""
     from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.data.loader import PICTURES
+    from archonnx.runtime.data.paths import kind_at, short
 
     paths: list[Any] = []
     named: dict[str, Any] = {}
@@ -163,11 +167,14 @@ def raw_inputs(texts: Sequence[str]) -> list[Any]:
         _, equals, file = text.partition("=")
         path = Path(file)
         if not equals and Path(text).suffix != ".npz":
-            if not Path(text).exists():
-                hint = None if Path(text).suffix else f"numbers are given as `--input '{text}=[1, 2]'`"
-                fail("AX0601", f"there is no file {text}", None, help=hint)
+            kind, what = kind_at(Path(text))
+            if kind == "other":
+                fail("AX0601", f"`{short(text)}` {what}, not a file or a folder", None)
+            if kind == "nothing":
+                hint = None if Path(text).suffix else f"numbers are given as `--input '{short(text)}=[1, 2]'`"
+                fail("AX0601", f"there is no file {short(text)}", None, help=hint)
             paths.append(Path(text))
-        elif equals and (path.suffix.lower() in PICTURES or path.is_dir()):
+        elif equals and (path.suffix.lower() in PICTURES or kind_at(path)[0] == "folder"):
             paths.append(path)
         else:
             named |= read_named(text)

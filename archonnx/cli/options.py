@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,11 @@ import typer
 
 if TYPE_CHECKING:
     from archonnx.compiler.spec import Spec
+
+
+LONGEST_INTEGER = 4300
+"""Digits of an integer that Python reads."""
+_NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 
 
 class DeviceOption(StrEnum):
@@ -89,11 +95,9 @@ def literal(text: str) -> Any:
     words = {"true": True, "false": False, "none": None}
     if text in words:
         return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
+    if _NUMBER.fullmatch(text) is not None:  # 1_000 and digits of other scripts are texts, as in a spec
+        whole = text.lstrip("+-").isdigit() and len(text) <= LONGEST_INTEGER
+        return int(text) if whole else float(text)
     if text[:1] in ("[", "{", '"', "'"):
         import yaml
 

@@ -33,6 +33,16 @@ def show_report(report: Report) -> None:
     say(f"\nmore about {'it' if len(codes) == 1 else 'the first'}: archonnx explain {codes[0]}")
 
 
+def show_memory(error: MemoryError) -> None:
+    """That there was not enough memory, for how much if that is known."""
+    from archonnx.grammar.diagnostics import make_error
+
+    said = str(error).partition("\n")[0]
+    notes = [said] if said.isprintable() and said else []
+    help = "take a part of the data, a smaller `batch_size`, or a machine with more memory"
+    show_report(Report([make_error("AX0660", "there is not enough memory", None, notes=notes, help=help)]))
+
+
 def show_bug(error: Exception) -> None:
     """An internal error, in a few lines."""
     from archonnx.compiler.errors import HOW_TO_REPORT, InternalError

@@ -9,6 +9,10 @@
     parts     ``split`` into ``Parts``: train, valid and test, as ``Indices``; ``groups`` that stay together, and
               ``overlaps`` of windows of a series
     feeding   what is learned of the train part, and fields of the model for any rows
+    stored    .npy and .npz files; nothing that they claim is believed
+    gathering columns of a table of texts, part by part
+    paths, room, progress
+              what stands at a path, whether what a file holds fits into memory, and how far its reading is
     values    which values are missing or mean nothing, and the place of each; ``casting`` keeps them what they are
     ranges    labels and ids that name something
     memory    ``Memory``: what a run remembers of its data

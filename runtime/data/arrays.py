@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.grammar.diagnostics import Diagnostic, Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .columns import Column, names_once
@@ -87,6 +87,8 @@ def _rowless(arrays: Mapping[str, Any], names: Collection[str], where: str, span
             if name not in arrays:
                 help = did_you_mean(name, list(arrays)) or f"it has {', '.join(arrays)}"
                 fail("AX0603", f"{where} has no `{name}` to be given whole", span, help=help)
+            if isinstance(arrays[name], Diagnostic):
+                raise SpecError(Report([arrays[name]]))
             array = np.asarray(arrays[name])
             if array.dtype.kind not in "iufb":
                 fail("AX0603", f"{where}: `{name}` holds {array.dtype}, and only numbers are given whole", span)
@@ -108,7 +110,9 @@ def raise_all(problems: Mapping[str, Diagnostic]) -> None:
 
 
 def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
-    """An array as it is, if it is one of numbers; else as a column."""
+    """An array as it is, if it is one of numbers; else as a column. What is wrong with one already stays so."""
+    if isinstance(values, Diagnostic):
+        return values
     try:
         array: Array = np.asanyarray(values)
     except ValueError:

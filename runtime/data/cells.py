@@ -70,18 +70,21 @@ class Cells:
     decimal: str = "."
     missing: frozenset[str] = frozenset()
 
-    def column(self, name: str, cells: Sequence[str], kind: str | None = None) -> Array | Diagnostic:
+    def column(self, name: str, cells: Sequence[str] | Array, kind: str | None = None) -> Array | Diagnostic:
         """The cells as an array, or what is wrong with them.
 
         Args:
             name: what the column is called.
-            cells: as they stand in the file, without the spaces around them.
+            cells: as they stand in the file, without the spaces around them; i64 or f64 where ``plain_numbers`` has
+                read all of them.
             kind: ``int``, ``float``, ``bool``, ``text`` or ``date``; found out if None. Numbers and booleans of which
                 some are missing are f64.
         """
+        if isinstance(cells, np.ndarray):
+            return cells.astype(np.float64) if kind == "float" else cells
         if kind == "text":
             return self._texts(cells)
-        if self.decimal == "." and not self.missing and (plain := _plain_numbers(cells, kind)) is not None:
+        if self.decimal == "." and not self.missing and (plain := plain_numbers(cells, kind)) is not None:
             return plain
         gaps = {cell for cell in set(cells) if cell.lower() in MISSING or cell in self.missing}
         present = np.array([cell not in gaps for cell in cells] if gaps else [True] * len(cells), dtype=np.bool_)
@@ -221,17 +224,17 @@ class Cells:
         return self.lines[cells.index(cell)]
 
 
-def _plain_numbers(cells: Sequence[str], kind: str | None) -> Array | None:
+def plain_numbers(cells: Sequence[str], kind: str | None) -> Array | None:
     """A column of nothing but usual numbers, read at once; None where it must be looked at cell by cell."""
     text = "\n".join(cells)
     if kind not in (None, "int", "float") or text.count("\n") != len(cells) - 1:
         return None
     if _INTEGERS.fullmatch(text):
-        numbers = np.array(cells).astype(np.int64)
+        numbers = np.fromstring(text, np.int64, sep="\n")
         return numbers.astype(np.float64) if kind == "float" else numbers
     if kind == "int" or not _FLOATS.fullmatch(text):
         return None
-    read = np.array(cells).astype(np.float64)
+    read = np.fromstring(text, np.float64, sep="\n")
     return read if np.isfinite(read).all() else None
 
 

@@ -6,6 +6,7 @@ What this module does not do: read files, or texts as numbers (``cells`` does).
 from __future__ import annotations
 
 import numbers
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -176,7 +177,7 @@ def _row(number: Any) -> str:
 def names_once(names: Sequence[str], where: str, span: Span | None) -> list[Diagnostic]:
     """What is wrong with names of columns that are there several times."""
     return [
-        make_error("AX0603", f"{where}: the column `{name}` is there {names.count(name)} times", span)
-        for name in dict.fromkeys(names)
-        if names.count(name) > 1
+        make_error("AX0603", f"{where}: the column `{name}` is there {count} times", span)
+        for name, count in Counter(names).items()
+        if count > 1
     ]

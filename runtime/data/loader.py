@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from archonnx.grammar.source import Span
 
 from . import loaders
 from .overlaps import Spans
+from .paths import is_there, kind_at, short
 from .subwords import TokenizerFiles
 
 Fields = dict[str, Array]
@@ -134,44 +135,46 @@ class Place:
 
     def file(self, name: str) -> Path:
         """A file; SpecError if there is none."""
-        return self._found(name, "file", Path.is_file)
+        return self._found(name, "file")
 
     def folder(self, name: str) -> Path:
         """A folder; SpecError if there is none."""
-        return self._found(name, "folder", Path.is_dir)
+        return self._found(name, "folder")
 
     def beside(self, name: str) -> Path:
         """A folder that goes with the one that the spec names, which nothing replaces; SpecError if there is none."""
-        return self._inside(name, "folder", Path.is_dir)
+        return self._inside(name, "folder")
 
     def file_beside(self, name: str) -> Path:
         """The same for a file."""
-        return self._inside(name, "file", Path.is_file)
+        return self._inside(name, "file")
 
-    def _found(self, name: str, what: str, exists: Callable[[Path], bool]) -> Path:
+    def _found(self, name: str, what: Literal["file", "folder"]) -> Path:
         if self.path is None:
-            return self._inside(name, what, exists)
-        if not exists(self.path):
-            fail("AX0601", f"there is no {what} {self.path}", None)
+            return self._inside(name, what)
+        if not is_there(self.path, what):
+            fail("AX0601", f"there is no {what} {short(str(self.path))}", None)
         return self.path
 
-    def _inside(self, name: str, what: str, exists: Callable[[Path], bool]) -> Path:
-        path = (self.base / name).resolve()
+    def _inside(self, name: str, what: Literal["file", "folder"]) -> Path:
+        path = (self.base / name).absolute()
+        if kind_at(path)[0] != "other":  # which is refused below, and may be no path
+            path = path.resolve()
         if not path.is_relative_to(self.base.resolve()):
             fail(
                 "AX0601",
-                f"`{name}` lies outside the folder of the spec",
+                f"`{short(name)}` lies outside the folder of the spec",
                 self.span,
                 help="copy it beside the spec, and give its path from there",
             )
-        if not exists(path):
+        if not is_there(path, what, self.span, name):
             here = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
             fail(
                 "AX0601",
-                f"there is no {what} `{name}` beside the spec",
+                f"there is no {what} `{short(name)}` beside the spec",
                 self.span,
                 help=did_you_mean(path.name, here),
-                notes=[f"looked for {path}"],
+                notes=[f"looked for {short(str(path))}"],
             )
         return path
 

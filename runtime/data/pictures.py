@@ -5,8 +5,11 @@ What this module does not do: number classes (the loader of folders does).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,33 @@ from archonnx.grammar.source import Span
 from archonnx.runtime.extras import missing
 
 from .loader import PICTURES
+from .paths import is_there, kind_at, reading, short
+from .progress import Reading
+from .room import check_room
 
 GREY = frozenset({"1", "L", "LA"})
 COLOUR = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV"})
 """Modes of eight bits or fewer, which become RGB; a palette is colour, and transparency is dropped."""
 NUMBERS = frozenset({"1", "L", "P", "I", "I;16"})
 """Modes whose pixels are numbers, as those of masks are."""
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "GIF",
+    "BMP",
+    "DIB",
+    "TIFF",
+    "WEBP",
+    "PPM",
+    "TGA",
+    "PCX",
+    "SGI",
+    "JPEG2000",
+    "AVIF",
+    "ICO",
+)
+BYTES_OF_PIXEL = 4
 SHOWN = 5
 Size = Sequence[int]
 """Height and width."""
@@ -85,12 +109,15 @@ def needs_pillow(span: Span | None) -> None:
 
 def pictures_of(root: Path, span: Span | None = None) -> list[Picture]:
     """The pictures of a folder, those of its subfolders in order, or a single one; SpecError if they are not plain."""
-    if not root.exists():
-        fail("AX0601", f"there is no file or folder {root}", span)
-    if root.is_file():
+    kind, what = kind_at(root)
+    if kind == "nothing":
+        fail("AX0601", f"there is no file or folder {short(str(root))}", span)
+    if kind == "other":
+        fail("AX0601", f"`{short(str(root))}` {what}, not a picture", span)
+    if kind == "file":
         return [Picture(root, root.parent)]
     folders = [path for path in listed(root) if path.is_dir()]
-    flat = [path for path in listed(root) if path.is_file()]
+    flat = [path for path in listed(root) if not path.is_dir()]
     pictures = [path for path in flat if path.suffix.lower() in PICTURES]
     if folders and pictures:
         fail(
@@ -122,7 +149,8 @@ def pictures_of(root: Path, span: Span | None = None) -> list[Picture]:
 
 def listed(folder: Path) -> list[Path]:
     """What stands in a folder, by name; hidden files are left out."""
-    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+    with reading(folder):
+        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
 
 
 def named(path: Path, root: Path) -> str:
@@ -134,7 +162,10 @@ def read_all(
     pictures: Sequence[Picture], size: Size | None, channels: int | None, span: Span | None
 ) -> npt.NDArray[np.float32]:
     """Pictures as f32[n, c, h, w] from 0 to 1; see ``read_pictures``."""
-    pixels = [_pixels(picture, size, channels, span) for picture in pictures]
+    progress, pixels = Reading(pictures[0].root.name, len(pictures), "pictures"), list[npt.NDArray[np.uint8]]()
+    for done, picture in enumerate(pictures):
+        pixels.append(_pixels(picture, size, channels, span))
+        progress.at(done)
     for picture, array in zip(pictures, pixels, strict=True):
         if array.shape[:2] != pixels[0].shape[:2]:
             fail(
@@ -155,15 +186,16 @@ def _pixels(picture: Picture, size: Size | None, channels: int | None, span: Spa
     if image.mode not in GREY | COLOUR:
         fail("AX0604", f"{picture.shown} has pixels of mode {image.mode}, not eight bits a channel", span)
     grey = image.mode in GREY if channels is None else channels == 1
-    plain = image.convert("L" if image.mode in GREY else "RGB")
-    if grey and plain.mode == "RGB":
-        plain = plain.convert("L")
-    if size is not None:
-        from PIL import Image
+    with _readable(picture, span):
+        plain = image.convert("L" if image.mode in GREY else "RGB")
+        if grey and plain.mode == "RGB":
+            plain = plain.convert("L")
+        if size is not None:
+            from PIL import Image
 
-        height, width = size
-        plain = plain.resize((width, height), Image.Resampling.BILINEAR)
-    array: npt.NDArray[np.uint8] = np.asarray(plain, dtype=np.uint8)
+            height, width = size
+            plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+        array: npt.NDArray[np.uint8] = np.asarray(plain, dtype=np.uint8)
     array = array[..., None] if array.ndim == 2 else array
     return array if grey else np.broadcast_to(array, (*array.shape[:2], 3))
 
@@ -172,13 +204,37 @@ def _opened(picture: Picture, span: Span | None) -> Any:
     """A picture as its camera was held; SpecError if it cannot be read."""
     from PIL import Image, ImageOps
 
+    if not is_there(picture.path, "file", span, picture.name):
+        fail("AX0604", f"{picture.shown} is not a picture but a folder, or a link that leads nowhere", span)
     if not picture.path.resolve().is_relative_to(picture.root.resolve()):
         fail("AX0601", f"{picture.shown} lies outside `{picture.root.name}`", span)
+    with _readable(picture, span), Image.open(picture.path, formats=_formats()) as image:
+        width, height = image.size
+        check_room(picture.path, width * height * BYTES_OF_PIXEL, span, help="scale the picture down")
+        return ImageOps.exif_transpose(image)
+
+
+@contextmanager
+def _readable(picture: Picture, span: Span | None) -> Iterator[None]:
+    """SpecError with what Pillow says, if it cannot go on; what it would merely warn of is no matter."""
     try:
-        with Image.open(picture.path) as image:
-            return ImageOps.exif_transpose(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        fail("AX0604", f"{picture.shown} is not an image that can be read", span, notes=[str(error)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (SpecError, MemoryError):
+        raise
+    except Exception as error:  # on damaged files Pillow raises nearly everything
+        notes = [short(str(error).partition("\n")[0].replace(str(picture.path), picture.name))]
+        fail("AX0604", f"{picture.shown} is not an image that can be read", span, notes=notes)
+
+
+@cache
+def _formats() -> list[str]:
+    """The formats that are read, of those that Pillow has: none for which it starts another program, as for EPS."""
+    from PIL import Image
+
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 # ---------------------------------------------------------------- masks

@@ -29,6 +29,7 @@ from .batch import checked
 from .graphs import from_graph, is_graph
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
+from .paths import kind_at, short
 from .subwords import TokenizerFiles
 from .tables import table
 from .tokenising import of_texts
@@ -191,14 +192,17 @@ PLAIN = {".txt": TEXT}
 def _format(kind: str, path: Path) -> str:
     """What kind of source a user's own file is; that of the spec unless its name says otherwise."""
     kind = FORMATS.get(path.suffix.lower(), kind or PLAIN.get(path.suffix.lower(), ""))
-    if path.is_dir() and kind not in ("npy", "images"):
+    stands, what = kind_at(path)
+    if stands == "other":
+        fail("AX0601", f"`{short(str(path))}` {what}, not a file or a folder", None)
+    if stands == "folder" and kind not in ("npy", "images"):
         kind = "npy" if any(path.glob("*.npy")) else "images"
     if kind not in SOURCES or "path" not in SOURCES[kind].model_fields:
-        if not path.exists():
-            fail("AX0601", f"there is no file {path}", None)
+        if stands == "nothing":
+            fail("AX0601", f"there is no file {short(str(path))}", None)
         fail(
             "AX0604",
-            f"{path.name} is not known as a file of data by the end of its name",
+            f"{short(path.name)} is not known as a file of data by the end of its name",
             None,
             help="read are .csv, .txt, .parquet, .npz and .npy files, pictures, folders of .npy files and of pictures",
         )

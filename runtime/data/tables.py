@@ -99,7 +99,8 @@ def not_numbers(
     where: str, wanted: Sequence[str], numbers: Sequence[str], columns: Iterable[str], span: Span | None
 ) -> Diagnostic | None:
     """What is wrong where ``data`` shall have columns that are not all columns of numbers."""
-    name = next((name for name in wanted if name not in numbers), None)
+    are_numbers = {*numbers}
+    name = next((name for name in wanted if name not in are_numbers), None)
     if name is None:
         return None
     there = [*columns]

@@ -7,8 +7,13 @@ numbers with a text among them, once it is used.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -16,12 +21,21 @@ from archonnx.compiler.sources import CsvSource
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.cells import Cells, is_number, shown
+from archonnx.runtime.data.gathering import PART, Gathered
 from archonnx.runtime.data.loader import Loaded, Place, loads
+from archonnx.runtime.data.paths import reading, short
+from archonnx.runtime.data.progress import Reading as Progress
+from archonnx.runtime.data.room import available
 from archonnx.runtime.data.tables import check_named, check_target, table
 
 ERRORS_SHOWN = 5
 MAX_CELLS = 200_000_000
-"""More are not held as texts; they would take some ten times the size of the file."""
+"""More are not held; as texts they would take some ten times the size of the file."""
+LONGEST_LINE, LONGEST_NAME = 2**24, 1000
+"""Characters that a line may have, and the name of a column."""
+LEFT_FREE = 2**28
+"""So much memory is left to others."""
+SMALLER = "a Parquet file (`parquet`) or arrays (`npy`) take a tenth of the memory"
 BINARY = {
     b"PK\x03\x04": "a spreadsheet or another archive",
     b"\xd0\xcf\x11\xe0": "a spreadsheet",
@@ -61,18 +75,17 @@ def read_csv(
         own: whether it is the file that the spec is about, which has the columns that the spec names.
     """
     how = how or CsvSource(path=str(path))
-    names, rows, ends = _rows(path, how, span)
+    wanted = {**how.kinds, **(kinds or {})}
+    reader = _Reader(path, how, span)
+    names, gathered, ends = reader.read(wanted)
     if own:
         check_target(how.target, names, path.name, span)
         check_named("kinds", how.kinds, names, path.name, span)
         check_named("columns", how.columns or (), names, path.name, span)
     lines = np.array(ends, dtype=np.int64)
     cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing))
-    wanted = {**how.kinds, **(kinds or {})}
-    columns = {
-        name: cells.column(name, [cell.strip() for cell in column], wanted.get(name))
-        for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    read = gathered.columns(reader.cells, [wanted.get(name) for name in names])
+    columns = {name: cells.column(name, column, wanted.get(name)) for name, column in zip(names, read, strict=True)}
     notes = []
     if "" in columns:
         del columns[""]
@@ -82,7 +95,7 @@ def read_csv(
     return table(
         columns,
         path.name,
-        len(rows),
+        len(ends),
         target=how.target,
         lines=lines,
         side_by_side=how.columns,
@@ -93,54 +106,124 @@ def read_csv(
     )
 
 
-def _rows(path: Path, how: CsvSource, span: Span | None) -> tuple[list[str], list[list[str]], list[int]]:
-    """Names of the columns, rows of cells, and the line on which each row ends."""
-    report = Report()
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    reader = None
-    try:
-        encoding = "utf-8-sig" if how.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else how.encoding
-        with path.open(newline="", encoding=encoding) as file:
-            reader = csv.reader(file, delimiter=how.delimiter, strict=True)
-            names = [name.strip() for name in next(reader, [])]
-            for row in reader:
+@dataclass
+class _Reader:
+    """A file that is being read, which is opened twice where a column turns out not to be one of numbers."""
+
+    path: Path
+    how: CsvSource
+    span: Span | None
+    line: int = 1
+    """The line that was read last."""
+
+    def read(self, kinds: Mapping[str, str]) -> tuple[list[str], Gathered, list[int]]:
+        """Names of the columns, their cells, and the line on which each row ends."""
+        report = Report()
+        ends: list[int] = []
+        with self._rows() as rows:
+            names = [name.strip() for name in next(rows, [])]
+            _check_names(self.path, self.how, names, report, self.span)
+            plain = self.how.decimal == "." and not self.how.missing
+            gathered = Gathered(names, kinds, plain=plain)
+            part: list[list[str]] = []
+            for row in rows:
                 if not row:
                     continue
-                if not rows:
-                    _check_delimiter(path, how.delimiter, names, row, span)
+                if not ends:
+                    _check_delimiter(self.path, self.how.delimiter, names, row, self.span)
+                ends.append(self.line)
                 if len(row) != len(names):
                     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
-                    what = f"{path.name}:{reader.line_num}: {cells} where the header names {len(names)}"
-                    report.error("AX0603", what, span)
-                    if len(report.diagnostics) == ERRORS_SHOWN:
+                    what = f"{self.path.name}:{self.line}: {cells} where the header names {len(names)}"
+                    report.error("AX0603", what, self.span)
+                    if len(report.diagnostics) >= ERRORS_SHOWN:
                         break
-                rows.append(row)
-                lines.append(reader.line_num)
-                if len(rows) * len(names) > MAX_CELLS:
-                    _too_large(path, span)
-    except UnicodeError:
-        _check_text(path, span)
-        at = _undecoded_line(path, encoding)
-        fail("AX0603", f"{path.name}{at} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
-    except csv.Error as error:
-        _check_text(path, span)
-        fail("AX0603", f"{path.name}:{reader.line_num if reader is not None else 1}: {error}", span)
-    _check_names(path, how, names, report, span)
-    if not rows and not report.failed:
-        report.error("AX0603", f"{path.name} has a header and no rows", span)
-    if report.failed:
-        raise SpecError(Report(report.diagnostics[:ERRORS_SHOWN]))
-    return names, rows, lines
+                    part.clear()
+                    continue
+                if report.diagnostics:
+                    continue
+                part.append(row)
+                if len(part) == gathered.rows_of_a_part:
+                    gathered.add(part)
+                    part.clear()
+                    self._check_room(len(ends) * len(names))
+        if not ends and not report.failed:
+            report.error("AX0603", f"{self.path.name} has a header and no rows", self.span)
+        if report.failed:
+            raise SpecError(Report(report.diagnostics[:ERRORS_SHOWN]))
+        if part:
+            gathered.add(part)
+            self._check_room(len(ends) * len(names))
+        return names, gathered, ends
+
+    def cells(self, positions: Collection[int]) -> dict[int, list[str]]:
+        """The cells of some columns, by their positions; equal ones are one object."""
+        found: dict[int, list[str]] = {at: [] for at in positions}
+        known: dict[str, str] = {}
+        with self._rows() as rows:
+            next(rows, None)
+            for row in filter(None, rows):
+                for at, cells in found.items():
+                    cells.append(known.setdefault(row[at].strip(), row[at].strip()))
+        return found
+
+    @contextmanager
+    def _rows(self) -> Iterator[Iterator[list[str]]]:
+        """The rows of the file; SpecError with the line where it is not text, or not CSV."""
+        path, how, span = self.path, self.how, self.span
+        encoding = "utf-8-sig" if how.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else how.encoding
+        try:
+            with reading(path, span), path.open("rb") as file:
+                text = io.TextIOWrapper(file, encoding, newline="")
+                progress = Progress(path.name, path.stat().st_size)
+                lines = csv.reader(_lines(text), delimiter=how.delimiter, strict=True)
+                yield self._counted(lines, progress, file)
+        except UnicodeError:
+            _check_text(path, span)
+            at = _undecoded_line(path, encoding)
+            fail("AX0603", f"{path.name}{at} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
+        except csv.Error as error:
+            _check_text(path, span)
+            fail("AX0603", f"{path.name}:{self.line}: {error}", span, help=_help_with(str(error)))
+
+    def _counted(self, rows: Any, progress: Progress, file: IO[bytes]) -> Iterator[list[str]]:
+        """The same rows; meanwhile it is kept how far they are."""
+        try:
+            for number, row in enumerate(rows):
+                self.line = rows.line_num
+                yield row
+                if number % PART == 0:
+                    progress.at(file.tell())
+        finally:
+            self.line = max(1, rows.line_num)
+
+    def _check_room(self, cells: int) -> None:
+        """SpecError where so many cells were read that no more can be held."""
+        if cells > MAX_CELLS:
+            fail("AX0603", f"{self.path.name} has more than {MAX_CELLS:,} cells", self.span, help=SMALLER)
+        free = available()
+        if free is not None and free < LEFT_FREE:
+            what = f"{self.path.name}:{self.line}: there is no memory for more rows"
+            fail("AX0660", what, self.span, help=SMALLER)
 
 
-def _too_large(path: Path, span: Span | None) -> None:
-    fail(
-        "AX0603",
-        f"{path.name} has more than {MAX_CELLS:,} cells",
-        span,
-        help="a Parquet file (`parquet`) or arrays (`npy`) take a tenth of the memory",
-    )
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a file; csv.Error where one is too long to be a line, or holds what no text does."""
+    while line := text.readline(LONGEST_LINE):
+        if "\0" in line:
+            raise csv.Error("a NUL character, which no text has")
+        if len(line) == LONGEST_LINE:
+            raise csv.Error(f"a line of more than {LONGEST_LINE:,} characters")
+        yield line
+
+
+def _help_with(said: str) -> str | None:
+    """What to do about what the reader says."""
+    if "NUL" in said:
+        return 'is it UTF-16? Then say `encoding="utf-16"`'
+    if "unexpected end" in said or "field larger" in said or "expected after" in said:
+        return 'a cell that begins with `"` ends with `"`, and a `"` inside is written twice'
+    return None
 
 
 def _check_delimiter(path: Path, delimiter: str, names: Sequence[str], row: Sequence[str], span: Span | None) -> None:
@@ -161,10 +244,13 @@ def _check_delimiter(path: Path, delimiter: str, names: Sequence[str], row: Sequ
 def _check_names(path: Path, how: CsvSource, names: Sequence[str], report: Report, span: Span | None) -> None:
     if not names:
         fail("AX0603", f"{path.name} is empty", span, help="its first line names the columns")
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1 and name:
-            report.error("AX0603", f"{path.name}:1: the column `{name}` is there {names.count(name)} times", span)
+    for name, count in Counter(names).items():
+        if count > 1 and name:
+            report.error("AX0603", f"{path.name}:1: the column `{short(name)}` is there {count} times", span)
     for position, name in enumerate(names):
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            what = f"has {len(name):,} characters" if len(name) > LONGEST_NAME else "has characters that are not shown"
+            report.error("AX0603", f"{path.name}:1: the name of column {position + 1} {what}: {shown(name)}", span)
         if not name and position:  # the first may be the index that pandas writes
             help = "name it in the first line, or drop it"
             report.error("AX0603", f"{path.name}:1: column {position + 1} has no name", span, help=help)

@@ -13,12 +13,17 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ParquetSource
-from archonnx.grammar.diagnostics import Diagnostic, Report, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.columns import Column, names_once
 from archonnx.runtime.data.loader import Loaded, Place, loads
+from archonnx.runtime.data.paths import reading, short
+from archonnx.runtime.data.progress import Reading
+from archonnx.runtime.data.room import check_room
 from archonnx.runtime.data.tables import check_named, check_target, table
 from archonnx.runtime.extras import missing
+
+BYTES_OF_VALUE = 8
 
 
 @loads(ParquetSource)
@@ -48,16 +53,19 @@ def read_parquet(
         own: whether it is the file that the spec is about, which has the target.
     """
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError:
         missing("reading Parquet files", "pyarrow", "parquet", span)
     try:
-        with parquet.ParquetFile(path) as file:
+        with reading(path, span), path.open("rb") as opened, parquet.ParquetFile(opened) as file:
+            _check_room(path, file, span)
             read = file.read()
-    except (pyarrow.ArrowException, OSError) as error:
-        fail("AX0604", f"{path.name} is not a Parquet file", span, notes=[str(error)])
-    names = read.column_names
+        names = read.column_names
+    except (SpecError, MemoryError):
+        raise
+    except Exception as error:  # of damaged files pyarrow raises many kinds, in names of columns as well
+        help = "make the file again, or copy it again"
+        fail("AX0604", f"{path.name} is not a Parquet file, or is damaged", span, notes=[_first(error)], help=help)
     report = Report(names_once(names, path.name, span))
     if not read.num_rows:
         report.error("AX0603", f"{path.name} has no rows", span)
@@ -66,8 +74,33 @@ def read_parquet(
         check_target(target, names, path.name, span)
         check_named("columns", columns or (), names, path.name, span)
     wanted = kinds or {}
-    arrays = {name: _column(Column(path.name, name, span), read.column(name), wanted.get(name)) for name in names}
-    return table(arrays, path.name, read.num_rows, target=target, side_by_side=columns, files=[path], span=span)
+    rows, arrays, progress = read.num_rows, dict[str, Array | Diagnostic](), Reading(path.name, len(names), "columns")
+    for done, name in enumerate(names):
+        values, read = read.column(0), read.remove_column(0)  # so that a column is in memory once
+        arrays[name] = _readable(Column(path.name, name, span), values, wanted.get(name))
+        progress.at(done)
+    return table(arrays, path.name, rows, target=target, side_by_side=columns, files=[path], span=span)
+
+
+def _check_room(path: Path, file: Any, span: Span | None) -> None:
+    """SpecError if the columns would take more than there is room for: equal values take no place in a file."""
+    texts = sum(field.type in ("string", "large_string") for field in file.schema_arrow)
+    held = file.metadata.num_rows * (len(file.schema_arrow) * BYTES_OF_VALUE + texts * BYTES_OF_VALUE)
+    check_room(path, held, span, help="write it without compression and without dictionaries, if that is what it holds")
+
+
+def _first(error: Exception) -> str:
+    return short(str(error).partition("\n")[0])
+
+
+def _readable(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
+    """A column, or that it is damaged."""
+    try:
+        return _column(column, values, kind)
+    except MemoryError:
+        raise
+    except Exception as error:  # texts that are none, numbers out of range
+        return column.problem(f"cannot be read: {_first(error)}")
 
 
 def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
@@ -78,8 +111,10 @@ def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic
         values = values.cast(values.type.value_type)
     of = values.type
     if types.is_string(of) or types.is_large_string(of):
-        texts: Array = np.array(["" if text is None else text for text in values.to_pylist()], dtype=object)
-        return column.read(texts, kind)
+        coded = values.combine_chunks().dictionary_encode()  # so that equal texts are one object
+        coded = coded.combine_chunks() if hasattr(coded, "combine_chunks") else coded
+        known: Array = np.array([*coded.dictionary.to_pylist(), ""], dtype=object)
+        return column.read(known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)], kind)
     if types.is_null(of):
         return column.read(np.full(len(values), None), kind)
     if types.is_temporal(of) and (types.is_date(of) or types.is_timestamp(of)):

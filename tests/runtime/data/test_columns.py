@@ -353,7 +353,7 @@ def test_columns_that_are_read_at_once_are_read_as_cell_by_cell(cells: list[str]
     reader = Cells("t.csv", range(2, 2 + len(cells)))
     at_once = reader.column("a", cells, kind)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archonnx.runtime.data.cells._plain_numbers", lambda cells, kind: None)
+        patch.setattr("archonnx.runtime.data.cells.plain_numbers", lambda cells, kind: None)
         singly = reader.column("a", cells, kind)
     assert type(at_once) is type(singly)
     if isinstance(singly, np.ndarray):
