@@ -2,8 +2,8 @@
 
 Each convolution, and each gradient of its input, is given its images in blocks, and what it gives is put out of blocks
 again. Those of few rows are products of patches (``small_images``). What stands between two convolutions is left out of
-blocks: a number for each channel then meets eight others at a time, which takes onnxruntime six times as long (1 million
-elements by 128 channels: 0.32 and 2.0 ms), more than the two reorders (0.4 ms each).
+blocks: a number for each channel then meets eight others at a time, for which onnxruntime takes six times as long
+(1 million elements by 128 channels: 0.32 and 2.0 ms), more than the two reorders (0.4 ms each).
 
 What this module does not do: know a machine's block (``archonnx.runtime.device.blocks`` asks for it), or change graphs
 that are exported.
