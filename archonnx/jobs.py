@@ -73,6 +73,7 @@ def run_once(
 
     ``earlier`` gives the parameters of programs of other runs of the spec.
     """
+    request.remember(spec.source.text, base_of(spec))
     spec = decided_spec(spec, request, how, saved.memory if saved is not None else None)
     model = elaborate(spec)
     if earlier is None:  # else all programs of the file were looked at
@@ -95,7 +96,7 @@ def run_once(
             earlier=earlier,
         )
         with interrupt.waiting():
-            return save_run(out, spec, model, trained, request=request)
+            return save_run(out, spec, model, trained, request=request, note=how.observer.note)
 
 
 def check_sources(name: str, programs: Iterable[TrainProgram], choice: DataChoice) -> None:

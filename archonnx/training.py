@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
+from archonnx.compiler.pipeline import with_imports
 from archonnx.compiler.program import DATA
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
@@ -26,7 +27,7 @@ from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.search import Found, Trial, best_trial
 from archonnx.runtime.training.transfer import transfer_of
 
-from .jobs import How, train_once, train_several
+from .jobs import How, base_of, train_once, train_several
 from .loading import SpecLike, as_spec
 from .several_models import chosen_stages, for_stage, resume_models, train_models
 
@@ -118,7 +119,7 @@ def train(
     """
     if watch not in (None, "grads"):
         fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
-    loaded = as_spec(spec)
+    loaded = with_imports(as_spec(spec))
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
@@ -128,6 +129,7 @@ def train(
     choice = DataChoice({name: one for name, one in given.items() if name not in files}, changed_data)
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
     before = Path(resume) if resume is not None else None
+    request.check()
     chosen = Path(out) if out is not None else None
     with ending(), _destination(chosen, before, loaded.name) as place:
         return _trained(loaded, request, place, how, before, folds, seeds)
@@ -189,11 +191,12 @@ def search(
         threads: CPU threads.
         on_trial: is called with every trial when it is done.
     """
-    loaded = as_spec(spec)
+    loaded = with_imports(as_spec(spec))
     with ending(), new_run(Path(out) if out is not None else None, loaded.name) as place:
 
         def save(found: Found) -> None:
             request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
+            request.remember(found.spec.source.text, base_of(found.spec))
             save_run(place, found.spec, found.model, found.trained, request=request)
 
         options = SessionOptions(device, threads)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from .errors import InternalError
 from .ir.dims import Dim
 from .ir.graph import Graph
-from .ir.origin import UNKNOWN
+from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
 from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
 from .portability import check_opset, check_target
@@ -150,6 +151,14 @@ def _drop_outputs(nodes: Iterable[OnnxNode], types: dict[str, TensorType], used:
             node.outputs.pop()
 
 
+def _shared(origin: Origin) -> str:
+    """An origin without the folders of the machine on which the spec was read."""
+    text = str(origin)
+    if origin.span is not None and (path := PurePath(origin.span.source.name)).is_absolute():
+        text = text.replace(str(path), path.name)
+    return text
+
+
 def split_weights(model: onnx.ModelProto, location: str) -> Iterator[bytes] | None:
     """Move weights out of a model that is too large for one file; the model names ``location`` in their place.
 
@@ -248,7 +257,7 @@ def _node_proto(node: OnnxNode) -> onnx.NodeProto:
         node.op_type, node.inputs, node.outputs, node.outputs[0], domain=node.domain or None, **attributes
     )
     if node.origin != UNKNOWN:
-        proto.metadata_props.extend(_entries({ORIGIN_KEY: str(node.origin)}))
+        proto.metadata_props.extend(_entries({ORIGIN_KEY: _shared(node.origin)}))
     if node.origin.path:
         proto.metadata_props.extend(_entries({PATH_KEY: node.origin.path}))
     return proto

@@ -262,7 +262,21 @@ def decided_arguments(spec: Spec, program: TrainProgram, sample: Sample, learn: 
 def _scope(spec: Spec, report: Report) -> Scope:
     """The names of a file: its own, those it imports, the library's."""
     folder = spec.path.parent if spec.path is not None else None
-    return Importer(folder, parse_source).scope_of(spec.file, folder, report)
+    return Importer(folder, parse_source, spec.imports).scope_of(spec.file, folder, report)
+
+
+def with_imports(spec: Spec) -> Spec:
+    """A spec that has the files it imports with it: whatever becomes of them, it stays what it is now.
+
+    What is wrong with them is found when the spec is elaborated.
+    """
+    if spec.imports is not None or not any(isinstance(one, ast.Import) for one in spec.file.declarations):
+        return spec
+    folder = spec.path.parent if spec.path is not None else None
+    importer, report = Importer(folder, parse_source), Report()
+    with report.collecting():
+        importer.scope_of(spec.file, folder, report)
+    return replace(spec, imports=importer.texts) if not report.diagnostics else spec
 
 
 def _tell_of_float_type(spec: Spec, report: Report) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -135,6 +136,11 @@ class Transfer(Settings):
     def whole(self) -> bool:
         """Whether it takes what there is rather than what was named."""
         return not self.path and self.into is None
+
+    @property
+    def shared(self) -> Transfer:
+        """The same without a place of this machine: of a run that is not beside the spec, its name alone."""
+        return self.model_copy(update={"run": Path(self.run).name}) if Path(self.run).is_absolute() else self
 
     @property
     def name(self) -> str:

@@ -25,6 +25,8 @@ class Spec(Record):
     """What a dtype left out stands for."""
     model: str | None = None
     """Which of several models of the file is meant; None for that of the first program."""
+    imports: Mapping[str, str] | None = None
+    """The texts of the files that it imports, by their paths from its folder; None where they are read when needed."""
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r:.40}" for name, value in list(self.arguments.items())[:3])

@@ -18,7 +18,10 @@ from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import fail
 
 from . import disk
+from .checksums import of_arrays
 
+CHECKSUM = "archonnx.checksum"
+"""Under which name a file of parameters has its own."""
 PART = ".archonnx-part"
 """How names of files end that are not whole."""
 NUMBERS = count()
@@ -51,15 +54,20 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
         disk.write(temporary, [content] if isinstance(content, bytes) else content)
 
 
-def save_parameters(path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
-    """Write parameters by path, whole or not at all."""
+def save_parameters(
+    path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None, *, checksum: bool = True
+) -> None:
+    """Write parameters by path, whole or not at all, with a checksum of them and of what is said along with them."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
+    said = dict(metadata or {})
+    if checksum:
+        said[CHECKSUM] = of_arrays(arrays, said)
     with replacing(path) as temporary:
         try:
-            disk.write_by(temporary, lambda file: save_file(arrays, file, dict(metadata or {})))
+            disk.write_by(temporary, lambda file: save_file(arrays, file, said))
         except SafetensorError as error:
             fail("AX0616", f"cannot write {path}: {error}", None)
 
@@ -83,13 +91,21 @@ def load_parameters(path: Path) -> dict[str, Array]:
 
 
 def load_with_metadata(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """The same with what was written along with the parameters."""
+    """The same with what was written along with the parameters; SpecError if the file is not what was written.
+
+    Files of other programs have no checksum, and are taken as they are.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            said = dict(file.metadata() or {})
     except FileNotFoundError:
         fail("AX0611", f"there is no file {path}", None)
     except (SafetensorError, OSError) as error:
         fail("AX0611", f"{path} is damaged: {error}", None)
+    checksum = said.pop(CHECKSUM, None)
+    if checksum is not None and checksum != of_arrays(arrays, said):
+        fail("AX0611", f"{path} is damaged: it is not what was written", None, notes=["its checksum is another one"])
+    return arrays, said

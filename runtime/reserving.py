@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import SpecError, fail
 
 from . import disk
-from .staging import mend
+from .staging import interrupted, mend
 
 LOCK = ".lock"
 MARK = "archonnx writes here"
@@ -31,6 +32,8 @@ BUSY = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 """What a system says where somebody else holds a lock."""
 WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
 """What it says where a file system has no locks."""
+PATIENCE = 100
+"""Tenths of a second for which a reader waits while files are moved to their places."""
 TRIES = 50
 """How often a folder is looked at again that another process makes or removes at the same time."""
 
@@ -263,3 +266,18 @@ def _fail_busy(folder: Path, said: dict[str, Any] | None = None) -> NoReturn:
         notes=notes,
         help="wait until it ends, or choose another directory: `--out runs/other`",
     )
+
+
+def mend_if_free(folder: Path) -> None:
+    """Do the rest of a save that was not finished, unless the one who writes is at it; SpecError if nobody can."""
+    for _ in range(PATIENCE):
+        if not interrupted(folder):
+            return
+        try:
+            with reserved(folder):
+                return
+        except SpecError as error:
+            if error.diagnostics[0].code != "AX0640":
+                raise
+        time.sleep(0.1)
+    _fail_busy(folder)

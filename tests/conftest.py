@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import settings
@@ -15,6 +17,7 @@ settings.register_profile("new each time", deadline=None)
 settings.load_profile("new each time" if os.environ.get("ARCHONNX_RANDOM") else "same each time")
 
 session.THREADS = 1  # workers share the cores: more threads would wait, spinning, on those of other workers
+os.environ["XDG_STATE_HOME"] = str(Path(gettempdir()) / "archonnx-tests")  # not among what a user has
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the same for NumPy, in processes that tests start as well
 
 

@@ -9,17 +9,17 @@ What this module does not do: read data again, or say what was predicted.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from archonnx.compiler.feeding import INDEX, LENGTH, ROWS, Feeding, Sample
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
+from archonnx.runtime.checksums import checked
 from archonnx.runtime.files import load_parameters, save_parameters, write_atomically
 
 from .feeding import Fitted
@@ -43,7 +43,7 @@ class Memory:
         columns_of: names of the columns of matrices.
         classes: names of the values of integer fields of the model, by field.
         same: fields of the model that are columns as they are.
-        replaced: what took the place of the data that the spec names: a path; "" for what was in memory.
+        replaced: what took the place of the data that the spec names: a path, or its name; "" for what was in memory.
         settled: what was found out in reading it.
         together: whether its rows are one example, as where a field is fed whole: then nothing is learned of them.
         fitted: what was learned of the train part.
@@ -130,7 +130,7 @@ class Memory:
         return replace(sample, types=types, texts=texts, whole=sample.whole | known.whole)
 
     def as_json(self) -> dict[str, Any]:
-        """All but the statistics and what is remembered of further sources, as ``data.json`` has it."""
+        """All but the numbers that were learned, and what is remembered of further sources; of a path, the name."""
         return {
             "where": self.where,
             "rows": self.rows,
@@ -144,7 +144,7 @@ class Memory:
             "columns_of": {name: list(columns) for name, columns in self.columns_of.items()},
             "classes": {name: list(names) for name, names in self.classes.items()},
             "same": list(self.same),
-            "replaced": self.replaced,
+            "replaced": Path(self.replaced).name if self.replaced else self.replaced,
             "settled": dict(self.settled),
             "together": self.together,
             **({"tokens": self.tokens} if self.tokens is not None else {}),
@@ -170,14 +170,15 @@ class Memory:
     @staticmethod
     def load(folder: Path, source: str = "") -> Memory | None:
         """What a run remembers; None of one that was made before runs did."""
-        path, statistics_file = folder / _named(DATA_FILE, source), folder / _named(FITTED_FILE, source)
-        if not path.is_file():
+        name = _named(DATA_FILE, source)
+        if not os.path.lexists(folder / name):
             return None
+        path, statistics_file = checked(folder, name), folder / _named(FITTED_FILE, source)
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             statistics: dict[str, Array] = {}
-            if statistics_file.is_file():
-                statistics = {name: np.asarray(a) for name, a in load_parameters(statistics_file).items()}
+            if os.path.lexists(statistics_file):
+                statistics = load_parameters(checked(folder, statistics_file.name))
             lost = [name for name in record.get("statistics", ()) if name not in statistics]
             if lost:
                 fail("AX0611", f"{statistics_file} is damaged: it lacks {', '.join(lost)}", None)
@@ -192,7 +193,7 @@ class Memory:
 
     @staticmethod
     def from_json(record: Mapping[str, Any], statistics: Mapping[str, Array], others: Mapping[str, Memory]) -> Memory:
-        """What ``as_json`` gave, with the rest."""
+        """What ``as_json`` gave; a key that is missing or of another type is a KeyError or a TypeError."""
         keys = {(v["column"], v["filled"]): tuple(v["values"]) for v in record["vocabularies"]}
         return Memory(
             record["where"],

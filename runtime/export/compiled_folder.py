@@ -153,7 +153,7 @@ def _store(path: Path, model: ModelProgram, drawn: Future[dict[str, Array]], art
     values |= {
         name: array for artifact in artifacts for name, array in artifact.state.items() if _filling(array) is None
     }
-    save_parameters(path, values, {"archonnx": model.name})
+    save_parameters(path, values, {"archonnx": model.name}, checksum=False)
     places = stored_places(path)
     rounded = {name: values[name] for name, parameter in model.parameters.items() if parameter.type.dtype in INSIDE}
     return Weights({name: place for name, place in places.items() if name not in rounded}, rounded)

@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zlib import crc32
-
-import numpy as np
+from uuid import uuid4
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
@@ -27,13 +25,16 @@ from archonnx.runtime.files import load_with_metadata, save_parameters
 from archonnx.runtime.training.observing import Snapshot
 from archonnx.runtime.training.programs import State, Trained, label
 
+from .origins import Origins, remember, remembered
+
 STATE_FILE = "state.safetensors"
 SEVERAL_MODELS = "models.json"
 """In a folder of the runs of several models."""
-METADATA_KEY, CHECKSUM_KEY = "archonnx.state", "archonnx.checksum"
+METADATA_KEY = "archonnx.state"
 FORMAT = 2
 WITHOUT_DATA = 1
 """The format of states whose data is remembered in files beside them, and that have no checksum."""
+KEPT = "numbers, texts, truth values, lists of them, and dicts by texts can be kept"
 DEFAULT_DTYPE = "f32"
 """The float type of a model of which nothing else is said."""
 
@@ -52,27 +53,59 @@ class Request:
     start: tuple[Transfer, ...] = ()
     data: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
+    id: str = field(default_factory=lambda: uuid4().hex, compare=False)
+    """Under which the places of this machine are noted, which a run does not hold."""
+
+    def check(self) -> None:
+        """SpecError if something cannot be written down; to be asked before training rather than after it."""
+        for what, values in (("argument", self.arguments), ("setting", self.changes)):
+            for name, value in values.items():
+                if (why := _unwritable(value)) is not None:
+                    fail("AX0702", f"the {what} `{name}` cannot be kept in a run: {why}", None, help=KEPT)
+
+    def remember(self, text: str, folder: Path) -> None:
+        """Note for this user where the data and the weights of a training are, whose spec lies in a folder."""
+        runs = tuple(transfer.run for transfer in self.start)
+        remember(self.id, text, Origins(str(folder.resolve()), dict(self.data), runs))
 
     def as_json(self) -> dict[str, Any]:
-        """What a state says of it."""
+        """What a state says of it: of places, only their names."""
         return {
+            "id": self.id,
             "arguments": dict(self.arguments),
             "changes": dict(self.changes),
             "only": self.only,
             "dtype": self.dtype,
-            "data": dict(self.data),
-            "start": [transfer.model_dump() for transfer in self.start],
+            "data": {name: Path(path).name for name, path in self.data.items()},
+            "start": [transfer.shared.model_dump() for transfer in self.start],
             "model": self.model,
         }
 
     @staticmethod
     def from_json(record: Mapping[str, Any]) -> Request:
         """What ``as_json`` gave, and what it gave before there were floats and weights to be asked for."""
+        noted = remembered(record.get("id"))
         start = tuple(Transfer(**transfer) for transfer in record.get("start", ()))
+        if len(noted.weights) == len(start):
+            start = tuple(one.model_copy(update={"run": run}) for one, run in zip(start, noted.weights, strict=True))
         dtype = record.get("dtype", DEFAULT_DTYPE)
         only = tuple(record["only"]) if isinstance(record["only"], list) else record["only"]
-        data, model = record.get("data", {}), record.get("model")
-        return Request(record["arguments"], record["changes"], only, dtype, start, data, model)
+        data = {name: noted.data.get(name, path) for name, path in record.get("data", {}).items()}
+        about = (record["arguments"], record["changes"], only, dtype, start, data, record.get("model"))
+        return Request(*about, record.get("id") or uuid4().hex)
+
+
+def _unwritable(value: Any) -> str | None:
+    """Why JSON cannot hold a value so that it comes back as it was; None if it can."""
+    if isinstance(value, tuple):
+        value = list(value)
+    try:
+        back = json.loads(json.dumps(value, allow_nan=False))
+    except RecursionError:
+        return "it is nested too deeply"
+    except (TypeError, ValueError, OverflowError) as error:
+        return f"{str(error)[:1].lower()}{str(error)[1:]}"
+    return None if back == value else f"it would come back as {json.dumps(back)[:60]}"
 
 
 def save_state(folder: Path, state: State, request: Request) -> None:
@@ -95,18 +128,7 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "numbers": snapshot.numbers,
         "memory": {source: memory.as_json() for source, memory in memories.items()},
     }
-    text = json.dumps(record)
-    save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: text, CHECKSUM_KEY: f"{_checksum(text, tensors):08x}"})
-
-
-def _checksum(text: str, tensors: Mapping[str, Array]) -> int:
-    """CRC-32 of all that a state holds: a bit that has turned is found."""
-    found = crc32(text.encode())
-    for name in sorted(tensors):
-        array = np.asarray(tensors[name], order="C")
-        found = crc32(f"{name} {array.dtype} {array.shape}".encode(), found)
-        found = crc32(array.reshape(-1).view(np.uint8).data, found)
-    return found
+    save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: json.dumps(record)})
 
 
 class SavedState:
@@ -128,9 +150,6 @@ class SavedState:
             fail("AX0618", f"{path} is damaged: {error}", None)
         if not known:
             fail("AX0618", f"{path} was written by another version of archonnx", None)
-        checksum = f"{_checksum(metadata[METADATA_KEY], self._tensors):08x}"
-        if self._record["format"] == FORMAT and metadata.get(CHECKSUM_KEY) != checksum:
-            fail("AX0618", f"{path} is damaged: its checksum is {checksum}, and was another when it was written", None)
 
     @property
     def request(self) -> Request:

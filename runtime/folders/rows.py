@@ -5,6 +5,7 @@ What this module does not do: draw them (``runtime.data.parts`` does).
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,6 +14,7 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.checksums import checked
 from archonnx.runtime.data.parts import PARTS, Parts
 from archonnx.runtime.files import write_atomically
 
@@ -27,10 +29,11 @@ def save_rows(path: Path, parts: Parts) -> None:
     write_atomically(path, content.getvalue())
 
 
-def load_rows(path: Path) -> Parts | None:
-    """Read what ``save_rows`` wrote; None of a run that was made before there was such a file."""
-    if not path.is_file():
+def load_rows(folder: Path) -> Parts | None:
+    """Read what ``save_rows`` wrote into a run; None of one that was made before there was such a file."""
+    if not os.path.lexists(folder / ROWS_FILE):
         return None
+    path = checked(folder, ROWS_FILE)
     try:
         with np.load(path, allow_pickle=False) as file:
             rows = {name: file[name] for name in PARTS}

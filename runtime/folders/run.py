@@ -16,24 +16,29 @@ What this module does not do: train (``training`` does), or write a run director
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array, TensorType
-from archonnx.compiler.pipeline import elaborate, float_type, load
+from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.pipeline import elaborate, float_type, parse_spec
 from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace as changed
+from archonnx.grammar.source import Source
+from archonnx.grammar.spec import read_file
+from archonnx.runtime.checksums import RECORD, checked
 from archonnx.runtime.data.batches import Examples
-from archonnx.runtime.data.memory import Memory
-from archonnx.runtime.data.parts import Indices, PartName, Parts
+from archonnx.runtime.data.memory import DATA_FILE, Memory
+from archonnx.runtime.data.parts import Indices, PartName
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.export.exported import ExportedModel
@@ -42,18 +47,16 @@ from archonnx.runtime.export.raw import spec_metadata
 from archonnx.runtime.files import load_parameters
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
+from archonnx.runtime.reserving import mend_if_free
 from archonnx.runtime.training.measuring import Measured, measure
-from archonnx.runtime.training.preparing import DataChoice, Prepared, load_data, prepare
 from archonnx.runtime.training.trainer import Trainer, fail_entry
+from archonnx.runtime.training.transfer import WEIGHTS
 
+from .data import RunData
 from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns, narrowed, text_numbers
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
-from .resume import DEFAULT_DTYPE
-from .rows import ROWS_FILE, load_rows
+from .record import IMPORTS, read_record
 from .texts import TextNumbers, numbered, texts_among
-
-FORMAT = 2
-"""Of ``run.json``."""
 
 
 class Run:
@@ -67,8 +70,11 @@ class Run:
     def __init__(self, path: str | Path, options: SessionOptions | None = None) -> None:
         self.path = Path(path)
         self.options = options or SessionOptions()
-        self.record = _read_record(self.path)
+        mend_if_free(self.path)
+        self.record = read_record(self.path)
         self._opened: dict[str, ExportedModel] = {}
+        self._believed: dict[str, Path] = {}
+        self._temporary: TemporaryDirectory[str] | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +90,7 @@ class Run:
     @property
     def dtype(self) -> str:
         """The model's float type: ``"f32"`` or ``"f64"``."""
-        dtype: str = self.record.get("dtype", DEFAULT_DTYPE)
+        dtype: str = self.record["dtype"]
         return dtype
 
     @property
@@ -95,29 +101,66 @@ class Run:
     @property
     def history(self) -> list[dict[str, Any]]:
         """One dict for each epoch of each program."""
-        text = (self.path / "history.jsonl").read_text(encoding="utf-8")
-        return [_with_numbers(json.loads(line)) for line in text.splitlines()]
+        path = self._file("history.jsonl")
+        try:
+            return [_with_numbers(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            fail("AX0611", f"{path} is damaged: {error}", None)
 
     @property
     def settings(self) -> TrainSettings:
         """The settings it was trained with."""
         settings = dict(self.record["settings"])
-        if "by" not in settings["split"] and settings["split"].get("stratify") is None:
-            settings["split"] = {**settings["split"], "by": "random"}  # once every split was, `shuffle = false` or not
-        return TrainSettings.model_validate(settings)
+        try:
+            if "by" not in settings["split"] and settings["split"].get("stratify") is None:
+                settings["split"] = {**settings["split"], "by": "random"}  # once all were, `shuffle = false` or not
+            return TrainSettings.model_validate(settings)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            fail("AX0611", f"{self.path / RECORD} is damaged: its settings are not settings", None, notes=[str(error)])
 
     @cached_property
     def parameters(self) -> dict[str, Array]:
         """The parameters by path, in order of construction."""
-        loaded = load_parameters(self.path / "weights.safetensors")
-        return {path: loaded[path] for path in self.record["parameters"] if path in loaded}
+        path = self._file(WEIGHTS)
+        loaded, types = load_parameters(path), self.record["parameters"]
+        for name, type_ in types.items():
+            if name not in loaded:
+                fail("AX0611", f"{path} is damaged: it lacks `{name}`", None)
+            if (held := _type_of(loaded[name])) != type_:
+                fail("AX0611", f"{path} is damaged: `{name}` is {held} in it, and was {type_}", None)
+        return {name: loaded[name] for name in types}
 
     @property
     def model_path(self) -> Path:
         """The exported model."""
-        path = self.path / "model.onnx"
-        if not path.is_file():
+        return self._model_file("model.onnx")
+
+    def _model_file(self, name: str) -> Path:
+        """A model that was exported with the run. Where none could be written then, it is made of the weights now."""
+        files = self.record["files"]
+        if name == "model.onnx" and not self._has_outputs:
             fail("AX0611", f"{self.path} has no model.onnx: {self.record['model']} has no outputs", None)
+        parts = [part for part in (f"{name}.data", name) if files is not None and part in files]
+        if files is not None and not all(os.path.lexists(self.path / part) for part in parts or [name]):
+            return self._remade(name)
+        if not os.path.lexists(self.path / name):
+            fail("AX0611", f"{self.path} has lost {name}", None)
+        for part in parts:
+            self._file(part, "remove it: it is made again of the weights")
+        return self._file(name)
+
+    @property
+    def _has_outputs(self) -> bool:
+        known = {*(self.record["files"] or ()), *self.record["unwritten"]}
+        return "model.onnx" in known if self.record["files"] is not None else (self.path / "model.onnx").exists()
+
+    def _remade(self, name: str) -> Path:
+        entry = name.removeprefix("entries/").removesuffix(".onnx") if name != "model.onnx" else None
+        if self._temporary is None:
+            self._temporary = TemporaryDirectory(prefix="archonnx-")
+        path = Path(self._temporary.name) / Path(name).name
+        metadata = self.token_metadata
+        write_model(path, inference_model(self._elaborated, self.parameters, entry=entry, metadata=metadata))
         return path
 
     @property
@@ -189,6 +232,8 @@ class Run:
     @cached_property
     def memory(self) -> Memory | None:
         """What it remembers of its data; None of a run that was made before runs did."""
+        if DATA_FILE in (self.record["files"] or ()):
+            self._file(DATA_FILE)
         return Memory.load(self.path)
 
     @property
@@ -207,7 +252,7 @@ class Run:
 
     @cached_property
     def _reader(self) -> InputReader:
-        return InputReader(*self._narrowed, self._base)
+        return InputReader(*self._narrowed, self._data.base)
 
     @cached_property
     def _narrowed(self) -> tuple[ModelProgram, TrainProgram, Memory]:
@@ -247,10 +292,7 @@ class Run:
         if name not in self.record["entries"]:
             fail_entry(self.record["model"], name, self.record["entries"])
         if name not in self._opened:
-            path = self.path / "entries" / f"{name}.onnx"
-            if not path.is_file():
-                fail("AX0611", f"{self.path} has lost entries/{name}.onnx", None)
-            self._opened[name] = ExportedModel.open(path, self.options)
+            self._opened[name] = ExportedModel.open(self._model_file(f"entries/{name}.onnx"), self.options)
         return self._opened[name]
 
     def evaluate(self, on: PartName = "test") -> dict[str, float]:
@@ -291,46 +333,16 @@ class Run:
 
         They are those of the program whose figures ``metrics`` has, in the order in which they are measured.
         """
-        parts = self._kept_parts
-        return (self._data().parts if parts is None else parts).of(part)
+        return self._data.rows(part)
 
     @cached_property
-    def _kept_parts(self) -> Parts | None:
-        return load_rows(self.path / ROWS_FILE)
-
-    def _data(self, changed: bool = False) -> Prepared:
-        """The data of the last program, in the parts that it had."""
-        choice = DataChoice(self._sources(), changed)
-        parts, memory = self._kept_parts, self.memory
-        return prepare(self._elaborated, self._program, self.settings, self._base, parts, choice, memory)
-
-    def _sources(self) -> dict[str, Path]:
-        """What took the place of the data that the spec names; SpecError if it was in memory."""
-        memory = self.memory
-        if memory is None:
-            return {}
-        replaced = {self._program.data: memory.replaced, **{name: of.replaced for name, of in memory.others.items()}}
-        if "" in replaced.values():
-            fail(
-                "AX0611",
-                f"{self.path} was trained on data that was given in memory",
-                None,
-                help="give it again: `run.measure(data=frame)`, or `eval RUN --data FILE`",
-            )
-        return {name: Path(path) for name, path in replaced.items() if path is not None}
+    def _data(self) -> RunData:
+        return RunData(self.path, self.record, self._elaborated, self._program, self.settings, self.memory, self._text)
 
     def _part(self, on: PartName, changed: bool = False) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
-        data = self._data(changed)
-        indices = data.parts.of(on)
-        if not len(indices):
-            fail(
-                "AX0606",
-                f"{self.path} was split without a {on} part",
-                None,
-                help=f"parts: {', '.join(self.record['metrics'])}",
-            )
-        return self._trainer(), data.examples.on(on), indices, self.settings
+        examples, indices = self._data.part(on, changed)
+        return self._trainer(), examples, indices, self.settings
 
     def export(
         self,
@@ -377,7 +389,7 @@ class Run:
         about = {
             "classes": {name: list(names) for name, names in self.classes.items()},
             "metrics": self.record["metrics"],
-            "spec": spec_metadata(self.name, (self.path / self.record["spec"]).read_bytes()),
+            "spec": spec_metadata(self.name, self._file(self.record["spec"]).read_bytes()),
         }
         exact = replace(self.options, use_tf32=False)
         alone = ExportedModel.open(self.model_path, exact)
@@ -387,7 +399,7 @@ class Run:
             program,
             memory,
             self._reader,
-            lambda: load_data(model.name, program, self.settings, self._base, DataChoice(self._sources()), memory),
+            lambda: self._data.loaded(program, memory),
             lambda fields: alone.predict(fields, batch_size=ROWS_TRIED, seed=0),
             self.parameters,
             exact,
@@ -398,27 +410,33 @@ class Run:
     def _model(self) -> ExportedModel:
         return ExportedModel.open(self.model_path, self.options)
 
-    @property
-    def _base(self) -> Path:
-        """Where the data files are: beside the spec that was trained."""
-        original = self.record["path"]
-        return Path(original).parent if original is not None else Path.cwd()
+    def _file(self, name: str, way: str | None = None) -> Path:
+        """A file of the run; SpecError, with a way out, unless it is what was written."""
+        if name not in self._believed:
+            self._believed[name] = checked(self.path, name, way)
+        return self._believed[name]
+
+    @cached_property
+    def _text(self) -> str:
+        return read_file(self._file(self.record["spec"])).text
 
     def spec(self) -> Spec:
-        """The spec as it was trained, with its arguments."""
-        found = load(self._spec_path())
-        return changed(found, arguments=self.arguments, float_type=float_type(self.dtype), model=self.record["model"])
+        """The spec as it was trained, with its arguments, and with the files that it imported then."""
+        path = self.path / self.record["spec"]
+        imports = {name: read_file(self._file(f"{IMPORTS}/{name}")).text for name in self.record["imports"]}
+        found = parse_spec(Source(str(path), self._text), path=path)
+        return changed(
+            found,
+            name=self.name,
+            arguments=self.arguments,
+            float_type=float_type(self.dtype),
+            model=self.record["model"],
+            imports=imports,
+        )
 
     @cached_property
     def _elaborated(self) -> ModelProgram:
         return elaborate(self.spec())
-
-    def _spec_path(self) -> Path:
-        """The spec as trained; the original where it is unchanged, so that files beside it are found."""
-        copy = self.path / self.record["spec"]
-        original = Path(self.record["path"]) if self.record["path"] is not None else copy
-        unchanged = original.is_file() and original.read_bytes() == copy.read_bytes()
-        return original if unchanged else copy
 
     @property
     def _program(self) -> TrainProgram:
@@ -434,9 +452,9 @@ class Run:
         kept = {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_model", "_elaborated", "_reader", "_narrowed", "texts")
+            if name not in ("_model", "_elaborated", "_reader", "_narrowed", "_data", "texts")
         }
-        return kept | {"path": self.path.absolute(), "_opened": {}}
+        return kept | {"path": self.path.absolute(), "_opened": {}, "_believed": {}, "_temporary": None}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -449,27 +467,15 @@ def _with_numbers(line: dict[str, Any]) -> dict[str, Any]:
     return line | figures | ({"watch": watched} if watched else {})
 
 
+def _type_of(array: Array) -> str:
+    try:
+        return str(TensorType.of(DType.from_numpy(array.dtype), *array.shape))
+    except KeyError:
+        return f"{array.dtype}{list(array.shape)}"
+
+
 def _joined(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     """Rows of several arrays by name, one after the other."""
     if len(parts) == 1:
         return dict(parts[0])
     return {name: np.concatenate([np.atleast_1d(part[name]) for part in parts]) for name in parts[0]}
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    file = path / "run.json"
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        inside = sorted(other.parent.name for other in path.glob("*/run.json"))
-        fail(
-            "AX0611",
-            f"{path} is not a run directory" if path.exists() else f"there is no run directory {path}",
-            None,
-            help=f"it holds several runs: {', '.join(inside)}" if inside else "`archonnx train SPEC` makes one",
-        )
-    except (OSError, ValueError, RecursionError) as error:
-        fail("AX0611", f"{file} is damaged: {error}", None)
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        fail("AX0611", f"{file} was written by another version of archonnx", None)
-    return record

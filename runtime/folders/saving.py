@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, NoReturn
 
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import SpecError, fail
+from archonnx.runtime.checksums import RECORD, of_folder
 from archonnx.runtime.data.memory import DATA_FILE, FITTED_FILE
+from archonnx.runtime.device import session
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import save_parameters, write_atomically
-from archonnx.runtime.reserving import Place, fail_writing, reserved, reserved_number
+from archonnx.runtime.reserving import Place, reserved, reserved_number
 from archonnx.runtime.staging import staged
+from archonnx.runtime.training.interrupt import attending
 from archonnx.runtime.training.observing import Epoch
 from archonnx.runtime.training.programs import State, Trained, label
 from archonnx.runtime.training.trainer import arguments_of
@@ -27,28 +34,27 @@ from archonnx.runtime.training.trainer import arguments_of
 from .curve import Row, training_curve
 from .inputs import text_numbers
 from .models import ModelRuns, holds_models
+from .origins import beside
+from .record import FORMAT, IMPORTS, read_record, sealed
 from .resume import STATE_FILE, Request, save_state
 from .rows import ROWS_FILE, save_rows
-from .run import FORMAT, Run
+from .run import Run
 
-OWN = frozenset(
-    {
-        "spec.arch",
-        "spec.yaml",
-        "run.json",
-        "weights.safetensors",
-        ROWS_FILE,
-        STATE_FILE,
-        "history.jsonl",
-        "curve.svg",
-        DATA_FILE,
-        FITTED_FILE,
-        "model.onnx",
-        "model.onnx.data",
-        "entries",
-    }
+WEIGHTS, CURVE = "weights.safetensors", "curve.svg"
+OWN = (
+    "spec.arch",
+    "spec.yaml",
+    RECORD,
+    WEIGHTS,
+    ROWS_FILE,
+    "history.jsonl",
+    CURVE,
+    DATA_FILE,
+    FITTED_FILE,
+    "model.onnx",
+    "model.onnx.data",
 )
-"""Names of what may stand in a run directory by our doing."""
+"""Names of what may stand in a run of before its record listed them."""
 MEASURED_WITH = ("archonnx", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "scikit-learn")
 
 
@@ -95,8 +101,11 @@ def save_run(
     *,
     request: Request | None = None,
     replace: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Run:
-    """Write a run directory: everything beside first, then each file to its place.
+    """Write a run directory: what it takes to go on, then the other files beside, which are moved to their places.
+
+    A first Ctrl-C waits for the end. Where a picture or an exported model cannot be written, the run says so.
 
     Args:
         out: where; reserved already, if it is a place.
@@ -105,51 +114,166 @@ def save_run(
         trained: its programs, in the order in which they ran; the last one left the weights.
         request: what was asked for.
         replace: take the place of the run that is there. Other files are left alone.
+        note: is told what could not be written.
+
+    Raises:
+        SpecError: the weights cannot be written; it says where they are kept.
     """
     asked = request or Request(spec.arguments, {}, None)
-    with _reserved(out, replace) as place:
-        folder = place.folder
+    asked.check()
+    with _reserved(out, replace) as place, attending() as interrupt, interrupt.waiting():
+        _Saving(place.folder, spec, model, trained, asked, note).save()
+        return Run(place.folder, trained[-1].trainer.options)
+
+
+@dataclass(slots=True)
+class _Saving:
+    """A run about to be written."""
+
+    folder: Path
+    spec: Spec
+    model: ModelProgram
+    trained: Sequence[Trained]
+    request: Request
+    note: Callable[[str], None]
+    unwritten: dict[str, str] = field(default_factory=dict)
+
+    def save(self) -> None:
+        """Write it."""
+        self._attempt(STATE_FILE, lambda: self._save_state(self.folder), "it cannot be gone on with")
         try:
-            with staged(folder, "run.json", _own_files(folder)) as part:
-                _fill(part, spec, model, trained, asked)
-        except OSError as error:
-            fail_writing(folder, error)
-    return Run(folder, trained[-1].trainer.options)
+            with staged(self.folder, RECORD, own_files(self.folder)) as part:
+                self._fill(part)
+        except (OSError, SpecError) as error:
+            self._fail(reason_of(error))
+
+    def _fill(self, part: Path) -> None:
+        last = self.trained[-1]
+        parameters = last.trainer.runner.parameters()
+        save_parameters(part / WEIGHTS, parameters, {"archonnx": self.model.name})
+        write_atomically(part / self._spec_file, self.spec.source.text.encode())
+        for name, text in (self.spec.imports or {}).items():
+            path = part / IMPORTS / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text.encode())
+        if last.memory is not None:
+            last.memory.save(part)
+        if last.parts is not None:
+            save_rows(part / ROWS_FILE, last.parts)
+        lines = [{"program": label(t.program), **epoch.as_json()} for t in self.trained for epoch in t.outcome.history]
+        write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        self._show(part, parameters, bool(lines))
+        files = of_folder(part)
+        if STATE_FILE not in self.unwritten and last.outcome.snapshot is not None:
+            files |= of_folder(self.folder, (STATE_FILE,))
+        write_atomically(part / RECORD, sealed(self._record(files)))
+
+    def _show(self, part: Path, parameters: Mapping[str, Array], trained: bool) -> None:
+        """What others look at and run: a run can do without it."""
+        model, last = self.model, self.trained[-1]
+        if trained:
+            self._attempt(CURVE, lambda: write_atomically(part / CURVE, _curve(model.name, self.trained).encode()))
+        for entry in (None, *model.entries):
+            name = f"entries/{entry}.onnx" if entry is not None else "model.onnx"
+            if entry is None and not model.infer.outputs:
+                continue
+
+            def write(entry: str | None = entry, path: Path = part / name) -> None:
+                texts = text_numbers(model, last.program, last.memory)
+                metadata = texts.metadata() if texts is not None else {}
+                path.parent.mkdir(exist_ok=True)
+                write_model(path, inference_model(model, parameters, entry=entry, metadata=metadata))
+
+            self._attempt(name, write, "the weights are there, and `archonnx export` makes it of them")
+            if name in self.unwritten:
+                for path in (part / name, part / f"{name}.data"):
+                    path.unlink(missing_ok=True)
+
+    def _attempt(self, name: str, write: Callable[[], None], loss: str = "nothing else depends on it") -> None:
+        """Write a file that may be missing. Whatever stands in the way, what was trained is kept."""
+        try:
+            write()
+        except Exception as error:
+            self.unwritten[name] = reason_of(error)
+            self.note(f"{self.folder / name} is not there: {reason_of(error)}; {loss}")
+
+    def _save_state(self, folder: Path) -> None:
+        last = self.trained[-1]
+        if last.outcome.snapshot is not None:
+            state = State(self.trained[:-1], last.program, last.outcome.snapshot, last.memory, last.start)
+            save_state(folder, state, self.request)
+
+    def _fail(self, reason: str) -> NoReturn:
+        """SpecError that says where the training is kept: in the state, or in a folder for what is temporary."""
+        kept = self.folder
+        if STATE_FILE in self.unwritten or self.trained[-1].outcome.snapshot is None:
+            kept = Path(mkdtemp(prefix="archonnx-"))
+            self._save_state(kept)
+            save_parameters(kept / WEIGHTS, self.trained[-1].trainer.runner.parameters())
+        fail(
+            "AX0616",
+            f"cannot write the run in {self.folder}: {reason}",
+            None,
+            notes=[f"what was trained is kept in {kept}"],
+            help=f"make room, then go on with `--resume {kept}`: nothing is trained again, the rest is written",
+        )
+
+    @property
+    def _spec_file(self) -> str:
+        path = self.spec.path
+        return "spec.yaml" if path is not None and path.suffix in (".yaml", ".yml") else "spec.arch"
+
+    def _record(self, files: Mapping[str, Any]) -> dict[str, Any]:
+        spec, last = self.spec, self.trained[-1]
+        programs = [program.as_json() for program in self.trained]
+        options = last.trainer.options
+        return {
+            "format": FORMAT,
+            "id": self.request.id,
+            "name": spec.name,
+            "model": self.model.name,
+            "spec": self._spec_file,
+            "beside": beside(self.folder, spec.path),
+            "imports": list(spec.imports or {}),
+            "arguments": dict(spec.arguments),
+            "dtype": str(spec.float_type),
+            "program": last.program.name,
+            "settings": programs[-1]["settings"],
+            "seed": last.settings.seed,
+            "parameters": {path: str(parameter.type) for path, parameter in self.model.parameters.items()},
+            "entries": {name: arguments_of(graph, self.model) for name, graph in self.model.entries.items()},
+            "metrics": programs[-1]["metrics"],
+            "epochs": programs[-1]["epochs"],
+            "best_epoch": programs[-1]["best_epoch"],
+            "stopped": programs[-1]["stopped"],
+            "seconds": round(sum(program["seconds"] for program in programs), 3),
+            "programs": programs,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "device": last.trainer.device.name,
+            "threads": options.threads or session.THREADS or os.cpu_count(),
+            "versions": _versions(),
+            "files": dict(files),
+            "unwritten": dict(self.unwritten),
+        }
 
 
-def _own_files(folder: Path) -> list[str]:
-    """The files of a folder that are those of a run."""
-    entries = [f"entries/{path.name}" for path in (folder / "entries").glob("*.onnx*")]
-    return [*(name for name in OWN if (folder / name).is_file()), *entries]
+def own_files(folder: Path) -> list[str]:
+    """The files of a folder that a run before has there, but for its state."""
+    try:
+        listed = read_record(folder)["files"]
+    except SpecError:
+        listed = None
+    if listed is None:
+        entries = [f"entries/{path.name}" for path in (folder / "entries").glob("*.onnx*")]
+        listed = [*OWN, *entries]
+    return [name for name in listed if name != STATE_FILE and (folder / name).is_file()]
 
 
-def _fill(part: Path, spec: Spec, model: ModelProgram, trained: Sequence[Trained], request: Request) -> None:
-    last = trained[-1]
-    parameters = last.trainer.runner.parameters()
-    name = "spec.yaml" if spec.path is not None and spec.path.suffix in (".yaml", ".yml") else "spec.arch"
-    write_atomically(part / name, spec.source.text.encode())
-    save_parameters(part / "weights.safetensors", parameters, {"archonnx": model.name})
-    if last.memory is not None:
-        last.memory.save(part)
-    if last.outcome.snapshot is not None:
-        save_state(part, State(trained[:-1], last.program, last.outcome.snapshot, last.memory, last.start), request)
-    if last.parts is not None:
-        save_rows(part / ROWS_FILE, last.parts)
-    lines = [{"program": label(t.program), **epoch.as_json()} for t in trained for epoch in t.outcome.history]
-    write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-    if lines:
-        write_atomically(part / "curve.svg", _curve(model.name, trained).encode())
-    texts = text_numbers(model, last.program, last.memory)
-    metadata = texts.metadata() if texts is not None else {}
-    if model.infer.outputs:
-        write_model(part / "model.onnx", inference_model(model, parameters, metadata=metadata))
-    if model.entries:
-        (part / "entries").mkdir()
-    for entry in model.entries:
-        exported = inference_model(model, parameters, entry=entry, metadata=metadata)
-        write_model(part / "entries" / f"{entry}.onnx", exported)
-    record = json.dumps(_record(spec, model, trained, name), indent=2)
-    write_atomically(part / "run.json", f"{record}\n".encode())
+def reason_of(error: Exception) -> str:
+    """Why something could not be written, for people."""
+    if isinstance(error, SpecError):
+        return error.diagnostics[0].headline
+    return (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
 
 
 def _curve(name: str, trained: Sequence[Trained]) -> str:
@@ -175,34 +299,6 @@ def _panels(history: Sequence[Epoch]) -> dict[str, dict[str, list[float]]]:
             if any(name in figures for figures in epochs)
         }
         for name in names
-    }
-
-
-def _record(spec: Spec, model: ModelProgram, trained: Sequence[Trained], spec_file: str) -> dict[str, Any]:
-    last = trained[-1]
-    programs = [program.as_json() for program in trained]
-    return {
-        "format": FORMAT,
-        "name": spec.name,
-        "model": model.name,
-        "spec": spec_file,
-        "path": str(spec.path.resolve()) if spec.path is not None else None,
-        "arguments": dict(spec.arguments),
-        "dtype": str(spec.float_type),
-        "program": last.program.name,
-        "settings": programs[-1]["settings"],
-        "seed": last.settings.seed,
-        "parameters": {path: str(parameter.type) for path, parameter in model.parameters.items()},
-        "entries": {name: arguments_of(graph, model) for name, graph in model.entries.items()},
-        "metrics": programs[-1]["metrics"],
-        "epochs": programs[-1]["epochs"],
-        "best_epoch": programs[-1]["best_epoch"],
-        "stopped": programs[-1]["stopped"],
-        "seconds": round(sum(program["seconds"] for program in programs), 3),
-        "programs": programs,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": last.trainer.device.name,
-        "versions": _versions(),
     }
 
 

@@ -17,6 +17,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import Transfer
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.checksums import checked
 from archonnx.runtime.files import load_parameters
 
 WEIGHTS = "weights.safetensors"
@@ -85,7 +86,7 @@ class Start:
             return None
         sources = [
             {
-                **one.source.model_dump(),
+                **one.source.shared.model_dump(),
                 "taken": dict(one.taken),
                 "converted": dict(one.converted),
                 "left": dict(one.left),
@@ -142,7 +143,7 @@ def read_weights(path: Path, span: Span | None = None) -> dict[str, Array]:
         headline = f"{path} is not a run directory" if path.exists() else f"there is no run directory {path}"
         several = f"it holds several runs: {_listed(inside)}"
         fail("AX0611", headline, span, help=several if inside else "`archonnx train SPEC` makes one")
-    return load_parameters(path / WEIGHTS)
+    return load_parameters(checked(path, WEIGHTS))
 
 
 def check_starts(models: Iterable[ModelProgram], base: Path) -> None:

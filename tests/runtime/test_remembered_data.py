@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.data.loaders.csv import read_csv
 from archonnx.runtime.data.memory import DATA_FILE, Memory
 from benchmarks.mutated_data.people import BASE_FILE, ROWS, SPEC, TRAINED, Table, people
+from tests.support.runs import as_before_checksums
 
 PEOPLE = people()
 COLUMNS = {name: list(values) for name, values in PEOPLE.truth.items()}
@@ -39,9 +39,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(home: Path, tmp_path: Path) -> Path:
     """The same to be changed; the run finds the data beside its own spec."""
     shutil.copytree(home, tmp_path / "home")
-    record = json.loads((tmp_path / "home/run/run.json").read_text())
-    record["path"] = str(tmp_path / "home/people.arch")
-    (tmp_path / "home/run/run.json").write_text(json.dumps(record))
     return tmp_path / "home"
 
 
@@ -171,10 +168,24 @@ def test_a_run_that_was_moved_predicts(copied: Path, tmp_path: Path, home: Path)
     moved = Run(tmp_path / "elsewhere")
     same(moved.predict(COLUMNS), Run(home / "run").predict(COLUMNS))
     same(pickle.loads(pickle.dumps(moved)).predict(COLUMNS), moved.predict(COLUMNS))
-    assert "people.csv" in refused("AX0601", moved.evaluate)
+    assert moved.evaluate() == Run(home / "run").evaluate()  # where its data lies is noted
+
+
+def test_on_another_machine_a_run_says_that_it_does_not_know_its_data(
+    copied: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nothing"))
+    shutil.move(copied / "run", tmp_path / "elsewhere")
+    moved = Run(tmp_path / "elsewhere")
+    same(moved.predict(COLUMNS), Run(home / "run").predict(COLUMNS))
+    said = refused("AX0601", moved.evaluate)
+    assert "people.csv" in said and "not known on this machine" in said and str(home) not in said
+    shutil.copy(home / BASE_FILE, tmp_path / "elsewhere")
+    assert Run(tmp_path / "elsewhere").evaluate() == moved.metrics["test"]
 
 
 def test_a_run_of_before_there_was_a_memory_takes_fields(copied: Path) -> None:
+    as_before_checksums(copied / "run", lambda record: record.update(path=str(copied / "people.arch")))
     run = Run(copied / "run")
     fields = dict(run.inputs_of(COLUMNS).fields)
     wanted = run.predict(COLUMNS)

@@ -92,34 +92,10 @@ def test_evaluating_a_run_gives_the_figures_of_its_training(run: Run, monkeypatc
         assert Run(run.path).evaluate(part) == run.metrics[part]  # type: ignore[arg-type]
 
 
-def test_the_original_spec_is_read_as_long_as_it_is_what_was_trained(run: Run, tmp_path: Path) -> None:
-    assert run._spec_path() == tmp_path / "linear.arch"
-    (tmp_path / "linear.arch").write_text("model Other():\n")
-    assert run._spec_path() == run.path / "spec.arch"
-    (tmp_path / "linear.arch").unlink()
-    assert run._spec_path() == run.path / "spec.arch"
-
-
 def test_exporting_writes_the_model_elsewhere(run: Run, tmp_path: Path) -> None:
     assert run.export(tmp_path / "m.onnx").read_bytes() == (run.path / "model.onnx").read_bytes()
     with pytest.raises(SpecError, match="AX0616"):
         run.export(tmp_path / "nowhere" / "m.onnx")
-
-
-def test_a_run_is_written_whole_or_not_at_all(
-    trained: Trained,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "model.onnx":
-            raise OSError("no space left on device")
-        write_atomically(path, content)
-
-    monkeypatch.setattr("archonnx.runtime.export.models.write_atomically", full)
-    with pytest.raises(SpecError, match="AX0616"):
-        save_run(tmp_path / "runs" / "a", spec(tmp_path), MODEL, [trained])
-    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_never_overwrites_another(run: Run, trained: Trained, tmp_path: Path) -> None:

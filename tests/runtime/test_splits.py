@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from archonnx.runtime.data.groups import assign
 from archonnx.runtime.data.parts import PARTS, Parts, described, split
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training.observing import Observer
+from tests.support.runs import as_before_checksums, reseal
 
 
 def rows(parts: Parts) -> list[list[int]]:
@@ -340,8 +340,10 @@ def test_a_run_keeps_its_rows(folder: Path) -> None:
     before, kept = run.evaluate("test"), run.rows("test")
     assert before == run.metrics["test"] and kept.dtype == np.int64
     np.savez(run.path / "rows.npz", train=np.arange(10), valid=np.arange(0), test=np.array([20, 30]))
+    reseal(run.path)
     assert Run(run.path).evaluate("test")["oldest"] == pytest.approx(0.2)
     (run.path / "rows.npz").unlink()
+    reseal(run.path)
     assert Run(run.path).evaluate("test") == before and Run(run.path).rows("test").tolist() == kept.tolist()
     with pytest.raises(SpecError, match="there is no part `tset`"):
         Run(run.path).rows("tset")  # type: ignore[arg-type]
@@ -352,10 +354,13 @@ def test_a_run_of_before_there_were_rules_was_drawn(folder: Path) -> None:
     run, _ = trained(folder, "split = {train: 0.5, test: 0.5, by: random}")
     kept = run.rows("test").tolist()
     (run.path / "rows.npz").unlink()
-    record = json.loads((run.path / "run.json").read_text())
-    for rule in ("by", "group", "column", "fold"):
-        del record["settings"]["split"][rule]
-    (run.path / "run.json").write_text(json.dumps(record))
+
+    def before(record: dict[str, Any]) -> None:
+        record["path"] = str(folder / "last.arch")
+        for rule in ("by", "group", "column", "fold"):
+            del record["settings"]["split"][rule]
+
+    as_before_checksums(run.path, before)
     assert not run.settings.shuffle and Run(run.path).rows("test").tolist() == kept
 
 

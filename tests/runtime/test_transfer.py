@@ -282,7 +282,7 @@ def test_programs_that_start_from_an_earlier_one_take_nothing(base: Run) -> None
 def test_a_training_that_goes_on_remembers_where_it_began(base: Run) -> None:
     run, _ = tuned(base, 'run("../runs/base").encoder')
     began, before = run.record["programs"][0]["started_from"], run.parameters["extra.b"]
-    spec = run.record["path"]
+    spec = run.path.with_suffix(".arch")
     longer = archonnx.train(spec, resume=run.path, settings={"epochs": 2}, device="cpu")
     assert longer.record["programs"][0]["started_from"] == json.loads(json.dumps(began))
     assert longer.parameters["extra.b"] == before + 1

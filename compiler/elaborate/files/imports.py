@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,17 @@ MAX_FILES = 100
 
 
 class Importer:
-    """Reads imported files. ``root`` is the folder of the spec: nothing outside it is opened."""
+    """Reads imported files. ``root`` is the folder of the spec: nothing outside it is opened.
 
-    def __init__(self, root: Path | None, parse: Callable[[Source], ast.File]) -> None:
+    Attributes:
+        texts: of those that were read, by their paths from the root; where they are given, nothing else is opened.
+    """
+
+    def __init__(
+        self, root: Path | None, parse: Callable[[Source], ast.File], texts: Mapping[str, str] | None = None
+    ) -> None:
+        self._given = texts
+        self.texts: dict[str, str] = {}
         self._root = root.resolve() if root is not None else None
         self._parse = parse
         self._scopes: dict[Path, Scope] = {}
@@ -84,10 +92,18 @@ class Importer:
             fail("AX0223", f"more than {MAX_FILES} files are imported", statement.span)
         assert self._root is not None
         name, written = path.relative_to(self._root).as_posix(), statement.path
-        source = read_file(path, name, said=f'"{written.value}"', span=written.span)
+        source = self._source(path, name, written)
+        self.texts[name] = source.text
         self._reading.append(path)
         try:
             self._scopes[path] = self.scope_of(self._parse(source), path.parent, report)
         finally:
             self._reading.pop()
         return self._scopes[path]
+
+    def _source(self, path: Path, name: str, written: ast.String) -> Source:
+        if self._given is None:
+            return read_file(path, name, said=f'"{written.value}"', span=written.span)
+        if name not in self._given:
+            fail("AX0601", f'"{written.value}" is not among the files that the spec came with', written.span)
+        return Source(name, self._given[name])
