@@ -38,6 +38,8 @@ PRODUCER = "archonnx"
 WATCH = "watch/squares"
 """Output of a training step that is watched: f64[3, P], for each of its ``watched`` parameters the sums of squares of
 its gradient (before any clipping), of the parameter, and of what the step adds to it."""
+CONDITION = "condition"
+"""Output of the step that says whether a ``repeat`` goes on."""
 NEXT = "next/"
 """A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
 TOTAL, PER_EPOCH = "steps of the training", "steps of an epoch"
@@ -153,6 +155,9 @@ class Computation(Record):
 class TrainStep(Record):
     """One statement that trains: a ``minimize``, a ``together`` of several, or an ``update``, in one graph.
 
+    The condition of a ``repeat`` is one as well (``asks``): it carries nothing, and gives ``CONDITION``, bool[].
+
+
     Graph inputs: fields of the batch by name, ``carried`` tensors by name, and ``seed``/``step`` if it draws.
     Graph outputs: ``losses`` by name (their values before the update), and ``next/NAME`` for each carried tensor.
     Parameters that the step reads but does not change are inputs only (``constants``).
@@ -177,6 +182,9 @@ class TrainStep(Record):
     """Where learning rates are inputs, among ``constants``: by the name of the input, what the spec says of it, as a
     graph from the step ``t``, counted from 1, to the ``value``."""
 
+    asks: bool = False
+    """Whether it is a condition, which changes nothing."""
+
     @property
     def draws(self) -> bool:
         """Whether the graph takes ``seed`` and ``step``."""
@@ -193,10 +201,14 @@ class Do(Record):
 
 
 class Repeat(Record):
-    """Run the body several times, with a fresh batch after the first round."""
+    """Run the body several times, with a fresh batch after the first round.
+
+    ``condition`` is the step that is asked before each round, on its batch; where it says no, no further one is run.
+    """
 
     count: int
     body: Plan
+    condition: int | None = None
 
 
 class Every(Record):
@@ -211,7 +223,7 @@ Plan = tuple["Do | Repeat | Every", ...]
 
 
 def runs(plan: Plan, step: int, passes: int, every: int = 1) -> int:
-    """How often a plan runs a step in so many passes, counted from the first.
+    """How often a plan runs a step in so many passes at most, counted from the first.
 
     ``every`` is that of the statements around the plan: all of them must agree to a pass.
     """
@@ -220,7 +232,7 @@ def runs(plan: Plan, step: int, passes: int, every: int = 1) -> int:
         match item:
             case Do(index):
                 count += passes // every if index == step else 0
-            case Repeat(rounds, body):
+            case Repeat(rounds, body, _):
                 count += rounds * runs(body, step, passes, every)
             case Every(other, body):
                 count += runs(body, step, passes, lcm(every, other))

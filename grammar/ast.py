@@ -361,7 +361,10 @@ class If(Stmt):
 
 
 class Repeat(Stmt):
+    """``condition`` is what stands after ``while``: it is asked before each turn."""
+
     count: Expr
+    condition: Expr | None
     body: Suite
 
 

@@ -283,8 +283,11 @@ class _Formatter:
         match node:
             case ast.For():
                 return concat(f"for {', '.join(name.id for name in node.targets)} in ", self.parts.value(node.iterable))
-            case ast.Repeat() | ast.Every():
-                return concat(f"{_word(node)} ", self.parts.value(node.count))
+            case ast.Repeat():
+                end = "" if node.condition is None else concat(" while ", self.parts.value(node.condition))
+                return concat("repeat ", self.parts.value(node.count), end)
+            case ast.Every():
+                return concat("every ", self.parts.value(node.count))
             case ast.Scan():
                 word = "scan reversed " if node.reversed else "scan "
                 bindings = self._listed(node.bindings, self._binding)

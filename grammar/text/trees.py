@@ -273,7 +273,8 @@ class TreeBuilder(ExpressionBuilder):
         return ast.If(tuple(branches), otherwise, span=self._span(children))
 
     def repeat(self, children: Children) -> ast.Repeat:
-        return ast.Repeat(children[1], children[3].items, span=self._span(children))
+        condition = children[3] if type(children[2]) is Token and children[2].type == "WHILE" else None
+        return ast.Repeat(children[1], condition, children[-1].items, span=self._span(children))
 
     def every(self, children: Children) -> ast.Every:
         return ast.Every(children[1], children[3].items, span=self._span(children))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.program import NEXT, SEED, STEP, WATCH, Assumption, Do, Every, Plan, Repeat, TrainStep
+from archonnx.compiler.program import CONDITION, NEXT, SEED, STEP, WATCH, Assumption, Do, Every, Plan, Repeat, TrainStep
 from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
@@ -86,6 +86,8 @@ class Statement:
     """Each loss that it reports, as a view of the memory to which it writes it."""
     squares: Array | None
     """Likewise the norms of its gradients, if it is watched."""
+    answer: Array | None = None
+    """Likewise what it answers, if it is a condition."""
 
 
 @dataclass(slots=True)
@@ -149,7 +151,8 @@ class StepRunner:
 
         The arrays have the dtypes and ranks of the model's fields (this is not checked here). ``fresh`` gives the
         batches of ``repeat`` after its first round, which otherwise uses the same one again. Losses of statements that
-        this pass leaves out (``every``) are absent. If a statement fails, the state is as the one before it left it.
+        this pass leaves out (``every``, or a condition of ``repeat``) are absent. If a statement fails, the state is as
+        the one before it left it.
         """
         self.passes += 1
         if self._plan is not None:
@@ -184,6 +187,17 @@ class StepRunner:
             self.watch.add(statement.index, statement.squares)
         if self.inspect is not None:
             self.inspect(statement)
+
+    def ask(self, statement: Statement) -> bool:
+        """What a condition says on the batch that was loaded last; it draws as the next statement does."""
+        assert statement.answer is not None
+        sides = self.state.sides & statement.touched
+        binding = statement.bindings.get(sides)
+        if binding is None:
+            binding = statement.bindings[sides] = statement.bind(sides)
+        self._step.host[...] = self.executed
+        statement.session.run(binding)
+        return bool(statement.answer)
 
     def undo(self, statement: Statement) -> None:
         """Take back the statement that ran last: what it read is still there."""
@@ -287,6 +301,7 @@ class StepRunner:
         step, state = self.steps[index], self.state
         session = open_graph(step.graph, dims, self._options)
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
+        answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
         keys = {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
@@ -299,6 +314,7 @@ class StepRunner:
             outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
             outputs |= {name: buffer.value for name, buffer in losses.items()}
             outputs |= {WATCH: squares.value} if squares is not None else {}
+            outputs |= {CONDITION: answer.value} if answer is not None else {}
             return bound(session, inputs(sides), outputs)
 
         bits = {name: state.bit[key] for name, key in keys.items()}
@@ -306,7 +322,8 @@ class StepRunner:
         changed = sum({bits[name] for name in step.carried})
         reported = {name: buffer.host for name, buffer in losses.items()}
         told = squares.host if squares is not None else None
-        return Statement(index, session, {}, bind, inputs, touched, changed, reported, told)
+        said = answer.host if answer is not None else None
+        return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said)
 
 
 class _PlannedPass:
@@ -326,15 +343,21 @@ class _PlannedPass:
                 case Every(count, body):
                     if self._runner.passes % count == 0:
                         self.run(body, batch)
-                case Repeat(count, body):
-                    self.run(body, batch)
-                    for _ in range(1, count):
-                        self.run(body, batch if self._fresh is None else self._fresh())
+                case Repeat(count, body, condition):
+                    for turn in range(count):
+                        own = batch if turn == 0 or self._fresh is None else self._fresh()
+                        if condition is not None and not self._runner.ask(self._statement(condition, own)):
+                            break
+                        self.run(body, own)
         return self._losses
 
-    def _execute(self, index: int, batch: Batch) -> None:
+    def _statement(self, index: int, batch: Batch) -> Statement:
+        """A statement, with the batch where it reads it."""
         if self._loaded is None or self._loaded[0] is not batch:
             self._loaded = batch, self._runner.load(batch)
-        statement = self._loaded[1].statements[index]
+        return self._loaded[1].statements[index]
+
+    def _execute(self, index: int, batch: Batch) -> None:
+        statement = self._statement(index, batch)
         self._runner.execute(statement)
         self._losses |= {name: value.item() for name, value in statement.losses.items()}

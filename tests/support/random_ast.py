@@ -195,7 +195,7 @@ def _compound(inner: st.SearchStrategy[ast.Stmt]) -> st.SearchStrategy[ast.Stmt]
     return st.one_of(
         node(ast.For, some(name_nodes, 1, 2), small, suites),
         node(ast.If, some(st.tuples(small, suites), 1, 2), st.just(()) | suites),
-        node(ast.Repeat, small, suites),
+        node(ast.Repeat, small, maybe(small), suites),
         node(ast.Every, small, suites),
         node(ast.Together, suites),
         node(ast.Scan, st.booleans(), bindings, collects, suites),

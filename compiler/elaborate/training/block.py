@@ -27,8 +27,8 @@ class Bound(Generic[Syntax]):
     names: Mapping[str, Any]
 
 
-Statement: TypeAlias = tuple[Bound[ast.Minimize | ast.Update], ...]
-"""What trains in one step: a statement alone, or those of a ``together``."""
+Statement: TypeAlias = tuple[Bound[ast.Minimize | ast.Update | ast.Repeat], ...]
+"""What is one step: a statement that trains alone, those of a ``together``, or the condition of a ``repeat``."""
 
 
 @dataclass

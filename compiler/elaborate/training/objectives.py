@@ -33,7 +33,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
 from .block import Bound, ProgramBlock, Statement, Syntax, program_frame
-from .step import Assignment, Clip, Objective, build_step, simplified, working_copy
+from .step import Assignment, Clip, Objective, build_step, condition_step, simplified, working_copy
 
 
 def build_steps(
@@ -55,11 +55,17 @@ def build_steps(
     with report.collecting():
         minimized = [_loss_name(m.node, trained) for s in block.statements for m in _of(s, ast.Minimize)]
         others = [name for name in trained.losses if name not in minimized]
-        first = next((n for n, s in enumerate(block.statements) if not minimized or _of(s, ast.Minimize)), None)
+        wanted = ast.Minimize if minimized else ast.Update
+        first = next((n for n, s in enumerate(block.statements) if _of(s, wanted)), None)
         clip = Clip(settings.clip_value, settings.clip_norm)
         forward = simplified(trained)[0] if simplify and minimized else trained
         steps: list[TrainStep] = []
         for number, statement in enumerate(block.statements):
+            if asked := _of(statement, ast.Repeat):
+                frame = program_frame(scope, report, trained, asked[0].names)
+                steps.append(_condition(frame, trained, asked[0].node, f"while.{number}"))
+                report.finish()
+                continue
             minimizes, updates = _of(statement, ast.Minimize), _of(statement, ast.Update)
             name = f"{'minimize' if minimizes else 'update'}.{number}"
             objectives = [
@@ -174,6 +180,22 @@ def _assignment(frame: Frame, work: Elaboration, statement: ast.Update) -> Assig
             tensor = as_tensor(frame, value, slot.type.dtype)
         check_type(tensor, slot.type, statement.value.span, slot.statement.type.span)
         return Assignment({slot: tensor}, statement.span)
+
+
+def _condition(frame: Frame, trained: Elaboration, statement: ast.Repeat, name: str) -> TrainStep:
+    """What is asked before each turn of a ``repeat``, as a step that changes nothing."""
+    assert statement.condition is not None
+    work, span = working_copy(trained), statement.condition.span
+    with work.build.builder.active(), assuming(work.facts):
+        value = _model_frame(frame, work).evaluate(statement.condition)
+    if not isinstance(value, Value) or value.type != TensorType(DType.bool, ()):
+        fail(
+            "AX0306",
+            f"the condition of a `repeat` is a bool[] of the batch, parameters and buffers, not {describe(value)}",
+            span,
+            help="as in `repeat 10 while critic_loss > 0.1:`",
+        )
+    return condition_step(name, work, value)
 
 
 def _group_values(frame: Frame, target: Any, value: Any, statement: ast.Update) -> dict[Slot, Value]:

@@ -120,17 +120,21 @@ def _twice(headline: str, statement: ast.Stmt, first: Span) -> NoReturn:
 
 
 def _rounds(frame: Frame, block: ProgramBlock, statement: ast.Repeat | ast.Every) -> Plan:
-    """``repeat n:`` and ``every n:``, and the statements inside."""
+    """``repeat n [while condition]:`` and ``every n:``, and the statements inside."""
     count = frame.evaluate(statement.count)
     if not is_whole(count) or count < 1:
         fail("AX0306", f"a count is a positive int, not {describe(count)}", statement.count.span)
     body: Plan = ()
+    asked: int | None = None
+    if isinstance(statement, ast.Repeat) and statement.condition is not None:
+        _add(block, (block.bound(statement),), statement.condition.span)
+        asked = len(block.statements) - 1
     for inner in _flat(frame, block, statement.body):
         if not isinstance(inner, TRAINING):
             headline = "it contains statements that train: `minimize`, `update`, `together`, `repeat`, `every`"
             fail("AX0212", headline, inner.span)
         body += _read(frame, block, inner)
-    return (Repeat(count, body) if isinstance(statement, ast.Repeat) else Every(count, body),)
+    return (Repeat(count, body, asked) if isinstance(statement, ast.Repeat) else Every(count, body),)
 
 
 def _flat(frame: Frame, block: ProgramBlock, suite: Iterable[ast.Stmt]) -> Iterator[ast.Stmt]:
@@ -167,7 +171,7 @@ def _add(block: ProgramBlock, statement: Statement, span: Span) -> Plan:
 
 def _together(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> Statement:
     """The statements of a ``together``."""
-    found: list[Bound[ast.Minimize | ast.Update]] = []
+    found: list[Bound[ast.Minimize | ast.Update | ast.Repeat]] = []
     for inner in _flat(frame, block, suite):
         if not isinstance(inner, ast.Minimize | ast.Update):
             fail("AX0212", "`together` contains `minimize` and `update` statements", inner.span)

@@ -33,7 +33,7 @@ from archonnx.compiler.ops.elementwise import cast, maximum, minimum
 from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import constant
-from archonnx.compiler.program import NEXT, TrainStep
+from archonnx.compiler.program import CONDITION, NEXT, TrainStep
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.record import Record
@@ -210,6 +210,15 @@ def build_step(
                 step.work.build.parameter(slot)
                 step.outputs[NEXT + slot.path] = value
     return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
+
+
+def condition_step(name: str, work: Elaboration, value: Value) -> TrainStep:
+    """The step that gives a condition, bool[] in the graph of ``work``, and changes nothing."""
+    graph = work.graph(name, {CONDITION: value})
+    paths = {slot.path: slot.type for slot in work.build.parameters}
+    constants = {path: type_ for path, type_ in paths.items() if path in graph.inputs}
+    fields = tuple(name for name in work.fields if name in graph.inputs)
+    return TrainStep(name, (), graph, fields, {}, constants, (), {}, asks=True)
 
 
 def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:

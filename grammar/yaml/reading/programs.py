@@ -21,7 +21,7 @@ from .sections import attempt, attempt_each, docstring, mapping, required, secti
 _STEPS = {
     "minimize": ("minimize", "with", "over"),
     "update": ("update", "to"),
-    "repeat": ("repeat", "steps"),
+    "repeat": ("repeat", "while", "steps"),
     "every": ("every", "steps"),
     "together": ("together",),
     "body": ("body",),
@@ -169,7 +169,9 @@ def _update(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
 
 
 def _repeat(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:
-    return (ast.Repeat(expression(entries["repeat"]), _steps(required(entries, "steps", span), report), span=span),)
+    condition = expression(entries["while"]) if "while" in entries else None
+    body = _steps(required(entries, "steps", span), report)
+    return (ast.Repeat(expression(entries["repeat"]), condition, body, span=span),)
 
 
 def _every(entries: dict[str, Node], span: Span, report: Report) -> ast.Suite:

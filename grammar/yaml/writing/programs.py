@@ -81,7 +81,8 @@ def _step(node: ast.Stmt) -> Value:
         case ast.Update():
             return {"update": format_node(node.target), "to": format_node(node.value)}
         case ast.Repeat():
-            return Section({"repeat": format_node(node.count), "steps": Rows(map(_step, node.body))})
+            asked = {} if node.condition is None else {"while": format_node(node.condition)}
+            return Section({"repeat": format_node(node.count)} | asked | {"steps": Rows(map(_step, node.body))})
         case ast.Every():
             return Section({"every": format_node(node.count), "steps": Rows(map(_step, node.body))})
         case ast.Together():
