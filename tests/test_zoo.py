@@ -26,9 +26,9 @@ MAX_TRAINED = 200_000
 FEWER = {name: {"split.train": 600, "split.test": 100} for name in ("dates", "dates_attention")}
 """Settings of those whose steps take long."""
 SMALLER = {
-    "maml": {"count": 320},
-    "reptile": {"count": 100},
-    **{name: {"count": 96} for name in ("siamese", "prototypical", "memory")},
+    "maml": {"count": 128},
+    "reptile": {"count": 40},
+    **{name: {"count": 48, "classes": 36} for name in ("siamese", "prototypical", "memory")},
 }
 """Arguments of those that generate much, with which they generate little."""
 
