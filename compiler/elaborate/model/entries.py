@@ -80,7 +80,9 @@ def _elaborate(judged: Elaboration, entry: ast.Entry, build: Build) -> tuple[Gra
         for (name, value), declared in zip(outputs.items(), entry.result.fields, strict=True):
             work.outputs[name] = value, declared.span
             frame.note_tensors(name, value, declared.span)
-        graph = _all_inputs(work.graph(entry.name, outputs), build, entry)
+        graph = work.graph(entry.name, outputs)
+        arguments = {parameter.name: build.inputs[parameter.name] for parameter in entry.parameters}
+        graph = replace(graph, inputs=arguments | dict(graph.inputs))  # also those that nothing depends on
         _check_result_names(graph, entry)
         return graph, work
     raise silenced()
@@ -143,13 +145,3 @@ def _outputs(entry: ast.Entry, result: Any) -> Mapping[str, Value]:
         if not isinstance(value, Value):
             fail("AX0306", f"an entry gives tensors, not {describe(value)}", declared.span)
     return dict(zip(names, items, strict=True))
-
-
-def _all_inputs(graph: Graph, build: Build, entry: ast.Entry) -> Graph:
-    """A ``dim`` argument is an input even where only shapes use it, and all arguments keep their order."""
-    used = set().union(
-        *(value.type.symbols() for value in graph.values()), *(node.op.symbols() for node in graph.nodes)
-    )
-    order = [p.name for p in entry.parameters if p.name in graph.inputs or p.name in used]
-    inputs = {name: build.inputs[name] for name in order} | dict(graph.inputs)
-    return replace(graph, inputs=inputs)
