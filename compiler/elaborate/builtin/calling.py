@@ -22,6 +22,7 @@ from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 
 Column: TypeAlias = Any
@@ -52,6 +53,8 @@ SPELT = {"str": "string", "size": "dim", "int": "whole"}
 """Words of kinds whose names in Python are others."""
 
 FUNCTIONS: dict[str, Builtin] = {}
+NAMING = frozenset({"frozen"})
+"""Functions whose result bears the name of their first argument: `critic = frozen(MLP([8, 1]))` makes `critic`."""
 
 
 def builtin(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,6 +109,9 @@ def call_builtin(
     given = assign_arguments(f"fn `{function.name}`", function.names, arguments, piped, function.positional)
     if sizes:
         given["sizes"] = Given(span, value=sizes)
+    first = given.get(function.names[0]) if function.name in NAMING else None
+    if first is not None and first.expr is not None:
+        given[function.names[0]] = replace(first, value=frame.evaluate(first.expr, hint), expr=None)
     return call_assigned(frame, function, given, span)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from archonnx.compiler.elaborate.core.algebra import is_group, slots_of, tensor_of
@@ -10,10 +10,13 @@ from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import (
+    Builtin,
     Configured,
     ConstantSchedule,
+    Function,
     Module,
     OptimizerType,
+    Partial,
     Scope,
     Slot,
     describe,
@@ -133,7 +136,7 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
     slots = []
     for item in over.items if isinstance(over, ast.Tuple) else (over,):
         target = frame.evaluate(item)
-        slot = _slot(trained, target)
+        slot, target = _slot(trained, target), _modules_among(target)
         if slot is None and not is_group(target):
             fail("AX0306", f"`over` takes modules and parameters, and this is {describe(target)}", item.span)
         slots += [slot] if slot is not None else slots_of(frame, target, item.span)
@@ -213,15 +216,27 @@ def frozen_modules(scope: Scope, trained: Elaboration, bound: Bound[ast.Expr], r
     """The modules after ``freeze =``."""
     expr = bound.node
     frame = _model_frame(program_frame(scope, report, trained, bound.names), trained)
-    value = frame.evaluate(expr)
-    items = value if isinstance(value, list) else [value]
-    modules = []
-    for item in items:
-        for module in item if isinstance(item, list) else [item]:
-            if not isinstance(module, Module):
-                fail("AX0306", f"`freeze` lists modules, and this is {describe(module)}", expr.span)
-            modules.append(module)
+    value = _modules_among(frame.evaluate(expr))
+    modules: list[Module] = []
+    for module in _flat(value):
+        if not isinstance(module, Module):
+            fail("AX0306", f"`freeze` lists modules, and this is {describe(module)}", expr.span)
+        modules.append(module)
     return modules
+
+
+def _modules_among(value: Any) -> Any:
+    """A list that is applied in order, such as ``[Dense(64), relu, Dense(3)]``, without what has no parameters."""
+    if not isinstance(value, list):
+        return value
+    kept = [_modules_among(item) for item in value if not isinstance(item, Function | Builtin | Partial)]
+    return kept or value
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """The items of a list, and of lists in it."""
+    for item in value if isinstance(value, list) else [value]:
+        yield from _flat(item) if isinstance(item, list) else [item]
 
 
 def _loss_name(statement: ast.Minimize, trained: Elaboration) -> str:

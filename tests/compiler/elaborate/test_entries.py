@@ -183,3 +183,17 @@ def test_the_outputs_are_not_touched_by_entries() -> None:
     expected = (X @ w["dense.W"] + w["dense.b"]) @ w["decoder.W"] + w["decoder.b"]
     np.testing.assert_allclose(output(of, x=X), expected, rtol=1e-4, atol=1e-5)
     assert set(of.infer.inputs) == {"x", "dense.W", "dense.b", "decoder.W", "decoder.b"}
+
+
+def test_every_argument_is_an_input_in_the_order_of_the_declaration() -> None:
+    """Also one that nothing depends on, whose dims nothing else has: an entry is called as it is declared."""
+    text = model(
+        "net = Dense(1)\noutput y = net(x)\n"
+        "entry f(unused: [k], z: [n, 4], size: dim, mask: bool[n]) -> [n, 1]:\n    return net(z)",
+        "x: [B, 4]",
+    )
+    of = program(text)
+    own = [name for name in of.entries["f"].inputs if name not in of.parameters]
+    assert own == ["unused", "z", "size", "mask"]
+    exported = inference_model(of, initial(of), entry="f")
+    assert [value.name for value in exported.graph.input] == own

@@ -11,6 +11,7 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram, TrainStep
+from archonnx.grammar.diagnostics import SpecError
 from tests.support.elaborated import codes, initial, measures, model, numbers, program, run_steps, train_step
 
 X = numbers(6, 4, seed=3, low=0.5)
@@ -154,3 +155,53 @@ def test_no_gradient_reaches_a_frozen_module_in_an_update() -> None:
 
 
 FROZEN = "block F()(x: [B, n]) -> [B, n]:\n    param s: [] = 1.5\n    return x * s\n"
+
+
+# ---------------------------------------------------------------- names, and lists
+
+
+@pytest.mark.parametrize(
+    ("made", "names"),
+    [
+        ("critic = frozen(Dense(1))", ["critic.W", "critic.b"]),
+        ("critic = frozen([Dense(3), Dense(1)])", ["critic.0.W", "critic.0.b", "critic.1.W", "critic.1.b"]),
+        ("net = Dense(1)\ncritic = frozen(net)", ["net.W", "net.b"]),
+        ("critic = frozen(m=Dense(1))", ["critic.W", "critic.b"]),
+    ],
+)
+def test_a_module_that_is_frozen_where_it_is_made_bears_the_name_that_it_is_given(made: str, names: list[str]) -> None:
+    use = "critic[1](critic[0](x))" if "[" in made else "critic(x)"
+    assert list(program(model(f"{made}\nloss l = mean({use})", "x: [B, 4]")).parameters) == names
+
+
+STACK = "net = [Dense(5), relu, [Dense(4), lambda_], Dense(1)]\nrest = Dense(1)\nloss l = mean(net(x) + rest(x))"
+
+
+@pytest.mark.parametrize(
+    ("statement", "same"),
+    [
+        ("minimize l over net with sgd(0.1)", "minimize l over net[0], net[2][0], net[3] with sgd(0.1)"),
+        ("freeze = net\n    minimize l with sgd(0.1)", "minimize l over rest with sgd(0.1)"),
+        ("freeze = [rest, net]\n    minimize l with sgd(0.1)", None),
+    ],
+)
+def test_functions_in_a_list_have_nothing_to_train(statement: str, same: str | None) -> None:
+    def carried(text: str) -> list[str]:
+        after = f"\ntrain:\n    {text}\n\nfn lambda_(x: [...S]) -> [...S]:\n    return 2 * x\n"
+        return sorted(train_step(program(model(STACK, "x: [B, 4]", after=after))).carried)
+
+    if same is None:
+        with pytest.raises(SpecError) as error:
+            carried(statement)
+        assert error.value.report.diagnostics[0].code == "AX0405"
+    else:
+        assert carried(statement) == carried(same)
+
+
+@pytest.mark.parametrize(
+    "statement", ["minimize l over [relu] with sgd(0.1)", "freeze = [relu]\n    minimize l with sgd(0.1)"]
+)
+def test_a_list_of_functions_alone_is_no_module(statement: str) -> None:
+    assert codes(model(STACK.replace("lambda_", "relu"), "x: [B, 4]", after=f"\ntrain:\n    {statement}\n")) == [
+        "AX0306"
+    ]
