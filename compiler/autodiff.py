@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from archonnx.grammar.budget import Cost, spend
+
 from .ir.builder import Builder
 from .ir.graph import Node
 from .ir.op import Trait
@@ -64,6 +66,15 @@ def reaching_gradient(
 
 def pulled_back(builder: Builder, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]) -> list[Value | None]:
     """The same for several results, each with its cotangent: gradients of the sum of their products."""
+    outer, builder.cost = builder.cost, Cost.gradients
+    spend(Cost.gradients, len(builder.nodes) // 2)
+    try:
+        return _pulled_back(builder, seeds, wrt)
+    finally:
+        builder.cost = outer
+
+
+def _pulled_back(builder: Builder, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]) -> list[Value | None]:
     with builder.active():
         cotangents: dict[Value, Value] = {}
         for y, seed in seeds:

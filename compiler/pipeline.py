@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.grammar import ast
+from archonnx.grammar.budget import OverBudget, bounded
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
@@ -87,7 +88,8 @@ def load(spec: str | Path, /, *, dtype: str = "f32", **arguments: Any) -> Spec:
     Raises:
         SpecError: there is no such file, or its syntax is wrong.
     """
-    return replace(_loaded(spec), arguments=arguments, float_type=float_type(dtype))
+    with bounded():
+        return replace(_loaded(spec), arguments=arguments, float_type=float_type(dtype))
 
 
 def _loaded(spec: str | Path) -> Spec:
@@ -144,17 +146,18 @@ def elaborate(
         SpecError: with everything found wrong, and suggestions that were tried.
     """
     spec = spec if float_type is None else replace(spec, float_type=float_type)
-    try:
-        return _elaborate(spec, lengths or {}, simplify, rates)
-    except SpecError as error:
+    with bounded():
+        try:
+            return _elaborate(spec, lengths or {}, simplify, rates)
+        except SpecError as error:
 
-        def again(source: Source) -> ModelProgram:
-            return _elaborate(replace(spec, source=source, file=parse_source(source)), {}, False)
+            def again(source: Source) -> ModelProgram:
+                return _elaborate(replace(spec, source=source, file=parse_source(source)), {}, False)
 
-        report = checked_suggestions(spec.source, error.report, again)
-        if spec.float_type is not DType.f32:
-            _tell_of_float_type(spec, report)
-        raise SpecError(report) from None
+            report = checked_suggestions(spec.source, error.report, again)
+            if spec.float_type is not DType.f32:
+                _tell_of_float_type(spec, report)
+            raise SpecError(report) from None
 
 
 def train_steps(
@@ -283,7 +286,7 @@ def _tell_of_float_type(spec: Spec, report: Report) -> None:
     """Say it where a spec is right in f32: it names that type where it means the model's."""
     try:
         _elaborate(replace(spec, float_type=DType.f32), {}, False)
-    except SpecError:
+    except (SpecError, OverBudget):
         return
     first = report.diagnostics[0]
     note = f"the spec is right with the float type f32, and was read with {spec.float_type}: `float(x)` casts to either"

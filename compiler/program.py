@@ -69,7 +69,7 @@ class Assumption(Record):
 
     def symbols(self) -> set[str]:
         """Names of the dims it speaks of."""
-        return self.left.symbols() | self.right.symbols()
+        return {*self.left.symbols(), *self.right.symbols()}
 
     def __str__(self) -> str:
         return f"{self.left} {self.op} {self.right}"

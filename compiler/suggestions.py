@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archonnx.grammar.budget import OverBudget
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, Suggestion
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source, Span
@@ -46,6 +47,8 @@ def _helps(diagnostic: Diagnostic, edit: Span, report: Report, compile_text: Cal
     text = old.text[: edit.start] + replacement + old.text[edit.end :]
     try:
         compile_text(Source(old.name, text))
+    except OverBudget:  # it may help; there is no work left to find out
+        return False
     except SpecError as error:
         before = {(d.code, d.headline) for d in report.diagnostics if d is not diagnostic}
         new = [d.span for d in error.diagnostics if (d.code, d.headline) not in before]

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from archonnx.compiler import program
-from archonnx.compiler.elaborate.core import build, static
+from archonnx.compiler.elaborate.core import static
 from archonnx.compiler.elaborate.files import imports
 from archonnx.compiler.elaborate.meaning import invocation
 from archonnx.compiler.elaborate.training import reading
-from archonnx.grammar import ast
+from archonnx.compiler.ir import builder, dims
+from archonnx.grammar import ast, budget
 from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.diagnostics.catalogue import catalogue
 from archonnx.grammar.source import Source
@@ -93,7 +94,11 @@ def test_limits_are_those_of_the_code() -> None:
         "nesting of brackets": indentation.MAX_BRACKETS,
         "nesting of bodies": indentation.MAX_INDENTATION,
         "calls inside calls": invocation.DEPTH,
-        "static evaluations of one build": build.BUDGET,
+        "axes of a tensor": builder.MAX_RANK,
+        "names and numbers in a size": dims.MAX_SIZE,
+        "terms of a size": dims.MAX_TERMS,
+        "work of a check, in units of about a microsecond": budget.WORK,
+        "bytes of what a check makes": budget.BYTES,
         "items of a `range`": 100_000,
         "imported files": imports.MAX_FILES,
         "items of a list, all levels together": static.ITEMS,

@@ -18,6 +18,7 @@ LAYERS = """
 specs grammar.record
 grammar.source
 grammar.ast grammar.diagnostics
+grammar.budget
 grammar.text
 grammar.format
 grammar.yaml

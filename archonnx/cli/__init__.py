@@ -12,15 +12,23 @@ import sys
 WRONG, BUG, INTERRUPTED = 1, 70, 130
 BRIEF = {"check", "compile"}
 """Verbs that make many objects and keep them to the end: there is no garbage to be looked for."""
+BOUNDED = {"check", "fmt", "convert", "std"}
+"""Verbs that read specs and do nothing else, so that little time and memory is enough for them."""
 
 
 def main() -> None:
     """Run the command line of this process."""
-    from archonnx.grammar.diagnostics import SpecError
+    from archonnx.grammar.budget import Budget, OverBudget
+    from archonnx.grammar.diagnostics import Report, SpecError
 
     debug = "--debug" in sys.argv
     try:
         _run([argument for argument in sys.argv[1:] if argument != "--debug"])
+    except OverBudget:
+        from .output import show_report
+
+        show_report(Report([Budget().finding()]))
+        sys.exit(WRONG)
     except SpecError as error:
         from .output import show_report
 
@@ -47,6 +55,10 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     """Run a verb. A check without options does not wait for the library that reads options."""
+    if "".join(arguments[:1]) in BOUNDED and "--data" not in arguments:
+        from .limits import limit
+
+        limit()
     if arguments[:1] == ["check"] and arguments[1:] and not any(argument.startswith("-") for argument in arguments):
         _check(arguments[1:])
     else:

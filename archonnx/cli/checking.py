@@ -15,6 +15,7 @@ from archonnx.compiler.models import specs_of_models
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
+from archonnx.grammar.budget import bounded
 from archonnx.grammar.diagnostics import Report, SpecError, render_report
 from archonnx.grammar.record import replace
 
@@ -36,10 +37,11 @@ def check_specs(
     good = True
     for name in specs:
         try:
-            spec = replace(load(name), arguments=arguments)
-            if dtype is not None:
-                spec = replace(spec, float_type=float_type(dtype))
-            found = [_checked(one, data) for one in specs_of_models(spec)]
+            with bounded():
+                spec = replace(load(name), arguments=arguments)
+                if dtype is not None:
+                    spec = replace(spec, float_type=float_type(dtype))
+                found = [_checked(one, data) for one in specs_of_models(spec)]
             if any(isinstance(p.settings.start_from, tuple) for model, _ in found for p in model.programs):
                 from archonnx.runtime.training.transfer import check_starts
 

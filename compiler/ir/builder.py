@@ -10,11 +10,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from archonnx.grammar.budget import Cost, hold, spend
+
 from .graph import Graph, Node, needed
-from .op import Op
+from .op import Op, TypeProblem
 from .origin import UNKNOWN, Origin
 from .value import Value
 
+MAX_RANK = 64
+"""Axes of a tensor: NumPy has no arrays of more."""
+NODE, NODE_BYTES = 30, 3_000
+"""What a node costs, in work and in memory, with its values and their types."""
 _current: ContextVar[Builder] = ContextVar("builder")
 
 
@@ -43,6 +49,7 @@ class Builder:
 
     def __init__(self, origin: Origin = UNKNOWN) -> None:
         self.nodes: list[Node] = []
+        self.cost = Cost.nodes
         self.origin = origin
         self._once: dict[Op, Value] = {}
 
@@ -67,6 +74,11 @@ class Builder:
         """Add a node; its results in order."""
         inferred = op.infer(*[value.type for value in inputs])
         types = inferred if isinstance(inferred, tuple) else (inferred,)
+        if max(len(type_.shape) for type_ in types) > MAX_RANK:
+            rank = max(len(type_.shape) for type_ in types)
+            raise TypeProblem("AX0327", f"this tensor would have {rank:,} axes: it may have {MAX_RANK}", operands=())
+        spend(self.cost, NODE + sum([len(type_.shape) for type_ in types]) + 2 * len(inputs))
+        hold(self.cost, NODE_BYTES)
         outputs = tuple([Value(type_, name, self.origin) for type_ in types])
         self.nodes.append(Node(op, inputs, outputs, self.origin))
         return outputs

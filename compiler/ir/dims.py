@@ -4,25 +4,47 @@ Coefficients are Python's integers, so the form is exact at any size. Where ``c`
 ``// c`` or ``% c`` has coefficients from 0 to ``c - 1``, so two spellings of one polynomial give one form. What this
 module does not do: decide whether two dims are equal given what a spec states (``facts``), or keep within 64 bits
 (``elaborate.core.static`` and ``lowering`` do).
+
+Atoms hold dims, so a dim is a tree. Its size is bounded (``MAX_SIZE``), and what is asked of it again and again, its
+text, its hash and its bound, is kept with it: so each operation costs about the product of the sizes at most.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import total_ordering
-from typing import Union
+from typing import Any, TypeVar, Union
+
+from archonnx.grammar.budget import Cost, spend
 
 INT64 = 2**63
 """Integers of 64 bits are below it."""
 MAX_TERMS = 256
 """Terms of a polynomial: OverflowError beyond, since products of products grow without end."""
+MAX_SIZE = 2_000
+"""Names and numbers in a dim, those in its atoms too: OverflowError beyond."""
+MAX_BITS = 4_096
+"""Bits of a coefficient: OverflowError beyond. Nothing that a graph can compute has more than 64 in the end."""
+
+Kept = TypeVar("Kept")
 
 Factor = Union[str, "Atom"]
 """What a monomial multiplies: a dim's name, or an atom."""
 Monomial = tuple[tuple[Factor, int], ...]
 """Factors with their powers, sorted; ``()`` is the constant monomial."""
+
+
+def kept() -> Any:
+    """A field for what is worked out once, when it is asked: it takes no part in equality, and is not pickled."""
+    return field(init=False, repr=False, compare=False)
+
+
+def keep(owner: Atom | Dim, name: str, value: Kept) -> Kept:
+    """Set such a field, and give its value. Until then it has none, and reading it is an AttributeError."""
+    object.__setattr__(owner, name, value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +54,20 @@ class Atom:
     op: str
     left: Dim
     right: Dim
+    _hash: int = kept()
+    _repr: str = kept()
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            return keep(self, "_hash", hash((self.op, self.left, self.right)))
+
+    def __repr__(self) -> str:
+        try:
+            return self._repr
+        except AttributeError:
+            return keep(self, "_repr", f"Atom(op={self.op!r}, left={self.left!r}, right={self.right!r})")
 
     def __str__(self) -> str:
         if self.op in ("min", "max"):
@@ -39,6 +75,9 @@ class Atom:
         left = str(self.left) if len(self.left.terms) <= 1 else f"({self.left})"
         right = str(self.right) if self.right.symbol or self.right.constant is not None else f"({self.right})"
         return f"{left} {self.op} {right}"
+
+    def __reduce__(self) -> tuple[type[Atom], tuple[str, Dim, Dim]]:
+        return Atom, (self.op, self.left, self.right)
 
 
 @total_ordering
@@ -54,6 +93,20 @@ class Dim:
     """
 
     terms: tuple[tuple[Monomial, int], ...]
+    _hash: int = kept()
+    _text: str = kept()
+    _size: int = kept()
+    _symbols: frozenset[str] = kept()
+    _bound: int | None = kept()
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            return keep(self, "_hash", hash(self.terms))
+
+    def __reduce__(self) -> tuple[type[Dim], tuple[tuple[tuple[Monomial, int], ...]]]:
+        return Dim, (self.terms,)
 
     @staticmethod
     def of(value: int | str | Dim) -> Dim:
@@ -81,13 +134,28 @@ class Dim:
                 return monomial[0][0]
         return None
 
-    def symbols(self) -> set[str]:
+    def symbols(self) -> frozenset[str]:
         """All names that occur."""
-        found: set[str] = set()
-        for monomial, _ in self.terms:
-            for factor, _ in monomial:
-                found |= {factor} if isinstance(factor, str) else factor.left.symbols() | factor.right.symbols()
-        return found
+        try:
+            return self._symbols
+        except AttributeError:
+            found: set[str] = set()
+            for monomial, _ in self.terms:
+                for factor, _ in monomial:
+                    found |= {factor} if isinstance(factor, str) else factor.left.symbols() | factor.right.symbols()
+            return keep(self, "_symbols", frozenset(found))
+
+    @property
+    def size(self) -> int:
+        """How many names and numbers it is written with, those in its atoms too."""
+        try:
+            return self._size
+        except AttributeError:
+            size = len(self.terms)
+            for monomial, _ in self.terms:
+                for factor, _ in monomial:
+                    size += 1 if isinstance(factor, str) else factor.left.size + factor.right.size
+            return keep(self, "_size", size)
 
     def substitute(self, values: Mapping[str, Dim]) -> Dim:
         """The dim with names replaced."""
@@ -137,13 +205,18 @@ class Dim:
                     value = leaf(factor)
                 else:
                     value = atoms[factor.op](factor.left.rebuilt(leaf, atoms), factor.right.rebuilt(leaf, atoms))
-                for _ in range(power):
-                    product = product * value
+                product = product * value**power
             total = total + product
         return total
 
     def lower_bound(self) -> int | None:
         """A constant that the dim is never below, or None; names stand for sizes, which are at least 0."""
+        try:
+            return self._bound
+        except AttributeError:
+            return keep(self, "_bound", self._lower_bound())
+
+    def _lower_bound(self) -> int | None:
         total = 0
         for monomial, coefficient in self.terms:
             if not monomial:
@@ -160,10 +233,16 @@ class Dim:
 
     def __mul__(self, other: int | Dim) -> Dim:
         products: dict[Monomial, int] = {}
+        factors = Dim.of(other).terms
+        spend(Cost.dims, 2 + 2 * len(self.terms) * len(factors))
         for left, a in self.terms:
-            for right, b in Dim.of(other).terms:
+            for right, b in factors:
                 monomial = _multiply(left, right)
                 products[monomial] = products.get(monomial, 0) + a * b
+            if len(products) > 4 * MAX_TERMS:
+                raise OverflowError("a dim has too many terms")
+        if any(abs(k) >> MAX_BITS for k in products.values()):
+            raise OverflowError("a coefficient of a dim is too large")
         return _canonical(products)
 
     def __neg__(self) -> Dim:
@@ -179,9 +258,12 @@ class Dim:
     __rmul__ = __mul__
 
     def __pow__(self, power: int) -> Dim:
-        result = ONE
-        for _ in range(power):
-            result = result * self
+        result, square = ONE, self
+        while power:
+            if power & 1:
+                result = result * square
+            power >>= 1
+            square = square * square if power else square
         return result
 
     def __floordiv__(self, other: int | Dim) -> Dim:
@@ -239,6 +321,12 @@ class Dim:
         return repr(self.terms) < repr(other.terms)
 
     def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            return keep(self, "_text", self._written())
+
+    def _written(self) -> str:
         if not self.terms:
             return "0"
         text = ""
@@ -288,11 +376,19 @@ def exact_quotient(dividend: Dim, divisor: Dim) -> Dim | None:
         return ZERO if divisor.terms else None
     if not divisor.terms:
         return None
+    degree, least = _degree(dividend), _degree(divisor)
+    if degree < least:
+        return None
+    if degree == least:  # the quotient is a number: most questions end here
+        k, c = dividend.terms[0][1], divisor.terms[0][1]
+        same = len(dividend.terms) == len(divisor.terms) and k % c == 0
+        return Dim.of(k // c) if same and dividend == divisor * (k // c) else None
     factors = {factor for monomial, _ in dividend.terms + divisor.terms for factor, _ in monomial}
     order = sorted(factors, key=str)
     lead, c = _leading(divisor, order)
     quotient, rest = ZERO, dividend
     while rest.terms:
+        spend(Cost.dims, len(rest.terms) * len(order) // 2)
         monomial, k = _leading(rest, order)
         part = _divide(monomial, lead)
         if part is None or k % c:
@@ -300,6 +396,11 @@ def exact_quotient(dividend: Dim, divisor: Dim) -> Dim | None:
         step = Dim(((part, k // c),))
         quotient, rest = quotient + step, rest - step * divisor
     return quotient
+
+
+def _degree(dim: Dim) -> int:
+    """The largest sum of powers in a term."""
+    return max([sum([power for _, power in monomial]) for monomial, _ in dim.terms])
 
 
 def _leading(dim: Dim, order: list[Factor]) -> tuple[Monomial, int]:
@@ -334,8 +435,12 @@ def _sorted_monomial(powers: Mapping[Factor, int]) -> Monomial:
 def _canonical(terms: Mapping[Monomial, int]) -> Dim:
     if len(terms) > MAX_TERMS:
         raise OverflowError("a dim has too many terms")
-    kept = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
-    return Dim(tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda term: repr(term[0]))))
+    left = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
+    dim = Dim(tuple(left) if len(left) < 2 else tuple(sorted(left, key=lambda term: repr(term[0]))))
+    spend(Cost.dims, 3 + dim.size // 2)
+    if dim.size > MAX_SIZE:
+        raise OverflowError("a dim is too long")
+    return dim
 
 
 def _divided(dim: Dim, divisor: int) -> tuple[Dim, Dim]:
@@ -360,7 +465,7 @@ def _floor(dividend: Dim, divisor: int) -> Dim:
 
 
 def _atom(op: str, left: Dim, right: Dim) -> Dim:
-    return Dim(((((Atom(op, left, right), 1),), 1),))
+    return _canonical({((Atom(op, left, right), 1),): 1})
 
 
 def _reach(factor: Factor, size: int) -> int:

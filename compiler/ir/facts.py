@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from archonnx.grammar.budget import Cost, spend
 from archonnx.grammar.record import Record
 
-from .dims import ATOMS, ONE, ZERO, Dim, Monomial, exact_quotient, is_never_negative
+from .dims import ATOMS, ONE, ZERO, Atom, Dim, Monomial, exact_quotient, is_never_negative
 
 Equality = tuple[Monomial, Dim]
 """A dim that is 0, and one of its monomials: no later equality of a list has that one."""
@@ -138,12 +139,42 @@ def _follows(gap: Dim, facts: tuple[Dim, ...]) -> bool:
     """Whether a dim is at least 0 by one fact, a multiple of one, or two of them."""
     if is_never_negative(gap):
         return True
-    return any(
-        is_never_negative(gap - f)
-        or ((q := exact_quotient(gap, f)) is not None and is_never_negative(q))
-        or any(is_never_negative(gap - f - g) for g in facts)
-        for f in facts
+    spend(Cost.facts, 10 * len(facts))
+    names = gap.symbols()
+    for f in facts:
+        if f.symbols() <= names and (q := exact_quotient(gap, f)) is not None and is_never_negative(q):
+            return True
+    for f in _of_use(gap, facts):
+        rest = gap - f
+        if is_never_negative(rest):
+            return True
+        spend(Cost.facts, len(facts))
+        if any(is_never_negative(rest - g) for g in facts if _may_leave_nothing(rest, g)):
+            return True
+    return False
+
+
+def _of_use(dim: Dim, facts: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The facts of which one has to be taken away for the rest to be never negative.
+
+    Where a monomial has a negative coefficient, a fact has one as well that takes it away. (A quotient may go by
+    itself, since ``x // c`` is at most ``x``.) All, where there is no such monomial.
+    """
+    for monomial, coefficient in dim.terms:
+        if coefficient < 0 and not _has_quotient(monomial):
+            return tuple(fact for fact in facts if fact.coefficient(monomial) < 0)
+    return facts
+
+
+def _may_leave_nothing(dim: Dim, fact: Dim) -> bool:
+    """Whether no coefficient of ``dim - fact`` is negative, those of quotients left out: cheaper than to subtract."""
+    return all(k <= 0 or k <= dim.coefficient(m) or _has_quotient(m) for m, k in fact.terms) and all(
+        k >= 0 or k >= fact.coefficient(m) or _has_quotient(m) for m, k in dim.terms
     )
+
+
+def _has_quotient(monomial: Monomial) -> bool:
+    return any(isinstance(factor, Atom) and factor.op == "//" for factor, _ in monomial)
 
 
 def _without_modulo(dim: Dim) -> Dim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from archonnx.grammar.budget import Cost, spend
 from archonnx.grammar.record import Record, replace
 
 from .dims import Dim
@@ -85,7 +86,9 @@ def needed(nodes: Iterable[Node], outputs: Iterable[Value]) -> list[Node]:
     """The nodes on which these values depend, in order."""
     live = set(outputs)
     kept = []
-    for node in reversed(list(nodes)):
+    every = list(nodes)
+    spend(Cost.nodes, len(every) // 4)
+    for node in reversed(every):
         if not live.isdisjoint(node.outputs):
             kept.append(node)
             live.update(node.inputs)

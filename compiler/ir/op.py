@@ -256,7 +256,7 @@ def attribute_text(value: Any) -> str:
 
 def _symbols(value: Any) -> set[str]:
     if isinstance(value, Dim):
-        return value.symbols()
+        return {*value.symbols()}
     return set().union(*map(_symbols, value)) if isinstance(value, tuple) else set()
 
 

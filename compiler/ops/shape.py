@@ -17,6 +17,7 @@ from archonnx.compiler.ir.facts import is_one, same
 from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.record import field
 
 from .broadcasting import broadcast_shapes, check_broadcast
@@ -25,6 +26,8 @@ VIEW = Trait.PURE | Trait.VIEW
 KEEPS = VIEW | Trait.KEEPS
 SHOWN = 16
 """Constants of up to this many elements are written out in the text of a graph."""
+NUMBERS = 20
+"""Numbers of a constant that cost a unit of work."""
 MERGED = 64
 """Constants of up to this many elements are made once; to compare larger ones takes longer."""
 
@@ -326,7 +329,10 @@ def flatten(x: Value, first: int, last: int) -> Value:
 
 def constant(array: Any, dtype: DType | None = None) -> Value:
     """A constant; equal small ones are made once."""
-    op = Constant.of(np.asarray(array, dtype=dtype.numpy if dtype else None), dtype)
+    numbers = np.asarray(array, dtype=dtype.numpy if dtype else None)
+    spend(Cost.numbers, numbers.size // NUMBERS)
+    hold(Cost.numbers, 2 * numbers.nbytes)
+    op = Constant.of(numbers, dtype)
     return current_builder().add_once(op) if op.array.size <= MERGED else current_builder().add(op)
 
 

@@ -17,9 +17,13 @@ from archonnx.compiler.ir.facts import at_most, same
 from archonnx.compiler.ir.op import Emitter, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.grammar.budget import Cost, hold, spend
 
 from .checks import check_divides, check_dtypes, one_place
 from .shape import KEEPS, VIEW, normal_axes, normal_axis, reshape, squeeze, unsqueeze, zeros_like
+
+PART = 500
+"""Bytes that a result of a node takes."""
 
 
 @register
@@ -257,6 +261,8 @@ def split(x: Value, parts: int | Sequence[Dim | int], axis: int) -> tuple[Value,
         if parts < 1:
             raise TypeProblem("AX0322", headline, argument="parts")
         check_divides(parts, size, headline, argument="parts")
+        spend(Cost.nodes, 10 * parts)
+        hold(Cost.nodes, PART * parts)
         parts = [size // parts] * parts
     sizes = tuple(Dim.of(part) for part in parts)
     return (x,) if sizes == (x.shape[place],) else current_builder().add_many(Split(place, sizes), x)

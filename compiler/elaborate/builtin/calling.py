@@ -15,8 +15,8 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.kinds import KINDS
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
-from archonnx.compiler.elaborate.core.static import is_size
-from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Given, describe, one_of
+from archonnx.compiler.elaborate.core.static import bounded, charge, is_size
+from archonnx.compiler.elaborate.core.values import Builtin, BuiltinParameter, Given, Results, describe, one_of
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
@@ -145,7 +145,8 @@ def call_assigned(frame: Frame, function: Builtin, given: Mapping[str, Given], s
             operands += [expr for expr, _ in listed]
             tensors += [tensor for _, tensor in listed]
     with frame.at(span, f"`{function.name}`"), problems(frame, span, operands, tensors, given):
-        return function.call(frame, **values)
+        result = function.call(frame, **values)
+    return bounded(result, span) if isinstance(result, list | dict | Results) else result
 
 
 def _items(argument: Given) -> tuple[ast.Expr, ...]:
@@ -162,6 +163,7 @@ def _argument(frame: Frame, parameter: BuiltinParameter, given: Given) -> Any:
     optional = not parameter.required and parameter.default is None
     if value is None and (optional or parameter.kind == "any"):
         return None
+    charge(value)
     if not kind.accepts(value):
         headline = f"`{parameter.name}` takes {kind.wanted}, not {describe(value)}"
         fail("AX0306", headline, given.span, help=one_of(value, given.span.text))

@@ -22,16 +22,13 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.loops.bodies import Step
 from archonnx.compiler.ops.shape import stop_gradient
 from archonnx.compiler.program import SEED, STEP, Assumption
-from archonnx.grammar.diagnostics import Report, fail
+from archonnx.grammar.diagnostics import Report
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 from .columns import Columns
 from .place import Place
 from .values import Derived, Module, Slot
-
-BUDGET = 300_000
-"""Static evaluations allowed in one build; a spec that needs more is refused."""
 
 
 class Mode(Record):
@@ -56,11 +53,11 @@ class Mode(Record):
 
 
 @dataclass
-class Spending:
-    """Static work, which is bounded: evaluations in all, and arguments inside arguments."""
+class Nesting:
+    """Arguments inside arguments, which are bounded, and whether the build was given up at the bound."""
 
-    evaluations: int = 0
     depth: int = 0
+    given_up: bool = False
 
 
 @dataclass
@@ -167,19 +164,19 @@ class Build:
     mode: Mode = field(default_factory=Mode)
     graph: Growing = field(default_factory=Growing)
     observed: Observed = field(default_factory=Observed)
-    spending: Spending = field(default_factory=Spending)
+    nesting: Nesting = field(default_factory=Nesting)
     under_way: UnderWay = field(default_factory=UnderWay)
     columns: Columns | None = None
     """Of the data, where a feed is elaborated."""
 
     def copy(self) -> Build:
-        """The same with a graph of its own, to add to. Work is counted anew; the dims are settled."""
+        """The same with a graph of its own, to add to. The dims are settled."""
         return changed(
             self,
             mode=replace(self.mode, settled=True),
             graph=self.graph.copy(),
             observed=self.observed.copy(),
-            spending=Spending(),
+            nesting=Nesting(),
             under_way=UnderWay(),
         )
 
@@ -208,27 +205,14 @@ class Build:
         """The other inputs of the graph."""
         return self.graph.inputs
 
-    # ------------------------------------------------------------ work
-
-    def spend(self, span: Span, cost: int = 1) -> None:
-        """Count static work; a diagnostic once the budget is spent."""
-        self.spending.evaluations += cost
-        if self.spending.evaluations > BUDGET:
-            fail(
-                "AX0215",
-                f"this spec unrolls to more than {BUDGET:,} evaluations",
-                span,
-                help="a static `for` is unrolled: keep its range small",
-            )
-
     @property
-    def exhausted(self) -> bool:
-        """Whether the budget is spent, or the build was given up."""
-        return self.spending.evaluations > BUDGET
+    def given_up(self) -> bool:
+        """Whether the build has ended."""
+        return self.nesting.given_up
 
     def give_up(self) -> None:
         """End the build: going on would meet the same mistake again and again."""
-        self.spending.evaluations = BUDGET + 1
+        self.nesting.given_up = True
 
     # ------------------------------------------------------------ floats and facts
 

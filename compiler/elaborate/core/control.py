@@ -8,6 +8,7 @@ from archonnx.compiler.elaborate.core.static import is_size
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, spend
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
@@ -56,7 +57,7 @@ def iterate(frame: Frame, expr: ast.Expr) -> list[Any]:
         fail("AX0309", headline, expr.span, help=advice)
     if not isinstance(value, list):
         fail("AX0306", f"`for` runs over a list or range, not over {describe(value)}", expr.span)
-    frame.build.spend(expr.span, len(value))
+    spend(Cost.expressions, len(value))
     return value
 
 

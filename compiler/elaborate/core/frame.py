@@ -13,6 +13,7 @@ from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.set_metrics import ARGUMENTS, SET_FUNCTIONS
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, current, spend
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, make_error
 from archonnx.grammar.source import Span
 
@@ -22,6 +23,10 @@ from .place import Call, Place
 from .suites import bound_names, ends_body, first_line, misplaced, silenced
 from .values import Given, Module, Returned, Scope, describe, is_callable, static_dim
 
+EXPRESSION, STATEMENT = 10, 10
+"""What evaluating an expression and running a statement cost by themselves."""
+ITEMS = 20
+"""Items of a list that cost a unit of work to look at."""
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
 PLANNED = frozenset({
@@ -133,7 +138,7 @@ class Frame:
 
     def evaluate(self, expr: ast.Expr, hint: str | None = None) -> Any:
         """The value of an expression that stands here; ``hint`` is the name that a module made there takes."""
-        self.build.spend(expr.span)
+        spend(Cost.expressions, EXPRESSION)
         try:
             meaning = FORMS.get(type(expr))
             if meaning is None:
@@ -167,7 +172,7 @@ class Frame:
                     self.build.report.add_at_place(self.place.explain(diagnostic))
                 for name in bound_names(statement):
                     self.locals[name] = POISON
-                if self.build.exhausted or ends_body(statement, error, called=self.place.call is not None):
+                if self.build.given_up or ends_body(statement, error, called=self.place.call is not None):
                     raise silenced(error) from None
                 continue
             if returned is not None:
@@ -176,13 +181,23 @@ class Frame:
 
     def execute(self, statement: ast.Stmt) -> Returned | None:
         """Run one statement; what it returns, if it does."""
-        self.build.spend(statement.span)
         kind = type(statement)
         meaning = STATEMENTS.get(kind) or self.own_statements.get(kind)
         if meaning is None:
             misplaced(statement, self.kind)
-        returned: Returned | None = meaning(self, statement)
-        return returned
+        budget, charged = current(), None
+        if budget is not None:
+            if not statement.span.source.library:  # what the library does is the work of whoever calls it
+                charged = budget.enter(statement.span)
+            budget.spend(Cost.expressions, STATEMENT)
+        try:
+            returned: Returned | None = meaning(self, statement)
+            return returned
+        except OverflowError:
+            fail("AX0311", "a number here is out of range", first_line(statement.span))
+        finally:
+            if budget is not None and charged is not None:
+                budget.leave(charged)
 
     def call(
         self,
@@ -246,8 +261,10 @@ class Frame:
         if isinstance(value, Value):
             self.build.observed.bindings.append(Binding(name, value, span, self.place, module))
         elif isinstance(value, list):
-            for position, item in enumerate(value):
-                self.note_tensors(f"{name}[{position}]", item, span, module)
+            spend(Cost.items, 1 + len(value) // ITEMS)
+            if not {Value, list}.isdisjoint(map(type, value)):
+                for position, item in enumerate(value):
+                    self.note_tensors(f"{name}[{position}]", item, span, module)
 
     def at(self, span: Span, what: str) -> AbstractContextManager[None]:
         """Nodes made inside come from this place."""

@@ -17,6 +17,7 @@ from archonnx.grammar.source import Span
 from .foreign import other_name
 from .frame import Frame
 from .kinds import DECLARED, Kind
+from .static import charge
 from .values import Choice, ScheduleType, describe
 
 DTYPES = {dtype.value: dtype for dtype in DType if dtype.value not in ("u32", "u64")}
@@ -88,6 +89,7 @@ def evaluate_argument(frame: Frame, parameter: ast.Parameter, given: Given, hint
         value = frame.evaluate_function(given.expr, hint)
     else:
         value = frame.evaluate(given.expr, hint)
+    charge(value)
     return _coerced(frame, parameter, declared, value, given.span)
 
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeGuard, TypeVar
 
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
+from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
-from .values import describe, static_dim
+from .values import Results, describe, static_dim
 
 LIMIT = 2**63
 """Static integers stay within 64 bits."""
 ITEMS = 1_000_000
 """Numbers in a list, all levels together."""
+WALKED, ITEM_BYTES = 10, 16
+"""Items that cost a unit of work to walk through, and the bytes that one takes."""
+PLAIN = frozenset({int, float, bool, str})
+"""Types of static values that Python compares as the language does."""
+CONTAINERS = frozenset({list, dict, Results})
 POWER = 1024
+TEXT = 200
+"""Characters of a static value that a message shows."""
 
 ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
@@ -44,9 +52,11 @@ def is_size(value: Any) -> TypeGuard[int | Dim]:
 def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Span, Span]) -> Any:
     """An operator on two static values."""
     if op in ("==", "!="):
+        charge(left)
+        charge(right)
         equal = _equal(left, right)
         if equal is None:
-            fail("AX0305", f"cannot tell whether {_shown(left)} equals {_shown(right)}", span)
+            fail("AX0305", f"cannot tell whether {shown(left)} equals {shown(right)}", span)
         return equal is (op == "==")
     if op in ("in", "not in"):
         if not isinstance(right, list | dict | str):
@@ -64,14 +74,38 @@ def static_binary(op: str, left: Any, right: Any, span: Span, operands: tuple[Sp
 
 def _equal(left: Any, right: Any) -> bool | None:
     """Whether two values are equal, lists item by item; dims are, where it is stated. None if it cannot be told."""
+    if left is right and not isinstance(left, float):
+        return True
     if isinstance(left, list) and isinstance(right, list):
         if len(left) != len(right):
             return False
-        answers = [_equal(one, other) for one, other in zip(left, right, strict=True)]
-        return False if False in answers else None if None in answers else True
+        if PLAIN.issuperset(map(type, left)) and PLAIN.issuperset(map(type, right)):
+            return left == right
+        return _all_equal(zip(left, right, strict=True))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and _all_equal((item, right[key]) for key, item in left.items())
     if is_size(left) and is_size(right):
         return same(Dim.of(left), Dim.of(right))
     return left is right or bool(left == right)
+
+
+def _all_equal(pairs: Iterable[tuple[Any, Any]]) -> bool | None:
+    """Whether the two of each pair are equal; one pair that is not decides it, whatever of the others is not known."""
+    unknown = False
+    for left, right in pairs:
+        equal = _equal(left, right)
+        if equal is False:
+            return False
+        unknown = unknown or equal is None
+    return None if unknown else True
+
+
+def charge(value: Any) -> None:
+    """Count what it costs to walk through a static value."""
+    if isinstance(value, list | dict | Results):
+        weight(value)
+    elif isinstance(value, str):
+        spend(Cost.items, len(value) // 1000)
 
 
 def _contains(container: list[Any] | dict[str, Any] | str, value: Any, span: Span) -> bool:
@@ -79,14 +113,45 @@ def _contains(container: list[Any] | dict[str, Any] | str, value: Any, span: Spa
         return isinstance(value, str) and value in container
     if isinstance(container, dict):
         return isinstance(value, str) and value in container
+    charge(container)
+    if type(value) in PLAIN and PLAIN.issuperset(map(type, container)):
+        return value in container
     answers = [_equal(item, value) for item in container]
     if True not in answers and None in answers:
-        fail("AX0305", f"cannot tell whether {_shown(value)} is in {_shown(container)}", span)
+        fail("AX0305", f"cannot tell whether {shown(value)} is in {shown(container)}", span)
     return True in answers
 
 
-def _shown(value: Any) -> str:
-    return f"[{', '.join(_shown(item) for item in value)}]" if isinstance(value, list) else str(value)
+def shown(value: Any) -> str:
+    """A static value in a message: as much of a long one as can be read."""
+    parts: list[str] = []
+    left = TEXT
+    for part in _parts(value):
+        parts.append(part[:left])
+        left -= len(part)
+        if left < 0:
+            return "".join([*parts, "..."])
+    return "".join(parts)
+
+
+def _parts(value: Any) -> Iterator[str]:
+    """The text of a value, piece by piece."""
+    if isinstance(value, list):
+        yield "["
+        for number, item in enumerate(value):
+            yield from (", ",) * (number > 0)
+            yield from _parts(item)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "{"
+        for number, (key, item) in enumerate(value.items()):
+            yield f"{', ' if number else ''}{key}: "
+            yield from _parts(item)
+        yield "}"
+    elif isinstance(value, Results):
+        yield f"{len(value.items)} results"
+    else:
+        yield str(value)
 
 
 def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
@@ -95,30 +160,41 @@ def _list_binary(op: str, left: Any, right: Any, span: Span) -> list[Any]:
     if op == "*" and isinstance(left, list) and isinstance(right, int):
         if right * max(weight(left), 1) > ITEMS:
             _too_long(span)
-        return left * right
+        return bounded(left * right, span)
     fail("AX0306", f"`{op}` is not defined for {describe(left)} and {describe(right)}", span)
     return None
 
 
-def bounded(items: list[Any], span: Span) -> list[Any]:
-    """The list; a diagnostic if it holds too much."""
+Held = TypeVar("Held", bound="list[Any] | dict[str, Any] | Results")
+
+
+def bounded(items: Held, span: Span | None) -> Held:
+    """A list, dict or several results that were just made; a diagnostic if they hold too much.
+
+    So whatever walks through a static value, to compare or to show it, ends soon: also where a value holds the same
+    list again and again, which it walks through as often.
+    """
     if weight(items) > ITEMS:
         _too_long(span)
+    hold(Cost.items, ITEM_BYTES * len(items.items if isinstance(items, Results) else items))
     return items
 
 
-def weight(items: list[Any]) -> int:
+def weight(items: list[Any] | dict[str, Any] | Results) -> int:
     """Number of items at all levels, counted no further than the limit."""
-    total, stack = 0, [items]
+    total, lists, stack = 0, 0, [items]
     while stack and total <= ITEMS:
-        current = stack.pop()
+        top = stack.pop()
+        current = top.values() if isinstance(top, dict) else top.items if isinstance(top, Results) else top
         total += len(current)
-        if total <= ITEMS:
-            stack += [item for item in current if isinstance(item, list)]
+        lists += 1
+        if total <= ITEMS and not CONTAINERS.isdisjoint(map(type, current)):
+            stack += [item for item in current if isinstance(item, list | dict | Results)]
+    spend(Cost.items, 1 + lists + total // WALKED)
     return total
 
 
-def _too_long(span: Span) -> None:
+def _too_long(span: Span | None) -> None:
     fail("AX0215", f"a list may hold {ITEMS:,} items, all levels together, and this one would hold more", span)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Binary, Value
 from archonnx.compiler.ops import compare, elementwise, functions, linalg, shape, sizes
 from archonnx.compiler.program import Assumption
+from archonnx.grammar.budget import Cost, spend
 
 from .frame import Frame
+from .static import charge
 from .values import describe
 
 BINARY_OPS: Mapping[str, Binary] = {
@@ -26,6 +29,7 @@ BINARY_OPS: Mapping[str, Binary] = {
     ">": compare.greater, ">=": compare.greater_equal, "==": compare.equal, "!=": compare.not_equal,
     "and": compare.logical_and, "or": compare.logical_or,
 }  # fmt: skip
+KINDS_OF_NUMBERS = frozenset({bool, int, float})
 
 
 def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
@@ -44,10 +48,15 @@ def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
     if isinstance(value, Dim):
         _assume_64_bits(frame, value)
         return elementwise.cast(sizes.dim_value(value), dtype or DType.i64)
-    numbers = list(_numbers(value))
-    _rectangular(value)
+    if isinstance(value, list):
+        charge(value)
+        numbers = list(_numbers(value))
+        spend(Cost.numbers, len(numbers) // NUMBERS)
+        _rectangular(value)
+    else:
+        numbers = [_number(value)]
     dtype = dtype or natural_dtype(numbers, frame.build.float_type)
-    for number in numbers:
+    for number in _extremes(numbers):
         _check_fits(number, dtype)
     return shape.constant(value, dtype)
 
@@ -64,20 +73,41 @@ def _assume_64_bits(frame: Frame, dim: Dim) -> None:
             frame.build.observed.assumptions += [one for one in found if one not in frame.build.observed.assumptions]
 
 
+NUMBERS = 4
+"""Numbers of a list that become part of a constant for a unit of work."""
+
+
+def _extremes(numbers: list[bool | int | float]) -> list[bool | int | float]:
+    """Some of the numbers, which fit a dtype if all do: a float, and the smallest and the largest."""
+    if len(numbers) < NUMBERS:
+        return numbers
+    finite = [number for number in numbers if math.isfinite(number)]
+    floats = next(([number] for number in finite if isinstance(number, float)), [])
+    return [*floats, min(finite), max(finite)] if finite else numbers[:1]
+
+
 def _numbers(value: Any) -> Iterator[bool | int | float]:
-    if isinstance(value, list):
+    if isinstance(value, list) and KINDS_OF_NUMBERS.issuperset(map(type, value)):
+        yield from value
+    elif isinstance(value, list):
         for item in value:
             yield from _numbers(item)
-    elif isinstance(value, bool | int | float):
-        yield value
     else:
-        raise TypeProblem("AX0306", f"a tensor is made of numbers, not of {describe(value)}")
+        yield _number(value)
+
+
+def _number(value: Any) -> bool | int | float:
+    if isinstance(value, bool | int | float):
+        return value
+    raise TypeProblem("AX0306", f"a tensor is made of numbers, not of {describe(value)}")
 
 
 def _rectangular(value: Any) -> tuple[int, ...]:
     """The shape of nested lists; TypeProblem if rows differ in length."""
     if not isinstance(value, list):
         return ()
+    if KINDS_OF_NUMBERS.issuperset(map(type, value)):
+        return (len(value),)
     inner = {_rectangular(item) for item in value}
     if len(inner) > 1:
         raise TypeProblem("AX0306", "the rows of a tensor have one length, and these differ")
@@ -91,9 +121,22 @@ def natural_dtype(numbers: list[bool | int | float], model_float: DType) -> DTyp
     return DType.bool if all(isinstance(number, bool) for number in numbers) else DType.i64
 
 
+@cache
+def _largest(dtype: DType) -> float:
+    """The largest finite number of a float type."""
+    return float(np.finfo(dtype.numpy.name).max)
+
+
+@cache
+def _limits(dtype: DType) -> tuple[int, int]:
+    """The smallest and the largest number of an integer type."""
+    limits = np.iinfo(np.dtype(dtype.numpy.name))
+    return int(limits.min), int(limits.max)
+
+
 def _check_fits(number: bool | int | float, dtype: DType) -> None:
     if not dtype.is_integer:
-        if dtype.is_float and math.isfinite(number) and abs(number) > float(np.finfo(dtype.numpy.name).max):
+        if dtype.is_float and math.isfinite(number) and abs(number) > _largest(dtype):
             raise TypeProblem("AX0311", f"{number:g} is too large for {dtype}", operands=())
         return
     if isinstance(number, float):
@@ -103,11 +146,9 @@ def _check_fits(number: bool | int | float, dtype: DType) -> None:
             operands=(),
             help="convert the tensor, as in `f32(...)`, or the number",
         )
-    limits = np.iinfo(np.dtype(dtype.numpy.name))
-    if not limits.min <= number <= limits.max:
-        raise TypeProblem(
-            "AX0311", f"{number} does not fit {dtype}, which holds {limits.min} to {limits.max}", operands=()
-        )
+    smallest, largest = _limits(dtype)
+    if not smallest <= number <= largest:
+        raise TypeProblem("AX0311", f"{number} does not fit {dtype}, which holds {smallest} to {largest}", operands=())
 
 
 def promoted(frame: Frame, op: str, *operands: Any) -> list[Value]:

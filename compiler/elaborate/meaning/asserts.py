@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from archonnx.compiler.elaborate.core.control import truth
 from archonnx.compiler.elaborate.core.forms import statement
 from archonnx.compiler.elaborate.core.frame import Frame
-from archonnx.compiler.elaborate.core.static import is_size
+from archonnx.compiler.elaborate.core.static import is_size, shown
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most, same
@@ -126,8 +126,8 @@ def _message(frame: Frame, statement: ast.Assert, *, sized: bool = False) -> str
     if not isinstance(text, str):
         fail("AX0306", f"the message of an `assert` is a string, not {describe(text)}", statement.message.span)
 
-    def shown(found: re.Match[str]) -> str:
+    def named(found: re.Match[str]) -> str:
         value = frame.locals.get(found[1], found[0])
-        return f"{{{value}}}" if sized and isinstance(value, Dim) and value.constant is None else str(value)
+        return f"{{{value}}}" if sized and isinstance(value, Dim) and value.constant is None else shown(value)
 
-    return re.sub(r"\{([^\W\d]\w*)\}", shown, text)
+    return re.sub(r"\{([^\W\d]\w*)\}", named, text)

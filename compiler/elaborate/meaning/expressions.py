@@ -18,6 +18,7 @@ from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.compare import logical_not
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, spend
 from archonnx.grammar.diagnostics import Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
@@ -41,12 +42,13 @@ def _conditional(frame: Frame, expr: ast.Conditional, hint: str | None) -> Any:
 
 @form(ast.Dict)
 def _dict(frame: Frame, expr: ast.Dict, hint: str | None) -> dict[str, Any]:
-    return {key.value: frame.evaluate(item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items}
+    items = {key.value: frame.evaluate(item, f"{hint}.{key.value}" if hint else None) for key, item in expr.items}
+    return bounded(items, expr.span)
 
 
 @form(ast.Tuple)
 def _tuple(frame: Frame, expr: ast.Tuple, hint: str | None) -> Results:
-    return Results(tuple(frame.evaluate(item) for item in expr.items), (None,) * len(expr.items))
+    return bounded(Results(tuple(frame.evaluate(item) for item in expr.items), (None,) * len(expr.items)), expr.span)
 
 
 @form(ast.List)
@@ -203,6 +205,7 @@ def _other_rows(frame: Frame, left: Value, right: Value) -> Suggestion | None:
 def _comprehension(frame: Frame, expr: ast.Comprehension, hint: str | None) -> list[Any]:
     items: list[Any] = []
     saved, outer = dict(frame.locals), frame.indices
+    spend(Cost.expressions, len(saved) // 20)
     try:
         for i, item in enumerate(iterate(frame, expr.iterable)):
             unpack(frame, [target.id for target in expr.targets], item, expr.span)

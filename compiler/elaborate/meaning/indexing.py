@@ -8,7 +8,7 @@ from archonnx.compiler.elaborate.core.columns import Columns
 from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import problems, provenance
-from archonnx.compiler.elaborate.core.static import is_size, is_whole
+from archonnx.compiler.elaborate.core.static import bounded, is_size, is_whole
 from archonnx.compiler.elaborate.core.values import Choice, Results, describe, one_of
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import at_most
@@ -52,7 +52,7 @@ def _index(frame: Frame, expr: ast.Index, hint: str | None) -> Any:
         start, stop, step = (_bound(frame, part) for part in (subscript.start, subscript.stop, subscript.step))
         if step == 0:
             fail("AX0312", "the step of a slice is 0", subscript.span)
-        return value[start:stop:step]
+        return bounded(value[start:stop:step], subscript.span)
     position = frame.evaluate(subscript)
     if not is_whole(position):
         fail("AX0306", f"an index into a list is an int, not {describe(position)}", subscript.span)

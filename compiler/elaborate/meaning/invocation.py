@@ -41,14 +41,14 @@ def enter(frame: Frame, scope: Scope, owner: Module, call: Call, label: str, kin
 @contextmanager
 def nesting(frame: Frame, what: str, span: Span) -> Iterator[None]:
     """Arguments inside arguments are bounded: a default may make the very thing that it belongs to."""
-    frame.build.spending.depth += 1
+    frame.build.nesting.depth += 1
     try:
-        if frame.build.spending.depth > DEPTH:
+        if frame.build.nesting.depth > DEPTH:
             frame.build.give_up()
             fail("AX0216", f"arguments nest deeper than {DEPTH}: does {what} need itself?", span)
         yield
     finally:
-        frame.build.spending.depth -= 1
+        frame.build.nesting.depth -= 1
 
 
 def bind_arguments(

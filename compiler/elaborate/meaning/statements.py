@@ -8,7 +8,7 @@ from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
 from archonnx.compiler.elaborate.core.forms import statement
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.problems import provenance
-from archonnx.compiler.elaborate.core.static import is_whole
+from archonnx.compiler.elaborate.core.static import bounded, is_whole
 from archonnx.compiler.elaborate.core.suites import misplaced
 from archonnx.compiler.elaborate.core.values import Around, Function, Module, Results, Returned, describe
 from archonnx.compiler.ops.shape import stop_gradient
@@ -110,7 +110,7 @@ def _replace_item(frame: Frame, target: ast.Expr, value: Any) -> None:
         fail("AX0312", f"a list of {len(old)} has no item {describe(position)}", target.subscripts[0].span)
     new = list(old)
     new[position] = value
-    frame.bind(target.value.id, new, target.span)
+    frame.bind(target.value.id, bounded(new, target.span), target.span)
 
 
 def _unpacked(frame: Frame, statement: ast.Assign, count: int) -> list[Any]:

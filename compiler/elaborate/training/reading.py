@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
-from archonnx.compiler.elaborate.core.frame import Frame
+from archonnx.compiler.elaborate.core.frame import STATEMENT, Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.suites import not_built, silenced
 from archonnx.compiler.elaborate.core.values import describe
@@ -26,6 +26,7 @@ from archonnx.compiler.program import (
 )
 from archonnx.compiler.sources import FRESH, GENERATE, PLANNED, source_arguments
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, at_statement, spend
 from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
@@ -45,11 +46,11 @@ TRAINING = ast.Minimize | ast.Update | ast.Together | ast.Repeat | ast.Every
 def read_statement(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
     """Take note of a statement; what is wrong with it goes into the report of the frame, and the next one is read."""
     around, loop = frame.locals, block.loop
-    frame.build.spend(statement.span)
     report = frame.build.report
-    with report.collecting(report.add_at_place):
+    with at_statement(statement.span), report.collecting(report.add_at_place):
+        spend(Cost.expressions, STATEMENT)
         return _read(frame, block, statement)
-    if frame.build.exhausted or len(block.statements) >= MAX_STATEMENTS:
+    if frame.build.given_up or len(block.statements) >= MAX_STATEMENTS:
         raise silenced()
     frame.locals, block.loop = around, loop
     return ()

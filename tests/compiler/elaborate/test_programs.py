@@ -342,7 +342,7 @@ def test_unrolling_is_bounded() -> None:
     (finding,) = findings(model(BODY, "x: [B, 2]; y: [B, 1]", START, after))
     assert finding.code == "AX0215" and "1,000 statements" in finding.headline
     deep = "\ntrain:\n    for i in range(90000):\n        for j in range(90000):\n            epochs = 2\n"
-    assert "AX0215" in codes(model(BODY, "x: [B, 2]; y: [B, 1]", START, deep))
+    assert "AX0229" in codes(model(BODY, "x: [B, 2]; y: [B, 1]", START, deep))
 
 
 # ---------------------------------------------------------------- what is refused
