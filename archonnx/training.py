@@ -20,6 +20,7 @@ from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import new_run, save_run
 from archonnx.runtime.folders.several import Kind, Runs
+from archonnx.runtime.paths import resolved
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.interrupt import ending
 from archonnx.runtime.training.observing import Observer
@@ -124,7 +125,7 @@ def train(
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
     given = {**(sources or {}), **({} if data is None else {DATA: data})}
-    files = {name: str(Path(one).resolve()) for name, one in given.items() if isinstance(one, str | Path)}
+    files = {name: str(resolved(Path(one))) for name, one in given.items() if isinstance(one, str | Path)}
     request = Request(loaded.arguments, changes, program, _dtype(loaded), start, files, loaded.model)
     choice = DataChoice({name: one for name, one in given.items() if name not in files}, changed_data)
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from archonnx.grammar.diagnostics import fail
 
 from . import disk
 from .checksums import of_arrays
+from .paths import is_there, short
 
 CHECKSUM = "archonnx.checksum"
 """Under which name a file of parameters has its own."""
@@ -97,15 +99,30 @@ def load_with_metadata(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     """
     from safetensors import SafetensorError, safe_open
 
+    if not is_there(path, "file"):
+        fail("AX0611", f"there is no file {path}", None)
     try:
         with safe_open(path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: _tensor(path, file, name) for name in file.keys()}  # noqa: SIM118
             said = dict(file.metadata() or {})
-    except FileNotFoundError:
-        fail("AX0611", f"there is no file {path}", None)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:  # ValueError: dims that NumPy does not have
         fail("AX0611", f"{path} is damaged: {error}", None)
     checksum = said.pop(CHECKSUM, None)
     if checksum is not None and checksum != of_arrays(arrays, said):
         fail("AX0611", f"{path} is damaged: it is not what was written", None, notes=["its checksum is another one"])
     return arrays, said
+
+
+def _tensor(path: Path, file: Any, name: str) -> Array:
+    """A tensor of a file; bf16, which NumPy does not have, as f32, that holds the same numbers."""
+    dtype, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
+    if dtype == "BF16":
+        begin, end = stored_places(path)[name]
+        upper = np.fromfile(path, "<u2", (end - begin) // 2, offset=begin).astype(np.uint32)
+        return (upper << 16).view(np.float32).reshape(shape)
+    try:
+        array: Array = file.get_tensor(name)
+    except (AttributeError, TypeError):  # a type of which NumPy knows nothing
+        help = "write it as F64, F32, F16 or BF16"
+        fail("AX0611", f"{short(str(path))}: `{short(name)}` holds {dtype}, which is not read", None, help=help)
+    return array

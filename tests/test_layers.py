@@ -41,7 +41,7 @@ compiler.elaborate.files compiler.elaborate.training
 compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
 compiler.portability
 compiler.onnx_export compiler.pipeline
-runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns
+runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths
 runtime.files
 runtime.staging
 runtime.reserving

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir.types import Array, TensorType
 
 
+MAX_RANK = 64
+"""Axes that an array may have."""
 ARRAY_FILES = (".npy", ".npz", ".csv")
 
 
@@ -43,8 +45,8 @@ def write_arrays(
 def read_named(text: str) -> dict[str, Any]:
     """Arrays by name: ``NAME=FILE``, ``NAME=[[1, 2]]``, or all of an .npz file, with what is wrong with one of them."""
     from archonnx.grammar.diagnostics import fail
-    from archonnx.runtime.data.paths import is_there, short
     from archonnx.runtime.data.stored import arrays_of
+    from archonnx.runtime.paths import is_there, short
 
     if "=" in text:
         return read_arrays(text, {})
@@ -56,8 +58,8 @@ def read_named(text: str) -> dict[str, Any]:
 def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
     """Arrays by name, as ``--input`` gives them: ``FILE``, ``NAME=FILE``, or ``NAME=[[1, 2]]``, in JSON."""
     from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
-    from archonnx.runtime.data.paths import is_there, short
     from archonnx.runtime.data.stored import arrays_of
+    from archonnx.runtime.paths import is_there, short
 
     name, equals, file = text.partition("=")
     path = Path(file if equals else text)
@@ -86,7 +88,7 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
 def _only(loaded: Mapping[str, Any], name: str, path: Path) -> Any:
     """The one array of an archive, given for a name that is not in it."""
     from archonnx.grammar.diagnostics import fail
-    from archonnx.runtime.data.paths import short
+    from archonnx.runtime.paths import short
 
     if len(loaded) > 1:
         inside = ", ".join(map(short, loaded))
@@ -99,7 +101,7 @@ def _literal(name: str, path: Path, text: str) -> Any:
     import json
 
     from archonnx.grammar.diagnostics import fail
-    from archonnx.runtime.data.paths import is_there, reading, short
+    from archonnx.runtime.paths import is_there, reading, short
 
     from_file = path.suffix == ".json"
     if from_file and not is_there(path, "file"):
@@ -107,7 +109,7 @@ def _literal(name: str, path: Path, text: str) -> Any:
     what = short(str(path)) if from_file else f"`{short(text)}`"
     try:
         with reading(path):
-            value = json.loads(path.read_text("utf-8") if from_file else text)
+            value = json.loads(path.read_text("utf-8") if from_file else text, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         reason = "it nests too deep" if isinstance(error, RecursionError) else short(str(error))
         fail(
@@ -126,8 +128,20 @@ def _literal(name: str, path: Path, text: str) -> Any:
     return value
 
 
+def _not_json(word: str) -> Any:
+    """``NaN`` and ``Infinity``, which Python takes for JSON."""
+    raise ValueError(f"{word} is not a number of JSON")
+
+
 def _is_numbers(value: Any) -> bool:
-    return all(map(_is_numbers, value)) if isinstance(value, list) else isinstance(value, int | float)
+    """Whether a value is made of numbers in lists, of as many axes as an array may have."""
+    values = [value]
+    for _ in range(MAX_RANK + 1):
+        odd = [one for one in values if not isinstance(one, list | int | float)]
+        values = [inner for one in values if isinstance(one, list) for inner in one]
+        if odd or not values:
+            return not odd
+    return False
 
 
 def _columns(path: Path) -> dict[str, Array]:
@@ -159,7 +173,7 @@ def raw_inputs(texts: Sequence[str]) -> list[Any]:
     """Raw data, as ``--input`` gives it: paths as they are, ``NAME=...`` and .npz files as arrays by name, together."""
     from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.data.loader import PICTURES
-    from archonnx.runtime.data.paths import kind_at, short
+    from archonnx.runtime.paths import kind_at, short
 
     paths: list[Any] = []
     named: dict[str, Any] = {}

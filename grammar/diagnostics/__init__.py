@@ -8,7 +8,7 @@
 Whoever finds something wrong needs this door alone.
 """
 
-from .diagnostic import Diagnostic, Label, Suggestion, did_you_mean
+from .diagnostic import Diagnostic, Label, Suggestion, did_you_mean, listing
 from .report import Report, SpecError, fail, make_error, render_report
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Suggestion",
     "did_you_mean",
     "fail",
+    "listing",
     "make_error",
     "render_report",
 ]

@@ -69,6 +69,10 @@ class Suggestion(str):
         return Span(span.source, span.start + match.start(), span.start + match.end()) if match else None
 
 
+_MOST, _LONGEST = 30, 100
+"""So many names are listed in a message, with so many letters."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     """Help text naming the closest known word (the same in other letters, if there is one), or None."""
     from difflib import get_close_matches  # here, since most specs are right
@@ -78,6 +82,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     near = get_close_matches(word, words, n=3, cutoff=0.6)
     found = same or get_close_matches(word, words, n=1, cutoff=0.7) or [other for other in near if _alike(word, other)]
     return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None
+
+
+def listing(names: Iterable[str]) -> str:
+    """Names in a message, the first of many: a table may have 30,000 columns, and a name thousands of letters."""
+    found = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..." for name in map(str, names)]
+    more = len(found) - _MOST
+    return ", ".join(found) if more <= 1 else f"{', '.join(found[:_MOST])} and {more:,} more"
 
 
 def _alike(word: str, other: str) -> bool:

@@ -11,8 +11,8 @@
     feeding   what is learned of the train part, and fields of the model for any rows
     stored    .npy and .npz files; nothing that they claim is believed
     gathering columns of a table of texts, part by part
-    paths, room, progress
-              what stands at a path, whether what a file holds fits into memory, and how far its reading is
+    room, progress
+              whether what a file holds fits into memory, and how far its reading is
     values    which values are missing or mean nothing, and the place of each; ``casting`` keeps them what they are
     ranges    labels and ids that name something
     memory    ``Memory``: what a run remembers of its data

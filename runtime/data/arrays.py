@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, DType
-from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
 from .columns import Column, names_once
@@ -85,7 +85,7 @@ def _rowless(arrays: Mapping[str, Any], names: Collection[str], where: str, span
     for name in names:
         with report.collecting():
             if name not in arrays:
-                help = did_you_mean(name, list(arrays)) or f"it has {', '.join(arrays)}"
+                help = did_you_mean(name, list(arrays)) or f"it has {listing(arrays)}"
                 fail("AX0603", f"{where} has no `{name}` to be given whole", span, help=help)
             if isinstance(arrays[name], Diagnostic):
                 raise SpecError(Report([arrays[name]]))

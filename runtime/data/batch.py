@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.grammar.diagnostics import Report, did_you_mean
+from archonnx.grammar.diagnostics import Report, did_you_mean, listing
 
 from .casting import Misfit, cast_exactly
 
@@ -31,7 +31,7 @@ def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str
                 "AX0607",
                 f"there is no {what} `{name}`",
                 None,
-                help=did_you_mean(name, types) or (f"known: {', '.join(types)}" if types else "there are none"),
+                help=did_you_mean(name, types) or (f"known: {listing(types)}" if types else "there are none"),
             )
     for name in types:
         if name not in given:

@@ -15,7 +15,7 @@ import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import CsvSource
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
 from .loader import KINDS, Fields, Loaded
@@ -103,7 +103,7 @@ def _left_out(table: Loaded) -> Iterator[str]:
     """A note on columns that say nothing of a box."""
     rest = [name for name in (*table.kinds, *table.problems) if name not in (FILE, *EDGES, LABEL, "data")]
     if rest:
-        yield f"{table.where}: not read: {', '.join(f'`{name}`' for name in rest)}"
+        yield f"{table.where}: not read: {listing(f'`{name}`' for name in rest)}"
 
 
 def _by_name(pictures: Sequence[Picture]) -> Mapping[str, list[int]]:
@@ -197,7 +197,7 @@ class _Reading:
         number: dict[Any, int] = {name: place for place, name in enumerate(names)}
         for row, label in enumerate(labels):
             if label not in number:
-                help = did_you_mean(label, names) or f"classes: {', '.join(names)}"
+                help = did_you_mean(label, names) or f"classes: {listing(names)}"
                 self._refuse(row, f'`{LABEL}` is "{label}", which is none of the classes', help)
         return np.array([number[label] for label in labels], np.int64), names
 

@@ -18,10 +18,10 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import Settings
 from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.paths import is_there, kind_at, short
 
 from . import loaders
 from .overlaps import Spans
-from .paths import is_there, kind_at, short
 from .subwords import TokenizerFiles
 
 Fields = dict[str, Array]

@@ -17,7 +17,7 @@ from typing import Any
 
 from archonnx.compiler.feeding import INDEX, LENGTH, ROWS, Feeding, Sample
 from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import fail, listing
 from archonnx.grammar.record import replace
 from archonnx.runtime.checksums import checked
 from archonnx.runtime.files import load_parameters, save_parameters, write_atomically
@@ -181,7 +181,7 @@ class Memory:
                 statistics = load_parameters(checked(folder, statistics_file.name))
             lost = [name for name in record.get("statistics", ()) if name not in statistics]
             if lost:
-                fail("AX0611", f"{statistics_file} is damaged: it lacks {', '.join(lost)}", None)
+                fail("AX0611", f"{statistics_file} is damaged: it lacks {listing(lost)}", None)
             names = [str(name) for name in record.get("others", ())]
             others = {name: Memory.load(folder, name) if name.isidentifier() else None for name in names}
             gone = [name for name, other in others.items() if other is None]
@@ -230,9 +230,9 @@ def changes(loaded: Loaded, known: Memory, *, accepted: bool) -> str:
     now, before = loaded.kinds, known.kinds
     found = []
     if gone := [name for name in before if name not in now]:
-        found.append(f"gone: {', '.join(f'`{name}`' for name in gone)}")
+        found.append(f"gone: {listing(f'`{name}`' for name in gone)}")
     if added := [name for name in now if name not in before]:
-        found.append(f"new: {', '.join(f'`{name}`' for name in added)}")
+        found.append(f"new: {listing(f'`{name}`' for name in added)}")
     for name, kind in now.items():
         if name in before and kind != before[name]:
             found.append(f"`{name}` holds {kind}, and held {before[name]}")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import Split
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
 from .groups import assign
@@ -120,7 +120,7 @@ class _Splitting:
                 "AX0606",
                 f"there is no field `{name}` to {what} by",
                 self.span,
-                help=did_you_mean(name, known) or f"fields: {', '.join(known)}",
+                help=did_you_mean(name, known) or f"fields: {listing(known)}",
             )
         values = np.asarray(self.fields[name])
         if values.shape != (self.count,):

@@ -20,9 +20,9 @@ from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.extras import missing
+from archonnx.runtime.paths import is_there, kind_at, reading, short
 
 from .loader import PICTURES
-from .paths import is_there, kind_at, reading, short
 from .progress import Reading
 from .room import check_room
 

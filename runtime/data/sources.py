@@ -23,13 +23,13 @@ from archonnx.compiler.sources import SOURCES, rowless
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
+from archonnx.runtime.paths import kind_at, short
 
 from .arrays import from_arrays, from_frame
 from .batch import checked
 from .graphs import from_graph, is_graph
 from .lengths import numbered
 from .loader import PICTURES, Loaded, Place, loader_of
-from .paths import kind_at, short
 from .subwords import TokenizerFiles
 from .tables import table
 from .tokenising import of_texts

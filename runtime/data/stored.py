@@ -24,8 +24,8 @@ from numpy.lib import format as npy_format
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Diagnostic, fail, make_error
 from archonnx.grammar.source import Span
+from archonnx.runtime.paths import reading, short
 
-from .paths import reading, short
 from .progress import Reading
 from .room import check_room
 

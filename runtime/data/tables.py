@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
-from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail, make_error
+from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail, listing, make_error
 from archonnx.grammar.source import Span
 
 from .loader import KINDS, Fields, Loaded
@@ -105,7 +105,7 @@ def not_numbers(
         return None
     there = [*columns]
     what = "which does not hold numbers" if name in there else "which is not there"
-    headline = f"{where}: `data` is made of the columns {', '.join(wanted)}; `{name}` is one of them, {what}"
+    headline = f"{where}: `data` is made of the columns {listing(wanted)}; `{name}` is one of them, {what}"
     return make_error("AX0604", headline, span, help=did_you_mean(name, there) if name not in there else None)
 
 
@@ -117,7 +117,7 @@ def stacked(columns: Mapping[str, Array], names: Sequence[str]) -> npt.NDArray[n
 def check_target(target: str | None, columns: Sequence[str], where: str, span: Span | None) -> None:
     """SpecError unless the target is one of the columns."""
     if target is not None and target not in columns:
-        help = did_you_mean(target, columns) or f"columns: {', '.join(columns)}"
+        help = did_you_mean(target, columns) or f"columns: {listing(columns)}"
         fail("AX0604", f"{where} has no column `{target}`", span, help=help)
 
 
@@ -125,5 +125,5 @@ def check_named(argument: str, named: Iterable[str], columns: Sequence[str], whe
     """SpecError unless an argument of the source names columns that are there."""
     for name in named:
         if name not in columns:
-            help = did_you_mean(name, columns) or f"columns: {', '.join(columns)}"
+            help = did_you_mean(name, columns) or f"columns: {listing(columns)}"
             fail("AX0604", f"`{argument}` names `{name}`, which is not a column of {where}", span, help=help)

@@ -16,7 +16,7 @@ from archonnx.compiler.feeding import DATA, INDEX, TARGET, Feeding
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import ModelProgram, TrainProgram
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.record import replace as replace_record
 from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
@@ -58,8 +58,27 @@ def fields_given(given: Mapping[str, Any], fields: Collection[str], memory: Memo
     if not made and not set(fields) <= given.keys():
         return None
     are = "are fields" if len(made) > 1 else "is a field"
-    note = f"{', '.join(made)} {are} of the model: what the feed does to the data is not done to it"
+    wrong = [array for array in given.values() if isinstance(array, Diagnostic)]
+    if wrong:
+        raise SpecError(Report(wrong))
+    note = f"{listing(made)} {are} of the model: what the feed does to the data is not done to it"
+    check_numbers(given)
     return Inputs(given, None, (note,) if made else ())
+
+
+def check_numbers(fields: Mapping[str, Any]) -> None:
+    """SpecError if a field holds NaN, which no training lets through, and of which outputs would be NaN in silence."""
+    report = Report()
+    for name, given in fields.items():
+        array = given if isinstance(given, np.ndarray) else np.array(given, dtype=object).ravel()
+        numbers = array if array.dtype.kind in "fO" else np.zeros(0)
+        odd = np.flatnonzero(numbers != numbers)
+        if len(odd):
+            row = int(np.unravel_index(odd[0], array.shape)[0]) if isinstance(given, np.ndarray) and given.ndim else 0
+            more = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
+            at = f" in row {row} (from 0)" if isinstance(given, np.ndarray) else ""
+            report.error("AX0608", f"the field `{name}` is NaN{at}{more}", None, help="fill it, or leave the row out")
+    report.finish()
 
 
 class InputReader:
@@ -194,7 +213,7 @@ class InputReader:
                     "AX0607",
                     f"{loaded.where} has no column `{column}`{made}",
                     None,
-                    help=did_you_mean(column, here) or (f"it has {', '.join(here)}" if here else None),
+                    help=did_you_mean(column, here) or (f"it has {listing(here)}" if here else None),
                 )
                 continue
             shape, before = loaded.fields[column].shape[1:], self._memory.shapes.get(column, ())

@@ -53,7 +53,16 @@ from archonnx.runtime.training.trainer import Trainer, fail_entry
 from archonnx.runtime.training.transfer import WEIGHTS
 
 from .data import RunData
-from .inputs import InputReader, Inputs, class_names_of, fields_given, kept_columns, narrowed, text_numbers
+from .inputs import (
+    InputReader,
+    Inputs,
+    check_numbers,
+    class_names_of,
+    fields_given,
+    kept_columns,
+    narrowed,
+    text_numbers,
+)
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
 from .record import IMPORTS, read_record
 from .texts import TextNumbers, numbered, texts_among
@@ -181,6 +190,7 @@ class Run:
 
     def predict_fields(self, fields: Mapping[str, Any], *, batch_size: int = 256, seed: int = 0) -> dict[str, Array]:
         """The same for fields of the model, by name, whatever the data calls its columns."""
+        check_numbers(fields)
         return self._model.predict(fields, batch_size=batch_size, seed=seed)
 
     def predict_all(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from archonnx import cli
 from archonnx.cli.arrays import raw_inputs, read_arrays
 from archonnx.cli.options import literal
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.diagnostics import SpecError, listing
+from archonnx.runtime.files import load_parameters
+from archonnx.runtime.folders.inputs import check_numbers
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,60 @@ def test_too_little_memory_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: py
     said = capsys.readouterr().err
     assert stop.value.code == cli.WRONG
     assert said.startswith("error[AX0660]: there is not enough memory") and "14.6 TiB" in said
+
+
+# ---------------------------------------------------------------- weights and fields
+
+
+def weights(path: Path, dtype: str, data: bytes, shape: list[int]) -> Path:
+    """A file with one tensor, ``w``."""
+    header = json.dumps({"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+def test_weights_in_bf16_are_the_numbers_that_they_are(tmp_path: Path) -> None:
+    numbers = np.array([[1.0, -2.5], [3.140625, 1e30], [0.0, -0.0]], np.float32)
+    upper = (numbers.view(np.uint32) >> 16).astype(np.uint16)
+    read = load_parameters(weights(tmp_path / "w.safetensors", "BF16", upper.tobytes(), [3, 2]))["w"]
+    assert read.dtype == np.float32 and np.array_equal(read, (upper.astype(np.uint32) << 16).view(np.float32))
+    assert np.allclose(read, numbers, rtol=2**-7, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data", "shape", "says"),
+    [
+        ("F8_E5M2", bytes(2), [2], "`w` holds F8_E5M2, which is not read"),
+        ("F8_E4M3", bytes(2), [2], "`w` holds F8_E4M3, which is not read"),
+        ("F32", bytes(8), [1] * 100, "is damaged"),
+        ("F32", bytes(8), [3], "is damaged"),
+        ("F31", bytes(8), [2], "is damaged"),
+    ],
+)
+def test_weights_that_nobody_can_read_are_refused(
+    dtype: str, data: bytes, shape: list[int], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_parameters(weights(tmp_path / "w.safetensors", dtype, data, shape))
+    assert says in caught.value.diagnostics[0].headline
+
+
+@pytest.mark.parametrize("field", [np.array([[0.0, 1.0], [np.nan, 2.0]]), [[0.0, 1.0], [float("nan"), 2.0]]])
+def test_a_field_that_is_not_a_number_is_refused(field: Any) -> None:
+    check_numbers({"x": [[1, 2]], "y": np.zeros(3), "t": np.array(["a"])})
+    with pytest.raises(SpecError) as caught:
+        check_numbers({"x": field})
+    assert caught.value.diagnostics[0].headline.startswith("the field `x` is NaN")
+
+
+@pytest.mark.parametrize("text", ["[[NaN, 1]]", "[Infinity]", "-Infinity"])
+def test_words_that_python_takes_for_json_are_not_numbers(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_arrays(f"x={text}", {})
+    assert "is not a number of JSON" in caught.value.diagnostics[0].headline
+
+
+def test_thousands_of_names_are_not_all_said() -> None:
+    assert listing(["a", "b"]) == "a, b"
+    said = listing(f"c{number}" for number in range(30_000))
+    assert said.startswith("c0, c1, ") and said.endswith("c29 and 29,970 more") and len(listing(["x" * 5000])) == 100

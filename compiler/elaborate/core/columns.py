@@ -20,7 +20,7 @@ from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import unsqueeze
 from archonnx.compiler.ops.slicing import concat
 from archonnx.compiler.tokens import BYTES
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
 from .values import TextColumn, Vocabulary
@@ -62,7 +62,7 @@ class Columns:
             if name == TARGET and sample.target is not None:
                 return self.read(sample.target, span)
             known = sample.names
-            listed = f"it has {', '.join(known)}" if known else None
+            listed = f"it has {listing(known)}" if known else None
             fail("AX0206", f"{sample.where} has no `{name}`", span, help=did_you_mean(name, known) or listed)
         type_ = sample.types[name]
         return TextColumn(name) if type_ is None else self._input(name, type_)

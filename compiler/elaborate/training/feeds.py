@@ -20,7 +20,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Feed, Field, Fit, TrainProgram
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, did_you_mean, fail, listing
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
@@ -183,7 +183,7 @@ def _field(
             "AX0707",
             f"nothing feeds `{field.name}`",
             program.span,
-            help=f"add `feed {field.name} = ...`; {where} has {', '.join(there)}",
+            help=f"add `feed {field.name} = ...`; {where} has {listing(there)}",
             notes=[f"{where} has no `{field.name}`; {close}"] if close else (),
         )
     span = feed.statement.value.span if feed is not None else program.span

@@ -23,10 +23,10 @@ from archonnx.grammar.source import Span
 from archonnx.runtime.data.cells import Cells, is_number, shown
 from archonnx.runtime.data.gathering import PART, Gathered
 from archonnx.runtime.data.loader import Loaded, Place, loads
-from archonnx.runtime.data.paths import reading, short
 from archonnx.runtime.data.progress import Reading as Progress
 from archonnx.runtime.data.room import available
 from archonnx.runtime.data.tables import check_named, check_target, table
+from archonnx.runtime.paths import reading, short
 
 ERRORS_SHOWN = 5
 MAX_CELLS = 200_000_000

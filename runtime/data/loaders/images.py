@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from archonnx.compiler.sources import ImagesSource
-from archonnx.grammar.diagnostics import Report, did_you_mean
+from archonnx.grammar.diagnostics import Report, did_you_mean, listing
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.boxes import read_boxes
 from archonnx.runtime.data.loader import Fields, Loaded, Place, loads
@@ -88,7 +88,7 @@ def _classes(root: Path, folders: Sequence[str], wanted: Sequence[str] | None, s
     report = Report()
     for name in folders:
         if name not in wanted:
-            help = did_you_mean(name, wanted) or f"classes: {', '.join(wanted)}"
+            help = did_you_mean(name, wanted) or f"classes: {listing(wanted)}"
             report.error("AX0604", f"{named(root / name, root)} is none of the classes", span, help=help)
     report.finish()
     return tuple(wanted)

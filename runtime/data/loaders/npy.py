@@ -6,8 +6,8 @@ from archonnx.compiler.sources import NpySource
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.runtime.data.arrays import named_arrays
 from archonnx.runtime.data.loader import Fields, Loaded, Place, loads
-from archonnx.runtime.data.paths import is_there, kind_at
 from archonnx.runtime.data.stored import read_npy
+from archonnx.runtime.paths import is_there, kind_at
 
 
 @loads(NpySource)

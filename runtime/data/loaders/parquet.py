@@ -17,11 +17,11 @@ from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.columns import Column, names_once
 from archonnx.runtime.data.loader import Loaded, Place, loads
-from archonnx.runtime.data.paths import reading, short
 from archonnx.runtime.data.progress import Reading
 from archonnx.runtime.data.room import check_room
 from archonnx.runtime.data.tables import check_named, check_target, table
 from archonnx.runtime.extras import missing
+from archonnx.runtime.paths import reading, short
 
 BYTES_OF_VALUE = 8
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import Inner, WindowsSource
-from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.loader import KINDS, TOKENS, Fields, Loaded, Place, loads
 from archonnx.runtime.data.overlaps import Spans
@@ -194,7 +194,7 @@ class _Cut:
             raise SpecError(Report([self.series.problems[name]]))
         columns = {name: array for name, array in self.series.fields.items() if name not in self.series.made}
         if name not in columns or columns[name].ndim != 1:
-            help = did_you_mean(name, columns) or f"columns: {', '.join(columns)}"
+            help = did_you_mean(name, columns) or f"columns: {listing(columns)}"
             fail(
                 "AX0604", f"`{role}` names `{name}`, which is not a column of {self.series.where}", self.span, help=help
             )

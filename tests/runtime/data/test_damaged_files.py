@@ -17,10 +17,10 @@ from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.runtime.data import progress, room
 from archonnx.runtime.data.gathering import Gathered
 from archonnx.runtime.data.loaders.csv import read_csv
-from archonnx.runtime.data.paths import is_there, kind_at, reading
 from archonnx.runtime.data.pictures import read_pictures
 from archonnx.runtime.data.sources import load_file
 from archonnx.runtime.data.stored import arrays_of, read_npy, read_npz
+from archonnx.runtime.paths import is_there, kind_at, reading
 
 
 def said(do: Callable[[], object]) -> str:

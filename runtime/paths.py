@@ -63,6 +63,14 @@ def is_there(path: Path, wanted: Literal["file", "folder"], span: Span | None = 
     return kind == wanted
 
 
+def resolved(path: Path) -> Path:
+    """A path without links; SpecError if what stands there is neither a file nor a folder."""
+    kind, what = kind_at(path)
+    if kind == "other":
+        fail("AX0601", f"`{short(str(path))}` {what}, not a file or a folder", None)
+    return path.resolve()
+
+
 def short(name: str) -> str:
     """A name as messages show it: one of thousands of characters is cut."""
     return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN // 2]}...{name[-LONGEST_SHOWN // 4 :]}"
