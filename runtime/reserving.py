@@ -281,3 +281,21 @@ def mend_if_free(folder: Path) -> None:
                 raise
         time.sleep(0.1)
     _fail_busy(folder)
+
+
+def in_use(folder: Path) -> bool:
+    """Whether another process writes in a folder now."""
+    path = folder / LOCK
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        number = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        held = _take(number)
+        return held is False or (held is None and _lives(_said(number)))
+    except OSError:
+        return False
+    finally:
+        os.close(number)

@@ -42,6 +42,8 @@ def inference_model(
 
 def check_name(path: Path) -> None:
     """SpecError unless a file is named as ONNX files are."""
+    if path.is_dir():
+        fail("AX0616", f"cannot write {path}: it is a folder", None)
     if path.suffix != ".onnx":
         fail(
             "AX0505",

@@ -152,6 +152,11 @@ class SavedState:
             fail("AX0618", f"{path} was written by another version of archonnx", None)
 
     @property
+    def epochs(self) -> int:
+        """How many the program under way has done."""
+        return len(self._record["numbers"]["history"])
+
+    @property
     def request(self) -> Request:
         """What was asked for when it was trained."""
         return Request.from_json(self._record)
