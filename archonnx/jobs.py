@@ -20,7 +20,8 @@ from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.folders.checkpoints import Checkpoints
 from archonnx.runtime.folders.models import holds_models, trained_weights
-from archonnx.runtime.folders.resume import DEFAULT_DTYPE, STATE_FILE, Request, SavedState
+from archonnx.runtime.folders.record import DEFAULT_DTYPE
+from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
@@ -55,6 +56,7 @@ def train_once(spec: Spec, request: Request, out: Place, how: How, *, resume: Pa
         if request.start:
             fail("AX0618", "a training that goes on has its weights, and takes none of another run", None)
         request = _continued(saved.request, request)
+        request.check_places()
         spec = as_requested(spec, request)
     beside = partial(trained_weights, resume.parent) if resume is not None and holds_models(resume.parent) else None
     return run_once(spec, request, out, how, saved, earlier=beside)

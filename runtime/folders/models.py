@@ -21,7 +21,7 @@ from archonnx.runtime.training.transfer import Weights
 
 from .resume import SEVERAL_MODELS, Request, SavedState
 from .run import Run
-from .several import FORMAT, read_summary
+from .several import FORMAT, read_summary, request_of
 
 KIND = "models"
 
@@ -40,11 +40,15 @@ class ModelRuns(Mapping[str, Run]):
         self._options = options
         way = "`archonnx train SPEC` makes it of a spec that trains several models"
         record = read_summary(self.path, (KIND,), "runs of several models", way)
-        self.stages: dict[str, Stage] = {
-            name: Stage(stage["model"], tuple(stage["programs"])) for name, stage in record["runs"].items()
-        }
+        try:
+            self.stages: dict[str, Stage] = {
+                name: Stage(str(stage["model"]), tuple(map(str, stage["programs"])))
+                for name, stage in record["runs"].items()
+            }
+        except (KeyError, TypeError) as error:
+            fail("AX0611", f"{self.path / SEVERAL_MODELS} is damaged: {error}", None)
         """What each run trains, also of those that are not finished."""
-        self.request = Request.from_json(record["request"])
+        self.request = request_of(record, self.path)
         self._finished: tuple[str, ...] = tuple(record["finished"])
         self._open: dict[str, Run] = {}
 

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.checksums import RECORD, of_record
 
-from .resume import DEFAULT_DTYPE
-
+DEFAULT_DTYPE = "f32"
+"""The float type of a model of which nothing else is said."""
 FORMAT = 3
 """Of ``run.json``. Runs of format 2 have no checksums, no imports, and the path of their spec instead of an id."""
 KNOWN = (2, FORMAT)
@@ -40,25 +40,32 @@ def _named(name: str) -> str:
     return name
 
 
+def _folder(name: str) -> str:
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\:\0"):
+        raise ValueError("this is not the name of a folder")
+    return name
+
+
+RunName = Annotated[str, AfterValidator(_folder)]
 Inside = Annotated[str, AfterValidator(_inside)]
 Name = Annotated[str, AfterValidator(_named)]
 Figures = dict[str, dict[str, float | Literal["inf", "-inf"] | None]]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """Nothing is converted; what is not known is kept, since later versions may say more."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class FileRecord(_Strict):
+class FileRecord(Strict):
     """A file as it was written."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class ProgramRecord(_Strict):
+class ProgramRecord(Strict):
     """A train program that ran."""
 
     name: str
@@ -71,7 +78,13 @@ class ProgramRecord(_Strict):
     started_from: dict[str, Any] | None = None
 
 
-class RunRecord(_Strict):
+class DoneRecord(ProgramRecord):
+    """One that ran before the one under way, as a state has it."""
+
+    history: list[dict[str, Any]]
+
+
+class RunRecord(Strict):
     """A run."""
 
     format: int
@@ -120,7 +133,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = RunRecord.model_validate(given)
     except ValidationError as error:
-        fail("AX0611", f"{file} is damaged: {_first(error)}", None)
+        fail("AX0611", f"{file} is damaged: {first_problem(error)}", None)
     if given["format"] == FORMAT and (record.files is None or record.checksum != of_record(given)):
         fail("AX0611", f"{file} is damaged: it is not what was written", None, notes=["its checksum is another one"])
     said = record.model_dump()
@@ -130,7 +143,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     return said
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """What is wrong, for people, at the first place."""
     found = error.errors(include_url=False)[0]
     place, said = ".".join(str(part) for part in found["loc"]), found["msg"].removeprefix("Value error, ")

@@ -9,11 +9,14 @@ killed leaves that before or that after. What this module does not do: go on tra
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from pydantic import Field, ValidationError
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
@@ -26,6 +29,7 @@ from archonnx.runtime.training.observing import Snapshot
 from archonnx.runtime.training.programs import State, Trained, label
 
 from .origins import Origins, remember, remembered
+from .record import DEFAULT_DTYPE, DoneRecord, Strict, first_problem
 
 STATE_FILE = "state.safetensors"
 SEVERAL_MODELS = "models.json"
@@ -35,8 +39,6 @@ FORMAT = 2
 WITHOUT_DATA = 1
 """The format of states whose data is remembered in files beside them, and that have no checksum."""
 KEPT = "numbers, texts, truth values, lists of them, and dicts by texts can be kept"
-DEFAULT_DTYPE = "f32"
-"""The float type of a model of which nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,13 @@ class Request:
             for name, value in values.items():
                 if (why := _unwritable(value)) is not None:
                     fail("AX0702", f"the {what} `{name}` cannot be kept in a run: {why}", None, help=KEPT)
+
+    def check_places(self) -> None:
+        """SpecError where it is not known on this machine where data lay that was given: a state only has its name."""
+        for name, path in self.data.items():
+            if not Path(path).is_absolute():
+                way = f"give it again: `--data {name}=PATH`"
+                fail("AX0618", f"it is not known here where `{path}` lay, which the training reads", None, help=way)
 
     def remember(self, text: str, folder: Path) -> None:
         """Note for this user where the data and the weights of a training are, whose spec lies in a folder."""
@@ -90,7 +99,7 @@ class Request:
             start = tuple(one.model_copy(update={"run": run}) for one, run in zip(start, noted.weights, strict=True))
         dtype = record.get("dtype", DEFAULT_DTYPE)
         only = tuple(record["only"]) if isinstance(record["only"], list) else record["only"]
-        data = {name: noted.data.get(name, path) for name, path in record.get("data", {}).items()}
+        data = {name: noted.data.get(name, Path(path).name) for name, path in record.get("data", {}).items()}
         about = (record["arguments"], record["changes"], only, dtype, start, data, record.get("model"))
         return Request(*about, record.get("id") or uuid4().hex)
 
@@ -131,6 +140,22 @@ def save_state(folder: Path, state: State, request: Request) -> None:
     save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: json.dumps(record)})
 
 
+class StateRecord(Strict):
+    """What a state says, but for what the programs themselves look at."""
+
+    program: str
+    numbers: dict[str, Any]
+    done: list[DoneRecord]
+    arguments: dict[str, Any]
+    changes: dict[str, Any]
+    only: str | list[str] | None
+    dtype: str = DEFAULT_DTYPE
+    start: list[dict[str, Any]] = Field(default_factory=list)
+    data: dict[str, str] = Field(default_factory=dict)
+    model: str | None = None
+    memory: dict[str, dict[str, Any]] | None = None
+
+
 class SavedState:
     """A state as it was read."""
 
@@ -140,26 +165,32 @@ class SavedState:
             several = next((kind for kind in ("folds", "seeds") if (folder / f"{kind}.json").is_file()), None)
             way = f"it holds several, which go on with `--{several}`" if several is not None else None
             fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None, help=way)
-        try:
+        with self._damaged():
             self._tensors, metadata = load_with_metadata(path)
             self._record = json.loads(metadata[METADATA_KEY])
-            known = self._record["format"] in (WITHOUT_DATA, FORMAT)
+            if self._record["format"] not in (WITHOUT_DATA, FORMAT):
+                fail("AX0618", f"{path} was written by another version of archonnx", None)
+            StateRecord.model_validate(self._record)
+            self.request = Request.from_json(self._record)
+            """What was asked for when it was trained."""
+
+    @contextmanager
+    def _damaged(self) -> Iterator[None]:
+        """What is not as a state has it is a diagnostic: it may be a stranger's."""
+        path = self._folder / STATE_FILE
+        try:
+            yield
         except SpecError as error:
             fail("AX0618", error.diagnostics[0].headline, None)
-        except (KeyError, ValueError, TypeError, RecursionError) as error:
-            fail("AX0618", f"{path} is damaged: {error}", None)
-        if not known:
-            fail("AX0618", f"{path} was written by another version of archonnx", None)
+        except ValidationError as error:
+            fail("AX0618", f"{path} is damaged: {first_problem(error)}", None)
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            fail("AX0618", f"{path} is damaged: {type(error).__name__} {error}", None)
 
     @property
     def epochs(self) -> int:
         """How many the program under way has done."""
         return len(self._record["numbers"]["history"])
-
-    @property
-    def request(self) -> Request:
-        """What was asked for when it was trained."""
-        return Request.from_json(self._record)
 
     @property
     def memory(self) -> Memory | None:
@@ -169,10 +200,10 @@ class SavedState:
         records = self._record["memory"]
         if not records:
             return None
-        others = {
-            name: Memory.from_json(record, self._part(f"data.{name}/"), {}) for name, record in records.items() if name
-        }
-        return Memory.from_json(records[""], self._part("data./"), others)
+        with self._damaged():
+            parts = {name: self._part(f"data.{name}/") for name in records}
+            others = {name: Memory.from_json(records[name], parts[name], {}) for name in records if name}
+            return Memory.from_json(records[""], parts[""], others)
 
     def parameters_of(self, program: str) -> dict[str, Array]:
         """Those with which an earlier program of the training ended; empty where there is none of that name."""
@@ -197,12 +228,13 @@ class SavedState:
                     None,
                     help=f"it has {', '.join(programs)}" if programs else None,
                 )
-        done = [
-            Trained.from_json(
-                programs[record["name"]], model, record, record["history"], self._part(f"done.{number}/"), options
-            )
-            for number, record in enumerate(records)
-        ]
+        with self._damaged():
+            done = [
+                Trained.from_json(
+                    programs[record["name"]], model, record, record["history"], self._part(f"done.{number}/"), options
+                )
+                for number, record in enumerate(records)
+            ]
         snapshot = Snapshot(self._part("now/"), self._part("best/"), self._record["numbers"], self._part("running/"))
         memory = self.memory
         return State(done, programs[self._record["program"]], snapshot, memory, self._record.get("started_from"))

@@ -451,11 +451,18 @@ class Run:
     @property
     def _program(self) -> TrainProgram:
         """The program that trained last."""
-        return next(p for p in self._elaborated.programs if p.name == self.record["program"])
+        name = self.record["program"]
+        found = next((program for program in self._elaborated.programs if program.name == name), None)
+        if found is None:
+            fail("AX0611", f"{self.path} is damaged: its spec has no train program `{name}`", None)
+        return found
 
     def _trainer(self) -> Trainer:
-        evaluated = changed(self._elaborated, programs=())
-        return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=self.parameters)
+        evaluated, parameters = changed(self._elaborated, programs=()), self.parameters
+        for name, parameter in evaluated.parameters.items():
+            if name not in parameters or self.record["parameters"][name] != str(parameter.type):
+                fail("AX0611", f"{self.path} is damaged: it has no weights for `{name}: {parameter.type}`", None)
+        return Trainer(evaluated, seed=self.settings.seed, options=self.options, parameters=parameters)
 
     def __getstate__(self) -> dict[str, Any]:
         """The run without what it has opened, which is opened again when it is used."""

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import write_atomically
 from archonnx.runtime.measures.figures import to_json
 
+from .record import RunName, first_problem
 from .resume import SEVERAL_MODELS, Request
 from .run import Run
 
@@ -85,7 +87,7 @@ class Runs(Sequence[Run]):
         way = f"`ModelRuns({str(self.path)!r})` opens it" if models else "`archonnx train SPEC --folds 5` makes it"
         record = read_summary(self.path, KINDS, "runs of folds or seeds", way)
         self.plan = Plan(record["kind"], record["runs"])
-        self.request = Request.from_json(record["request"])
+        self.request = request_of(record, self.path)
         self.names: tuple[str, ...] = tuple(record["finished"])
         """Of those that are finished."""
 
@@ -165,11 +167,32 @@ def read_summary(folder: Path, kinds: Sequence[str], what: str, way: str) -> dic
         fail("AX0611", f"{folder} holds no {what}", None, help=way)
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        known = (
-            record["format"] == FORMAT and record["kind"] in kinds and record["runs"].keys() >= {*record["finished"]}
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        known = record["format"] == FORMAT and record["kind"] in kinds
+        summary = _Summary.model_validate(record)
+    except ValidationError as error:
+        fail("AX0611", f"{file} is damaged: {first_problem(error)}", None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         fail("AX0611", f"{file} is damaged: {error}", None)
     if not known:
         fail("AX0611", f"{file} was written by another version of archonnx", None)
+    if not summary.runs.keys() >= {*summary.finished}:
+        fail("AX0611", f"{file} is damaged: a run is finished that is not among the runs", None)
     return record
+
+
+def request_of(record: Mapping[str, Any], folder: Path) -> Request:
+    """What was asked for, as the file of a folder of several runs says it; SpecError if that is damaged."""
+    try:
+        return Request.from_json(record["request"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        fail("AX0611", f"{folder} is damaged: what was asked for cannot be read", None, notes=[str(error)])
+
+
+class _Summary(BaseModel):
+    """What such a file says: the names of the runs are names of folders in it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    runs: dict[RunName, dict[str, Any]]
+    request: dict[str, Any]
+    finished: list[str]

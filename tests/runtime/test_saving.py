@@ -16,7 +16,7 @@ import pytest
 
 import archonnx
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.files import load_parameters, save_parameters
+from archonnx.runtime.files import load_parameters, load_with_metadata, save_parameters
 from archonnx.runtime.folders.resume import STATE_FILE, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.reserving import LOCK
@@ -328,3 +328,44 @@ def test_files_of_others_stay(copy: Path) -> None:
     (run / "data").chmod(0o755)
     assert {(run / name).read_text() for name in mine} == {"mine"}
     assert not (run / SAVING).exists() and not (run / LOCK).exists()
+
+
+# ---------------------------------------------------------------- what goes on
+
+
+def test_every_key_of_a_state_has_its_type(copy: Path) -> None:
+    file = copy / "run" / STATE_FILE
+    tensors, said = load_with_metadata(file)
+    good = json.loads(said["archonnx.state"])
+    for key in ("format", "program", "numbers", "done", "arguments", "changes", "only", "memory", "data", "start"):
+        for wrong in ([7], 7.5, {"a": [None]}, "text"):
+            if type(wrong) is type(good[key]) or (key == "only" and wrong == "text"):
+                continue
+            save_parameters(file, tensors, {"archonnx.state": json.dumps({**good, key: wrong})})
+            told(lambda: train(copy, None, resume=copy / "run"), "AX0618")
+
+
+def test_data_that_lay_elsewhere_is_asked_for_where_nobody_knows_it(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.move(copy / "points.csv", tmp_path / "mine.csv")
+    run = train(copy, "other", data=tmp_path / "mine.csv")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nothing"))
+    assert "`mine.csv`" in told(lambda: train(copy, None, resume=run.path), "AX0618")
+    assert "`mine.csv`" in told(Run(run.path).evaluate)
+    assert len(train(copy, None, resume=run.path, data=tmp_path / "mine.csv", settings={"epochs": 3}).history) == 3
+
+
+def test_names_of_several_runs_are_names_in_their_folder(copy: Path) -> None:
+    several = train(copy, "folds", folds=2, settings={"epochs": 1})
+    file = several.path / "folds.json"
+    good = json.loads(file.read_text())
+    for name in ("../run", "/tmp/run", "a/b", "..", ""):
+        file.write_text(json.dumps({**good, "runs": {name: {}}, "finished": [name]}))
+        told(lambda: archonnx.Runs(several.path))
+    for key in ("runs", "finished", "request", "kind", "format"):
+        for wrong in (None, 7, [7], "text"):
+            file.write_text(json.dumps({**good, key: wrong}))
+            told(lambda: archonnx.Runs(several.path))
+        file.write_text(json.dumps({name: value for name, value in good.items() if name != key}))
+        told(lambda: archonnx.Runs(several.path))
