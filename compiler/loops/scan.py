@@ -91,11 +91,13 @@ def keep_apart(
     size = next((t.shape[p] for t, p in zip(inputs, places, strict=False) if p is not None), None)
     if size is None:
         return False
+    slices_of = places[states : states + scanned]
+    if 0 in slices_of:  # the steps are the examples: they do not meet where none hands anything on to the next
+        others = places[states + scanned :]
+        return states == 0 and all(place == 0 for place in slices_of) and all(place is None for place in others)
     where: dict[Value, int | None] = {}
     for position, (value, place) in enumerate(zip(body.inputs.values(), places, strict=True)):
         slices = states <= position < states + scanned
-        if slices and place == 0:
-            return False  # the steps of the scan are the examples
         where[value] = place - 1 if slices and place is not None else place
     outputs = list(body.outputs.values())
     for value, place in zip(list(body.inputs.values())[:states], places, strict=False):

@@ -218,6 +218,28 @@ def test_where_examples_meet_the_figure_is_a_mean_over_batches_and_that_is_known
         assert found[name] == pytest.approx(sum(rows * float(of[name]) for rows, of in batches) / 23)
 
 
+STEPS = {
+    "scan a in x along 0, b in yes along 0 -> each along 0:\n        emit mean(a * a) - b": True,
+    "scan reversed a in x along 0 -> each along 0:\n        emit max(a)": True,
+    "scan a in x along 0 -> each along 0:\n        emit mean(a @ w)": True,
+    "scan p in seq along 1, each = zeros([B]):\n        each = each + p[:, 0]": True,
+    "scan a in x along 0, s = 0.0 -> each along 0:\n        s = s + a[0]\n        emit s": False,
+    "scan a in x along 0 -> each along 0:\n        emit mean(yes) * a[0]": False,
+    "scan a in x along 0 -> each along 0:\n        emit sum(yes * a[0])": False,
+    "scan a in x along 0 -> each along 0:\n        emit a[0] / B": False,
+}
+"""Scans of examples, and whether each is by itself in them: a step of its own, from which nothing is handed on."""
+
+
+@pytest.mark.parametrize("scan", STEPS)
+def test_examples_that_are_steps_do_not_meet_where_nothing_is_handed_on(scan: str, data: dict[str, Array]) -> None:
+    model = program(f"{HEAD}    {scan}\n    metric m = mean(each ** 2)\n", float_type=DType.f64)
+    assert (combination(model).together == {}) == STEPS[scan]
+    if STEPS[scan]:
+        whole = float(measures(model, **data)["m"])
+        assert all(over(model, data, size)["m"] == pytest.approx(whole, rel=1e-9) for size in (1, 4, 7))
+
+
 def test_check_names_what_is_averaged_over_batches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.arch"
     path.write_text(HEAD + "    metric apart = mean(score)\n    metric near = info_nce(logits, x[:, :3])\n")
