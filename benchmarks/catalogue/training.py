@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -52,6 +53,28 @@ def train(spec: str, *, seed: int = 0, settings: Mapping[str, Any] | None = None
     return run_programs(
         elaborate(loaded), folder, changes={"seed": seed, **(settings or {})}, options=SessionOptions("cpu")
     )
+
+
+@cache
+def tested(spec: str, **options: Any) -> tuple[Mapping[str, float], ...]:
+    """The figures of the test part, by seed."""
+    return tuple(train(spec, seed=seed, **options)[-1].metrics["test"] for seed in SEEDS)
+
+
+def mean_of(figure: str, measured: Sequence[Mapping[str, float]]) -> float:
+    """The mean of a figure over the seeds."""
+    return fmean(one[figure] for one in measured)
+
+
+def listed(figure: str, measured: Sequence[Mapping[str, float]], digits: int = 3) -> str:
+    """A figure with each seed, as a fact shows it."""
+    return ", ".join(f"{one[figure]:.{digits}f}" for one in measured)
+
+
+def in_f64(spec: str, batch_size: int, **arguments: Any) -> Trainer:
+    """A net of the zoo as it starts, in float64."""
+    model = elaborate(archonnx.load(spec, **arguments), float_type=DType.f64)
+    return Trainer(model, options=SessionOptions("cpu"), batch_size=batch_size)
 
 
 def final(spec: str, part: str, figure: str, **options: Any) -> float:

@@ -99,15 +99,19 @@ def optimum() -> Measured:
     return Measured(f"{apart.mean():.4f}; {spread}", float(apart.mean()) < 0.02)
 
 
+ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "DCGAN": ("digits_dcgan", {"n": 1000}),
+    "conditional GAN": ("digits_cgan", {"label": LABELS}),
+    "DDPM": ("digits_ddpm", {"label": LABELS, "guidance": np.float32(0)}),
+}
+"""What draws digits, and what it is asked for."""
+
+
 @cache
-def _digits() -> Mapping[str, Any]:
-    """A thousand samples of each net that draws digits."""
-    sizes = {"n": 1000, "seed": 1}
-    return {
-        "DCGAN": trained("digits_dcgan").call("sample", **sizes)["sample"],
-        "conditional GAN": trained("digits_cgan").call("sample", label=LABELS, seed=1)["sample"],
-        "DDPM": trained("digits_ddpm").call("sample", label=LABELS, guidance=np.float32(0), seed=1)["sample"],
-    }
+def _digits(name: str) -> Any:
+    """A thousand samples of a net."""
+    spec, asked = ASKED[name]
+    return trained(spec).call("sample", seed=1, **asked)["sample"]
 
 
 @ROW.fact(
@@ -118,7 +122,7 @@ def distances() -> Measured:
     """And that of one half of the digits and the other."""
     x, _ = digits()
     noise = np.random.default_rng(0).uniform(-1, 1, (1000, 1, 8, 8)).astype(np.float32)
-    found = {name: fid(images, x) for name, images in _digits().items()}
+    found = {name: fid(_digits(name), x) for name in ASKED}
     real, bad = fid(x[:900], x[900:]), fid(noise, x)
     shown = ", ".join(f"{name} {value:.1f}" for name, value in found.items())
     return Measured(f"{shown}; half and half {real:.1f}, noise {bad:.1f}", max(found.values()) < bad / 10)
@@ -127,7 +131,7 @@ def distances() -> Measured:
 @ROW.fact("a digits net reads the class that the conditional GAN was asked for: over 0.9", slow=True)
 def classes() -> Measured:
     """A hundred of each class."""
-    says = reader().says(_digits()["conditional GAN"])
+    says = reader().says(_digits("conditional GAN"))
     each = [np.mean(says[label == LABELS] == label) for label in range(10)]
     return Measured(
         f"{np.mean(says == LABELS):.3f}, each class at least {min(each):.2f}", np.mean(says == LABELS) > 0.9
@@ -141,9 +145,9 @@ def classes() -> Measured:
 )
 def drawn() -> Any:
     """Six rows of ten, ink is black."""
-    found, z = _digits(), np.random.default_rng(7).normal(size=(2, 16)).astype(np.float32)
+    z = np.random.default_rng(7).normal(size=(2, 16)).astype(np.float32)
     line = trained("digits_dcgan").call("interpolate", a=z[0], b=z[1], n=10)["interpolate"]
-    parts = [digits()[0][:10], found["DCGAN"][:20], found["conditional GAN"][:20], line]
+    parts = [digits()[0][:10], _digits("DCGAN")[:20], _digits("conditional GAN")[:20], line]
     return (1 - np.concatenate(parts).reshape(6, 10, 8, 8)) / 2
 
 

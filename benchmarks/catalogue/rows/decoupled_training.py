@@ -6,21 +6,14 @@ in the same net is printed beside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 import archonnx
-from archonnx.compiler.ir.types import DType
-from archonnx.compiler.pipeline import elaborate
-from archonnx.runtime.device.session import SessionOptions
-from archonnx.runtime.training.trainer import Trainer
 
 from ..facts import Measured, Row
-from ..training import SEEDS, train
+from ..training import in_f64, listed, mean_of, tested
 
 ROW = Row(
     "6.1",
@@ -32,25 +25,6 @@ RNG = np.random.default_rng(0)
 BATCH = {"x": RNG.uniform(size=(5, 64)), "label": np.array([0, 3, 5, 5, 9])}
 
 
-def _in_f64(spec: str, **arguments: Any) -> Trainer:
-    model = elaborate(archonnx.load(spec, **arguments), float_type=DType.f64)
-    return Trainer(model, options=SessionOptions("cpu"), batch_size=len(BATCH["label"]))
-
-
-@cache
-def _tested(spec: str, **options: Any) -> tuple[Mapping[str, float], ...]:
-    """The figures of the test part, a stratified fifth of digits, by seed."""
-    return tuple(train(spec, seed=seed, **options)[-1].metrics["test"] for seed in SEEDS)
-
-
-def _of(figure: str, tested: Sequence[Mapping[str, float]]) -> float:
-    return fmean(one[figure] for one in tested)
-
-
-def _each(figure: str, tested: Sequence[Mapping[str, float]]) -> str:
-    return ", ".join(f"{one[figure]:.3f}" for one in tested)
-
-
 def _error(logits: Any) -> Any:
     """Softmax minus the label, one row for each example."""
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -60,7 +34,7 @@ def _error(logits: Any) -> Any:
 @ROW.fact("feedback alignment: what a layer is told is B^T of the layer above instead of W^T, as by hand in float64")
 def by_hand() -> Measured:
     """All gradients of a net of two hidden layers, the way back through the fixed matrices."""
-    of = _in_f64("feedback_alignment", depth=2)
+    of = in_f64("feedback_alignment", len(BATCH["label"]), depth=2)
     found, w = of.gradients(BATCH), of.parameters
     hs = [BATCH["x"]]
     for k in range(2):
@@ -76,7 +50,7 @@ def by_hand() -> Measured:
 @ROW.fact("direct feedback: every layer moves by lr h^T (e B_k * f'), as by hand in float64")
 def direct_by_hand() -> Measured:
     """One step of all layers at once."""
-    of = _in_f64("direct_feedback", depth=3, lr=0.1)
+    of = in_f64("direct_feedback", len(BATCH["label"]), depth=3, lr=0.1)
     w, depth = {path: np.array(value) for path, value in of.parameters.items()}, 3
     hs = [BATCH["x"]]
     for k in range(depth):
@@ -98,14 +72,15 @@ def direct_by_hand() -> Measured:
 )
 def aligned() -> Measured:
     """Back-propagation by the rate of each."""
-    fa, true = _tested("feedback_alignment"), _tested("feedback_alignment", random=False)
-    direct, frozen = _tested("direct_feedback"), _tested("direct_feedback", rule="frozen")
+    fa, true = tested("feedback_alignment"), tested("feedback_alignment", random=False)
+    direct, frozen = tested("direct_feedback"), tested("direct_feedback", rule="frozen")
     shown = (
-        f"alignment {_each('accuracy', fa)}; direct {_each('accuracy', direct)}; frozen {_of('accuracy', frozen):.3f}, "
-        f"back-propagation {_of('accuracy', true):.3f}"
+        f"alignment {listed('accuracy', fa)}; direct {listed('accuracy', direct)}; "
+        f"frozen {mean_of('accuracy', frozen):.3f}, "
+        f"back-propagation {mean_of('accuracy', true):.3f}"
     )
-    least = max(0.93, _of("accuracy", frozen) + 0.15)
-    return Measured(shown, min(_of("accuracy", fa), _of("accuracy", direct)) >= least)
+    least = max(0.93, mean_of("accuracy", frozen) + 0.15)
+    return Measured(shown, min(mean_of("accuracy", fa), mean_of("accuracy", direct)) >= least)
 
 
 @ROW.fact(
@@ -115,9 +90,9 @@ def aligned() -> Measured:
 )
 def alignment() -> Measured:
     """In the test part. Where nothing but the readout is trained, they stay strangers."""
-    direct, frozen = _tested("direct_feedback"), _tested("direct_feedback", rule="frozen")
-    before, after = _of("alignment", frozen), _of("alignment", direct)
-    return Measured(f"{_each('alignment', direct)}; frozen {before:.3f}", after > 0.3 and abs(before) < 0.1)
+    direct, frozen = tested("direct_feedback"), tested("direct_feedback", rule="frozen")
+    before, after = mean_of("alignment", frozen), mean_of("alignment", direct)
+    return Measured(f"{listed('alignment', direct)}; frozen {before:.3f}", after > 0.3 and abs(before) < 0.1)
 
 
 @ROW.fact(
@@ -127,12 +102,14 @@ def alignment() -> Measured:
 )
 def conditional() -> Measured:
     """Two modules of three and two layers of width 32."""
-    labelled = _tested("synthetic_gradients")
-    plain = _tested("synthetic_gradients", conditional=False)
-    frozen = _tested("synthetic_gradients", learned=False)
-    ours, without, drawn = (_of("accuracy", one) for one in (labelled, plain, frozen))
-    cosine = _of("cosine", labelled)
-    shown = f"{_each('accuracy', labelled)} (cosine {cosine:.2f}); plain {without:.3f} ({_of('cosine', plain):.2f}); "
+    labelled = tested("synthetic_gradients")
+    plain = tested("synthetic_gradients", conditional=False)
+    frozen = tested("synthetic_gradients", learned=False)
+    ours, without, drawn = (mean_of("accuracy", one) for one in (labelled, plain, frozen))
+    cosine = mean_of("cosine", labelled)
+    shown = (
+        f"{listed('accuracy', labelled)} (cosine {cosine:.2f}); plain {without:.3f} ({mean_of('cosine', plain):.2f}); "
+    )
     return Measured(f"{shown}frozen {drawn:.3f}", ours >= without + 0.02 and ours >= drawn + 0.05 and cosine > 0.4)
 
 
@@ -143,10 +120,10 @@ def conditional() -> Measured:
 )
 def hundred_layers() -> Measured:
     """The net is judged as it is used: M1, then M2, without what foretells."""
-    ours, frozen = _tested("hundred_layers"), _tested("hundred_layers", learned=False)
-    accuracy, drawn, cosine = _of("accuracy", ours), _of("accuracy", frozen), _of("cosine", ours)
+    ours, frozen = tested("hundred_layers"), tested("hundred_layers", learned=False)
+    accuracy, drawn, cosine = mean_of("accuracy", ours), mean_of("accuracy", frozen), mean_of("cosine", ours)
     return Measured(
-        f"{_each('accuracy', ours)} (cosine {cosine:.2f}); frozen {drawn:.3f}",
+        f"{listed('accuracy', ours)} (cosine {cosine:.2f}); frozen {drawn:.3f}",
         accuracy >= max(0.90, drawn + 0.05) and cosine > 0.4,
     )
 
