@@ -22,8 +22,11 @@ from . import disk
 from .checksums import of_arrays
 from .paths import is_there, short
 
-CHECKSUM = "archonnx.checksum"
-"""Under which name a file of parameters has its own."""
+SAID, CHECKSUM = "archonnx", "checksum"
+"""Under which name a file of parameters has all that is said along with them, and there its checksum.
+
+It is one entry, since those of several come in any order, and the same training is to leave the same bytes.
+"""
 PART = ".archonnx-part"
 """How names of files end that are not whole."""
 NUMBERS = count()
@@ -66,7 +69,7 @@ def save_parameters(
     arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
     said = dict(metadata or {})
     if checksum:
-        said[CHECKSUM] = of_arrays(arrays, said)
+        said = {SAID: json.dumps({**said, CHECKSUM: of_arrays(arrays, said)})}
     with replacing(path) as temporary:
         try:
             disk.write_by(temporary, lambda file: save_file(arrays, file, said))
@@ -104,10 +107,9 @@ def load_with_metadata(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     try:
         with safe_open(path, framework="np") as file:
             arrays = {name: _tensor(path, file, name) for name in file.keys()}  # noqa: SIM118
-            said = dict(file.metadata() or {})
+            said, checksum = _said(dict(file.metadata() or {}))
     except (SafetensorError, OSError, ValueError) as error:  # ValueError: dims that NumPy does not have
         fail("AX0611", f"{path} is damaged: {error}", None)
-    checksum = said.pop(CHECKSUM, None)
     if checksum is not None and checksum != of_arrays(arrays, said):
         fail("AX0611", f"{path} is damaged: it is not what was written", None, notes=["its checksum is another one"])
     return arrays, said
@@ -126,3 +128,15 @@ def _tensor(path: Path, file: Any, name: str) -> Array:
         help = "write it as F64, F32, F16 or BF16"
         fail("AX0611", f"{short(str(path))}: `{short(name)}` holds {dtype}, which is not read", None, help=help)
     return array
+
+
+def _said(metadata: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
+    """What was said along with parameters, and their checksum; None of files of other programs and earlier versions."""
+    try:
+        said = json.loads(metadata[SAID])
+        checksum = said.pop(CHECKSUM)
+        if all(isinstance(text, str) for text in (checksum, *said.values())):
+            return said, checksum
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    return dict(metadata), None

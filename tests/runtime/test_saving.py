@@ -369,3 +369,12 @@ def test_names_of_several_runs_are_names_in_their_folder(copy: Path) -> None:
             told(lambda: archonnx.Runs(several.path))
         file.write_text(json.dumps({name: value for name, value in good.items() if name != key}))
         told(lambda: archonnx.Runs(several.path))
+
+
+def test_the_same_parameters_are_the_same_bytes(tmp_path: Path) -> None:
+    arrays = {name: np.arange(3.0) for name in "cab"}
+    written = set()
+    for _ in range(8):
+        save_parameters(tmp_path / "w", arrays, {"one": "1", "two": "2", "three": "3"})
+        written.add((tmp_path / "w").read_bytes())
+    assert len(written) == 1 and load_with_metadata(tmp_path / "w")[1] == {"one": "1", "two": "2", "three": "3"}
