@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.grammar import ast
-from archonnx.grammar.budget import OverBudget, bounded
+from archonnx.grammar.bounded import bounded
+from archonnx.grammar.budget import OverBudget
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
-from archonnx.grammar.spec import SUFFIXES, read_file, read_tree
+from archonnx.grammar.spec import SUFFIXES, read_file, read_tree, shown_path
 
 from .elaborate.core.columns import Learn
 from .elaborate.core.values import BlockType, Module, Scope
@@ -95,17 +96,25 @@ def load(spec: str | Path, /, *, dtype: str = "f32", **arguments: Any) -> Spec:
 def _loaded(spec: str | Path) -> Spec:
     path = Path(spec)
     known = zoo()
-    if path.suffix in SUFFIXES or path.is_file():
+    if path.suffix in SUFFIXES or _exists(path):
         return parse_spec(read_file(path), path=path)
     if (found := known.get(str(spec))) is not None:
         return parse_spec(read_file(found, found.relative_to(SPECS).as_posix()), path=found)
     fail(
         "AX0601",
-        f"there is no file and no spec of the zoo called `{spec}`",
+        f"there is no file and no spec of the zoo called `{shown_path(spec)}`",
         None,
         help=did_you_mean(str(spec), known) or "`archonnx check` lists the zoo",
     )
     return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something of this name; a name that no file can have is the name of none."""
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) -> Spec:

@@ -1,6 +1,6 @@
 """What reading and checking one spec may cost: all stages draw on one budget of work and memory.
 
-    with bounded():                       # the outermost one counts; SpecError where the spec asks for too much
+    with bounded():                       # of the module of that name
         ...
         spend(Cost.dims, 12)              # about so many microseconds of work
         hold(Cost.numbers, 8_000_000)     # so many bytes that stay
@@ -9,24 +9,26 @@ Work is counted, not timed, so that a spec is accepted or refused alike on every
 which one (``at_statement``); so the finding can name the one that took most. Outside of ``bounded`` nothing is counted:
 what was checked once may be built again at any length.
 
-What this module does not do: measure time, or limit what a process may use (the command line does both, as the last
-resort, for what nobody counts).
+What this module does not do: make the finding (``bounded`` does), measure time, or limit what a process may use (the
+command line does both, as the last resort, for what nobody counts).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from enum import Enum
 
-from .diagnostics import Diagnostic, Report, SpecError, make_error
 from .source import Span
 
 WORK = 5_000_000
 """Units of work in all. One is about a microsecond of a processor of 2020."""
 BYTES = 512 * 2**20
 """Bytes that what a spec makes may take."""
+
+SUGGESTED, COMPARED = 100_000, 4
+"""Words with which misspelt ones are compared, and what it costs to compare one."""
 
 
 class Cost(Enum):
@@ -55,13 +57,15 @@ class OverBudget(Exception):  # noqa: N818 - it becomes a finding
 class Budget:
     """What is left, and what was spent by which statement."""
 
-    __slots__ = ("_current", "_seen", "_spent", "left", "room")
+    __slots__ = ("_current", "_seen", "_spent", "left", "room", "suggested")
 
     def __init__(self, work: int = WORK, size: int = BYTES) -> None:
         self.left, self.room = work, size
         self._spent: dict[int, tuple[Span | None, dict[Cost, int]]] = {0: (None, {})}
         self._current = self._spent[0][1]
         self._seen: dict[int, int] = {}
+        self.suggested = 0
+        """Words that were compared with misspelt ones."""
 
     def enter(self, span: Span) -> dict[Cost, int]:
         """From here on this statement is charged; what was charged before, to be given to ``leave``."""
@@ -92,6 +96,12 @@ class Budget:
             current[cost] = current.get(cost, 0) + WORK  # whatever else was done, this is what ended it
             raise OverBudget
 
+    def statements(self) -> list[tuple[Span | None, dict[Cost, int], int]]:
+        """Every statement that was charged, with what it spent, and how much that weighs."""
+        if self.left >= 0 and self.room >= 0 and self._seen:  # it was ended by a clock
+            return [(span, spent, self._seen.get(id(spent), 0)) for span, spent in self._spent.values()]
+        return [(span, spent, sum(spent.values())) for span, spent in self._spent.values()]
+
     def sample(self) -> None:
         """Take note of the statement under way: for whoever looks at a clock, whatever is counted."""
         key = id(self._current)
@@ -104,31 +114,6 @@ class Budget:
             for cost, work in spent.items():
                 totals[cost] = totals.get(cost, 0) + work
         return totals
-
-    def finding(self) -> Diagnostic:
-        """Which statement took most, and by what."""
-        weights = {id(spent): sum(spent.values()) for _, spent in self._spent.values()}
-        if self.left >= 0 and self.room >= 0:  # it took too long by the clock, or more memory than was counted
-            weights = weights if not self._seen else {key: self._seen.get(key, 0) for key in weights}
-        span, spent = max(self._spent.values(), key=lambda entry: weights[id(entry[1])])
-        cost = max(spent, key=lambda one: spent[one], default=Cost.text)
-        share = round(100 * weights[id(spent)] / max(1, sum(weights.values())))
-        return make_error(
-            "AX0229",
-            f"checking this spec costs too much: most of it goes into {cost.words}",
-            _shown(span),
-            f"{share} % of the work is done here" if span is not None else "",
-            notes=["what a check may cost is bounded, so that no spec can exhaust the machine"],
-            help=cost.advice,
-        )
-
-
-def _shown(span: Span | None) -> Span | None:
-    """The first line of a statement."""
-    if span is None:
-        return None
-    line = span.text.split("\n", 1)[0]
-    return Span(span.source, span.start, span.start + len(line.rstrip()))
 
 
 _budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
@@ -151,6 +136,18 @@ def hold(cost: Cost, size: int) -> None:
         budget.hold(cost, size)
 
 
+def may_suggest(words: int) -> bool:
+    """Whether a misspelt word may be compared with so many: a spec with a thousand of them gets no help with each."""
+    budget = _budget.get()
+    if budget is None:
+        return True
+    budget.suggested += words
+    if budget.suggested > SUGGESTED:
+        return False
+    budget.spend(Cost.findings, COMPARED * words)
+    return True
+
+
 @contextmanager
 def at_statement(span: Span) -> Iterator[None]:
     """What is spent inside is spent by this statement."""
@@ -165,22 +162,11 @@ def at_statement(span: Span) -> Iterator[None]:
         budget.leave(before)
 
 
-@contextmanager
-def bounded(budget: Budget | None = None) -> Iterator[Budget]:
-    """Inside, work is counted: against the budget in force, or a new one if there is none.
+def set_budget(budget: Budget | None) -> Token[Budget | None]:
+    """Put a budget in force; the token is for ``reset_budget``."""
+    return _budget.set(budget)
 
-    Raises:
-        SpecError: the spec asks for more than the budget has, or than there is memory.
-    """
-    known = _budget.get()
-    if known is not None:
-        yield known
-        return
-    own = budget or Budget()
-    token = _budget.set(own)
-    try:
-        yield own
-    except (OverBudget, MemoryError):
-        raise SpecError(Report([own.finding()])) from None
-    finally:
-        _budget.reset(token)
+
+def reset_budget(token: Token[Budget | None]) -> None:
+    """Put back what was in force before."""
+    _budget.reset(token)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from . import ast
 from .diagnostics import fail
 from .source import Source, Span
-from .text.parser import parse
+from .text.characters import refuse_controls
+from .text.parser import MAX_CHARACTERS, parse
 
 SUFFIXES = (".arch", ".yaml", ".yml")
+
+MAX_BYTES = 4 * MAX_CHARACTERS
+"""Of a file with a spec: no character takes more than four."""
 
 
 def is_yaml(name: str) -> bool:
@@ -26,14 +31,48 @@ def read_file(path: Path, name: str | None = None, *, said: str | None = None, s
         said: how somebody asked for it, for the message that it cannot be read; the path unless given.
         span: where it was asked for, if a spec did.
 
+    Its kind and its size are asked before it is opened: a pipe without a writer would wait for ever.
+
     Raises:
-        SpecError: there is no such file, or it is not UTF-8.
+        SpecError: there is no such file, it is not an ordinary one, it is too large, or it is not UTF-8.
     """
     try:
-        return Source(name or str(path), path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        fail("AX0601", f"cannot read {said or path}: {reason}", span)
+        reason = _unfit(path)
+        text = path.read_text("utf-8-sig") if reason is None else ""
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except (ValueError, RuntimeError) as error:  # a NUL in the name; links in a circle
+        reason = str(error)
+    if reason is not None:
+        fail("AX0601", f"cannot read {said or shown_path(path)}: {reason}", span)
+    return Source(name or str(path), text)
+
+
+def _unfit(path: Path) -> str | None:
+    """Why a file is not opened; None where nothing is against it."""
+    state = path.stat()
+    kinds = (
+        (stat.S_ISDIR, "it is a folder"),
+        (stat.S_ISFIFO, "it is a pipe"),
+        (stat.S_ISSOCK, "it is a socket"),
+        (stat.S_ISCHR, "it is a device"),
+        (stat.S_ISBLK, "it is a device"),
+    )
+    for is_kind, what in kinds:
+        if is_kind(state.st_mode):
+            return f"{what}, and a spec is a file"
+    if state.st_size > MAX_BYTES:
+        return f"it has {state.st_size:,} bytes, and a spec has at most {MAX_CHARACTERS:,} characters"
+    return None
+
+
+def shown_path(path: object) -> str:
+    """A path in a message: one line, and not longer than can be read."""
+    text = str(path)
+    text = text if len(text) <= 200 else f"{text[:100]}...{text[-60:]}"
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def read_tree(source: Source) -> ast.File:
@@ -43,6 +82,7 @@ def read_tree(source: Source) -> ast.File:
         SpecError: The syntax is wrong.
     """
     if is_yaml(source.name):
+        refuse_controls(source)
         from .yaml import parse_yaml
 
         return parse_yaml(source)

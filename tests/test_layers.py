@@ -17,8 +17,9 @@ OUTSIDE = ("tests", "benchmarks", "docs")
 LAYERS = """
 specs grammar.record
 grammar.source
-grammar.ast grammar.diagnostics
 grammar.budget
+grammar.ast grammar.diagnostics
+grammar.bounded
 grammar.text
 grammar.format
 grammar.yaml

@@ -18,6 +18,7 @@ BOUNDED = {"check", "fmt", "convert", "std"}
 
 def main() -> None:
     """Run the command line of this process."""
+    from archonnx.grammar.bounded import over_budget
     from archonnx.grammar.budget import Budget, OverBudget
     from archonnx.grammar.diagnostics import Report, SpecError
 
@@ -27,7 +28,7 @@ def main() -> None:
     except OverBudget:
         from .output import show_report
 
-        show_report(Report([Budget().finding()]))
+        show_report(Report([over_budget(Budget())]))
         sys.exit(WRONG)
     except SpecError as error:
         from .output import show_report

@@ -15,9 +15,10 @@ from archonnx.compiler.models import specs_of_models
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
-from archonnx.grammar.budget import bounded
+from archonnx.grammar.bounded import bounded
 from archonnx.grammar.diagnostics import Report, SpecError, render_report
 from archonnx.grammar.record import replace
+from archonnx.grammar.text.characters import confusable_names
 
 Style = Literal["full", "concise", "json", "github"]
 
@@ -50,6 +51,8 @@ def check_specs(
             good = False
             _show(error.report, style)
         else:
+            if warnings := confusable_names(spec.source, spec.file):
+                _show(Report(warnings), style)
             if style == "full":
                 for model, lines in found:
                     print("\n".join([f"{name}: {_summary(model)}", *lines]), flush=True)

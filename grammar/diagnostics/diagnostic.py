@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from archonnx.grammar.budget import may_suggest
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
@@ -71,6 +72,8 @@ class Suggestion(str):
 
 _MOST, _LONGEST = 30, 100
 """So many names are listed in a message, with so many letters."""
+LONGEST = 200
+"""Characters of a misspelt word that are looked at."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
@@ -78,6 +81,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     from difflib import get_close_matches  # here, since most specs are right
 
     words = list(known)
+    if not may_suggest(len(words)):
+        return None
+    word = word[:LONGEST]
     same = [other for other in words if other.casefold() == word.casefold()]
     near = get_close_matches(word, words, n=3, cutoff=0.6)
     found = same or get_close_matches(word, words, n=1, cutoff=0.7) or [other for other in near if _alike(word, other)]

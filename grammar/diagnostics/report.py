@@ -14,23 +14,38 @@ from archonnx.grammar.source import Span
 from .diagnostic import Diagnostic, Label
 from .render import Style, render
 
+MOST = 100
+"""Findings that a report keeps."""
+
 
 @dataclass(slots=True, repr=False)
 class Report:
     """What a stage found. A stage appends all its findings and calls ``finish`` once, at its end."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    _known: set[Any] = field(default_factory=set, repr=False, compare=False)
+    _places: set[Any] = field(default_factory=set, repr=False, compare=False)
+    _indexed: int = field(default=0, repr=False, compare=False)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a finding, once."""
-        if diagnostic not in self.diagnostics:
+        """Keep a finding, once; none beyond ``MOST``, which nobody would read."""
+        self._index()
+        if diagnostic not in self._known and len(self.diagnostics) < MOST:
             self.diagnostics.append(diagnostic)
+
+    def _index(self) -> None:
+        """Take note of what was found, so that it is known again however much there is."""
+        for diagnostic in self.diagnostics[self._indexed :]:
+            self._known.add(diagnostic)
+            self._places.add((diagnostic.code, diagnostic.span))
+        self._indexed = len(self.diagnostics)
 
     def add_at_place(self, diagnostic: Diagnostic) -> None:
         """Keep one finding of each code for each place.
 
         A mistake in a loop or in a block that is applied twice is found again and again at the same place."""
-        if not any(known.code == diagnostic.code and known.span == diagnostic.span for known in self.diagnostics):
+        self._index()
+        if (diagnostic.code, diagnostic.span) not in self._places and len(self.diagnostics) < MOST:
             self.diagnostics.append(diagnostic)
 
     def error(
@@ -110,7 +125,10 @@ class Collecting:
 def render_report(report: Report, style: Style = "full", color: bool = False) -> str:
     """All diagnostics of a report: full ones apart by an empty line, the others one a line."""
     separator = "\n\n" if style == "full" else "\n"
-    return separator.join(render(diagnostic, style, color) for diagnostic in report.diagnostics)
+    shown = [render(diagnostic, style, color) for diagnostic in report.diagnostics]
+    if style == "full" and len(shown) >= MOST:
+        shown.append(f"These are the first {MOST} findings; mend them, and check again.")
+    return separator.join(shown)
 
 
 class Details(TypedDict, total=False):

@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source, Span
 
+from .characters import refuse_controls
 from .indentation import Layout
 from .mistakes import describe
 from .outline import outline
@@ -39,6 +40,7 @@ def parse(source: Source) -> ast.File:
         SpecError: The syntax is wrong. After an error, reading resumes at the next declaration, so that the report has
             the first error of each.
     """
+    refuse_controls(source)
     report = Report()
     declarations: list[int] = []
     start: int | None = 0

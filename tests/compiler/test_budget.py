@@ -16,7 +16,8 @@ from archonnx.compiler.elaborate.core.static import TEXT, shown
 from archonnx.compiler.ir.dims import MAX_SIZE, Dim
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar import budget
-from archonnx.grammar.budget import Budget, Cost, OverBudget, bounded, hold, spend
+from archonnx.grammar.bounded import bounded
+from archonnx.grammar.budget import Budget, Cost, OverBudget, hold, spend
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from tests.support.elaborated import codes, model
@@ -160,7 +161,7 @@ def test_memory_that_is_not_there_is_a_finding_too() -> None:
 def test_what_nobody_counts_is_ended_by_the_clock() -> None:
     program = (
         "from archonnx.cli import limits; limits.SECONDS = 0.2; limits.limit()\n"
-        "from archonnx.grammar.budget import bounded, at_statement\n"
+        "from archonnx.grammar.bounded import bounded; from archonnx.grammar.budget import at_statement\n"
         "from archonnx.grammar.source import Source, Span\n"
         "with bounded(), at_statement(Span(Source('a.arch', 'x = y'), 0, 5)):\n"
         "    while True: pass\n"

@@ -11,7 +11,7 @@ from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Source
-from archonnx.grammar.spec import read_file
+from archonnx.grammar.spec import read_file, shown_path
 
 from .library import declare, library
 
@@ -70,7 +70,12 @@ class Importer:
         written, span = statement.path.value, statement.path.span
         if self._root is None or folder is None:
             fail("AX0223", "a spec that is not a file cannot import files", span)
-        path = (folder / written).resolve()
+        try:
+            path = (folder / written).resolve()
+            path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, links in a circle
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            fail("AX0601", f'cannot read "{shown_path(written)}": {reason}', span)
         if not path.is_relative_to(self._root):
             fail(
                 "AX0223",
@@ -103,7 +108,7 @@ class Importer:
 
     def _source(self, path: Path, name: str, written: ast.String) -> Source:
         if self._given is None:
-            return read_file(path, name, said=f'"{written.value}"', span=written.span)
+            return read_file(path, name, said=f'"{shown_path(written.value)}"', span=written.span)
         if name not in self._given:
             fail("AX0601", f'"{written.value}" is not among the files that the spec came with', written.span)
         return Source(name, self._given[name])
