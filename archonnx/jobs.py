@@ -23,7 +23,7 @@ from archonnx.runtime.folders.models import holds_models, trained_weights
 from archonnx.runtime.folders.record import DEFAULT_DTYPE
 from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.run import Run
-from archonnx.runtime.folders.saving import save_run
+from archonnx.runtime.folders.saving import check_room, save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.deciding import decided
@@ -78,6 +78,7 @@ def run_once(
     request.remember(spec.source.text, base_of(spec))
     spec = decided_spec(spec, request, how, saved.memory if saved is not None else None)
     model = elaborate(spec)
+    check_room(out, model)
     if earlier is None:  # else all programs of the file were looked at
         check_sources(model.name, model.programs, _choice(request, how))
     state = saved.of(model, how.options) if saved is not None else None

@@ -36,7 +36,7 @@ def staged(folder: Path, last: str, gone: Iterable[str] = ()) -> Iterator[Path]:
         gone: paths of files that are to be removed then, if no new ones take their places.
     """
     part = folder / SAVING
-    _drop(part)
+    mend(folder)
     disk.make_folder(part)
     try:
         yield part

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import mkdtemp
 from typing import Any, NoReturn
 
@@ -25,7 +26,7 @@ from archonnx.runtime.device import session
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import save_parameters, write_atomically
 from archonnx.runtime.reserving import Place, reserved, reserved_number
-from archonnx.runtime.staging import staged
+from archonnx.runtime.staging import interrupted, staged
 from archonnx.runtime.training.interrupt import attending
 from archonnx.runtime.training.observing import Epoch
 from archonnx.runtime.training.programs import State, Trained, label
@@ -40,6 +41,8 @@ from .resume import STATE_FILE, Request, save_state
 from .rows import ROWS_FILE, save_rows
 from .run import Run
 
+COPIES, ROOM = 3, 1 << 17
+"""A run takes the room of its weights so many times at least (weights, state, model), and this for the rest."""
 WEIGHTS, CURVE = "weights.safetensors", "curve.svg"
 OWN = (
     "spec.arch",
@@ -69,6 +72,20 @@ def new_run(out: Path | None, name: str) -> Iterator[Place]:
         if not place.fresh:
             _fail_taken(place.folder)
         yield place
+
+
+def check_room(place: Place, model: ModelProgram) -> None:
+    """SpecError where a run will not fit on its disk, as far as that can be known before training."""
+    sizes = (math.prod(p.shape) * p.type.dtype.numpy.itemsize for p in model.parameters.values())
+    needed = COPIES * sum(sizes) + ROOM
+    free = disk_usage(place.folder).free
+    if free < needed:
+        fail(
+            "AX0616",
+            f"there is room for {free / 1e6:.1f} MB in {place.folder}, and the run takes {needed / 1e6:.1f} MB or more",
+            None,
+            help="make room, or choose another directory: `--out /elsewhere/run`",
+        )
 
 
 def _fail_taken(out: Path) -> NoReturn:
@@ -141,13 +158,17 @@ class _Saving:
     def save(self) -> None:
         """Write it."""
         self._attempt(STATE_FILE, lambda: self._save_state(self.folder), "it cannot be gone on with")
-        try:
-            with staged(self.folder, RECORD, own_files(self.folder)) as part:
-                self._fill(part)
-        except (OSError, SpecError) as error:
-            self._fail(reason_of(error))
+        for alone in (False, True):
+            try:
+                with staged(self.folder, RECORD, own_files(self.folder)) as part:
+                    self._fill(part, alone)
+                return
+            except (OSError, SpecError) as error:
+                if alone or interrupted(self.folder):
+                    self._fail(reason_of(error))
 
-    def _fill(self, part: Path) -> None:
+    def _fill(self, part: Path, alone: bool) -> None:
+        """All files; ``alone`` if those that a run can do without are to leave their room to the others."""
         last = self.trained[-1]
         parameters = last.trainer.runner.parameters()
         save_parameters(part / WEIGHTS, parameters, {"archonnx": self.model.name})
@@ -162,14 +183,20 @@ class _Saving:
             save_rows(part / ROWS_FILE, last.parts)
         lines = [{"program": label(t.program), **epoch.as_json()} for t in self.trained for epoch in t.outcome.history]
         write_atomically(part / "history.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-        self._show(part, parameters, bool(lines))
+        self._show(part, parameters, bool(lines), alone)
         files = of_folder(part)
         if STATE_FILE not in self.unwritten and last.outcome.snapshot is not None:
             files |= of_folder(self.folder, (STATE_FILE,))
         write_atomically(part / RECORD, sealed(self._record(files)))
 
-    def _show(self, part: Path, parameters: Mapping[str, Array], trained: bool) -> None:
+    def _show(self, part: Path, parameters: Mapping[str, Array], trained: bool, alone: bool) -> None:
         """What others look at and run: a run can do without it."""
+        if alone:
+            shown = [CURVE, *(["model.onnx"] if self.model.infer.outputs else [])]
+            shown += [f"entries/{entry}.onnx" for entry in self.model.entries]
+            self.unwritten |= dict.fromkeys(shown, "there is no room for it")
+            self.note(f"there is no room in {self.folder} for {', '.join(shown)}; the run does without")
+            return
         model, last = self.model, self.trained[-1]
         if trained:
             self._attempt(CURVE, lambda: write_atomically(part / CURVE, _curve(model.name, self.trained).encode()))

@@ -17,6 +17,7 @@ import pytest
 import archonnx
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.files import load_parameters, load_with_metadata, save_parameters
+from archonnx.runtime.folders import saving
 from archonnx.runtime.folders.resume import STATE_FILE, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.reserving import LOCK
@@ -303,6 +304,33 @@ def test_weights_that_cannot_be_written_are_kept_in_the_state_or_elsewhere(
     assert f"is kept in {tmp_path / 'tmp'}" in said
     continued = train(copy, "c", resume=tmp_path / "tmp")
     np.testing.assert_equal(dict(continued.parameters), dict(whole.parameters))
+
+
+def test_a_disk_that_is_too_small_is_told_before_training(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Room:
+        free = 1000
+
+    monkeypatch.setattr("archonnx.runtime.folders.saving.disk_usage", lambda folder: Room)
+    assert "there is room for 0.0 MB" in told(lambda: train(copy, "new"), "AX0616")
+    assert not (copy / "new").exists()
+
+
+def test_what_a_run_can_do_without_leaves_its_room_to_the_rest(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full when the record is written, and no longer so without the picture and the models."""
+    whole = Run(copy / "run")
+    shutil.rmtree(copy / "run")
+    write = saving.write_atomically
+
+    def small(path: Path, content: bytes) -> None:
+        if path.name == "run.json" and (path.parent / "model.onnx").exists():
+            full(path)
+        write(path, content)
+
+    monkeypatch.setattr(saving, "write_atomically", small)
+    run = train(copy)
+    assert [*run.record["unwritten"]] == ["curve.svg", "model.onnx", "entries/doubled.onnx"]
+    np.testing.assert_equal(dict(run.parameters), dict(whole.parameters))
+    use(run.path)
 
 
 def failed(saving: Any, name: str) -> None:
