@@ -15,7 +15,6 @@ What this module does not do: train (``training`` does), or write a run director
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,32 +25,27 @@ from typing import Any, Literal
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array, DType, TensorType
-from archonnx.compiler.pipeline import elaborate, float_type, parse_spec
+from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace as changed
-from archonnx.grammar.source import Source
-from archonnx.grammar.spec import read_file
-from archonnx.runtime.checksums import RECORD, checked
 from archonnx.runtime.data.batches import Examples
-from archonnx.runtime.data.memory import DATA_FILE, Memory
+from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import Indices, PartName
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.export.raw import spec_metadata
-from archonnx.runtime.files import load_parameters
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
-from archonnx.runtime.reserving import mend_if_free
 from archonnx.runtime.training.measuring import Measured, measure
 from archonnx.runtime.training.trainer import Trainer, fail_entry
-from archonnx.runtime.training.transfer import WEIGHTS
 
+from .contents import Contents
 from .data import RunData
 from .inputs import (
     InputReader,
@@ -64,7 +58,6 @@ from .inputs import (
     text_numbers,
 )
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
-from .record import IMPORTS, read_record
 from .texts import TextNumbers, numbered, texts_among
 
 
@@ -79,10 +72,9 @@ class Run:
     def __init__(self, path: str | Path, options: SessionOptions | None = None) -> None:
         self.path = Path(path)
         self.options = options or SessionOptions()
-        mend_if_free(self.path)
-        self.record = read_record(self.path)
+        self._contents = Contents(self.path)
+        self.record = self._contents.record
         self._opened: dict[str, ExportedModel] = {}
-        self._believed: dict[str, Path] = {}
         self._temporary: TemporaryDirectory[str] | None = None
 
     @property
@@ -110,34 +102,17 @@ class Run:
     @property
     def history(self) -> list[dict[str, Any]]:
         """One dict for each epoch of each program."""
-        path = self._file("history.jsonl")
-        try:
-            return [_with_numbers(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            fail("AX0611", f"{path} is damaged: {error}", None)
+        return self._contents.history()
 
     @property
     def settings(self) -> TrainSettings:
         """The settings it was trained with."""
-        settings = dict(self.record["settings"])
-        try:
-            if "by" not in settings["split"] and settings["split"].get("stratify") is None:
-                settings["split"] = {**settings["split"], "by": "random"}  # once all were, `shuffle = false` or not
-            return TrainSettings.model_validate(settings)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            fail("AX0611", f"{self.path / RECORD} is damaged: its settings are not settings", None, notes=[str(error)])
+        return self._contents.settings()
 
     @cached_property
     def parameters(self) -> dict[str, Array]:
         """The parameters by path, in order of construction."""
-        path = self._file(WEIGHTS)
-        loaded, types = load_parameters(path), self.record["parameters"]
-        for name, type_ in types.items():
-            if name not in loaded:
-                fail("AX0611", f"{path} is damaged: it lacks `{name}`", None)
-            if (held := _type_of(loaded[name])) != type_:
-                fail("AX0611", f"{path} is damaged: `{name}` is {held} in it, and was {type_}", None)
-        return {name: loaded[name] for name in types}
+        return self._contents.parameters()
 
     @property
     def model_path(self) -> Path:
@@ -155,8 +130,8 @@ class Run:
         if not os.path.lexists(self.path / name):
             fail("AX0611", f"{self.path} has lost {name}", None)
         for part in parts:
-            self._file(part, "remove it: it is made again of the weights")
-        return self._file(name)
+            self._contents.file(part, "remove it: it is made again of the weights")
+        return self._contents.file(name)
 
     @property
     def _has_outputs(self) -> bool:
@@ -242,9 +217,7 @@ class Run:
     @cached_property
     def memory(self) -> Memory | None:
         """What it remembers of its data; None of a run that was made before runs did."""
-        if DATA_FILE in (self.record["files"] or ()):
-            self._file(DATA_FILE)
-        return Memory.load(self.path)
+        return self._contents.memory()
 
     @property
     def classes(self) -> dict[str, tuple[str, ...]]:
@@ -347,7 +320,9 @@ class Run:
 
     @cached_property
     def _data(self) -> RunData:
-        return RunData(self.path, self.record, self._elaborated, self._program, self.settings, self.memory, self._text)
+        return RunData(
+            self.path, self.record, self._elaborated, self._program, self.settings, self.memory, self._contents.text
+        )
 
     def _part(self, on: PartName, changed: bool = False) -> tuple[Trainer, Examples, Indices, TrainSettings]:
         """What is needed to measure on a part."""
@@ -399,7 +374,7 @@ class Run:
         about = {
             "classes": {name: list(names) for name, names in self.classes.items()},
             "metrics": self.record["metrics"],
-            "spec": spec_metadata(self.name, self._file(self.record["spec"]).read_bytes()),
+            "spec": spec_metadata(self.name, self._contents.file(self.record["spec"]).read_bytes()),
         }
         exact = replace(self.options, use_tf32=False)
         alone = ExportedModel.open(self.model_path, exact)
@@ -420,29 +395,9 @@ class Run:
     def _model(self) -> ExportedModel:
         return ExportedModel.open(self.model_path, self.options)
 
-    def _file(self, name: str, way: str | None = None) -> Path:
-        """A file of the run; SpecError, with a way out, unless it is what was written."""
-        if name not in self._believed:
-            self._believed[name] = checked(self.path, name, way)
-        return self._believed[name]
-
-    @cached_property
-    def _text(self) -> str:
-        return read_file(self._file(self.record["spec"])).text
-
     def spec(self) -> Spec:
         """The spec as it was trained, with its arguments, and with the files that it imported then."""
-        path = self.path / self.record["spec"]
-        imports = {name: read_file(self._file(f"{IMPORTS}/{name}")).text for name in self.record["imports"]}
-        found = parse_spec(Source(str(path), self._text), path=path)
-        return changed(
-            found,
-            name=self.name,
-            arguments=self.arguments,
-            float_type=float_type(self.dtype),
-            model=self.record["model"],
-            imports=imports,
-        )
+        return self._contents.spec()
 
     @cached_property
     def _elaborated(self) -> ModelProgram:
@@ -469,26 +424,16 @@ class Run:
         kept = {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_model", "_elaborated", "_reader", "_narrowed", "_data", "texts")
+            if name not in ("_contents", "_model", "_elaborated", "_reader", "_narrowed", "_data", "texts")
         }
-        return kept | {"path": self.path.absolute(), "_opened": {}, "_believed": {}, "_temporary": None}
+        return kept | {"path": self.path.absolute(), "_opened": {}, "_temporary": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._contents = Contents(self.path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
-
-
-def _with_numbers(line: dict[str, Any]) -> dict[str, Any]:
-    """A line of the history, with what is not a number as NaN."""
-    watched = {path: from_json(norms) for path, norms in line.get("watch", {}).items()}
-    figures = {part: from_json(line[part]) for part in ("train", "valid")}
-    return line | figures | ({"watch": watched} if watched else {})
-
-
-def _type_of(array: Array) -> str:
-    try:
-        return str(TensorType.of(DType.from_numpy(array.dtype), *array.shape))
-    except KeyError:
-        return f"{array.dtype}{list(array.shape)}"
 
 
 def _joined(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
