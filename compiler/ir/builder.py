@@ -6,7 +6,7 @@ Ops build their gradients through the functions and operators of values, which r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -52,6 +52,9 @@ class Builder:
         self.cost = Cost.nodes
         self.origin = origin
         self._once: dict[Op, Value] = {}
+        self._positions: dict[Value, int] = {}
+        self._indexed = 0
+        self._last: Node | None = None
 
     @contextmanager
     def active(self) -> Iterator[Builder]:
@@ -88,6 +91,23 @@ class Builder:
         if op not in self._once:
             self._once[op] = self.add(op)
         return self._once[op]
+
+    def behind(self, values: Iterable[Value]) -> list[Node]:
+        """The nodes on which these values depend, in order: it looks at those alone, not at all that there are."""
+        if self._indexed and self.nodes[self._indexed - 1 : self._indexed] != [self._last]:  # loops take nodes out
+            self._positions.clear()
+            self._indexed = 0
+        for position in range(self._indexed, len(self.nodes)):
+            self._positions.update(dict.fromkeys(self.nodes[position].outputs, position))
+        self._indexed, self._last = len(self.nodes), self.nodes[-1] if self.nodes else None
+        found: set[int] = set()
+        stack = list(values)
+        while stack:
+            position = self._positions.get(stack.pop(), -1)
+            if position >= 0 and position not in found:
+                found.add(position)
+                stack += self.nodes[position].inputs
+        return [self.nodes[position] for position in sorted(found)]
 
     def graph(self, name: str, inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Graph:
         """The finished graph of what these outputs need."""

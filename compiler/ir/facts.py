@@ -148,7 +148,7 @@ def _follows(gap: Dim, facts: tuple[Dim, ...]) -> bool:
         rest = gap - f
         if is_never_negative(rest):
             return True
-        spend(Cost.facts, len(facts))
+        spend(Cost.facts, 4 * len(facts))
         if any(is_never_negative(rest - g) for g in facts if _may_leave_nothing(rest, g)):
             return True
     return False

@@ -130,8 +130,7 @@ def copy_of(frame: Frame, group: Group, span: Span, hint: str | None) -> Group:
             fail("AX0220", "`copy` makes parameters, which is not possible here", span)
         module = Module(base.block, base.arguments, frame.owner, hint, span, copy_of=base)
         module.dims = dict(base.dims)
-        module.ordinal = sum(1 for m in frame.owner.children.values() if m.label == module.label)
-        frame.owner.children[key] = module
+        frame.owner.adopt(key, module)
     module.arguments = base.arguments
     return module
 

@@ -7,8 +7,9 @@ Static values are Python's own (int, float, bool, str, None, list, dict) and the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from archonnx.compiler.ir.dims import Dim
@@ -245,6 +246,8 @@ class Module:
     children: dict[Any, Module] = field(default_factory=dict)
     made: list[Slot] = field(default_factory=list)
     """Of the model itself: all parameters, in order of construction."""
+    labels: dict[str, int] = field(default_factory=dict)
+    """How many children have a label."""
     copy_of: Module | None = None
     final_path: str | None = None
     """Its path, kept once the model is complete."""
@@ -274,13 +277,13 @@ class Module:
             return self.final_path
         own = self.label
         peers = [m for m in self.parent.children.values() if m.label == own]
-        named = [m for m in peers if m.name]
-        if len(named) == 1 and named[0] is not self:
-            peers.remove(named[0])
-            own += f".{peers.index(self)}"
-        elif len(peers) > 1 and named != [self]:
-            own += f".{peers.index(self)}"
-        return f"{self.parent.path}.{own}" if self.parent.path else own
+        return _dotted(self.parent.path, next(text for m, text in _numbered(peers) if m is self))
+
+    def adopt(self, key: Any, child: Module) -> None:
+        """Make a module one of those inside this one."""
+        child.ordinal = self.labels.get(child.label, 0)
+        self.labels[child.label] = child.ordinal + 1
+        self.children[key] = child
 
     def copied_path(self) -> str | None:
         """For a copy, and all inside it: the path of the original."""
@@ -295,14 +298,32 @@ class Module:
         """Forget what was made in it: the model is built again."""
         self.slots.clear()
         self.children.clear()
+        self.labels.clear()
         self.made.clear()
 
     def settle(self) -> None:
         """Keep the paths of this module and all inside it: no more modules will be made."""
-        paths = {child: child.path for child in self.children.values()}
-        for child, path in paths.items():
-            child.final_path = path
-            child.settle()
+        groups: dict[str, list[Module]] = {}
+        for child in self.children.values():
+            groups.setdefault(child.label, []).append(child)
+        for peers in groups.values():
+            for child, text in _numbered(peers):
+                child.final_path = _dotted(self.path, text)
+                child.settle()
+
+
+def _numbered(peers: Sequence[Module]) -> Iterator[tuple[Module, str]]:
+    """Modules of one owner and one label, with their labels in it: numbered, unless it is one, or one that is named."""
+    named = [m for m in peers if m.name]
+    alone = named[0] if len(named) == 1 else peers[0] if len(peers) == 1 else None
+    others = [m for m in peers if m is not alone]
+    if alone is not None:
+        yield alone, alone.label
+    yield from ((m, f"{m.label}.{number}") for number, m in enumerate(others))
+
+
+def _dotted(path: str, label: str) -> str:
+    return f"{path}.{label}" if path else label
 
 
 class Derived(Record, eq=False):
@@ -326,6 +347,7 @@ def one_of(results: Any, text: str) -> str | None:
     return f"take one of them: `{text}.{first}`" if first else f"take them apart: `{names} = {text}`"
 
 
+@cache
 def snake_case(name: str) -> str:
     """``LayerNorm`` -> ``layer_norm``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

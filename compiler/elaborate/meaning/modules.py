@@ -13,11 +13,15 @@ from archonnx.compiler.elaborate.core.signatures import assign_arguments
 from archonnx.compiler.elaborate.core.values import BlockType, Derived, Given, Module, Results, describe, is_callable
 from archonnx.compiler.ir.value import Value
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
 from .invocation import bind_arguments, enter, nesting, run_body
 from .setup import enter_module, surround
+
+MODULE, MODULE_BYTES = 30, 3_000
+"""What a module costs, in work and in memory."""
 
 
 def make_module(
@@ -38,8 +42,9 @@ def make_module(
         if frame.build.mode.complete:
             fail("AX0314", "this module is made only in training: the parameters must not depend on `training`", span)
         module = Module(block, {}, owner, hint, span)
-        module.ordinal = sum(1 for m in owner.children.values() if m.label == module.label)
-        owner.children[key] = module
+        spend(Cost.modules, MODULE)
+        hold(Cost.modules, MODULE_BYTES)
+        owner.adopt(key, module)
     what = f"block `{declaration.name}`"
     given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
     inner = frame.inner(block.scope, module)

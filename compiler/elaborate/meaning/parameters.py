@@ -140,7 +140,7 @@ def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: Tensor
     known = {v for node in builder.nodes for v in node.outputs}
     outside = [v for node in builder.nodes for v in node.inputs if v not in known] + [value] * (value not in known)
     if outside:
-        builder.nodes[:0] = needed(around.nodes, outside)
+        builder.nodes[:0] = around.behind(outside)
     seed = {name: v for name, v in frame.build.inputs.items() if name == SEED}
     _check_closed(builder, value, seed, statement)
     return builder.graph(f"initial value of {statement.name}", seed, {"value": value})

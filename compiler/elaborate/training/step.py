@@ -22,9 +22,9 @@ from archonnx.compiler.elaborate.meaning.parameters import open_inputs
 from archonnx.compiler.elaborate.meaning.typed import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.gradients import loss_gradients
-from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.builder import NODE, NODE_BYTES, Builder
 from archonnx.compiler.ir.facts import assuming
-from archonnx.compiler.ir.graph import Graph
+from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -35,6 +35,7 @@ from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import CONDITION, NEXT, TrainStep
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.record import Record
 from archonnx.grammar.record import replace as replace_record
@@ -90,6 +91,8 @@ class _Step:
     """What changes, and the statement that says so."""
     gradients: dict[Slot, Value] = field(default_factory=dict)
     rates: dict[str, Graph] = field(default_factory=dict)
+    updated: dict[tuple[str, TensorType, bool, TensorType], _Updated] = field(default_factory=dict)
+    """Of one parameter of each type what the optimizer made for it."""
 
     def carry(self, name: str, type_: TensorType, initial: Graph) -> Value:
         """A new carried tensor, as it comes in."""
@@ -294,13 +297,67 @@ def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Valu
     return loss_gradients(work.build.builder, loss, value, [work.build.parameters[slot] for slot in slots], span)
 
 
+class _Updated(Record):
+    """What an optimizer's body made for a parameter; for one of the same type it makes the same of other tensors.
+
+    Attributes:
+        nodes: what it added.
+        p: the parameter.
+        g: its gradient.
+        new: the parameter's next value.
+        states: for each state what comes in, and what goes out.
+    """
+
+    nodes: tuple[Node, ...]
+    p: Value
+    g: Value
+    new: Value
+    states: Mapping[str, tuple[Value, Value]]
+
+    def again(self, step: _Step, objective: Objective, slot: Slot, g: Value) -> None:
+        """The update of another parameter. What depends on none of its tensors is shared."""
+        build = step.work.build
+        other = {self.p: build.parameters[slot], self.g: g}
+        for name, (before, _) in self.states.items():
+            carried = f"{objective.name}/{name}/{slot.path}"
+            other[before] = step.carry(carried, before.type, step.initial[before.name])
+        spend(Cost.updates, NODE * len(self.nodes) // 3)
+        hold(Cost.updates, NODE_BYTES * len(self.nodes))
+        for node in self.nodes:
+            if other.keys().isdisjoint(node.inputs):
+                continue
+            outputs = tuple([Value(v.type, v.name, v.origin) for v in node.outputs])
+            other.update(zip(node.outputs, outputs, strict=True))
+            inputs = tuple([other.get(v, v) for v in node.inputs])
+            build.builder.nodes.append(Node(node.op, inputs, outputs, node.origin))
+        step.outputs[NEXT + slot.path] = other.get(self.new, self.new)
+        for name, (_, after) in self.states.items():
+            step.outputs[f"{NEXT}{objective.name}/{name}/{slot.path}"] = other.get(after, after)
+
+
 def _update_parameter(step: _Step, objective: Objective, optimizer: Configured, slot: Slot, g: Value, t: Value) -> None:
-    """Evaluate the optimizer's body for one parameter, in its dtype: a dtype left out there is the parameter's."""
-    with step.work.build.floats(slot.type.dtype):
-        _run_optimizer(step, objective, optimizer, slot, g, t)
+    """Evaluate the optimizer's body for one parameter, in its dtype: a dtype left out there is the parameter's.
+
+    For those of one type it is evaluated once, unless it draws: then each has draws of its own.
+    """
+    build = step.work.build
+    p, key = build.parameters[slot], (objective.name, slot.type, slot.decay, g.type)
+    if (known := step.updated.get(key)) is not None:
+        known.again(step, objective, slot, g)
+        return
+    mark, sites = len(build.builder.nodes), len(build.observed.sites)
+    with build.floats(slot.type.dtype):
+        states = _run_optimizer(step, objective, optimizer, slot, g, t)
+    if len(build.observed.sites) == sites:
+        ends = {name: (step.inputs[c], step.outputs[NEXT + c]) for name, c in states.items()}
+        made = tuple(build.builder.nodes[mark:])
+        step.updated[key] = _Updated(made, p, g, step.outputs[NEXT + slot.path], ends)
 
 
-def _run_optimizer(step: _Step, objective: Objective, optimizer: Configured, slot: Slot, g: Value, t: Value) -> None:
+def _run_optimizer(
+    step: _Step, objective: Objective, optimizer: Configured, slot: Slot, g: Value, t: Value
+) -> Mapping[str, str]:
+    """Run the optimizer's body for a parameter; the names of what its states carry."""
     span, build = objective.span, step.work.build
     assert isinstance(optimizer.of, OptimizerType)
     declaration = optimizer.of.declaration
@@ -351,6 +408,7 @@ def _run_optimizer(step: _Step, objective: Objective, optimizer: Configured, slo
         step.outputs[NEXT + carried] = _next_state(
             f"state `{name}` of {what}", step.carried[carried], frame.locals[name], declared_at, notes
         )
+    return {name: carried for name, (carried, _) in states.items()}
 
 
 def _next_state(what: str, before: TensorType, after: Any, declared_at: Span, notes: Sequence[str]) -> Value:
