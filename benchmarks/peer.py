@@ -74,16 +74,16 @@ def make_step(
         (assign if case.name in NETS else _assign)(model, initial)
     kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
     optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
-    example, label = (given.get(name) for name in (("ids", "next") if case.vocabulary else (case.example, "label")))
-    measure = NETS[case.name][1] if case.name in NETS else None
+    example, label = ("ids", "next") if case.vocabulary else (case.example, "label")
+
+    def of_labels(scores: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return cross_entropy(scores.flatten(0, -2), batch[label].flatten())
+
+    loss_of = NETS[case.name][1] if case.name in NETS else of_labels
 
     def step() -> float:
         optimizer.zero_grad()
-        given_back = model(example)
-        if measure is not None:
-            loss = measure(given_back, given)
-        else:
-            loss = cross_entropy(given_back.flatten(0, -2), label.flatten())
+        loss = loss_of(model(given[example]), given)
         loss.backward()
         optimizer.step()
         return float(loss.item())

@@ -18,7 +18,7 @@ def norm(inputs: int, filters: int, kernel: int = 3, stride: int = 1, groups: in
     return nn.Sequential(conv, nn.BatchNorm2d(filters))
 
 
-class Part(nn.Module):
+class Part(nn.Module):  # type: ignore[misc]  # PyTorch is not there where types are checked
     """Of the residual net."""
 
     def __init__(self, inputs: int, filters: int, stride: int) -> None:
@@ -60,7 +60,7 @@ def autoencoder(width: int = 32) -> nn.Module:
     )  # fmt: skip
 
 
-class UNet(nn.Module):
+class UNet(nn.Module):  # type: ignore[misc]
     """A U-Net of three sizes."""
 
     def __init__(self, width: int = 16) -> None:

@@ -26,7 +26,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 CALL = re.compile(r"(?<![\w.}])([A-Za-z_]\w*)\(")
 
 
-OF_PROGRAMS = {"generate", "run", "choice", "intrange", "uniform", "loguniform"}
+OF_PROGRAMS = {"generate", "fresh", "run", "choice", "intrange", "uniform", "loguniform"}
 """What only `train` and `search` blocks call."""
 NOT_OURS = {"NAME", "f", "n", "list", "Trainer", "ModelRuns", "compile"}
 """Names that stand for any, and calls in Python."""

@@ -39,7 +39,7 @@ compiler.elaborate.core compiler.marks
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
-compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
+compiler.lints compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
 compiler.portability
 compiler.onnx_export compiler.pipeline
 runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 
 import archonnx
+from archonnx.compiler.lints.finding import findings
 from archonnx.compiler.pipeline import elaborate
 from archonnx.grammar import ast
 from archonnx.grammar.format import format_file
@@ -59,6 +60,7 @@ def test_it_trains_and_exports(path: Path, tmp_path: Path):
         pytest.importorskip("statsmodels")
     spec = archonnx.load(path, **SMALLER.get(path.stem, {}))
     model = elaborate(spec)
+    assert not findings(model), "what comes with archonnx is what was meant"
     if model.parameter_count > MAX_TRAINED or not model.programs:
         return  # elaborated, so that all is checked
     run = archonnx.train(spec, tmp_path / "run", settings={"epochs": 1, **FEWER.get(path.stem, {})})

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from archonnx.compiler.combining import meetings
 from archonnx.compiler.directions import chosen
+from archonnx.compiler.lints.finding import codes, findings
+from archonnx.compiler.lints.levels import Levels, check_codes
 from archonnx.compiler.models import specs_of_models
 from archonnx.compiler.pipeline import elaborate, float_type, load
 from archonnx.compiler.program import ModelProgram
@@ -30,12 +32,14 @@ def check_specs(
     dtype: str | None = None,
     *,
     data: bool = False,
+    levels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
 ) -> bool:
     """Print what is found in each spec (a line where all is well, for people); whether nothing is wrong.
 
-    ``data`` opens their data as well.
+    ``data`` opens their data as well; ``levels`` are codes of warnings that are errors, and that are left out.
     """
-    good = True
+    good, asked = True, Levels(*levels)
+    check_codes(asked, codes())
     for name in specs:
         try:
             with bounded():
@@ -51,9 +55,15 @@ def check_specs(
             good = False
             _show(error.report, style)
         else:
-            if warnings := confusable_names(spec.source, spec.file):
-                _show(Report(warnings), style)
-            if style == "full":
+            told = Report(list(confusable_names(spec.source, spec.file)))
+            for model, _ in found:
+                for finding in findings(model, asked):
+                    told.add_at_place(finding)
+            if told.diagnostics:
+                _show(told, style)
+            if told.failed:
+                good = False
+            elif style == "full":
                 for model, lines in found:
                     print("\n".join([f"{name}: {_summary(model)}", *lines]), flush=True)
     return good

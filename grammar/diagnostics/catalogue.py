@@ -24,6 +24,7 @@ FAMILIES = {
     "AX05": "ONNX",
     "AX06": "Data and runs",
     "AX07": "Settings",
+    "AX08": "What was probably not meant",
 }
 """The subjects of codes, by how they begin."""
 

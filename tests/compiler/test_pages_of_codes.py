@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from archonnx.compiler.lints.finding import codes, findings
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
@@ -69,3 +70,21 @@ def test_an_example_gives_its_code(page: Page, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         elaborate(load(path))
     assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {page.code}
+
+
+WARNINGS = [page for page in catalogue().values() if page.code[:4] == "AX08"]
+
+
+@pytest.mark.parametrize("page", WARNINGS, ids=lambda page: page.slug)
+def test_an_example_of_what_was_not_meant_gives_its_warning_alone(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "self.arch"
+    path.write_text(page.example, encoding="utf-8")
+    found = findings(elaborate(load(path)))
+    assert {(finding.code, finding.severity) for finding in found} == {(page.code, "warning")}
+
+
+def test_every_warning_has_a_page() -> None:
+    assert {page.code for page in WARNINGS} == {*codes(), "AX0800"}
+    assert all(page.severity == "warning" for page in WARNINGS)
+    told = (Path(__file__).parents[2] / "docs" / "language.md").read_text("utf-8")
+    assert all(f"| {code} |" in told for code in codes())

@@ -28,6 +28,7 @@ from archonnx.compiler.elaborate.files.library import library
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.lints.finding import findings
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, SpecError
@@ -74,6 +75,7 @@ def examples(page: str) -> list[Example]:
 def compile_all(spec: Spec) -> None:
     """Everything of a spec, with the steps of its programs. SpecError if something is wrong."""
     model = elaborate(spec)
+    assert not findings(model), "an example shows what is meant"
     for made in model.programs:
         train_steps(model, made, 1, 1)
 

@@ -28,17 +28,25 @@ def check(
     data: Annotated[
         bool, typer.Option("--data", help="Open the data too: columns, parts, what is learned, and all that is wrong.")
     ] = False,
+    deny: Annotated[
+        list[str] | None, typer.Option("--deny", metavar="CODE", help="Make a warning an error; `all` of them.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="CODE", help="Leave a warning out; `all` of them.")
+    ] = None,
     format: Annotated[Format, typer.Option("--format", help="`full` for people, the others for tools.")] = Format.full,
 ) -> None:
     """Check specs: syntax, names, shapes, gradients, settings.
 
     Every finding of a stage is shown at once, at its place in the spec. Without a SPEC, the zoo is listed.
+    What compiles but was probably not meant is a warning (AX08..); `# allow AX0802` behind a line is for that line.
     With --data everything is refused that a training would refuse, and what the spec makes of the data is shown.
 
         archonnx check model.arch
         archonnx check digits_cnn --arg width=64
         archonnx check wine.arch --data
         archonnx check specs/*.arch --format concise
+        archonnx check model.arch --deny all
         archonnx check specs/*.arch --format github    (annotations of a pull request)
     """
     arguments = key_values(arg, "--arg")
@@ -49,5 +57,6 @@ def check(
         return
     from ..checking import check_specs
 
-    if not check_specs(specs, arguments, format.value, dtype, data=data):
+    levels = (tuple(deny or ()), tuple(allow or ()))
+    if not check_specs(specs, arguments, format.value, dtype, data=data, levels=levels):
         raise typer.Exit(1)

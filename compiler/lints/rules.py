@@ -1,0 +1,129 @@
+"""What a lint is: a rule that looks at an elaborated model and tells what was probably not meant.
+
+A rule stands in a module of its own, and ``lint`` registers it with its code. What this module does not do: decide
+what is done about a finding (``levels`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from archonnx.compiler.ir.graph import Graph, Node, needed
+from archonnx.compiler.ir.op import Op, Trait
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.program import Computation, ModelProgram, Parameter, TrainStep
+from archonnx.grammar.diagnostics import Diagnostic, Label
+from archonnx.grammar.source import Span
+
+Rule = Callable[["Sight"], Iterator[Diagnostic]]
+RULES: dict[str, Rule] = {}
+"""All rules by their codes."""
+
+
+def lint(code: str) -> Callable[[Rule], Rule]:
+    """Register a rule: all that it finds has this code."""
+
+    def register(rule: Rule) -> Rule:
+        RULES[code] = rule
+        return rule
+
+    return register
+
+
+class Sight:
+    """A model under the eyes of the rules, with what several of them ask."""
+
+    def __init__(self, model: ModelProgram) -> None:
+        self.model = model
+
+    @cached_property
+    def computations(self) -> tuple[Computation, ...]:
+        """What it computes in use, in training and in its entries."""
+        return (self.model.use, self.model.training, *self.model.entry_computations.values())
+
+    @cached_property
+    def producers(self) -> dict[Value, Node]:
+        """The node that makes each value of these graphs, needed or not."""
+        return {out: node for of in self.computations for node in of.graph.nodes for out in node.outputs}
+
+    @cached_property
+    def steps(self) -> tuple[TrainStep, ...]:
+        """The statements of all programs, as far as they are known before the data is."""
+        return tuple(step for program in self.model.programs for step in program.steps or ())
+
+    @cached_property
+    def results(self) -> tuple[Graph, ...]:
+        """The graphs of all that anybody asks for."""
+        model = self.model
+        trained = [step.graph for step in self.steps]
+        return (model.infer, model.evaluate, model.training.graph, *model.entries.values(), *trained)
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """Fields and parameters, by name, on which a result depends."""
+        return frozenset().union(*map(inputs_read, self.results))
+
+    @cached_property
+    def batch(self) -> frozenset[str]:
+        """Symbols that are the first axis of fields: they count examples."""
+        firsts = (field.type.shape[0] for field in self.model.fields.values() if field.type.shape)
+        return frozenset(symbol for dim in firsts if len(dim.symbols()) == 1 for symbol in dim.symbols())
+
+    def nodes(self, *ops: type[Op]) -> Iterator[Node]:
+        """The nodes of these ops, of each place of the spec one."""
+        seen: set[tuple[type[Op], Span]] = set()
+        for of in self.computations:
+            for node in of.graph.nodes:
+                place = node.origin.place
+                if isinstance(node.op, ops) and place is not None and (type(node.op), place) not in seen:
+                    seen.add((type(node.op), place))
+                    yield node
+
+    @staticmethod
+    def user(node: Node) -> str:
+        """What of the library the spec uses where a node stands; empty where it is written in the spec itself."""
+        return node.origin.used.strip("`")
+
+    def source(self, value: Value) -> Node | None:
+        """The node that makes a value, through what only moves its elements."""
+        node = self.producers.get(value)
+        while node is not None and Trait.VIEW in node.op.traits:
+            node = self.producers.get(node.inputs[0])
+        return node
+
+
+def inputs_read(graph: Graph) -> set[str]:
+    """The inputs of a graph on which one of its outputs depends."""
+    live = {*graph.outputs.values()}.union(*(node.inputs for node in needed(graph.nodes, graph.outputs.values())))
+    return {name for name, value in graph.inputs.items() if value in live}
+
+
+def numbers_of(parameters: list[Parameter]) -> str:
+    """``2 parameters with 1,984 numbers``."""
+    count = len(parameters)
+    return f"{count} parameter{'s' * (count != 1)} with {sum(p.size for p in parameters):,} numbers"
+
+
+def modules_of(sight: Sight, parameters: list[Parameter]) -> Iterator[tuple[str, Span, list[Parameter]]]:
+    """Parameters by the line of the model that makes them: how to call them, the line, and which they are."""
+    made = (name for of in sight.computations[::-1] for name in of.names if name.kind == "param")
+    places = {name.name: name.place for name in made}
+    found: dict[Span, list[Parameter]] = {}
+    for parameter in parameters:
+        place = parameter.origin.place
+        if place is None or place.source.library:
+            place = places.get(parameter.path)
+        if place is not None:
+            found.setdefault(place, []).append(parameter)
+    for place, of in found.items():
+        module = min((parameter.path.rpartition(".")[0] for parameter in of), key=len)
+        yield f"`{of[0].path if len(of) == 1 else module or 'what is made here'}`", place, of
+
+
+def warning(
+    code: str, headline: str, span: Span | None, text: str = "", *, notes: tuple[str, ...] = (), help: str | None = None
+) -> Diagnostic:
+    """A finding of a rule, at a place."""
+    labels = (Label(span, text, primary=True),) if span is not None else ()
+    return Diagnostic(code, headline, labels, notes, help, "warning")

@@ -1,0 +1,39 @@
+"""Inputs and parameters on which nothing depends that anybody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archonnx.grammar.diagnostics import Diagnostic
+
+from .rules import Sight, lint, modules_of, numbers_of, warning
+
+
+@lint("AX0802")
+def unused(sight: Sight) -> Iterator[Diagnostic]:
+    """A field, a parameter or a layer that no output, loss, metric, entry or step reads."""
+    model = sight.model
+    if not any(graph.outputs for graph in sight.results):
+        return
+    splits = [program.settings.split for program in model.programs]
+    read = sight.read.union(*({split.stratify, split.group, split.column} - {None} for split in splits))
+    open_ = any(program.steps is None for program in model.programs)
+    for name, field in model.fields.items():
+        if name not in read and not open_:
+            kind = "target" if field.target else "input"
+            yield warning(
+                "AX0802",
+                f"nothing reads the {kind} `{name}`",
+                field.origin.place,
+                "no output, loss or metric depends on it",
+                help="leave it out, or use it",
+            )
+    idle = [p for path, p in model.parameters.items() if path not in sight.read]
+    for name, place, parameters in modules_of(sight, idle):
+        yield warning(
+            "AX0802",
+            f"nothing reads {name}: {numbers_of(parameters)}, of no use",
+            place,
+            "no output, loss or metric depends on this",
+            help="use its result, or leave it out",
+        )
