@@ -7,6 +7,7 @@ the machine: one that does a small sum in twice the time has twice as long.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import time
 from contextlib import suppress
@@ -46,6 +47,7 @@ def limit() -> None:
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGPROF, tick)
         signal.setitimer(signal.ITIMER_PROF, TICK, TICK)
+        atexit.register(signal.setitimer, signal.ITIMER_PROF, 0)  # later a tick finds no handler, and kills
     _limit_memory()
 
 

@@ -168,3 +168,12 @@ def test_what_nobody_counts_is_ended_by_the_clock() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert "AX0229" in result.stderr and "a.arch:1:1" in result.stderr and "100 % of the work" in result.stderr
+
+
+def test_a_process_that_takes_long_to_end_is_not_ended_by_its_clock() -> None:
+    program = (
+        "import sys\nfrom archonnx.cli.limits import limit\n"
+        "class Late:\n    def __del__(self):\n        sum(range(10_000_000))\n"
+        "limit()\nsys.late = Late()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
