@@ -39,8 +39,8 @@ class Keeper(Generic[Kept]):
     """Hands states on to be written.
 
     A process may be killed at any moment; then the work since the last state that was written is lost. So the next one
-    is taken where another pass, as long as the one before, would take longer than what is left of the time. Writing
-    takes half of the time at most.
+    is taken where another pass, as long as the one before, would take longer than what is left of the time. Writing by
+    time takes half of it at most; writing every so many passes takes what it takes.
 
     Args:
         write: writes a state; SpecError or OSError where it cannot.
@@ -78,7 +78,7 @@ class Keeper(Generic[Kept]):
         if self._write is None or moment < self._not_before:
             return False
         seconds, steps = self._wanted.seconds, self._wanted.steps
-        late = seconds is not None and moment + took > self._from + seconds
+        late = seconds is not None and moment + took > self._from + seconds and moment > self._from + self._writing
         return late or (steps is not None and self._steps >= steps)
 
     def stepped(self) -> None:
@@ -117,7 +117,7 @@ class Keeper(Generic[Kept]):
         self.written = True
         written = now()
         self._writing = written - taken
-        self._from, self._steps, self._not_before = written, 0, written + self._writing
+        self._from, self._steps, self._not_before = written, 0, -math.inf
         if self._failing:
             self._note("the state of the training is kept again")
         self._failing = False
