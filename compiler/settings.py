@@ -7,6 +7,7 @@ not do: steps and feeds (they are statements, not settings), and whether the dat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +20,16 @@ from archonnx.grammar.source import Span
 
 
 def _number(value: Any) -> Any:
-    """Numbers are numbers: ``true`` is none, and neither is a text."""
+    """Numbers are numbers: ``true`` is none, and neither is a text. They are finite, since JSON holds no others."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number is needed")
+    if not math.isfinite(value):
+        raise ValueError("a finite number is needed")
     return value
+
+
+SEEDS = 2**63
+"""A seed is a number below this one, from 0 on: an i64 in graphs."""
 
 
 class _Compiled:
@@ -34,6 +41,7 @@ COMPILED = _Compiled()
 Number = Annotated[float, BeforeValidator(_number)]
 Positive = Annotated[Number, Field(gt=0)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+Seed = Annotated[Count, Field(lt=SEEDS)]
 PositiveCount = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 
 
@@ -61,7 +69,7 @@ class Split(Settings):
     train: Annotated[int | float, BeforeValidator(_number), Field(gt=0)] = 1.0
     valid: Annotated[int | float, BeforeValidator(_number), Field(ge=0)] = 0
     test: Annotated[int | float, BeforeValidator(_number), Field(ge=0)] = 0
-    seed: Count = 0
+    seed: Seed = 0
     by: Literal["order", "random"] | None = None
     stratify: str | None = None
     group: str | None = None
@@ -225,7 +233,7 @@ class TrainSettings(Settings):
     """Leave out the last batch of an epoch where it is smaller than the others."""
     buckets: Buckets | None = None
     """Put examples of like length into a batch, which is as long as its bucket; measured is at the full length."""
-    seed: Count = 0
+    seed: Seed = 0
     split: Split = Split()
     early_stopping: EarlyStopping | None = None
     checkpoint: Checkpoint = Checkpoint()

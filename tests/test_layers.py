@@ -42,7 +42,7 @@ compiler.elaborate.files compiler.elaborate.training
 compiler.lints compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
 compiler.portability
 compiler.onnx_export compiler.pipeline
-runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths
+runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths runtime.seeds
 runtime.files
 runtime.staging
 runtime.reserving

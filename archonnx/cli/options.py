@@ -19,6 +19,10 @@ LONGEST_INTEGER = 4300
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 
 
+MAX_SEED = 2**63 - 1
+"""A seed is an i64 in graphs."""
+
+
 class DeviceOption(StrEnum):
     """Where to run."""
 

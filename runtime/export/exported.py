@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import PRODUCER, SEED, Assumption
@@ -21,6 +19,7 @@ from archonnx.runtime.assumptions import check_arrays, read_dim
 from archonnx.runtime.data import ranges
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
 from archonnx.runtime.device.session import Session, SessionOptions, call, open_session, rewrite_help
+from archonnx.runtime.seeds import seed_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class ExportedModel:
         return arrays
 
     def _run(self, arrays: Mapping[str, Array], seed: int) -> dict[str, Array]:
-        drawn = {SEED: np.array(seed, np.int64)} if SEED in self.inputs else {}
+        drawn = {SEED: seed_value(seed)} if SEED in self.inputs else {}
         return call(self.session, {**arrays, **drawn})
 
 

@@ -34,7 +34,7 @@ from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.memory import Memory
-from archonnx.runtime.data.parts import Indices, PartName
+from archonnx.runtime.data.parts import PARTS, Indices, PartName
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.export.exported import ExportedModel
@@ -310,6 +310,12 @@ class Run:
         fields = dict(self._reader.read(data, list(model.fields)).fields)
         examples = Examples(fields, {name: model.fields[name].type for name in fields}, whole)
         return self._trainer(), examples, np.arange(examples.count), self.settings
+
+    @property
+    def parts_to_measure(self) -> list[PartName]:
+        """The test part; if it has no examples, all parts that have some."""
+        filled = [part for part in PARTS if len(self.rows(part))]
+        return ["test"] if "test" in filled else filled
 
     def rows(self, part: PartName) -> Indices:
         """The examples of a part (``train``, ``valid``, ``test``) as numbers of rows of the data, from 0 on.

@@ -26,6 +26,7 @@ from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import Diagnostic, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.assumptions import bound_dims
+from archonnx.runtime.seeds import seed_value
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 
 from .drawn_inputs import drawn_inputs
@@ -64,7 +65,7 @@ def check_gradients(
         traced = traced_graph(model, "loss", name)
         arrays = given if given is not None else drawn_inputs(traced, model, seed)
         inputs = {**checked_inputs(traced, model, arrays), **parameter_values(model, parameters, seed)}
-        inputs |= {SEED: np.array(seed, np.int64), STEP: np.array(EVALUATION_STEP, np.int64)}
+        inputs |= {SEED: seed_value(seed), STEP: np.array(EVALUATION_STEP, np.int64)}
         inputs = {key: inputs[key] for key in traced.graph.inputs}
         check = _Check(traced, inputs, seed)
         assert traced.loss is not None

@@ -23,6 +23,7 @@ from archonnx.compiler.trace import TracedName, TraceGraph, trace_loss, trace_ou
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.device.session import SessionOptions, call, choose_device, open_graph
+from archonnx.runtime.seeds import seed_value
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 
 from .inputs import checked_inputs, field_types, parameter_values
@@ -120,7 +121,7 @@ def trace_model(
     types = field_types(traced, model)
     arrays = checked_inputs(traced, model, given, graph)
     inputs = {**arrays, **parameter_values(model, parameters, seed)}
-    inputs |= {SEED: np.array(seed, np.int64), STEP: np.array(EVALUATION_STEP, np.int64)}
+    inputs |= {SEED: seed_value(seed), STEP: np.array(EVALUATION_STEP, np.int64)}
     inputs = {name: inputs[name] for name in traced.graph.inputs}
     dims = bound_dims({name: (types[name], array.shape) for name, array in arrays.items()})
     scalars = {name: int(array) for name, array in arrays.items() if array.ndim == 0 and array.dtype.kind == "i"}

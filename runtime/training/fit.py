@@ -8,8 +8,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any, NoReturn
+from zlib import crc32
+
+import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
@@ -140,6 +144,7 @@ class TrainingLoop:
             "seconds": self._seconds,
             "epoch_seconds": time.perf_counter() - self._epoch_started,
             "monitor": monitor.numbers() if monitor is not None else None,
+            "ordered": self._ordered,
             "measured": measurement.numbers() if measurement is not None and under_way else None,
         }
         running = runner.watch.running()
@@ -167,8 +172,27 @@ class TrainingLoop:
         self._epoch_started -= numbers.get("epoch_seconds", 0.0)
         if (measured := numbers.get("measured")) is not None:
             self._measured = measured, snapshot.running
+        ordered = numbers.get("ordered", self._ordered)
+        if ordered != self._ordered and self._position != Position():
+            changed = ", ".join(name for name, value in self._ordered.items() if ordered.get(name) != value)
+            self._observer.note(
+                f"epoch {len(self._history) + 1} begins anew, after {self._position.passes} of its passes: "
+                f"the order of its examples was by another {changed}"
+            )
+            self._position, self._measured = Position(), None
         if self._monitor is not None and numbers["monitor"] is not None:
             self._monitor.resume(numbers["monitor"], snapshot.best)
+
+    @cached_property
+    def _ordered(self) -> dict[str, Any]:
+        """What the order of examples within an epoch depends on."""
+        settings, parts = self._settings, self._parts
+        return {
+            "batch_size": self._size,
+            "seed": settings.seed,
+            "shuffle": settings.shuffle,
+            "split": crc32(np.asarray(parts.train, np.int64).tobytes() + np.asarray(parts.valid, np.int64).tobytes()),
+        }
 
     @property
     def _seconds(self) -> float:
@@ -212,6 +236,9 @@ class TrainingLoop:
         valid = self._validate(interrupt, number) if len(self._parts.valid) else {}
         with interrupt.holding():  # all of it is done, or nothing
             self._end(averages, valid)
+        if self._monitor is not None and self._monitor.missed and "" not in self._noted:
+            self._noted.add("")
+            self._observer.note(f"epoch {number}: {self._monitor.missing}")
 
     def _end(self, averages: Mapping[str, float], valid: Mapping[str, float]) -> None:
         """An epoch is over."""

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.assumptions import bound_dims
-from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.batches import Examples, in_pieces
 from archonnx.runtime.data.parts import Indices
 from archonnx.runtime.measures.pieces import Pieces
 from archonnx.runtime.measures.set_metrics import Confusion, Gathered
 
+from .nonfinite import all_finite
 from .trainer import Trainer
 
 
@@ -29,7 +33,7 @@ class Measured:
     Attributes:
         figures: losses and metrics by name.
         tables: by name.
-        undefined: what is known of why a figure is not a number, by name of each that is none.
+        undefined: what is known of why a figure is not a number, or is infinite by an example, by its name.
     """
 
     figures: Mapping[str, float]
@@ -37,8 +41,8 @@ class Measured:
     undefined: Mapping[str, str]
 
     def notes(self, where: str) -> list[str]:
-        """A line for each figure that is not a number; ``where`` is what was measured."""
-        return [f"`{name}` over {where} is nan: {why}" for name, why in self.undefined.items()]
+        """A line for each figure of which that is known; ``where`` is what was measured."""
+        return [f"`{name}` over {where} is {self.figures[name]}: {why}" for name, why in self.undefined.items()]
 
 
 class Measurement:
@@ -57,15 +61,22 @@ class Measurement:
         self._pieces, self._gathered = Pieces(self._combination), Gathered(trainer.model.set_metrics)
         self._sizes: dict[str, int] = {}
         self._batches = 0
+        self._odd: Indices | None = None
+        """The examples of the first batch of which something is not finite."""
         self.whole = True
 
     def run(self, between: Callable[[], None] = lambda: None) -> Measured:
         """Measure what is left; ``between`` is called after each batch."""
         fields = self._trainer.model.fields
-        for rows, batch in islice(self._examples.batches(self._indices, self._size), self._batches, None):
+        batches = zip(
+            in_pieces(self._indices, self._size), self._examples.batches(self._indices, self._size), strict=True
+        )
+        for indices, (rows, batch) in islice(batches, self._batches, None):
             self.whole = False
             self._sizes |= bound_dims({name: (fields[name].type, array.shape) for name, array in batch.items()})
             found = self._trainer.pieces(self._combination, batch)
+            if self._odd is None and not all_finite(found.values()):
+                self._odd = indices
             self._gathered.add(self._pieces.add(rows, found))
             self._batches += 1
             self.whole = True
@@ -77,8 +88,29 @@ class Measurement:
         made, over_set = self._pieces.figures(self._sizes), gathered.values()
         names = (*model.losses, *model.metrics)
         figures = {name: made[name] if name in made else over_set[name] for name in names}
-        undefined = {name: gathered.undefined.get(name, NOT_A_NUMBER) for name, v in figures.items() if math.isnan(v)}
+        odd = [name for name, value in figures.items() if not math.isfinite(value)]
+        place = self._place() if odd else None
+        undefined = {}
+        for name in odd:
+            known = gathered.undefined.get(name)
+            if place is not None:
+                undefined[name] = f"{known}; {place}" if known is not None else place
+            elif math.isnan(figures[name]):
+                undefined[name] = known or NOT_A_NUMBER
         return Measured(figures, gathered.tables(), undefined)
+
+    def _place(self) -> str | None:
+        """The first example of which something is not finite, in words; None where it is not one alone."""
+        if self._odd is None:
+            return None
+        for index in self._odd:
+            try:
+                found = self._trainer.pieces(self._combination, self._examples.take(np.array([index])))
+            except SpecError:  # the model does not take one alone
+                break
+            if not all_finite(found.values()):
+                return f"example {index} of the data makes it so"
+        return f"an example among {_shown(self._odd)} of the data makes it so"
 
     def numbers(self) -> dict[str, Any]:
         """How far it is, as JSON has it."""
@@ -96,6 +128,11 @@ class Measurement:
         self._gathered.resume(_of(running, GATHERED))
 
 
+def _shown(indices: Indices) -> str:
+    more = f" and {len(indices) - SHOWN} more" if len(indices) > SHOWN else ""
+    return ", ".join(map(str, indices[:SHOWN].tolist())) + more
+
+
 def _of(running: Mapping[str, Array], kind: str) -> dict[str, Array]:
     return {name.removeprefix(kind): array for name, array in running.items() if name.startswith(kind)}
 
@@ -107,3 +144,5 @@ def measure(trainer: Trainer, examples: Examples, indices: Indices, settings: Tr
 
 PIECE, GATHERED = "piece.", "gathered."
 NOT_A_NUMBER = "its expression is, as 0 / 0 is"
+SHOWN = 5
+"""So many examples are named."""

@@ -23,6 +23,7 @@ class Monitor:
     Attributes:
         best_epoch: the number of the best epoch so far.
         parameters: those of the best epoch, by path.
+        missed: whether the value of the last epoch was not a finite number, after one that was.
     """
 
     def __init__(self, settings: EarlyStopping, better: Chosen) -> None:
@@ -32,6 +33,7 @@ class Monitor:
         self._settings = settings
         self._best = -math.inf
         self._waited = 0
+        self.missed = False
         self.best_epoch: int | None = None
         self.parameters: dict[str, Array] = {}
 
@@ -65,8 +67,10 @@ class Monitor:
     def see(self, epoch: int, values: Mapping[str, Mapping[str, float]], trainer: Trainer) -> bool:
         """Take note of an epoch; whether it is the best so far, which a value that is not a finite number never is."""
         value = self._sign * values[self._part].get(self._name, math.nan)
+        finite = math.isfinite(value)
+        self.missed = not finite and self.best_epoch is not None
         least = self._best + (self._settings.min_delta if self.best_epoch is not None else 0.0)
-        if not math.isfinite(value) or not value > least:
+        if not finite or not value > least:
             self._waited += 1
             return False
         self._best, self._waited, self.best_epoch = value, 0, epoch
@@ -84,6 +88,15 @@ class Monitor:
         return (
             f"early stopping had nothing to go by: `{self._settings.monitor}` was not a finite number in any epoch, so "
             "that the training went on, and the parameters are those of its last epoch"
+        )
+
+    @property
+    def missing(self) -> str:
+        """What is told of the first epoch, after others, whose value is not a finite number."""
+        return (
+            f"`{self._settings.monitor}` is not a finite number, which early stopping takes for no better than before: "
+            f"after {self._settings.patience} such epochs the training ends, with the parameters of epoch "
+            f"{self.best_epoch}"
         )
 
     def numbers(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from archonnx.runtime.data.ranges import RangeCheck
 from archonnx.runtime.device.session import Session, SessionOptions, call, choose_device, open_graph
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.measures.set_metrics import Gathered
+from archonnx.runtime.seeds import seed_value
 
 from .rates import Rates
 
@@ -40,7 +41,7 @@ EVALUATION_STEP = 0
 def initial_value(parameter: Parameter, seed: int) -> Array:
     """A parameter's starting value, which depends on the seed and its path alone."""
     graph = parameter.initial
-    return interpret(graph, {SEED: np.int64(seed)} if SEED in graph.inputs else {})["value"]
+    return interpret(graph, {SEED: seed_value(seed)} if SEED in graph.inputs else {})["value"]
 
 
 def initial_values(parameters: Mapping[str, Parameter], seed: int) -> dict[str, Array]:
@@ -83,7 +84,7 @@ class Trainer:
         watch: bool = False,
     ) -> None:
         self.model = model
-        self.seed, self.batch_size = seed, batch_size
+        self.seed, self.batch_size = int(seed_value(seed)), batch_size
         self.options = options or SessionOptions()
         self.device = choose_device(self.options.device)
         if program is None and model.programs:
@@ -365,8 +366,10 @@ class Function:
         inputs: dict[str, Any] = dict(arrays)
         inputs |= {path: self._trainer.runner.value(path) for path in self._parameters}
         inputs |= {
-            name: np.array(number, np.int64)
-            for (name, number), used in zip(((SEED, seed), (STEP, step)), self._draws, strict=True)
+            name: number
+            for (name, number), used in zip(
+                ((SEED, seed_value(seed)), (STEP, np.array(step, np.int64))), self._draws, strict=True
+            )
             if used
         }
         return call(self._session, inputs)

@@ -151,3 +151,48 @@ def test_figures_come_back_from_json() -> None:
     figures: dict[str, Any] = {"a": 0.1, "b": math.nan, "c": math.inf, "d": -math.inf}
     assert repr(from_json(json.loads(json.dumps(to_json(figures), allow_nan=False)))) == repr(figures)
     assert repr(from_json(json.loads(json.dumps(figures)))) == repr(figures), "as earlier versions wrote them"
+
+
+BROKEN = """fn points(n: int) -> (x: [n, 2], y: [n, 1]):
+    x: [n, 2] ~ normal(1, 1)
+    broken = arange(n)[:, none] == 25
+    return where(broken, BAD, x), sum(x, axis=1, keep=true)
+
+model Line():
+    input x: [B, 2]
+    target y: [B, 1]
+    p = x |> Dense(1)
+    output line = p
+    loss objective = mse(p, y)
+
+train:
+    data = generate(points, n=30)
+    split = {train: 20, valid: 10, by: order}
+    batch_size = 4
+    epochs = 2
+    minimize objective with sgd(lr=0.01)
+"""
+
+
+@pytest.mark.parametrize(("bad", "figure"), [("inf", "inf"), ("1e30", "inf")])
+def test_the_example_of_the_valid_part_that_makes_a_loss_infinite_is_named(
+    bad: str, figure: str, tmp_path: Path
+) -> None:
+    told = Notes()
+    broken = parse_spec(Source("broken.arch", BROKEN.replace("BAD", bad)))
+    archonnx.train(broken, tmp_path / "run", device="cpu", observer=told)
+    assert told.notes == [f"`objective` over the valid part is {figure}: example 25 of the data makes it so"]
+
+
+def test_early_stopping_says_what_it_makes_of_a_figure_that_is_no_longer_a_number(tmp_path: Path) -> None:
+    """The metric is log(1 - 11 w), of a w that grows by 0.05 in each epoch: no number from the second one on."""
+    text = BROKEN.replace("BAD", "x").replace("mse(p, y)", "0.0 * mse(p, y) - sum(w)")
+    text = text.replace("    p = x", "    param w: [1] = 0\n    metric left = log(1.0 - 11.0 * sum(w))\n    p = x")
+    text = text.replace("epochs = 2", "epochs = 9\n    early_stopping = {monitor: valid.left, patience: 3, mode: max}")
+    told = Notes()
+    run = archonnx.train(parse_spec(Source("m.arch", text)), tmp_path / "run", device="cpu", observer=told)
+    assert (run.record["stopped"], run.record["best_epoch"], len(run.history)) == ("early stopping", 1, 4)
+    assert [note for note in told.notes if "early stopping" in note] == [
+        "epoch 2: `valid.left` is not a finite number, which early stopping takes for no better than before: after 3 "
+        "such epochs the training ends, with the parameters of epoch 1"
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..options import Device, DeviceOption, key_values
+from ..options import MAX_SEED, Device, DeviceOption, key_values
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def call(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="An .npz or .csv file to write; CSV on stdout unless given.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="For entries that draw.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="For entries that draw.")] = 0,
     device: Device = DeviceOption.auto,
 ) -> None:
     """Call an entry of a trained model: what a spec declares by `entry sample(n: dim) -> [n, 1, 28, 28]:`.

@@ -9,7 +9,7 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from ..options import Arguments, FloatType, ModelName, Target, key_values, read_spec
+from ..options import MAX_SEED, Arguments, FloatType, ModelName, Target, key_values, read_spec
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def compile_(
         typer.Option("--steps", min=1, help="Number of passes over the statements, for schedules that need it."),
     ] = None,
     steps_per_epoch: Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the initial weights.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="Of the initial weights.")] = 0,
     opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,
     verify: Annotated[bool, typer.Option("--verify", help="Check each graph after every pass.")] = False,
     dump_ir: Annotated[

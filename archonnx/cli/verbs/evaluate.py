@@ -23,7 +23,10 @@ class Part(StrEnum):
 @verb("eval", Group.use)
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    on: Annotated[Part, typer.Option("--on", help="The part of the data to measure on.")] = Part.test,
+    on: Annotated[
+        Part | None,
+        typer.Option("--on", help="The part of the data to measure on: the test part; if there is none, all others."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="PATH", help="Measure on all rows of another file or folder, targets included."),
@@ -38,6 +41,8 @@ def evaluate(
     What was learned of the train part is used as it is, also for other data. The rows of a part are those of the
     training; if the file has changed since, it is said what, and nothing is measured unless --changed-data is given.
 
+    Without a test part all parts that there are are measured.
+
         archonnx eval runs/digits_cnn-1
         archonnx eval runs/digits_cnn-1 --on valid
         archonnx eval runs/wine-1 --data wines-of-2026.csv
@@ -48,11 +53,19 @@ def evaluate(
     from ..output import confusion_rows, metrics_rows, print_table, say
 
     opened = Run(run, SessionOptions(device.value))
-    measured = opened.measure(on.value, data=data, changed_data=changed_data)
-    part = on.value if data is None else data.name
-    for note in measured.notes(f"the {part} part" if data is None else part):
-        say(f"note: {note}")
-    print_table(metrics_rows({part: measured.figures}))
-    for name, confusion in measured.tables.items():
-        typer.echo(f"\n{name}: a row for each true class, a column for each predicted class")
-        print_table(confusion_rows(confusion, opened.named(confusion.classes)))
+    parts = [on.value] if on is not None else opened.parts_to_measure
+    if data is not None:
+        found = {data.name: opened.measure(data=data)}
+    else:
+        found = {part: opened.measure(part, changed_data=changed_data) for part in parts}
+    if on is None and data is None and parts != [Part.test]:
+        say("note: there is no test part, so that the others are measured, of which the model has seen the train part")
+    for part, measured in found.items():
+        for note in measured.notes(f"the {part} part" if data is None else part):
+            say(f"note: {note}")
+    print_table(metrics_rows({part: measured.figures for part, measured in found.items()}))
+    for part, measured in found.items():
+        for name, confusion in measured.tables.items():
+            where = f" ({part})" if len(found) > 1 else ""
+            typer.echo(f"\n{name}{where}: a row for each true class, a column for each predicted class")
+            print_table(confusion_rows(confusion, opened.named(confusion.classes)))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import Arguments, Inputs, ModelName, ParametersFrom, SpecOrRun, key_values
+from ..options import MAX_SEED, Arguments, Inputs, ModelName, ParametersFrom, SpecOrRun, key_values
 from ..verb import Group, verb
 
 
@@ -20,7 +20,8 @@ def gradcheck(
     ] = 2,
     parameters: ParametersFrom = None,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of initial parameters, draws, drawn inputs and directions.")
+        int,
+        typer.Option("--seed", min=0, max=MAX_SEED, help="Of initial parameters, draws, drawn inputs and directions."),
     ] = 0,
     examples: Annotated[
         int, typer.Option("--examples", min=1, help="Examples of the spec's data; for use without `--input`.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..options import Device, DeviceOption
+from ..options import MAX_SEED, Device, DeviceOption
 from ..verb import Group, verb
 
 
@@ -41,7 +41,7 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="An .npz or .csv file to write; CSV on stdout unless given.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="For models that draw.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="For models that draw.")] = 0,
     device: Device = DeviceOption.auto,
 ) -> None:
     """Compute the outputs of a trained model.

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..options import (
+    MAX_SEED,
     Arguments,
     Device,
     DeviceOption,
@@ -42,7 +43,9 @@ def trace(
         list[str] | None, typer.Option("--only", metavar="PATTERN", help="Names to show, as in `h*`. Repeatable.")
     ] = None,
     parameters: ParametersFrom = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the initial parameters and of draws.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=MAX_SEED, help="Of the initial parameters and of draws.")
+    ] = 0,
     examples: Annotated[
         int, typer.Option("--examples", min=1, help="Examples of the spec's data; for use without `--input`.")
     ] = 1,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..options import MAX_SEED, Arguments, Device, DeviceOption, FloatType, key_values, read_spec
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def train(
             "the one after `=`. Repeatable.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the spec.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="Replace the seed of the spec.")
+    ] = None,
     dtype: FloatType = None,
     folds: Annotated[
         int | None,
