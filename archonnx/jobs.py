@@ -81,6 +81,9 @@ def run_once(
     check_room(out, model)
     if earlier is None:  # else all programs of the file were looked at
         check_sources(model.name, model.programs, _choice(request, how))
+    request = request.about(spec, how.options)
+    for line in saved.differences(request) if saved is not None else ():
+        how.observer.note(line)
     state = saved.of(model, how.options) if saved is not None else None
     checkpoints = Checkpoints(out.folder, request, how.observer, state)
     with attending() as interrupt, checkpoints.guarding():

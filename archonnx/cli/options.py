@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import yaml
+
     from archonnx.compiler.spec import Spec
 
 
+DEEPEST = 50
+"""So deeply may a list of lists be nested."""
 LONGEST_INTEGER = 4300
 """Digits of an integer that Python reads."""
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
@@ -96,17 +100,50 @@ def key_values(texts: Sequence[str] | None, option: str, as_texts: Collection[st
 
 def literal(text: str) -> Any:
     """A value as the language writes it: a number, ``true``, ``false``, ``none``, a list or dict; else the text."""
+    if text[:1] not in ("[", "{", '"', "'"):
+        return _scalar(text)
+    import yaml
+
+    try:
+        return _value(yaml.compose(text, yaml.SafeLoader)) if _plain(text) else text
+    except (yaml.YAMLError, ValueError):
+        return text
+
+
+def _plain(text: str) -> bool:
+    """Whether a value has neither tags nor aliases, and is not nested too deeply."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+            return False
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return False
+    return True
+
+
+def _scalar(text: str) -> Any:
     words = {"true": True, "false": False, "none": None}
     if text in words:
         return words[text]
     if _NUMBER.fullmatch(text) is not None:  # 1_000 and digits of other scripts are texts, as in a spec
         whole = text.lstrip("+-").isdigit() and len(text) <= LONGEST_INTEGER
         return int(text) if whole else float(text)
-    if text[:1] in ("[", "{", '"', "'"):
-        import yaml
-
-        try:
-            return yaml.safe_load(text)
-        except yaml.YAMLError:
-            return text
     return text
+
+
+def _value(node: yaml.Node | None) -> Any:
+    """What a node means: lists and dicts of what would be meant outside of them; ValueError where that is nothing."""
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        pairs = [(_value(key), _value(value)) for key, value in node.value]
+        if not all(isinstance(key, str) for key, _ in pairs) or len(dict(pairs)) < len(pairs):
+            raise ValueError
+        return dict(pairs)
+    assert isinstance(node, yaml.ScalarNode)
+    return _scalar(node.value) if node.style is None else node.value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -59,6 +60,12 @@ class SessionOptions:
     device: DeviceName = "auto"
     threads: int | None = None
     use_tf32: bool = True
+
+
+def threads_of(options: SessionOptions) -> int:
+    """How many CPU threads a session has; onnxruntime's own choice is a thread for each core that it may use."""
+    chosen = THREADS if options.threads is None else options.threads
+    return chosen or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, slots=True)

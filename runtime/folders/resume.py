@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,13 +21,15 @@ from pydantic import Field, ValidationError
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import Transfer
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.data.memory import Memory
-from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.device.session import SessionOptions, threads_of
 from archonnx.runtime.files import load_with_metadata, save_parameters
 from archonnx.runtime.training.observing import Snapshot
 from archonnx.runtime.training.programs import State, Trained, label
 
+from .edited import edits
 from .origins import Origins, remember, remembered
 from .record import DEFAULT_DTYPE, DoneRecord, Strict, first_problem
 
@@ -57,6 +59,15 @@ class Request:
     model: str | None = None
     id: str = field(default_factory=lambda: uuid4().hex, compare=False)
     """Under which the places of this machine are noted, which a run does not hold."""
+    specs: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The texts of the spec and of what it imports, by the names of their files."""
+    threads: int | None = field(default=None, compare=False)
+    """How many threads of the CPU it is trained with."""
+
+    def about(self, spec: Spec, options: SessionOptions) -> Request:
+        """The same with what a state says of the spec and of the machine."""
+        specs = {Path(spec.source.name).name: spec.source.text, **(spec.imports or {})}
+        return replace(self, specs=specs, threads=threads_of(options))
 
     def check(self) -> None:
         """SpecError if something cannot be written down; to be asked before training rather than after it."""
@@ -135,6 +146,8 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
         "numbers": snapshot.numbers,
+        "specs": dict(request.specs),
+        "threads": request.threads,
         "memory": {source: memory.as_json() for source, memory in memories.items()},
     }
     save_parameters(folder / STATE_FILE, tensors, {METADATA_KEY: json.dumps(record)})
@@ -154,6 +167,10 @@ class StateRecord(Strict):
     data: dict[str, str] = Field(default_factory=dict)
     model: str | None = None
     memory: dict[str, dict[str, Any]] | None = None
+
+
+def _count(threads: int | None) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 class SavedState:
@@ -204,6 +221,24 @@ class SavedState:
             parts = {name: self._part(f"data.{name}/") for name in records}
             others = {name: Memory.from_json(records[name], parts[name], {}) for name in records if name}
             return Memory.from_json(records[""], parts[""], others)
+
+    def differences(self, now: Request) -> list[str]:
+        """What is not as it was when the training was left, in words: it goes on all the same."""
+        found, specs = list[str](), dict(self._record.get("specs") or {})
+        if specs and now.specs:  # the file itself may have another name
+            specs = {next(iter(now.specs)): specs.pop(next(iter(specs))), **specs}
+        if specs and specs != now.specs:
+            kept = ", ".join(f"{name} = {value}" for name, value in now.changes.items())
+            told = f"; settings that were given then hold as before: {kept}" if kept else ""
+            what = "; ".join(edits(specs, now.specs))
+            found.append(f"the spec was edited, and the training goes on with it as it is now: {what}{told}")
+        threads = self._record.get("threads")
+        if None not in (threads, now.threads) and threads != now.threads:
+            found.append(
+                f"trained with {_count(threads)} so far, and with {_count(now.threads)} from now on: sums are rounded "
+                f"otherwise, so that the rest is not the same to the bit; `--threads {threads}` makes it so"
+            )
+        return found
 
     def parameters_of(self, program: str) -> dict[str, Array]:
         """Those with which an earlier program of the training ended; empty where there is none of that name."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -277,7 +276,7 @@ class _Saving:
             "programs": programs,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "device": last.trainer.device.name,
-            "threads": options.threads or session.THREADS or os.cpu_count(),
+            "threads": session.threads_of(options),
             "versions": _versions(),
             "files": dict(files),
             "unwritten": dict(self.unwritten),

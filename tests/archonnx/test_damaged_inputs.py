@@ -33,6 +33,34 @@ def test_numbers_are_those_of_the_language(text: str, value: Any) -> None:
     assert read == value and type(read) is type(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1, 2.5, true, none, a, 'b', \"c\"]", [1, 2.5, True, None, "a", "b", "c"]),
+        ("{a: 1, b: [x, {c: -inf}]}", {"a": 1, "b": ["x", {"c": float("-inf")}]}), ("[]", []), ("'5'", "5"),
+        ("[2020-01-01, 1_000, 0x10, 1:30, yes, ~, ٣]", ["2020-01-01", "1_000", "0x10", "1:30", "yes", "~", "٣"]),
+        ("[true, 1e3]", [True, 1000.0]),
+    ],
+)  # fmt: skip
+def test_in_lists_and_dicts_everything_means_what_it_does_alone(text: str, value: Any) -> None:
+    """YAML would have a date, 1000, 16, 90, true and nothing."""
+    assert literal(text) == value and repr(literal(text)) == repr(value)
+
+
+LAUGHS = "[&a [1, 1], &b [[*a], [*a]]" + "".join(f", &x{n} [[*b], [*b]]" for n in range(30)) + "]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 5000 + "]" * 5000, "{a: " * 60 + "1" + "}" * 60, LAUGHS, "[&a [*a]]", "[1,", "{a: 1, a: 2}", "{1: 2}",
+        "[!!binary aGVsbG8=]", "[!!python/object:os.system x]", "!!set {a}", "[", '"', "[a] b", "{? [a] : b}", "[\0]",
+    ],
+)  # fmt: skip
+def test_what_is_no_value_is_the_text_that_it_is(text: str) -> None:
+    assert literal(text) == text
+
+
 def test_what_has_no_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("x.npz", "x.csv", "x.json", "x.npy"):

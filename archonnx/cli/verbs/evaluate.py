@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..options import Device, DeviceOption
 from ..verb import Group, verb
+
+if TYPE_CHECKING:
+    from archonnx.runtime.data.parts import PartName
 
 
 class Part(StrEnum):
@@ -53,7 +56,7 @@ def evaluate(
     from ..output import confusion_rows, metrics_rows, print_table, say
 
     opened = Run(run, SessionOptions(device.value))
-    parts = [on.value] if on is not None else opened.parts_to_measure
+    parts: list[PartName] = opened.parts_to_measure if on is None else [on.value]
     if data is not None:
         found = {data.name: opened.measure(data=data)}
     else:
