@@ -191,7 +191,7 @@ class TrainingLoop:
             "batch_size": self._size,
             "seed": settings.seed,
             "shuffle": settings.shuffle,
-            "split": crc32(np.asarray(parts.train, np.int64).tobytes() + np.asarray(parts.valid, np.int64).tobytes()),
+            "split": [crc32(np.asarray(part, np.int64).tobytes()) for part in (parts.train, parts.valid)],
         }
 
     @property
