@@ -32,6 +32,8 @@ from archonnx.runtime.training.observing import Observer
 SPECS = sorted((Path(__file__).parent / "specs").glob("*.arch"))
 EVERY: tuple[Mapping[str, Any], ...] = ({"checkpoint.steps": 1}, {"checkpoint.steps": 3}, {"checkpoint.minutes": 0.002})
 """How often the state is kept; chosen by chance."""
+IN_TRAINING = 0.8
+"""The share of kills that wait for a first pass; others come at any moment, mostly before."""
 PATIENCE = 120.0
 """Seconds after which a process counts as hanging."""
 COUNTED_ANEW = ("programs",)
@@ -88,9 +90,12 @@ class Bench:
         self._shared = mmap.mmap(-1, 8)
         for name in ("onnx", "onnxruntime", "sklearn.metrics"):
             import_module(name)  # else each process would import them
-        started = time.perf_counter()
-        self._end(self._start(folder / "whole", {}))
-        self.seconds = time.perf_counter() - started
+        self.seconds, started = PATIENCE, time.perf_counter()
+        child = self._start(folder / "whole", {})
+        self._wait_for_a_pass()
+        begun = time.perf_counter()
+        self._end(child)
+        self.seconds, self._trained = time.perf_counter() - started, time.perf_counter() - begun
         self._expected = contents(folder / "whole")
 
     def killed(self, number: int, kills: int, tally: Tally) -> None:
@@ -99,7 +104,11 @@ class Bench:
         out, every = self._folder / f"{number}", chance.choice(EVERY)
         for _ in range(min(kills, chance.randint(1, KILLS))):
             before, child = _reached(out), self._start(out, every)
-            time.sleep(chance.uniform(0, 1.1 * self.seconds))
+            if chance.random() < IN_TRAINING:
+                self._wait_for_a_pass()
+                time.sleep(chance.uniform(0, self._trained))
+            else:
+                time.sleep(chance.uniform(0, 1.1 * self.seconds))
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             self._note(out, every, before, tally)
@@ -112,6 +121,11 @@ class Bench:
         tally.lost += [f"{self.spec.stem}, {number}: {one}" for one in found]
         if not found:
             shutil.rmtree(out)
+
+    def _wait_for_a_pass(self) -> None:
+        end = time.monotonic() + self.seconds
+        while not struct.unpack("<q", self._shared[:8])[0] and time.monotonic() < end:
+            time.sleep(0.0005)
 
     def _note(self, out: Path, every: Mapping[str, Any], before: int, tally: Tally) -> None:
         done = struct.unpack("<q", self._shared[:8])[0]

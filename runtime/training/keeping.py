@@ -57,7 +57,7 @@ class Keeper(Generic[Kept]):
         self._write, self._note = write, note
         self._reached = reached
         self._state: Callable[[], Kept | None] = lambda: None
-        self._wanted = Checkpoint()
+        self._seconds, self._every = Checkpoint().seconds, Checkpoint().steps
         self._from = self._seen = now()
         """Since when there is work that is not kept; when the last pass ended."""
         self._writing = 0.0
@@ -68,18 +68,19 @@ class Keeper(Generic[Kept]):
 
     def watch(self, wanted: Checkpoint, state: Callable[[], Kept | None]) -> None:
         """Keep states of what begins now; ``state`` gives the last whole one, None where there is none."""
-        self._wanted, self._state = wanted, state
+        self._seconds, self._every, self._state = wanted.seconds, wanted.steps, state
         self._seen = now()
 
     def due(self) -> bool:
         """Whether the state is to be kept, after a pass or a batch that was measured."""
-        moment = now()
-        took, self._seen = moment - self._seen, moment
-        if self._write is None or moment < self._not_before:
+        if self._write is None:
             return False
-        seconds, steps = self._wanted.seconds, self._wanted.steps
+        moment, seconds = now(), self._seconds
+        took, self._seen = moment - self._seen, moment
+        if moment < self._not_before:
+            return False
         late = seconds is not None and moment + took > self._from + seconds and moment > self._from + self._writing
-        return late or (steps is not None and self._steps >= steps)
+        return late or (self._every is not None and self._steps >= self._every)
 
     def stepped(self) -> None:
         """A pass is done."""
@@ -106,7 +107,7 @@ class Keeper(Generic[Kept]):
         return now() - self._from > WORTH_KEEPING
 
     def _failed(self, error: Exception) -> None:
-        again = min(AGAIN_SECONDS, (self._wanted.seconds or AGAIN_SECONDS) / 2)
+        again = min(AGAIN_SECONDS, (self._seconds or AGAIN_SECONDS) / 2)
         self._not_before = now() + again
         if not self._failing:
             why = error.diagnostics[0].headline if isinstance(error, SpecError) else str(error) or type(error).__name__
@@ -121,7 +122,7 @@ class Keeper(Generic[Kept]):
         if self._failing:
             self._note("the state of the training is kept again")
         self._failing = False
-        seconds = self._wanted.seconds
+        seconds = self._seconds
         if not self._told and seconds is not None and self._writing > DEAR * seconds:
             self._told = True
             self._note(
