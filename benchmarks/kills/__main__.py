@@ -82,13 +82,13 @@ def written(tallies: dict[str, Tally], costs: list[Cost], seconds: float) -> str
 
 
 KILLED = (
-    "Processes that train are killed (SIGKILL) at random moments, four of five between the first pass and the last file "
-    "of the run, others from the start on, once to three times, and taken up again until they end. Weights, optimizer "
-    "state, history and figures are then compared with those of a training that was not killed, to the bit. Specs are in "
-    "`benchmarks/kills/specs`: dropout, batch normalisation, schedules, early stopping, metrics over a set, several "
-    "statements, programs, sources and models, recurrence in buckets, texts, examples that are drawn anew. The state "
-    "is kept after each pass, after every third one, or every 0.12 s, by chance. Written by `python -m "
-    "benchmarks.kills` (`make proof`)."
+    "Processes that train are killed (SIGKILL) at random moments, four of five between the first pass and the last "
+    "file of the run, others from the start on, once to three times, and taken up again until they end. Weights, "
+    "optimizer state, history and figures are then compared with those of a training that was not killed, to the bit."
+    " Specs are in `benchmarks/kills/specs`: dropout, batch normalisation, schedules, early stopping, metrics over a "
+    "set, several statements, programs, sources and models, recurrence in buckets, texts, examples that are drawn "
+    "anew. The state is kept after each pass, after every third one, or every 0.12 s, by chance. Written by `python "
+    "-m benchmarks.kills` (`make proof`)."
 )
 COSTS = (
     "The state is kept every minute unless `checkpoint` says otherwise. After each pass the clock is looked at; once "
