@@ -53,7 +53,7 @@ def remember(run: str, text: str, origins: Origins) -> None:
     said = {"spec": sha256(text.encode()).hexdigest(), **asdict(origins)}
     with suppress(OSError, RuntimeError):
         folder = _state()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         part = folder / f".{run}.{os.getpid()}"
         part.write_text(json.dumps(said), "utf-8")
         part.replace(folder / f"{run}.json")

@@ -153,6 +153,10 @@ def first_problem(error: ValidationError) -> str:
 def _fail_none(folder: Path) -> NoReturn:
     inside = sorted(other.parent.name for other in folder.glob(f"*/{RECORD}"))
     way = f"it holds several runs: {', '.join(inside)}" if inside else "`archonnx train SPEC` makes one"
+    if not folder.exists() and folder.parent.is_dir():
+        left = [one for one in folder.parent.iterdir() if one.name.startswith(f".{folder.name}.")]
+        if found := [one for one in sorted(left) if (one / RECORD).is_file()]:  # a version that moved directories
+            way = f"an earlier version was ended while it replaced the run: rename {found[0]} to {folder}"
     fail(
         "AX0611",
         f"{folder} is not a run directory" if folder.exists() else f"there is no run directory {folder}",

@@ -173,7 +173,7 @@ def calls(folder: Path) -> list[str]:
 def test_wherever_a_save_ends_the_next_one_finds_all_or_nothing_of_it(error: int | None, tmp_path: Path) -> None:
     count = len(calls(tmp_path / "whole"))
     assert content(tmp_path / "whole") == {**NEW, **FOREIGN} and count > 20
-    for at in range(count):
+    for at in range(0, count, 1 if error is None else 4):
         folder = tmp_path / str(at)
         before(folder)
         with faults(at, error), suppress(Killed, SpecError, OSError):
