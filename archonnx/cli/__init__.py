@@ -1,6 +1,7 @@
 """The command line: one file a verb. Libraries that are slow to import are imported inside the verbs that need them.
 
-Exit status: 0 done, 1 the spec, the settings or the data are wrong, 2 the command line is wrong, 70 a bug of archonnx.
+Exit status: 0 done; 1 the spec, the settings, the data or the machine do not do; 2 the command line is wrong; 70 a bug
+of archonnx, with a report of it in a file; 128 and a signal's number if one ended it, 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        from .bug_report import write_report
         from .output import show_bug
 
-        show_bug(error)
+        show_bug(error, write_report(error, sys.argv[1:]))
         sys.exit(BUG)
 
 

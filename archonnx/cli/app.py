@@ -36,6 +36,10 @@ def _common(
         archonnx export runs/digits -o digits.onnx
 
     Each verb has a help of its own, with examples: `archonnx train --help`.
+
+    Exit status: 0 done; 1 the spec, the settings, the data or the machine do not do, and a message says what; 2 the
+    command line is wrong; 70 a bug of archonnx, and a file with a report of it; 128 and a signal's number if one ended
+    it, 130 for Ctrl-C: what a training has done until then is kept.
     """
 
 

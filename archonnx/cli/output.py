@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from archonnx.grammar.diagnostics import Report, render_report
@@ -43,12 +44,14 @@ def show_memory(error: MemoryError) -> None:
     show_report(Report([make_error("AX0660", "there is not enough memory", None, notes=notes, help=help)]))
 
 
-def show_bug(error: Exception) -> None:
-    """An internal error, in a few lines."""
+def show_bug(error: Exception, report: Path | None) -> None:
+    """An internal error, in a few lines, and where more about it is."""
     from archonnx.compiler.errors import HOW_TO_REPORT, InternalError
 
     what = str(error) if isinstance(error, InternalError) else f"{type(error).__name__}: {error}\n{HOW_TO_REPORT}"
     say(what if what.startswith("internal error") else f"internal error: {what}")
+    if report is not None:
+        say(f"What helps to find it is in {report}: no path, no value and no text of yours is in there.")
     say("With --debug, the traceback is shown.")
 
 

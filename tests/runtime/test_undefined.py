@@ -196,3 +196,13 @@ def test_early_stopping_says_what_it_makes_of_a_figure_that_is_no_longer_a_numbe
         "epoch 2: `valid.left` is not a finite number, which early stopping takes for no better than before: after 3 "
         "such epochs the training ends, with the parameters of epoch 1"
     ]
+
+
+def test_eval_measures_the_parts_that_there_are(run: Run) -> None:
+    """This run has no test part."""
+    result = CliRunner().invoke(app, ["eval", str(run.path), "--device", "cpu"])
+    assert result.exit_code == 0 and "note: there is no test part" in result.output
+    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith(("train", "valid"))] == [
+        "train",
+        "valid",
+    ]
