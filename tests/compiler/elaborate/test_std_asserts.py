@@ -26,6 +26,19 @@ def test_sizes_and_shares_of_layers(made: str, told: str) -> None:
     assert finding.span is not None and finding.span.text == made
 
 
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("normal(0, -1)", "a standard deviation is at least 0, not -1"),
+        ("truncated_normal(0, -0.5)", "a standard deviation is at least 0, not -0.5"),
+        ("uniform(1, -1)", "a uniform distribution runs from low to high: 1.0 is above -1.0"),
+    ],
+)
+def test_spreads_of_distributions(made: str, told: str) -> None:
+    for body in (f"param w: [4] ~ {made}\noutput y = x * w", f"n: [B, 4] ~ {made}\noutput y = x + n"):
+        assert [f.headline for f in findings(model(body, "x: [B, 4]"))] == [f"assertion failed: {told}"]
+
+
 @pytest.mark.parametrize("filters", ["0", "-1"])
 def test_convolutions_have_filters(filters: str) -> None:
     for made in (f"Conv({filters}, kernel=3)", f"ConvTranspose({filters}, kernel=3)"):
