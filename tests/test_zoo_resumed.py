@@ -16,7 +16,8 @@ import pytest
 
 import archonnx
 from archonnx.compiler.models import train_blocks
-from archonnx.compiler.pipeline import elaborate
+from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.spec import Spec
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_tree
@@ -41,6 +42,21 @@ SPECS = [
     for path in sorted((ROOT / kind).glob("*.arch"))
     if trained_by_itself(path)
 ]
+EXAMPLES = {
+    "dann": "",
+    "rbm": "",
+    "maml": "",
+    "ddpm": """
+fn ring(n: int) -> (x0: [n, 2]):
+    angle: [n] ~ uniform(0, 2 * pi)
+    return stack([cos(angle), sin(angle)], axis=-1)
+
+train:
+    data = generate(ring, n=256)
+    minimize simple with adam(lr=2e-3)
+""",
+}
+"""The hard programs of ``data/examples`` that are of these kinds, and what is added to one that has no program."""
 MARKED = [pytest.param(path, id=path.stem, marks=() if path.stem in SMALL else pytest.mark.proof) for path in SPECS]
 
 
@@ -62,34 +78,48 @@ class Stop(Observer):
             raise KeyboardInterrupt
 
 
-def train(path: Path, **options: Any) -> Run:
-    run = archonnx.train(archonnx.load(path, **SMALLER.get(path.stem, {})), device="cpu", threads=1, **options)
+def train(spec: Spec, **options: Any) -> Run:
+    run = archonnx.train(spec, device="cpu", threads=1, **options)
     assert isinstance(run, Run)
     return run
 
 
 @pytest.mark.parametrize("path", MARKED)
 def test_it_goes_on_to_the_bit_and_exports_what_it_computes(path: Path, tmp_path: Path) -> None:
+    check(archonnx.load(path, **SMALLER.get(path.stem, {})), tmp_path)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_so_do_the_hard_programs(name: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parent / f"data/examples/{name}.arch").read_text("utf-8")
+    if name == "maml":
+        text = text.replace("n=20000", "n=200")
+    check(parse_spec(Source(f"{name}.arch", text + EXAMPLES[name])), tmp_path)
+
+
+def check(spec: Spec, folder: Path) -> None:
+    """Train it as it is, and interrupted; then look at what it wrote."""
     few = {"epochs": 2}
-    whole = train(path, out=tmp_path / "whole", settings=few)
+    whole = train(spec, out=folder / "whole", settings=few)
     stop = Stop()
-    cut = train(path, out=tmp_path / "cut", settings=few, observer=stop)
+    cut = train(spec, out=folder / "cut", settings=few, observer=stop)
     assert stop.cut and cut.record["stopped"] == "interrupted"
-    resumed = train(path, resume=tmp_path / "cut")
+    resumed = train(spec, resume=folder / "cut")
     for name, array in whole.parameters.items():
         np.testing.assert_array_equal(array, resumed.parameters[name], err_msg=name)
     assert [_timeless(line) for line in whole.history] == [_timeless(line) for line in resumed.history]
     assert whole.metrics == resumed.metrics
-    check_files(path, resumed)
+    check_files(spec, resumed)
 
 
 def _timeless(line: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key != "seconds"}
 
 
-def check_files(path: Path, run: Run) -> None:
+def check_files(spec: Spec, run: Run) -> None:
     """Every entry and the model itself, in onnxruntime alone and as the trainer computes it with the same weights."""
-    model = elaborate(archonnx.load(path, **SMALLER.get(path.stem, {})))
+    model = elaborate(spec)
     untrained = replace(model, programs=())
     trainer = Trainer(untrained, options=SessionOptions("cpu"), parameters=run.parameters, batch_size=2)
     files = {name: run.path / "entries" / f"{name}.onnx" for name in model.entries}
