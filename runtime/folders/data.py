@@ -92,7 +92,10 @@ class RunData:
         return data.examples.on(on), indices
 
     def loaded(self, program: TrainProgram, memory: Memory) -> Loaded:
-        """What the source of a program holds."""
+        """What the source of a program holds; one that is made of others is drawn again, with all of them."""
+        if program.source is not None and program.source.reads:
+            data = self.prepared()
+            return data.others.get(program.data, data).loaded
         choice = DataChoice(self._sources())
         return load_data(self.model.name, program, self.settings, self.base, choice, memory)
 

@@ -343,6 +343,8 @@ def test_tasks_go_on_to_the_bit_and_a_run_knows_them(tmp_path: Path) -> None:
     assert len(opened.rows("test")) == 12
     given = {"shown": np.zeros((5, 2, 64), np.float32), "asked": np.ones((5, 2, 64), np.float32)}
     assert opened.predict(given)["gaps"].shape == (5, 2, 2)
+    opened.export_raw(tmp_path / "raw.onnx")
+    assert (tmp_path / "raw.onnx").is_file()
 
 
 def test_rows_of_a_store_that_have_changed_are_told(tmp_path: Path) -> None:
