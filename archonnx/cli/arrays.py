@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,19 @@ def write_arrays(
     content = as_npz(results, classes, kept) if out.suffix == ".npz" else as_csv(results, classes, kept).encode()
     write_atomically(out, content)
     print(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")
+
+
+def say_where_nan(results: Mapping[str, Array]) -> None:
+    """A note on stderr for results that are not numbers, as of infinities among what was given."""
+    import numpy as np
+
+    from .output import say
+
+    for name, array in results.items():
+        if array.dtype.kind == "f" and array.ndim and np.isnan(array).any():
+            rows = np.flatnonzero(np.isnan(array.reshape(len(array), -1)).any(axis=1))
+            more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+            say(f"note: `{name}` is NaN in row {rows[0]} (from 0){more}: what was given there led to no number")
 
 
 def read_named(text: str) -> dict[str, Any]:
@@ -241,7 +255,8 @@ def as_csv(
         )
     columns: dict[str, list[str]] = {name: _plain(array).astype(str).tolist() for name, array in (kept or {}).items()}
     for name, array in results.items():
-        rows, names = array.reshape(max(lengths), -1), (classes or {}).get(name)
+        rows = array.reshape(max(lengths), math.prod(array.shape[1:]))  # not -1: there may be no rows
+        names = (classes or {}).get(name)
         shown = names if names is not None and array.dtype.kind == "i" else None
         for position in range(rows.shape[1]):
             part = _part(position, rows.shape[1], names if shown is None else None)

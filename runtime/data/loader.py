@@ -26,6 +26,8 @@ from .subwords import TokenizerFiles
 
 Fields = dict[str, Array]
 """Arrays by name, all with as many examples."""
+PIECE = 2**24
+"""Bytes that are copied at once."""
 Taken = TypeVar("Taken", bound=Settings)
 KINDS = {"i": "int", "u": "int", "f": "float", "b": "bool", "O": "text", "M": "date"}
 """What a column is called by the kind of its NumPy type."""
@@ -92,7 +94,8 @@ class Loaded:
             if array.dtype.kind == "O":
                 digest.update("\0".join(array.ravel().tolist()).encode("utf-8", "surrogatepass"))
             else:
-                digest.update(np.ascontiguousarray(array).tobytes())
+                for begin in range(0, len(array), step := max(1, PIECE // max(1, array[:1].nbytes))):
+                    digest.update(np.ascontiguousarray(array[begin : begin + step]).tobytes())
         return digest.hexdigest()
 
     @property

@@ -14,6 +14,10 @@ from archonnx.compiler.tokens import Token
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 from archonnx.runtime.extras import missing
+from archonnx.runtime.paths import is_there, reading
+
+MAX_BYTES = 2**27
+"""The largest that are known have a tenth of it."""
 
 
 class TokenizerFiles:
@@ -62,14 +66,18 @@ class TokenizerFiles:
     def _read(self, file: str, span: Span | None) -> str:
         if self._base is None:
             fail("AX0601", f"the tokenizer {file} is looked for beside a spec, and there is none", span)
-        path = (self._base / file).resolve()
-        if not path.is_relative_to(self._base.resolve()):
+        path = (self._base / file).absolute()
+        there = is_there(path, "file", span, file)
+        if not path.resolve().is_relative_to(self._base.resolve()):
             fail("AX0601", f"`{file}` lies outside the folder of the spec", span, help="copy it beside the spec")
-        if not path.is_file():
+        if not there:
             here = sorted(other.name for other in self._base.glob("*.json"))
             fail("AX0601", f"there is no file `{file}` beside the spec", span, help=did_you_mean(file, here))
+        if path.stat().st_size > MAX_BYTES:
+            fail("AX0604", f"{file} has more than {MAX_BYTES:,} bytes, and so is not a tokenizer", span)
         try:
-            return path.read_text("utf-8")
+            with reading(path, span):
+                return path.read_text("utf-8")
         except ValueError:
             fail("AX0604", f"{file} is not UTF-8 text, and so not a tokenizer", span)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from archonnx import cli
-from archonnx.cli.arrays import raw_inputs, read_arrays
+from archonnx.cli.arrays import as_csv, raw_inputs, read_arrays, say_where_nan
 from archonnx.cli.options import literal
 from archonnx.grammar.diagnostics import SpecError, listing
 from archonnx.runtime.files import load_parameters
@@ -142,3 +142,11 @@ def test_thousands_of_names_are_not_all_said() -> None:
     assert listing(["a", "b"]) == "a, b"
     said = listing(f"c{number}" for number in range(30_000))
     assert said.startswith("c0, c1, ") and said.endswith("c29 and 29,970 more") and len(listing(["x" * 5000])) == 100
+
+
+def test_no_rows_are_a_table_of_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert as_csv({"p": np.zeros((0, 2)), "q": np.zeros(0)}) == "p.0,p.1,q\n"
+    say_where_nan({"p": np.zeros((0, 2)), "q": np.zeros(3), "n": np.array(0.0)})
+    assert capsys.readouterr().err == ""
+    say_where_nan({"p": np.array([[0.0, 1.0], [np.nan, 1.0], [0.0, np.nan]]), "label": np.array([1, 2, 3])})
+    assert capsys.readouterr().err.startswith("note: `p` is NaN in row 1 (from 0) and 1 more")

@@ -58,7 +58,7 @@ def predict(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from ..arrays import raw_inputs, read_arrays, write_arrays
+    from ..arrays import raw_inputs, read_arrays, say_where_nan, write_arrays
     from ..output import say
 
     if bool(inputs) == bool(fields):
@@ -73,7 +73,10 @@ def predict(
         given: dict[str, Any] = {}
         for text in fields:
             given |= read_arrays(text, opened.inputs)
-        write_arrays(opened.predict_fields(given, seed=seed), out, opened.classes)
+        made = opened.predict_fields(given, seed=seed)
+        say_where_nan(made)
+        write_arrays(made, out, opened.classes)
         return
     results, kept = opened.predict_all(raw_inputs(inputs or ()), keep=keep or (), seed=seed, note=say)
+    say_where_nan(results)
     write_arrays(results, out, opened.classes, kept)

@@ -16,10 +16,12 @@ import pytest
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.runtime.data import progress, room
 from archonnx.runtime.data.gathering import Gathered
+from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.loaders.csv import read_csv
 from archonnx.runtime.data.pictures import read_pictures
 from archonnx.runtime.data.sources import load_file
 from archonnx.runtime.data.stored import arrays_of, read_npy, read_npz
+from archonnx.runtime.data.subwords import TokenizerFiles
 from archonnx.runtime.paths import is_there, kind_at, reading
 
 
@@ -328,3 +330,21 @@ def test_reading_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch:
     assert shares == sorted(shares) and shares[0] < 100 and shares[-1] == 100
     read_csv(tmp_path / "t.csv")
     assert len(told) == len(shares)  # nobody listens
+
+
+def test_a_checksum_does_not_depend_on_the_pieces_in_which_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = {"x": np.arange(60.0).reshape(10, 2, 3).transpose(0, 2, 1), "t": np.array(list("abcdefghij"), object)}
+    whole = Loaded(dict(arrays), "").checksum
+    monkeypatch.setattr("archonnx.runtime.data.loader.PIECE", 100)
+    assert Loaded(dict(arrays), "").checksum == whole
+    arrays["x"] = arrays["x"][::-1]
+    assert Loaded(dict(arrays), "").checksum != whole
+
+
+def test_a_pipe_in_the_place_of_a_tokenizer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "t.json")
+    (tmp_path / "large.json").write_text("{}" * 99)
+    monkeypatch.setattr("archonnx.runtime.data.subwords.MAX_BYTES", 99)
+    for name, says in (("t.json", "is a pipe"), ("large.json", "more than 99 bytes"), ("../x.json", "outside")):
+        files = TokenizerFiles(tmp_path)
+        assert says in said(lambda files=files, name=name: files.vocabulary(name, None))  # type: ignore[misc]
