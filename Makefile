@@ -37,11 +37,12 @@ types:  # mypy sees no import hooks: a tree of links that looks like the install
 test: setup  ## the tests, in parallel (a few minutes)
 	$(BIN)/pytest -n auto --dist worksteal -m 'not proof'
 
-proof: setup  ## the long tests, every function of the library beside oracles, every fact of the catalogue, what the zoo learns, 100,000 mutated specs, mutated data, 300 killed trainings; writes docs/parity.md, docs/catalogue.md, docs/mutated_data.md, docs/kills.md, docs/proof.md
+proof: setup  ## the long tests, every function of the library beside oracles, every fact of the catalogue, what the zoo learns, 100,000 mutated specs, mutated and damaged data, 300 killed trainings; writes docs/parity.md, docs/catalogue.md, docs/mutated_data.md, docs/damaged.md, docs/kills.md, docs/proof.md
 	$(BIN)/pytest -n auto -m proof || test $$? -eq 5  # 5: there are none
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.catalogue
 	$(BIN)/python -m benchmarks.mutated_data --whole
+	$(BIN)/python -m benchmarks.damaged
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.proof
 
