@@ -58,10 +58,6 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     """Run a verb. A check without options does not wait for the library that reads options."""
-    if "".join(arguments[:1]) in BOUNDED and "--data" not in arguments:
-        from .limits import limit
-
-        limit()
     if arguments[:1] == ["check"] and arguments[1:] and not any(argument.startswith("-") for argument in arguments):
         _check(arguments[1:])
     else:
@@ -83,7 +79,14 @@ def _check(specs: list[str]) -> None:
 
 
 def console() -> None:
-    """The command of a terminal: ``main``, and for brief verbs nothing that a process about to end could do without."""
+    """The command of a terminal: ``main``, and for brief verbs nothing that a process about to end could do without.
+
+    Here alone the process gets bounds on its time and memory: who calls ``main`` may go on with other things.
+    """
+    if "".join(sys.argv[1:2]) in BOUNDED and "--data" not in sys.argv:
+        from .limits import limit
+
+        limit()
     if "".join(sys.argv[1:2]) not in BRIEF:
         main()
         return
