@@ -22,7 +22,7 @@ from enum import Enum
 
 from .source import Span
 
-WORK = 5_000_000
+WORK = 4_000_000
 """Units of work in all. One is about a microsecond of a processor of 2020."""
 BYTES = 512 * 2**20
 """Bytes that what a spec makes may take."""
@@ -59,8 +59,9 @@ class Budget:
 
     __slots__ = ("_current", "_seen", "_spent", "left", "room", "suggested")
 
-    def __init__(self, work: int = WORK, size: int = BYTES) -> None:
-        self.left, self.room = work, size
+    def __init__(self, work: int | None = None, size: int | None = None) -> None:
+        self.left = WORK if work is None else work
+        self.room = BYTES if size is None else size
         self._spent: dict[int, tuple[Span | None, dict[Cost, int]]] = {0: (None, {})}
         self._current = self._spent[0][1]
         self._seen: dict[int, int] = {}

@@ -22,7 +22,7 @@ from archonnx.compiler.elaborate.meaning.typed import declared
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming, facts_in_force
-from archonnx.compiler.ir.graph import Graph, needed
+from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.parts import cut
 from archonnx.compiler.ir.types import DType, TensorType
@@ -361,10 +361,9 @@ def _check_name(elaboration: Elaboration, name: str, statement: ast.Output | ast
 def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> None:
     """An output may not depend on a target; a model has at least one output or loss."""
     targets = {judged.build.inputs[name]: name for name, f in judged.fields.items() if f.target}
+    reached = {target: _reached(judged.build.builder.nodes, target) for target in targets}
     for name, (value, span) in judged.outputs.items():
-        nodes = needed(judged.build.builder.nodes, [value])
-        used = {value}.union(*(node.inputs for node in nodes))
-        for target in targets.keys() & used:
+        for target in (target for target, values in reached.items() if value in values):
             report.error(
                 "AX0213",
                 f"output `{name}` depends on target `{targets[target]}`, which is not known when the model is used",
@@ -379,6 +378,15 @@ def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> N
             model.name_span,
             help="add `output NAME = ...` or `loss NAME = ...`",
         )
+
+
+def _reached(nodes: Sequence[Node], source: Value) -> set[Value]:
+    """The values that depend on one, and itself."""
+    reached = {source}
+    for node in nodes:
+        if not reached.isdisjoint(node.inputs):
+            reached.update(node.outputs)
+    return reached
 
 
 def _span(value: Value) -> Span:
