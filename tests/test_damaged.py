@@ -1,4 +1,4 @@
-"""Damaged files, runs and arguments: a hundredth of what ``make proof`` does, and that what goes wrong is seen."""
+"""Damaged files, runs and arguments: a few of those that ``make proof`` tries, and that what goes wrong is seen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmarks.damaged.setting import Setting
 
 QUICK = {"predict", "eval", "call", "show", "check", "fmt", "explain", "std"}
 LARGE = ("wide", "bad rows", "bomb", "huge", "nuls", "odd picture")
-CASES = 50
+CASES = 25
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,13 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     return Setting.make(tmp_path_factory.mktemp("setting"))
 
 
-def test_a_hundredth(setting: Setting) -> None:
+def test_some_cases(setting: Setting) -> None:
     cases = ((number, draw_case(number)[1]) for number in count(5100))
     quick = ((number, case) for number, case in cases if case.arguments[0] in QUICK and not _is_large(case))
     found = {number: examine.examine(case, setting) for number, case in islice(quick, CASES)}
     assert {number: outcome.problem for number, outcome in found.items() if outcome.problem} == {}
     answers = Counter(outcome.answer for outcome in found.values())
-    assert answers["refused"] > 10 and answers["right"] + answers["done"] > 3
+    assert answers["refused"] > 5 and answers["right"] + answers["done"] > 3
 
 
 def _is_large(case: Case) -> bool:

@@ -10,5 +10,5 @@
     typed.py       what is typed behind each verb
     examine.py     a case is done in this process, and what happened is judged
 
-``python -m benchmarks.damaged`` (``make proof``) does 5,000 cases and writes docs/damaged.md; a test does a hundredth.
+``python -m benchmarks.damaged`` (``make proof``) does 5,000 cases and writes docs/damaged.md; a test does a few.
 """
