@@ -38,10 +38,10 @@ def main(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_bug_leaves_a_report_and_says_where(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(name: str, *given: object) -> NoReturn:
+    def broken(name: object, *given: object) -> NoReturn:
         raise RuntimeError(f"cannot read {name}")
 
-    monkeypatch.setattr("archonnx.compiler.pipeline.load", broken)
+    monkeypatch.setattr("archonnx.cli.verbs.show.key_values", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     arguments = ["show", f"{SECRET}.arch", "--arg", f"name={SECRET}", "--depth", "7", f"--dims=B={SECRET}"]
     assert main(arguments, monkeypatch) == cli.BUG == 70
