@@ -209,6 +209,7 @@ def samples(folder: Path) -> dict[str, Any]:
         "GradientCheck": archonnx.gradcheck("xor"),
         "Summary": archonnx.show("digits_cnn"),
         "SpecError": caught.value,
+        "Batches": archonnx.Batches([{"x": [1.0, 2.0]}, {"x": [3.0, 4.0]}]),
         "Observer": archonnx.Observer(),
         "StopTraining": archonnx.StopTraining("enough"),
     }
@@ -232,6 +233,7 @@ NAMES = (
     "GradientCheck",
     "Summary",
     "SpecError",
+    "Batches",
     "Observer",
     "StopTraining",
 )
