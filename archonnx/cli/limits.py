@@ -29,15 +29,15 @@ def limit() -> None:
     """From here on this process has a bound on its time and memory. Where a system has no such thing, there is none."""
     if not hasattr(signal, "setitimer") or not hasattr(signal, "SIGPROF"):
         return
-    allowed = 0.0
+    allowed = counted = 0.0
 
     def tick(number: int, frame: FrameType | None) -> None:
-        nonlocal allowed
+        nonlocal allowed, counted
         budget = current()
         if budget is not None:
             budget.sample()
+            counted = max(counted, SLOWEST * (WORK - budget.left))  # it holds afterwards, when the model is described
         used = time.process_time()
-        counted = SLOWEST * (WORK - budget.left) if budget is not None else 0.0
         if used > max(allowed or SECONDS, counted):
             allowed = allowed or SECONDS * max(1.0, slowness())
             if used > max(allowed, counted):

@@ -177,3 +177,18 @@ def test_a_process_that_takes_long_to_end_is_not_ended_by_its_clock() -> None:
         "limit()\nsys.late = Late()\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+
+
+def test_the_clock_waits_for_work_that_is_counted_and_for_what_follows() -> None:
+    program = (
+        "from archonnx.cli import limits; limits.SECONDS = 0.1; limits.limit()\n"
+        "from archonnx.grammar.bounded import bounded; from archonnx.grammar.budget import Cost, spend\n"
+        "import time\n"
+        "with bounded():\n"
+        "    spend(Cost.nodes, 150_000)\n"
+        "    while time.process_time() < 0.4: pass\n"
+        "while time.process_time() < 0.5: pass\n"
+        "print('done')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "done\n"
