@@ -21,7 +21,7 @@ from typing import Any
 
 from archonnx.grammar import ast
 from archonnx.grammar.bounded import bounded
-from archonnx.grammar.budget import OverBudget
+from archonnx.grammar.budget import BUILDING, Budget, OverBudget
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
@@ -89,7 +89,7 @@ def load(spec: str | Path, /, *, dtype: str = "f32", **arguments: Any) -> Spec:
     Raises:
         SpecError: there is no such file, or its syntax is wrong.
     """
-    with bounded():
+    with bounded(Budget(times=BUILDING)):
         return replace(_loaded(spec), arguments=arguments, float_type=float_type(dtype))
 
 
@@ -155,7 +155,7 @@ def elaborate(
         SpecError: with everything found wrong, and suggestions that were tried.
     """
     spec = spec if float_type is None else replace(spec, float_type=float_type)
-    with bounded():
+    with bounded(Budget(times=BUILDING)):
         try:
             return _elaborate(spec, lengths or {}, simplify, rates)
         except SpecError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .budget import Budget, Cost, OverBudget, current, reset_budget, set_budget
+from .budget import ALLOWANCE, Budget, Cost, OverBudget, current, reset_budget, set_budget
 from .diagnostics import Diagnostic, Report, SpecError, make_error
 from .source import Span
 
@@ -45,7 +45,10 @@ def over_budget(budget: Budget) -> Diagnostic:
         f"checking this spec costs too much: most of it goes into {cost.words}",
         _first_line(span) if span is not None else None,
         f"{share} % of the work is done here" if span is not None else "",
-        notes=["what a check may cost is bounded, so that no spec can exhaust the machine"],
+        notes=[
+            "what a check may cost is bounded, so that no spec can exhaust the machine; one that you trust may take "
+            f"ten times as much by `{ALLOWANCE}=10` in the environment"
+        ],
         help=cost.advice,
     )
 

@@ -15,6 +15,7 @@ command line does both, as the last resort, for what nobody counts).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -22,10 +23,22 @@ from enum import Enum
 
 from .source import Span
 
-WORK = 4_000_000
+WORK = 5_500_000
 """Units of work in all. One is about a microsecond of a processor of 2020."""
+BUILDING = 10
+"""So many times as much has whoever asks for a model, and not only whether it is right."""
 BYTES = 512 * 2**20
 """Bytes that what a spec makes may take."""
+
+ALLOWANCE, MOST = "ARCHONNX_WORK", 1000
+"""The variable of the environment by which somebody gives specs of their own so many times as much, and the limit."""
+
+
+def allowance() -> int:
+    """How many times as much as usual may be spent; 1 where the environment does not say, or not in these terms."""
+    given = os.environ.get(ALLOWANCE, "")
+    return min(MOST, max(1, int(given))) if given.isascii() and given.isdigit() and len(given) < 10 else 1
+
 
 SUGGESTED, COMPARED = 100_000, 4
 """Words with which misspelt ones are compared, and what it costs to compare one."""
@@ -59,9 +72,9 @@ class Budget:
 
     __slots__ = ("_current", "_seen", "_spent", "left", "room", "suggested")
 
-    def __init__(self, work: int | None = None, size: int | None = None) -> None:
-        self.left = WORK if work is None else work
-        self.room = BYTES if size is None else size
+    def __init__(self, work: int | None = None, size: int | None = None, times: int = 1) -> None:
+        self.left = WORK * times * allowance() if work is None else work
+        self.room = BYTES * times * allowance() if size is None else size
         self._spent: dict[int, tuple[Span | None, dict[Cost, int]]] = {0: (None, {})}
         self._current = self._spent[0][1]
         self._seen: dict[int, int] = {}
@@ -94,7 +107,7 @@ class Budget:
         self.room -= size
         if self.room < 0:
             current = self._current
-            current[cost] = current.get(cost, 0) + WORK  # whatever else was done, this is what ended it
+            current[cost] = current.get(cost, 0) + WORK * allowance()  # whatever else was done, this is what ended it
             raise OverBudget
 
     def statements(self) -> list[tuple[Span | None, dict[Cost, int], int]]:

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-from archonnx.grammar.budget import WORK, OverBudget, current
+from archonnx.grammar.budget import WORK, OverBudget, allowance, current
 
 SECONDS = 4.5
 """Of processor time, on a machine that does the sum in ``REFERENCE``."""
@@ -30,16 +30,19 @@ def limit() -> None:
     if not hasattr(signal, "setitimer") or not hasattr(signal, "SIGPROF"):
         return
     allowed = counted = 0.0
+    times = allowance()
 
     def tick(number: int, frame: FrameType | None) -> None:
         nonlocal allowed, counted
         budget = current()
         if budget is not None:
             budget.sample()
-            counted = max(counted, SLOWEST * (WORK - budget.left))  # it holds afterwards, when the model is described
+            counted = max(
+                counted, SLOWEST * (WORK * times - budget.left)
+            )  # it holds afterwards, when the model is described
         used = time.process_time()
-        if used > max(allowed or SECONDS, counted):
-            allowed = allowed or SECONDS * max(1.0, slowness())
+        if used > max(allowed or SECONDS * times, counted):
+            allowed = allowed or SECONDS * times * max(1.0, slowness())
             if used > max(allowed, counted):
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 raise OverBudget
@@ -48,15 +51,15 @@ def limit() -> None:
         signal.signal(signal.SIGPROF, tick)
         signal.setitimer(signal.ITIMER_PROF, TICK, TICK)
         atexit.register(signal.setitimer, signal.ITIMER_PROF, 0)  # later a tick finds no handler, and kills
-    _limit_memory()
+    _limit_memory(BYTES * times)
 
 
-def _limit_memory() -> None:
+def _limit_memory(size: int) -> None:
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (BYTES if hard == resource.RLIM_INFINITY else min(BYTES, hard), hard))
+        resource.setrlimit(resource.RLIMIT_AS, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
 
 
 def slowness() -> float:

@@ -133,7 +133,7 @@ class BlockConv(Convolution):
         plain = Conv(self.strides, self.dilations, self.pads, self.groups)
         dx, dw = plain.vjp(grad, grad, images, kernel)
         assert dx is not None and dw is not None
-        alone = w.shape[-2] == ONE
+        alone = self.groups > 1 and w.shape[-2] == ONE != w.shape[-1]
         return to_blocks(dx, block), kernel_alone_blocks(dw, block) if alone else kernel_blocks(dw, block)
 
     def lower(

@@ -192,3 +192,16 @@ def test_the_clock_waits_for_work_that_is_counted_and_for_what_follows() -> None
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert result.stdout == "done\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "times"), [("", 1), ("1", 1), ("7", 7), ("99999", 1000), ("0", 1), ("-2", 1), ("x", 1)]
+)
+def test_a_spec_that_is_trusted_may_take_more(monkeypatch: pytest.MonkeyPatch, given: str, times: int) -> None:
+    monkeypatch.setenv("ARCHONNX_WORK", given)
+    assert (Budget().left, Budget().room) == (budget.WORK * times, budget.BYTES * times)
+    with bounded():
+        spend(Cost.dims, budget.WORK * times)
+    with pytest.raises(SpecError) as caught, bounded():
+        spend(Cost.dims, budget.WORK * times + 1)
+    assert "`ARCHONNX_WORK=10`" in caught.value.diagnostics[0].notes[0]

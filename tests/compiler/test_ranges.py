@@ -85,7 +85,7 @@ def labelled() -> list[tuple[str, list[str]]]:
     for path in sorted(Path(SPECS / "std").glob("*.arch")):
         for name, parameters in re.findall(r"^fn (\w+)\(([^)]*(?:\[[^)]*)?)\)", path.read_text(), re.MULTILINE):
             names = [p.partition(":")[0].strip() for p in re.split(r",\s*(?![^\[]*\])", parameters)]
-            if "label" in names:
+            if "label" in names and "classes" not in names:  # others are told
                 found.append((name, names))
     return found
 

@@ -13,6 +13,7 @@ from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.compiler.program import ModelProgram, TrainStep
 from archonnx.compiler.steps import initial_state
+from archonnx.grammar.bounded import bounded
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
 
@@ -27,7 +28,8 @@ def model(body: str, inputs: str = "x: [B, 4]", before: str = "", after: str = "
 
 def program(text: str, *, float_type: DType = DType.f32, **arguments: Any) -> ModelProgram:
     """The program of a spec."""
-    return elaborate(parse_spec(Source("spec.arch", text), **arguments), float_type=float_type)
+    with bounded():
+        return elaborate(parse_spec(Source("spec.arch", text), **arguments), float_type=float_type)
 
 
 def initial(of: ModelProgram, seed: int = SEED) -> dict[str, Array]:

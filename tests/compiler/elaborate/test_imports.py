@@ -146,7 +146,7 @@ def test_a_yaml_file_is_imported_and_imports(tmp_path: Path) -> None:
         ('from "self.arch" import a', "AX0224", "self.arch -> self.arch"),
         ('from "s.arch" import scale\nfn scale(x: [B]) -> [B]:\n    return x', "AX0205", "declared in this file"),
         ('from "s.arch" import scale, scale', "AX0205", "`scale`"),
-        ('from "folder.arch" import a', "AX0601", "directory"),
+        ('from "folder.arch" import a', "AX0601", "folder"),
     ],
 )
 def test_refused(imports: str, code: str, says: str, tmp_path: Path) -> None:

@@ -259,3 +259,16 @@ def test_what_only_leads_to_what_is_learned_is_not_kept(feed: str, count: int) -
     """The deviation is learned by way of a mean, and a run needs the deviation."""
     _, how, fitted = _learned(feed, "[B, 3]")
     assert len(fitted.statistics) == count and how.feed.inputs.keys() == {"m", *fitted.statistics}
+
+
+def test_tasks_have_other_classes_and_other_examples_of_each() -> None:
+    labels = np.random.default_rng(0).integers(0, 5, 40)
+    labels[labels == 4] = 3
+    labels[7] = 4  # one example of a class is too few
+    of = program(model("output rows = episode_rows(k, 5, 60, 3, 2)", "k: i64[B]"))
+    rows = output(of, k=labels)
+    assert rows.shape == (60, 3, 2) and 7 not in rows
+    classes = labels[rows]
+    assert (classes[:, :, 0] == classes[:, :, 1]).all() and (rows[:, :, 0] != rows[:, :, 1]).all()
+    assert all(len(set(task)) == 3 for task in classes[:, :, 0].tolist())
+    assert {*classes.ravel().tolist()} == {0, 1, 2, 3}
