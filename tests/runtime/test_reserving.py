@@ -81,7 +81,7 @@ def test_trainings_at_once_have_numbers_of_their_own(tmp_path: Path) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
         places = list(pool.map(lambda _: stack.enter_context(reserved_number(tmp_path / "runs", "x")), range(16)))
         assert {place.folder.name for place in places} == {f"x-{number}" for number in range(1, 17)}
-    assert list(tmp_path.iterdir()) == []
+    assert [*tmp_path.rglob("*")] in ([], [tmp_path / "runs"]), "who made `runs` may not be the last to leave it"
 
 
 def test_what_was_made_for_nothing_is_removed_and_nothing_else(tmp_path: Path) -> None:
