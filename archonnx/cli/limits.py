@@ -37,9 +37,8 @@ def limit() -> None:
         budget = current()
         if budget is not None:
             budget.sample()
-            counted = max(
-                counted, SLOWEST * (WORK * times - budget.left)
-            )  # it holds afterwards, when the model is described
+            spent = WORK * times - budget.left
+            counted = max(counted, SLOWEST * spent)  # it holds afterwards, when the model is described
         used = time.process_time()
         if used > max(allowed or SECONDS * times, counted):
             allowed = allowed or SECONDS * times * max(1.0, slowness())

@@ -1,8 +1,8 @@
 """What is done about a lint: ``allow`` says nothing, ``warn`` tells, ``deny`` makes it an error.
 
-A comment ``# allow AX0802`` holds for the statement that begins on its line or below it; above all declarations of a
-file it holds for the file. What the command line says is overruled by both. What this module does not do: find anything
-(the rules do).
+A comment ``# allow AX0802``, with a reason behind it or none, holds for the statement that begins on its line or below
+it; above all declarations of a file it holds for the file. What the command line says is overruled by both. What this
+module does not do: find anything (the rules do).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from archonnx.grammar.source import Source, Span
 Level = Literal["allow", "warn", "deny"]
 ALL = "all"
 LEVELS: Mapping[str, Level] = {"allow": "allow", "warn": "warn", "deny": "deny"}
-_COMMENT = re.compile(r"#\s*(allow|warn|deny)\s+(AX\d{4}(?:\s*,\s*AX\d{4})*)\s*(?:$|[:(#])")
+_COMMENT = re.compile(r"#\s*(allow|warn|deny)\s+(AX\d{4}(?:\s*,\s*AX\d{4})*)\b")
 
 
 class Levels(Record):
@@ -55,7 +55,7 @@ class _Comments:
         self.named: list[tuple[str, Span]] = []
         waiting: dict[str, Level] = {}
         begun = False
-        for number, line in enumerate(source.text.splitlines(), 1):
+        for number, line in enumerate(source.text.split("\n"), 1):  # as the source counts them
             bare = line.strip()
             found = dict(self._of(number, line))
             if bare.startswith("#"):

@@ -13,13 +13,12 @@ from .rules import Sight, lint, modules_of, numbers_of, warning
 def unused(sight: Sight) -> Iterator[Diagnostic]:
     """A field, a parameter or a layer that no output, loss, metric, entry or step reads."""
     model = sight.model
-    if not any(graph.outputs for graph in sight.results):
-        return
+    if not any(graph.outputs for graph in sight.results) or any(program.steps is None for program in model.programs):
+        return  # what the steps read is known once the data is
     splits = [program.settings.split for program in model.programs]
     read = sight.read.union(*({split.stratify, split.group, split.column} - {None} for split in splits))
-    open_ = any(program.steps is None for program in model.programs)
     for name, field in model.fields.items():
-        if name not in read and not open_:
+        if name not in read:
             kind = "target" if field.target else "input"
             yield warning(
                 "AX0802",

@@ -5,8 +5,8 @@ are thin, and one for all examples is many times faster: its rows are what the w
 example, the patches. The spatial axes lead (``[*size, N, C]``), so that an element of the window is a slice of whole
 blocks of memory. A convolution and the gradient of its weight read the same patches, which are made once.
 
-This comes last, before a graph of static shapes is run. What this module does not do: measure where the patches win
-(``benchmarks.crossings`` does), or change graphs that are exported.
+This comes last, before a graph of static shapes is run. What this module does not do: larger images (``blocks`` does),
+or change graphs that are exported.
 """
 
 from __future__ import annotations
@@ -60,9 +60,8 @@ def weight_grad_of_patches(site: Site) -> Value | None:
     n, taps = len(axes), [axis.taps for axis in axes]
     rows = matrix_product(_leading(dy, matrix=True), _patches(x, axes), True)
     dw = reshape(rows, (dy.shape[1], *map(len, taps), x.shape[1]))
-    dw = pad(
-        dw, (0, *(t.start for t in taps), 0), (0, *(a.kernel - t.stop for a, t in zip(axes, taps, strict=True)), 0)
-    )
+    unseen = [a.kernel - t.stop for a, t in zip(axes, taps, strict=True)]
+    dw = pad(dw, (0, *(t.start for t in taps), 0), (0, *unseen, 0))
     return transpose(dw, (0, n + 1, *range(1, n + 1)))
 
 

@@ -140,6 +140,7 @@ def told(text: str, levels: Levels | None = None) -> list[tuple[str, str]]:
         (UNUSED.format(""), [("AX0802", "warning")]),
         (UNUSED.format("  # allow AX0802"), []),
         (UNUSED.format("  # allow AX0802: another model of the family reads it"), []),
+        (UNUSED.format("  # allow AX0802 since others read it"), []),
         (UNUSED.format("  # allow AX0801, AX0802"), []),
         (UNUSED.format("  # deny AX0802"), [("AX0802", "error")]),
         (UNUSED.format("  # allow AX0801"), [("AX0802", "warning")]),
@@ -168,6 +169,14 @@ def test_comments_say_what_is_done(text: str, expected: list[tuple[str, str]]) -
 )
 def test_so_does_the_command_line(levels: Levels, expected: list[tuple[str, str]]) -> None:
     assert told(UNUSED.format(""), levels) == expected
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_lines_are_those_that_the_language_counts(end: str) -> None:
+    """What Python takes for ends of lines, and a spec does not, moves no comment to another line."""
+    text = UNUSED.format("  # allow AX0802").replace("model M():\n", f"# one{end}two{end}three\nmodel M():\n")
+    assert told(text) == []
+    assert told(f"{text}# {end} allow AX0802\n") == []
 
 
 def test_a_comment_overrules_the_command_line() -> None:
