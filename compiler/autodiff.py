@@ -67,7 +67,7 @@ def reaching_gradient(
 def pulled_back(builder: Builder, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]) -> list[Value | None]:
     """The same for several results, each with its cotangent: gradients of the sum of their products."""
     outer, builder.cost = builder.cost, Cost.gradients
-    spend(Cost.gradients, len(builder.nodes) // 2)
+    spend(Cost.gradients, len(builder.nodes))
     try:
         return _pulled_back(builder, seeds, wrt)
     finally:

@@ -27,7 +27,7 @@ WORK = 5_500_000
 """Units of work in all. One is about a microsecond of a processor of 2020."""
 BUILDING = 10
 """So many times as much has whoever asks for a model, and not only whether it is right."""
-BYTES = 512 * 2**20
+BYTES = 448 * 2**20
 """Bytes that what a spec makes may take."""
 
 ALLOWANCE, MOST = "ARCHONNX_WORK", 1000

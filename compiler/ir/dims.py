@@ -234,7 +234,7 @@ class Dim:
     def __mul__(self, other: int | Dim) -> Dim:
         products: dict[Monomial, int] = {}
         factors = Dim.of(other).terms
-        spend(Cost.dims, 2 + 2 * len(self.terms) * len(factors))
+        spend(Cost.dims, 8 + 2 * len(self.terms) * len(factors))
         for left, a in self.terms:
             for right, b in factors:
                 monomial = _multiply(left, right)
@@ -437,7 +437,7 @@ def _canonical(terms: Mapping[Monomial, int]) -> Dim:
         raise OverflowError("a dim has too many terms")
     left = [(monomial, coefficient) for monomial, coefficient in terms.items() if coefficient]
     dim = Dim(tuple(left) if len(left) < 2 else tuple(sorted(left, key=lambda term: repr(term[0]))))
-    spend(Cost.dims, 3 + dim.size // 2)
+    spend(Cost.dims, 12 + dim.size // 2)
     if dim.size > MAX_SIZE:
         raise OverflowError("a dim is too long")
     return dim
