@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -19,6 +20,9 @@ settings.load_profile("new each time" if os.environ.get("ARCHONNX_RANDOM") else 
 session.THREADS = 1  # workers share the cores: more threads would wait, spinning, on those of other workers
 os.environ["XDG_STATE_HOME"] = str(Path(gettempdir()) / "archonnx-tests")  # not among what a user has
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the same for NumPy, in processes that tests start as well
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # both may be ignored, as in a background of a shell, and then stay so
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

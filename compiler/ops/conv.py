@@ -25,6 +25,8 @@ from .window import Window, spread
 NARROW, SMALL = 16, 1 << 18
 """A product for each element of the kernel is slower than one for all where channels, or elements of all shifted
 views together, are fewer than these."""
+LARGE = 32 * 32
+"""From so many places on, products for each example are faster than one for all, which needs both images transposed."""
 
 
 class Convolution(Op):
@@ -204,9 +206,11 @@ class ConvWeightGrad(Convolution):
 
     Backward, for ``v`` shaped like ``w``: ``conv_input_grad(dy, v)``, ``conv(x, v)``.
     Measured with 2 threads, x 64x32x28x28, 32 kernels 3x3: products with shifted views 11.9 ms, with transposed Gemms
-    14, as a convolution 36.6. With one input channel the convolution is as fast, or faster for larger kernels. With as
-    many groups as channels the convolution takes 22 ms, sums of products with shifted views 17 (of 7x7: 49 and 71).
-    Kernels of one element: a product for each example 1.3 ms, one for all 5.8.
+    14, as a convolution 36.6. For larger images products for each example: x 64x64x32x32, 64 kernels 46.4 and 63.5; x
+    8x16x64x64, 16 kernels 1.84 and 2.81; x 64x32x20x20, 32 kernels 6.1 and 5.7. With one input channel the convolution
+    is as fast, or faster for larger kernels. With as many groups as channels the convolution takes 22 ms, sums of
+    products with shifted views 17 (of 7x7: 49 and 71). Kernels of one element: a product for each example 1.3 ms, one
+    for all 5.8.
     """
 
     kernel: tuple[int, ...] = ()
@@ -248,6 +252,8 @@ class ConvWeightGrad(Convolution):
             if at_most(examples, (dy_type.shape[1] + x_type.shape[1]) * product(dy_type.shape[2:]) * self.groups):
                 return self._by_examples(emit, x, dy, x_type, dy_type)
         if self.groups == 1 and x_type.shape[1] != ONE:
+            if {*self.strides} == {1} and at_most(Dim.of(LARGE), product(dy_type.shape[2:])):
+                return self._by_shifts(emit, x, dy, x_type, dy_type)
             return self._by_products(emit, x, dy, x_type, dy_type)
         return self._by_conv(emit, x, dy, x_type)
 
@@ -264,6 +270,36 @@ class ConvWeightGrad(Convolution):
         each = emit.node("MatMul", dy, emit.node("Transpose", x, perm=[0, 1, 3, 2]))
         dw = emit.node("ReduceSum", each, emit.constant([0]), keepdims=0)
         return emit.node("Reshape", dw, emit.dims([outputs * groups, channels, *map(Dim.of, self.kernel)]))
+
+    def _by_shifts(self, emit: Emitter, x: str, dy: str, x_type: TensorType, dy_type: TensorType) -> str:
+        """Stride 1: a product for each example and element of the kernel, summed over the examples.
+
+        An element's place in the first spatial axis shifts dy down among rows of zeros, its place in the others is a
+        slice of x: images are copied once for each place in an axis, not once for each element, and never transposed.
+        """
+        n, places = len(self.kernel), dy_type.shape[2:]
+        batch, channels, outputs = x_type.shape[0], x_type.shape[1], dy_type.shape[1]
+        if any(self.pads):
+            x = emit.node("Pad", x, emit.constant([0, 0, *self.pads[:n], 0, 0, *self.pads[n:]]))
+        reach = (self.kernel[0] - 1) * self.dilations[0]
+        every = product((places[0] + reach, *places[1:]))
+        shifted, views = [], []
+        for first in range(self.kernel[0]):
+            before = first * self.dilations[0]
+            zeros = [0, 0, before, *[0] * (n - 1), 0, 0, reach - before, *[0] * (n - 1)]
+            moved = emit.node("Pad", dy, emit.constant(zeros)) if reach else dy
+            shifted.append(emit.node("Reshape", moved, emit.dims([batch, outputs, every])))
+        starts = [0] * n
+        for others in np.ndindex(*self.kernel[1:]):
+            starts[1:] = [o * d for o, d in zip(others, self.dilations[1:], strict=True)]
+            ends = [places[0] + reach, *(s + p for s, p in zip(starts[1:], places[1:], strict=True))]
+            view = emit.node("Slice", x, emit.constant(starts), emit.dims(ends), emit.constant(list(range(2, n + 2))))
+            view = emit.node("Reshape", view, emit.dims([batch, channels, every]))
+            views.append(emit.node("Transpose", view, perm=[0, 2, 1]))
+        each = [emit.node("MatMul", dy, view) for dy in shifted for view in views]
+        sums = [emit.node("ReduceSum", one, emit.constant([0]), keepdims=0) for one in each]
+        dw = emit.node("Concat", *(emit.node("Unsqueeze", one, emit.constant([2])) for one in sums), axis=2)
+        return emit.node("Reshape", dw, emit.dims([outputs, channels, *map(Dim.of, self.kernel)]))
 
     def _by_products(self, emit: Emitter, x: str, dy: str, x_type: TensorType, dy_type: TensorType) -> str:
         """With the spatial axes leading, each element of the kernel sees one slice of x: dy, as a matrix, times it."""

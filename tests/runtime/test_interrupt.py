@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +88,6 @@ def stopped(number: int, out: Path, observer: Observer | None = None) -> None:
             train(out, observer=observer)
         assert caught.value.code == 128 + number
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
-@pytest.fixture(autouse=True)
-def hanging_up_ends() -> Iterator[None]:
-    """Under `nohup` HUP is ignored, also by trainings."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)

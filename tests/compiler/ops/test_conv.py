@@ -11,6 +11,7 @@ import pytest
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.onnx_export import export
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad, conv, conv_transpose
 from tests.support.graphs import graph_of, in_numpy, in_onnx, slope
 
@@ -120,6 +121,29 @@ def test_200_settings_against_onnxruntime(part: int) -> None:
         for name, a, b in zip(("y", "dx", "dw"), ours, theirs, strict=True):
             assert a.shape == b.shape, (setting, name)
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3, err_msg=f"{name} of {setting}")
+
+
+def test_the_form_for_large_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the same in each of its settings with small ones, and is taken by images that are as large as it says."""
+    monkeypatch.setattr("archonnx.compiler.ops.conv.LARGE", 1)
+    for setting in SETTINGS[:80]:
+        setting = setting._replace(groups=1, inputs=max(2, setting.inputs), strides=(1,) * len(setting.size))
+        x, w = setting.arrays()
+        graph = all_three(setting)
+        ours, theirs = in_numpy(graph, {"x": x, "w": w})[2], in_onnx(graph, {"x": x, "w": w})[2]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3, err_msg=str(setting))
+
+
+def test_which_images_are_large() -> None:
+    for size, large in [((32, 33), True), ((31, 32), False), ((10, 11, 10), True), ((10, 10, 10), False)]:
+        n = len(size)
+        setting = Setting(2, 1, 2, 3, size, (3,) * n, (1,) * n, (1,) * n, (1,) * 2 * n)
+        x, w = setting.arrays()
+        graph = all_three(setting)
+        transposed = [n.attribute[0].ints for n in export(graph).graph.node if n.op_type == "Transpose"]
+        assert ([0, 2, 1] in [list(perm) for perm in transposed]) == large, size
+        for ours, theirs in zip(in_numpy(graph, {"x": x, "w": w}), in_onnx(graph, {"x": x, "w": w}), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("setting", [ODD, *SETTINGS[:40]], ids=str)
