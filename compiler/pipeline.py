@@ -22,7 +22,7 @@ from typing import Any
 from archonnx.grammar import ast
 from archonnx.grammar.bounded import bounded
 from archonnx.grammar.budget import BUILDING, Budget, OverBudget
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_file, read_tree, shown_path
@@ -39,13 +39,13 @@ from .elaborate.training.feeds import Asked, elaborate_feeding
 from .elaborate.training.programs import Building, Lengths, elaborate_programs, elaborate_stages
 from .elaborate.training.search import elaborate_search
 from .feeding import Feeding, Sample
+from .helps.trial import tried
 from .ir.builder import Builder
 from .ir.types import DType
 from .models import Stage, meant_model, program_models
 from .program import Application, ModelProgram, TrainProgram, TrainStep, own_lengths
 from .spec import Spec
 from .steps import fail_unsaid, sized, watched
-from .suggestions import checked_suggestions
 
 RECURSION = 10_000
 """Python frames for nested calls of a spec; how deep specs may nest is bounded elsewhere, and gives a diagnostic."""
@@ -160,13 +160,24 @@ def elaborate(
             return _elaborate(spec, lengths or {}, simplify, rates)
         except SpecError as error:
 
-            def again(source: Source) -> ModelProgram:
-                return _elaborate(replace(spec, source=source, file=parse_source(source)), {}, False)
-
-            report = checked_suggestions(spec.source, error.report, again)
+            report = tried(spec.source, error.report, lambda source: errors_in(replace(spec, source=source)))
             if spec.float_type is not DType.f32:
                 _tell_of_float_type(spec, report)
             raise SpecError(report) from None
+
+
+def elaborate_untried(spec: Spec) -> ModelProgram:
+    """The same for a check, without a trial of suggestions."""
+    return _elaborate(spec, {}, False)
+
+
+def errors_in(spec: Spec) -> list[Diagnostic]:
+    """What is wrong with the text of a spec, whatever its tree says: syntax first, then all the rest."""
+    try:
+        elaborate_untried(replace(spec, file=parse_source(spec.source)))
+    except SpecError as error:
+        return error.diagnostics
+    return []
 
 
 def train_steps(

@@ -39,9 +39,10 @@ compiler.elaborate.core compiler.marks
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
-compiler.lints compiler.lowering compiler.raw compiler.trace compiler.steps compiler.suggestions
+compiler.helps compiler.lints compiler.lowering compiler.raw compiler.trace compiler.steps
 compiler.portability
 compiler.onnx_export compiler.pipeline
+compiler.checking
 runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths runtime.seeds
 runtime.files
 runtime.staging

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from archonnx.compiler.checking import warnings
 from archonnx.compiler.combining import meetings
 from archonnx.compiler.directions import chosen
-from archonnx.compiler.lints.finding import codes, findings
+from archonnx.compiler.lints.finding import codes
 from archonnx.compiler.lints.levels import Levels, check_codes
 from archonnx.compiler.models import specs_of_models
 from archonnx.compiler.pipeline import elaborate, float_type, load
@@ -57,7 +58,7 @@ def check_specs(
         else:
             told = Report(list(confusable_names(spec.source, spec.file)))
             for model, _ in found:
-                for finding in findings(model, asked):
+                for finding in warnings(model, asked):
                     told.add_at_place(finding)
             if told.diagnostics:
                 _show(told, style)

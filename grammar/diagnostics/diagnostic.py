@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from archonnx.grammar.budget import may_suggest
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
+
+from .fixes import Fix, Suggestion
 
 
 class Label(Record):
@@ -20,7 +20,10 @@ class Label(Record):
 
 
 class Diagnostic(Record):
-    """One finding. The headline stands alone; labels show the places, notes the context, help the way out."""
+    """One finding. The headline stands alone; labels show the places, notes the context, help the way out.
+
+    The help is a ``Suggestion`` until it was tried. Afterwards ``fixes`` are those that help, whose words are the help.
+    """
 
     code: str
     headline: str
@@ -28,6 +31,7 @@ class Diagnostic(Record):
     notes: tuple[str, ...] = ()
     help: str | None = None
     severity: str = "error"
+    fixes: tuple[Fix, ...] = ()
 
     def __repr__(self) -> str:
         place = f" at {self.span}" if self.span is not None else ""
@@ -39,35 +43,6 @@ class Diagnostic(Record):
         """The primary span (the first one where none is marked)."""
         primary = [label.span for label in self.labels if label.primary]
         return primary[0] if primary else (self.labels[0].span if self.labels else None)
-
-
-class Suggestion(str):
-    """A help text that can be applied: ``word``, where the diagnostic points, becomes ``replacement``.
-
-    The compiler applies the edit, checks the file, and drops the suggestion if that does not help.
-    """
-
-    __slots__ = ("at", "replacement", "word")
-    word: str
-    replacement: str
-    at: Span | None
-
-    @staticmethod
-    def of(text: str, word: str, replacement: str, at: Span | None = None) -> Suggestion:
-        """A help text with its edit; ``at`` is its place where that is not where the diagnostic points."""
-        suggestion = Suggestion(text)
-        suggestion.word, suggestion.replacement, suggestion.at = word, replacement, at
-        return suggestion
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Suggestion.of, (str(self), self.word, self.replacement, self.at)
-
-    def place(self, span: Span) -> Span | None:
-        """What the edit replaces: its own place, or the word in what a diagnostic points at, if it is there."""
-        if self.at is not None:
-            return self.at
-        match = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", span.text)
-        return Span(span.source, span.start + match.start(), span.start + match.end()) if match else None
 
 
 _MOST, _LONGEST = 30, 100
@@ -86,8 +61,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     word = word[:LONGEST]
     same = [other for other in words if other.casefold() == word.casefold()]
     near = get_close_matches(word, words, n=3, cutoff=0.6)
-    found = same or get_close_matches(word, words, n=1, cutoff=0.7) or [other for other in near if _alike(word, other)]
-    return Suggestion.of(f"did you mean `{found[0]}`?", word, found[0]) if found else None
+    found = same or get_close_matches(word, words, n=3, cutoff=0.7) or [other for other in near if _alike(word, other)]
+    return meant(word, found)
+
+
+def meant(word: str, found: Sequence[str]) -> Suggestion | None:
+    """Help text that offers words in place of one: the likeliest of those that help; None where there are none."""
+    guesses = [Suggestion.of(f"did you mean `{other}`?", word, other) for other in found]
+    return guesses[0].or_else(None, *guesses[1:]) if guesses else None
 
 
 def listing(names: Iterable[str]) -> str:

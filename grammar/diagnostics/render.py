@@ -74,11 +74,15 @@ def _escaped(text: str, also: str = "") -> str:
 
 
 def to_json(diagnostic: Diagnostic) -> dict[str, object]:
-    """A diagnostic as JSON values. Lines and columns count from 1; the end is the first column past the span."""
+    """A diagnostic as JSON values.
+
+    Lines and columns count from 1, offsets are characters of the text from 0, with each line end as one; the end is the
+    first place past the span. The edits of a fix do not overlap; each fix was tried alone.
+    """
 
     def place(span: Span, offset: int) -> dict[str, int]:
         line, column = span.source.line_column(offset)
-        return {"line": line, "column": column}
+        return {"line": line, "column": column, "offset": offset}
 
     return {
         "code": diagnostic.code,
@@ -96,6 +100,21 @@ def to_json(diagnostic: Diagnostic) -> dict[str, object]:
         ],
         "notes": list(diagnostic.notes),
         "help": diagnostic.help,
+        "fixes": [
+            {
+                "text": fix.text,
+                "edits": [
+                    {
+                        "file": edit.span.source.name,
+                        "start": place(edit.span, edit.span.start),
+                        "end": place(edit.span, edit.span.end),
+                        "replacement": edit.text,
+                    }
+                    for edit in fix.edits
+                ],
+            }
+            for fix in diagnostic.fixes
+        ],
     }
 
 

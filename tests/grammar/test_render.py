@@ -170,11 +170,12 @@ def test_concise_and_json() -> None:
         "headline": "no `y`",
         "notes": [],
         "help": "think",
+        "fixes": [],
         "labels": [
             {
                 "file": "mlp.arch",
-                "start": {"line": 14, "column": 13},
-                "end": {"line": 14, "column": 14},
+                "start": {"line": 14, "column": 13, "offset": 25},
+                "end": {"line": 14, "column": 14, "offset": 26},
                 "text": "here",
                 "primary": True,
             }

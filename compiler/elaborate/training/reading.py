@@ -186,6 +186,7 @@ def _setting(frame: Frame, name: str, expr: ast.Expr, spans: dict[str, Span]) ->
     if name == "start_from" and (start := read_start(frame, expr)) is not None:
         return start
     if isinstance(expr, ast.Dict):
+        spans |= {f"{name}.{key.value}:key": key.span for key, _ in expr.items}
         return {key.value: _setting(frame, f"{name}.{key.value}", item, spans) for key, item in expr.items}
     word = dotted(expr)
     if word is not None and not (

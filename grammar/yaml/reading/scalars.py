@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
+from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, Suggestion, fail
 from archonnx.grammar.record import fields, replace
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.parser import parse_body, parse_declarations, parse_expression, parse_type, parse_union
@@ -217,7 +217,8 @@ def _relocate(value: Any, move: Callable[[Span], Span]) -> Any:
 
 def _move_labels(diagnostic: Diagnostic, move: Callable[[Span], Span]) -> Diagnostic:
     labels = tuple(Label(move(label.span), label.text, label.primary) for label in diagnostic.labels)
-    return replace(diagnostic, labels=labels)
+    help = diagnostic.help
+    return replace(diagnostic, labels=labels, help=help.elsewhere(move) if isinstance(help, Suggestion) else help)
 
 
 def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:

@@ -1,0 +1,104 @@
+"""Every help that edits is tried: the file is checked again with each of them applied, and what does not help is dropped.
+
+A help helps where its diagnostic is gone and nothing new is wrong at its place, or before it in the same declaration;
+other mistakes may show up behind it. What this module does not do: make a suggestion, or check a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from archonnx.grammar.budget import OverBudget
+from archonnx.grammar.diagnostics import Diagnostic, Fix, Report, Suggestion
+from archonnx.grammar.diagnostics.fixes import Edit, edited, moved
+from archonnx.grammar.record import replace
+from archonnx.grammar.source import Source, Span
+from archonnx.grammar.text.outline import outline
+
+TRIED, FOR_EACH = 12, 4
+"""Edits that are tried at most, of all and of one diagnostic: each costs a check."""
+SHOWN = 3
+"""Fixes of a diagnostic that are shown at most."""
+SYNTAX = "AX01"
+
+Check = Callable[[Source], Sequence[Diagnostic]]
+"""All that is found in a text in place of the file."""
+
+
+def tried(source: Source, report: Report, check: Check) -> Report:
+    """The report with fixes: suggestions that were applied and help. Those that would not help are left out.
+
+    Args:
+        source: the file that was checked; suggestions for other files are kept as words.
+        report: what was found.
+        check: checks a text in place of the file, and gives what it finds.
+    """
+    left = TRIED
+    kept: list[Diagnostic] = []
+    for diagnostic in report.diagnostics:
+        suggestion = diagnostic.help
+        if isinstance(suggestion, Suggestion):
+            fixes = [fix for fix in suggestion.fixes(diagnostic.span) if fix.source is source]
+            if fixes:
+                fixes = fixes[: min(left, FOR_EACH)]
+                left -= len(fixes)
+                good = (fix for fix in fixes if _helps(diagnostic, fix, report.diagnostics, check))
+                shown = tuple(islice(good, SHOWN if suggestion.several else 1))
+                diagnostic = _with_fixes(diagnostic, shown, suggestion.otherwise)
+            else:
+                diagnostic = replace(diagnostic, help=_words(diagnostic, suggestion, source))
+        kept.append(diagnostic)
+    return Report(kept)
+
+
+def _with_fixes(diagnostic: Diagnostic, fixes: tuple[Fix, ...], otherwise: str | None) -> Diagnostic:
+    words = "\n".join(dict.fromkeys(fix.text for fix in fixes)) or otherwise
+    return replace(diagnostic, help=words, fixes=fixes)
+
+
+def _words(diagnostic: Diagnostic, suggestion: Suggestion, source: Source) -> str | None:
+    """What is said of an edit that has no place in the file: the words are kept where it is another's."""
+    span = diagnostic.span
+    elsewhere = span is None or span.source is not source
+    return str(suggestion) if elsewhere else suggestion.otherwise
+
+
+def _helps(diagnostic: Diagnostic, fix: Fix, before: Sequence[Diagnostic], check: Check) -> bool:
+    """Whether the error goes away, and no new one comes to the place of the edits or before it."""
+    text = edited(fix.source, fix.edits)
+    try:
+        found = check(Source(fix.source.name, text))
+    except OverBudget:  # it may help; there is no work left to find out
+        return False
+    known = {_key(d, fix.edits) for d in before if d is not diagnostic}
+    here = _key(diagnostic, fix.edits)
+    return not any(_key(d, ()) == here or (_key(d, ()) not in known and _spoils(d, diagnostic, fix)) for d in found)
+
+
+def _key(diagnostic: Diagnostic, edits: Sequence[Edit]) -> tuple[str, str, int | None]:
+    """What a finding is known by: what it says, and where it begins after the edits."""
+    span = diagnostic.span
+    start = None if span is None else span.start if span.source.library else moved(span.start, edits)
+    return diagnostic.code, diagnostic.headline, start
+
+
+def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
+    """Whether what is new is of the edits' making: at one of them, or before it in the same declaration."""
+    span = found.span
+    if span is None:
+        return True
+    for edit in fix.edits:
+        end = moved(edit.span.end, fix.edits)
+        start = end - len(edit.text)
+        if span.start <= end and span.end >= start and not (span.start == end and edit.text):
+            return True
+        revealed = diagnostic.code.startswith(SYNTAX) and not found.code.startswith(SYNTAX)
+        if not revealed and span.end <= start and _declaration(span, end) == _declaration(span, span.start):
+            return True
+    return False
+
+
+def _declaration(span: Span, offset: int) -> int:
+    """The number of the declaration at an offset of the source of a span."""
+    return sum(item.start <= offset for item in outline(span.source))
