@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from archonnx.grammar.record import Record
@@ -69,7 +70,7 @@ def in_order(edits: Sequence[Edit]) -> list[Edit]:
 def overlap(edits: Sequence[Edit]) -> bool:
     """Whether two of them change the same text, or several sources are meant."""
     ordered = in_order(edits)
-    pairs = list(zip(ordered, ordered[1:], strict=False))
+    pairs = pairwise(ordered)
     return any(a.span.source is not b.span.source or a.span.end > b.span.start for a, b in pairs)
 
 
