@@ -1,4 +1,4 @@
-"""Every help that edits is tried: the file is checked again with each of them applied, and what does not help is dropped.
+"""Every help that edits is tried: the file is checked again with it applied, and what does not help is dropped.
 
 A help helps where its diagnostic is gone and nothing new is wrong at its place, or before it in the same declaration;
 other mistakes may show up behind it. What this module does not do: make a suggestion, or check a file.
