@@ -159,7 +159,6 @@ def elaborate(
         try:
             return _elaborate(spec, lengths or {}, simplify, rates)
         except SpecError as error:
-
             report = tried(spec.source, error.report, lambda source: errors_in(replace(spec, source=source)))
             if spec.float_type is not DType.f32:
                 _tell_of_float_type(spec, report)
