@@ -143,9 +143,13 @@ class Trainer(_Trainer):
             "seed": recipe.seed,
             "steps": recipe.steps,
             "steps_per_epoch": recipe.steps_per_epoch,
-            "count": [runner.executed, runner.passes],
+            "count": [runner.executed, runner.passes, runner.gathered],
             "learning_rates": self._rates.given,
         }
+        if waiting := self.runner.waiting:
+            many = "a batch waits" if waiting == 1 else f"{waiting} batches wait"
+            told = f"cannot write {destination}: {many} for the rest of the group that makes an update"
+            fail("AX0616", told, None, help="give the others first, or end the group: `trainer.finish()`")
         if not destination.absolute().parent.is_dir():
             fail("AX0616", f"cannot write {destination}: there is no folder {destination.absolute().parent}", None)
         save_parameters(destination, runner.tensors(), {METADATA_KEY: json.dumps(record)})
@@ -162,19 +166,19 @@ class Trainer(_Trainer):
             if record["format"] != FORMAT:
                 fail("AX0611", f"{path} was written by another version of archonnx", None)
             recipe = _recipe(record, SessionOptions(device, threads, use_tf32))
-            rates, (executed, passes) = record["learning_rates"], record["count"]
+            rates, (executed, passes, *gathered) = record["learning_rates"], record["count"]
         except (KeyError, ValueError, TypeError) as error:
             what = "is not a trainer that was saved" if METADATA_KEY not in metadata else f"is damaged: {error}"
             fail("AX0611", f"{path} {what}", None, help="`trainer.save(path)` writes one")
         trainer = cls.__new__(cls)
-        trainer._restore(recipe, tensors, (executed, passes), rates)
+        trainer._restore(recipe, tensors, (executed, passes, *gathered), rates)
         return trainer
 
     def _restore(
         self,
         recipe: _Recipe,
         tensors: Mapping[str, Array],
-        count: tuple[int, int],
+        count: tuple[int, ...],
         rates: Mapping[str, float] | None,
     ) -> None:
         self._begin(recipe, tensors)
@@ -196,7 +200,7 @@ class Trainer(_Trainer):
         return {
             "recipe": self._recipe,
             "tensors": runner.tensors(),
-            "count": (runner.executed, runner.passes),
+            "count": (runner.executed, runner.passes, runner.gathered),
             "rates": self._rates.given,
         }
 

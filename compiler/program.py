@@ -7,7 +7,7 @@ Graphs here keep their symbolic dims; ``bind`` fixes them. Nothing in this modul
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import lcm, prod
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,9 @@ CONDITION = "condition"
 """Output of the step that says whether a ``repeat`` goes on."""
 NEXT = "next/"
 """A carried tensor is the graph input ``name`` and the graph output ``next/name``."""
+GATHERED = "gathered/"
+"""Where gradients of several batches make one update, ``gathered/minimize.0/PATH`` carries their mean so far, and
+``gathered/minimize.0``, i64[], the number of its rows; two steps share them."""
 TOTAL, PER_EPOCH = "steps of the training", "steps of an epoch"
 """Dims that stand for ``steps`` and ``steps_per_epoch`` until the data is known; no name of a spec is like them."""
 
@@ -155,8 +158,9 @@ class Computation(Record):
 class TrainStep(Record):
     """One statement that trains: a ``minimize``, a ``together`` of several, or an ``update``, in one graph.
 
-    The condition of a ``repeat`` is one as well (``asks``): it carries nothing, and gives ``CONDITION``, bool[].
-
+    The condition of a ``repeat`` is one as well (``asks``): it carries nothing, and gives ``CONDITION``, bool[]. Where
+    several batches make one update, a statement that minimises is two steps: one gathers the gradients of a batch, the
+    other, which reads no batch, updates by their mean (``GATHERED``).
 
     Graph inputs: fields of the batch by name, ``carried`` tensors by name, and ``seed``/``step`` if it draws.
     Graph outputs: ``losses`` by name (their values before the update), and ``next/NAME`` for each carried tensor.
@@ -184,6 +188,8 @@ class TrainStep(Record):
 
     asks: bool = False
     """Whether it is a condition, which changes nothing."""
+    rows: str | None = None
+    """Of a step that gathers gradients the dim that says how much a batch counts; all count alike if it has none."""
 
     @property
     def draws(self) -> bool:
@@ -196,6 +202,12 @@ class TrainStep(Record):
 
 class Do(Record):
     """Run a step on the batch of this round."""
+
+    step: int
+
+
+class Gather(Record):
+    """Run a step on each batch of the group that makes one update."""
 
     step: int
 
@@ -218,8 +230,31 @@ class Every(Record):
     body: Plan
 
 
-Plan = tuple["Do | Repeat | Every", ...]
-"""What one pass over the statements does; ``Do`` names steps by their index."""
+Plan = tuple["Do | Gather | Repeat | Every", ...]
+"""What one pass over the statements does; ``Do`` and ``Gather`` name steps by their index."""
+
+
+def gathering(plan: Plan, minimized: Sequence[bool]) -> Plan:
+    """The plan where each statement that minimises is two steps, one that gathers and one that updates.
+
+    ``minimized`` says of each statement, by its index in ``plan``, whether it does.
+    """
+    first = [index + sum(minimized[:index]) for index in range(len(minimized))]
+
+    def opened(plan: Plan) -> Plan:
+        found: Plan = ()
+        for item in plan:
+            match item:
+                case Do(index):
+                    at = first[index]
+                    found += (Gather(at), Do(at + 1)) if minimized[index] else (Do(at),)
+                case Repeat(count, body, condition):
+                    found += (Repeat(count, opened(body), None if condition is None else first[condition]),)
+                case Every(count, body):
+                    found += (Every(count, opened(body)),)
+        return found
+
+    return opened(plan)
 
 
 def runs(plan: Plan, step: int, passes: int, every: int = 1) -> int:
@@ -230,7 +265,7 @@ def runs(plan: Plan, step: int, passes: int, every: int = 1) -> int:
     count = 0
     for item in plan:
         match item:
-            case Do(index):
+            case Do(index) | Gather(index):
                 count += passes // every if index == step else 0
             case Repeat(rounds, body, _):
                 count += rounds * runs(body, step, passes, every)

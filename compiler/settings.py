@@ -13,7 +13,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.grammar.source import Span
@@ -242,6 +251,8 @@ class TrainSettings(Settings):
     """Scale the gradients of a step down to this norm."""
     clip_value: Annotated[Positive | None, COMPILED] = None
     """Hold each element of the gradients between this and its opposite."""
+    accumulate: Annotated[PositiveCount, COMPILED] = 1
+    """How many batches one after the other make one update, by the mean of their gradients."""
     recompute: Annotated[bool, COMPILED] = False
     """Compute the steps of scans again for their gradients, in place of keeping what they computed."""
     start_from: Annotated[str | tuple[Transfer, ...] | None, COMPILED] = None
@@ -261,6 +272,13 @@ class TrainSettings(Settings):
         if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError("a positive number, or `all`, is needed")
         return value
+
+    @field_validator("accumulate")
+    @classmethod
+    def _has_batches(cls, accumulate: int, known: ValidationInfo) -> int:
+        if accumulate > 1 and known.data.get("batch_size") == "all":
+            raise ValueError("an epoch with `batch_size = all` has one batch, and several are to make an update")
+        return accumulate
 
     def changed(self, changes: Mapping[str, Any], report: Report) -> TrainSettings:
         """These settings with some replaced, as by ``--set split.train=0.7``; dotted keys reach inside."""

@@ -128,3 +128,8 @@ class TensorType(Record):
 
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+def batch_symbol(types: Mapping[str, TensorType]) -> str | None:
+    """The name of the dim that counts examples: the first axis of the first field that has a name there."""
+    return next((s for type_ in types.values() if type_.rank and (s := type_.shape[0].symbol) is not None), None)

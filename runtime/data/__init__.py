@@ -19,7 +19,7 @@
     tokenising
               texts as rows of tokens; ``subwords`` for tokenizers that are files
     batches   ``Examples``, which give batches; the order of an epoch; ``buckets`` of examples of like length
-    batch     arrays ``checked`` against the types of fields; ``in_batches``; ``batch_symbol``, the dim of examples
+    batch     arrays ``checked`` against the types of fields; ``in_batches``
 
 Nothing here says how examples are changed: feeds do, in the language.
 """

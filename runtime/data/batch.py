@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array, DType, TensorType
+from archonnx.compiler.ir.types import Array, DType, TensorType, batch_symbol
 from archonnx.grammar.diagnostics import Report, did_you_mean, listing
 
 from .casting import Misfit, cast_exactly
@@ -165,11 +165,6 @@ def describe(array: Array) -> str:
     except KeyError:
         dtype = str(array.dtype)
     return f"{dtype}[{', '.join(map(str, array.shape))}]"
-
-
-def batch_symbol(types: Mapping[str, TensorType]) -> str | None:
-    """The name of the dim that counts examples: the first axis of the first field that has a name there."""
-    return next((s for type_ in types.values() if type_.rank and (s := type_.shape[0].symbol) is not None), None)
 
 
 def in_batches(

@@ -9,10 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
 
 from .anew import Draws, Round
-from .batch import batch_symbol
 from .beside import BesideFirst, Turn
 from .buckets import Bucketing
 from .lengths import example_count

@@ -18,13 +18,11 @@ from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.parse import parse_dim, parse_graph
 from archonnx.compiler.ir.text import print_graph
-from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.ranges import FieldRange, model_ranges
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.runtime.assumptions import bound_dims
-
-from .batch import batch_symbol
 
 METADATA_KEY = "archonnx.ranges"
 """In the metadata of ONNX models: a JSON list of ``{"field": "id", "count": "10", "noun": "rows", "user": "..."}``."""

@@ -15,7 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.program import CONDITION, NEXT, SEED, STEP, WATCH, Assumption, Do, Every, Plan, Repeat, TrainStep
+from archonnx.compiler.program import (
+    CONDITION,
+    GATHERED,
+    NEXT,
+    SEED,
+    STEP,
+    WATCH,
+    Assumption,
+    Do,
+    Every,
+    Gather,
+    Plan,
+    Repeat,
+    TrainStep,
+)
 from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
@@ -66,8 +80,8 @@ class TrainState:
 
 
 def _key(index: int, name: str, parameters: Container[str]) -> str:
-    """Optimizer state belongs to its statement; parameters are everybody's."""
-    return name if name in parameters else f"{index}:{name}"
+    """Optimizer state belongs to its statement; parameters, and gradients that are gathered, are everybody's."""
+    return name if name in parameters or name.startswith(GATHERED) else f"{index}:{name}"
 
 
 @dataclass(slots=True)
@@ -88,6 +102,8 @@ class Statement:
     """Likewise the norms of its gradients, if it is watched."""
     answer: Array | None = None
     """Likewise what it answers, if it is a condition."""
+    rows: int = 1
+    """How much its batch counts among others of a group."""
 
 
 @dataclass(slots=True)
@@ -106,6 +122,7 @@ class StepRunner:
     Args:
         steps: the statements.
         parameters: starting values of all parameters of the model, by path.
+        group: how many batches make one pass; a plan that gathers gradients of them.
         plan: what a pass does; each statement once, in order, if it is empty.
         assumptions: what must hold of the sizes of every batch.
         seed: for graphs that draw.
@@ -113,6 +130,7 @@ class StepRunner:
     Attributes:
         executed: how many statements have run: the ``step`` of graphs that draw.
         passes: how many passes have begun, on which ``every`` counts.
+        gathered: how many batches of a pass that is not over have changed the state.
         last: the statement that ran last.
         watch: the norms of gradients and updates, of the statements that are watched.
         inspect: called after each statement, where somebody looks for a fault.
@@ -124,6 +142,7 @@ class StepRunner:
         parameters: Mapping[str, Array],
         *,
         plan: Plan = (),
+        group: int = 1,
         assumptions: Sequence[Assumption] = (),
         seed: int = 0,
         options: SessionOptions | None = None,
@@ -132,17 +151,21 @@ class StepRunner:
         self.steps = tuple(steps)
         self.state = TrainState(self.steps, parameters, device)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
-        self.executed = self.passes = 0
+        self.executed = self.passes = self.gathered = 0
         self.last: Statement | None = None
         self.watch = Watch([step.watched for step in self.steps])
         self.inspect: Callable[[Statement], None] | None = None
         in_order: Plan = tuple(Do(index) for index in range(len(self.steps)))
+        if group > 1:
+            in_order = (Gather(0), *in_order[1:])
         self._plan = None if plan in ((), in_order) else plan
+        self._size, self._group = group, list[Batch]()
         self._assumptions = tuple(assumptions)
         self._paths = tuple(parameters)
         self._options = options or SessionOptions()
         self._device = device
         self._passes: dict[Shapes, _Pass] = {}
+        self._fixed: dict[int, Statement] = {}
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
         self._step = Buffer.of(np.array(0, np.int64), "cpu")
 
@@ -154,13 +177,55 @@ class StepRunner:
         this pass leaves out (``every``, or a condition of ``repeat``) are absent. If a statement fails, the state is as
         the one before it left it.
         """
+        if self._size > 1:
+            return self._gather(batch, fresh)
         self.passes += 1
         if self._plan is not None:
-            return _PlannedPass(self, fresh).run(self._plan, batch)
+            return _PlannedPass(self, fresh).run(self._plan, (batch,))
         compiled = self.load(batch)
         for statement in compiled.statements:
             self.execute(statement)
         return {name: value.item() for name, value in compiled.losses}
+
+    def _gather(self, batch: Batch, fresh: Callable[[], Batch] | None) -> dict[str, float]:
+        """Another batch of a group, of which the last one updates.
+
+        Its gradients are gathered at once where no other statement comes before them. Otherwise it waits for the rest
+        of its group, and so do the losses.
+        """
+        if not self.in_order:
+            self._group.append({name: np.array(batch[name]) for name in self.fields})
+            return self.finish(fresh) if len(self._group) == self._size else {}
+        compiled = self.load(batch)
+        self.execute(compiled.statements[0])
+        losses = {name: value.item() for name, value in compiled.statements[0].losses.items()}
+        self.gathered += 1
+        if self.gathered == self._size:
+            self.finish()
+        return losses
+
+    def finish(self, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
+        """End a pass, whose group may have fewer batches than others; the losses that are known only now."""
+        group, self._group = tuple(self._group), []
+        if group:
+            self.passes += 1
+            assert self._plan is not None
+            return _PlannedPass(self, fresh).run(self._plan, group)
+        if self.gathered:
+            self.passes += 1
+            self.gathered = 0
+            for index in range(1, len(self.steps)):
+                statement = self.fixed(index)
+                assert statement is not None
+                self.execute(statement)
+        return {}
+
+    def forget(self) -> None:
+        """Take no account of what was gathered for a pass that is not over."""
+        self.gathered, self._group = 0, []
+        for name in self.state.pairs:
+            if name.startswith(GATHERED) and "/" not in name.removeprefix(GATHERED):
+                self.write(name, np.zeros((), np.int64))
 
     def load(self, batch: Batch) -> _Pass:
         """Bring a batch to where the statements read it."""
@@ -216,6 +281,11 @@ class StepRunner:
         return {name: np.array(value.numpy()) for name, value in values.items()}
 
     @property
+    def waiting(self) -> int:
+        """How many batches wait for the rest of their group: nothing was done with them yet."""
+        return len(self._group)
+
+    @property
     def in_order(self) -> bool:
         """Whether a pass runs each statement once, on one batch."""
         return self._plan is None
@@ -249,20 +319,27 @@ class StepRunner:
             if name not in self._paths
         }
 
-    def restore(self, tensors: Mapping[str, Array], executed: int, passes: int) -> None:
-        """Go on from what ``tensors`` gave, after so many statements and passes."""
+    def restore(self, tensors: Mapping[str, Array], executed: int, passes: int, gathered: int = 0) -> None:
+        """Go on from what ``tensors`` gave, after so many statements, passes, and batches of the next one."""
         for name, array in tensors.items():
             self.state.current(name).write(array)
-        self.executed, self.passes = executed, passes
+        self.executed, self.passes, self.gathered = executed, passes, gathered
+        self._group = []
 
     def exchange(self, steps: Sequence[TrainStep]) -> None:
         """Go on with other graphs of the same statements; what both carry stays as it is."""
         before = self.tensors()
         self.steps = tuple(steps)
         self.state = TrainState(self.steps, {path: before[path] for path in self._paths}, self._device)
-        self.restore({name: before[name] for name in self.state.pairs if name in before}, self.executed, self.passes)
+        self.restore(
+            {name: before[name] for name in self.state.pairs if name in before},
+            self.executed,
+            self.passes,
+            self.gathered,
+        )
         self.last = None
         self._passes.clear()
+        self._fixed.clear()
 
     def rates(self) -> dict[str, str]:
         """Where the learning rates lie that are given from outside: keys of ``tensors`` by their names in the steps."""
@@ -283,22 +360,23 @@ class StepRunner:
         check_assumptions(self._assumptions, dims)
         losses: dict[str, Array] = {}
         statements = []
-        for index, step in enumerate(self.steps):
-            written = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
-            statements.append(self._statement(index, dims, buffers, written))
+        for index in range(len(self.steps)):
+            statements.append(self.fixed(index) or self._statement(index, dims, buffers))
             losses |= statements[-1].losses
         compiled = _Pass(tuple(buffers.items()), tuple(statements), tuple(losses.items()))
         self._passes[shapes] = compiled
         return compiled
 
-    def _statement(
-        self,
-        index: int,
-        dims: Mapping[str, int],
-        fields: Mapping[str, Buffer],
-        losses: Mapping[str, Buffer],
-    ) -> Statement:
+    def fixed(self, index: int) -> Statement | None:
+        """A statement that is the same for all batches, since nothing in it depends on one; None where it does."""
+        step = self.steps[index]
+        if index not in self._fixed and not step.fields and not step.graph.all_symbols():
+            self._fixed[index] = self._statement(index, {}, {})
+        return self._fixed.get(index)
+
+    def _statement(self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer]) -> Statement:
         step, state = self.steps[index], self.state
+        losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         session = open_graph(step.graph, dims, self._options)
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
@@ -323,41 +401,57 @@ class StepRunner:
         reported = {name: buffer.host for name, buffer in losses.items()}
         told = squares.host if squares is not None else None
         said = answer.host if answer is not None else None
-        return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said)
+        rows = dims.get(step.rows or "", 1)
+        return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said, rows)
 
 
 class _PlannedPass:
-    """A pass whose plan is more than each statement once. A batch is loaded only where a statement reads it."""
+    """A pass whose plan is more than each statement once, or that has several batches.
+
+    A batch is loaded only where a statement reads it.
+    """
 
     def __init__(self, runner: StepRunner, fresh: Callable[[], Batch] | None) -> None:
         self._runner, self._fresh = runner, fresh
         self._loaded: tuple[Batch, _Pass] | None = None
         self._losses: dict[str, float] = {}
 
-    def run(self, plan: Plan, batch: Batch) -> dict[str, float]:
-        """Follow a plan. After a ``repeat``, the batch is again the one before it."""
+    def run(self, plan: Plan, group: tuple[Batch, ...]) -> dict[str, float]:
+        """Follow a plan on the batches of a group. After a ``repeat``, they are again those before it."""
         for item in plan:
             match item:
                 case Do(index):
-                    self._execute(index, batch)
+                    self._losses |= self._execute(index, group[-1])[0]
+                case Gather(index):
+                    self._losses |= _means([self._execute(index, batch) for batch in group])
                 case Every(count, body):
                     if self._runner.passes % count == 0:
-                        self.run(body, batch)
+                        self.run(body, group)
                 case Repeat(count, body, condition):
                     for turn in range(count):
-                        own = batch if turn == 0 or self._fresh is None else self._fresh()
-                        if condition is not None and not self._runner.ask(self._statement(condition, own)):
+                        fresh = self._fresh if turn else None
+                        own = group if fresh is None else tuple([fresh() for _ in group])
+                        if condition is not None and not self._runner.ask(self._statement(condition, own[-1])):
                             break
                         self.run(body, own)
         return self._losses
 
     def _statement(self, index: int, batch: Batch) -> Statement:
         """A statement, with the batch where it reads it."""
+        if (fixed := self._runner.fixed(index)) is not None:
+            return fixed
         if self._loaded is None or self._loaded[0] is not batch:
             self._loaded = batch, self._runner.load(batch)
         return self._loaded[1].statements[index]
 
-    def _execute(self, index: int, batch: Batch) -> None:
+    def _execute(self, index: int, batch: Batch) -> tuple[dict[str, float], int]:
+        """Its losses, and how many rows they are of."""
         statement = self._statement(index, batch)
         self._runner.execute(statement)
-        self._losses |= {name: value.item() for name, value in statement.losses.items()}
+        return {name: value.item() for name, value in statement.losses.items()}, statement.rows
+
+
+def _means(found: Sequence[tuple[Mapping[str, float], int]]) -> dict[str, float]:
+    """Losses over a group, each batch weighted by its rows."""
+    total = sum(rows for _, rows in found)
+    return {name: sum(losses[name] * rows for losses, rows in found) / total for name in found[0][0]}

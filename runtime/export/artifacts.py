@@ -24,7 +24,7 @@ import numpy as np
 from archonnx.compiler.gradients import gradient_graph
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
-from archonnx.compiler.ir.types import Array
+from archonnx.compiler.ir.types import Array, batch_symbol
 from archonnx.compiler.onnx_export import Target, TextTable, export
 from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import Pass, optimise
@@ -36,7 +36,6 @@ from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime import assumptions
 from archonnx.runtime.assumptions import of_graph
 from archonnx.runtime.data import ranges
-from archonnx.runtime.data.batch import batch_symbol
 from archonnx.runtime.training.programs import program_named
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NoReturn
 from zlib import crc32
@@ -68,12 +69,14 @@ class TrainingLoop:
         early = settings.early_stopping
         self._monitor = Monitor.of(early, trainer, len(parts.valid)) if early else None
         self._size = len(parts.train) if settings.batch_size == "all" else settings.batch_size
-        self._steps = steps_per_epoch(len(parts.train), settings)
+        self._steps = batches_per_epoch(len(parts.train), settings)
         self._position = Position()
-        self._before_pass = trainer.runner.executed, self._position
-        """What had run, and where the epoch stood, before the pass that is under way."""
+        self._before_pass = self._now()
+        """Where all stood before the pass that is under way."""
         self._torn = False
         """Whether a pass is under way."""
+        self._held = 0, 0
+        """Batches, and rows of them, that wait for the rest of their group."""
         self._measurement: Measurement | None = None
         self._measured: tuple[Mapping[str, Any], Mapping[str, Array]] | None = None
         """What an earlier process found of the valid part, and how far it was."""
@@ -131,15 +134,20 @@ class TrainingLoop:
 
     def snapshot(self) -> Snapshot:
         """All that it takes to go on."""
-        return self._snapshot(self._position, self._trainer.runner.passes)
+        return self._snapshot(self._now())
 
-    def _snapshot(self, position: Position, passes: int) -> Snapshot:
+    def _now(self) -> _Now:
+        runner = self._trainer.runner
+        return _Now(runner.executed, runner.passes, runner.gathered, self._position)
+
+    def _snapshot(self, now: _Now) -> Snapshot:
         runner, monitor, measurement = self._trainer.runner, self._monitor, self._measurement
         under_way = measurement is not None and measurement.whole
         numbers = {
-            "executed": runner.executed,
-            "passes": passes,
-            "position": position.as_json(),
+            "executed": now.executed,
+            "passes": now.passes,
+            "gathered": now.gathered,
+            "position": now.position.as_json(),
             "history": [epoch.as_json() for epoch in self._history],
             "seconds": self._seconds,
             "epoch_seconds": time.perf_counter() - self._epoch_started,
@@ -164,7 +172,8 @@ class TrainingLoop:
 
     def _resume(self, snapshot: Snapshot) -> None:
         numbers = snapshot.numbers
-        self._trainer.runner.restore(snapshot.tensors, numbers["executed"], numbers["passes"])
+        gathered = numbers.get("gathered", 0)
+        self._trainer.runner.restore(snapshot.tensors, numbers["executed"], numbers["passes"], gathered)
         self._trainer.runner.watch.resume(snapshot.running)
         self._position = Position.from_json(numbers["position"])
         self._history = [Epoch.from_json(line) for line in numbers["history"]]
@@ -174,12 +183,14 @@ class TrainingLoop:
             self._measured = measured, snapshot.running
         ordered = numbers.get("ordered", self._ordered)
         if ordered != self._ordered and self._position != Position():
-            changed = ", ".join(name for name, value in self._ordered.items() if ordered.get(name) != value)
+            names = dict.fromkeys((*self._ordered, *ordered))
+            changed = ", ".join(name for name in names if ordered.get(name) != self._ordered.get(name))
             self._observer.note(
                 f"epoch {len(self._history) + 1} begins anew, after {self._position.passes} of its passes: "
                 f"the order of its examples was by another {changed}"
             )
             self._position, self._measured = Position(), None
+            self._trainer.runner.forget()
         if self._monitor is not None and numbers["monitor"] is not None:
             self._monitor.resume(numbers["monitor"], snapshot.best)
 
@@ -187,7 +198,9 @@ class TrainingLoop:
     def _ordered(self) -> dict[str, Any]:
         """What the order of examples within an epoch depends on."""
         settings, parts = self._settings, self._parts
+        grouped = {"accumulate": settings.accumulate} if settings.accumulate > 1 else {}
         return {
+            **grouped,
             "batch_size": self._size,
             "seed": settings.seed,
             "shuffle": settings.shuffle,
@@ -214,31 +227,43 @@ class TrainingLoop:
         seed, shuffle = self._settings.seed, self._settings.shuffle
         order = self._order = self._examples.order(train, self._size, seed, number, shuffle=shuffle)
         fresh = self._fresh(number)
-        step = self._trainer.runner.step
+        runner = self._trainer.runner
+        step, self._held = runner.step, (0, 0)
         order = order[: self._steps * self._size]
         before = (number - 1) * self._steps + position.passes
         turn = Turn(before, (number - 1) * len(order) + position.passes * self._size, epoch=number)
         for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size, turn):
             interrupt.check()
             self._kept.refresh()
-            self._before_pass = self._trainer.runner.executed, position
-            self._torn = True
-            losses = step(batch, fresh)
-            if not math.isfinite(sum(losses.values())):
-                self._stop(f"epoch {number}, step {position.passes + 1}")
-            position = self._position = position.after(losses, rows, self._drawn)
-            self._torn = False
-            self._keeper.stepped()
-            self._keep_if_due(number)
-            self._observer.step(number, position.passes, losses)
+            self._batch(number, rows, partial(step, batch, fresh))
         interrupt.check()
-        averages = {name: total / count for name, (total, count) in position.sums.items()}
+        if runner.gathered or runner.waiting:
+            self._batch(number, 0, partial(runner.finish, fresh))
+        averages = {name: total / count for name, (total, count) in self._position.sums.items()}
         valid = self._validate(interrupt, number) if len(self._parts.valid) else {}
         with interrupt.holding():  # all of it is done, or nothing
             self._end(averages, valid)
         if self._monitor is not None and self._monitor.missed and "" not in self._noted:
             self._noted.add("")
             self._observer.note(f"epoch {number}: {self._monitor.missing}")
+
+    def _batch(self, number: int, rows: int, run: Callable[[], dict[str, float]]) -> None:
+        """Another batch, of so many rows, or none where a group ends that has fewer batches than others."""
+        runner = self._trainer.runner
+        self._before_pass = self._now()
+        self._torn = True
+        losses = run()
+        batches, rows = self._held[0] + bool(rows), self._held[1] + rows
+        if not math.isfinite(sum(losses.values())):
+            self._stop(f"epoch {number}, step {self._position.passes + max(batches, 1)}")
+        self._held = (batches, rows) if runner.waiting else (0, 0)
+        if not runner.waiting:
+            self._position = self._position.after(losses, rows, self._drawn, batches)
+        self._torn = False
+        if not runner.waiting:
+            self._keeper.stepped()
+            self._keep_if_due(number)
+            self._observer.step(number, self._position.passes, losses)
 
     def _end(self, averages: Mapping[str, float], valid: Mapping[str, float]) -> None:
         """An epoch is over."""
@@ -285,7 +310,7 @@ class TrainingLoop:
 
     def _just_before(self, loop: TrainingLoop, kept: Snapshot) -> Snapshot:
         """The state before the pass under way of a loop, which has changed it: run once more from a kept state."""
-        epochs, (_, position) = len(loop._history), loop._before_pass
+        epochs, position = len(loop._history), loop._before_pass.position
 
         class Until(Observer):
             def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
@@ -302,9 +327,8 @@ class TrainingLoop:
 
     def _unchanged(self) -> Snapshot | None:
         """The state before the pass that is under way; None if that has changed anything."""
-        executed, position = self._before_pass
-        runner = self._trainer.runner
-        return self._snapshot(position, runner.passes - 1) if runner.executed == executed else None
+        before = self._before_pass
+        return self._snapshot(before) if self._trainer.runner.executed == before.executed else None
 
     def _fault(self, search: Callable[[], None]) -> Fault | None:
         try:
@@ -359,6 +383,16 @@ class TrainingLoop:
         return measured.figures
 
 
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """How far a training is: statements run, passes, batches gathered for the next one, the place in the epoch."""
+
+    executed: int
+    passes: int
+    gathered: int
+    position: Position
+
+
 class _Kept:
     """A good state to which a search for a fault can go back, renewed now and then; it costs a hundredth at most."""
 
@@ -379,6 +413,20 @@ class _Kept:
 
 
 def steps_per_epoch(count: int, settings: TrainSettings) -> int:
+    """Number of passes in an epoch of ``count`` examples: of batches, or of groups of them that make one update."""
+    return math.ceil(batches_per_epoch(count, settings) / settings.accumulate)
+
+
+def grouped(count: int, settings: TrainSettings) -> list[str]:
+    """What people should know of the groups of batches that make an update, where there are such."""
+    if settings.accumulate == 1:
+        return []
+    rest = batches_per_epoch(count, settings) % settings.accumulate
+    last = f"; the last update of an epoch is made by {rest} of them" if rest else ""
+    return [f"{settings.accumulate} batches make an update{last}"]
+
+
+def batches_per_epoch(count: int, settings: TrainSettings) -> int:
     """Number of batches in an epoch of ``count`` examples; the smaller last one counts unless it is dropped."""
     if settings.batch_size == "all":
         return 1

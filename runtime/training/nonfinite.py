@@ -16,7 +16,7 @@ import numpy as np
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.program import NEXT, WATCH
+from archonnx.compiler.program import GATHERED, NEXT, WATCH
 from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions, call, open_exported
 from archonnx.runtime.device.step import Statement, StepRunner
@@ -45,8 +45,9 @@ class Guard:
         self._runner, self._trained = runner, trained
 
     def inspect(self, statement: Statement) -> None:
-        """Fault if a loss or a parameter that this statement has just written is not finite."""
-        changed = [path for path in self._runner.steps[statement.index].carried if path in self._trained]
+        """Fault if a loss, a parameter or a gathered gradient that this statement has just written is not finite."""
+        carried = self._runner.steps[statement.index].carried
+        changed = [path for path in carried if path in self._trained or path.startswith(GATHERED)]
         if not all_finite(statement.losses.values()) or not self._sound(changed):
             self._runner.undo(statement)
             raise Fault(statement)

@@ -14,7 +14,7 @@ import numpy as np
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.program import NEXT
+from archonnx.compiler.program import GATHERED, NEXT
 from archonnx.grammar.diagnostics import Diagnostic, Label, SpecError
 from archonnx.grammar.source import Span
 from archonnx.runtime.device.session import SessionOptions
@@ -116,7 +116,10 @@ def _consequence(cause: Cause) -> str:
     if not cause.victim.startswith(NEXT):
         return f"so the loss `{cause.victim}` is {figure(cause.became.item())}"
     became = figure(cause.became[~np.isfinite(cause.became)][0])
-    return f"so this step would have made `{cause.victim.removeprefix(NEXT)}` {became}"
+    name = cause.victim.removeprefix(NEXT)
+    if name.startswith(GATHERED):
+        return f"so the gradient of `{name.removeprefix(GATHERED).partition('/')[2]}` is {became}"
+    return f"so this step would have made `{name}` {became}"
 
 
 def _elements(node: Node, cause: Cause, at: tuple[int, ...]) -> tuple[float, ...]:
@@ -164,7 +167,8 @@ def _labels(use: Span | None, span: Span | None, used: str, text: str) -> tuple[
 
 def _largest(graph: Graph, inputs: Mapping[str, Array], fields: Collection[str]) -> str | None:
     """The largest parameter or state, whichever statement changes it, if it has grown beyond reason."""
-    kept = [name for name in graph.inputs if name not in fields and graph.inputs[name].type.dtype.is_float]
+    read = [name for name in graph.inputs if name not in fields and not name.startswith(GATHERED)]
+    kept = [name for name in read if graph.inputs[name].type.dtype.is_float]
     sizes = {name: float(np.abs(inputs[name]).max()) for name in kept if inputs[name].size}
     name = max(sizes, key=lambda key: sizes[key] if math.isfinite(sizes[key]) else 0.0, default=None)
     return f"`{name}` has grown to {figure(sizes[name])}" if name is not None and sizes[name] > GROWN else None

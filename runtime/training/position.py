@@ -15,7 +15,7 @@ class Position:
     """Where an epoch stands.
 
     Attributes:
-        passes: how many are done.
+        passes: how many batches are done.
         drawn: how many fresh batches its rounds of ``repeat`` have taken.
         sums: each loss summed over examples, and their number.
     """
@@ -24,13 +24,13 @@ class Position:
     drawn: int = 0
     sums: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
-    def after(self, losses: Mapping[str, float], rows: int, drawn: int) -> Position:
-        """The position after another pass, over so many rows, with its losses."""
+    def after(self, losses: Mapping[str, float], rows: int, drawn: int, batches: int = 1) -> Position:
+        """The position after further batches, of so many rows together, with their losses."""
         sums = dict(self.sums)
         for name, value in losses.items():
             total, count = sums.get(name, (0.0, 0))
             sums[name] = total + value * rows, count + rows
-        return Position(self.passes + 1, drawn, sums)
+        return Position(self.passes + batches, drawn, sums)
 
     def as_json(self) -> dict[str, Any]:
         """By name."""

@@ -20,7 +20,7 @@ from archonnx.runtime.data.parts import PARTS, Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.figures import from_json, to_json
 
-from .fit import TrainingLoop, steps_per_epoch
+from .fit import TrainingLoop, grouped, steps_per_epoch
 from .interrupt import Interrupt, attending
 from .keeping import Keeper
 from .measuring import Measured, Measurement
@@ -237,10 +237,10 @@ class _Runner:
         known = state.memory if state is not None else None
         data = prepare(self.model, self.program, self.settings, self.base, None, self.choice, known)
         memory = data.memory(self.program, self.choice)
-        for line in (*start.lines(), *data.notes()):
+        settings = self.settings
+        for line in (*start.lines(), *data.notes(), *grouped(len(data.parts.train), settings)):
             self.observer.opening(line)
         started = start.as_json() if state is None else state.start
-        settings = self.settings
         per_epoch = steps_per_epoch(len(data.parts.train), settings)
         batch_size = len(data.parts.train) if settings.batch_size == "all" else settings.batch_size
         trainer = Trainer(

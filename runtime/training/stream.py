@@ -69,19 +69,27 @@ def _check(batches: Iterable[Any], epochs: int) -> None:
 
 
 def _epoch(trainer: Trainer, batches: Iterable[Any], number: int, observers: Sequence[Observer]) -> Epoch:
-    started, sums, steps = time.perf_counter(), dict[str, tuple[float, int]](), 0
+    started, sums, steps, waiting = time.perf_counter(), dict[str, tuple[float, int]](), 0, 0
+
+    def took(losses: Mapping[str, float]) -> None:
+        nonlocal waiting
+        if not math.isfinite(sum(losses.values())):
+            _stop(trainer, f"epoch {number}, step {steps}")
+        if trainer.runner.waiting or not waiting:
+            return
+        for name, value in losses.items():
+            total, count = sums.get(name, (0.0, 0))
+            sums[name] = total + value * waiting, count + waiting
+        waiting = 0
+        for observer in observers:
+            observer.step(number, steps, losses)
+
     for given in batches:
         batch = by_field(trainer, given)
         losses = trainer.step(batch)
-        steps += 1
-        if not math.isfinite(sum(losses.values())):
-            _stop(trainer, f"epoch {number}, step {steps}")
-        rows = _rows(trainer, batch)
-        for name, value in losses.items():
-            total, count = sums.get(name, (0.0, 0))
-            sums[name] = total + value * rows, count + rows
-        for observer in observers:
-            observer.step(number, steps, losses)
+        steps, waiting = steps + 1, waiting + _rows(trainer, batch)
+        took(losses)
+    took(trainer.finish())
     if not steps:
         fail("AX0603", f"there was no batch in epoch {number}", None, help="`fit` takes an iterable of batches")
     averages = {name: total / max(count, 1) for name, (total, count) in sums.items()}

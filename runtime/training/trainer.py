@@ -105,6 +105,7 @@ class Trainer:
             steps,
             starting,
             plan=program.plan if program is not None else (),
+            group=program.settings.accumulate if program is not None else 1,
             assumptions=model.assumptions,
             seed=seed,
             options=self.options,
@@ -138,6 +139,8 @@ class Trainer:
         Args:
             batch: arrays by field.
             fresh: gives the batches for the rounds of ``repeat`` after the first one, which otherwise reuses ``batch``.
+
+        Where several batches make one update (``accumulate``), the last of them does; ``finish`` does before that.
         """
         if not self.runner.steps:
             fail(
@@ -147,6 +150,10 @@ class Trainer:
                 help="add a `train:` block with `minimize LOSS with adam()`",
             )
         return self.runner.step(self._batch(batch), None if fresh is None else lambda: self._batch(fresh()))
+
+    def finish(self, fresh: Callable[[], Mapping[str, Any]] | None = None) -> dict[str, float]:
+        """Update by what was gathered so far, if anything was; losses that are known only now."""
+        return self.runner.finish(None if fresh is None else lambda: self._batch(fresh()))
 
     def _batch(self, batch: Mapping[str, Any]) -> Mapping[str, Array]:
         """The batch as the steps take it, looked at closely if its form is new."""

@@ -27,7 +27,7 @@ from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.origin import Origin
-from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.types import DType, TensorType, batch_symbol
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.program import TrainStep
@@ -36,7 +36,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
 from .block import Bound, ProgramBlock, Statement, Syntax, program_frame
-from .step import Assignment, Clip, Objective, build_step, condition_step, simplified, working_copy
+from .step import Assignment, Clip, Objective, build_step, condition_step, refuse_batch, simplified, working_copy
 
 
 def build_steps(
@@ -60,13 +60,19 @@ def build_steps(
         others = [name for name in trained.losses if name not in minimized]
         wanted = ast.Minimize if minimized else ast.Update
         first = next((n for n, s in enumerate(block.statements) if _of(s, wanted)), None)
-        clip = Clip(settings.clip_value, settings.clip_norm)
+        clip, gather = Clip(settings.clip_value, settings.clip_norm), settings.accumulate > 1
+        whole = {name for name, feed in block.feeds.items() if feed.statement.whole}
+        rows = batch_symbol({name: field.type for name, field in trained.fields.items() if name not in whole})
         forward = simplified(trained)[0] if simplify and minimized else trained
         steps: list[TrainStep] = []
         for number, statement in enumerate(block.statements):
             if asked := _of(statement, ast.Repeat):
                 frame = program_frame(scope, report, trained, asked[0].names)
                 steps.append(_condition(frame, trained, asked[0].node, f"while.{number}"))
+                if gather:
+                    condition = asked[0].node.condition
+                    assert condition is not None
+                    refuse_batch(trained, steps[-1].graph, "this condition", condition.span)
                 report.finish()
                 continue
             minimizes, updates = _of(statement, ast.Minimize), _of(statement, ast.Update)
@@ -88,12 +94,25 @@ def build_steps(
             if updates and simplify and objectives:
                 work, assignments = simplified(work, assignments)
             also = others if number == first else ()
-            steps.append(
-                build_step(name, work, objectives, assignments, also=also, clip=clip, recompute=settings.recompute)
+            steps += build_step(
+                name,
+                work,
+                objectives,
+                assignments,
+                also=also,
+                clip=clip,
+                recompute=settings.recompute,
+                gather=gather,
+                rows=rows,
             )
             report.finish()
         return tuple(steps)
     raise SpecError(report)
+
+
+def minimizes(statement: Statement) -> bool:
+    """Whether a statement follows gradients."""
+    return bool(_of(statement, ast.Minimize))
 
 
 def _of(statement: Statement, kind: type[Syntax]) -> list[Bound[Syntax]]:

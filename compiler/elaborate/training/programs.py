@@ -21,6 +21,7 @@ from archonnx.compiler.program import (
     TOTAL,
     TrainProgram,
     TrainStep,
+    gathering,
     own_lengths,
 )
 from archonnx.compiler.settings import TrainSettings, read_settings
@@ -31,7 +32,7 @@ from archonnx.grammar.source import Span
 
 from .block import ProgramBlock, block_frame, program_frame
 from .feeds import check_feeds
-from .objectives import build_steps, frozen_modules
+from .objectives import build_steps, frozen_modules, minimizes
 from .placing import in_order, placed, stores
 from .reading import MAX_STATEMENTS, read_statement
 from .starting import resolved_start
@@ -182,6 +183,7 @@ def _elaborate_program(
     name = program_name(declaration, suffix)
     build = _Steps(scope, block, trained, settings, loop, building.simplify, building.rates)
     steps = build.known(*building.lengths[name]) if name in building.lengths else build.for_any_number()
+    plan = gathering(block.plan, [*map(minimizes, block.statements)]) if settings.accumulate > 1 else block.plan
     assumed = elaborated.trained.build.observed.assumptions
     assumed += [one for one in trained.build.observed.assumptions if one not in assumed]
     whole = frozenset(name for name, feed in block.feeds.items() if feed.statement.whole)
@@ -191,7 +193,7 @@ def _elaborate_program(
         next(iter(sources), None),
         feeds,
         steps,
-        block.plan,
+        plan,
         declaration.name_span,
         fits=fits,
         given=declaration.arguments,

@@ -23,6 +23,7 @@ from archonnx.compiler.elaborate.meaning.typed import declared
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.gradients import loss_gradients
 from archonnx.compiler.ir.builder import NODE, NODE_BYTES, Builder
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import assuming
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.origin import Origin
@@ -32,8 +33,9 @@ from archonnx.compiler.loops.scan import recomputed
 from archonnx.compiler.ops.elementwise import cast, maximum, minimum
 from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
-from archonnx.compiler.ops.shape import constant
-from archonnx.compiler.program import CONDITION, NEXT, TrainStep
+from archonnx.compiler.ops.shape import constant, full
+from archonnx.compiler.ops.sizes import dim_value
+from archonnx.compiler.program import CONDITION, GATHERED, NEXT, TrainStep
 from archonnx.grammar import ast
 from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import Label, fail
@@ -41,6 +43,7 @@ from archonnx.grammar.record import Record
 from archonnx.grammar.record import replace as replace_record
 from archonnx.grammar.source import Span
 
+_COUNT = TensorType(DType.i64, ())
 ENDS = 3
 """So many places at which a gradient ends are shown."""
 
@@ -90,16 +93,25 @@ class _Step:
     changed: dict[Slot, Span] = field(default_factory=dict)
     """What changes, and the statement that says so."""
     gradients: dict[Slot, Value] = field(default_factory=dict)
+    gathered: dict[str, TensorType] = field(default_factory=dict)
+    """What another step carries, and this one reads."""
     rates: dict[str, Graph] = field(default_factory=dict)
     updated: dict[tuple[str, TensorType, bool, TensorType], _Updated] = field(default_factory=dict)
     """Of one parameter of each type what the optimizer made for it."""
 
     def carry(self, name: str, type_: TensorType, initial: Graph) -> Value:
         """A new carried tensor, as it comes in."""
-        value = Value(type_, name, Origin(f"state `{name}`"))
         self.carried[name] = type_
-        self.inputs[name] = value
         self.initial[name] = initial
+        return self._take(name, type_)
+
+    def read(self, name: str, type_: TensorType) -> Value:
+        """What another step carries."""
+        self.gathered[name] = type_
+        return self._take(name, type_)
+
+    def _take(self, name: str, type_: TensorType) -> Value:
+        value = self.inputs[name] = Value(type_, name, Origin(f"state `{name}`"))
         return value
 
     def change(self, slot: Slot, span: Span, help_: str | None) -> None:
@@ -128,7 +140,7 @@ class _Step:
     def finish(self, minimized: tuple[str, ...], also: Sequence[str]) -> TrainStep:
         """The step as the runtime takes it."""
         work = self.work
-        losses = (*minimized, *also)
+        losses = tuple(dict.fromkeys((*minimized, *also)))
         work.build.inputs.update(self.inputs)
         gradients = {slot.path: g for slot, g in self.gradients.items()}
         outputs = {name: work.losses[name][0] for name in losses} | self.outputs
@@ -138,7 +150,7 @@ class _Step:
         constants = {
             path: slot.type for path, (slot, _) in paths.items() if path in graph.inputs and path not in updated
         }
-        constants |= {name: self.inputs[name].type for name in self.rates}
+        constants |= {name: self.inputs[name].type for name in self.rates} | self.gathered
         unread = self.inputs | {path: value for path, (_, value) in paths.items() if path in updated}
         missing = {name: value for name, value in unread.items() if name not in graph.inputs}
         graph = replace_record(graph, inputs={**graph.inputs, **missing}, outputs=outputs)
@@ -184,8 +196,12 @@ def build_step(
     also: Sequence[str] = (),
     clip: Clip | None = None,
     recompute: bool = False,
-) -> TrainStep:
+    gather: bool = False,
+    rows: str | None = None,
+) -> tuple[TrainStep, ...]:
     """The step of one statement, or of several that share a forward pass: each reads what was before all of them.
+
+    Where gradients of several batches are gathered there are two: that of each batch, and the update.
 
     Args:
         name: of the step.
@@ -195,24 +211,90 @@ def build_step(
         also: losses that are reported along with it.
         clip: bounds the gradients of each objective.
         recompute: whether the gradients of scans compute their steps again.
+        gather: whether several batches make one update.
+        rows: the dim by which a batch counts among those; all count alike if it is None.
     """
     step = _Step(name, working_copy(trained))
     if recompute:
         nodes = step.work.build.builder.nodes
         nodes[:] = map(recomputed, nodes)
+    apart = _Step(f"{name}.update", working_copy(trained)) if gather and objectives else step
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
-            _minimize(step, objective, clip or Clip())
+            gradients = _differentiate(step, objective)
+            if apart is not step:
+                gradients = _gather(step, apart, objective, gradients, rows)
+            with apart.work.build.builder.active():
+                _descend(apart, objective, gradients, clip or Clip())
         for objective in objectives:
             for slot in sorted(trained.updated_by[objective.loss], key=lambda slot: slot.path):
                 step.changed.setdefault(slot, objective.span)
                 step.outputs[NEXT + slot.path] = step.work.build.graph.updates[slot]
-        for assignment in assignments:
-            for slot, value in assignment.values.items():
-                step.change(slot, assignment.span, None)
-                step.work.build.parameter(slot)
-                step.outputs[NEXT + slot.path] = value
-    return step.finish(tuple(dict.fromkeys(o.loss for o in objectives)), also)
+    with apart.work.build.builder.active(), assuming(step.work.facts):
+        apart.changed = step.changed
+        _assign(apart, assignments)
+    if gather:
+        _refuse_batches(apart, assignments)
+    minimized = tuple(dict.fromkeys(o.loss for o in objectives))
+    made = step.finish(minimized, also)
+    if apart is step:
+        return (made,)
+    return replace_record(made, rows=rows), replace_record(apart.finish((), ()), minimized=minimized)
+
+
+def _gather(
+    step: _Step, update: _Step, objective: Objective, gradients: Mapping[Slot, Value], rows: str | None
+) -> dict[Slot, Value]:
+    """Carry the mean gradient of all batches since the last update, each weighted by its rows, into ``update``.
+
+    With nothing gathered yet, what was carried counts for nothing: an update need not clear it.
+    """
+    name = GATHERED + objective.name
+    read: dict[Slot, Value] = {}
+    with step.work.build.builder.at(Origin("`accumulate`", objective.span)):
+        before = step.carry(name, _COUNT, _zero())
+        count = constant(np.ones((), np.int64)) if rows is None else dim_value(Dim.of(rows))
+        after = step.outputs[NEXT + name] = before + count
+        kept, added = (cast(part, DType.f64) / cast(after, DType.f64) for part in (before, count))
+        for slot, g in gradients.items():
+            path = f"{name}/{slot.path}"
+            mean = step.carry(path, g.type, _zeros(g.type))
+            step.outputs[NEXT + path] = mean * cast(kept, g.type.dtype) + g * cast(added, g.type.dtype)
+            read[slot] = update.read(path, g.type)
+    update.carry(name, _COUNT, _zero())
+    with update.work.build.builder.active():
+        update.outputs[NEXT + name] = constant(np.zeros((), np.int64))
+    return read
+
+
+def _assign(step: _Step, assignments: Sequence[Assignment]) -> None:
+    for assignment in assignments:
+        for slot, value in assignment.values.items():
+            step.change(slot, assignment.span, None)
+            step.work.build.parameter(slot)
+            step.outputs[NEXT + slot.path] = value
+
+
+def _refuse_batches(step: _Step, assignments: Sequence[Assignment]) -> None:
+    """An ``update`` that reads the batch has none where several batches make one step."""
+    for assignment in assignments:
+        graph = step.work.graph("read", {slot.path: value for slot, value in assignment.values.items()})
+        refuse_batch(step.work, graph, "this `update`", assignment.span)
+
+
+def refuse_batch(work: Elaboration, graph: Graph, what: str, span: Span) -> None:
+    """SpecError (AX0715) where a graph reads a field, or what a field says of sizes."""
+    read = next((name for name in work.fields if name in graph.inputs), None)
+    if read is None:
+        sizes = set().union(*(field.type.symbols() for field in work.fields.values()))
+        read = next(iter(sorted(graph.op_symbols() & sizes)), None)
+    if read is not None:
+        fail(
+            "AX0715",
+            f"{what} depends on the batch, by `{read}`, and `accumulate` makes several batches one step",
+            span,
+            help="say in the model what every batch changes: a `buffer` and its `update`",
+        )
 
 
 def condition_step(name: str, work: Elaboration, value: Value) -> TrainStep:
@@ -224,7 +306,8 @@ def condition_step(name: str, work: Elaboration, value: Value) -> TrainStep:
     return TrainStep(name, (), graph, fields, {}, constants, (), {}, asks=True)
 
 
-def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
+def _differentiate(step: _Step, objective: Objective) -> dict[Slot, Value]:
+    """The gradients of the parameters that it changes."""
     work, span = step.work, objective.span
     slots = _trainable(work) if objective.slots is None else [s for s in objective.slots if s in work.build.parameters]
     with work.build.builder.at(Origin("`minimize`", span)):
@@ -234,10 +317,16 @@ def _minimize(step: _Step, objective: Objective, clip: Clip) -> None:
             _fail_unreached(work, objective.loss, slots, span)
         for slot in reached:
             step.change(slot, span, "say which changes what: `over ...`")
-        step.gradients |= reached
+    return reached
+
+
+def _descend(step: _Step, objective: Objective, reached: Mapping[Slot, Value], clip: Clip) -> None:
+    """Update by gradients."""
+    step.gradients |= reached
+    with step.work.build.builder.at(Origin("`minimize`", objective.span)):
         gradients = clip.apply(list(reached.values()))
         optimizer = step.opened(objective)
-        t = step.carry(f"{objective.name}/t", TensorType(DType.i64, ()), _zero()) + 1
+        t = step.carry(f"{objective.name}/t", _COUNT, _zero()) + 1
         step.outputs[f"{NEXT}{objective.name}/t"] = t
         for slot, g in zip(reached, gradients, strict=True):
             _update_parameter(step, objective, optimizer, slot, g, t)
@@ -290,6 +379,11 @@ def _trainable(work: Elaboration) -> list[Slot]:
 def _zero() -> Graph:
     with (builder := Builder()).active():
         return builder.graph("state", {}, {"value": constant(np.zeros((), np.int64))})
+
+
+def _zeros(type_: TensorType) -> Graph:
+    with (builder := Builder()).active():
+        return builder.graph("state", {}, {"value": full(type_.shape, 0.0, type_.dtype)})
 
 
 def _gradients(work: Elaboration, loss: str, slots: Sequence[Slot]) -> list[Value | None]:
