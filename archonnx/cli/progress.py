@@ -99,6 +99,8 @@ class Lines(Observer):
 class Bar(Lines):
     """The same lines, with a bar over all steps beneath them."""
 
+    now_and_then = True
+
     def __init__(self, bar: Progress) -> None:
         super().__init__(lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True))
         self._bar = bar

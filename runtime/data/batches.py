@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,14 @@ def endless_order(indices: Indices, seed: int, epoch: int, size: int, *, shuffle
         order = np.random.default_rng([seed, epoch, number]).permutation(indices) if shuffle else indices
         for start in range(0, len(order), size):
             yield order[start : start + size]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Arrays of which batches are rows: ``cut`` by the numbers of examples, ``whole`` for each as they are."""
+
+    cut: Mapping[str, Array]
+    whole: Mapping[str, Array]
 
 
 class Examples:
@@ -80,6 +89,21 @@ class Examples:
     def numbered(self) -> bool:
         """Whether indices are the numbers of examples, so that one of them can be named."""
         return True
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch may be made before its turn: it depends on its number alone, whatever a training does."""
+        return all(other.examples.ready for other in self._beside)
+
+    def columns(self, turn: Turn) -> Columns | None:
+        """The arrays of which batches of an epoch are rows; None where more is done to make one."""
+        if self._beside or self._bucketing is not None:
+            return None
+        if self._draws is None or not turn.round:
+            return Columns(self._rows, self._whole)
+        fields = self._draws.of(turn.round)
+        cut = {name: array for name, array in fields.items() if name in self._rows}
+        return Columns(cut, {name: array for name, array in fields.items() if name not in cut})
 
     @property
     def whole(self) -> Collection[str]:

@@ -27,6 +27,10 @@ class Taking(Protocol):
     def whole(self) -> Collection[str]:
         """Fields that every batch gets as they are."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether a batch may be made before its turn."""
+
     def take(self, indices: Indices) -> Fields:
         """These examples."""
 
@@ -58,6 +62,10 @@ class Turn:
     def after(self, rows: int) -> Turn:
         """That of the next batch, where this one has so many examples."""
         return Turn(self.passes + 1, self.rows + rows, self.stream, self.epoch)
+
+    def later(self, batches: int, size: int) -> Turn:
+        """That after so many batches of ``size`` examples."""
+        return Turn(self.passes + batches, self.rows + batches * size, self.stream, self.epoch)
 
 
 class BesideFirst(Protocol):

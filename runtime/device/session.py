@@ -12,9 +12,9 @@ import io
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -95,7 +95,15 @@ class Session:
         try:
             self.handle.run_with_iobinding(binding)
         except Exception as error:  # onnxruntime's exceptions have no base of their own
-            raise SpecError(Report([_explained(error, self.device, self.origins, self.graph)])) from error
+            raise self.explained(error) from error
+
+    def runs(self, binding: onnxruntime.IOBinding) -> Callable[[], None]:
+        """What runs once, as directly as can be; where that fails, ``explained`` says why."""
+        return partial(self.handle.run_with_iobinding, binding)
+
+    def explained(self, error: Exception) -> SpecError:
+        """An error of onnxruntime, at the line of the spec from which the failing node came."""
+        return SpecError(Report([_explained(error, self.device, self.origins, self.graph)]))
 
 
 def _explained(error: Exception, device: Device, origins: Mapping[str, str], graph: Graph | None) -> Diagnostic:
@@ -291,6 +299,11 @@ class Buffer:
         """The content itself; only for buffers on the CPU."""
         assert self._shared is not None, "the buffer is on a device"
         return self._shared
+
+
+def shared_value(array: Array) -> onnxruntime.OrtValue:
+    """An array in memory as onnxruntime sees it, in the same place."""
+    return _onnxruntime().OrtValue.ortvalue_from_numpy(array)
 
 
 def bound(session: Session, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> onnxruntime.IOBinding:

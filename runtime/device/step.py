@@ -8,8 +8,10 @@ So a step that fails leaves the state as it was. In which order a pass runs the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
+from operator import length_hint
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,12 +37,14 @@ from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
 
 from .session import Buffer, Session, SessionOptions, bound, open_graph
+from .slots import Ran, Slots
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Shapes = tuple[tuple[int, ...], ...]
 Batch = Mapping[str, Array]
+NONE: Mapping[str, Any] = MappingProxyType({})
 SESSIONS_KEPT = 16
 """Batch shapes whose sessions are kept; a model of sequences may meet any number of lengths."""
 
@@ -91,7 +95,8 @@ class Statement:
     index: int
     session: Session
     bindings: dict[int, onnxruntime.IOBinding]
-    bind: Callable[[int], onnxruntime.IOBinding]
+    bind: Callable[..., onnxruntime.IOBinding]
+    """Makes one for some sides; with values in place of those that it reads and writes otherwise, by name."""
     inputs: Callable[[int], dict[str, onnxruntime.OrtValue]]
     """What it reads, by name, on these sides."""
     touched: int
@@ -253,6 +258,57 @@ class StepRunner:
         if self.inspect is not None:
             self.inspect(statement)
 
+    def slots(self, batch: Batch, cut: Collection[str], size: int, count: int) -> Slots | None:
+        """Room for batches like this one, to be run in a row; None where steps must be looked at one by one.
+
+        Args:
+            batch: one of them.
+            cut: its fields that differ from batch to batch; the others stay as they are.
+            size: examples in it.
+            count: how many batches there shall be room for.
+        """
+        watched = any(step.watched for step in self.steps)
+        if self._plan is not None or self._size > 1 or self._device != "cpu" or watched:
+            return None
+        inputs = {name: value for step in self.steps for name, value in step.graph.inputs.items()}
+        if any(batch[name].dtype != inputs[name].type.dtype.numpy for name in self.fields):
+            return None  # it is converted as it is written
+        statements = self.load(batch).statements
+        return Slots.of(statements, {name: batch[name] for name in self.fields if name in cut}, size, count)
+
+    def run_row(self, slots: Slots, count: int) -> Ran:
+        """One pass on each of the first batches of ``slots``; to the bit as ``step`` on each of them.
+
+        An exception that comes from outside, as KeyboardInterrupt does, leaves it open which of them are done.
+        """
+        statements, sides = slots.statements, self.state.sides
+        runs, after = slots.runs(sides, count)
+        slots.steps[:count] = (self.executed + np.arange(count * len(statements))).reshape(count, -1)
+        begun, left = self.executed, iter(runs)
+        self.executed += len(
+            runs
+        )  # first: who looks at it at any moment must not take what was changed for what was not
+        try:
+            for run in left:
+                run()
+        except Exception as error:
+            return self._broken_off(slots, begun, len(runs) - length_hint(left) - 1, error)
+        self.state.sides = after
+        self.passes += count
+        self.last = statements[-1]
+        return Ran(count, slots.found(count))
+
+    def _broken_off(self, slots: Slots, begun: int, done: int, error: Exception) -> Ran:
+        """A row in which so many statements went well, and the next one failed."""
+        statements = slots.statements
+        for number in range(done):
+            self.state.sides ^= statements[number % len(statements)].changed
+        self.executed = begun + done
+        passes, index = divmod(done, len(statements))
+        self.passes += passes + 1
+        self.last = statements[index - 1] if done else self.last
+        return Ran(passes, slots.found(passes), statements[index].session.explained(error))
+
     def ask(self, statement: Statement) -> bool:
         """What a condition says on the batch that was loaded last; it draws as the next statement does."""
         assert statement.answer is not None
@@ -388,12 +444,18 @@ class StepRunner:
         def inputs(sides: int) -> dict[str, onnxruntime.OrtValue]:
             return {**fixed, **{name: state.current(key, sides).value for name, key in keys.items()}}
 
-        def bind(sides: int) -> onnxruntime.IOBinding:
+        def bind(
+            sides: int,
+            given: Mapping[str, onnxruntime.OrtValue] = NONE,
+            said: Mapping[str, onnxruntime.OrtValue] = NONE,
+        ) -> onnxruntime.IOBinding:
+            read = inputs(sides)
+            read |= {name: value for name, value in given.items() if name in read}
             outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
             outputs |= {name: buffer.value for name, buffer in losses.items()}
             outputs |= {WATCH: squares.value} if squares is not None else {}
             outputs |= {CONDITION: answer.value} if answer is not None else {}
-            return bound(session, inputs(sides), outputs)
+            return bound(session, read, outputs | said)
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -27,10 +28,11 @@ from .interrupt import Interrupt, attending
 from .keeping import Keeper
 from .measuring import Measurement
 from .monitor import Monitor
-from .nonfinite import Fault, Guard
+from .nonfinite import Fault, Guard, all_finite
 from .nonfinite_text import diverged, explain
 from .observing import Epoch, Observer, Outcome, Snapshot, StopTraining
 from .position import Position
+from .supplying import Row, Supply
 from .trainer import Trainer
 
 KEEP_SECONDS = 1.0
@@ -84,6 +86,8 @@ class TrainingLoop:
         self._noted: set[str] = set()
         self._before = 0.0
         self._order = parts.train
+        seen = not self._observer.now_and_then and type(self._observer).step is not Observer.step
+        self._supply = Supply(trainer, examples, self._size, not seen, self._keeper.room)
         self._started = self._epoch_started = time.perf_counter()
         if snapshot is not None:
             self._resume(snapshot)
@@ -107,7 +111,7 @@ class TrainingLoop:
         if monitor is not None:
             self._observer.watches(str(monitor))
         outcome = Outcome(self._history)
-        with attending() as interrupt, interrupt.waiting():
+        with closing(self._supply), attending() as interrupt, interrupt.waiting():
             try:
                 while len(self._history) < settings.epochs and not self._exhausted:
                     self._epoch(interrupt)
@@ -223,19 +227,22 @@ class TrainingLoop:
     # ------------------------------------------------------------ one epoch
 
     def _epoch(self, interrupt: Interrupt) -> None:
-        number, position, train = len(self._history) + 1, self._position, self._parts.train
-        seed, shuffle = self._settings.seed, self._settings.shuffle
-        order = self._order = self._examples.order(train, self._size, seed, number, shuffle=shuffle)
+        number, position = len(self._history) + 1, self._position
+        order = self._order = self._supply.order(self._parts.train, self._settings, number)
         fresh = self._fresh(number)
-        runner = self._trainer.runner
-        step, self._held = runner.step, (0, 0)
+        runner, self._held = self._trainer.runner, (0, 0)
         order = order[: self._steps * self._size]
         before = (number - 1) * self._steps + position.passes
         turn = Turn(before, (number - 1) * len(order) + position.passes * self._size, epoch=number)
-        for rows, batch in self._examples.steps(order[position.passes * self._size :], self._size, turn):
-            interrupt.check()
-            self._kept.refresh()
-            self._batch(number, rows, partial(step, batch, fresh))
+        with closing(self._supply.epoch(order[position.passes * self._size :], turn)) as supplied:
+            for given in supplied:
+                interrupt.check()
+                self._kept.refresh()
+                if isinstance(given, Row):
+                    self._row(number, given)
+                else:
+                    rows, batch = given
+                    self._batch(number, rows, partial(runner.step, batch, fresh))
         interrupt.check()
         if runner.gathered or runner.waiting:
             self._batch(number, 0, partial(runner.finish, fresh))
@@ -265,6 +272,26 @@ class TrainingLoop:
             self._keep_if_due(number)
             self._observer.step(number, self._position.passes, losses)
 
+    def _row(self, number: int, row: Row) -> None:
+        """A pass on each batch of a row."""
+        runner = self._trainer.runner
+        before = self._before_pass = self._now()
+        self._torn = True
+        ran = runner.run_row(row.slots, row.count)
+        if not all_finite(ran.losses.values()):
+            first = min(int(np.argmin(np.isfinite(array))) for array in ran.losses.values() if not all_finite([array]))
+            self._stop(f"epoch {number}, step {self._position.passes + first + 1}", in_row=True)
+        self._position = self._position.after_row(ran.losses, row.slots.size, ran.done)
+        self._keeper.stepped(ran.done)
+        if ran.error is not None:
+            executed, passes = before.executed + ran.done * len(runner.steps), before.passes + ran.done
+            self._before_pass = _Now(executed, passes, 0, self._position)
+            raise ran.error
+        self._torn = False
+        self._keep_if_due(number)
+        losses = {name: array[-1].item() for name, array in ran.losses.items()}
+        self._observer.step(number, self._position.passes, losses)
+
     def _end(self, averages: Mapping[str, float], valid: Mapping[str, float]) -> None:
         """An epoch is over."""
         number, monitor = len(self._history) + 1, self._monitor
@@ -290,14 +317,14 @@ class TrainingLoop:
 
     # ------------------------------------------------------------ what is not finite
 
-    def _stop(self, where: str) -> NoReturn:
+    def _stop(self, where: str, *, in_row: bool = False) -> NoReturn:
         """SpecError with the place at which something first became infinite or no number.
 
         The last statement is looked at first. If it was given what is spoilt already, the passes since the last kept
         state are run again, with an eye on every parameter: the same data and draws give the same numbers.
         """
         self._spoilt, self._good = True, self._kept.snapshot
-        found = self._fault(self._guard.last)
+        found = None if in_row else self._fault(self._guard.last)
         loop = self
         if found is None and self._good is not None:
             loop = TrainingLoop(self._trainer, self._examples, self._parts, self._settings, snapshot=self._good)
@@ -318,11 +345,9 @@ class TrainingLoop:
                     raise StopTraining
 
         again = TrainingLoop(self._trainer, self._examples, self._parts, self._settings, Until(), kept)
-        try:
+        with closing(again._supply), suppress(StopTraining):
             while (len(again._history), again._position.passes) != (epochs, position.passes):
                 again._epoch(Interrupt())
-        except StopTraining:
-            pass
         return again.snapshot()
 
     def _unchanged(self) -> Snapshot | None:
@@ -340,10 +365,12 @@ class TrainingLoop:
     def _again(self) -> None:
         """Run up to the fault."""
         runner, self._kept.snapshot = self._trainer.runner, None
+        self._supply = Supply(self._trainer, self._examples, self._size, False, self._keeper.room)
         runner.inspect = self._guard.inspect
         try:
-            while len(self._history) < self._settings.epochs:
-                self._epoch(Interrupt())
+            with closing(self._supply):
+                while len(self._history) < self._settings.epochs:
+                    self._epoch(Interrupt())
         except SpecError:  # a loss was not finite and its statement seemed well: there is nothing to be told
             return
         finally:

@@ -82,9 +82,15 @@ class Keeper(Generic[Kept]):
         late = seconds is not None and moment + took > self._from + seconds and moment > self._from + self._writing
         return late or (self._every is not None and self._steps >= self._every)
 
-    def stepped(self) -> None:
-        """A pass is done."""
-        self._steps += 1
+    def stepped(self, passes: int = 1) -> None:
+        """So many passes are done."""
+        self._steps += passes
+
+    def room(self, on_their_way: int) -> int | None:
+        """How many passes may follow those that are on their way before the state is to be kept; None: any number."""
+        if self._write is None or self._every is None:
+            return None
+        return self._every - (self._steps + on_their_way) % self._every
 
     def keep(self) -> None:
         """Write the state, if it is beyond the last one. A failure is told, and tried again later."""

@@ -55,6 +55,9 @@ class Epoch:
 class Observer:
     """Told what happens; does nothing unless a subclass does. ``step`` and ``epoch`` may raise ``StopTraining``."""
 
+    now_and_then = False
+    """Whether it is enough to be told of a step every now and then: quick ones run in rows without a pause."""
+
     def program(self, name: str, number: int, count: int) -> None:
         """A program starts, the ``number``-th of ``count``."""
 

@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -31,6 +35,16 @@ class Position:
             total, count = sums.get(name, (0.0, 0))
             sums[name] = total + value * rows, count + rows
         return Position(self.passes + batches, drawn, sums)
+
+    def after_row(self, losses: Mapping[str, Array], rows: int, passes: int) -> Position:
+        """The position after so many more passes over batches of ``rows`` examples, as ``after`` each of them."""
+        sums = dict(self.sums)
+        for name, values in losses.items():
+            total, count = sums.get(name, (0.0, 0))
+            added = values.astype(np.float64) * rows
+            added[:1] += total
+            sums[name] = np.add.accumulate(added).item(-1) if passes else total, count + rows * passes  # in their order
+        return Position(self.passes + passes, self.drawn, sums)
 
     def as_json(self) -> dict[str, Any]:
         """By name."""

@@ -48,6 +48,14 @@ class StreamedExamples(Examples):
         """Not even within a batch."""
         return False
 
+    @property
+    def ready(self) -> bool:
+        """Somebody's Python may look at how the training goes."""
+        return False
+
+    def columns(self, turn: Turn) -> None:
+        """Batches are made one by one."""
+
     def fields_at(self, number: int, turn: Turn) -> Fields:
         """The batch of this number, where the turn says which of its streams counts."""
         epoch, place = divmod(number, self.stream.count)

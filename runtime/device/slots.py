@@ -1,0 +1,103 @@
+"""Steps in a row: memory for several batches of one shape, each of which is bound where it lies.
+
+Between two steps of a row Python does nothing but start the next one: no array is copied, no value is looked at. What a
+step draws is decided by its number, which lies in memory for each of them as well; so the result is, to the bit, that
+of the same steps one by one. What this module does not do: choose batches, or judge losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import STEP
+
+from .session import shared_value
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from .step import Statement
+
+
+@dataclass(slots=True)
+class Ran:
+    """What became of the steps of a row.
+
+    Attributes:
+        done: how many passes went well.
+        losses: by name, one number for each of them.
+        error: why the pass after them failed.
+    """
+
+    done: int
+    losses: Mapping[str, Array]
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Slots:
+    """Memory for the batches of a row of steps, and for what the steps report.
+
+    Args:
+        statements: those of a pass, compiled for the shape of the batches.
+        fields: for every field that is cut into batches, the memory of all slots one after the other.
+        size: examples in a batch.
+        count: how many batches there is room for.
+        reported: by loss, its dtype.
+    """
+
+    statements: Sequence[Statement]
+    fields: Mapping[str, Array]
+    size: int
+    count: int
+    steps: Array
+    losses: Sequence[Mapping[str, Array]]
+    """For each statement and each of its losses a number a slot."""
+    bound: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
+    """By the sides of the first slot: for each slot the runs of its statements."""
+
+    @staticmethod
+    def of(statements: Sequence[Statement], fields: Mapping[str, Array], size: int, count: int) -> Slots:
+        """Room for ``count`` batches; of ``fields`` only dtypes and shapes of examples count."""
+        memory = {name: np.empty((count * size, *array.shape[1:]), array.dtype) for name, array in fields.items()}
+        losses = [{name: np.zeros(count, loss.dtype) for name, loss in one.losses.items()} for one in statements]
+        return Slots(statements, memory, size, count, np.zeros((count, len(statements)), np.int64), losses)
+
+    def fill(self, columns: Mapping[str, Array], rows: Array) -> None:
+        """Gather the examples of whole batches, in this order, from ``columns`` to where the steps read them."""
+        for name, memory in self.fields.items():
+            np.take(columns[name], rows, axis=0, out=memory[: len(rows)], mode="clip")  # "raise" would copy once more
+
+    def runs(self, sides: int, count: int) -> tuple[Sequence[Callable[[], None]], int]:
+        """The runs of the first ``count`` slots where tensors lie on these sides, and their sides afterwards."""
+        before, length = [sides], len(self.statements)
+        for statement in self.statements:
+            before.append(before[-1] ^ statement.changed)
+        turned = before[-1]
+        known = self.bound.setdefault(sides, [])
+        while len(known) < count * length:
+            slot, index = divmod(len(known), length)
+            turn = sides ^ turned if slot % 2 else 0
+            known.append(self._bind(slot, index, before[index] ^ turn))
+        runs = known if len(known) == count * length else known[: count * length]
+        return runs, turned if count % 2 else sides
+
+    def _bind(self, slot: int, index: int, sides: int) -> Callable[[], None]:
+        statement = self.statements[index]
+        rows = slice(slot * self.size, (slot + 1) * self.size)
+        given: dict[str, onnxruntime.OrtValue] = {n: shared_value(array[rows]) for n, array in self.fields.items()}
+        given[STEP] = shared_value(self.steps[slot, index : index + 1].reshape(()))
+        said = {n: shared_value(array[slot : slot + 1].reshape(())) for n, array in self.losses[index].items()}
+        return statement.session.runs(statement.bind(sides & statement.touched, given, said))
+
+    def found(self, count: int) -> dict[str, Array]:
+        """Each loss of the first slots: as the last statement of a pass that reports it found it."""
+        found: dict[str, Any] = {}
+        for losses in self.losses:
+            found |= {name: array[:count] for name, array in losses.items()}
+        return found
