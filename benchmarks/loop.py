@@ -18,6 +18,8 @@ import numpy as np
 
 import archonnx
 from archonnx.compiler.program import TrainProgram
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import Report
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Parts
 from archonnx.runtime.training.fit import TrainingLoop
@@ -94,9 +96,7 @@ def sides(work: Workload, threads: int) -> tuple[Callable[[int], float], Callabl
     return bare, loop
 
 
-def _settings(program: TrainProgram, changes: dict[str, Any]) -> Any:
-    from archonnx.grammar.diagnostics import Report
-
+def _settings(program: TrainProgram, changes: dict[str, Any]) -> TrainSettings:
     report = Report()
     found = program.settings.changed(changes, report)
     report.finish()

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import STEP
 
 from .session import shared_value
+from .statement import Statement
 
 if TYPE_CHECKING:
     import onnxruntime
-
-    from .step import Statement
 
 
 @dataclass(slots=True)
@@ -68,10 +68,10 @@ class Slots:
         losses = [{name: np.zeros(count, loss.dtype) for name, loss in one.losses.items()} for one in statements]
         return Slots(statements, memory, size, count, np.zeros((count, len(statements)), np.int64), losses)
 
-    def fill(self, columns: Mapping[str, Array], rows: Array) -> None:
+    def fill(self, columns: Mapping[str, Array], rows: npt.NDArray[np.int64]) -> None:
         """Gather the examples of whole batches, in this order, from ``columns`` to where the steps read them."""
         for name, memory in self.fields.items():
-            np.take(columns[name], rows, axis=0, out=memory[: len(rows)], mode="clip")  # "raise" would copy once more
+            columns[name].take(rows, axis=0, out=memory[: len(rows)], mode="clip")  # "raise" would copy once more
 
     def runs(self, sides: int, count: int) -> tuple[Sequence[Callable[[], None]], int]:
         """The runs of the first ``count`` slots where tensors lie on these sides, and their sides afterwards."""

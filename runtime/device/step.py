@@ -36,8 +36,9 @@ from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
 
-from .session import Buffer, Session, SessionOptions, bound, open_graph
+from .session import Buffer, SessionOptions, bound, open_graph
 from .slots import Ran, Slots
+from .statement import Statement
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -86,29 +87,6 @@ class TrainState:
 def _key(index: int, name: str, parameters: Container[str]) -> str:
     """Optimizer state belongs to its statement; parameters, and gradients that are gathered, are everybody's."""
     return name if name in parameters or name.startswith(GATHERED) else f"{index}:{name}"
-
-
-@dataclass(slots=True)
-class Statement:
-    """One statement compiled for one batch shape. Bindings are made once for each combination of sides met."""
-
-    index: int
-    session: Session
-    bindings: dict[int, onnxruntime.IOBinding]
-    bind: Callable[..., onnxruntime.IOBinding]
-    """Makes one for some sides; with values in place of those that it reads and writes otherwise, by name."""
-    inputs: Callable[[int], dict[str, onnxruntime.OrtValue]]
-    """What it reads, by name, on these sides."""
-    touched: int
-    changed: int
-    losses: Mapping[str, Array]
-    """Each loss that it reports, as a view of the memory to which it writes it."""
-    squares: Array | None
-    """Likewise the norms of its gradients, if it is watched."""
-    answer: Array | None = None
-    """Likewise what it answers, if it is a condition."""
-    rows: int = 1
-    """How much its batch counts among others of a group."""
 
 
 @dataclass(slots=True)
@@ -455,7 +433,7 @@ class StepRunner:
             outputs |= {name: buffer.value for name, buffer in losses.items()}
             outputs |= {WATCH: squares.value} if squares is not None else {}
             outputs |= {CONDITION: answer.value} if answer is not None else {}
-            return bound(session, read, outputs | said)
+            return bound(session, read, {**outputs, **said})
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))

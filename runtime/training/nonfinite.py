@@ -19,7 +19,8 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import GATHERED, NEXT, WATCH
 from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions, call, open_exported
-from archonnx.runtime.device.step import Statement, StepRunner
+from archonnx.runtime.device.statement import Statement
+from archonnx.runtime.device.step import StepRunner
 
 VISIBLE = (DType.f16, DType.f32, DType.f64)
 """What NumPy can hold. bf16 comes back from onnxruntime as something else."""

@@ -8,7 +8,7 @@ examples and all draws are the same in every way of it. What this module does no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -90,7 +90,7 @@ class Supply:
         """Nothing is made ready any more."""
         self._aside.close()
 
-    def epoch(self, order: Indices, turn: Turn) -> Iterator[Given]:
+    def epoch(self, order: Indices, turn: Turn) -> Generator[Given, None, None]:
         """The batches of an epoch, or of what is left of it. To be closed if it is left before its end."""
         size, at = self._size, 0
         whole = len(order) // size * size

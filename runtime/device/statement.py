@@ -1,0 +1,40 @@
+"""A statement of a train program, ready to run on batches of one shape.
+
+What this module does not do: make one, or run it (``step`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archonnx.compiler.ir.types import Array
+
+from .session import Session
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement compiled for one batch shape. Bindings are made once for each combination of sides met."""
+
+    index: int
+    session: Session
+    bindings: dict[int, onnxruntime.IOBinding]
+    bind: Callable[..., onnxruntime.IOBinding]
+    """Makes one for some sides; with values in place of those that it reads and writes otherwise, by name."""
+    inputs: Callable[[int], dict[str, onnxruntime.OrtValue]]
+    """What it reads, by name, on these sides."""
+    touched: int
+    changed: int
+    losses: Mapping[str, Array]
+    """Each loss that it reports, as a view of the memory to which it writes it."""
+    squares: Array | None
+    """Likewise the norms of its gradients, if it is watched."""
+    answer: Array | None = None
+    """Likewise what it answers, if it is a condition."""
+    rows: int = 1
+    """How much its batch counts among others of a group."""
