@@ -52,6 +52,7 @@ runtime.device
 runtime.training
 runtime.export runtime.insight
 runtime.folders
+archonnx.lsp
 archonnx
 """
 """From the bottom up: a module imports its own room and those of lower lines; rooms of one line do not see each other."""

@@ -22,6 +22,7 @@ from .forms import ASSIGNED, CALLABLES, FORMS, FUNCTION_FORMS, STATEMENTS
 from .place import Call, Place
 from .suites import bound_names, ends_body, first_line, misplaced, silenced
 from .values import Given, Module, Returned, Scope, describe, is_callable, static_dim
+from .watching import ONLOOKER
 
 EXPRESSION, STATEMENT = 10, 10
 """What evaluating an expression and running a statement cost by themselves."""
@@ -143,7 +144,10 @@ class Frame:
             meaning = FORMS.get(type(expr))
             if meaning is None:
                 fail("AX0306", "this cannot stand here", expr.span)
-            return meaning(self, expr, hint)
+            value = meaning(self, expr, hint)
+            if (onlooker := ONLOOKER.get()) is not None:
+                onlooker(expr.span, value)
+            return value
         except TypeProblem as problem:  # of a part that has no expression of its own
             fail(problem.code, problem.headline, expr.span, notes=problem.notes, help=problem.help)
         except OverflowError:
@@ -248,6 +252,8 @@ class Frame:
                 help="use another name for the new value",
             )
         self.locals[name] = value
+        if (onlooker := ONLOOKER.get()) is not None:
+            onlooker(span, value)
         self.note_tensors(name, value, span)
 
     def bind_dim(self, name: str, span: Span) -> None:

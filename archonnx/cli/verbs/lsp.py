@@ -1,0 +1,29 @@
+"""``archonnx lsp``: the language server. The work is done in ``archonnx.lsp``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from ..verb import Group, verb
+
+
+@verb("lsp", Group.specs)
+def lsp(
+    stdio: Annotated[bool, typer.Option("--stdio", help="Talk over standard input and output, as always.")] = True,
+) -> None:
+    """Serve an editor: findings, types and shapes, completion, definitions, renaming, formatting while one types.
+
+    An editor starts it, and talks to it by the Language Server Protocol. It needs the extra `lsp`.
+
+        pip install 'archonnx[lsp]'
+    """
+    if find_spec("pygls") is None:
+        from archonnx.runtime.extras import missing
+
+        missing("the language server", "pygls", "lsp", None)
+    from archonnx.lsp.server import serve
+
+    serve()
