@@ -20,6 +20,7 @@ from archonnx.compiler.ops.linalg import MatMul
 from archonnx.compiler.ops.norm import AlongAxis
 from archonnx.compiler.ops.pointwise import Elementwise
 from archonnx.compiler.ops.reduce import CumSum, ExtremePlace, Reduction
+from archonnx.compiler.ops.remat import RematEdge
 from archonnx.compiler.ops.shape import (
     Broadcast,
     Reshape,
@@ -59,7 +60,7 @@ def _all_stacked(inputs: Sequence[Value], stacked: Sequence[bool], steps: Dim) -
     return [x if is_ else broadcast_to(x, (steps, *x.shape)) for x, is_ in zip(inputs, stacked, strict=True)]
 
 
-@_rule(Elementwise, Where, Cast, StopGradient, FromFront)
+@_rule(Elementwise, Where, Cast, StopGradient, RematEdge, FromFront)
 def _elementwise(op: Op, inputs: Sequence[Value], stacked: Sequence[bool], steps: Dim) -> Sequence[Value]:
     return current_builder().add_many(op, *_all_stacked(inputs, stacked, steps))
 

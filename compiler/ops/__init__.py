@@ -21,6 +21,7 @@ from . import (
     pool,
     random,
     reduce,
+    remat,
     resize,
     shape,
     sizes,
@@ -30,7 +31,7 @@ from . import (
 
 _MODULES = (
     elementwise, compare, functions, reduce, linalg, einsum, shape, sizes, slicing, index, sort, conv, blocks, pool,
-    resize, norm, loss, random,
+    resize, norm, loss, random, remat,
 )  # fmt: skip
 FAMILIES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
 """The modules that register ops, by name, in the order of the reference page."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from archonnx.compiler.ir.dims import ONE, ZERO, Dim
-from archonnx.compiler.ops import shape, sizes, slicing
+from archonnx.compiler.ops import remat, shape, sizes, slicing
 
 from .op_cases import Case, arg
 
@@ -27,6 +27,13 @@ CASES = (
     Case(sizes.Iota(B + 1), gradient=False),
     Case(sizes.Iota(Dim.of(4)), gradient=False),
     Case(shape.StopGradient(), (X,), gradient=False),
+    Case(remat.RematEdge(1, "in"), (X,)),
+    Case(remat.RematEdge(2, "out"), (X,)),
+    Case(remat.RematEdge(1, "turn"), (X, X)),
+    Case(remat.After(), (X, arg("f32", "B"))),
+    Case(remat.After(), (X, arg("f32", 0, 3))),
+    Case(remat.After(), (arg("f32"), arg("f32"))),
+    Case(remat.After(), (arg("bool", "B", 2), X), gradient=False),
     Case(shape.Broadcast(dims(4, B, 2, 3)), (X,)),
     Case(shape.Broadcast(dims(B, 2, 3)), (arg("f32", 1, 3),)),
     Case(shape.Broadcast(dims(B, 5, 3)), (arg("f32", "B", 1, 3),)),

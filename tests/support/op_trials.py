@@ -29,6 +29,7 @@ from archonnx.compiler.ops import (
     pool,
     random,
     registry,
+    remat,
     resize,
     shape,
     sizes,
@@ -211,6 +212,14 @@ def of_shapes(draw: Draw, kind: type[Op]) -> Trial:
     return Trial(made.get(kind, sizes.Iota(Dim.of(rank))), ())
 
 
+def of_edges(draw: Draw, kind: type[Op]) -> Trial:
+    x = reals(draw, draw(SHAPES))
+    if kind is remat.After:
+        return Trial(remat.After(), (x, reals(draw, draw(SHAPES))))
+    side = draw(st.sampled_from(["in", "out", "turn"]))
+    return Trial(remat.RematEdge(1, side), (x, x) if side == "turn" else (x,))
+
+
 def of_slices(draw: Draw, kind: type[Op]) -> Trial:
     dims = nonempty(draw)
     axes, x = some_axes(draw, len(dims)), reals(draw, dims)
@@ -343,7 +352,7 @@ FAMILIES: Mapping[str, Callable[[Draw, type[Op]], Trial]] = {
     "elementwise": of_elements, "compare": of_elements, "functions": of_elements, "reduce": of_reductions,
     "linalg": of_products, "einsum": of_einsum, "shape": of_shapes, "sizes": of_shapes, "slicing": of_slices, "index": of_indices,
     "sort": of_sorting, "conv": of_convolutions, "blocks": of_blocks, "pool": of_pools, "resize": of_resizing, "norm": of_norms,
-    "loss": of_losses, "random": of_draws,
+    "loss": of_losses, "random": of_draws, "remat": of_edges,
 }  # fmt: skip
 """By module of ``compiler/ops``, what draws trials of its ops."""
 

@@ -53,7 +53,7 @@ SPELT = {"str": "string", "size": "dim", "int": "whole"}
 """Words of kinds whose names in Python are others."""
 
 FUNCTIONS: dict[str, Builtin] = {}
-NAMING = frozenset({"frozen"})
+NAMING = frozenset({"frozen", "remat"})
 """Functions whose result bears the name of their first argument: `critic = frozen(MLP([8, 1]))` makes `critic`."""
 
 

@@ -9,7 +9,7 @@ from archonnx.compiler.elaborate.core import algebra
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.tensors import as_tensor
-from archonnx.compiler.elaborate.core.values import Choice, describe, static_dim
+from archonnx.compiler.elaborate.core.values import Choice, Remat, describe, static_dim
 from archonnx.compiler.elaborate.meaning.differentiation import differentiate
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import same
@@ -29,7 +29,14 @@ def grad(frame: Frame, y: Tensor, x: Any, *, weight: Tensor | None = None) -> An
 @builtin
 def frozen(frame: Frame, m: Any) -> Any:
     """A module that is used but not trained: no gradient reaches its parameters, ``training`` is false inside."""
-    return algebra.freeze(_group(m, "frozen"))
+    _group(m, "frozen")
+    return algebra.freeze(m)
+
+
+@builtin
+def remat(frame: Frame, m: Fn) -> Any:
+    """What is called as ``m`` is, but what it computes is not kept for the gradient: it is computed again for it."""
+    return Remat(m)
 
 
 @builtin
@@ -58,7 +65,8 @@ def parameters(frame: Frame, m: Any) -> list[Any]:
         return [m]
     if isinstance(m, list):
         return [tensor for item in m for tensor in parameters(frame, item)]
-    items = [_group(m, "parameters")]
+    group = _group(m, "parameters")
+    items = group if isinstance(group, list) else [group]
     return [
         algebra.tensor_of(frame, item, slot) for item in items for slot in algebra.slots_of(frame, item, _here(frame))
     ]
@@ -66,7 +74,7 @@ def parameters(frame: Frame, m: Any) -> list[Any]:
 
 def _group(value: Any, name: str) -> Any:
     require(algebra.is_group(value), "AX0306", f"`{name}` takes a module or a list of modules, not {describe(value)}")
-    return value
+    return algebra.plain(value)
 
 
 def _here(frame: Frame) -> Span:

@@ -12,7 +12,7 @@ from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
 from .frame import Frame
-from .values import Derived, Module, Slot, describe
+from .values import Derived, Module, Remat, Slot, describe
 
 Group = Any
 """A module, a derived module, or a (nested) list of them."""
@@ -22,11 +22,13 @@ def is_group(value: Any) -> bool:
     """Whether a value is a module, or a list of modules."""
     if isinstance(value, list):
         return bool(value) and all(is_group(item) for item in value)
-    return isinstance(value, Module | Derived)
+    return isinstance(value, Module | Derived) or (isinstance(value, Remat) and is_group(value.base))
 
 
 def slots_of(frame: Frame, group: Group, span: Span | None) -> list[Slot]:
     """The parameters of a group (its buffers are none), in order of construction."""
+    if isinstance(group, Remat):
+        return slots_of(frame, group.base, span)
     if isinstance(group, list):
         return [slot for item in group for slot in slots_of(frame, item, span)]
     base = group.base if isinstance(group, Derived) else group
@@ -63,6 +65,7 @@ def derived_like(module: Module | Derived, values: Mapping[Slot, Value]) -> Deri
 
 def map_groups(frame: Frame, function: Callable[..., Value], groups: list[Any], span: Span) -> Group:
     """Apply a function to corresponding parameters; numbers and tensors go with every one."""
+    groups = [plain(group) for group in groups]
     first = next(g for g in groups if is_group(g))
     for group in groups:
         if is_group(group) and _lengths(group) != _lengths(first):
@@ -85,6 +88,13 @@ def map_groups(frame: Frame, function: Callable[..., Value], groups: list[Any], 
     return derived_like(first, values)
 
 
+def plain(group: Any) -> Any:
+    """A group without what ``remat`` says of its gradients; what is no group as it is."""
+    if isinstance(group, list):
+        return [plain(item) for item in group]
+    return plain(group.base) if isinstance(group, Remat) else group
+
+
 def _lengths(group: Group) -> Any:
     """How a group is nested."""
     return [_lengths(item) for item in group] if isinstance(group, list) else None
@@ -101,6 +111,8 @@ def _columns(frame: Frame, group: Any, slots: list[Slot], span: Span) -> list[An
 
 def freeze(group: Group) -> Group:
     """A group that is used but not trained: no gradient reaches it, and ``training`` is false inside."""
+    if isinstance(group, Remat):
+        return Remat(freeze(group.base))
     if isinstance(group, list):
         return [freeze(item) for item in group]
     if isinstance(group, Derived):
@@ -118,6 +130,8 @@ def freeze(group: Group) -> Group:
 
 def copy_of(frame: Frame, group: Group, span: Span, hint: str | None) -> Group:
     """A new, untrained module with the same initial values."""
+    if isinstance(group, Remat):
+        return Remat(copy_of(frame, group.base, span, hint))
     if isinstance(group, list):
         return [copy_of(frame, item, span, f"{hint}.{i}" if hint else None) for i, item in enumerate(group)]
     if isinstance(group, Derived):

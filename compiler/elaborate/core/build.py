@@ -70,6 +70,7 @@ class Growing:
         inputs: its other inputs: fields, and seed and step once something draws.
         updates: buffers as ``update`` left them.
         updating: what the applications gave in which that happened; None while the body runs, or is the model's.
+        regions: how many regions it has that are computed again for gradients.
     """
 
     builder: Builder = field(default_factory=Builder)
@@ -77,6 +78,7 @@ class Growing:
     inputs: dict[str, Value] = field(default_factory=dict)
     updates: dict[Slot, Value] = field(default_factory=dict)
     updating: dict[Slot, list[Outcome]] = field(default_factory=dict)
+    regions: int = 0
 
     def copy(self) -> Growing:
         """The same nodes and inputs, to add to."""

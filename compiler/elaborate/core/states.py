@@ -14,7 +14,7 @@ from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
-from .algebra import derived_like, slots_of, tensor_of
+from .algebra import derived_like, plain, slots_of, tensor_of
 from .frame import Frame
 from .problems import problems, provenance
 from .tensors import as_tensor
@@ -104,6 +104,7 @@ def _start(b: ast.Binding, state: Carried, new: Value) -> str | None:
 
 
 def _template(frame: Frame, value: Any, span: Span) -> Any:
+    value = plain(value)
     if isinstance(value, list) and value:
         return [_template(frame, item, span) for item in value]
     if isinstance(value, Value | Module | Derived):

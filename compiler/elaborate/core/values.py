@@ -338,6 +338,12 @@ class Derived(Record, eq=False):
     frozen: bool = False
 
 
+class Remat(Record, eq=False):
+    """Something that can be called, of which gradients compute again what they read, in place of keeping it."""
+
+    base: Any
+
+
 def one_of(results: Any, text: str) -> str | None:
     """How a spec takes one of several results that it has called ``text``; None if the value is something else."""
     if not isinstance(results, Results):
@@ -403,6 +409,8 @@ def describe(value: Any) -> str:
             return f"a `{value.block.declaration.name}` module" if isinstance(value.block, BlockType) else "the model"
         case Derived():
             return f"{describe(value.base)} (derived)"
+        case Remat():
+            return describe(value.base)
         case Method():
             return f"method `{value.declaration.name}`"
         case Configured():

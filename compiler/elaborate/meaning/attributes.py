@@ -9,7 +9,7 @@ from archonnx.compiler.elaborate.core.columns import Columns
 from archonnx.compiler.elaborate.core.dependence import methods
 from archonnx.compiler.elaborate.core.forms import form
 from archonnx.compiler.elaborate.core.frame import Frame
-from archonnx.compiler.elaborate.core.values import Derived, Method, Module, Results, describe
+from archonnx.compiler.elaborate.core.values import Derived, Method, Module, Remat, Results, describe
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.record import replace
@@ -21,6 +21,8 @@ from .setup import add_setup, ready
 @form(ast.Attribute)
 def _attribute(frame: Frame, expr: ast.Attribute, hint: str | None) -> Any:
     value = frame.evaluate(expr.value)
+    while isinstance(value, Remat):
+        value = value.base
     name, span = expr.name, expr.name_span
     if isinstance(value, Results):
         if name in value.names:

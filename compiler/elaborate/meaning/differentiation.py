@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.compiler.autodiff import NotDifferentiable, reaching_gradient
-from archonnx.compiler.elaborate.core.algebra import derived_like, slots_of, tensor_of
+from archonnx.compiler.elaborate.core.algebra import derived_like, plain, slots_of, tensor_of
 from archonnx.compiler.elaborate.core.build import Build
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.place import Call, Place
@@ -85,6 +85,7 @@ def working_in(build: Build, builder: Builder) -> Iterator[None]:
 
 
 def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
+    x = plain(x)
     match x:
         case Value():
             if not x.type.dtype.is_float:
@@ -98,6 +99,7 @@ def _tensors(frame: Frame, x: Any, span: Span) -> list[Value]:
 
 
 def _shaped_like(frame: Frame, x: Any, gradients: Any) -> Any:
+    x = plain(x)
     match x:
         case Module() | Derived():
             return derived_like(x, {slot: next(gradients) for slot in slots_of(frame, x, None)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from archonnx.compiler.elaborate.core.dependence import module_dims
@@ -10,8 +10,19 @@ from archonnx.compiler.elaborate.core.forms import callable_
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.place import Call
 from archonnx.compiler.elaborate.core.signatures import assign_arguments
-from archonnx.compiler.elaborate.core.values import BlockType, Derived, Given, Module, Results, describe, is_callable
+from archonnx.compiler.elaborate.core.values import (
+    BlockType,
+    Derived,
+    Given,
+    Module,
+    Remat,
+    Results,
+    describe,
+    is_callable,
+)
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.program import SEED, STEP
+from archonnx.compiler.remat import region
 from archonnx.grammar import ast
 from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import fail
@@ -153,3 +164,41 @@ def _apply_derived(
 ) -> Any:
     with frame.build.deriving(module):
         return frame.call(module.base, arguments, piped, span)
+
+
+@callable_(Remat)
+def _apply_again(
+    frame: Frame,
+    again: Remat,
+    arguments: Sequence[ast.Argument],
+    piped: Sequence[Given],
+    span: Span,
+    hint: str | None,
+) -> Any:
+    """What it gives in training is edged, so that a gradient finds what to compute again."""
+    if not is_callable(again.base):
+        fail("AX0306", f"`remat` takes what can be called, not {describe(again.base)}", span)
+    build = frame.build
+    if not build.mode.training:
+        return frame.call(again.base, arguments, piped, span)
+    build.graph.regions += 1
+
+    def kept() -> set[Value]:
+        return {*build.parameters.values(), *(v for name, v in build.inputs.items() if name in (SEED, STEP))}
+
+    with region(build.builder, build.graph.regions, kept) as leave:
+        return _left(frame, frame.call(again.base, arguments, piped, span), leave)
+
+
+def _left(frame: Frame, result: Any, leave: Callable[[Value], Value]) -> Any:
+    """The tensors of a result, taken out of a region."""
+    if isinstance(result, Results):
+        return Results(tuple(_left(frame, item, leave) for item in result.items), result.names)
+    if isinstance(result, list):
+        return [_left(frame, item, leave) for item in result]
+    if not isinstance(result, Value):
+        return result
+    out, better = leave(result), frame.build.observed.better
+    if result in better:
+        better[out] = better[result]
+    return out

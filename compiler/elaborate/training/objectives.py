@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from archonnx.compiler.elaborate.core.algebra import is_group, slots_of, tensor_of
+from archonnx.compiler.elaborate.core.algebra import is_group, plain, slots_of, tensor_of
 from archonnx.compiler.elaborate.core.frame import POISON, Frame
 from archonnx.compiler.elaborate.core.problems import problems
 from archonnx.compiler.elaborate.core.tensors import as_tensor
@@ -154,7 +154,7 @@ def _over(frame: Frame, trained: Elaboration, over: ast.Expr) -> list[Slot]:
     frame = _model_frame(frame, trained)
     slots = []
     for item in over.items if isinstance(over, ast.Tuple) else (over,):
-        target = frame.evaluate(item)
+        target = plain(frame.evaluate(item))
         slot, target = _slot(trained, target), _modules_among(target)
         if slot is None and not is_group(target):
             fail("AX0306", f"`over` takes modules and parameters, and this is {describe(target)}", item.span)
@@ -187,7 +187,7 @@ def _slot(trained: Elaboration, value: Any) -> Slot | None:
 def _assignment(frame: Frame, work: Elaboration, statement: ast.Update) -> Assignment:
     """``update PARAM_OR_MODULE = expr`` in a program: its values, added to the graph of ``work``."""
     with work.build.builder.active(), assuming(work.facts):
-        target = frame.evaluate(statement.target)
+        target = plain(frame.evaluate(statement.target))
         slot = _slot(work, target)
         if slot is None and not is_group(target):
             fail(
@@ -195,7 +195,7 @@ def _assignment(frame: Frame, work: Elaboration, statement: ast.Update) -> Assig
                 f"`update` changes a parameter, a buffer or a module, and this is {describe(target)}",
                 statement.target.span,
             )
-        value = frame.evaluate(statement.value)
+        value = plain(frame.evaluate(statement.value))
         if slot is None:
             return Assignment(_group_values(frame, target, value, statement), statement.span)
         with problems(frame, statement.value.span, [statement.value], [value]):
@@ -235,7 +235,7 @@ def frozen_modules(scope: Scope, trained: Elaboration, bound: Bound[ast.Expr], r
     """The modules after ``freeze =``."""
     expr = bound.node
     frame = _model_frame(program_frame(scope, report, trained, bound.names), trained)
-    value = _modules_among(frame.evaluate(expr))
+    value = _modules_among(plain(frame.evaluate(expr)))
     modules: list[Module] = []
     for module in _flat(value):
         if not isinstance(module, Module):

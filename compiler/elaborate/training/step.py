@@ -35,7 +35,8 @@ from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import constant, full
 from archonnx.compiler.ops.sizes import dim_value
-from archonnx.compiler.program import CONDITION, GATHERED, NEXT, TrainStep
+from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, TrainStep
+from archonnx.compiler.remat import Recomputing, in_loops
 from archonnx.grammar import ast
 from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import Label, fail
@@ -96,6 +97,8 @@ class _Step:
     gathered: dict[str, TensorType] = field(default_factory=dict)
     """What another step carries, and this one reads."""
     rates: dict[str, Graph] = field(default_factory=dict)
+    forward: int = 0
+    """How many of its nodes are those of the forward pass."""
     updated: dict[tuple[str, TensorType, bool, TensorType], _Updated] = field(default_factory=dict)
     """Of one parameter of each type what the optimizer made for it."""
 
@@ -142,8 +145,12 @@ class _Step:
         work = self.work
         losses = tuple(dict.fromkeys((*minimized, *also)))
         work.build.inputs.update(self.inputs)
-        gradients = {slot.path: g for slot, g in self.gradients.items()}
+        draws = [work.build.inputs[name] for name in (SEED, STEP) if name in work.build.inputs]
+        nodes = work.build.builder.nodes
+        nodes[:], edges = Recomputing(nodes, self.forward, draws).run()
+        gradients = {slot.path: edges.get(g, g) for slot, g in self.gradients.items()}
         outputs = {name: work.losses[name][0] for name in losses} | self.outputs
+        outputs = {name: edges.get(value, value) for name, value in outputs.items()}
         graph = work.graph(self.name, outputs | {f"grad/{path}": g for path, g in gradients.items()})
         paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
         updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
@@ -215,10 +222,10 @@ def build_step(
         rows: the dim by which a batch counts among those; all count alike if it is None.
     """
     step = _Step(name, working_copy(trained))
-    if recompute:
-        nodes = step.work.build.builder.nodes
-        nodes[:] = map(recomputed, nodes)
+    nodes = step.work.build.builder.nodes
+    nodes[:] = map(recomputed if recompute else in_loops, nodes)
     apart = _Step(f"{name}.update", working_copy(trained)) if gather and objectives else step
+    step.forward = len(step.work.build.builder.nodes)
     with step.work.build.builder.active(), assuming(step.work.facts):
         for objective in objectives:
             gradients = _differentiate(step, objective)
