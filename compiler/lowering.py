@@ -123,6 +123,7 @@ class _Lowering:
             self._output_names.setdefault(value, name)
         self._constants: dict[str, Tensor] = {}
         self._constant_names: dict[tuple[DType, tuple[int, ...], bytes], str] = {}
+        self._padded_names: dict[tuple[str, int], str] = {}
         self._types: dict[str, TensorType] = {}
         self._nodes: list[OnnxNode] = []
         self._batch: list[OnnxNode] = []
@@ -139,10 +140,8 @@ class _Lowering:
         if node.outputs[0] in self._broadcasts and node.outputs[0] not in self._kept:
             return
         self._hint, self._origin = _hint(node), node.origin
-        inputs = self._sources(node)
-        made = node.op.lower(
-            self, [self._values[v] for v in inputs], [v.type for v in inputs], [v.type for v in node.outputs]
-        )
+        names, types = self._aligned(node, self._sources(node))
+        made = node.op.lower(self, names, types, [v.type for v in node.outputs])
         results = [made] if isinstance(made, str) else made
         renamed = self._name_results(node, results)
         for written in self._batch:
@@ -197,6 +196,34 @@ class _Lowering:
             if value is not inputs[position] and _reaches([*others, value.shape], shape):
                 inputs[position] = value
         return inputs
+
+    def _aligned(self, node: Node, inputs: Sequence[Value]) -> tuple[list[str], list[TensorType]]:
+        """Names and types of inputs. Where an elementwise result's last axis is 1, those of lower rank get such axes.
+
+        onnxruntime broadcasts them an element at a time otherwise: a scalar times [768, 768, 1, 1] takes 3.66 ms, and
+        with axes 0.09 ms (2026-11-28, 2 threads). Weights of 1x1 convolutions are such, and so is what follows them.
+        """
+        names, types = [self._values[value] for value in inputs], [value.type for value in inputs]
+        shape = node.outputs[0].shape
+        if Trait.ELEMENTWISE not in node.op.traits or len(shape) < 2 or shape[-1].constant != 1:
+            return names, types
+        for position, type_ in enumerate(types):
+            ones = (Dim.of(1),) * (len(shape) - len(type_.shape))
+            if ones:
+                types[position] = TensorType(type_.dtype, (*ones, *type_.shape))
+                names[position] = self._padded(names[position], types[position])
+        return names, types
+
+    def _padded(self, name: str, type_: TensorType) -> str:
+        """A value with axes of size 1 before its own: a constant as it stands, else by a Reshape."""
+        constant = self._constants.get(name)
+        if constant is not None:
+            ones = (1,) * (len(type_.shape) - constant.array.ndim)
+            return self.constant(constant.array.reshape(ones + constant.array.shape), constant.dtype)
+        key = (name, len(type_.shape))
+        if key not in self._padded_names:
+            self._padded_names[key] = self.node("Reshape", name, self.dims(type_.shape))
+        return self._padded_names[key]
 
     # What ops write with.
 
@@ -259,6 +286,7 @@ class _BodyLowering(_Lowering):
             self._results[unique] = value
             if value not in self._values:
                 self._output_names.setdefault(value, unique)
+        self._padded_names: dict[tuple[str, int], str] = {}
         self._types: dict[str, TensorType] = {}
         self._nodes, self._batch = [], []
         self._hint, self._origin = around._hint, around._origin

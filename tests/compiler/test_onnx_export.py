@@ -66,6 +66,36 @@ def test_constants_become_initializers() -> None:
     np.testing.assert_array_equal(run_onnx(model, {"x": x})["y"], interpret(graph, {"x": x, "w": w})["y"])
 
 
+@pytest.mark.parametrize("dims", ["[5, 4, 1, 1]", "[5, 1]", "[B, 4, 1]"])
+@pytest.mark.parametrize("inner", ["[]", "[1]"])
+def test_what_is_smaller_has_the_axes_of_a_result_whose_last_axis_is_1(dims: str, inner: str) -> None:
+    """Without them onnxruntime takes such tensors, as weights of 1x1 convolutions, an element at a time."""
+    graph = parse_graph(f"""
+graph g
+input x: f32{dims}
+input s: f32{inner}
+%0: f32{dims} = broadcast(shape={dims}) s
+%1: f32{dims} = mul x, %0
+%2: f32[] = constant(0.5)
+%3: f32{dims} = broadcast(shape={dims}) %2
+%4: f32{dims} = add %3, %1
+%5: f32{dims} = sub %4, %0
+output y = %5
+""")
+    model = export(graph)
+    shapes = {value.name: len(value.type.tensor_type.shape.dim) for value in model.graph.input}
+    shapes |= {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    known = {dim: int(dim) if dim.isdigit() else 3 for dim in dims.strip("[]").split(", ")}
+    x = np.random.default_rng(0).normal(size=[*map(known.get, dims.strip("[]").split(", "))]).astype(np.float32)
+    given = {"x": x, "s": np.full((1,) if inner == "[1]" else (), 3.0, np.float32)}
+    np.testing.assert_array_equal(run_onnx(model, given)["y"], interpret(graph, given)["y"])
+    shaped = {name for node in model.graph.node if node.op_type == "Reshape" for name in node.output}
+    assert len(shaped) == 1, "once for both readers"
+    elementwise = [node for node in model.graph.node if node.op_type in ("Mul", "Add", "Sub")]
+    ranks = [x.ndim if name in shaped else shapes.get(name, x.ndim) for node in elementwise for name in node.input]
+    assert ranks == [x.ndim] * 6
+
+
 @pytest.mark.parametrize(("name", "shape"), [("w", (3,)), ("v", (2,))])
 def test_constants_that_do_not_fit(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(InternalError, match=f"`{name}`"):
