@@ -49,7 +49,7 @@ proof: setup  ## the long tests, every function of the library beside oracles, e
 
 bench: setup  ## speed beside PyTorch (install it first); writes docs/{benchmarks,compile_time}.md
 	$(BIN)/python -m benchmarks.compile_time
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.train_step
 
 tables: setup  ## the parser's tables, from the grammar
 	$(BIN)/python -m archonnx.grammar.text.parser_tables

@@ -24,14 +24,14 @@ def torch() -> None:
     from sklearn.datasets import load_digits
     from torch import from_numpy
 
-    from . import peer
     from .cases import CASES
+    from .peers import steps
 
     case = CASES["digits_cnn"]
     digits = load_digits()
     rows = np.random.default_rng(0).permutation(len(digits.target))[: case.batch_size]
-    images = (digits.data[rows].reshape(-1, *case.shape) / 16).astype(np.float32)
-    peer.make_step(case, batch={"image": from_numpy(images), "label": from_numpy(digits.target[rows])})()
+    images = (digits.data[rows].reshape(-1, 1, 8, 8) / 16).astype(np.float32)
+    steps.make_step(case, batch={"image": from_numpy(images), "label": from_numpy(digits.target[rows])})()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def theirs(d: int) -> Callable[[], Any]:
     """What writes with PyTorch."""
     import torch
 
-    from .peer_gpt import GPT, written
+    from .peers.gpt import GPT, written
 
     torch.set_num_threads(THREADS)
     net = GPT(VOCABULARY, CONTEXT, d, DEPTH, HEADS)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.peer_recurrent import ordered
+from benchmarks.peers.recurrent import ordered
 
 from .modules import WIDTH, Case, Tensors
 

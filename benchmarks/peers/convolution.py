@@ -1,15 +1,21 @@
-"""The convolutional nets of ``benchmarks/specs`` in PyTorch: their parameters stand in the order of ours."""
+"""The convolutional nets of ``benchmarks/specs`` in PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-Loss = Callable[[Any, Mapping[str, Tensor]], Tensor]
+from .base import Batch, Module, Peer
+
+
+def plain(side: int, rate: float = 0.0) -> nn.Module:
+    """Two convolutions of 32 and 64 channels over images of one channel."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), *([nn.Dropout(rate)] if rate else []), nn.Linear(64 * (side // 4) ** 2, 10),
+    )  # fmt: skip
 
 
 def norm(inputs: int, filters: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -18,7 +24,7 @@ def norm(inputs: int, filters: int, kernel: int = 3, stride: int = 1, groups: in
     return nn.Sequential(conv, nn.BatchNorm2d(filters))
 
 
-class Part(nn.Module):  # type: ignore[misc]  # PyTorch is not there where types are checked
+class Part(Module):
     """Of the residual net."""
 
     def __init__(self, inputs: int, filters: int, stride: int) -> None:
@@ -52,15 +58,22 @@ def separable(width: int = 32) -> nn.Module:
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 10))
 
 
-def autoencoder(width: int = 32) -> nn.Module:
+class Autoencoder(Peer):
     """Convolutions down to 8x8 and transposed ones back."""
-    return nn.Sequential(
-        nn.Conv2d(3, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 3, 2, 1), nn.ReLU(),
-        nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width, 3, 4, 2, 1),
-    )  # fmt: skip
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(3, width, 3, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 3, 2, 1), nn.ReLU(),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width, 3, 4, 2, 1),
+        )  # fmt: skip
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The mean of squares."""
+        return mse_loss(self.net(batch["image"]), batch["image"])
 
 
-class UNet(nn.Module):  # type: ignore[misc]
+class UNet(Peer):
     """A U-Net of three sizes."""
 
     def __init__(self, width: int = 16) -> None:
@@ -74,31 +87,16 @@ class UNet(nn.Module):  # type: ignore[misc]
         self.up_a, self.beside_a = nn.ConvTranspose2d(2 * width, width, 2, 2), pair(2 * width, width)
         self.last, self.pool = nn.Conv2d(width, 1, 1), nn.MaxPool2d(2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
+        """Which pixels are bright?"""
+        image = batch["image"]
+        return binary_cross_entropy_with_logits(self.logits(image), (image > 0.5).float())
+
+    def logits(self, x: Tensor) -> Tensor:
+        """For every pixel."""
         a = self.a(x)
         b = self.b(self.pool(a))
         x = self.beside_b(torch.cat([b, self.up_b(self.c(self.pool(b)))], 1))
         x = self.beside_a(torch.cat([a, self.up_a(x)], 1))
         logits: Tensor = self.last(x)
         return logits
-
-
-def _labels(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    return cross_entropy(logits, batch["label"])
-
-
-NETS: Mapping[str, tuple[Callable[[], nn.Module], Loss]] = {
-    "residual": (residual, _labels),
-    "separable": (separable, _labels),
-    "autoencoder": (autoencoder, lambda y, batch: mse_loss(y, batch["image"])),
-    "unet": (UNet, lambda y, batch: binary_cross_entropy_with_logits(y, (batch["image"] > 0.5).float())),
-}
-"""By name of the case: the net, and its loss."""
-
-
-def assign(model: nn.Module, initial: Mapping[str, Any]) -> None:
-    """Our parameters, in our order: matrices are transposed, kernels are not."""
-    own = (torch.from_numpy(array) for path, array in initial.items() if "running" not in path)
-    with torch.no_grad():
-        for parameter, given in zip(model.parameters(), own, strict=True):
-            parameter.copy_(given.T if given.ndim == 2 else given)

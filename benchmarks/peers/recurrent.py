@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from .base import Batch, Peer
 
 
 def ordered(rows: Tensor, n: int) -> Tensor:
@@ -20,23 +23,18 @@ def ordered(rows: Tensor, n: int) -> Tensor:
     return torch.cat([i, f, fourth, third])
 
 
-class Recurrent:
+class Recurrent(Peer):
     """[B, T, n] to [B, 10]."""
 
     def __init__(self, kind: str, n: int) -> None:
+        super().__init__()
         self.layer = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](n, n, batch_first=True)
         self.head = nn.Linear(n, 10)
 
-    def parameters(self) -> Iterator[Any]:
-        """All of them."""
-        yield from self.layer.parameters()
-        yield from self.head.parameters()
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The logits."""
-        _, last = self.layer(x)
-        result: Tensor = self.head((last[0] if isinstance(last, tuple) else last)[0])
-        return result
+    def forward(self, batch: Batch) -> Tensor:
+        """Cross-entropy by the last state."""
+        _, last = self.layer(batch["sequence"])
+        return cross_entropy(self.head((last[0] if isinstance(last, tuple) else last)[0]), batch["label"])
 
     def assign(self, initial: Mapping[str, Any]) -> None:
         """Take our parameters. PyTorch has two biases where we have one: the second one stays 0 there."""
@@ -56,4 +54,7 @@ class Recurrent:
             self.layer.bias_hh_l0.copy_(inner)
             self.head.weight.copy_(head["W"].T)
             self.head.bias.copy_(head["b"])
-        self.layer.bias_hh_l0.register_hook(lambda gradient: gradient * moving)
+        if "c" in own:
+            self.layer.bias_hh_l0.register_hook(lambda gradient: gradient * moving)
+        else:
+            self.layer.bias_hh_l0.requires_grad_(False)

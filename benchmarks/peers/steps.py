@@ -1,55 +1,63 @@
-"""The same training steps in PyTorch, eager, as its users write them.
-
-What this module does not do: use archonnx. PyTorch is not a dependency of the project.
-"""
+"""A training step of a case in PyTorch: eager, with a fused optimizer, or compiled with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
-from .cases import THREADS, Case
-from .peer_convolution import NETS, assign
-from .peer_generative import generative_step
-from .peer_gpt import GPT
-from .peer_recurrent import Recurrent
+from benchmarks.cases import THREADS, Case
+
+from . import convolution, feedforward, published
+from .base import Labelled, Peer
+from .generative import DCGAN, DDPM
+from .gpt import GPT, Encoder
+from .recurrent import Recurrent
 
 Step = Callable[[], float]
-GPTS = {"gpt_small": (256, 64, 128, 4, 4), "gpt_large": (2048, 128, 256, 4, 8)}
-"""Vocabulary, context, width, layers, heads."""
+EAGER, FUSED, COMPILED = SIDES = ("torch", "torch-fused", "torch-compile")
+
+NETS: Mapping[str, Callable[[Mapping[str, Any]], Peer]] = {
+    "linear": lambda _: feedforward.Regression(10, 1, True, "x", "y"),
+    "mlp_small": lambda _: Labelled(feedforward.stack(64, 32, 10)),
+    "mlp_large": lambda _: Labelled(feedforward.stack(784, 256, 128, 10)),
+    "mlp_norm": lambda given: feedforward.normalised(given.get("dropout", 0.0)),
+    "dense": lambda _: feedforward.Regression(5000, 5000, False, "image", "image"),
+    "embedding": lambda _: feedforward.embedding(),
+    "cnn": lambda _: Labelled(convolution.plain(28)),
+    "digits_cnn": lambda given: Labelled(convolution.plain(8, given.get("dropout", 0.25))),
+    "autoencoder": lambda _: convolution.Autoencoder(),
+    "separable": lambda _: Labelled(convolution.separable()),
+    "unet": lambda _: convolution.UNet(),
+    "residual": lambda _: Labelled(convolution.residual()),
+    "resnet18": lambda _: Labelled(published.resnet((2, 2, 2, 2), bottleneck=False)),
+    "resnet50": lambda _: Labelled(published.resnet((3, 4, 6, 3), bottleneck=True)),
+    "mobilenet_v2": lambda given: Labelled(published.mobilenet(given["dropout"])),
+    "convnext_tiny": lambda _: Labelled(published.convnext()),
+    "lstm": lambda given: Recurrent("lstm", given["units"]),
+    "gru": lambda given: Recurrent("gru", given["units"]),
+    "transformer": lambda _: Encoder(),
+    "gpt_small": lambda _: GPT(256, 64, 128, 4, 4),
+    "gpt_large": lambda _: GPT(2048, 128, 256, 4, 8),
+    "vae": lambda given: feedforward.VAE(given.get("drawn", True)),
+    "dcgan": lambda given: DCGAN(given.get("drawn", True)),
+    "ddpm": lambda given: DDPM(given.get("drawn", True)),
+    "gcn": lambda _: feedforward.GCN(),
+}
+"""The net of each spec, by the arguments of the spec's model."""
 
 
-def network(case: Case, dropout: float = 0.25) -> Any:
-    """The network of a case."""
-    if case.name in NETS:
-        return NETS[case.name][0]()
-    if case.name in GPTS:
-        return GPT(*GPTS[case.name])
-    if "units" in case.arguments:
-        return Recurrent(case.name.partition("_")[0], case.arguments["units"])
-    if case.name.startswith("mlp"):
-        sizes = {"mlp_small": (64, 32, 10), "mlp_large": (784, 256, 128, 10)}[case.name]
-        layers: list[nn.Module] = []
-        for n, m in pairwise(sizes):
-            layers += [nn.Linear(n, m), nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
-    side = case.shape[-1] // 4
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), *([nn.Dropout(dropout)] if case.name == "digits_cnn" else []), nn.Linear(64 * side * side, 10),
-    )  # fmt: skip
+def make_net(case: Case, *, plain: bool = False) -> Peer:
+    """The net of a case; ``plain`` without draws."""
+    return NETS[case.spec]({**case.arguments, **(case.plain if plain else {})})
 
 
 def make_step(
     case: Case,
+    side: str = EAGER,
     *,
-    fused: bool = False,
     plain: bool = False,
     initial: Mapping[str, Any] | None = None,
     batch: Mapping[str, torch.Tensor] | None = None,
@@ -58,42 +66,51 @@ def make_step(
 
     Args:
         case: what to do.
-        fused: use PyTorch's fused implementation of the optimizer, which is not its default.
+        side: of ``SIDES``: as PyTorch is by default; with its fused implementation of the optimizer; with that and
+            with ``torch.compile`` of the net and its losses.
         plain: nothing is drawn, neither dropout nor noise.
         initial: parameters in our layout, in our order; PyTorch's own initial values otherwise.
         batch: tensors by field; the case's batch otherwise.
     """
     torch.set_num_threads(THREADS)
-    given = batch or {name: torch.from_numpy(array) for name, array in case.batch().items()}
-    if case.name in ("dcgan", "ddpm"):
-        return generative_step(case.name, case.lr, given, fused, not plain, initial)
-    model = network(case, 0.0 if plain else 0.25)
-    if isinstance(model, GPT | Recurrent) and initial is not None:
-        model.assign(initial)
-    elif initial is not None:
-        (assign if case.name in NETS else _assign)(model, initial)
-    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
-    optimizer = kind(model.parameters(), lr=case.lr, fused=fused or None)
-    example, label = ("ids", "next") if case.vocabulary else (case.example, "label")
-
-    def of_labels(scores: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return cross_entropy(scores.flatten(0, -2), batch[label].flatten())
-
-    loss_of = NETS[case.name][1] if case.name in NETS else of_labels
+    given = dict(batch) if batch else {name: torch.from_numpy(array) for name, array in case.batch().items()}
+    net = make_net(case, plain=plain)
+    if initial is not None:
+        net.assign(initial)
+    optimizer = make_optimizer(case, net, fused=side != EAGER)
+    parts = net.parts()
+    compute: Any = net
+    if side == COMPILED:
+        torch._functorch.config.donated_buffer = not parts  # of two losses both go backwards through the same graph
+        compute = torch.compile(net)
 
     def step() -> float:
         optimizer.zero_grad()
-        loss = loss_of(model(given[example]), given)
-        loss.backward()
+        loss = compute(given)
+        if parts:
+            for number, (one, own) in enumerate(zip(loss, parts, strict=True)):
+                one.backward(inputs=own, retain_graph=number + 1 < len(parts))
+            loss = sum(loss)
+        else:
+            loss.backward()
         optimizer.step()
         return float(loss.item())
 
     return step
 
 
-def _assign(model: nn.Sequential, initial: Mapping[str, Any]) -> None:
-    """Our matrices are [inputs, units], PyTorch's [units, inputs]; kernels agree."""
-    with torch.no_grad():
-        for parameter, array in zip(model.parameters(), initial.values(), strict=True):
-            tensor = torch.from_numpy(array)
-            parameter.copy_(tensor.T if tensor.ndim == 2 else tensor)
+def make_optimizer(case: Case, net: Peer, *, fused: bool) -> torch.optim.Optimizer:
+    """Of the case; as in specs, scales and shifts of normalisation do not decay."""
+    chosen: Any = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    fast = fused or None
+    if case.optimizer in ("sgd", "momentum"):
+        return torch.optim.SGD(chosen, lr=case.lr, momentum=0.9 if case.optimizer == "momentum" else 0.0, fused=fast)
+    betas = (case.beta1, 0.999)
+    if case.optimizer == "adam":
+        return torch.optim.Adam(chosen, lr=case.lr, betas=betas, fused=fast)
+    norms = {
+        id(p) for part in net.modules() if isinstance(part, nn.LayerNorm | nn.BatchNorm2d) for p in part.parameters()
+    }
+    groups = [{"params": [p for p in chosen if id(p) not in norms], "weight_decay": 0.05},
+              {"params": [p for p in chosen if id(p) in norms], "weight_decay": 0.0}]  # fmt: skip
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=case.lr, betas=betas, fused=fast)

@@ -1,0 +1,1 @@
+"""The training steps of ``benchmarks.cases`` in PyTorch, as its users write them; nothing here uses archonnx."""
