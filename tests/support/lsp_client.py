@@ -26,32 +26,33 @@ class Editor:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.client = LanguageClient("tests", "1")
+        self.client: Any = LanguageClient("tests", "1")
         self.published: dict[str, list[types.Diagnostic]] = {}
         self.logged: list[str] = []
         self._waiting: dict[str, Future[None]] = {}
         self._versions: dict[str, int] = {}
         self._listen()
         self.wait(self.client.start_io(*command))
-        self.capabilities = self.wait(self._initialize()).capabilities
+        self.capabilities: types.ServerCapabilities = self.wait(self._initialize()).capabilities
 
     def _listen(self) -> None:
-        @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-        def _published(params: types.PublishDiagnosticsParams) -> None:
-            self.published[params.uri] = list(params.diagnostics)
-            if (waiting := self._waiting.pop(params.uri, None)) is not None:
-                waiting.set_result(None)
+        self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(lambda params: self._published(params))
+        self.client.feature(types.WINDOW_LOG_MESSAGE)(lambda params: self._logged(params))
 
-        @self.client.feature(types.WINDOW_LOG_MESSAGE)
-        def _logged(params: types.LogMessageParams) -> None:
-            self.logged.append(params.message)
+    def _published(self, params: types.PublishDiagnosticsParams) -> None:
+        self.published[params.uri] = list(params.diagnostics)
+        if (waiting := self._waiting.pop(params.uri, None)) is not None:
+            waiting.set_result(None)
+
+    def _logged(self, params: types.LogMessageParams) -> None:
+        self.logged.append(params.message)
 
     async def _initialize(self) -> types.InitializeResult:
         general = types.GeneralClientCapabilities(position_encodings=["utf-8", "utf-16"])  # as Neovim and Helix offer
         params = types.InitializeParams(
             capabilities=types.ClientCapabilities(general=general), root_uri=self.folder.as_uri()
         )
-        result = await self.client.initialize_async(params)
+        result: types.InitializeResult = await self.client.initialize_async(params)
         self.client.initialized(types.InitializedParams())
         return result
 
@@ -61,9 +62,11 @@ class Editor:
 
     def tell(self, call: Any, params: Any) -> None:
         """Send a notification."""
-        done: Future[None] = Future()
-        self.loop.call_soon_threadsafe(lambda: (call(params), done.set_result(None)))
-        done.result(PATIENCE)
+
+        async def send() -> None:
+            call(params)
+
+        self.wait(send())
 
     def uri(self, name: str) -> str:
         """The URI of a file of the folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from archonnx.compiler.elaborate.core.kinds import DECLARED
 from archonnx.compiler.elaborate.core.signatures import DTYPES
 from archonnx.compiler.elaborate.core.values import Builtin
 from archonnx.lsp.document import Document
@@ -67,6 +68,7 @@ def _tokens(document: Document) -> Iterator[Token]:
     if document.yaml:
         yield from (found for one in document.names.all if (found := _name(one)) is not None)
         return
+    begins = {piece.start for top in document.pieces for piece in top.walk()}
     for match in _TOKEN.finditer(document.text):
         kind, start, end = match.lastgroup or "", match.start(), match.end()
         if kind != "word":
@@ -74,7 +76,7 @@ def _tokens(document: Document) -> Iterator[Token]:
         elif (one := names.get(start)) is not None and one.end == end:
             if (found := _name(one)) is not None:
                 yield found
-        elif match[0] in DTYPES:
+        elif match[0] in DTYPES or (match[0] in DECLARED and start not in begins):
             yield start, end, "type", ("defaultLibrary",)
         elif is_word(match[0]):
             yield start, end, "keyword", ()
