@@ -24,7 +24,7 @@ from archonnx.grammar.bounded import bounded
 from archonnx.grammar.budget import BUILDING, Budget, OverBudget
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
-from archonnx.grammar.source import Source
+from archonnx.grammar.source import Source, Span
 from archonnx.grammar.spec import SUFFIXES, read_file, read_tree, shown_path
 
 from .elaborate.core.columns import Learn
@@ -124,7 +124,28 @@ def parse_spec(source: Source, *, path: Path | None = None, **arguments: Any) ->
     >>> print(elaborate(spec).infer.outputs["y"].type)
     f32[B]
     """
-    return Spec(Path(source.name).stem, source, parse_source(source), path, arguments)
+    try:
+        return _spec(source, parse_source(source), path, arguments)
+    except SpecError as error:
+        with bounded(Budget(times=BUILDING)):
+            spec = _spec(source, ast.File((), span=Span(source, 0, 0)), path, arguments)
+            report = Report(_with_the_rest(spec, error))
+            raise SpecError(tried(source, report, lambda other: errors_in(replace(spec, source=other)))) from None
+
+
+def _spec(source: Source, tree: ast.File, path: Path | None, arguments: Mapping[str, Any]) -> Spec:
+    return Spec(Path(source.name).stem, source, tree, path, arguments)
+
+
+def _with_the_rest(spec: Spec, error: SpecError) -> list[Diagnostic]:
+    """What is wrong with the syntax, and with the rest where that can be read as it was probably meant."""
+    if not isinstance(error.recovered, ast.File):
+        return error.diagnostics
+    try:
+        elaborate_untried(replace(spec, file=error.recovered))
+    except SpecError as other:
+        return [*error.diagnostics, *other.diagnostics]
+    return error.diagnostics
 
 
 def parse_source(source: Source) -> ast.File:
@@ -175,7 +196,7 @@ def errors_in(spec: Spec) -> list[Diagnostic]:
     try:
         elaborate_untried(replace(spec, file=parse_source(spec.source)))
     except SpecError as error:
-        return error.diagnostics
+        return _with_the_rest(spec, error)
     return []
 
 

@@ -16,7 +16,7 @@ OUTSIDE = ("tests", "benchmarks", "docs")
 """What may import everything, and what nothing of the project imports."""
 LAYERS = """
 specs grammar.record
-grammar.source
+grammar.source grammar.foreign
 grammar.budget
 grammar.ast grammar.diagnostics
 grammar.bounded

@@ -94,11 +94,12 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         for path in folder.rglob("*")
         if path.is_file()
         and path.suffix
-        in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".txt", ".png", ".jpg")
+        in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".txt", ".toml", ".png", ".jpg")
     }
     data = {
         "grammar/text/archonnx.tables",
         "grammar/diagnostics/pages/AX0301.md",
+        "grammar/foreign/pytorch.toml",
         "specs/std/layers.arch",
         "specs/zoo/data/wines.csv",
         "specs/zoo/sequences/python_topics.txt",

@@ -86,11 +86,15 @@ class Report:
 
 
 class SpecError(Exception):
-    """The spec, the settings or the data are wrong: what was found is in ``report``. Never a bug of archonnx."""
+    """The spec, the settings or the data are wrong: what was found is in ``report``. Never a bug of archonnx.
 
-    def __init__(self, report: Report) -> None:
+    ``recovered`` is what was probably meant, if whoever read the text knows it, so that the rest can be checked too.
+    """
+
+    def __init__(self, report: Report, recovered: object = None) -> None:
         super().__init__(report)
         self.report = report
+        self.recovered = recovered
 
     @property
     def diagnostics(self) -> list[Diagnostic]:

@@ -19,6 +19,10 @@ from typing import Any
 from lark.common import LexerConf
 from lark.lexer import AbstractBasicLexer, BasicLexer, ContextualLexer, Scanner
 
+MEANT: dict[int, str] = {}
+"""Words that are read as other words, by their places: those that begin statements and are misspelt. Whoever reads on
+after such a mistake fills it, under the lock of the parser."""
+
 
 class StateLexer(BasicLexer):
     """The lexer of the states that accept some set of tokens.
@@ -38,6 +42,8 @@ class StateLexer(BasicLexer):
     def match(self, text: Any, pos: int) -> tuple[str, str] | None:
         """The text and the type of the token at ``pos``; None where there is none that is accepted."""
         found: tuple[str, str] | None = self.all_tokens.match(text, pos)
+        if found is not None and pos in MEANT:
+            return found[0], MEANT[pos].upper()
         if found is not None and found[1] not in self.names:
             found = self.scanner.match(text, pos)
         return found

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable
 
 from lark import UnexpectedInput
 
-from archonnx.grammar.diagnostics import Diagnostic, Label, make_error
+from archonnx.grammar.diagnostics import Diagnostic, Edit, Label, Suggestion, make_error
+from archonnx.grammar.foreign import section
 from archonnx.grammar.source import Span
 
+from . import brought
 from .failure import ENDS, Failure
 from .indentation import CLOSERS, Layout, bounds
-from .words import FOREIGN_OPERATORS, FOREIGN_WORDS, FORMS, HEADERS, LOOKALIKES, RESERVED, TOP_LEVEL
+from .words import FORMS, HEADERS, LOOKALIKES, RESERVED, TOP_LEVEL
 
 _OPENERS = {closer: opener for opener, closer in CLOSERS.items()}
 
@@ -91,8 +93,18 @@ def _unclosed_bracket(failure: Failure) -> Diagnostic | None:
         f"`{opener.text}` is never closed",
         opener,
         others=others,
-        help=f"close it with `{CLOSERS[opener.text]}`",
+        help=_closing(opener, CLOSERS[opener.text]),
     )
+
+
+def _closing(opener: Span, closer: str) -> Suggestion:
+    """Put it at the end of its line: before the colon of a header, or behind all."""
+    text = opener.source.text
+    line = text[opener.start :].split("\n", 1)[0].split("#", 1)[0].rstrip()
+    ends = [opener.start + len(line) - 1] if line.endswith(":") else []
+    places = [Span(opener.source, end, end) for end in (*ends, opener.start + len(line))]
+    first, *others = (Suggestion.of(f"close it with `{closer}`", "", closer, place) for place in places)
+    return first.or_else(f"close it with `{closer}`", *others)
 
 
 def _column(span: Span) -> int:
@@ -123,23 +135,16 @@ def _unmatched_bracket(failure: Failure) -> Diagnostic | None:
         failure.place,
         f"`{CLOSERS[opener.text]}` is needed here",
         others=[Label(opener, "opened here")],
+        help=_other_closer(failure.place, closer, CLOSERS[opener.text]),
     )
 
 
-def _foreign_operator(failure: Failure) -> Diagnostic | None:
-    """Two characters that belong together elsewhere: at the place, or ending there (`+=` is read as `+` and `=`)."""
-    source, start = failure.whole.source, failure.place.start
-    for at in range(max(start - 1, failure.whole.start), start + 1):
-        for length in (2, 1):
-            span = Span(source, at, min(at + length, failure.whole.end))
-            if failure.code and span.text in FOREIGN_OPERATORS and span.end > start:
-                return make_error(
-                    "AX0122",
-                    f"`{span.text}` is not an operator of the language",
-                    span,
-                    help=FOREIGN_OPERATORS[span.text],
-                )
-    return None
+def _other_closer(place: Span, found: str, needed: str) -> Suggestion:
+    """Put it in, or in place of what is there."""
+    here = Span(place.source, place.start, place.start + 1)
+    instead = Suggestion.of(f"write `{needed}`", found, needed, here)
+    before = Suggestion.of(f"close it with `{needed}`", "", needed, Span(place.source, place.start, place.start))
+    return before.or_else(None, instead)
 
 
 def _unknown_character(failure: Failure) -> Diagnostic | None:
@@ -153,10 +158,17 @@ def _unknown_character(failure: Failure) -> Diagnostic | None:
             "AX0102",
             f"unknown character {_character(character)}",
             span,
-            help=f"write `{known}`" if known.strip() else "write an ordinary space",
+            help=Suggestion.of(
+                f"write `{known}`" if known.strip() else "write an ordinary space", character, known, span
+            ),
         )
     if character == "'":
-        return make_error("AX0102", "strings stand between double quotes", span, help='write `"`')
+        end = failure.rest.find("'", 1)
+        closing = Edit(Span(span.source, span.start + end, span.start + end + 1), '"')
+        help = Suggestion.at_places(
+            'write `"`', Edit(span, '"'), *([closing] if end > 0 else []), otherwise='write `"`'
+        )
+        return make_error("AX0102", "strings stand between double quotes", span, help=help)
     return make_error("AX0102", f"unknown character {_character(character)}", span)
 
 
@@ -169,7 +181,7 @@ def _character(character: str) -> str:
 def _word_after_dot(failure: Failure) -> Diagnostic | None:
     """``data.in``: a column may be called like a word of the language, or of another; brackets take any name."""
     dot = failure.previous
-    if dot is None or dot.text != "." or failure.word not in {*RESERVED, *FOREIGN_WORDS}:
+    if dot is None or dot.text != "." or failure.word not in {*RESERVED, *section("syntax")}:
         return None
     text, start = dot.source.text, dot.start
     while start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_."):
@@ -181,19 +193,6 @@ def _word_after_dot(failure: Failure) -> Diagnostic | None:
         failure.place,
         help=f"a column of this name is written `{column}`",
     )
-
-
-def _foreign_word(failure: Failure) -> Diagnostic | None:
-    before = failure.layout.previous
-    if failure.word in FOREIGN_WORDS:
-        return make_error(
-            "AX0111", f"`{failure.word}` is not a word of the language", failure.place, help=FOREIGN_WORDS[failure.word]
-        )
-    if before is not None and before is failure.first and str(before) in FOREIGN_WORDS and failure.word:
-        return make_error(
-            "AX0111", f"`{before}` is not a word of the language", failure.previous, help=FOREIGN_WORDS[str(before)]
-        )
-    return None
 
 
 def _reserved_word(failure: Failure) -> Diagnostic | None:
@@ -211,7 +210,9 @@ def _equals(failure: Failure) -> Diagnostic | None:
     if not failure.rest.startswith("=") or failure.first is None:
         return None
     if failure.first.type in ("IF", "ELIF", "ASSERT", "LOOP"):
-        return make_error("AX0113", "`=` names a value; a comparison is written `==`", failure.place, help="write `==`")
+        place = Span(failure.place.source, failure.place.start, failure.place.start + 1)
+        help = Suggestion.of("write `==`", "=", "==", place)
+        return make_error("AX0113", "`=` names a value; a comparison is written `==`", failure.place, help=help)
     return None
 
 
@@ -225,7 +226,7 @@ def _missing_body(failure: Failure) -> Diagnostic | None:
             "AX0108",
             "a body starts on a line of its own",
             failure.place,
-            help="move it to the next line and indent it by four spaces",
+            help=_on_its_own_line(failure),
         )
     if failure.accepts("_INDENT") and failure.kind != "_INDENT":
         others = [Label(failure.place, "this line is not indented")] if failure.code else []
@@ -241,6 +242,15 @@ def _missing_body(failure: Failure) -> Diagnostic | None:
     return None
 
 
+def _on_its_own_line(failure: Failure) -> Suggestion:
+    before, source = failure.previous, failure.place.source
+    assert before is not None
+    line = source.line(source.line_column(before.start)[0])
+    indented = len(line) - len(line.lstrip()) + 4
+    gap = Span(source, before.end, failure.place.start)
+    return Suggestion.of("move it to the next line and indent it by four spaces", "", f"\n{' ' * indented}", gap)
+
+
 def _missing_colon(failure: Failure) -> Diagnostic | None:
     first, previous = failure.layout.first, failure.previous
     if first is None or previous is None or str(first) not in HEADERS:
@@ -249,7 +259,9 @@ def _missing_colon(failure: Failure) -> Diagnostic | None:
     if not forgotten and not (failure.kind == "_INDENT" and failure.layout.previous != ":"):
         return None
     place = Span(previous.source, previous.end, previous.end)
-    return make_error("AX0107", f"this `{first}` needs a `:` at the end of its line", place, help=_form(str(first)))
+    form = _form(str(first)) or "write a `:`"
+    help = Suggestion.of(form, "", ":", place, otherwise=form)
+    return make_error("AX0107", f"this `{first}` needs a `:` at the end of its line", place, help=help)
 
 
 def _indented(failure: Failure) -> Diagnostic | None:
@@ -310,7 +322,8 @@ def _statement_help(failure: Failure) -> str | None:
         return "a statement has one `=`; a comparison is written `==`"
     word = failure.word if failure.word not in RESERVED and not failure.starts_line else ""
     if before is not None and before.type == "NUMBER" and word:
-        return f"a product is written `{before} * {word}`"
+        place = Span(failure.place.source, failure.place.start, failure.place.start)
+        return Suggestion.of(f"a product is written `{before} * {word}`", "", "* ", place)
     if first is None or str(first) not in FORMS:
         return None
     if first.type != "NAME":
@@ -337,15 +350,19 @@ def _join(words: Iterable[str], last: str) -> str:
 
 _RULES: tuple[Callable[[Failure], Diagnostic | None], ...] = (
     _strings,
+    brought.colon_for_equals,
     _unclosed_bracket,
     _unmatched_bracket,
-    _foreign_operator,
+    brought.foreign_operator,
+    brought.draw_without_a_type,
     _unknown_character,
+    brought.misspelt,
     _missing_body,
     _missing_colon,
     _indented,
     _word_after_dot,
-    _foreign_word,
+    brought.foreign_word,
+    brought.else_if,
     _reserved_word,
     _equals,
     _top_level,

@@ -6,7 +6,7 @@ expression or a type (for the YAML spelling and the command line). Names, types 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Mapping
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -21,9 +21,10 @@ from archonnx.grammar.source import Source, Span
 
 from .characters import refuse_controls
 from .indentation import Layout
+from .lexing import MEANT
 from .mistakes import describe
-from .outline import outline
 from .parser_tables import make_parser
+from .recovery import Reading
 from .trees import TreeBuilder
 
 MAX_CHARACTERS = 2**20
@@ -37,26 +38,33 @@ def parse(source: Source) -> ast.File:
     """The tree of a whole file.
 
     Raises:
-        SpecError: The syntax is wrong. After an error, reading resumes at the next declaration, so that the report has
-            the first error of each.
+        SpecError: The syntax is wrong. After an error, reading goes on where it can: with a word that is probably
+            meant, behind the line, or else at the next declaration. Where only words were misspelt, ``recovered`` is
+            the tree of what was probably meant.
     """
     refuse_controls(source)
-    report = Report()
-    declarations: list[int] = []
-    start: int | None = 0
+    reading = Reading(source)
     tree: ast.File | None = None
-    while start is not None and len(report.diagnostics) < MAX_ERRORS:
-        resumed = start
-        start = None
-        with report.collecting() as collected:
-            tree = _parse("file", Span(source, resumed, len(source.text)))
-        if collected.error is not None:
-            places = [diagnostic.span.start for diagnostic in collected.error.diagnostics if diagnostic.span]
-            declarations = declarations or [item.start for item in outline(source)]
-            later = bisect_right(declarations, max([resumed, *places]))
-            start = declarations[later] if later < len(declarations) else None
-    report.finish()
-    assert tree is not None
+    while reading.start is not None and len(reading.report.diagnostics) < MAX_ERRORS:
+        try:
+            tree = _parse("file", Span(reading.text, reading.start, len(source.text)), meant=reading.meant)
+            break
+        except SpecError as error:
+            reading.go_on(error.diagnostics)
+    if not reading.report.failed:
+        assert tree is not None
+        return tree
+    raise SpecError(reading.report, _recovered(reading))
+
+
+def _recovered(reading: Reading) -> ast.File | None:
+    """The tree of the whole file, where it has one with the words that are probably meant."""
+    if reading.lost or reading.start is None:
+        return None
+    try:
+        tree: ast.File = _parse("file", Span(reading.source, 0, len(reading.source.text)), meant=reading.meant)
+    except SpecError:
+        return None
     return tree
 
 
@@ -113,8 +121,11 @@ class _Parser:
 _the_parser = cache(_Parser)
 
 
-def _parse(rule: str, span: Span, *, relative: bool = False) -> Any:
-    """Parse a text as ``rule`` says; ``relative``: its first line sets the indentation."""
+def _parse(rule: str, span: Span, *, relative: bool = False, meant: Mapping[int, str] | None = None) -> Any:
+    """Parse a text as ``rule`` says.
+
+    ``relative``: its first line sets the indentation; ``meant``: words that are read as others, by their places.
+    """
     if span.end - span.start > MAX_CHARACTERS:
         fail(
             "AX0116",
@@ -127,12 +138,15 @@ def _parse(rule: str, span: Span, *, relative: bool = False) -> Any:
     with parser.lock:
         parser.builder.begin(span.source, report)
         parser.layout.begin(span, free=rule in INLINE, relative=relative)
+        MEANT.update(meant or {})
         try:
             tree = parser.machine.parse(TextSlice(span.source.text, span.start, span.end), start=rule)
         except UnexpectedInput as error:
             report.add(describe(error, span, parser.layout))
         except SpecError as error:
             report.add(error.diagnostics[0])
+        finally:
+            MEANT.clear()
         longest = parser.layout.longest
     report.finish()
     if longest > MAX_DEPTH or rule in INLINE:

@@ -1,4 +1,4 @@
-"""The words of the language, the forms of its statements, and what people write who come from other languages.
+"""The words of the language, the forms of its statements, and characters that look like those of the language.
 
 Plain data for error messages; the grammar itself is in ``archonnx.lark``.
 """
@@ -83,37 +83,6 @@ FORMS = {
     "together": "together:",
     "scan": "scan [reversed] NAME in VALUES along AXIS, STATE = INITIAL -> NAME along AXIS:",
     "loop": "loop NAME in range(COUNT), STATE = INITIAL [while CONDITION]:",
-}
-
-FOREIGN_WORDS = {
-    "def": "a function is declared with `fn`, something with parameters with `block`",
-    "function": "a function is declared with `fn`",
-    "func": "a function is declared with `fn`",
-    "class": "a layer is declared with `block`, a network with `model`",
-    "import": 'declarations of another file are read with `from "FILE" import NAME`',
-    "lambda": "give the function a name with `fn`",
-    "while": "a loop is `loop i in range(n), state = initial while condition:`, and in a program `repeat n while ...:`",
-    "True": "write `true`",
-    "False": "write `false`",
-    "None": "write `none`",
-    "is": "write `==`",
-    "let": "a value is named by `NAME = VALUE` alone",
-    "var": "a value is named by `NAME = VALUE` alone",
-    "const": "a value is named by `NAME = VALUE` alone",
-}
-
-FOREIGN_OPERATORS = {
-    **{f"{op}=": f"write `NAME = NAME {op} VALUE`" for op in "+-*/%@"},
-    ":=": "a value is named by `NAME = VALUE`, on a line of its own",
-    "&&": "write `and`",
-    "||": "write `or`",
-    "&": "write `and`",
-    "|": "write `or`, or `|>` to hand a value on",
-    "!": "write `not`",
-    "^": "a power is written `**`",
-    ";": "write one statement on each line",
-    "=>": "write `->`",
-    "\\": "a line that starts with `|>` continues the one above, and newlines inside brackets are free",
 }
 
 # Characters that look like one of the language.

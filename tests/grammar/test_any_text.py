@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.diagnostics.catalogue import catalogue
 from archonnx.grammar.diagnostics.render import render
+from archonnx.grammar.foreign import section
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse, parse_body, parse_expression, parse_type
-from archonnx.grammar.text.words import FOREIGN_OPERATORS, FOREIGN_WORDS, FORMS, RESERVED
+from archonnx.grammar.text.words import FORMS, RESERVED
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "examples").glob("*.arch"))
 PIECES = [
     *FORMS,
     *RESERVED,
-    *FOREIGN_WORDS,
-    *FOREIGN_OPERATORS,
+    *section("syntax"),
+    *section("operators"),
     *["(", ")", "[", "]", "{", "}", ",", ":", "=", "==", "<", "->", "~", "|>", ".", "...", "+", "-", "**", "@", "//"],
     *["'", '"', '"""', "#", "$", "?", "é", "模", "²", "\u0301", "\x00", "\r", "\u2028", "\u00a0"],
     *["\n", "\n    ", "\n        ", "\n\t", " ", " ", "x", "f", "1", "2.5e-3", "1e999", '"text"', '"\\q"'],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.foreign import section
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse_expression
-from archonnx.grammar.text.words import FOREIGN_WORDS, RESERVED, is_name
+from archonnx.grammar.text.words import RESERVED, is_name
 
 
 @pytest.mark.parametrize("owner", ["data", "pets.inner", "data[0]"])
-@pytest.mark.parametrize("word", sorted({*RESERVED, *FOREIGN_WORDS}))
+@pytest.mark.parametrize("word", sorted({*RESERVED, *section("syntax")}))
 def test_a_column_may_have_any_name_in_brackets(word: str, owner: str) -> None:
     text = f"stack([{owner}.weight, {owner}.{word}], axis=1)"
     if is_name(word):
