@@ -19,11 +19,11 @@ from archonnx.grammar import ast
 from archonnx.grammar.bounded import bounded
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.record import replace
-from archonnx.grammar.source import Source
+from archonnx.grammar.source import Source, Span
 from archonnx.grammar.spec import is_yaml, read_file, read_tree
 
 from .checking import Checked, Seen
-from .library import Signature, declared, library_names, library_signature
+from .library import Signature, declared, library_names, library_signature, member_place
 from .names import Names, Occurrence, Scope, Symbol
 from .pieces import Piece, pieces, pieces_of
 from .positions import Lines, Moves
@@ -123,10 +123,19 @@ class Document:
         found = self.seen(start, end)
         return found[0].owner or None if found else None
 
+    def owner_of(self, occurrence: Occurrence) -> tuple[Seen, ...]:
+        """The values of what an attribute is taken of."""
+        at, base = occurrence.mention.at, occurrence.piece.base
+        return self.seen(base + at[0], base + at[1]) if at is not None else ()
+
     def values_of(self, occurrence: Occurrence) -> tuple[Seen, ...]:
         """The values of a name: where it stands, where it is bound, or where else it is used in this scope."""
         if found := self.seen(occurrence.start, occurrence.end):
             return found
+        if occurrence.mention.role == "attribute" and occurrence.mention.at is not None:
+            whole = self.seen(occurrence.piece.base + occurrence.mention.at[0], occurrence.end)
+            if whole:
+                return whole
         if occurrence.binds and (found := self._bound_values(occurrence)):
             return found
         if occurrence.symbol is None or occurrence.symbol.kind in ("library", "setting", "column", "import"):
@@ -294,6 +303,21 @@ class Workspace:
         if other is None or found is None or found.piece is None or found.kind == "import":
             return None
         return Declared(other, found.piece, found)
+
+    def member(self, document: Document, occurrence: Occurrence) -> Declared | Span | None:
+        """Where an attribute is declared whose owner is a module of another file's block, or of the library's."""
+        owner = next((one.owner for one in document.owner_of(occurrence) if one.owner), None)
+        if owner is None:
+            return None
+        symbol = document.names.file.bound.get(owner)
+        if symbol is None:
+            return member_place(owner, occurrence.mention.name)
+        found = self.declared(document, symbol)
+        if found is None:
+            return None
+        names = found.document.names
+        inner = names.members(names.scope_of(found.piece)).get(occurrence.mention.name)
+        return Declared(found.document, inner.piece, inner) if inner is not None and inner.piece is not None else None
 
     def signature(self, document: Document, symbol: Symbol) -> Signature | None:
         """How what a symbol means is called."""

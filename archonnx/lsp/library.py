@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from archonnx.compiler.elaborate.builtin.table import builtins
+from archonnx.compiler.elaborate.core.suites import bound_names
 from archonnx.compiler.elaborate.core.values import Builtin
 from archonnx.compiler.elaborate.files.library import SPECS, library_texts
 from archonnx.compiler.settings import Settings, Split, TrainSettings
@@ -83,9 +84,33 @@ def library_signature(name: str) -> Signature | None:
 
 
 def library_place(name: str) -> Span | None:
-    """Where the library declares a name."""
+    """Where the library declares a name; of a function that is in Python, where that is."""
     signature = library_signature(name)
-    return signature.place if signature is not None else None
+    if signature is not None and signature.place is not None:
+        return signature.place
+    found = builtins().get(name)
+    return _python_place(found.call) if isinstance(found, Builtin) else None
+
+
+@cache
+def _python_place(function: Any) -> Span | None:
+    try:
+        path, (lines, number) = inspect.getsourcefile(function), inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return None
+    if path is None or not lines:
+        return None
+    source = Source(path, Path(path).read_text("utf-8"))
+    start = source.line_starts[number - 1]
+    return Span(source, start, start + len(lines[0].rstrip()))
+
+
+def member_place(block: str, name: str) -> Span | None:
+    """Where a block of the library binds what may be read of its modules."""
+    if library_signature(block) is None or block not in library_texts():
+        return None
+    body: ast.Suite = getattr(library_texts()[block].declaration, "body", ())
+    return next((one.span for one in body if name in bound_names(one)), None)
 
 
 def _shown_default(parameter: Any) -> str:
@@ -140,8 +165,10 @@ def _markdown(text: str) -> str:
 
 
 def path_of(source: Source) -> Path | None:
-    """The file of a source of the library."""
-    return SPECS / source.name if source.library else None
+    """The file of a source of the library, or of a function in Python."""
+    if source.library:
+        return SPECS / source.name
+    return Path(source.name) if source.name.endswith(".py") else None
 
 
 # ---------------------------------------------------------------- settings and data sources

@@ -13,14 +13,12 @@ from lsprotocol import types
 from archonnx.compiler.sources import BUNDLED, GRAPHS, SERIES
 from archonnx.grammar import ast
 from archonnx.grammar.text.words import FORMS, TOP_LEVEL
-from archonnx.lsp.checking import Seen
+from archonnx.lsp.calls import argument_of, arguments_of
 from archonnx.lsp.columns import columns, files
-from archonnx.lsp.context import Context, Open, context_at
+from archonnx.lsp.context import Open, context_at
 from archonnx.lsp.document import Document, Workspace
 from archonnx.lsp.library import (
-    Setting,
     Signature,
-    library_names,
     library_signature,
     setting_parts,
     settings,
@@ -28,14 +26,11 @@ from archonnx.lsp.library import (
     source_signature,
 )
 from archonnx.lsp.mentions import PARTS
-from archonnx.lsp.names import MEMBERS, Scope, Symbol
+from archonnx.lsp.names import MEMBERS, Scope
 
-Kind = types.CompletionItemKind
-_KINDS = {
-    "fn": Kind.Function, "entry": Kind.Function, "block": Kind.Class, "optimizer": Kind.Class, "schedule": Kind.Class,
-    "model": Kind.Module, "parameter": Kind.Variable, "dim": Kind.TypeParameter, "param": Kind.Field,
-    "buffer": Kind.Field, "import": Kind.Reference, "data": Kind.File,
-}  # fmt: skip
+from .items import BOUND, KINDS, WORDS, Items, Kind, typed
+from .yaml_completion import YamlItems
+
 _TYPES = ("f32", "f64", "i64", "bool", "int", "float", "fn", "dim", "list")
 STATEMENTS = {
     "file": TOP_LEVEL,
@@ -49,14 +44,13 @@ STATEMENTS = {
     "optimizer": ("state", "return", "assert", "for", "if"),
 }  # fmt: skip
 """What statements a body of a kind has; those of others are a block's."""
-_BOUND, _FILE, _LIBRARY, _WORDS = "1", "2", "3", "0"
 
 
 def completion(workspace: Workspace, document: Document, offset: int) -> types.CompletionList:
     """What may stand at an offset."""
     context = context_at(document, offset)
-    found = _Completion(workspace, document, offset, context)
-    items = list(found.items())
+    kind = YamlItems if document.yaml else TextItems
+    items = list(kind(workspace, document, offset, context).items())
     first = context.word[:1].casefold()
     fitting = [one for one in items if not first or first in one.label.casefold()]
     unique = {one.label: one for one in reversed(fitting)}
@@ -81,30 +75,8 @@ def resolve(workspace: Workspace, item: types.CompletionItem) -> types.Completio
     return item
 
 
-class _Completion:
-    """The items at one place."""
-
-    def __init__(self, workspace: Workspace, document: Document, offset: int, context: Context) -> None:
-        self.workspace, self.document, self.offset, self.context = workspace, document, offset, context
-        piece = document.piece_at(context.start if context.start < offset else offset)
-        own = piece.parent if piece is not None and piece.start == context.start and piece.tree is None else piece
-        self.piece = piece
-        self.scope = document.names.scope_of(own if own is not None and context.start >= own.start else piece)
-        if not context.before and not context.open:
-            self.scope = self._by_indentation()
-
-    def _by_indentation(self) -> Scope:
-        """The scope in which a statement is that begins here."""
-        start = self.context.word_at
-        piece = self.document.piece_at(start)
-        if piece is not None and piece.start == start:
-            piece = piece.parent
-        return self.document.names.scope_of(piece)
-
-    @property
-    def program(self) -> Scope | None:
-        """The ``train`` or ``search`` block around."""
-        return next((one for one in self.scope.around() if one.kind in ("train", "search")), None)
+class TextItems(Items):
+    """The items at a place of a spec in the language."""
 
     def items(self) -> Iterator[types.CompletionItem]:
         """All that may stand here."""
@@ -115,14 +87,12 @@ class _Completion:
             yield from self._in_string()
         elif context.owner is not None:
             yield from self._attributes(context.owner[0])
-        elif self.document.yaml:
-            yield from self._names()
         elif context.before[:1] == ["from"]:
             yield from self._imports()
         elif not context.before and not context.open:
             yield from self._statements()
         elif context.before in (["feed"], ["feed", "whole"]) and self.program is not None:
-            yield from self._fields(self.program, ("input", "target"))
+            yield from self.fields(self.program, ("input", "target"))
         else:
             yield from self._expression()
 
@@ -132,12 +102,12 @@ class _Completion:
         kind = self.scope.kind
         words = STATEMENTS.get(kind, STATEMENTS["block"])
         for word in words:
-            yield self._item(word, Kind.Keyword, _WORDS, detail=FORMS[word].partition("`")[0])
+            yield self.item(word, Kind.Keyword, WORDS, detail=FORMS[word].partition("`")[0])
         if kind == "train":
             for one in settings().values():
-                yield self._item(one.name, Kind.Property, _BOUND, detail=_setting(one), text=f"{one.name} = ")
+                yield self.item(one.name, Kind.Property, BOUND, detail=typed(one), text=f"{one.name} = ")
         elif kind != "file":
-            yield from self._bound()
+            yield from self.bound()
 
     def _expression(self) -> Iterator[types.CompletionItem]:
         context = self.context
@@ -154,82 +124,61 @@ class _Completion:
             yield from self._in_program(program)
         if context.last == "|" or (context.last in (":", "->") and (inner is None or inner.sign == "(")):
             for word in _TYPES:
-                yield self._item(word, Kind.Keyword, _WORDS)
-        yield from self._names()
+                yield self.item(word, Kind.Keyword, WORDS)
+        yield from self.names()
 
     def _in_program(self, program: Scope) -> Iterator[types.CompletionItem]:
         before = self.context.before
         if before[:1] == ["data"] and "=" in before:
             for name in source_names():
-                yield self._item(name, Kind.Module, _WORDS, data={"source": name})
+                yield self.item(name, Kind.Module, WORDS, data={"source": name})
         if before == ["minimize"]:
-            yield from self._fields(program, ("loss",))
+            yield from self.fields(program, ("loss",))
         if len(before) >= 2 and before[1] == "=" and (setting := settings().get(before[0])) is not None:
             inner = self.context.open[-1] if self.context.open else None
             part = setting_parts(setting.name).get(inner.name) if inner is not None and inner.name else setting
             for word in part.words if part is not None else ():
-                yield self._item(word, Kind.EnumMember, _WORDS)
+                yield self.item(word, Kind.EnumMember, WORDS)
             for word in PARTS if part is not None and part.name == "monitor" else ():
-                yield self._item(word, Kind.EnumMember, _WORDS)
+                yield self.item(word, Kind.EnumMember, WORDS)
         for word in ("steps", "steps_per_epoch", "data"):
-            yield self._item(word, Kind.Variable, _BOUND)
-
-    def _fields(self, program: Scope, kinds: tuple[str, ...]) -> Iterator[types.CompletionItem]:
-        """What the model of a program has of some kinds."""
-        for symbol in program.model.bound.values() if program.model is not None else ():
-            if symbol.kind in kinds:
-                yield self._symbol(symbol, _WORDS)
+            yield self.item(word, Kind.Variable, BOUND)
 
     def _keys(self, inner: Open) -> Iterator[types.CompletionItem]:
         name = self.context.before[0] if self.context.before[1:2] == ["="] else ""
         for one in setting_parts(name).values():
             if one.name not in inner.names:
-                yield self._item(one.name, Kind.Property, _WORDS, detail=_setting(one), text=f"{one.name}: ")
+                yield self.item(one.name, Kind.Property, WORDS, detail=typed(one), text=f"{one.name}: ")
 
     # ------------------------------------------------------------ calls
 
-    def _signature(self, call: Open) -> Signature | None:
-        return signature_of(self.workspace, self.document, self.scope, call.callee)
-
     def _keywords(self, call: Open) -> Iterator[types.CompletionItem]:
-        signature = self._signature(call)
-        groups = signature.groups if signature is not None else ()
-        group = groups[min(int(call.second), len(groups) - 1)] if groups else ()
-        for taken in group:
+        for taken in arguments_of(self.workspace, self.document, self.scope, call):
             if taken.name not in call.names:
-                yield self._item(
-                    taken.name, Kind.Property, _WORDS, label=f"{taken.name}=", detail=taken.label, doc=taken.doc,
-                    text=f"{taken.name}=",
-                )  # fmt: skip
+                text = f"{taken.name}="
+                detail, doc = taken.label, taken.doc
+                yield self.item(taken.name, Kind.Property, WORDS, label=text, detail=detail, doc=doc, text=text)
 
     def _words(self, call: Open) -> Iterator[types.CompletionItem]:
         """The words that the argument may be."""
-        signature = self._signature(call)
-        groups = signature.groups if signature is not None else ()
-        group = groups[min(int(call.second), len(groups) - 1)] if groups else ()
-        for position, taken in enumerate(group):
-            if (
-                taken.name == call.name
-                if call.name is not None
-                else position == call.count + call.piped * (len(groups) == 1)
-            ):
-                for word in taken.words:
-                    yield self._item(word, Kind.EnumMember, _WORDS)
+        taken = argument_of(self.workspace, self.document, self.scope, call)
+        for word in taken.words if taken is not None else ():
+            yield self.item(word, Kind.EnumMember, WORDS)
 
     # ------------------------------------------------------------ attributes and texts
 
     def _attributes(self, owner: str) -> Iterator[types.CompletionItem]:
         program = self.program
         if program is not None and owner in PARTS:
-            yield from self._fields(program, ("loss", "metric"))
+            yield from self.fields(program, ("loss", "metric"))
             return
         if program is not None and (owner == "data" or owner in program.bound):
             for name in self._columns(owner):
                 if name.isidentifier():
-                    yield self._item(name, Kind.Field, _WORDS, detail=f"column of {owner}")
+                    yield self.item(name, Kind.Field, WORDS, detail=f"column of {owner}")
             return
         for name, kind in self._members(owner).items():
-            yield self._item(name, kind, _WORDS)
+            yield self.item(name, kind, WORDS)
 
     def _members(self, owner: str) -> dict[str, Kind]:
         names = self.document.names
@@ -242,7 +191,7 @@ class _Completion:
             for scope in names.scopes:
                 if scope.kind in ("block", "fn", "model"):
                     found |= {
-                        name: _KINDS.get(one.kind, Kind.Field)
+                        name: KINDS.get(one.kind, Kind.Field)
                         for name, one in names.members(scope).items()
                         if one.kind in MEMBERS and one.kind != "variable"
                     }
@@ -272,103 +221,16 @@ class _Completion:
         elif call.name in (None, "path") and call.count == 0:
             words = words or files(call.callee, folder)
         for word in words:
-            yield self._item(word, Kind.Value, _WORDS)
+            yield self.item(word, Kind.Value, WORDS)
 
     def _imports(self) -> Iterator[types.CompletionItem]:
         before = self.context.before
         if "import" not in before:
-            yield self._item("import", Kind.Keyword, _WORDS)
+            yield self.item("import", Kind.Keyword, WORDS)
             return
         other = self.workspace.imported(self.document, before[1].strip('"'))
         for symbol in other.names.file.bound.values() if other is not None else ():
             if symbol.kind not in ("model", "import"):
-                yield self._symbol(symbol, _WORDS)
+                yield self.symbol(symbol, WORDS)
 
     # ------------------------------------------------------------ names
-
-    def _names(self) -> Iterator[types.CompletionItem]:
-        yield from self._bound()
-        for name in library_names():
-            if fits(self.context.word, name):
-                kind = Kind.Class if name[:1].isupper() else Kind.Function
-                yield self._item(name, kind, _LIBRARY, data={"library": name})
-
-    def _bound(self) -> Iterator[types.CompletionItem]:
-        for scope in self.scope.around():
-            rank = _FILE if scope.kind == "file" else _BOUND
-            for symbol in scope.bound.values():
-                yield self._symbol(symbol, rank)
-
-    def _symbol(self, symbol: Symbol, rank: str) -> types.CompletionItem:
-        seen: tuple[Seen, ...] = ()
-        for one in self.document.names.of(symbol)[:4]:
-            seen = seen or self.document.values_of(one)
-        at_top = symbol.scope is self.document.names.file
-        data = {"symbol": symbol.name, "uri": self.document.uri} if at_top else None
-        detail = seen[0].what if seen else symbol.kind
-        return self._item(symbol.name, _KINDS.get(symbol.kind, Kind.Variable), rank, detail=detail, data=data)
-
-    def _item(
-        self,
-        name: str,
-        kind: Kind,
-        rank: str,
-        *,
-        label: str | None = None,
-        detail: str | None = None,
-        doc: str = "",
-        text: str | None = None,
-        data: dict[str, str] | None = None,
-    ) -> types.CompletionItem:
-        place = self.document.lines.range(self.context.word_at, self.offset)
-        return types.CompletionItem(
-            label=label or name,
-            kind=kind,
-            detail=detail,
-            documentation=doc or None,
-            sort_text=f"{rank}{name}",
-            filter_text=name,
-            text_edit=types.TextEdit(place, text or name),
-            data=data,
-        )
-
-
-def fits(typed: str, name: str) -> bool:
-    """Whether a name of the library may be meant by what is typed: it begins so, or a part of it does."""
-    if not typed:
-        return True
-    low, word = name.casefold(), typed.casefold()
-    return low.startswith(word) or f"_{word}" in low or (len(word) > 2 and word in low)
-
-
-def signature_of(workspace: Workspace, document: Document, scope: Scope, callee: str) -> Signature | None:
-    """How something is called that stands in a scope under this name; a data source, in a program."""
-    name = callee.rpartition(".")[2]
-    program = next((one for one in scope.around() if one.kind in ("train", "search")), None)
-    for one in scope.around():
-        symbol = one.bound.get(callee)
-        if symbol is not None:
-            signature = workspace.signature(document, symbol)
-            if signature is not None:
-                return signature
-            if (made := _made_by(workspace, document, symbol)) is not None:
-                return made
-    if program is not None and (source := source_signature(callee)) is not None:
-        return source
-    return library_signature(name)
-
-
-def _made_by(workspace: Workspace, document: Document, symbol: Symbol) -> Signature | None:
-    """What a module takes that a name stands for: the inputs of its block."""
-    for one in document.names.of(symbol)[:4]:
-        for seen in document.values_of(one):
-            if seen.owner:
-                own = document.names.file.bound.get(seen.owner)
-                block = workspace.signature(document, own) if own is not None else library_signature(seen.owner)
-                if block is not None and len(block.groups) == 2:
-                    return Signature(symbol.name, "module", block.groups[1:], block.result, block.doc, block.place)
-    return None
-
-
-def _setting(setting: Setting) -> str:
-    return f"{setting.type}" + (f" = {setting.default}" if setting.default else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from archonnx.grammar.text.words import FORMS
+from archonnx.lsp.calls import argument_of
 from archonnx.lsp.checking import Seen
 from archonnx.lsp.context import context_at
 from archonnx.lsp.document import Document, Workspace
@@ -39,8 +40,9 @@ def _of_name(workspace: Workspace, document: Document, found: Occurrence) -> lis
         return _keyword(workspace, document, found)
     if symbol is None:
         source = source_signature(mention.name) if mention.role == "call" else None
-        known = [_code(source.label), source.doc] if source is not None else []
-        return known or _values("", mention.name, document.seen(found.start, found.end))
+        if source is not None:
+            return [_code(source.label), source.doc]
+        return _values("", mention.name, document.values_of(found)) or _choice(workspace, document, found)
     if symbol.kind == "column":
         return [
             _code(f"(column) {symbol.path}.{symbol.name}"),
@@ -107,6 +109,13 @@ def _keyword(workspace: Workspace, document: Document, found: Occurrence) -> lis
             if taken.name == found.mention.name:
                 return [_code(f"(argument of {signature.name}) {taken.label}"), taken.doc]
     return []
+
+
+def _choice(workspace: Workspace, document: Document, found: Occurrence) -> list[str]:
+    """A word that an argument may be."""
+    call = context_at(document, found.end).call
+    taken = argument_of(workspace, document, found.scope, call) if call is not None else None
+    return [_code(f"(word) {found.mention.name}"), f"of `{taken.label}`"] if taken and taken.words else []
 
 
 def _word_at(document: Document, offset: int) -> tuple[str, tuple[int, int]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lsprotocol import types
 
 from archonnx.grammar import ast
-from archonnx.lsp.document import Document, Workspace
+from archonnx.grammar.source import Span
+from archonnx.lsp.document import Declared, Document, Workspace
 from archonnx.lsp.library import library_place
 from archonnx.lsp.names import Occurrence, Symbol
 from archonnx.lsp.pieces import Piece
@@ -27,12 +28,15 @@ def definition(workspace: Workspace, document: Document, offset: int) -> list[ty
     found = document.names.at(offset)
     if found is None:
         return _imported_file(workspace, document, offset)
+    if found.symbol is None and found.mention.role == "attribute":
+        member = workspace.member(document, found)
+        if isinstance(member, Declared):
+            return [_at(member.document, one) for one in _bindings(member.document, member.symbol)]
+        return _in_library(document, member)
     if found.symbol is None:
         return _of_library_argument(workspace, document, found)
     if found.symbol.kind == "library":
-        place = library_place(found.symbol.name)
-        shown = location(document, place) if place is not None else None
-        return [shown] if shown is not None else []
+        return _in_library(document, library_place(found.symbol.name))
     if found.symbol.kind == "import":
         declared = workspace.declared(document, found.symbol)
         if declared is not None:
@@ -64,7 +68,10 @@ def _of_library_argument(workspace: Workspace, document: Document, found: Occurr
         scope = declared.document.names.scope_of(declared.piece)
         symbol = scope.bound.get(found.mention.name)
         return [_at(declared.document, one) for one in _bindings(declared.document, symbol)] if symbol else []
-    place = library_place(callee.symbol.name)
+    return _in_library(document, library_place(callee.symbol.name))
+
+
+def _in_library(document: Document, place: Span | None) -> list[types.Location]:
     shown = location(document, place) if place is not None else None
     return [shown] if shown is not None else []
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from archonnx.lsp.context import Open, context_at
+from archonnx.lsp.calls import argument_of, signature_of
+from archonnx.lsp.context import context_at
 from archonnx.lsp.document import Document, Workspace
 from archonnx.lsp.library import Signature
-
-from .completion import signature_of
 
 
 def signature_help(workspace: Workspace, document: Document, offset: int) -> types.SignatureHelp | None:
@@ -17,15 +16,17 @@ def signature_help(workspace: Workspace, document: Document, offset: int) -> typ
     call = context.call
     if call is None or context.inside == "comment":
         return None
-    signature = signature_of(workspace, document, document.scope_at(context.start), call.callee)
+    scope = document.scope_at(context.start)
+    signature = signature_of(workspace, document, scope, call.callee)
     if signature is None or not signature.groups:
         return None
     group = min(int(call.second), len(signature.groups) - 1)
     label, parameters = _laid_out(signature, group)
+    active = argument_of(workspace, document, scope, call)
     return types.SignatureHelp(
         [types.SignatureInformation(label, _markdown(signature.doc), parameters)],
         active_signature=0,
-        active_parameter=_active(signature, group, call),
+        active_parameter=signature.groups[group].index(active) if active is not None else None,
     )
 
 
@@ -47,14 +48,6 @@ def _laid_out(signature: Signature, group: int) -> tuple[str, list[types.Paramet
 
 def _units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
-
-
-def _active(signature: Signature, group: int, call: Open) -> int | None:
-    names = [taken.name for taken in signature.groups[group]]
-    if call.name is not None:
-        return names.index(call.name) if call.name in names else None
-    at = call.count + int(call.piped and len(signature.groups) == 1)
-    return at if at < len(names) else None
 
 
 def _markdown(text: str) -> types.MarkupContent | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
+from archonnx.grammar.format import format_file
+from archonnx.grammar.source import Source
 from archonnx.lsp.checking import Check
 from archonnx.lsp.document import Document, Workspace
 from archonnx.lsp.features.completion import completion, resolve
@@ -18,6 +20,7 @@ from archonnx.lsp.features.navigation import definition, outline, references
 from archonnx.lsp.features.renaming import Refused, rename
 from archonnx.lsp.features.signature import signature_help
 from archonnx.lsp.features.tokens import MODIFIERS, TYPES, tokens
+from archonnx.lsp.library import SPECS
 
 BLOCKS = '''\
 block Gate(units: int, mode: choice[soft, hard] = soft)(x: [B, n]) -> [B, units]:
@@ -40,7 +43,7 @@ model M(width: int = 4):
         |> relu
         |> Dense(1)
     output o = z
-    loss objective = mse(z[:, 0], y)
+    loss objective = mse(z[:, 0], y) + 0 * sum(gate.W)
 
 train:
     data = csv("table.csv", target="price")
@@ -177,6 +180,8 @@ HOVERS = {
     "csv": "every column is a field",
     'target="price"': "The column that `data.target` is another name of.",
     "minimize": "minimize LOSS",
+    "hard)": "choice[soft, hard]",
+    "W)": "f32[8, 4]",
     "x: [B, 8]": "(input) x: f32[B, 8]",
 }
 
@@ -284,11 +289,12 @@ def test_definitions_in_the_file_in_others_and_in_the_library(workspace: Workspa
     assert place("mode=hard") == ("blocks.arch", 0)
     assert place('"blocks.arch"') == ("blocks.arch", 0)
     assert place("objective with") == ("m.arch", 14)
+    assert place("W)") == ("blocks.arch", 2)
     file, line = place("Dense(16)")
     assert file == "layers.arch"
-    from archonnx.lsp.library import SPECS
-
     assert (SPECS / "std" / file).read_text("utf-8").split("\n")[line].startswith("block Dense")
+    (found,) = definition(workspace, checked, SPEC.index("sum(gate"))
+    assert found.uri.endswith(".py")  # where the functions of the language are written
 
 
 def test_an_open_file_stands_in_place_of_that_on_the_disk(
@@ -347,9 +353,6 @@ def test_every_token_is_coloured_by_what_it_means(checked: Document) -> None:
 
 
 def test_formatting_is_that_of_the_command_line(checked: Document) -> None:
-    from archonnx.grammar.format import format_file
-    from archonnx.grammar.source import Source
-
     text = SPEC.replace("h = gate(x) if", "h   =gate( x )  if")
     assert applied(checked.changed(text), formatting(checked.changed(text))) == format_file(Source("m.arch", text))
     assert formatting(checked.changed(text.replace(":", "", 1))) == []

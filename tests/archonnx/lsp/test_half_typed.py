@@ -147,3 +147,31 @@ def test_names_and_types_of_a_spec_in_yaml() -> None:
     (finding,) = diagnostics(wrong)
     assert finding.range.start.line == 9
     assert wrong.text[wrong.lines.offset(finding.range.start) : wrong.lines.offset(finding.range.end)] == "softmx"
+
+
+IN_YAML = {
+    ("model: Classifier\n", "out"): ({"outputs", "blocks"}, {"epochs"}),
+    ("  - relu\n", "  - Dro"): ({"Dropout"}, {"outputs"}),
+    ("  - relu\n  - {", "a"): ({"as"}, {"outputs"}),
+    ("softmax(logits)}}\n", "metrics: {a: acc"): ({"accuracy"}, {"outputs"}),
+    ("value: ", "log"): ({"logits"}, {"outputs"}),
+    ("train:\n", "  "): ({"epochs", "steps", "data"}, {"outputs"}),
+    ("train:\n", "  split: {"): ({"stratify"}, {"epochs"}),
+    ("train:\n", "  split:\n    "): ({"stratify"}, {"epochs"}),
+    ("train:\n", "  shuffle: "): ({"true"}, {"epochs"}),
+    ("data: {", ""): ({"sklearn", "csv"}, {"epochs"}),
+    ("data.data / 16, ", ""): ({"label", "image"}, {"logits"}),
+    ("steps: [{", ""): ({"minimize"}, {"epochs"}),
+    ("steps: [{minimize: ", ""): ({"objective"}, set()),
+}
+
+
+@pytest.mark.parametrize("place", IN_YAML, ids=range(len(IN_YAML)))
+def test_completions_in_yaml(place: tuple[str, str]) -> None:
+    mark, more = place
+    at = YAML.index(mark) + len(mark)
+    document = checked(YAML, "spec.yaml").changed(YAML[:at] + more + YAML[at:])
+    labels = {item.label for item in completion.completion(Workspace(), document, at + len(more)).items}
+    there, absent = IN_YAML[place]
+    assert there <= labels
+    assert not absent & labels
