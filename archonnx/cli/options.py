@@ -82,6 +82,19 @@ def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None,
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 
 
+def spec_or_run(what: str, arguments: dict[str, object], dtype: str | None, model: str | None) -> Spec:
+    """A spec as it is asked for; that of a run as it was trained, but for what is asked otherwise."""
+    if not (Path(what) / "run.json").is_file():
+        return read_spec(what, arguments, dtype, model)
+    from archonnx.compiler.pipeline import float_type
+    from archonnx.grammar.record import replace
+    from archonnx.runtime.folders.run import Run
+
+    spec = Run(what).spec()
+    floats = spec.float_type if dtype is None else float_type(dtype)
+    return replace(spec, arguments={**spec.arguments, **arguments}, float_type=floats)
+
+
 def key_values(texts: Sequence[str] | None, option: str, as_texts: Collection[str] = ()) -> dict[str, Any]:
     """``["width=64", "bias=false"]`` as a dict. A usage error where there is no ``=``.
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import Arguments, FloatType, ModelName, key_values, read_spec
+from ..options import Arguments, FloatType, ModelName, key_values, spec_or_run
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
-    from archonnx.compiler.spec import Spec
     from archonnx.summary import Summary
 
 
@@ -57,7 +55,7 @@ def show(
     from archonnx.summary import dumps
     from archonnx.summary import show as count
 
-    summary = count(_spec(spec, key_values(arg, "--arg"), dtype, model), graph, dims=sizes(dims))
+    summary = count(spec_or_run(spec, key_values(arg, "--arg"), dtype, model), graph, dims=sizes(dims))
     if format_ is ShowFormat.json:
         typer.echo(dumps(summary, depth))
     elif format_ is ShowFormat.csv:
@@ -66,19 +64,6 @@ def show(
         _draw(summary, depth)
     else:
         typer.echo(summary.text(depth))
-
-
-def _spec(what: str, arguments: dict[str, object], dtype: str | None, model: str | None) -> Spec:
-    """A spec as it is asked for; that of a run as it was trained, but for what is asked otherwise."""
-    if not (Path(what) / "run.json").is_file():
-        return read_spec(what, arguments, dtype, model)
-    from archonnx.compiler.pipeline import float_type
-    from archonnx.grammar.record import replace
-    from archonnx.runtime.folders.run import Run
-
-    spec = Run(what).spec()
-    floats = spec.float_type if dtype is None else float_type(dtype)
-    return replace(spec, arguments={**spec.arguments, **arguments}, float_type=floats)
 
 
 def sizes(texts: list[str] | None) -> dict[str, int]:
