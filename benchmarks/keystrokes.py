@@ -111,14 +111,19 @@ def measure(editor: Editor, text: str, wanted: tuple[str, ...], pause: float = 0
     return found
 
 
-def findings(editor: Editor, text: str, times: int) -> list[float]:
-    """Milliseconds from sending a text with a mistake in it, or without, to what is published of it."""
-    found = []
+def findings(editor: Editor, text: str, times: int, *, first: bool) -> list[float]:
+    """Milliseconds from sending a text with a mistake in it, or without, to what is published first, or at last."""
+    found, uri = [], editor.uri("reader.arch")
     for number in range(times):
         now = text.replace("softmax(logits)", "softmx(logits)" if number % 2 else "softmax(logits) ") + "#" * number
-        begin = time.perf_counter()
-        editor.open("reader.arch", now)
-        found.append(1e3 * (time.perf_counter() - begin))
+        before, begin = editor.published.get(uri), time.perf_counter()
+        waiting = editor.next_findings("reader.arch")
+        editor.change("reader.arch", now)
+        while first and editor.published.get(uri) is before:
+            time.sleep(0.001)
+        waiting_from = time.perf_counter()
+        waiting()
+        found.append(1e3 * ((waiting_from if first else time.perf_counter()) - begin))
     return found
 
 
@@ -127,7 +132,8 @@ def rows(editor: Editor, text: str) -> dict[str, list[float]]:
     measured = {name: measure(editor, text, (name,)) for name in QUESTIONS}
     measured["all of these, one after the other"] = measure(editor, text, tuple(QUESTIONS))
     measured["the same, while the text before is checked"] = measure(editor, text, tuple(QUESTIONS), PAUSE + UNDER_WAY)
-    measured["findings, with the pause before a check"] = findings(editor, text, 8)
+    measured["findings, with the pause before a check"] = findings(editor, text, 10, first=True)
+    measured["the same with fixes, which are tried"] = findings(editor, text, 10, first=False)
     return measured
 
 
@@ -137,8 +143,8 @@ A client opens a spec of {LINES} lines (attention and transformers as blocks of 
 and types a line in the model and a name in a block, letter by letter. After each letter it sends the whole text and
 asks at once; the times are those of the client, from sending the text to having the answer, in milliseconds. Most
 letters come before the pause of {1e3 * PAUSE:.0f} ms after which a text is checked; in one row each comes
-{1e3 * UNDER_WAY:.0f} ms later, when a check is under way, which it stops. The last row waits for the whole check: a
-text with a mistake is checked again for each fix that is offered."""
+{1e3 * UNDER_WAY:.0f} ms later, when a check is under way, which it stops. The last rows wait for the whole check; every
+second text has a mistake, and is checked again for each fix that is offered."""
 
 
 def main() -> None:

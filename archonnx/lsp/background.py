@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .checking import Check, Checked
+from .checking import Check, Checked, Early
 from .document import Document
 
 PAUSE = 0.12
@@ -26,7 +26,7 @@ class Checker:
     """Checks documents.
 
     Attributes:
-        told: is called with the URI and what was found, unless the text has changed meanwhile.
+        told: is called with the URI and what was found: first without fixes, then with those that help.
         failed: is called with what went wrong where a check has a bug.
     """
 
@@ -53,20 +53,25 @@ class Checker:
         if (task := self._tasks.pop(uri, None)) is not None:
             task.cancel()
 
-    async def run(self, document: Document) -> Checked:
+    async def run(self, document: Document, early: Early = lambda found: None) -> Checked:
         """What is found in a document; if whoever waits is cancelled, the check is stopped."""
         check = Check(document.text, document.name, document.path, self._others())
         loop = asyncio.get_running_loop()
         clock = loop.call_later(LONGEST, check.stop)
         try:
-            return await loop.run_in_executor(self._threads, check.run)
+            return await loop.run_in_executor(self._threads, check.run, early)
         finally:
             clock.cancel()
             check.stop()
 
     async def _check(self, document: Document, pause: float) -> None:
         await asyncio.sleep(pause)
+        loop, uri = asyncio.get_running_loop(), document.uri
+
+        def early(found: Checked) -> None:
+            loop.call_soon_threadsafe(self._told, uri, found)
+
         try:
-            self._told(document.uri, await self.run(document))
+            self._told(uri, await self.run(document, early))
         except Exception as error:
             self._failed(error)

@@ -6,7 +6,7 @@ open data, or keep anything between two checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ from archonnx.compiler.elaborate.core.suites import bound_names
 from archonnx.compiler.elaborate.core.values import BlockType, Derived, Module, Results, describe
 from archonnx.compiler.elaborate.core.watching import watching
 from archonnx.compiler.elaborate.files.imports import Importer
+from archonnx.compiler.helps.trial import tried
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.lints.finding import UNLEVELLED
+from archonnx.compiler.lints.finding import UNLEVELLED, findings
 from archonnx.compiler.models import specs_of_models
-from archonnx.compiler.pipeline import elaborate, parse_source
+from archonnx.compiler.pipeline import elaborate_untried, errors_in, parse_source
 from archonnx.compiler.spec import Spec
 from archonnx.grammar import ast
 from archonnx.grammar.bounded import bounded
 from archonnx.grammar.budget import Budget
-from archonnx.grammar.diagnostics import Diagnostic, Report
-from archonnx.grammar.record import Record
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, Suggestion
+from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.spec import read_file
 from archonnx.grammar.text.characters import confusable_names
@@ -58,12 +59,24 @@ Places = dict[tuple[int, int], tuple[Seen, ...]]
 
 
 class Checked(Record, eq=False):
-    """What a check found in a text. ``tree`` is None where its syntax is wrong."""
+    """What a check found in a text.
+
+    Attributes:
+        text: what was checked.
+        diagnostics: the findings.
+        seen: the values of its expressions.
+        tree: what it says, as far as that can be read; None where it cannot.
+        done: whether fixes were tried.
+    """
 
     text: str
     diagnostics: tuple[Diagnostic, ...]
     seen: Places
     tree: ast.File | None
+    done: bool = True
+
+
+Early = Callable[[Checked], None]
 
 
 class OpenFirst(Mapping[str, str]):
@@ -106,6 +119,7 @@ class Check:
         self.others = others or {}
         self.budget = Budget()
         self.stopped = False
+        self._tree: ast.File | None = None
         self._values: dict[tuple[int, int], list[Any]] = {}
         self._looked: dict[tuple[int, int], int] = {}
 
@@ -114,30 +128,58 @@ class Check:
         self.stopped = True
         self.budget.left = -1
 
-    def run(self) -> Checked:
-        """Check the text."""
-        report = Report()
-        tree: ast.File | None = None
-        with report.collecting(), bounded(self.budget):
-            tree = parse_source(self.source)
-            with watching(self._look):
-                found = self._elaborate(tree)
-            for diagnostic in (*confusable_names(self.source, tree), *found):
-                report.add_at_place(diagnostic)
-        seen = {place: _described(values) for place, values in self._values.items()}
-        self._values.clear()
-        return Checked(self.source.text, tuple(report.diagnostics), seen, tree)
+    def run(self, early: Early = lambda found: None) -> Checked:
+        """Check the text.
 
-    def _elaborate(self, tree: ast.File) -> list[Diagnostic]:
-        """The warnings; SpecError where there are errors."""
-        spec = Spec(Path(self.source.name).stem, self.source, tree, self.path, imports=self._imports())
+        Args:
+            early: is told what is found before fixes are tried, if there are some: that may take several times as long.
+        """
+        report = Report()
+        with report.collecting(), bounded(self.budget), watching(self._look):
+            for diagnostic in self._found(early):
+                report.add_at_place(diagnostic)
+        return self._checked(report.diagnostics)
+
+    def _checked(self, found: Sequence[Diagnostic], done: bool = True) -> Checked:
+        seen = {place: _described(values) for place, values in self._values.items()}
+        return Checked(self.source.text, tuple(found), seen, self._tree, done)
+
+    def _before_trials(self, found: Sequence[Diagnostic], early: Early) -> None:
+        """Tell what is found, if something of it is to be tried."""
+        if any(isinstance(one.help, Suggestion) for one in found):
+            early(self._checked(untried(found), done=False))
+
+    def _found(self, early: Early) -> Sequence[Diagnostic]:
+        empty = ast.File((), span=Span(self.source, 0, 0))
+        spec = Spec(Path(self.source.name).stem, self.source, empty, self.path, imports=self._imports())
+        try:
+            tree = self._tree = parse_source(self.source)
+        except SpecError as error:
+            self._tree = error.recovered if isinstance(error.recovered, ast.File) else None
+            return self._tried(spec, errors_in(spec), early)
         if not any(isinstance(one, ast.Model | ast.Train | ast.Search) for one in tree.declarations):
-            folder = self.path.parent if self.path is not None else None
-            found = Report()
-            Importer(folder, parse_source, spec.imports).scope_of(tree, folder, found)
-            found.finish()
-            return found.diagnostics
-        return [w for one in specs_of_models(spec) for w in warnings(elaborate(one, simplify=False), UNLEVELLED)]
+            return self._of_declarations(tree, spec)
+        spec = replace(spec, file=tree)
+        try:
+            models = [elaborate_untried(one) for one in specs_of_models(spec)]
+        except SpecError as error:
+            return self._tried(spec, error.diagnostics, early)
+        looking_alike = confusable_names(self.source, tree)
+        self._before_trials([*looking_alike, *(w for model in models for w in findings(model))], early)
+        return [*looking_alike, *(w for model in models for w in warnings(model, UNLEVELLED))]
+
+    def _tried(self, spec: Spec, found: Sequence[Diagnostic], early: Early) -> Sequence[Diagnostic]:
+        """What was found, with fixes that were tried."""
+        self._before_trials(found, early)
+        errors = Report(list(found))
+        return tried(self.source, errors, lambda other: errors_in(replace(spec, source=other))).diagnostics
+
+    def _of_declarations(self, tree: ast.File, spec: Spec) -> Sequence[Diagnostic]:
+        """What is wrong with the declarations of a file without a model, by themselves."""
+        folder, report = self.path.parent if self.path is not None else None, Report()
+        with report.collecting():
+            Importer(folder, parse_source, spec.imports).scope_of(tree, folder, report)
+        return untried(report.diagnostics)
 
     def _imports(self) -> Mapping[str, str] | None:
         """What files are imported as, where some of them stand in an editor."""
@@ -152,6 +194,11 @@ class Check:
         looked = self._looked[place] = self._looked.get(place, 0) + 1
         if looked <= LOOKED_AT:
             self._values.setdefault(place, []).append(value)
+
+
+def untried(found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The same without suggestions: nobody reads one that was not tried."""
+    return [replace(one, help=None) if isinstance(one.help, Suggestion) else one for one in found]
 
 
 def _described(values: list[Any]) -> tuple[Seen, ...]:

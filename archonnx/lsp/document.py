@@ -20,7 +20,7 @@ from archonnx.grammar.bounded import bounded
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.spec import is_yaml, read_file, read_tree
+from archonnx.grammar.spec import SUFFIXES, is_yaml, read_file, read_tree
 
 from .checking import Checked, Seen
 from .library import Signature, declared, library_names, library_signature, member_place
@@ -286,8 +286,10 @@ class Workspace:
         if document.path is None:
             return
         here = document.path.resolve()
-        beside = sorted(here.parent.glob("*.arch"))[:FILES]
-        for other in {one.uri: one for one in (self.at(path) for path in beside) if one is not None}.values():
+        folders = (here.parent, here.parent.parent)
+        near = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES][:FILES]
+        naming = (one for one in map(self.at, near) if one is not None and here.name in one.text)
+        for other in naming:
             for one in other.names.all:
                 if one.mention.role == "import" and one.mention.of is not None:
                     found = self.imported(other, one.mention.of)

@@ -29,7 +29,8 @@ from .features.diagnostics import diagnostics
 
 SWITCH = 0.001
 """Seconds after which a check lets an answer go first."""
-UNTITLED = "untitled.arch"
+CHECKED = "$/archonnx/checked"
+"""What clients are told when all is found of a text; those that do not know it pass over it."""
 
 
 class Protocol(LanguageServerProtocol):
@@ -83,6 +84,8 @@ class Server(LanguageServer):
             return
         found = self.specs.documents[uri] = document.judged(checked)
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics(found)))
+        if checked.done:
+            self.protocol.notify(CHECKED, {"uri": uri})
         asked = self.client_capabilities.workspace
         if asked is not None and asked.inlay_hint is not None and asked.inlay_hint.refresh_support:
             self.workspace_inlay_hint_refresh(None)

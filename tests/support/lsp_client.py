@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from archonnx.lsp.server import CHECKED
+
 T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds after which an answer is missed."""
@@ -37,11 +39,14 @@ class Editor:
 
     def _listen(self) -> None:
         self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(lambda params: self._published(params))
+        self.client.feature(CHECKED)(lambda params: self._checked(params.uri))
         self.client.feature(types.WINDOW_LOG_MESSAGE)(lambda params: self._logged(params))
 
     def _published(self, params: types.PublishDiagnosticsParams) -> None:
         self.published[params.uri] = list(params.diagnostics)
-        if (waiting := self._waiting.pop(params.uri, None)) is not None:
+
+    def _checked(self, uri: str) -> None:
+        if (waiting := self._waiting.pop(uri, None)) is not None:
             waiting.set_result(None)
 
     def _logged(self, params: types.LogMessageParams) -> None:
@@ -73,13 +78,13 @@ class Editor:
         return (self.folder / name).as_uri()
 
     def open(self, name: str, text: str) -> list[types.Diagnostic]:
-        """Open a document, or put another text in its place; what is published of it."""
+        """Open a document, or put another text in its place; what is found in it at last."""
         waiting = self.next_findings(name)
         self.change(name, text)
         return waiting()
 
     def next_findings(self, name: str) -> Callable[[], list[types.Diagnostic]]:
-        """From now on, what is published of a document next: a function that waits for it."""
+        """From now on, what is found in a document next: a function that waits for it."""
         uri = self.uri(name)
         waiting = self._waiting[uri] = Future()
 

@@ -61,22 +61,22 @@ def test_a_check_that_is_stopped_ends_at_once() -> None:
 
 
 def test_a_text_that_changes_is_not_told_of_and_its_check_is_stopped() -> None:
-    told: list[tuple[str, int]] = []
+    told: list[tuple[str, bool]] = []
     failed: list[Exception] = []
 
     async def typing() -> None:
-        checker = Checker(lambda uri, found: told.append((uri, len(found.diagnostics))), failed.append, dict)
+        checker = Checker(lambda uri, found: told.append((uri, found.done)), failed.append, dict)
         checker.ask(Document("file:///a.arch", COSTLY), 0)
         await asyncio.sleep(0.1)  # it is under way
         checker.ask(Document("file:///a.arch", TEXTS["a name"]), 0)
         checker.ask(Document("file:///b.arch", GOOD), 0)
         checker.ask(Document("file:///c.arch", GOOD), 0)
         checker.forget("file:///c.arch")
-        while len(told) < 2:
+        while len(told) < 3:
             await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(typing(), 30))
-    assert told == [("file:///a.arch", 1), ("file:///b.arch", 0)]
+    assert told == [("file:///a.arch", False), ("file:///a.arch", True), ("file:///b.arch", True)]
     assert failed == []
 
 
@@ -87,3 +87,14 @@ def test_every_value_of_an_expression_is_seen_and_where_it_came_from() -> None:
     assert [one.what for one in seen[at, at + 5]] == ["f32[B, 8]"]
     assert [one.what for one in seen[at + 4, at + 5]] == ["the int 0", "the int 1", "the int 2"]
     assert seen[at, at + 5][0].origin == "`+` at m.arch:4:13"
+
+
+def test_what_is_found_is_told_before_fixes_are_tried() -> None:
+    early: list[Checked] = []
+    last = Check(TEXTS["a name"], "m.arch").run(early.append)
+    (first,) = early
+    assert [(one.code, one.help, one.fixes) for one in first.diagnostics] == [("AX0201", None, ())]
+    assert [(one.code, len(one.fixes)) for one in last.diagnostics] == [("AX0201", 1)]
+    assert (first.done, last.done) == (False, True)
+    Check(GOOD, "m.arch").run(early.append)
+    assert early == [first]
