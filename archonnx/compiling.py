@@ -80,7 +80,7 @@ def compile(
     spec: SpecLike,
     batch_size: int | None = None,
     *,
-    target: Literal["portable", "ort"] = "portable",
+    target: Literal["portable", "ort", "exact"] = "portable",
     program: str | None = None,
     steps: int | None = None,
     steps_per_epoch: int | None = None,
@@ -91,7 +91,8 @@ def compile(
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave.
         batch_size: fixes the number of examples in the training step; symbolic otherwise.
-        target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
+        target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own,
+            ``exact`` has the nodes that a training on this machine runs, so that results are the same to the bit.
         program: the ``train`` block whose statements are compiled; those of all unless given.
         steps: number of passes over the statements, for schedules that need it.
         steps_per_epoch: likewise.
@@ -101,7 +102,7 @@ def compile(
     options = GraphOptions(target, opset, batch_size, steps, steps_per_epoch, program)
     return Compiled(
         model.name,
-        Graphs({one.name: partial(as_onnx, one, model.name, options) for one in graphs_of(model, options)}),
+        Graphs({one.name: partial(as_onnx, one, model, options) for one in graphs_of(model, options)}),
         {
             path: ParameterInfo(p.shape, str(p.type.dtype), p.trainable, p.buffer)
             for path, p in model.parameters.items()

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 IR_VERSION = 10
 LARGE = 3 * 2**29
 """Bytes of weights beyond which they stand in a file of their own (protobuf ends at 2 GiB)."""
-Target = Literal["portable", "ort"]
-"""``portable`` uses the ai.onnx domain alone; ``ort`` also onnxruntime's own ops (com.microsoft)."""
+Target = Literal["portable", "ort", "exact"]
+"""``portable`` uses the ai.onnx domain alone; ``ort`` also onnxruntime's own ops (com.microsoft); ``exact`` as well, in
+the nodes that a training here runs."""
 _SMALL, _PAGE = 1024, 4096
 """Tensors that stay in the model, and the alignment of the others, so that runtimes can map them into memory."""
 ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"

@@ -208,6 +208,7 @@ def train_steps(
     *,
     watch: bool = False,
     rates: bool = False,
+    told: bool = True,
 ) -> tuple[TrainStep, ...]:
     """The statements of a train program as graphs, in order.
 
@@ -219,9 +220,11 @@ def train_steps(
         per_epoch: likewise of those in an epoch.
         watch: whether the graphs of those that minimise also give ``WATCH``.
         rates: whether learning rates are inputs of the graphs (``TrainStep.rates``).
+        told: whether what the spec says of these rates is wanted; it may need the number of passes.
     """
     if rates:
         steps = _steps_of(elaborate(model.spec, lengths={program.name: (total, per_epoch)}, rates=True), program)
+        steps = steps if told else tuple(replace(step, rates={}) for step in steps)
     elif program.steps is not None:
         steps = program.steps
     else:

@@ -40,12 +40,36 @@ class Target(StrEnum):
 
     portable = "portable"
     ort = "ort"
+    exact = "exact"
 
 
 Arguments = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="An argument of the model, as in `--arg width=64`. Repeatable."),
 ]
+TargetOption = Annotated[
+    Target,
+    typer.Option(
+        "--target",
+        help="`portable`: only ai.onnx operators; `ort`: also onnxruntime's own; `exact`: the nodes that a training on "
+        "this machine runs, to the bit.",
+    ),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Fix the number of rows in the training steps.")
+]
+Batch = Annotated[
+    int | None, typer.Option("--batch", min=1, help="Fix it in every graph but the entries, for clients that ask so.")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Passes over the statements, for schedules; those of a RUN are known."),
+]
+StepsPerEpoch = Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")]
+RateInput = Annotated[
+    bool, typer.Option("--rate-input", help="Learning rates are inputs of the training steps, in place of schedules.")
+]
+Opset = Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")]
 ModelName = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="Which of several models; else the one trained first.")
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import Target, split_weights
-from archonnx.compiler.program import OPSET, ModelProgram
+from archonnx.compiler.program import OPSET, PRODUCER, ModelProgram
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.files import write_atomically
 from archonnx.runtime.training.trainer import fail_entry
@@ -36,12 +37,17 @@ def inference_model(
     if entry is not None and entry not in model.entries:
         fail_entry(model.name, entry, model.entries)
     if entry is None and not model.infer.outputs:
-        fail("AX0511", f"{model.name} has no outputs to export", None, help="add `output NAME = ...` to the model")
-    return as_onnx(held(model, entry), model.name, GraphOptions(target, opset), parameters, metadata=metadata)
+        fail_without_outputs(model.name)
+    return as_onnx(held(model, entry), model, GraphOptions(target, opset), parameters, metadata=metadata)
+
+
+def fail_without_outputs(model: str) -> NoReturn:
+    """The diagnostic where a model has nothing to infer."""
+    fail("AX0511", f"{model} has no outputs to export", None, help="add `output NAME = ...` to the model")
 
 
 def check_name(path: Path) -> None:
-    """SpecError unless a file is named as ONNX files are."""
+    """SpecError unless a file is named as ONNX files are, and nothing is there but a model that was written here."""
     if path.is_dir():
         fail("AX0616", f"cannot write {path}: it is a folder", None)
     if path.suffix != ".onnx":
@@ -51,6 +57,19 @@ def check_name(path: Path) -> None:
             None,
             help=f"name it `{path.with_suffix('.onnx')}`",
         )
+    if not _written_here(path):
+        fail("AX0614", f"{path} exists already, and archonnx did not write it", None, help="choose another name")
+
+
+def _written_here(path: Path) -> bool:
+    """Whether a file is a model of ours, or there is none; the name of the producer stands at its beginning."""
+    try:
+        with path.open("rb") as file:
+            return PRODUCER.encode() in file.read(32)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        fail("AX0616", f"cannot write {path}: {error.strerror}", None)
 
 
 def write_model(path: Path, model: onnx.ModelProto) -> int:
@@ -62,6 +81,19 @@ def write_model(path: Path, model: onnx.ModelProto) -> int:
         write_atomically(beside, weights)
     write_atomically(path, model.SerializeToString())
     return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)
+
+
+def write_tried(path: Path, model: onnx.ModelProto, trial: Callable[[Path], object]) -> int:
+    """The same for a file that is tried first: what ``trial`` raises leaves everything as it was."""
+    check_name(path)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            part = Path(folder) / path.name
+            write_model(part, model)
+            trial(part)
+            return place_model(part, path)
+    except OSError as error:
+        fail("AX0616", f"cannot write {path}: {error.strerror}", None)
 
 
 def place_model(part: Path, path: Path) -> int:

@@ -27,7 +27,8 @@ from archonnx.compiler.raw import Entering, RawColumn, RawGraph
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
 
-from .artifacts import Artifact, GraphOptions, as_onnx
+from .artifact import Artifact
+from .artifacts import GraphOptions, as_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -80,9 +81,9 @@ def raw_model(
     inside = {title: weights[path] for title, path in raw.parameters.items() if path in weights}
     inside |= {title: statistics[name] for title, name in raw.statistics.items()}
     texts = {title: _table(encoding, raw.columns[encoding.column].input) for title, encoding in raw.texts.items()}
-    artifact = Artifact("infer", "infer", lambda: raw.graph, model.assumptions)
+    artifact = Artifact("raw", "raw", lambda: raw.graph, model.assumptions)
     metadata = {METADATA_KEY: json.dumps({**_described(raw, feeding), **about}, ensure_ascii=False)}
-    return as_onnx(artifact, model.name, options, inside, texts=texts, metadata=metadata)
+    return as_onnx(artifact, model, options, inside, texts=texts, metadata=metadata, about=about)
 
 
 def _table(encoding: Encoding, input: str) -> TextTable:

@@ -5,7 +5,6 @@ What this module does not do: compose the graph (``compiler.raw`` does), or say 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions, open_session
 from archonnx.runtime.export.artifacts import GraphOptions
-from archonnx.runtime.export.models import check_name, place_model, write_model
+from archonnx.runtime.export.models import check_name, write_tried
 from archonnx.runtime.export.raw import as_given, differences, entering, raw_model
 
 from .inputs import InputReader
@@ -98,16 +97,8 @@ class RawExport:
         about = {**self.about, "checked": {"rows": count, "on": on}}
         statistics = self.memory.fitted.statistics
         model = raw_model(self.model, raw, feeding, self.weights, statistics, how, about)
-        nodes = len(model.graph.node)
-        try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-                part = Path(folder) / path.name
-                write_model(part, model)
-                self._compare(part, as_given(rows, raw), wanted)
-                size = place_model(part, path)
-        except OSError as error:
-            fail("AX0616", f"cannot write {path}: {error.strerror}", None)
-        return RawFile(raw.columns, nodes, size, count, on)
+        size = write_tried(path, model, lambda part: self._compare(part, as_given(rows, raw), wanted))
+        return RawFile(raw.columns, len(model.graph.node), size, count, on)
 
     def _refuse_whole(self) -> NoReturn:
         whole = sorted(self.program.whole)

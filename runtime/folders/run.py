@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,23 +31,27 @@ from archonnx.compiler.pipeline import elaborate
 from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.spec import Spec
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.grammar.record import replace as changed
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import PARTS, Indices, PartName
 from archonnx.runtime.device.session import SessionOptions
-from archonnx.runtime.export.artifacts import GraphOptions
+from archonnx.runtime.export.artifact import KINDS, Kind
+from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
+from archonnx.runtime.export.compiled_folder import Trained, Written, compile_to
 from archonnx.runtime.export.exported import ExportedModel
-from archonnx.runtime.export.models import inference_model, write_model
+from archonnx.runtime.export.models import fail_without_outputs, inference_model, write_model, write_tried
 from archonnx.runtime.export.raw import spec_metadata
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
+from archonnx.runtime.training.fit import steps_per_epoch
 from archonnx.runtime.training.measuring import Measured, measure
 from archonnx.runtime.training.trainer import Trainer, fail_entry
 
 from .contents import Contents
 from .data import RunData
+from .exporting import Beside
 from .inputs import (
     InputReader,
     Inputs,
@@ -340,7 +345,7 @@ class Run:
         path: str | Path,
         *,
         entry: str | None = None,
-        target: Literal["portable", "ort"] = "portable",
+        target: Literal["portable", "ort", "exact"] = "portable",
         opset: int = OPSET,
         raw: bool = False,
     ) -> Path:
@@ -349,7 +354,7 @@ class Run:
         Args:
             path: where.
             entry: which entry; the outputs unless given.
-            target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own.
+            target: ``portable`` keeps to ai.onnx operators; ``ort`` and ``exact`` may use onnxruntime's own.
             opset: version of the ai.onnx operators.
             raw: the file takes the columns of the data, and does itself what the feed does; see ``export_raw``.
         """
@@ -363,14 +368,99 @@ class Run:
 
             write_model(destination, onnx.load(self.model_path))
         else:
-            model = self._elaborated
-            exported = inference_model(
-                model, self.parameters, entry=entry, target=target, opset=opset, metadata=self.token_metadata
-            )
-            write_model(destination, exported)
+            if entry is not None and entry not in self._elaborated.entries:
+                fail_entry(self.record["model"], entry, self._elaborated.entries)
+            self.export_graph(destination, entry or "infer", GraphOptions(target, opset))
         return destination
 
-    def export_raw(self, path: Path, *, target: Literal["portable", "ort"] = "portable", opset: int = OPSET) -> RawFile:
+    def export_graph(self, path: Path, name: str = "infer", options: GraphOptions | None = None) -> tuple[int, int]:
+        """Write one graph of the model as ONNX, by its name; it is tried beside this run before it stands.
+
+        Returns:
+            The number of its nodes, and of the bytes that were written.
+        """
+        asked = self._asked(options)
+        if name == "infer" and not self._elaborated.infer.outputs:
+            fail_without_outputs(self._elaborated.name)
+        artifact = graph_named(self._elaborated, name, asked)
+        given = self.trained(asked)
+        weights = self.parameters if artifact.holds_weights else None
+        model = as_onnx(artifact, self._elaborated, asked, weights, metadata=given.metadata, about=given.about)
+        return len(model.graph.node), write_tried(path, model, lambda part: given.check(artifact, part))
+
+    def export_all(
+        self,
+        folder: Path,
+        options: GraphOptions | None = None,
+        *,
+        kinds: Sequence[Kind] = (*KINDS, "raw"),
+        verify: bool = False,
+        dump_ir: bool = False,
+        observer: Callable[[Written], None] = lambda _: None,
+    ) -> list[Written]:
+        """Write all graphs of the model with the trained weights into a folder, each tried beside this run.
+
+        Args:
+            folder: where; an earlier export is replaced, anything else is not.
+            options: how; schedules have the length of this training unless they say another.
+            kinds: which graphs.
+            verify: check each graph before the first pass and after each.
+            dump_ir: write every graph as text, as it was built and after each pass.
+            observer: is called with each graph when it is written.
+        """
+        asked = self._asked(options)
+        return compile_to(
+            folder,
+            self._elaborated,
+            asked,
+            kinds=kinds,
+            trained=self.trained(asked),
+            verify=verify,
+            dump_ir=dump_ir,
+            observer=observer,
+        )
+
+    def _asked(self, options: GraphOptions | None) -> GraphOptions:
+        """What is asked of graphs, with the length of the training where nothing is said of it."""
+        asked, lengths = options or GraphOptions(), {}
+        with suppress(SpecError):  # without its rows nobody knows it
+            per_epoch = steps_per_epoch(len(self.rows("train")), self.settings)
+            lengths[self._program.name] = (self.settings.epochs * per_epoch, per_epoch)
+        return replace(asked, lengths=lengths)
+
+    def trained(self, options: GraphOptions) -> Trained:
+        """What this run gives to the files of its graphs."""
+        exact = replace(self.options, use_tf32=False)
+        about = {
+            "classes": {name: list(names) for name, names in self.classes.items()},
+            "metrics": self.record["metrics"],
+            "epochs": self.record["epochs"],
+            "seed": self.record["seed"],
+            "id": self.record["id"],
+        }
+        beside = Beside(
+            self._elaborated,
+            self.parameters,
+            self._some_fields,
+            lambda fields: Run(self.path, exact).predict_fields(fields, batch_size=ROWS_TRIED),
+            lambda entry, given: Run(self.path, exact).entry(entry).call(given, seed=0),
+            options,
+            exact,
+        )
+
+        def raw(file: Path) -> None:
+            self.export_raw(file, target="portable", opset=options.opset)
+
+        return Trained(self.parameters, self.record["seed"], about, self.token_metadata, beside, raw)
+
+    def _some_fields(self, count: int) -> Mapping[str, Array]:
+        """So many examples of the training, by field; they are repeated where there are fewer."""
+        examples, indices = self._data.part("train")
+        return examples.take(np.resize(indices, count) if count != ROWS_TRIED else indices[:count])
+
+    def export_raw(
+        self, path: Path, *, target: Literal["portable", "ort", "exact"] = "portable", opset: int = OPSET
+    ) -> RawFile:
         """Write the model as ONNX that takes the columns of the data; it is run beside this run before it stands."""
         model, program, memory = self._elaborated, self._program, self.memory
         if memory is None:

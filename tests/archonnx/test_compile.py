@@ -99,7 +99,7 @@ def test_the_folder_alone_says_how_to_train(spec: Path, tmp_path: Path) -> None:
         losses = trainer.step({"x": X, "label": LABEL})
         for name in ("train_step", "train_step.1"):
             graph = graphs[name]
-            for part, value in graph["state"].items():
+            for part, value in graph.get("state", {}).items():
                 shape = [int(n) for n in graph["inputs"][part].partition("[")[2].rstrip("]").split(",") if n]
                 kind = np.int64 if graph["inputs"][part].startswith("i64") else np.float32
                 state.setdefault(part, np.full(shape, value, kind))
@@ -127,7 +127,7 @@ def test_what_optimizers_start_from_is_told_or_kept(tmp_path: Path) -> None:
         "train:\n    minimize l with ramped\n"
     )
     (step,) = [graph for graph in compile_to(tmp_path / "build", elaborate(load(path))) if graph.state]
-    (name,) = [name for name, value in step.state.items() if value == "weights.safetensors"]
+    (name,) = [value for value in step.state.values() if isinstance(value, str)]
     assert load_file(tmp_path / "build/weights.safetensors")[name].tolist() == [0, 1, 2]
 
 

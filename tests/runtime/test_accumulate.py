@@ -192,7 +192,7 @@ def test_both_graphs_are_ordinary_onnx_that_trains_without_us() -> None:
     ours = Trainer(model, options=CPU)
     names = ["train_step", "train_step.1"]
     artifacts = [graph_named(model, name, GraphOptions(batch_size=8)) for name in names]
-    sessions = [onnxruntime.InferenceSession(as_onnx(one, "Net").SerializeToString()) for one in artifacts]
+    sessions = [onnxruntime.InferenceSession(as_onnx(one, model).SerializeToString()) for one in artifacts]
     state = {**ours.runner.parameters(), **{name: v for one in artifacts for name, v in (one.state or {}).items()}}
     for number, batch in enumerate(batches(6), 1):
         losses = ours.step(batch)

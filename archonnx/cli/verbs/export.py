@@ -1,4 +1,4 @@
-"""``archonnx export``: write a model as ONNX."""
+"""``archonnx export``: write a model as ONNX, one graph as a file or all of them as a folder."""
 
 from __future__ import annotations
 
@@ -9,34 +9,47 @@ import typer
 
 from archonnx.compiler.program import OPSET
 
-from ..options import Arguments, FloatType, ModelName, Target, key_values, read_spec
+from ..options import (
+    Arguments,
+    Batch,
+    BatchSize,
+    FloatType,
+    ModelName,
+    Opset,
+    RateInput,
+    Steps,
+    StepsPerEpoch,
+    Target,
+    TargetOption,
+    key_values,
+    read_spec,
+)
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
-    import onnx
-
     from archonnx.compiler.ir.graph import Graph
     from archonnx.runtime.export.artifacts import GraphOptions
-    from archonnx.runtime.folders.run import Run
 
 
 @verb("export", Group.onnx)
 def export(
     what: Annotated[str, typer.Argument(metavar="RUN|SPEC", help="A run directory, a file, or a name from the zoo.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write, NAME.onnx; or a folder, for all graphs.")
+    ],
     graph: Annotated[
-        str, typer.Option("--graph", help="`infer`, `evaluate`, an entry, `gradients` or `train_step`.")
-    ] = "infer",
-    target: Annotated[
-        Target, typer.Option("--target", help="`portable`: only ai.onnx operators; `ort`: also onnxruntime's own.")
-    ] = Target.portable,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Fix it in `train_step`.")] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option("--steps", min=1, help="Number of passes over the statements, for schedules that need it."),
+        str | None,
+        typer.Option(
+            "--graph", help="`infer` (so unless said), `evaluate`, an entry, `gradients`, `train_step`, `train_step.1`."
+        ),
     ] = None,
-    steps_per_epoch: Annotated[int | None, typer.Option("--steps-per-epoch", min=1, help="Likewise.")] = None,
-    opset: Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")] = OPSET,
+    target: TargetOption = Target.portable,
+    batch_size: BatchSize = None,
+    batch: Batch = None,
+    steps: Steps = None,
+    steps_per_epoch: StepsPerEpoch = None,
+    rate_input: RateInput = False,
+    opset: Opset = OPSET,
     raw: Annotated[
         bool, typer.Option("--raw", help="Of a RUN: take the columns of its data, and do what the feed does.")
     ] = False,
@@ -44,28 +57,86 @@ def export(
     dtype: FloatType = None,
     model: ModelName = None,
 ) -> None:
-    """Write a model as ONNX: opset 21, any batch size.
+    """Write a model as ONNX: one graph as a file, or every graph as a folder.
 
     The outputs (`infer`) and the entries hold the weights: trained ones of a RUN, initial ones of a SPEC.
     The other graphs take the parameters as inputs. Weights of more than 1.6 GB go to a file beside the model.
-    With `--raw` the file takes the data as it was trained on, column by column, texts and pixels too; it is run
-    beside the run before it is written.
+    A folder has every graph over one file of weights, and `graphs.json`, which says what feeds what: all that it takes
+    to run them, and to train, without archonnx. Every file says so of itself in its metadata, too.
+    With `--raw` the file takes the data as it was trained on, column by column, texts and pixels too.
+    Files of a RUN are run beside it before they are put in their places.
 
         archonnx export runs/digits_cnn-1 -o digits.onnx
+        archonnx export runs/digits_cnn-1 -o digits
         archonnx export runs/bikes-1 --raw -o bikes.onnx
         archonnx export digits_cnn --graph train_step --batch-size 64 -o step.onnx
         archonnx export function_fit --graph train_step --steps 1000 -o step.onnx
     """
+    from archonnx.runtime.export.artifact import KINDS
     from archonnx.runtime.export.artifacts import GraphOptions
-    from archonnx.runtime.export.models import write_model
 
-    options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch)
+    from ..exporting import write_folder
+
+    options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch, batch=batch, rates=rate_input)
+    given = key_values(arg, "--arg")
     if raw:
-        _raw(what, output, graph, options, dtype)
-        return
-    exported = _model(what, graph, options, key_values(arg, "--arg"), dtype, model)
-    size = write_model(output, exported)
-    typer.echo(f"{output}: {len(exported.graph.node)} nodes, {size / 1e6:.2f} MB")
+        _raw(what, output, graph or "infer", options, dtype)
+    elif graph is None and (not output.suffix or output.is_dir()):
+        write_folder(what, output, options, given, dtype, model, (*KINDS, "raw"))
+    else:
+        _one(what, output, graph or "infer", options, given, dtype, model)
+
+
+def _one(
+    what: str,
+    output: Path,
+    graph: str,
+    options: GraphOptions,
+    given: dict[str, object],
+    dtype: str | None,
+    model: str | None,
+) -> None:
+    """Write one graph, and say how large it is."""
+    from archonnx.runtime.export.models import check_name
+
+    from ..exporting import run_named
+
+    check_name(output)
+    _check_rows(graph, options)
+    again = output.exists()
+    run = run_named(what, dtype, given)
+    if run is not None:
+        nodes, size = run.export_graph(output, graph, options)
+    else:
+        nodes, size = _of_spec(what, output, graph, options, given, dtype, model)
+    replaced = "; an earlier export was there, and has been replaced" if again else ""
+    typer.echo(f"{output}: {nodes} nodes, {size / 1e6:.2f} MB{replaced}")
+
+
+def _of_spec(
+    what: str,
+    output: Path,
+    graph: str,
+    options: GraphOptions,
+    given: dict[str, object],
+    dtype: str | None,
+    name: str | None,
+) -> tuple[int, int]:
+    from archonnx.compiler.pipeline import elaborate
+    from archonnx.runtime.export.artifacts import as_onnx, graph_named
+    from archonnx.runtime.export.models import fail_without_outputs, write_model
+    from archonnx.runtime.training.trainer import initial_values
+
+    model = elaborate(read_spec(what, given, dtype, name))
+    if graph == "infer" and not model.infer.outputs:
+        fail_without_outputs(model.name)
+    artifact = graph_named(model, graph, options)
+    weights = None
+    if artifact.holds_weights:
+        weights = initial_values(model.parameters, 0)
+        _warn(artifact.make())
+    written = as_onnx(artifact, model, options, weights)
+    return len(written.graph.node), write_model(output, written)
 
 
 def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str | None) -> None:
@@ -73,7 +144,9 @@ def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str 
     from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.folders.raw import WITHOUT_RAW
 
-    run = _run(what, dtype)
+    from ..exporting import run_named
+
+    run = run_named(what, dtype)
     if run is None:
         fail(
             "AX0513",
@@ -100,40 +173,6 @@ def _check_rows(graph: str, options: GraphOptions) -> None:
             None,
             help="leave `--batch-size` out",
         )
-
-
-def _run(what: str, dtype: str | None) -> Run | None:
-    """The run of this name, if it is one."""
-    from archonnx.grammar.diagnostics import fail
-    from archonnx.runtime.folders.run import Run
-
-    run = Run(what) if (Path(what) / "run.json").is_file() else None
-    if run is not None and dtype not in (None, run.dtype):
-        fail("AX0621", f"{what} was trained in {run.dtype}, and is exported in it", None, help="leave `--dtype` out")
-    return run
-
-
-def _model(
-    what: str, graph: str, options: GraphOptions, arguments: dict[str, object], dtype: str | None, name: str | None
-) -> onnx.ModelProto:
-    from archonnx.compiler.pipeline import elaborate
-    from archonnx.runtime.export.artifacts import as_onnx, graph_named
-    from archonnx.runtime.export.models import inference_model
-    from archonnx.runtime.training.trainer import initial_values
-
-    _check_rows(graph, options)
-    run = _run(what, dtype)
-    spec = run.spec() if run is not None else read_spec(what, arguments, dtype, name)
-    model = elaborate(spec)
-    if graph == "infer" or graph in model.entries:
-        weights = run.parameters if run is not None else initial_values(model.parameters, 0)
-        _warn(model.infer if graph == "infer" else model.entries[graph])
-        entry = None if graph == "infer" else graph
-        metadata = run.token_metadata if run is not None else None
-        return inference_model(
-            model, weights, entry=entry, target=options.target, opset=options.opset, metadata=metadata
-        )
-    return as_onnx(graph_named(model, graph, options), model.name, options)
 
 
 def _warn(graph: Graph) -> None:
