@@ -54,9 +54,10 @@ bench: setup  ## speed beside PyTorch (install it first); writes docs/{benchmark
 tables: setup  ## the parser's tables, from the grammar
 	$(BIN)/python -m archonnx.grammar.text.parser_tables
 
-docs: setup tables  ## the generated pages of docs/
+docs: setup tables  ## the generated pages of docs/, and the grammar of editors
 	$(BIN)/python -m archonnx.grammar.diagnostics.catalogue docs/diagnostics.md
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m editors.textmate
 
 clean:  ## remove what was built, and the virtual environment
 	rm -rf .venv .types build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,8 +12,8 @@ from typing import Any
 
 from archonnx.grammar import ast
 
-BEGINNING = 65_536
-"""Bytes of a file that are read."""
+BEGINNING, LARGEST = 2**16, 2**28
+"""Bytes of a text that are read, and of an archive whose list is."""
 MOST = 2000
 """Columns, and files of a folder, that are listed."""
 FIXED = {
@@ -60,7 +60,7 @@ def _of_file(kind: str, path: Path, given: dict[str, Any]) -> list[str]:
                 text = file.read(BEGINNING).decode(_text(given.get("encoding")) or "utf-8-sig", "ignore")
             line = next(csv.reader(text.splitlines(), delimiter=_text(given.get("delimiter")) or ","), [])
             return [*line, "data", *(["target"] if "target" in given else [])]
-        case "npz":
+        case "npz" if path.stat().st_size <= LARGEST:
             with zipfile.ZipFile(path) as archive:
                 return [name.removesuffix(".npy") for name in archive.namelist()[:MOST]]
         case "npy":

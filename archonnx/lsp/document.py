@@ -31,7 +31,7 @@ from .positions import Lines, Moves
 LONGEST_CALL = 5000
 """Characters in the brackets of a call that are looked through."""
 _BRACKETS = re.compile(r'"(?:[^"\\\n]|\\.)*+"|#[^\n]*|.', re.DOTALL)
-FILES = 200
+FILES = 100
 """Files of a folder that are looked at for what they import."""
 
 
@@ -167,6 +167,8 @@ class Document:
 
     def given(self, callee: Occurrence) -> tuple[Seen, ...]:
         """What a call gives, or what comes out of a stage of a pipe, whose callee this is."""
+        if not self._by_end:
+            return ()
         ends = [end for end in (_call_end(self.text, callee.end), callee.end) if end is not None]
         for end in ends:
             starts = self._by_end.get(end, [])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from lsprotocol import types
 
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label
 from archonnx.grammar.diagnostics.catalogue import PAGES
 from archonnx.grammar.source import Span
@@ -27,9 +30,7 @@ def diagnostics(document: Document) -> list[types.Diagnostic]:
 
 def _shown(document: Document, diagnostic: Diagnostic) -> types.Diagnostic | None:
     own = next((label for label in _labels(diagnostic) if _is_own(document, label.span)), None)
-    place: tuple[int, int] | None = (0, 0)
-    if own is not None:
-        place = document.moves.forth(own.span.start, own.span.end)
+    place = document.moves.forth(own.span.start, own.span.end) if own is not None else _import(document, diagnostic)
     if place is None:
         return None
     related = [
@@ -47,6 +48,16 @@ def _shown(document: Document, diagnostic: Diagnostic) -> types.Diagnostic | Non
         related_information=related,
         tags=[types.DiagnosticTag.Unnecessary] if diagnostic.code in UNUSED else None,
     )
+
+
+def _import(document: Document, diagnostic: Diagnostic) -> tuple[int, int]:
+    """Where a finding is shown that is in another file: at the import of that file, or at the beginning."""
+    names = {label.span.source.name for label in diagnostic.labels}
+    for piece in document.pieces:
+        if isinstance(piece.tree, ast.Import) and posixpath.normpath(piece.tree.path.value) in names:
+            span = piece.tree.path.span
+            return piece.base + span.start, piece.base + span.end
+    return 0, 0
 
 
 def _labels(diagnostic: Diagnostic) -> list[Label]:

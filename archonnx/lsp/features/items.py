@@ -27,20 +27,12 @@ class Items:
 
     def __init__(self, workspace: Workspace, document: Document, offset: int, context: Context) -> None:
         self.workspace, self.document, self.offset, self.context = workspace, document, offset, context
-        piece = document.piece_at(context.start if context.start < offset else offset)
-        own = piece.parent if piece is not None and piece.start == context.start and piece.tree is None else piece
-        self.piece = piece
-        self.scope = document.names.scope_of(own if own is not None and context.start >= own.start else piece)
-        if not context.before and not context.open:
-            self.scope = self._by_indentation()
-
-    def _by_indentation(self) -> Scope:
-        """The scope in which a statement is that begins here."""
-        start = self.context.word_at
-        piece = self.document.piece_at(start)
-        if piece is not None and piece.start == start:
-            piece = piece.parent
-        return self.document.names.scope_of(piece)
+        first = not context.before and not context.open
+        start = context.word_at if first else context.start
+        piece = document.piece_at(start)
+        if piece is not None and piece.start == start and (first or piece.tree is None):
+            piece = piece.parent  # what is being typed opens no body yet
+        self.scope = document.names.scope_of(piece)
 
     @property
     def program(self) -> Scope | None:

@@ -123,6 +123,18 @@ def test_a_finding_in_the_library_is_shown_where_the_spec_uses_it(checked: Docum
     assert found.range.start.line == 14
 
 
+def test_a_finding_in_another_file_is_shown_at_its_import(checked: Document, folder: Path) -> None:
+    (folder / "wrong.arch").write_text("block Gate(n: int)(x: [B, m]) -> [B, n]\n    return x\n", "utf-8")
+    document = wrong(checked, '"blocks.arch" import Gate', '"wrong.arch" import Gate')
+    found = next(one for one in diagnostics(document) if one.code == "AX0107")
+    start, end = document.lines.offset(found.range.start), document.lines.offset(found.range.end)
+    assert document.text[start:end] == '"wrong.arch"'
+    (info, *_) = found.related_information or ()
+    assert (info.location.uri, info.location.range.start) == (
+        (folder / "wrong.arch").resolve().as_uri(), types.Position(0, 39),
+    )  # fmt: skip
+
+
 def test_a_fix_is_an_action_and_mends_the_text(checked: Document) -> None:
     document = wrong(checked, "relu", "rellu")
     action = next(one for one in code_actions(document, 0, len(document.text)) if "relu" in one.title)
