@@ -30,7 +30,8 @@ from archonnx.runtime.training.deciding import decided
 from archonnx.runtime.training.interrupt import asked_to_stop, attending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
-from archonnx.runtime.training.programs import program_named, run_programs
+from archonnx.runtime.training.programs import changed_settings, program_named, run_programs
+from archonnx.runtime.training.seeing import tell_of_model
 from archonnx.runtime.training.transfer import Weights
 
 ASKED = {"arguments": "arguments", "changes": "settings", "only": "programs", "start": "weights", "dtype": "floats"}
@@ -45,6 +46,14 @@ class How:
     observer: Observer
     watch: bool
     data: DataChoice
+    told: set[str] = dataclasses.field(default_factory=set)
+    """What was said of the spec already: several trainings of it say it once."""
+
+    def tell(self, line: str) -> None:
+        """Say something of the spec, once."""
+        if line not in self.told:
+            self.told.add(line)
+            self.observer.opening(line)
 
 
 def train_once(spec: Spec, request: Request, out: Place, how: How, *, resume: Path | None = None) -> Run:
@@ -81,6 +90,8 @@ def run_once(
     check_room(out, model)
     if earlier is None:  # else all programs of the file were looked at
         check_sources(model.name, model.programs, _choice(request, how))
+    if saved is None:
+        tell_of_model(model, lambda program: changed_settings(program, request.changes), how.tell)
     request = request.about(spec, how.options)
     for line in saved.differences(request) if saved is not None else ():
         how.observer.note(line)

@@ -5,6 +5,8 @@ What this module does not do: find anything (the rules in ``lints`` do), or judg
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from archonnx.grammar.bounded import bounded
 from archonnx.grammar.budget import BUILDING, Budget
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
@@ -12,14 +14,18 @@ from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 
 from .helps.trial import tried
+from .lints.data_rules import DataSight
 from .lints.finding import findings
 from .lints.levels import Levels
 from .pipeline import elaborate_untried, parse_source
 from .program import ModelProgram
 
 
-def warnings(model: ModelProgram, levels: Levels) -> list[Diagnostic]:
-    """What the lints find in a model. An edit that one suggests is tried: what it is about is gone, and nothing new."""
+def warnings(model: ModelProgram, levels: Levels, data: Collection[DataSight] = ()) -> list[Diagnostic]:
+    """What the lints find in a model, and in its data where that is open.
+
+    An edit that one suggests is tried: what it is about is gone, and nothing new.
+    """
     spec = model.spec
 
     def found_with(source: Source) -> list[Diagnostic]:
@@ -29,4 +35,4 @@ def warnings(model: ModelProgram, levels: Levels) -> list[Diagnostic]:
             return error.diagnostics
 
     with bounded(Budget(times=BUILDING)):
-        return tried(spec.source, Report(findings(model, levels)), found_with).diagnostics
+        return tried(spec.source, Report(findings(model, levels, data)), found_with).diagnostics

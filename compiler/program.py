@@ -155,6 +155,20 @@ class Computation(Record):
         return f"<computation `{self.graph.name}`: {len(self.graph.nodes)} nodes, {len(self.names)} names>"
 
 
+class Followed(Record):
+    """With which optimizer a loss is minimised.
+
+    Attributes:
+        optimizer: its name.
+        rate: the largest learning rate, where it is a number or a schedule says its largest by name.
+        span: where the optimizer stands.
+    """
+
+    optimizer: str
+    rate: float | None
+    span: Span
+
+
 class TrainStep(Record):
     """One statement that trains: a ``minimize``, a ``together`` of several, or an ``update``, in one graph.
 
@@ -185,6 +199,8 @@ class TrainStep(Record):
     rates: Mapping[str, Graph] = {}
     """Where learning rates are inputs, among ``constants``: by the name of the input, what the spec says of it, as a
     graph from the step ``t``, counted from 1, to the ``value``."""
+    followed: tuple[Followed, ...] = ()
+    """How each of ``minimized`` is."""
 
     asks: bool = False
     """Whether it is a condition, which changes nothing."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from archonnx.compiler.checking import warnings
 from archonnx.compiler.combining import meetings
-from archonnx.compiler.directions import chosen
+from archonnx.compiler.lints.data_rules import DataSight
 from archonnx.compiler.lints.finding import codes
 from archonnx.compiler.lints.levels import Levels, check_codes
 from archonnx.compiler.models import specs_of_models
@@ -48,35 +48,39 @@ def check_specs(
                 if dtype is not None:
                     spec = replace(spec, float_type=float_type(dtype))
                 found = [_checked(one, data) for one in specs_of_models(spec)]
-            if any(isinstance(p.settings.start_from, tuple) for model, _ in found for p in model.programs):
+            if any(isinstance(p.settings.start_from, tuple) for model, *_ in found for p in model.programs):
                 from archonnx.runtime.training.transfer import check_starts
 
-                check_starts([model for model, _ in found], _base(spec))
+                check_starts([model for model, *_ in found], _base(spec))
         except SpecError as error:
             good = False
             _show(error.report, style)
         else:
             told = Report(list(confusable_names(spec.source, spec.file)))
-            for model, _ in found:
-                for finding in warnings(model, asked):
+            for model, _, seen in found:
+                for finding in warnings(model, asked, seen):
                     told.add_at_place(finding)
             if told.diagnostics:
                 _show(told, style)
             if told.failed:
                 good = False
             elif style == "full":
-                for model, lines in found:
+                for model, lines, _ in found:
                     print("\n".join([f"{name}: {_summary(model)}", *lines]), flush=True)
     return good
 
 
-def _checked(spec: Spec, data: bool) -> tuple[ModelProgram, list[str]]:
-    """A model of a spec, and what is to be said of its data, if that is opened."""
+def _checked(spec: Spec, data: bool) -> tuple[ModelProgram, list[str], list[DataSight]]:
+    """A model of a spec, and what is to be said and what is known of its data, if that is opened."""
     lines: list[str] = []
+    seen: list[DataSight] = []
     if data:
         spec, lines = _with_data(spec)
     model = elaborate(spec, simplify=False)
-    return model, [*lines, *_data_lines(model, spec)] if data else lines
+    if data:
+        told, seen = _data_lines(model, spec)
+        lines += told
+    return model, lines, seen
 
 
 def _with_data(spec: Spec) -> tuple[Spec, list[str]]:
@@ -89,17 +93,21 @@ def _with_data(spec: Spec) -> tuple[Spec, list[str]]:
     return known, [decided_line(found)] if found else []
 
 
-def _data_lines(model: ModelProgram, spec: Spec) -> list[str]:
+def _data_lines(model: ModelProgram, spec: Spec) -> tuple[list[str], list[DataSight]]:
     """What the programs of a model make of their data."""
     from archonnx.runtime.insight.data import described_data
     from archonnx.runtime.training.preparing import prepare
+    from archonnx.runtime.training.seeing import seen_data
 
     lines: list[str] = []
+    seen: list[DataSight] = []
     for program in model.programs:
         if program.source is not None:
+            data = prepare(model, program, program.settings, _base(spec))
             lines += ["", *([f"program {program.name}"] if program.name else [])]
-            lines += described_data(model, program, prepare(model, program, program.settings, _base(spec)))
-    return lines
+            lines += described_data(model, program, data)
+            seen.append(seen_data(model, program, program.settings, data))
+    return lines, seen
 
 
 def _base(spec: Spec) -> Path:
@@ -119,26 +127,11 @@ def _summary(model: ModelProgram) -> str:
             ("losses", list(model.losses)),
             ("metrics", list(model.metrics)),
             ("entries", list(model.entries)),
-            ("against what the metric says:", _against(model)),
             ("averaged over batches, in which examples meet:", [f"{name} ({at.what})" for name, at in meetings(model)]),
         )
         if names
     ]
     return f"ok ({model.name}: {'; '.join(parts)})"
-
-
-def _against(model: ModelProgram) -> list[str]:
-    """Where early stopping or a search wants the opposite of what is known of a loss or metric to be good."""
-    found = []
-    for settings in (program.settings.early_stopping for program in model.programs):
-        if settings is not None and settings.mode is not None:
-            choice = chosen(settings.monitor, settings.mode, model.directions, Report(), None)
-            found += [f"`mode: {settings.mode}` of {settings.monitor}"] if choice.instead_of else []
-    if (space := model.search) is not None:
-        better = model.directions.get(space.goal.partition(".")[2])
-        wrong = better == ("smaller" if space.maximise else "larger")
-        found += [f"`maximize {'' if space.maximise else '-'}{space.goal}`"] if wrong else []
-    return found
 
 
 def _show(report: Report, style: Style) -> None:

@@ -1,6 +1,9 @@
-"""All rules at once: what was probably not meant in a model."""
+"""All rules at once: what was probably not meant in a model, its programs and their data."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import Diagnostic, Report
@@ -8,27 +11,70 @@ from archonnx.grammar.source import Source
 
 from . import (  # noqa: F401 - importing a rule registers it
     affine_twice,
+    against_the_metric,
+    answer_among_inputs,
     asked_in_use,
+    channels_last,
+    conditional_before_pipe,
+    dense_of_an_image,
+    empty_slice,
+    equal_weights,
+    idle_loss,
+    large_batch,
+    large_rate,
+    left_out,
+    long_patience,
     loss_of_probabilities,
+    lost_examples,
+    missing_class,
+    no_valid_part,
     over_examples,
     picked_examples,
+    shadowed_dim,
+    single_class,
     trains_nothing,
+    unknown_in_unused,
     untrained,
     unused,
+    wrong_sign,
 )
+from .data_rules import DATA_RULES, DataSight
 from .levels import Levels, judged
 from .rules import RULES, Sight
 
 UNLEVELLED = Levels()
 
 
-def findings(model: ModelProgram, levels: Levels = UNLEVELLED) -> list[Diagnostic]:
-    """Warnings, and errors where a level says so, in the order of their places."""
+def findings(model: ModelProgram, levels: Levels = UNLEVELLED, data: Collection[DataSight] = ()) -> list[Diagnostic]:
+    """Warnings, and errors where a level says so, in the order of their places.
+
+    Args:
+        model: what is looked at.
+        levels: of the command line.
+        data: what is known of the data of its programs, where that is open.
+    """
     sight, report = Sight(model), Report()
-    for code in sorted(RULES):
-        for diagnostic in RULES[code](sight):
-            report.add_at_place(diagnostic)
-    own: list[Source] = [model.spec.source]
+    _look(DATA_RULES, data, report)
+    _look(RULES, [sight], report)
+    return _levelled(report, levels, [model.spec.source])
+
+
+def data_findings(data: Collection[DataSight]) -> list[Diagnostic]:
+    """The same of the data alone."""
+    report = Report()
+    _look(DATA_RULES, data, report)
+    return _levelled(report, UNLEVELLED, [])
+
+
+def _look(rules: Mapping[str, Callable[[Any], Iterator[Diagnostic]]], seen: Collection[Any], report: Report) -> None:
+    for one in seen:
+        for code in sorted(rules):
+            for diagnostic in rules[code](one):
+                report.add_at_place(diagnostic)
+
+
+def _levelled(report: Report, levels: Levels, own: list[Source]) -> list[Diagnostic]:
+    """What is to be told, in the order of places."""
     found = [d for d in report.diagnostics if d.span is None or not d.span.source.library]
     found.sort(key=lambda d: (d.span is None, d.span.start if d.span is not None else 0))
     return judged(found, levels, own, codes())
@@ -36,4 +82,4 @@ def findings(model: ModelProgram, levels: Levels = UNLEVELLED) -> list[Diagnosti
 
 def codes() -> tuple[str, ...]:
     """The codes of all rules."""
-    return tuple(sorted(RULES))
+    return tuple(sorted({*RULES, *DATA_RULES}))

@@ -1,69 +1,143 @@
-"""A loss that takes logits is given probabilities, or one that takes probabilities numbers of any size."""
+"""A loss or metric is given scores of another kind than it takes: probabilities for logits, or numbers of any size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from archonnx.compiler.ir.graph import Node
+from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ops.conv import Conv
-from archonnx.compiler.ops.elementwise import Add
-from archonnx.compiler.ops.functions import Sigmoid
+from archonnx.compiler.ops.elementwise import Add, Maximum, Mul
+from archonnx.compiler.ops.functions import Relu, Sigmoid, Softplus
+from archonnx.compiler.ops.index import GatherElements
 from archonnx.compiler.ops.linalg import MatMul
-from archonnx.compiler.ops.norm import Softmax
+from archonnx.compiler.ops.loss import CrossEntropy
+from archonnx.compiler.ops.norm import LogSoftmax, Softmax
 from archonnx.compiler.ops.shape import Broadcast
+from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import Diagnostic
+from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 from .rules import Sight, lint, warning
 
-LOGITS = {"cross_entropy": Softmax, "soft_cross_entropy": Softmax, "bce_logits": Sigmoid}
-"""Losses that take logits, and what is in them already."""
-PROBABILITIES = {"bce": ("sigmoid", "bce_logits")}
-"""Losses that take probabilities: what makes them, and the loss that does it itself."""
+
+class Taken(Record):
+    """What a loss takes: the kind of its scores, the ops in it that read them first, and what it has in itself."""
+
+    kind: Literal["logits", "logs", "probabilities"]
+    read_by: tuple[type[Op], ...]
+    inside: str = ""
+    instead: str = ""
+    """The loss that takes numbers of any size."""
+
+
+_CLASSES = Taken("logits", (CrossEntropy, LogSoftmax), "softmax")
+TAKEN: Mapping[str, Taken] = {
+    "cross_entropy": _CLASSES,
+    "soft_cross_entropy": _CLASSES,
+    "multiclass_focal": _CLASSES,
+    "bce_logits": Taken("logits", (Softplus,), "sigmoid"),
+    "focal": Taken("logits", (Mul,), "sigmoid"),
+    "nll": Taken("logs", (GatherElements,), instead="cross_entropy"),
+    "bce": Taken("probabilities", (Maximum,), "sigmoid", "bce_logits"),
+    "cce": Taken("probabilities", (Maximum,), "softmax", "soft_cross_entropy"),
+}
+"""Losses by their names; the scores are the first input of the first op that reads them."""
+MAKES: Mapping[type[Op], str] = {Softmax: "softmax", Sigmoid: "sigmoid", Relu: "relu"}
+"""What holds scores within bounds."""
 
 
 @lint("AX0801")
 def loss_of_probabilities(sight: Sight) -> Iterator[Diagnostic]:
-    """``cross_entropy(softmax(z), y)``, ``bce_logits(sigmoid(z), y)`` and ``bce(z, y)``."""
+    """``cross_entropy(softmax(z), y)``, ``bce(z, y)``, ``nll(z, y)``, ``log_loss(z, y)`` and their like."""
     seen: set[tuple[Span, str]] = set()
     for of in sight.computations:
         for node in of.graph.nodes:
             place, used = node.origin.place, sight.user(node)
-            if place is None or (place, used) in seen or not (used in LOGITS or used in PROBABILITIES):
+            taken = TAKEN.get(used)
+            if place is None or taken is None or (place, used) in seen or not isinstance(node.op, taken.read_by):
                 continue
-            for value in node.inputs:
-                given = sight.source(value)
-                if given is None or (given.origin.place, sight.user(given)) == (place, used):
-                    continue
-                if used in LOGITS and isinstance(given.op, LOGITS[used]):
-                    seen.add((place, used))
-                    yield _twice(used, given, place)
-                elif used in PROBABILITIES and _any_size(sight, given):
-                    seen.add((place, used))
-                    yield _without(used, given, place)
+            given = sight.source(node.inputs[0])
+            if given is None or (given.origin.place, sight.user(given)) == (place, used):
+                continue
+            said = _said(sight, used, taken, given)
+            if said is not None:
+                seen.add((place, used))
+                headline, text, help_ = said
+                at = given.origin.place
+                notes = (f"{_name(sight, given)} stands at {at}",) if at is not None else ()
+                yield warning("AX0801", headline, place, text, notes=notes, help=help_)
+    yield from _metrics(sight)
 
 
-def _twice(used: str, given: Node, place: Span) -> Diagnostic:
-    inside = "softmax" if LOGITS[used] is Softmax else "sigmoid"
-    return warning(
-        "AX0801",
-        f"`{used}` takes logits, and is given what `{inside}` gives: {inside} is applied twice",
-        place,
-        f"it has a {inside} in itself",
-        notes=(f"the first one stands at {given.origin.place}",) if given.origin.place is not None else (),
-        help=f"give it what `{inside}` is given; keep `{inside}` for the outputs",
-    )
+def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str, str] | None:
+    """The headline, the words at the loss, and the help; None where the scores may be what it takes."""
+    what = _name(sight, given)
+    if taken.kind == "logits":
+        made = MAKES.get(type(given.op))
+        if made == taken.inside:
+            return (
+                f"`{used}` takes logits, and is given what {what} gives: {made} is applied twice",
+                f"it has a {made} in itself",
+                f"give it what {what} is given; keep {what} for the outputs",
+            )
+        if made is not None:
+            bound = "at 0 and above" if made == "relu" else "between 0 and 1"
+            return (
+                f"`{used}` takes logits, and {what} holds them {bound}",
+                "numbers of any size are needed here",
+                f"give it what {what} is given",
+            )
+        if sight.user(given) == "Dropout":
+            return (
+                f"`{used}` takes logits, and {what} sets some of them to 0",
+                "a score of 0 is one like others",
+                f"put {what} before the layer that makes the logits",
+            )
+    elif _any_size(sight, given):
+        wanted = "log-probabilities" if taken.kind == "logs" else "probabilities"
+        inside = f", and has the {taken.inside} in itself" if taken.inside else ""
+        return (
+            f"`{used}` takes {wanted}, and {what} gives numbers of any size",
+            "at most 0" if taken.kind == "logs" else "between 0 and 1",
+            f"`{taken.instead}` takes such numbers{inside}",
+        )
+    elif taken.kind == "logs" and isinstance(given.op, Softmax):
+        return (
+            f"`{used}` takes log-probabilities, and {what} gives probabilities",
+            "at most 0",
+            "write `log_softmax` in its place",
+        )
+    return None
 
 
-def _without(used: str, given: Node, place: Span) -> Diagnostic:
-    makes, other = PROBABILITIES[used]
-    return warning(
-        "AX0801",
-        f"`{used}` takes probabilities, and {given.origin.subject} gives numbers of any size",
-        place,
-        "between 0 and 1",
-        help=f"`{other}` takes such numbers, and has the {makes} in itself",
-    )
+def _metrics(sight: Sight) -> Iterator[Diagnostic]:
+    """Metrics over a set that take probabilities, and are given numbers of any size."""
+    model = sight.model
+    for name, metric in model.set_metrics.items():
+        given = sight.source(model.evaluate.outputs[metric.arguments[0]])
+        if SET_FUNCTIONS[metric.function].prediction != "probabilities" or given is None:
+            continue
+        statement = sight.metric(name)
+        if statement is None or not _any_size(sight, given):
+            continue
+        several = given.outputs[0].type.rank > 1 and given.outputs[0].shape[-1].constant != 1
+        makes = "softmax" if several else "sigmoid"
+        text = sight.first_argument(statement.value)
+        yield warning(
+            "AX0801",
+            f"`{metric.function}` takes probabilities, and {_name(sight, given)} gives numbers of any size",
+            statement.value.span,
+            "between 0 and 1",
+            help=f"write `{makes}({text})` in place of `{text}`" if text else f"apply `{makes}` to its prediction",
+        )
+
+
+def _name(sight: Sight, node: Node) -> str:
+    """What gives the scores, in the words of the spec."""
+    return f"`{sight.user(node)}`" if sight.user(node) else node.origin.what
 
 
 def _any_size(sight: Sight, node: Node) -> bool:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any, TypeVar
 
+from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.op import Op, Trait
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.program import Computation, ModelProgram, Parameter, TrainStep
+from archonnx.compiler.ops.shape import Broadcast, Constant
+from archonnx.compiler.program import Computation, Field, ModelProgram, Parameter, TrainProgram, TrainStep
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Label
 from archonnx.grammar.source import Span
 
 Rule = Callable[["Sight"], Iterator[Diagnostic]]
+Syntax = TypeVar("Syntax", bound=ast.Node)
 RULES: dict[str, Rule] = {}
 """All rules by their codes."""
 
@@ -80,6 +85,93 @@ class Sight:
                     seen.add((type(node.op), place))
                     yield node
 
+    @property
+    def tree(self) -> ast.File:
+        """The file of the spec, as it is written."""
+        return self.model.spec.file
+
+    @cached_property
+    def _syntax(self) -> tuple[ast.Node, ...]:
+        return tuple(walk(self.tree.declarations))
+
+    def syntax(self, kind: type[Syntax]) -> Iterator[Syntax]:
+        """All nodes of a kind in the file of the spec."""
+        return (node for node in self._syntax if isinstance(node, kind))
+
+    @staticmethod
+    def names(syntax: Any) -> Iterator[ast.Name]:
+        """All names that are read in a piece of syntax."""
+        return (node for node in walk(syntax) if isinstance(node, ast.Name))
+
+    def block(self, program: TrainProgram) -> ast.Train | None:
+        """The ``train`` block of a program, as it is written."""
+        return next((train for train in self.syntax(ast.Train) if train.name_span == program.span), None)
+
+    def setting(self, program: TrainProgram, *path: str) -> Span | None:
+        """Where a setting of a program is given a value; of ``("split", "train")`` the item, if it is written so."""
+        found: ast.Expr | None = None
+        for statement in walk(self.block(program)):
+            if isinstance(statement, ast.Assign) and [t.span.text for t in statement.targets] == [path[0]]:
+                found = statement.values[0]
+        for name in path[1:]:
+            items = {key.value: value for key, value in found.items} if isinstance(found, ast.Dict) else {}
+            found = items.get(name, found)
+        return found.span if found is not None else program.span
+
+    def named(self, name: str, kind: str) -> Span | None:
+        """Where a tensor of this name and kind is declared."""
+        names = (named for of in self.computations for named in of.names)
+        return next((named.span for named in names if (named.name, named.kind) == (name, kind)), None)
+
+    def metric(self, name: str) -> ast.Metric | None:
+        """The statement of a metric."""
+        return next((metric for metric in self.syntax(ast.Metric) if metric.name == name), None)
+
+    @staticmethod
+    def first_argument(call: ast.Expr) -> str:
+        """The first argument of a call, as it is written; empty where it is piped."""
+        return call.arguments[0].value.span.text if isinstance(call, ast.Call) and call.arguments else ""
+
+    @cached_property
+    def _fields(self) -> dict[Value, Field]:
+        graphs = [of.graph for of in self.computations]
+        return {
+            graph.inputs[name]: field
+            for name, field in self.model.fields.items()
+            for graph in graphs
+            if name in graph.inputs
+        }
+
+    def elementwise_source(self, value: Value) -> Node | None:
+        """The node that makes a value, through functions of one number, and sums and products with constants."""
+        node = self.producers.get(value)
+        while node is not None and Trait.ELEMENTWISE in node.op.traits and not self._is_affine(node):
+            varying = [v for v in node.inputs if v.shape == node.outputs[0].shape and not self._constant(v)]
+            node = self.producers.get(varying[0]) if len(varying) == 1 else None
+        return self.producers.get(node.inputs[0]) if node is not None and self._is_affine(node) else node
+
+    def _is_affine(self, node: Node) -> bool:
+        """Whether this adds the bias of a layer to what the layer computes."""
+        made = self.producers.get(node.inputs[0])
+        return made is not None and bool(node.origin.used) and made.origin.place == node.origin.place
+
+    def field_of(self, value: Value) -> Field | None:
+        """The field that a value is, element by element: as it is given, or scaled; None if it is something else."""
+        node = self.producers.get(value)
+        while node is not None:
+            varying = [v for v in node.inputs if not self._constant(v)]
+            if Trait.ELEMENTWISE not in node.op.traits or len(varying) != 1:
+                return None
+            value = varying[0]
+            node = self.producers.get(value)
+        return self._fields.get(value)
+
+    def _constant(self, value: Value) -> bool:
+        node = self.producers.get(value)
+        while node is not None and isinstance(node.op, Broadcast):
+            node = self.producers.get(node.inputs[0])
+        return node is not None and isinstance(node.op, Constant)
+
     @staticmethod
     def user(node: Node) -> str:
         """What of the library the spec uses where a node stands; empty where it is written in the spec itself."""
@@ -102,7 +194,8 @@ def inputs_read(graph: Graph) -> set[str]:
 def numbers_of(parameters: list[Parameter]) -> str:
     """``2 parameters with 1,984 numbers``."""
     count = len(parameters)
-    return f"{count} parameter{'s' * (count != 1)} with {sum(p.size for p in parameters):,} numbers"
+    size = sum(p.size for p in parameters)
+    return f"{count} parameter{'s' * (count != 1)} with {size:,} number{'s' * (size != 1)}"
 
 
 def modules_of(sight: Sight, parameters: list[Parameter]) -> Iterator[tuple[str, Span, list[Parameter]]]:

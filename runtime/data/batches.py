@@ -90,6 +90,10 @@ class Examples:
         """Whether indices are the numbers of examples, so that one of them can be named."""
         return True
 
+    def rows(self, name: str) -> Array | None:
+        """A field of all examples; None where it is given whole, or by another source."""
+        return self._rows.get(name)
+
     @property
     def ready(self) -> bool:
         """Whether a batch may be made before its turn: it depends on its number alone, whatever a training does."""

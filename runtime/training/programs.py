@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.lints.finding import data_findings
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings, Transfer
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
@@ -26,6 +27,7 @@ from .keeping import Keeper
 from .measuring import Measured, Measurement
 from .observing import Epoch, Observer, Outcome, Snapshot
 from .preparing import DataChoice, Prepared, prepare
+from .seeing import seen_data, told
 from .trainer import Trainer
 from .transfer import Start, Weights, check_starts, start_from
 
@@ -137,7 +139,7 @@ def run_programs(
     """
     programs = _chosen(model, only)
     check_starts([model], base)
-    settings = [_settings(program, changes or {}) for program in programs]
+    settings = [changed_settings(program, changes or {}) for program in programs]
     done = _done(programs, state)
     told = observer or Observer()
     for number in range(len(done), len(programs)):
@@ -207,7 +209,8 @@ def program_named(model: ModelProgram, name: str) -> TrainProgram:
     return known[name]
 
 
-def _settings(program: TrainProgram, changes: Mapping[str, Any]) -> TrainSettings:
+def changed_settings(program: TrainProgram, changes: Mapping[str, Any]) -> TrainSettings:
+    """The settings of a program, with some replaced from outside; SpecError where that cannot be."""
     report = Report()
     settings = program.settings.changed(changes, report) if changes else program.settings
     report.finish()
@@ -240,6 +243,8 @@ class _Runner:
         settings = self.settings
         for line in (*start.lines(), *data.notes(), *grouped(len(data.parts.train), settings)):
             self.observer.opening(line)
+        if state is None:
+            told(data_findings([seen_data(self.model, self.program, self.settings, data)]), self.observer.opening)
         started = start.as_json() if state is None else state.start
         per_epoch = steps_per_epoch(len(data.parts.train), settings)
         batch_size = len(data.parts.train) if settings.batch_size == "all" else settings.batch_size

@@ -134,7 +134,8 @@ def _objective(frame: Frame, trained: Elaboration, statement: ast.Minimize, name
         )
     slots = None if statement.over is None else _over(frame, trained, statement.over)
     rate = _rate(frame, optimizer, statement) if rates else None
-    return Objective(name, _loss_name(statement, trained), optimizer, statement.span, slots, rate)
+    loss, at = _loss_name(statement, trained), statement.optimizer.span
+    return Objective(name, loss, optimizer, statement.span, at, slots, rate)
 
 
 def _rate(frame: Frame, optimizer: Configured, statement: ast.Minimize) -> Graph | None:

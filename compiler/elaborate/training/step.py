@@ -15,7 +15,15 @@ import numpy as np
 from archonnx.compiler.autodiff import gradient_ends
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.place import Call, Place
-from archonnx.compiler.elaborate.core.values import Configured, Given, OpenSchedule, OptimizerType, Slot, describe
+from archonnx.compiler.elaborate.core.values import (
+    Configured,
+    ConstantSchedule,
+    Given,
+    OpenSchedule,
+    OptimizerType,
+    Slot,
+    describe,
+)
 from archonnx.compiler.elaborate.meaning.invocation import bind_arguments, run_body
 from archonnx.compiler.elaborate.meaning.matching import tensor_type
 from archonnx.compiler.elaborate.meaning.parameters import open_inputs
@@ -35,7 +43,7 @@ from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import constant, full
 from archonnx.compiler.ops.sizes import dim_value
-from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, TrainStep
+from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, Followed, TrainStep
 from archonnx.compiler.remat import Recomputing, in_loops
 from archonnx.grammar import ast
 from archonnx.grammar.budget import Cost, hold, spend
@@ -56,6 +64,7 @@ class Objective(Record):
     loss: str
     optimizer: Configured
     span: Span
+    optimizer_span: Span
     slots: Sequence[Slot] | None = None
     rate: Graph | None = None
     """What its learning rate is by the spec, where it is to be an input of the step."""
@@ -243,7 +252,7 @@ def build_step(
     if gather:
         _refuse_batches(apart, assignments)
     minimized = tuple(dict.fromkeys(o.loss for o in objectives))
-    made = step.finish(minimized, also)
+    made = replace_record(step.finish(minimized, also), followed=tuple(map(_followed, objectives)))
     if apart is step:
         return (made,)
     return replace_record(made, rows=rows), replace_record(apart.finish((), ()), minimized=minimized)
@@ -302,6 +311,23 @@ def refuse_batch(work: Elaboration, graph: Graph, what: str, span: Span) -> None
             span,
             help="say in the model what every batch changes: a `buffer` and its `update`",
         )
+
+
+def _followed(objective: Objective) -> Followed:
+    """What is known of the optimizer of an objective before anything is run."""
+    optimizer = objective.optimizer
+    rates = _largest(optimizer.arguments.get("lr"))
+    return Followed(optimizer.of.declaration.name, max(rates, default=None), objective.optimizer_span)
+
+
+def _largest(schedule: object) -> list[float]:
+    """The numbers that a schedule names for its largest value: ``start``, ``peak``, or those of its own ``rate``."""
+    if isinstance(schedule, ConstantSchedule):
+        return [schedule.value]
+    if not isinstance(schedule, Configured):
+        return []
+    numbers = [schedule.arguments.get(name) for name in ("start", "peak")]
+    return [float(n) for n in numbers if isinstance(n, int | float)] + _largest(schedule.arguments.get("rate"))
 
 
 def condition_step(name: str, work: Elaboration, value: Value) -> TrainStep:
