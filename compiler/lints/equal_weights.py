@@ -26,12 +26,14 @@ def equal_weights(sight: Sight) -> Iterator[Diagnostic]:
         if own is not None and own.trainable and _starts_equal(own):
             for before in found:
                 if before.path != own.path and before.shape[-1] == own.shape[0] > 1:
+                    place = sight.parameter_place(before)
+                    random = "`init=glorot_uniform`" if "." in before.path else "`~ glorot_uniform()` after its type"
                     yield warning(
                         "AX0827",
                         f"all units behind `{before.path}` stay equal: it and `{own.path}` start as one number",
-                        before.origin.place,
+                        place,
                         f"{before.shape[-1]} units learn what one would",
-                        help=f"let it start at random: `param {before.path}: {_typed(before)} ~ glorot_uniform()`",
+                        help=f"let it start at random: {random}",
                     )
             found = [own]
         elif isinstance(node.op, MatMul):
@@ -53,7 +55,3 @@ def _starts_equal(parameter: Parameter) -> bool:
 def _single(op: Constant) -> bool:
     numbers = op.array
     return bool(numbers.size and (numbers == numbers.flat[0]).all())
-
-
-def _typed(parameter: Parameter) -> str:
-    return f"[{', '.join(map(str, parameter.shape))}]"

@@ -123,6 +123,18 @@ class Sight:
         names = (named for of in self.computations for named in of.names)
         return next((named.span for named in names if (named.name, named.kind) == (name, kind)), None)
 
+    def parameter_place(self, parameter: Parameter) -> Span | None:
+        """The line of the spec that makes a parameter."""
+        place = parameter.origin.place
+        if place is not None and not place.source.library:
+            return place
+        return self._makers.get(parameter.path, place)
+
+    @cached_property
+    def _makers(self) -> dict[str, Span]:
+        named = (name for of in self.computations[::-1] for name in of.names if name.kind == "param")
+        return {name.name: name.place for name in named}
+
     def metric(self, name: str) -> ast.Metric | None:
         """The statement of a metric."""
         return next((metric for metric in self.syntax(ast.Metric) if metric.name == name), None)
@@ -200,13 +212,9 @@ def numbers_of(parameters: list[Parameter]) -> str:
 
 def modules_of(sight: Sight, parameters: list[Parameter]) -> Iterator[tuple[str, Span, list[Parameter]]]:
     """Parameters by the line of the model that makes them: how to call them, the line, and which they are."""
-    made = (name for of in sight.computations[::-1] for name in of.names if name.kind == "param")
-    places = {name.name: name.place for name in made}
     found: dict[Span, list[Parameter]] = {}
     for parameter in parameters:
-        place = parameter.origin.place
-        if place is None or place.source.library:
-            place = places.get(parameter.path)
+        place = sight.parameter_place(parameter)
         if place is not None:
             found.setdefault(place, []).append(parameter)
     for place, of in found.items():

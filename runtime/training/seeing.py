@@ -28,7 +28,7 @@ CLASSES = 10_000
 
 def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSettings, data: Prepared) -> DataSight:
     """What is known of the data of a program; of data that comes in batches, what is known of any."""
-    parts = {name: len(data.parts.of(name)) for name in PARTS}
+    parts: dict[str, int] = {name: len(data.parts.of(name)) for name in PARTS}
     if isinstance(data.examples, StreamedExamples):
         return DataSight(model, program, settings, sum(parts.values()), parts)
     labels = {}

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from archonnx.compiler.lints.data_rules import DATA_RULES, DataSight, Labels
 from archonnx.compiler.lints.finding import codes, findings
+from archonnx.compiler.lints.rules import RULES
 from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.program import ModelProgram
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.diagnostics.catalogue import Page, catalogue
@@ -73,13 +76,25 @@ def test_an_example_gives_its_code(page: Page, tmp_path: Path) -> None:
 
 
 WARNINGS = [page for page in catalogue().values() if page.code[:4] == "AX08"]
+ROWS = 40
+"""Rows of the data of an example: the first thirty train, and lack the last of three labels where it is sorted."""
+
+
+def seen(model: ModelProgram, page: Page) -> list[DataSight]:
+    """What would be known of the data of an example whose warning needs that."""
+    if page.code not in DATA_RULES or page.code in RULES:
+        return []
+    labels = {"y": Labels(frozenset({0, 1, 2}), frozenset({0, 1}))} if "y" in model.fields else {}
+    parts = {"train": 30, "test": 10}
+    return [DataSight(model, program, program.settings, ROWS, parts, labels) for program in model.programs]
 
 
 @pytest.mark.parametrize("page", WARNINGS, ids=lambda page: page.slug)
 def test_an_example_of_what_was_not_meant_gives_its_warning_alone(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "self.arch"
     path.write_text(page.example, encoding="utf-8")
-    found = findings(elaborate(load(path)))
+    model = elaborate(load(path))
+    found = findings(model, data=seen(model, page))
     assert {(finding.code, finding.severity) for finding in found} == {(page.code, "warning")}
 
 

@@ -137,11 +137,13 @@ def test_the_start_of_a_training_says_which_way_it_goes(tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
-def test_check_names_what_goes_against_the_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_tells_what_goes_against_the_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.arch"
     path.write_text(spec("mae(value, y)", "max") + "\nsearch:\n    epochs = choice(1, 2)\n    maximize valid.m\n")
     assert check_specs([str(path)], {})
-    assert "; against what the metric says: `mode: max` of valid.m, `maximize valid.m`)" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().err.split())
+    assert "`mode: max` keeps the worst epoch: of `valid.m`, smaller is better" in told
+    assert "`maximize valid.m` keeps the worst trial: of `valid.m`, smaller is better" in told
     path.write_text(spec("mae(value, y)", "min") + "\nsearch:\n    epochs = choice(1, 2)\n    maximize -valid.m\n")
     assert check_specs([str(path)], {})
-    assert "against" not in capsys.readouterr().out
+    assert "AX0819" not in capsys.readouterr().err

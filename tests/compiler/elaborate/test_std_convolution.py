@@ -141,7 +141,7 @@ def test_a_circular_convolution_commutes_with_rolling() -> None:
     ("Conv(4, padding=1.5)", "AX0208", "not the float 1.5"),
     ("Conv(4, padding=[1])", "AX0319", "a list of paddings has one for each of 2 axes"),
     ("Conv(4, padding=[[1, 2, 3], 1])", "AX0306", "padding is a pair of ints [begin, end] for each spatial axis"),
-    ("Conv(4, padding=-1)", "AX0306", "padding is a pair of ints [begin, end] for each spatial axis"),
+    ("Conv(4, padding=-1)", "AX0319", "assertion failed: `padding` is at least 0, not -1"),
     ("ConvTranspose(4, output_padding=[0])", "AX0319", "one output padding for each axis"),
     ("ConvTranspose(4, stride=2, output_padding=2)", "AX0319", "an output padding is below the stride: 2 and 2"),
     ("Conv(4, groups=3)", "AX0319", "4 input channels do not divide evenly into 3 groups"),

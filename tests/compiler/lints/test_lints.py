@@ -35,6 +35,16 @@ TOLD = {
         "    loss l = bce(x |> Dense(1), t)\n",
         "    loss l = bce(x |> Dense(1, bias=false), t)\n",
         "    loss l = cross_entropy(x |> Dense(3), y)\n    metric m = cross_entropy(softmax(x |> Dense(3)), y)\n",
+        "    loss l = cross_entropy(x |> Dense(3) |> relu, y)\n",
+        "    loss l = cross_entropy(x |> Dense(3) |> sigmoid, y, smoothing=0.1)\n",
+        "    loss l = cross_entropy(x |> Dense(3) |> Dropout(0.2), y)\n",
+        "    loss l = soft_cross_entropy(softmax(x |> Dense(3)), one_hot(y, 3))\n",
+        "    loss l = bce_logits(relu(x |> Dense(1)), t)\n",
+        "    loss l = nll(x |> Dense(3), y)\n",
+        "    loss l = nll(softmax(x |> Dense(3)), y)\n",
+        "    loss l = cce(x |> Dense(3), one_hot(y, 3))\n",
+        "    z = x |> Dense(3)\n    loss l = cross_entropy(z, y)\n    metric m over set = log_loss(z, y)\n",
+        "    z = (x |> Dense(1))[:, 0]\n    metric m over set = brier_score(z, y)\n    loss l = mse(z, t[:, 0])\n",
     ),
     "AX0802": (
         "    h = x |> Dense(4) |> relu\n    loss l = mse(x |> Dense(1), t)\n",
@@ -51,6 +61,34 @@ TOLD = {
         "    h = x |> Dense(16)\n    loss l = mse(h |> Dense(1, bias=false), t)\n",
     ),
 }
+TOLD |= {
+    "AX0809": (
+        "    loss l = mse(softmax(x |> Dense(1)), t)\n",
+        "    loss l = mse(log_softmax(x |> Dense(1), axis=1), t)\n",
+        "    loss l = mse(softmax(x, axis=1) @ ones([8, 1]), t) + mean(softmax(reshape(x, [B, 1, 8]), axis=1))\n",
+    ),
+    "AX0814": (
+        "    output p = x[:, 8:10]\n",
+        "    output p = x[:, 3:1]\n",
+        "    output p = concat([x, x[:, 5:5]], axis=1)\n",
+    ),
+    "AX0815": ("    B = 5\n    output p = x * B\n",),
+    "AX0817": (
+        "    output p = x if true else -x |> relu\n",
+        "    output p = concat([x, x if true else -x |> Dense(4)], axis=1)\n",
+    ),
+    "AX0826": (
+        "    output p = mean(x, axis=0)\n",
+        "    output p = argmax(x |> Dense(3), axis=0)\n",
+        "    output p = max(x, axis=0) |> Dense(3)\n",
+    ),
+    "AX0827": (
+        "    param W: [8, 4] = 0\n    param V: [4, 1] = 0\n    loss l = mse(relu(x @ W) @ V, t)\n",
+        "    param W: [8, 4] ~ constant(0.5)\n    param b: [4] = 0\n    param V: [4, 1] ~ ones\n"
+        "    loss l = mse(tanh(x @ W + b) @ V, t)\n",
+        "    loss l = mse(x |> Dense(4, init=zeros) |> relu |> Dense(1, init=zeros), t)\n",
+    ),
+}
 TOLD_CASES = [(code, body) for code, bodies in TOLD.items() for body in bodies]
 QUIET = {
     "logits": "    loss l = cross_entropy(x |> Dense(3), y)\n",
@@ -65,6 +103,24 @@ QUIET = {
     "a function between": "    loss l = mse(x |> Dense(8) |> relu |> Dense(1), t)\n",
     "a bottleneck": "    loss l = mse(x |> Dense(2) |> Dense(8) |> relu |> Dense(1), t)\n",
     "a layer that is read twice": "    h = x |> Dense(8)\n    output p = h\n    loss l = mse(h |> Dense(1), t)\n",
+    "a distillation": "    s = x |> Dense(3)\n    loss l = soft_cross_entropy(s, softmax(stop_gradient(x |> Dense(3))))\n"
+    "    metric m = cross_entropy(s, y)\n",
+    "a sigmoid as a target": "    loss l = bce_logits(x |> Dense(1), sigmoid(mean(x, axis=1, keep=true)))\n",
+    "probabilities over a set": "    z = x |> Dense(3)\n    loss l = cross_entropy(z, y)\n"
+    "    metric m over set = log_loss(softmax(z), y)\n",
+    "scores over a set": "    z = x |> Dense(2)\n    loss l = cross_entropy(z, y)\n"
+    "    metric m over set = roc_auc(z[:, 1], y)\n",
+    "a hidden relu": "    loss l = cross_entropy(x |> Dense(4) |> relu |> Dropout(0.2) |> Dense(3), y)\n",
+    "two classes": "    output p = softmax(x |> Dense(2))\n",
+    "all of a slice": "    output p = x[:, 2:100]\n",
+    "an empty slice by name": "    k = 0\n    output p = concat([x, x[:, :k]], axis=1)\n",
+    "a dim that is used": "    output p = x / B\n",
+    "a choice in brackets": "    output p = (x if true else -x) |> relu\n",
+    "a pipe in brackets": "    output p = x if true else (-x |> relu)\n",
+    "centred by its batch": "    output p = x - mean(x, axis=0)\n",
+    "a figure of a batch": "    metric m = max(mean(x, axis=0))\n",
+    "one layer of zeros": "    param W: [8, 1] = 0\n    loss l = mse(x @ W, t)\n",
+    "the last layer of zeros": "    loss l = mse(x |> Dense(4) |> relu |> Dense(1, init=zeros), t)\n",
     "normalised between": "    loss l = mse(x |> Dense(8) |> LayerNorm |> Dense(1), t)\n",
 }
 
@@ -110,6 +166,116 @@ def test_what_stays_as_it_begins_is_told_with_the_reason(body: str, headline: st
 )
 def test_what_is_to_stay_or_has_a_gradient_is_not_told(body: str) -> None:
     assert of_body(body, TRAIN) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "train", "expected"),
+    [
+        ("    loss l = -mse(x |> Dense(1), t)\n", TRAIN, ["AX0810"]),
+        ("    z = x |> Dense(3)\n    loss l = -cross_entropy(z, y)\n", TRAIN, ["AX0810"]),
+        ("    g = Dense(1)\n    loss l = -mse(g(x), t)\n", "\ntrain:\n    minimize l over g with sgd(0.1)\n", []),
+        ("    loss l = -mean(x |> Dense(1))\n", TRAIN, []),
+        ("    n = Dense(1)\n    loss l = mse(n(x), t)\n    loss o = l2(n)\n", TRAIN, ["AX0811"]),
+        ("    n = Dense(1)\n    loss o = mse(n(x), t)\n    loss l = o + l2(n)\n", TRAIN, []),
+        ("    n = Dense(1)\n    loss l = mse(n(x), t)\n    loss o = l2(n)\n",
+         f"{TRAIN}    split = {{train: 0.5, valid: 0.5}}\n    early_stopping = {{monitor: valid.o, patience: 2}}\n", []),
+    ],
+)  # fmt: skip
+def test_losses_and_what_follows_them(body: str, train: str, expected: list[str]) -> None:
+    assert of_body(body, train) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "use", "expected"),
+    [
+        ("[B, 16, 16, 3]", "Conv(4) |> flatten", ["AX0812"]),
+        ("[B, 16, 16, 3]", "relu |> Conv(4) |> flatten", ["AX0812"]),
+        ("[B, 16, 16, 2]", "MaxPool |> flatten", ["AX0812"]),
+        ("[B, 28, 28]", "Conv(4) |> flatten", ["AX0812"]),
+        ("[B, 3, 16, 16]", "Conv(4) |> flatten", []),
+        ("[B, 16, 8, 3]", "Conv(4) |> flatten", []),
+        ("[B, 12, 40]", "Conv(4) |> flatten", []),
+        ("[B, 3, 16, 16]", "Conv(4) |> relu |> Dense(3)", ["AX0813"]),
+        ("[B, 3, 16, 16]", "Conv(4) |> MaxPool |> Dense(3)", ["AX0813"]),
+        ("[B, 3, 16, 16]", "Conv(4) |> GlobalAveragePool |> Dense(3)", []),
+        ("[B, 28, 28]", "Dense(8) |> relu |> flatten", ["AX0813"]),
+        ("[B, 28, 28]", "flatten |> Dense(8)", []),
+        ("[B, 28, 27]", "Dense(8) |> relu |> flatten", []),
+        ("[B, 28, 28]", "Dense(8) |> MultiHeadAttention(2) |> flatten", []),
+        ("[B, T, 28]", "Dense(8)", []),
+    ],
+)
+def test_images_are_taken_as_they_are(field: str, use: str, expected: list[str]) -> None:
+    assert [f.code for f in found(f"model M():\n    input i: {field}\n    output p = i |> {use}\n")] == expected
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        ("adam(lr=10)", True), ("adam(lr=1)", True), ("adam(lr=0.1)", False), ("adam()", False), ("sgd(1.0)", False),
+        ("sgd(100)", True), ("adamw(cosine_decay(5.0, steps))", True), ("adam(warmup(10, 3.0))", True),
+        ("adam(one_cycle(0.01, steps))", False), ("adadelta(1.0)", False), ("lion(0.5)", True), ("rmsprop(lr=2)", True),
+    ],
+)  # fmt: skip
+def test_rates_that_lead_nowhere(optimizer: str, told: bool) -> None:
+    train = f"\ntrain:\n    minimize l with {optimizer}\n"
+    assert of_body("    loss l = mse(x |> Dense(1), t)\n", train) == ["AX0821"] * told
+
+
+STOPPED = "\ntrain:\n    minimize l with adam()\n    epochs = 20\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("early_stopping = {monitor: valid.l, patience: 3}", ["AX0818"]),
+        ("early_stopping = {monitor: train.l, patience: 3}", []),
+        ("early_stopping = {monitor: valid.l}\n    split = {train: 8, valid: 2}", []),
+        ("early_stopping = {monitor: valid.l}\n    split = {fold: [1, 5]}", []),
+        ("early_stopping = {monitor: train.l, patience: 21}", ["AX0820"]),
+        ("early_stopping = {monitor: train.l, mode: max}", ["AX0819"]),
+        ("early_stopping = {monitor: train.l, mode: min}", []),
+        ("split = {train: 90, test: 10}", ["AX0822"]),
+        ("split = {train: 0.9, test: 0.1}", []),
+        ("split = {train: 900, test: 100}", []),
+    ],
+)
+def test_settings_that_mean_something_else(settings: str, expected: list[str]) -> None:
+    told = found(f"{HEAD}{USED}    loss l = mse(x |> Dense(1), t)\n{STOPPED}    {settings}\n")
+    assert [finding.code for finding in told] == expected
+    assert all(finding.span is not None and finding.span.text in settings for finding in told)
+
+
+@pytest.mark.parametrize(
+    ("feed", "expected"),
+    [
+        ("concat([data.data, float(data.target)[:, none]], axis=1)", ["AX0824"]),
+        ("stack([float(data.target)] * 8, axis=1)", ["AX0824"]),
+        ("data.data", []),
+    ],
+)
+def test_answers_are_not_given_away(feed: str, expected: list[str]) -> None:
+    train = f'\ntrain:\n    data = sklearn("iris")\n    feed x = {feed}\n    feed y = data.target\n    minimize l with adam()\n'
+    body = "    loss l = cross_entropy(x |> Dense(3), y)\n"
+    assert of_body(body, train) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("fn f(x: [n]) -> [n]:\n    return nowhere(x)\n\n", ["AX0816"]),
+        ("block D(k: int)(x: [B, n]) -> [B, k]:\n    return x |> Dens(k)\n\n", ["AX0816"]),
+        ("fn f(x: [n], g: fn) -> [n]:\n    fn h(y: [n]) -> [n]:\n        return g(y)\n    return h(relu(x))\n\n", []),
+        (
+            "fn f(x: [n]) -> [n]:\n    return sum(g(v) for v in [x]) |> relu\n\nfn g(x: [n]) -> [n]:\n    return -x\n\n",
+            [],
+        ),
+    ],
+)
+def test_names_in_what_nothing_uses(before: str, expected: list[str]) -> None:
+    assert [
+        f.code for f in found(f"{before}model M():\n    input x: [B, 8]\n    output p = x |> Dense(2)\n")
+    ] == expected
 
 
 def test_programs_that_change_something_are_not_told() -> None:
