@@ -329,6 +329,11 @@ class Run:
         """
         return self._data.rows(part)
 
+    def examples(self, on: PartName = "test", most: int | None = None) -> tuple[dict[str, Array], Indices]:
+        """The fields of the model for the examples of a part, at most so many, and which rows of the data they are."""
+        examples, indices = self._data.part(on)
+        return dict(examples.take(indices[:most])), indices[:most]
+
     @cached_property
     def _data(self) -> RunData:
         return RunData(
