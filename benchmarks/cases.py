@@ -121,7 +121,7 @@ def graph(generator: np.random.Generator, nodes: int) -> Arrays:
 SMALL, DRAWN = {"size": 64, "classes": CLASSES}, {"drawn": False}
 MLP = "MLP 784-256-128-10, batch 128"
 CASES = {case.name: case for case in (
-    Case("linear", "Linear regression 10-1, batch 32, SGD", "linear", numbers, 32, "sgd", 1e-2, overhead=True),
+    Case("linear", "Linear regression 10-1, batch 32, SGD", "line", numbers, 32, "sgd", 1e-2, overhead=True),
     Case("mlp_small", "MLP 64-32-10, batch 32, Adam", "mlp_small", images(64), 32, "adam", 1e-3, overhead=True),
     Case("mlp_large", f"{MLP}, Adam", "mlp_large", images(784), 128, "adam", 1e-3),
     Case("mlp_sgd", f"{MLP}, SGD", "mlp_large", images(784), 128, "sgd", 1e-2),

@@ -45,7 +45,12 @@ class Workload:
 WORKLOADS = {
     "line": Workload("linear regression 10-1, batch 32, SGD", str(SPECS / "line.arch"), (10,), 32, "x", 0),
     **{
-        name: Workload(CASES[name].title, CASES[name].spec, CASES[name].shape, CASES[name].batch_size)
+        name: Workload(
+            CASES[name].title,
+            str(CASES[name].path()),
+            CASES[name].batch()["image"].shape[1:],
+            CASES[name].batch_size,
+        )
         for name in ("mlp_small", "mlp_large", "digits_cnn", "cnn")
     },
 }

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from archonnx.grammar.record import replace
+
 from .errors import InternalError
 from .ir.dims import Dim
 from .ir.graph import Graph
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
+from .joining import joined
 from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
 from .portability import check_opset, check_target
 from .program import OPSET, PRODUCER
@@ -91,6 +94,12 @@ def export(
     lowered = lower(graph, portable=target == "portable", taken=[table.input for table in tables.values()])
     check_opset(lowered, opset)
     _drop_unused_outputs(lowered, graph.outputs)
+    weights = fixed
+    if fixed:
+        types = {name: value.type for name, value in graph.inputs.items()}
+        lowered, weights = joined(lowered, types, graph.outputs, fixed)
+        inputs = {name: value for name, value in graph.inputs.items() if name in weights or name not in fixed}
+        graph = replace(graph, inputs=inputs)
     domains = {"": opset} | {node.domain: 1 for node in all_nodes(lowered.nodes) if node.domain}
     if tables:
         domains[ML_DOMAIN] = ML_OPSET
@@ -104,7 +113,7 @@ def export(
     )
     if check:
         _check(model, graph.name)
-    _fix_inputs(model.graph, fixed)
+    _fix_inputs(model.graph, weights)
     return model
 
 

@@ -41,6 +41,7 @@ compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
 compiler.helps compiler.lints compiler.lowering compiler.raw compiler.trace compiler.steps
 compiler.portability
+compiler.joining
 compiler.onnx_export compiler.pipeline
 compiler.checking
 runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths runtime.seeds

@@ -20,7 +20,7 @@ Step = Callable[[], float]
 EAGER, FUSED, COMPILED = SIDES = ("torch", "torch-fused", "torch-compile")
 
 NETS: Mapping[str, Callable[[Mapping[str, Any]], Peer]] = {
-    "linear": lambda _: feedforward.Regression(10, 1, True, "x", "y"),
+    "line": lambda _: feedforward.Regression(10, 1, True, "x", "y"),
     "mlp_small": lambda _: Labelled(feedforward.stack(64, 32, 10)),
     "mlp_large": lambda _: Labelled(feedforward.stack(784, 256, 128, 10)),
     "mlp_norm": lambda given: feedforward.normalised(given.get("dropout", 0.0)),

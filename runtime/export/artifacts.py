@@ -27,6 +27,7 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, batch_symbol
 from archonnx.compiler.onnx_export import Target, TextTable, export
 from archonnx.compiler.passes.blocks import has_images
+from archonnx.compiler.passes.inference import folded
 from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import Pass, optimise
@@ -230,6 +231,8 @@ def as_onnx(
         graph = _as_run_here(artifact, graph)
     if weights is not None and not artifact.trains and (layered := recognised(graph)) is not graph:
         graph, weights = prepared(optimise(layered, verify=verify, observer=observer), weights)
+    if weights is not None and not artifact.trains:
+        graph, weights = folded(graph, weights)
     assumed = artifact.assumptions if artifact.kind == "entry" else of_graph(graph, artifact.assumptions)
     taken = field_ranges(graph, graph.inputs)
     fixed = dict(weights or {})
