@@ -50,10 +50,11 @@ def limit() -> None:
         signal.signal(signal.SIGPROF, tick)
         signal.setitimer(signal.ITIMER_PROF, TICK, TICK)
         atexit.register(signal.setitimer, signal.ITIMER_PROF, 0)  # later a tick finds no handler, and kills
-    _limit_memory(BYTES * times)
+    limit_memory(BYTES * times)
 
 
-def _limit_memory(size: int) -> None:
+def limit_memory(size: int) -> None:
+    """Give this process so many bytes of address space."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from .document import Document
 
+LONGEST = 8
+"""Words of a dotted name that are kept, and one more."""
 _TOKEN = re.compile(
     r'''(?P<string>"""(?:[^"]|"(?!""))*+(?:"""|\Z)|"(?:[^"\\\n]|\\.)*+"?)|(?P<comment>#[^\n]*)'''
     r"""|(?P<word>[^\W\d]\w*)|(?P<number>\d[\w.]*)|(?P<operator>\|>|->|[=!<>]=|\*\*|//|[^\w\s"#])"""
@@ -131,7 +133,7 @@ class _Scanner:
             self.dot = at
             return
         if kind == "word":
-            self.path = [*self.path, token] if self.dot is not None else [token]
+            self.path = [*self.path[-LONGEST:], token] if self.dot is not None else [token]
             self.found.before.append(token)
             self.closed = None
         elif kind == "operator" and token in "([{":
@@ -146,8 +148,9 @@ class _Scanner:
 
     def _opens(self, token: str, at: int) -> None:
         callee = (self.closed or ".".join(self.path)) if token == "(" else ""
-        words = self.found.before[: -max(1, len(self.path))]
-        opened = Open(token, callee, at, second=self.closed is not None, piped=words[-1:] == ["|>"])
+        words, count = self.found.before, max(1, len(self.path))
+        piped = len(words) > count and words[-count - 1] == "|>"
+        opened = Open(token, callee, at, second=self.closed is not None, piped=piped)
         self.found.open.append(opened)
         self.depths.append(len(self.found.before))
         self.found.before.append(token)

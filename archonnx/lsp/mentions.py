@@ -63,7 +63,7 @@ def mentions(tree: ast.Stmt | ast.Backward) -> list[Mention]:
 
 
 _LOOSE = re.compile(
-    r'"(?:[^"\\\n]|\\.)*+"?|#[^\n]*|(?P<attribute>\.[ \t]*)?(?P<name>[^\W\d]\w*)(?P<call>[ \t]*\()?'
+    r'(?P<bracket>[({)}])|"(?:[^"\\\n]|\\.)*+"?|#[^\n]*|(?P<attribute>\.[ \t]*)?(?P<name>[^\W\d]\w*)(?P<call>[ \t]*\()?'
     r"(?P<bound>[ \t]*(?::(?=[ \t]*\w*\[)|=(?!=)))?"
 )
 
@@ -72,12 +72,12 @@ def loose(text: str) -> Iterator[Mention]:
     """The names in a statement that cannot be read: used, but for one that a value is given to at its beginning."""
     opened = 0
     for match in _LOOSE.finditer(text):
-        name = match["name"]
+        name, bracket = match["name"], match["bracket"] or ("(" if match["call"] else "")
+        inside, opened = opened > 0, opened + (bracket in ("(", "{")) - (bracket in (")", "}"))
         if name is None or is_word(name):
             continue
         start = match.start("name")
-        opened = text.count("(", 0, start) + text.count("{", 0, start) - text.count(")", 0, start)
-        if match["attribute"] or (match["bound"] and opened > 0):
+        if match["attribute"] or (match["bound"] and inside):
             continue
         role, kind = (BINDS, "variable") if match["bound"] and not match["call"] else ("use", "")
         yield Mention(start, start + len(name), name, "call" if match["call"] else role, kind)

@@ -149,10 +149,10 @@ def _statements(text: str) -> Iterator[tuple[int, int, int]]:
         if start is not None and depth and (width > indent or begins[:1] in ")]}" or begins == "|>"):
             continue
         if start is not None:
-            yield start, len(text[:end].rstrip()) if text[end - 1 : end] in " \t\r" else end, indent
+            yield start, start + len(text[start:end].rstrip()), indent
         start, indent, depth = line_start, width, 0
     if start is not None:
-        yield start, len(text.rstrip()) if line_code else end, indent
+        yield start, start + len(text[start : len(text) if line_code else end].rstrip()), indent
 
 
 @lru_cache(maxsize=MOST)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from ..verb import Group, verb
+
+MEMORY = 4
+"""So many times as much as one check may have: several documents are open, and each keeps what was found in it."""
 
 
 @verb("lsp", Group.specs)
@@ -24,6 +28,10 @@ def lsp(
         from archonnx.runtime.extras import missing
 
         missing("the language server", "pygls", "lsp", None)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads on import; a check needs none
     from archonnx.lsp.server import serve
 
+    from ..limits import BYTES, limit_memory
+
+    limit_memory(MEMORY * BYTES)
     serve()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,6 +90,21 @@ def test_what_is_hardly_a_spec(text: str) -> None:
         asked(Workspace(), document, offset)
     asked_of_all(document)
     editing.formatting(document)
+
+
+LARGE = {
+    "brackets": "f(" * 60_000, "dots": "a." * 60_000, "statements": "x = y\n" * 30_000, "pipes": "x" + "|>f" * 40_000,
+    "bodies": "".join(" " * depth + "if x:\n" for depth in range(600)), "texts": '"""' * 40_001,
+}  # fmt: skip
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("what", LARGE)
+def test_what_is_large_is_answered_in_seconds(what: str) -> None:
+    document, begin = Document("file:///nowhere/spec.arch", LARGE[what]), time.process_time()
+    asked(Workspace(), document, len(document.text) // 2)
+    asked_of_all(document)
+    assert time.process_time() - begin < 10
 
 
 PARTS = st.sampled_from(

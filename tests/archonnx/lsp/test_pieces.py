@@ -13,6 +13,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse
+from archonnx.lsp.checking import Check
+from archonnx.lsp.document import Document
+from archonnx.lsp.features.hints import hints
 from archonnx.lsp.pieces import Piece, pieces
 
 FILES = sorted(SPECS.rglob("*.arch"))
@@ -44,6 +47,19 @@ def test_every_statement_is_the_one_of_the_whole_file(files: list[Path]) -> None
 
 def shown(piece: Piece) -> list[object]:
     return [piece.text, *map(shown, piece.children)]
+
+
+def test_ends_of_lines_may_be_those_of_windows() -> None:
+    text = (SPECS / "zoo" / "convolution" / "digits_cnn.arch").read_text("utf-8")
+    plain = [piece.tree for top in pieces(text) for piece in top.walk()]
+    other = text.replace("\n", "\r\n")
+    assert [piece.tree for top in pieces(other) for piece in top.walk()] == plain
+    document = Document("file:///m.arch", other).judged(Check(other, "m.arch").run())
+    lines = other.split("\r\n")
+    for one in document.names.all:
+        at = document.lines.position(one.start)
+        assert lines[at.line][at.character :].startswith(one.mention.name)
+    assert hints(document, 0, len(other))
 
 
 BROKEN = """\
