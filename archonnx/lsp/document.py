@@ -7,7 +7,6 @@ typing pauses).
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +22,7 @@ from archonnx.grammar.source import Source, Span
 from archonnx.grammar.spec import SUFFIXES, is_yaml, read_file, read_tree
 
 from .checking import Checked, Seen
-from .library import Signature, declared, library_names, library_signature, member_place
+from .library import Signature, declared, library_names, library_signature, markdown, member_place
 from .names import Names, Occurrence, Scope, Symbol
 from .pieces import Piece, pieces, pieces_of
 from .positions import Lines, Moves
@@ -241,7 +240,7 @@ class Declared:
             return None
         found, first = declared(tree), self.piece.children[:1]
         if first and first[0].doc:
-            found = replace(found, doc=inspect.cleandoc(first[0].text.strip('"')))
+            found = replace(found, doc=markdown(first[0].text.strip('"')))
         return found
 
 

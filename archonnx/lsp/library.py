@@ -79,7 +79,7 @@ def library_signature(name: str) -> Signature | None:
     found = builtins().get(name)
     if isinstance(found, Builtin):
         group = tuple(Taken(p.name, _shown_default(p)) for p in found.parameters if p.kind != "sizes")
-        return Signature(name, "fn", (group,), doc=_markdown(found.doc))
+        return Signature(name, "fn", (group,), doc=markdown(found.doc))
     return None
 
 
@@ -134,7 +134,7 @@ def declared(declaration: ast.Declaration) -> Signature:
         type(declaration).__name__.lower(),
         groups,
         _one_line(result.span.text) if result is not None else "",
-        _markdown(doc.text) if doc is not None else "",
+        markdown(doc.text) if doc is not None else "",
         declaration.name_span,
     )
 
@@ -151,7 +151,7 @@ def _words(parameter: ast.Parameter) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """A docstring as Markdown; its examples are a block of code."""
     lines: list[str] = []
     inside = False
@@ -214,7 +214,7 @@ def source_signature(name: str) -> Signature | None:
         Taken(one.name, f"{one.name}: {one.type}" + (f" = {one.default}" if one.default else ""), one.words, one.doc)
         for one in _fields_of(SOURCES[name])
     )
-    return Signature(name, "source", (group,), doc=_markdown(inspect.getdoc(SOURCES[name]) or ""))
+    return Signature(name, "source", (group,), doc=markdown(inspect.getdoc(SOURCES[name]) or ""))
 
 
 def source_names() -> tuple[str, ...]:
@@ -249,7 +249,7 @@ def _docs(kind: type) -> dict[str, str]:
         if isinstance(statement, python.AnnAssign) and isinstance(statement.target, python.Name):
             text = below.value if isinstance(below, python.Expr) else None
             if isinstance(text, python.Constant) and isinstance(text.value, str):
-                found[statement.target.id] = _markdown(text.value)
+                found[statement.target.id] = markdown(text.value)
     return found
 
 

@@ -82,16 +82,21 @@ class Items:
         text: str | None = None,
         data: dict[str, str] | None = None,
     ) -> types.CompletionItem:
-        """What takes the place of the word that is typed: ``text``, or its name."""
-        place = self.document.lines.range(self.context.word_at, self.offset)
+        """What takes the place of the word that is typed: ``text``, or its name.
+
+        For a name the place need not be said: it is a word, as editors know words. There may be hundreds.
+        """
+        edit: types.TextEdit | None = None
+        if text is not None or self.context.inside == "string":
+            edit = types.TextEdit(self.document.lines.range(self.context.word_at, self.offset), text or name)
         return types.CompletionItem(
             label=label or name,
             kind=kind,
             detail=detail,
             documentation=doc or None,
             sort_text=f"{rank}{name}",
-            filter_text=name,
-            text_edit=types.TextEdit(place, text or name),
+            filter_text=name if label is not None else None,
+            text_edit=edit,
             data=data,
         )
 

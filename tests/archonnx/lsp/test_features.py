@@ -280,12 +280,20 @@ def test_completions(workspace: Workspace, checked: Document, place: tuple[str, 
 def test_an_item_replaces_what_is_typed_and_is_explained_when_asked(workspace: Workspace, checked: Document) -> None:
     document, at = typed(workspace, checked, "𝛼 = ", "sigm")
     item = next(one for one in completion(workspace, document, at).items if one.label == "sigmoid")
-    assert isinstance(item.text_edit, types.TextEdit)
-    assert applied(document, [item.text_edit]) == SPEC.replace("𝛼 = ", "𝛼 = sigmoid", 1)
+    assert item.text_edit is None  # a word in place of a word
     assert item.documentation is None
     told = resolve(workspace, item)
     assert told.detail is not None
     assert told.detail.startswith("fn sigmoid(")
+
+
+def test_an_argument_replaces_what_is_typed_of_it(workspace: Workspace, checked: Document) -> None:
+    document, at = typed(workspace, checked, "    output o = z", "\n    q = Conv(3, ker")
+    item = next(one for one in completion(workspace, document, at).items if one.label == "kernel=")
+    assert isinstance(item.text_edit, types.TextEdit)
+    assert applied(document, [item.text_edit]) == SPEC.replace(
+        "output o = z", "output o = z\n    q = Conv(3, kernel=", 1
+    )
 
 
 # ---------------------------------------------------------------- where things are
