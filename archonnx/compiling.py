@@ -80,7 +80,7 @@ def compile(
     spec: SpecLike,
     batch_size: int | None = None,
     *,
-    target: Literal["portable", "ort", "exact"] = "portable",
+    target: Literal["portable", "onnx", "ort", "exact"] = "portable",
     program: str | None = None,
     steps: int | None = None,
     steps_per_epoch: int | None = None,
@@ -91,7 +91,8 @@ def compile(
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave.
         batch_size: fixes the number of examples in the training step; symbolic otherwise.
-        target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own,
+        target: ``portable`` keeps to ai.onnx operators in forms that any client computes, ``onnx`` to those that
+            onnxruntime computes fastest, ``ort`` may use its own,
             ``exact`` has the nodes that a training on this machine runs, so that results are the same to the bit.
         program: the ``train`` block whose statements are compiled; those of all unless given.
         steps: number of passes over the statements, for schedules that need it.

@@ -112,7 +112,7 @@ class Trainer(_Trainer):
         path: str | Path,
         *,
         entry: str | None = None,
-        target: Literal["portable", "ort", "exact"] = "portable",
+        target: Literal["portable", "onnx", "ort", "exact"] = "portable",
         opset: int = OPSET,
     ) -> Path:
         """Write the model (its outputs, or an entry) with the present parameters as ONNX."""

@@ -5,7 +5,7 @@ What this module does not do: write protobuf (``onnx_export`` does, and only it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,16 +57,17 @@ class Lowered:
     types: dict[str, TensorType]
 
 
-def lower(graph: Graph, *, portable: bool, taken: Iterable[str] = ()) -> Lowered:
+def lower(graph: Graph, *, portable: bool, everywhere: bool = False, taken: Iterable[str] = ()) -> Lowered:
     """Lower every node. Inputs and outputs keep their names; other values get readable ones.
 
     Args:
         graph: what to lower.
         portable: whether only the ai.onnx domain may be used.
+        everywhere: whether other runtimes than onnxruntime are to compute the same, which is slower in places.
         taken: names that no value may have besides those of inputs and outputs.
     """
     with assuming(graph.facts):
-        return _Lowering(graph, portable, taken).run()
+        return _Lowering(graph, portable, everywhere, taken).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class _Names:
 class _Lowering:
     """The emitter that ops write with (``ir.op.Emitter``), and the loop around it."""
 
-    def __init__(self, graph: Graph, portable: bool, taken: Iterable[str] = ()) -> None:
-        self._graph, self._portable = graph, portable
+    def __init__(self, graph: Graph, portable: bool, everywhere: bool, taken: Iterable[str] = ()) -> None:
+        self._graph, self._portable, self._everywhere = graph, portable, everywhere
         self._names = _Names((*graph.inputs, *graph.outputs, *taken))
         self._values: dict[Value, str] = {value: name for name, value in graph.inputs.items()}
         self._output_names: dict[Value, str] = {}
@@ -126,6 +127,7 @@ class _Lowering:
         self._padded_names: dict[tuple[str, int], str] = {}
         self._types: dict[str, TensorType] = {}
         self._nodes: list[OnnxNode] = []
+        self._once: dict[str, list[str]] = {}
         self._batch: list[OnnxNode] = []
         """ONNX nodes of the IR node being lowered; dims shared with other nodes go to ``_nodes`` at once."""
         self._hint, self._origin = "", UNKNOWN
@@ -231,6 +233,10 @@ class _Lowering:
     def portable(self) -> bool:
         return self._portable
 
+    @property
+    def everywhere(self) -> bool:
+        return self._everywhere
+
     def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         (output,) = self.nodes(op_type, *inputs, outputs=1, domain=domain, **attributes)
         return output
@@ -257,6 +263,14 @@ class _Lowering:
     def dims(self, dims: Sequence[Dim]) -> str:
         return self._dims.vector(tuple(dims))
 
+    def once(self, key: str, make: Callable[[], list[str]]) -> list[str]:
+        if key not in self._once:
+            own, self._batch = self._batch, []
+            self._once[key] = make()
+            self._nodes += self._batch
+            self._batch = own
+        return list(self._once[key])
+
     def body(self, graph: Graph, captured: Sequence[str]) -> Body:
         return _BodyLowering(graph, self, captured).lowered()
 
@@ -271,7 +285,8 @@ class _BodyLowering(_Lowering):
     """Lowers a body. Names, constants and dims are those of the graph around it."""
 
     def __init__(self, graph: Graph, around: _Lowering, captured: Sequence[str]) -> None:
-        self._graph, self._portable, self._around = graph, around._portable, around
+        self._graph, self._around = graph, around
+        self._portable, self._everywhere = around._portable, around._everywhere
         self._names, self._constants, self._constant_names = around._names, around._constants, around._constant_names
         self._dims = around._dims
         own = list(graph.inputs.items())
@@ -288,7 +303,7 @@ class _BodyLowering(_Lowering):
                 self._output_names.setdefault(value, unique)
         self._padded_names: dict[tuple[str, int], str] = {}
         self._types: dict[str, TensorType] = {}
-        self._nodes, self._batch = [], []
+        self._nodes, self._batch, self._once = [], [], {}
         self._hint, self._origin = around._hint, around._origin
         self._broadcasts = {node.outputs[0]: node for node in graph.nodes if isinstance(node.op, Broadcast)}
         self._kept = self._broadcasts_kept()

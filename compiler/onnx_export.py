@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 IR_VERSION = 10
 LARGE = 3 * 2**29
 """Bytes of weights beyond which they stand in a file of their own (protobuf ends at 2 GiB)."""
-Target = Literal["portable", "ort", "exact"]
-"""``portable`` uses the ai.onnx domain alone; ``ort`` also onnxruntime's own ops (com.microsoft); ``exact`` as well, in
-the nodes that a training here runs."""
+Target = Literal["portable", "onnx", "ort", "exact"]
+"""``onnx`` uses the ai.onnx domain alone; ``portable`` as well, in forms that any client computes; ``ort`` also
+onnxruntime's own ops (com.microsoft); ``exact`` likewise, in the nodes that a training here runs."""
 _SMALL, _PAGE = 1024, 4096
 """Tensors that stay in the model, and the alignment of the others, so that runtimes can map them into memory."""
 ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
@@ -91,7 +91,12 @@ def export(
     fixed = {name: _weight(graph, name, array) for name, array in (constants or {}).items()}
     check_target(target)
     tables = texts or {}
-    lowered = lower(graph, portable=target == "portable", taken=[table.input for table in tables.values()])
+    lowered = lower(
+        graph,
+        portable=target in ("portable", "onnx"),
+        everywhere=target == "portable",
+        taken=[table.input for table in tables.values()],
+    )
     check_opset(lowered, opset)
     _drop_unused_outputs(lowered, graph.outputs)
     weights = fixed

@@ -60,7 +60,8 @@ WITHOUT_CUDA = {
 """Operators that CUDA leaves to the CPU, with the dtypes of the cases in which it does. On a GPU such a node runs on
 the CPU, and its tensors are copied there and back. ``python -m benchmarks.cuda_kernels`` measures the table."""
 TARGETS = {
-    "portable": "only ai.onnx operators",
+    "portable": "ai.onnx operators in forms that any client computes",
+    "onnx": "ai.onnx operators as onnxruntime computes them fastest",
     "ort": "also onnxruntime's own",
     "exact": "the nodes that a training on this machine runs",
 }

@@ -7,7 +7,7 @@ form (``lower``) stand together. Nothing outside an op's class names the op; pas
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Flag, auto
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
@@ -77,6 +77,10 @@ class Emitter(Protocol):
     def portable(self) -> bool:
         """Whether only the ai.onnx domain may be used."""
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether runtimes are to compute the same that have no u64 which wraps, or add where they overwrite."""
+
     def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node of one output. A DType as attribute becomes ONNX's code; None leaves the attribute out."""
 
@@ -88,6 +92,9 @@ class Emitter(Protocol):
 
     def dims(self, dims: Sequence[Dim]) -> str:
         """A 1-D i64 tensor of these dims: a constant where all are known, else computed from the graph's inputs."""
+
+    def once(self, key: str, make: Callable[[], list[str]]) -> list[str]:
+        """What ``make`` emits, before the op that is lowered, and for all others that ask for the same key."""
 
     def body(self, graph: Any, captured: Sequence[str]) -> Any:
         """A graph as an attribute. Its last inputs are values of the graph around it, by these names."""

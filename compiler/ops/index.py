@@ -192,7 +192,22 @@ class ScatterElementsAdd(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
+        if not emit.everywhere or types[1].shape[self.axis] != ONE:
+            return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
+        return self._emit_compared(emit, inputs, types)
+
+    def _emit_compared(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType]) -> str:
+        """One index a line: what is added stands where a range is equal to it. MNN overwrites where it is to add."""
+        x, index, updates = inputs
+        size = types[0].shape[self.axis]
+        if types[1].dtype is not DType.i64:
+            index = emit.node("Cast", index, to=DType.i64)
+        places = OneHot(size).emit_range(emit)
+        after = types[0].rank - 1 - self.axis
+        if after:
+            places = emit.node("Unsqueeze", places, emit.constant(list(range(1, after + 1))))
+        zero = emit.constant(0, types[2].dtype)
+        return emit.node("Add", x, emit.node("Where", emit.node("Equal", index, places), updates, zero))
 
 
 def _along(x: TensorType, axis: int) -> Places:
@@ -280,10 +295,11 @@ class OneHot(Op):
     ) -> str:
         indices = inputs[0] if types[0].dtype is DType.i64 else emit.node("Cast", inputs[0], to=DType.i64)
         column = emit.node("Unsqueeze", indices, emit.constant([types[0].rank]))
-        hot = emit.node("Equal", column, self._emit_range(emit))
+        hot = emit.node("Equal", column, self.emit_range(emit))
         return hot if self.dtype is DType.bool else emit.node("Cast", hot, to=self.dtype)
 
-    def _emit_range(self, emit: Emitter) -> str:
+    def emit_range(self, emit: Emitter) -> str:
+        """The places that an index may name."""
         if (depth := self.depth.constant) is not None:
             return emit.constant(np.arange(depth))
         end = emit.node("Squeeze", emit.dims([self.depth]))

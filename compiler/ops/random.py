@@ -1,7 +1,8 @@
 """Draws: pure functions of (seed, step, site, index of the element), bit for bit the same on every provider and here.
 
 ONNX Runtime's own random ops depend on what a session drew before, so a resumed run would differ. This generator has
-no state, and is built of integer additions, multiplications, divisions and casts, which every provider has.
+no state, and is built of integer additions, multiplications, divisions and casts, which every provider has. In portable
+graphs 64-bit words are ``limbs`` of i32, with the same bits: many clients have no u64 that wraps.
 
 A tensor of n elements is laid out in rows of 1024. A strong 64-bit hash of (seed, step, site) gives a word to each
 column and a word to each row: 1024 + n / 1024 words, which cost next to nothing. An element is ``(row + column) ** 4``
@@ -26,6 +27,8 @@ from archonnx.compiler.ir.dims import Dim, product
 from archonnx.compiler.ir.op import Emitter, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+
+from . import limbs
 
 COLUMNS = 1024
 HALF = 1 << 32
@@ -102,15 +105,60 @@ class Draw(Op):
     def emit_words(self, emit: Emitter, seed: str, step: str, dtype: DType) -> str:
         """The same in ONNX. What concerns seed and step alone is equal at every site, and shared by the runtime."""
         count = product(self.shape)
-        columns = _columns(count)
+        if emit.everywhere and dtype is DType.i32:
+            hashed = limbs.low_word(emit, self._emit_limbs(emit, seed, step, count))
+            low = emit.node("Mul", hashed, limbs.number(emit, _low(EVEN)))
+            return self._emit_drawn(emit, low, count, dtype)
         counters = emit.node("Add", self._emit_counters(emit, count), _emit_key(emit, seed, step))
         words = emit.node("Cast", _emit_hashed(emit, counters), to=dtype)
-        column = emit.node("Slice", words, emit.constant([0]), emit.constant([columns]))
-        row = emit.node("Slice", words, emit.constant([columns]), emit.constant([np.iinfo(np.int64).max]))
+        return self._emit_drawn(emit, words, count, dtype)
+
+    def _emit_drawn(self, emit: Emitter, words: str, count: Dim, dtype: DType) -> str:
+        """The fourth power of the sum of a row's word and a column's, where integers of ``dtype`` wrap."""
+        row, column = self._emit_parted(emit, words, count)
         row = emit.node("Add", row, emit.constant(np.asarray(1, dtype.numpy), dtype))
-        odd = emit.node("Add", emit.node("Reshape", row, emit.constant([-1, 1])), column)
+        odd = emit.node("Add", row, column)
         square = emit.node("Mul", odd, odd)
         return self._emit_shaped(emit, emit.node("Mul", square, square), count)
+
+    def _emit_parted(self, emit: Emitter, words: str, count: Dim) -> tuple[str, str]:
+        """What belongs to rows, as a column of its own, and what belongs to columns."""
+        columns = _columns(count)
+        column = emit.node("Slice", words, emit.constant([0]), emit.constant([columns]))
+        row = emit.node("Slice", words, emit.constant([columns]), emit.constant([np.iinfo(np.int64).max]))
+        return emit.node("Reshape", row, emit.constant([-1, 1])), column
+
+    def emit_float(self, emit: Emitter, seed: str, step: str, dtype: DType) -> str:
+        """A signed 64-bit word for each element, rounded to a float."""
+        if not emit.everywhere:
+            return emit.node("Cast", self.emit_words(emit, seed, step, DType.i64), to=dtype)
+        count = product(self.shape)
+        words = limbs.product(emit, self._emit_limbs(emit, seed, step, count), limbs.constants(emit, EVEN))
+        parts = [self._emit_parted(emit, limb, count) for limb in limbs.carried(emit, words)]
+        odd = limbs.total(emit, [row for row, _ in parts], [column for _, column in parts])
+        odd[0] = emit.node("Add", odd[0], limbs.number(emit, 1))
+        for _ in range(2):
+            odd = limbs.square(emit, limbs.carried(emit, odd))
+        return self._emit_shaped(emit, limbs.as_float(emit, limbs.carried(emit, odd), dtype), count)
+
+    def _emit_limbs(self, emit: Emitter, seed: str, step: str, count: Dim) -> limbs.Limbs:
+        """What is hashed, after the two rounds of ``_hashed``, in limbs."""
+        key = emit.once(f"draws of {seed} and {step}", lambda: _emit_key_limbs(emit, seed, step))
+        counters = limbs.carried(emit, limbs.total(emit, self._emit_counter_limbs(emit, count), key))
+        words = counters
+        for _ in range(2):
+            words = limbs.carried(emit, limbs.total(emit, limbs.square(emit, words), counters))
+            words = limbs.folded(emit, words)
+        return words
+
+    def _emit_counter_limbs(self, emit: Emitter, count: Dim) -> limbs.Limbs:
+        rows = _rows(count)
+        if (number := rows.constant) is not None:
+            return limbs.constants(emit, _counters(_columns(count), number, self.site))
+        end = emit.node("Squeeze", emit.dims([rows + COLUMNS]))
+        index = emit.node("Range", emit.constant(np.asarray(0)), end, emit.constant(np.asarray(1)))
+        spread = limbs.product(emit, limbs.split(emit, index), limbs.constants(emit, INDEX_STEP))
+        return limbs.total(emit, limbs.carried(emit, spread), limbs.constants(emit, _site_offset(self.site)))
 
     def _emit_counters(self, emit: Emitter, count: Dim) -> str:
         rows = _rows(count)
@@ -135,6 +183,19 @@ def _emit_key(emit: Emitter, seed: str, step: str) -> str:
         for value, multiplier in ((seed, SEED_STEP), (step, STEP_STEP))
     ]
     return emit.node("Add", *parts)
+
+
+def _emit_key_limbs(emit: Emitter, seed: str, step: str) -> limbs.Limbs:
+    parts = [
+        limbs.product(emit, limbs.split(emit, value), limbs.constants(emit, multiplier))
+        for value, multiplier in ((seed, SEED_STEP), (step, STEP_STEP))
+    ]
+    return limbs.carried(emit, limbs.total(emit, *parts))
+
+
+def _low(word: int) -> int:
+    """The low 32 bits of a word, as a signed number."""
+    return int(np.uint32(word % HALF).astype(np.int32))
 
 
 def _emit_hashed(emit: Emitter, counters: str) -> str:
@@ -185,7 +246,7 @@ class RandomUniform(Draw):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
         seed, step = inputs
-        words = emit.node("Cast", self.emit_words(emit, seed, step, DType.i64), to=self.dtype)
+        words = self.emit_float(emit, seed, step, self.dtype)
         centred = emit.node("Mul", words, emit.constant(self._scale, self.dtype))
         return emit.node("Add", centred, emit.constant(self.dtype.numpy.type(0.5), self.dtype))
 

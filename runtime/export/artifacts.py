@@ -57,7 +57,8 @@ class GraphOptions:
     """What is asked of graphs.
 
     Attributes:
-        target: ``portable`` keeps to ai.onnx operators, ``ort`` may use onnxruntime's own, ``exact`` has the nodes that
+        target: ``portable`` keeps to ai.onnx operators in forms that any client computes, ``onnx`` to those that
+            onnxruntime computes fastest, ``ort`` may use its own, ``exact`` has the nodes that
             a trainer on this machine runs, so that losses and weights are its own to the bit.
         opset: version of the ai.onnx operators.
         batch_size: fixes the number of rows in the training steps; symbolic otherwise.

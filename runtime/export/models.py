@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import Target, split_weights
-from archonnx.compiler.program import OPSET, PRODUCER, ModelProgram
+from archonnx.compiler.program import OPSET, PRODUCER, SEED, ModelProgram
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.files import write_atomically
 from archonnx.runtime.training.trainer import fail_entry
@@ -25,7 +25,7 @@ def inference_model(
     parameters: Mapping[str, Array],
     *,
     entry: str | None = None,
-    target: Target = "portable",
+    target: Target = "onnx",
     opset: int = OPSET,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
@@ -81,6 +81,15 @@ def write_model(path: Path, model: onnx.ModelProto) -> int:
         write_atomically(beside, weights)
     write_atomically(path, model.SerializeToString())
     return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)
+
+
+def is_portable(path: Path) -> bool:
+    """Whether a model that was written here has nothing that the target ``portable`` would write otherwise."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    others = {"HardSigmoid", "ScatterElements"}
+    return all(one.name != SEED for one in graph.input) and others.isdisjoint(node.op_type for node in graph.node)
 
 
 def write_tried(path: Path, model: onnx.ModelProto, trial: Callable[[Path], object]) -> int:

@@ -41,7 +41,7 @@ from archonnx.runtime.export.artifact import KINDS, Kind
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
 from archonnx.runtime.export.compiled_folder import Trained, Written, compile_to
 from archonnx.runtime.export.exported import ExportedModel
-from archonnx.runtime.export.models import fail_without_outputs, inference_model, write_model, write_tried
+from archonnx.runtime.export.models import fail_without_outputs, inference_model, is_portable, write_model, write_tried
 from archonnx.runtime.export.raw import spec_metadata
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
@@ -350,7 +350,7 @@ class Run:
         path: str | Path,
         *,
         entry: str | None = None,
-        target: Literal["portable", "ort", "exact"] = "portable",
+        target: Literal["portable", "onnx", "ort", "exact"] = "portable",
         opset: int = OPSET,
         raw: bool = False,
     ) -> Path:
@@ -359,7 +359,7 @@ class Run:
         Args:
             path: where.
             entry: which entry; the outputs unless given.
-            target: ``portable`` keeps to ai.onnx operators; ``ort`` and ``exact`` may use onnxruntime's own.
+            target: ``portable`` and ``onnx`` keep to ai.onnx operators; ``ort`` and ``exact`` do not.
             opset: version of the ai.onnx operators.
             raw: the file takes the columns of the data, and does itself what the feed does; see ``export_raw``.
         """
@@ -368,7 +368,9 @@ class Run:
             if entry is not None:
                 fail("AX0513", f"the entry `{entry}` takes arguments, not columns of the data", None, help=WITHOUT_RAW)
             self.export_raw(destination, target=target, opset=opset)
-        elif (entry, target, opset) == (None, "portable", OPSET):
+        elif (entry, target, opset) == (None, "onnx", OPSET) or (
+            (entry, target, opset) == (None, "portable", OPSET) and is_portable(self.model_path)
+        ):
             import onnx
 
             write_model(destination, onnx.load(self.model_path))
@@ -464,7 +466,7 @@ class Run:
         return examples.take(np.resize(indices, count) if count != ROWS_TRIED else indices[:count])
 
     def export_raw(
-        self, path: Path, *, target: Literal["portable", "ort", "exact"] = "portable", opset: int = OPSET
+        self, path: Path, *, target: Literal["portable", "onnx", "ort", "exact"] = "portable", opset: int = OPSET
     ) -> RawFile:
         """Write the model as ONNX that takes the columns of the data; it is run beside this run before it stands."""
         model, program, memory = self._elaborated, self._program, self.memory

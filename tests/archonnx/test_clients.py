@@ -1,0 +1,138 @@
+"""The target ``portable`` beside other runtimes: the reference evaluator here, OpenVINO and Node where they are (proof)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from archonnx.compiler.ir.builder import Builder
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.onnx_export import export
+from archonnx.compiler.ops.random import random_bernoulli, random_uniform
+from archonnx.compiler.pipeline import elaborate, load
+from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
+from archonnx.runtime.training.trainer import initial_values
+
+NET = """
+model Net():
+    input  x: [B, 12]
+    target label: i64[B]
+    h = x |> Dense(16) |> relu |> Dropout(0.5) |> Dense(8) |> hard_tanh
+    noisy = h + 0.1 * normal(shape_of(h))
+    output probs = softmax(noisy |> Dense(3))
+    loss objective = cross_entropy(noisy |> Dense(3), label)
+    entry sample(n: dim) -> [n, 4]:
+        return uniform([n, 4])
+train:
+    minimize objective with adam(lr=0.02)
+"""
+Client = Callable[[onnx.ModelProto, Mapping[str, Any]], list[Any]]
+
+
+def reference(model: onnx.ModelProto, given: Mapping[str, Any]) -> list[Any]:
+    from onnx.reference import ReferenceEvaluator
+
+    return list(ReferenceEvaluator(model).run(None, dict(given)))
+
+
+def openvino(model: onnx.ModelProto, given: Mapping[str, Any]) -> list[Any]:
+    ov = pytest.importorskip("openvino")
+    core = ov.Core()
+    core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    made = core.compile_model(core.read_model(model.SerializeToString()), "CPU")(dict(given))
+    return [np.asarray(made[one.name]) for one in model.graph.output]
+
+
+def compare(spec: Path | str, client: Client, kinds: tuple[Any, ...], rows: int = 8) -> dict[str, float]:
+    """How far apart a client and onnxruntime lie, by graph: the largest difference in any output."""
+    model = elaborate(load(spec))
+    weights = initial_values(model.parameters, 0)
+    options = GraphOptions("portable", batch=rows, steps=100, steps_per_epoch=10)
+    found = {}
+    for artifact in graphs_of(model, options, kinds):
+        made = as_onnx(artifact, model, options, weights if artifact.holds_weights else None)
+        session = onnxruntime.InferenceSession(made.SerializeToString())
+        rng = np.random.default_rng(0)
+        known = {**weights, **artifact.state}
+        given = {}
+        for one in session.get_inputs():
+            shape = [size if isinstance(size, int) else rows for size in one.shape]
+            if one.name in known:
+                given[one.name] = np.array(known[one.name])
+            elif "int64" in one.type:
+                given[one.name] = np.full(shape, 1 if shape else 3, np.int64)
+            else:
+                given[one.name] = rng.normal(size=shape).astype(np.float32)
+        ours, theirs = session.run(None, given), client(made, given)
+        apart = [
+            np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0)
+            for a, b in zip(ours, theirs, strict=True)
+        ]
+        found[artifact.name] = float(max(apart))
+    return found
+
+
+@pytest.mark.parametrize(("dtype", "symbolic"), [(DType.f32, True), (DType.f64, False)])
+def test_portable_draws_are_the_others_to_the_bit(dtype: DType, symbolic: bool) -> None:
+    seed, step = (Value(TensorType(DType.i64, ()), name) for name in ("seed", "step"))
+    p, x = Value(TensorType(DType.f32, ()), "p"), Value(TensorType.of("f32", "B"), "x")
+    shape = [Dim.of("B") if symbolic else Dim.of(100), Dim.of(150)]
+    builder = Builder()
+    with builder.active():
+        drawn = {"u": random_uniform(shape, seed, step, 3, dtype), "m": random_bernoulli(shape, seed, step, p, 5)}
+    graph = builder.graph("draws", {"seed": seed, "step": step, "p": p, "x": x}, drawn)
+    made = {target: export(graph, target=target) for target in ("portable", "onnx")}
+    sessions = {target: onnxruntime.InferenceSession(one.SerializeToString()) for target, one in made.items()}
+    held = {t.data_type for t in made["portable"].graph.initializer}
+    held |= {v.type.tensor_type.elem_type for v in made["portable"].graph.value_info}
+    assert onnx.TensorProto.UINT64 not in held
+    for number, count in ((0, 0), (7, 3), (2**63 - 1, 2**40), (-5, 1)):
+        given = {"seed": np.array(number), "step": np.array(count), "p": np.array(0.3, np.float32)}
+        given["x"] = np.zeros(100, np.float32)
+        for ours, others in zip(sessions["portable"].run(None, given), sessions["onnx"].run(None, given), strict=True):
+            np.testing.assert_array_equal(ours, others)
+
+
+def test_no_integer_of_a_portable_draw_is_large() -> None:
+    """Clients divide integers as f32 numbers: but for the products that are to wrap, all stay below 2 ** 24."""
+    seed, step = (Value(TensorType(DType.i64, ()), name) for name in ("seed", "step"))
+    builder = Builder()
+    with builder.active():
+        u = random_uniform([40, 100], seed, step, 3, DType.f32)
+    made = export(builder.graph("draws", {"seed": seed, "step": step}, {"u": u}), target="portable")
+    names = [name for node in made.graph.node if node.op_type in ("Add", "Mul", "Sub", "Div") for name in node.output]
+    del made.graph.output[:]
+    made.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    results = session.run(None, {"seed": np.array(12345), "step": np.array(678)})
+    largest = max(int(np.abs(one).max()) for one in results if one.dtype == np.int32)
+    assert 2**20 < largest < 2**24
+
+
+def test_the_reference_evaluator_computes_a_portable_model(tmp_path: Path) -> None:
+    path = tmp_path / "net.arch"
+    path.write_text(NET)
+    apart = compare(path, reference, ("infer", "entry", "train_step"))
+    assert apart.keys() == {"infer", "sample", "train_step"} and max(apart.values()) < 1e-5
+
+
+ZOO = (
+    "digits_mlp", "digits_cnn", "function_fit", "vae", "ddpm", "gan", "dropout", "adding", "autoencoder_pretraining",
+    "residual_mlp", "unet", "lenet5",
+)  # fmt: skip
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", ZOO)
+def test_openvino_computes_the_zoo(name: str) -> None:
+    """One step of each, and whatever else there is: draws too. Sums in another order move an update a little."""
+    apart = compare(name, openvino, ("infer", "evaluate", "entry", "train_step"))
+    assert max(apart.values()) < 1e-3, apart
