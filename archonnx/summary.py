@@ -18,6 +18,7 @@ from archonnx.compiler.counting import ITSELF, Count, Counts, Row, count
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.spec import Spec
 from archonnx.runtime.columns import columns
+from archonnx.runtime.html import element, indented, joined, table
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.dims import Dim
@@ -122,6 +123,12 @@ class Summary:
         head, *body, total = columns(self.cells(depth), range(LEFT)).splitlines()
         rule = "-" * max(map(len, (head, *body, total)))
         return "\n".join([self.heading, "", head, rule, *body, rule, total, *self.notes])
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the table."""
+        cells = [[indented(row[0]), *row[1:]] for row in self.cells()]
+        notes = [element("p", note) for note in self.notes]
+        return joined([element("p", self.heading), table(cells, range(LEFT), total=True), *notes])
 
     def __repr__(self) -> str:
         return f"<Summary of {self.heading}: {len(self.rows)} modules, {self.total.parameters:,} parameters>"

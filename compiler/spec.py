@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ class Spec(Record):
     """Which of several models of the file is meant; None for that of the first program."""
     imports: Mapping[str, str] | None = None
     """The texts of the files that it imports, by their paths from its folder; None where they are read when needed."""
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: its text."""
+        return f"<strong>{escape(self.name)}</strong><pre>{escape(self.source.text)}</pre>"
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r:.40}" for name, value in list(self.arguments.items())[:3])

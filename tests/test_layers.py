@@ -44,7 +44,7 @@ compiler.portability
 compiler.joining
 compiler.onnx_export compiler.pipeline
 compiler.checking
-runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.paths runtime.seeds
+runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.html runtime.paths runtime.seeds
 runtime.files
 runtime.staging
 runtime.reserving

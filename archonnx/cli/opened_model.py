@@ -14,7 +14,7 @@ from .options import read_spec
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.types import Array
-    from archonnx.compiler.program import ModelProgram
+    from archonnx.compiler.program import ModelProgram, TrainProgram
     from archonnx.compiler.trace import TraceGraph
 
 
@@ -77,6 +77,28 @@ class OpenedModel:
         for text in texts or ():
             given |= read_arrays(text, types)
         return given, "as given" if texts else "none"
+
+    def batch(self, program: TrainProgram, texts: Sequence[str] | None, count: int) -> tuple[dict[str, Any], str]:
+        """A batch for the statements of a program: what is given on the command line, or the first of its examples."""
+        from archonnx.grammar.diagnostics import fail
+        from archonnx.runtime.data.batch import checked
+        from archonnx.runtime.insight.inputs import example_input, examples_of
+
+        read = {name for step in program.steps or () for name in step.fields} or {*self.program.fields}
+        types = {name: field.type for name, field in self.program.fields.items() if name in read}
+        if texts:
+            given: dict[str, Any] = {}
+            for text in texts:
+                given |= read_arrays(text, types)
+            if missing := [name for name in types if name not in given]:
+                way = " ".join(f"--input {example_input(name, types[name])}" for name in missing)
+                fail("AX0607", f"the field `{missing[0]}: {types[missing[0]]}` is not given", None, help=f"add `{way}`")
+            return dict(checked({name: given[name] for name in types}, types, "field")), "what was given"
+        found = examples_of(self.program, self.base, count)
+        if found is None or not types.keys() <= found[0].keys():
+            way = " ".join(f"--input {example_input(name, type_)}" for name, type_ in types.items())
+            fail("AX0607", "the model has no data of its own, and no batch was given", None, help=f"give one: `{way}`")
+        return found
 
 
 def _parameters(source: Path | None, seed: int) -> tuple[dict[str, Array] | None, str]:

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archonnx.compiler.ir.types import Array
 from archonnx.runtime.data.parts import Indices, PartName
 from archonnx.runtime.folders.run import Run
+
+Floats = NDArray[np.float64]
+Classes = NDArray[np.int64]
 
 MOST = 20_000
 """Examples that are answered at most."""
@@ -59,20 +63,20 @@ class Classified:
 
     output: str
     target: str
-    scores: Array
-    truth: Array
+    scores: Floats
+    truth: Classes
     names: tuple[str, ...]
 
     @property
-    def predicted(self) -> Array:
+    def predicted(self) -> Classes:
         """[N], the class with the largest score."""
-        return self.scores.argmax(axis=1)
+        return np.asarray(self.scores.argmax(axis=1), np.int64)
 
     @property
-    def losses(self) -> Array:
+    def losses(self) -> Floats:
         """[N], -log of the probability of what is true."""
         own = self.scores[np.arange(len(self.truth)), self.truth]
-        return -np.log(np.clip(own, 1e-12, None))
+        return np.asarray(-np.log(np.clip(own, 1e-12, None)), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,14 @@ class Regressed:
 
     output: str
     target: str
-    predicted: Array
-    truth: Array
+    predicted: Floats
+    truth: Floats
 
     @property
-    def losses(self) -> Array:
+    def losses(self) -> Floats:
         """[N], the mean of squared errors of an example."""
-        return ((self.predicted - self.truth) ** 2).reshape(len(self.truth), -1).mean(axis=1)
+        wrong = (self.predicted - self.truth).reshape(len(self.truth), -1)
+        return np.asarray((wrong**2).mean(axis=1), np.float64)
 
 
 def classified(run: Run, answers: Answers) -> list[Classified]:
@@ -99,11 +104,11 @@ def classified(run: Run, answers: Answers) -> list[Classified]:
             labels = truth.reshape(-1)
             if scores is None or labels.shape != (len(scores),) or not _is_label(labels, scores.shape[1]):
                 continue
-            labels = labels.astype(np.int64)
+            classes = np.asarray(labels, np.int64)
             known = run.memory.classes.get(target, ()) if run.memory is not None else ()
             count = scores.shape[1]
             names = tuple(known) if len(known) == count else tuple(map(str, range(count)))
-            found.append(Classified(name, target, scores, labels, names))
+            found.append(Classified(name, target, scores, classes, names))
             break
     return found
 
@@ -124,17 +129,17 @@ def _targets(run: Run, answers: Answers) -> dict[str, Array]:
     return {name: array for name, array in answers.fields.items() if name not in run.inputs}
 
 
-def _scores(output: Array) -> Array | None:
+def _scores(output: Array) -> Floats | None:
     """Probabilities [N, K]: rows that sum to 1, or a single one in [0, 1] that becomes two; None of anything else."""
-    if output.dtype.kind != "f" or not output.size or not np.isfinite(output).all():
+    if output.dtype.kind != "f" or not output.size or output.ndim not in (1, 2):
         return None
-    if output.ndim == 2 and output.shape[1] > 1:
-        sums = output.sum(axis=1)
-        return output.astype(np.float64) if (output >= 0).all() and np.allclose(sums, 1, atol=1e-3) else None
-    if output.ndim in (1, 2) and (output >= 0).all() and (output <= 1).all():
-        one = output.reshape(len(output)).astype(np.float64)
-        return np.stack([1 - one, one], axis=1)
-    return None
+    values = np.asarray(output, np.float64)
+    if not np.isfinite(values).all() or values.min() < 0:
+        return None
+    if values.ndim == 2 and values.shape[1] > 1:
+        return values if np.allclose(values.sum(axis=1), 1, atol=1e-3) else None
+    one = values.reshape(len(values))
+    return np.stack([1 - one, one], axis=1) if one.max() <= 1 else None
 
 
 def _is_label(labels: Array, count: int) -> bool:

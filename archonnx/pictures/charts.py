@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.ir.types import Array
 from archonnx.runtime.extras import missing
-
-from .html import Html
-from .svg import printable
+from archonnx.runtime.html import Html, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +63,10 @@ def lines(
             axes.axvline(mark, color=INK, lw=0.8, ls="--", alpha=0.6)
         if square:
             axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        if x == "epoch":
+            axes.locator_params(axis="x", integer=True)
+        if axes.get_yscale() == "linear":
+            axes.ticklabel_format(axis="y", useOffset=False)
         _name(axes, title, x, y)
         if any(name for name, *_ in series):
             axes.legend(frameon=False, fontsize=7, labelcolor=INK)
@@ -103,6 +105,7 @@ def matrix(title: str, counts: Array, names: Sequence[str]) -> Html:
     def draw(axes: Axes) -> None:
         rows = counts.sum(axis=1, keepdims=True)
         shares = counts / rows.clip(min=1e-12)
+        axes.grid(visible=False)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         shown = [_safe(name) for name in names]
         axes.set_xticks(range(len(names)), shown, rotation=45, ha="left")

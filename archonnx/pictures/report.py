@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -21,13 +22,13 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.data.parts import PARTS, PartName
 from archonnx.runtime.folders.run import Run
+from archonnx.runtime.html import Html, anchor, element, image, indented, joined, page, section, table
 from archonnx.runtime.measures.set_metrics import confusion
 from archonnx.summary import LEFT, show
 
 from . import charts
-from .answers import Answers, Classified, Regressed, classified, regressed
+from .answers import Answers, Classified, Floats, Regressed, classified, regressed
 from .drawing import draw
-from .html import Html, anchor, element, image, joined, page, section, table, text
 from .images import pixels_of
 from .samples import samples
 
@@ -193,10 +194,10 @@ def _answered(run: Run, model: ModelProgram, answers: Answers) -> Iterator[Html]
     parts: list[Html] = []
     for one in classes:
         parts += _of_classes(one)
-        parts += _worst(run, answers, one.losses, lambda i, one=one: _taken(one, i))
+        parts += _worst(run, answers, one.losses, partial(_taken, one))
     for two in numbers:
         parts += _of_numbers(two)
-        parts += _worst(run, answers, two.losses, lambda i, two=two: _missed(two, i))
+        parts += _worst(run, answers, two.losses, partial(_missed, two))
     if parts:
         yield section("Answers", _note(f"{told}."), *parts)
     else:
@@ -262,7 +263,7 @@ def _missed(two: Regressed, i: int) -> str:
     return f"{_values(two.predicted[i])}, is {_values(two.truth[i])}"
 
 
-def _worst(run: Run, answers: Answers, losses: Array, said: Callable[[int], str]) -> Iterator[Html]:
+def _worst(run: Run, answers: Answers, losses: Floats, said: Callable[[int], str]) -> Iterator[Html]:
     """The examples with the largest losses."""
     order = np.argsort(-np.nan_to_num(losses, nan=np.inf), kind="stable")[:WORST]
     yield element("h3", "Most wrong")
@@ -293,12 +294,8 @@ def _layers(run: Run) -> Html:
         summary = show(run.spec())
     except SpecError as error:
         return _note(error.diagnostics[0].headline)
-    cells = [[_indented(row[0]), *row[1:]] for row in summary.cells()]
+    cells = [[indented(row[0]), *row[1:]] for row in summary.cells()]
     return joined([_note(summary.heading), table(cells, range(LEFT), total=True)])
-
-
-def _indented(label: str) -> Html:
-    return Html("&nbsp;" * (len(label) - len(label.lstrip())) + text(label.lstrip()))
 
 
 def _drawing(model: ModelProgram) -> Html:

@@ -12,9 +12,9 @@ import numpy as np
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.folders.run import Run
+from archonnx.runtime.html import Html, element, image, table
 
 from . import charts
-from .html import Html, element, image, table
 from .images import pixels_of, square_of
 
 COUNT = 16

@@ -5,9 +5,10 @@ Nothing in it is run or fetched, and every text is escaped. What this module doe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from html import escape
+
+from archonnx.runtime.html import printable
 
 from .layout import DETAIL, LABEL, LINE, TYPE, Frame, Layout, heading, width
 from .outline import Box, Edge, Item, Outline
@@ -159,11 +160,6 @@ def _text(x: float, y: float, text: str, size: float, kind: str, *, anchor: str 
 
 def _title(text: str) -> str:
     return f"<title>{escape(printable(text))}</title>" if text else ""
-
-
-def printable(text: str) -> str:
-    """A text without the characters that XML does not allow."""
-    return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def _n(number: float) -> str:

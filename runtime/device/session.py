@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from math import prod
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy as np
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
-from archonnx.compiler.onnx_export import ORIGIN_KEY, export
+from archonnx.compiler.onnx_export import ORIGIN_KEY, PATH_KEY, export
 from archonnx.compiler.passes.blocks import has_images
 from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.manager import optimise
@@ -65,6 +65,8 @@ class SessionOptions:
     device: DeviceName = "auto"
     threads: int | None = None
     use_tf32: bool = True
+    profile: Path | None = None
+    """What files begin with in which sessions note how long each kernel takes; None: they note nothing."""
 
 
 def threads_of(options: SessionOptions) -> int:
@@ -90,6 +92,8 @@ class Session:
     origins: Mapping[str, str]
     """By name of ONNX node: where in the spec it came from."""
     graph: Graph | None = None
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """By name of ONNX node: the module in which it stands."""
 
     def binding(self) -> onnxruntime.IOBinding:
         """A new, empty binding."""
@@ -194,7 +198,9 @@ def open_session(
     if threads is not None:
         settings.intra_op_num_threads = threads
     content = str(model) if isinstance(model, Path) else model.SerializeToString()
-    origins = {} if isinstance(model, Path) else _origins(model)
+    origins, paths = ({}, {}) if isinstance(model, Path) else (_said(model, ORIGIN_KEY), _said(model, PATH_KEY))
+    if options.profile is not None:
+        settings.enable_profiling, settings.profile_file_prefix = True, str(options.profile)
     try:
         handle = ort.InferenceSession(
             content,
@@ -205,7 +211,7 @@ def open_session(
     except Exception as error:  # onnxruntime's exceptions have no base of their own
         found = _unreadable(error, model) if isinstance(model, Path) else None
         raise SpecError(Report([found or _explained(error, device, origins, graph)])) from error
-    return Session(handle, device, origins, graph)
+    return Session(handle, device, origins, graph, paths)
 
 
 def _disabled(model: onnx.ModelProto) -> list[str]:
@@ -214,10 +220,9 @@ def _disabled(model: onnx.ModelProto) -> list[str]:
     return [*REDUNDANT, *ROUNDING] if double else REDUNDANT
 
 
-def _origins(model: onnx.ModelProto) -> dict[str, str]:
-    return {
-        node.name: entry.value for node in model.graph.node for entry in node.metadata_props if entry.key == ORIGIN_KEY
-    }
+def _said(model: onnx.ModelProto, key: str) -> dict[str, str]:
+    """What the metadata of nodes say, by their names."""
+    return {node.name: entry.value for node in model.graph.node for entry in node.metadata_props if entry.key == key}
 
 
 def _providers(device: Device, options: SessionOptions) -> list[Any]:

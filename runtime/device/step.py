@@ -36,7 +36,7 @@ from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.measures.watch import Watch
 
-from .session import Buffer, SessionOptions, bound, open_graph
+from .session import Buffer, Session, SessionOptions, bound, open_graph
 from .slots import Ran, Slots
 from .statement import Statement
 
@@ -380,6 +380,11 @@ class StepRunner:
         return {name: _key(index, name, self._paths) for index, step in enumerate(self.steps) for name in step.rates}
 
     # ------------------------------------------------------------ one batch shape
+
+    def sessions(self) -> list[Session]:
+        """The sessions of all statements that were run."""
+        statements = [*(one for made in self._passes.values() for one in made.statements), *self._fixed.values()]
+        return list({id(one.session): one.session for one in statements}.values())
 
     def _compile(self, shapes: Shapes) -> _Pass:
         """Sessions and buffers for batches of these shapes; the oldest ones make room."""

@@ -43,6 +43,7 @@ from archonnx.runtime.export.compiled_folder import Trained, Written, compile_to
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import fail_without_outputs, inference_model, is_portable, write_model, write_tried
 from archonnx.runtime.export.raw import spec_metadata
+from archonnx.runtime.html import drawn_svg, element, joined, table
 from archonnx.runtime.measures.figures import from_json
 from archonnx.runtime.measures.set_metrics import Confusion
 from archonnx.runtime.training.fit import steps_per_epoch
@@ -64,6 +65,9 @@ from .inputs import (
 )
 from .raw import ROWS_TRIED, WITHOUT_RAW, RawExport, RawFile
 from .texts import TextNumbers, numbered, texts_among
+
+LARGEST_CURVE = 1 << 22
+"""Bytes of a drawn curve that a notebook is given at most."""
 
 
 class Run:
@@ -534,6 +538,21 @@ class Run:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._contents = Contents(self.path)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: its figures, and the curve that was drawn when it was saved, as a picture.
+
+        A picture runs no script, whatever is in the file.
+        """
+        names = list(dict.fromkeys(name for values in self.metrics.values() for name in values))
+        figures = [[part, *(f"{of[name]:.4g}" if name in of else "" for name in names)]
+                   for part, of in self.metrics.items()]  # fmt: skip
+        curve = self.path / "curve.svg"
+        drawn = drawn_svg(curve.read_bytes()) if curve.is_file() and curve.stat().st_size <= LARGEST_CURVE else ""
+        said = f"{self.name}: {self.record['epochs']} epochs, {self.record['stopped']}"
+        return joined(
+            [element("p", element("strong", str(self.path)), f" {said}"), table([["", *names], *figures]), drawn]
+        )
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

@@ -15,10 +15,11 @@ import archonnx
 from archonnx.cli.app import app
 from archonnx.pictures import charts
 from archonnx.pictures.answers import Answers, classified, regressed
-from archonnx.pictures.html import element, table
+from archonnx.pictures.compare import figures, labels, settings, spark
 from archonnx.pictures.images import pixels_of
 from archonnx.pictures.report import report
 from archonnx.runtime.folders.run import Run
+from archonnx.runtime.html import element, table
 
 EVIL = "<script>alert('x')</script>"
 """The name of a class, of a column, of a run."""
@@ -194,3 +195,67 @@ def test_what_looks_like_an_image(shape: tuple[int, ...], is_image: bool) -> Non
     assert (found is not None) == is_image
     if found is not None:
         assert found.shape[:2] == shape[-2:] and found.min() == 0 and found.max() == 1
+
+
+@pytest.fixture(scope="module")
+def other(line: Run) -> Run:
+    """The same spec with another rate of learning."""
+    return archonnx.train(line.path.parent / "line.arch", line.path.parent / "other", settings={"epochs": 5, "seed": 3})
+
+
+def test_runs_beside_each_other_show_what_differs(line: Run, other: Run) -> None:
+    differing, same = settings([line, other])
+    assert differing == [["epochs", "2", "5"], ["seed", "0", "3"]]
+    assert ["batch_size", "16", "16"] in same and not {row[0] for row in same} & {"epochs", "seed"}
+    rows = {row[0]: row[1:] for row in figures([line, other])}
+    assert rows["epochs"] == ["2", "5"]
+    assert [float(text) for text in rows["test objective"]] == pytest.approx(
+        [run.metrics["test"]["objective"] for run in (line, other)], abs=1e-4
+    )
+
+
+def test_the_verb_compares_and_writes_a_page(line: Run, other: Run, tmp_path: Path) -> None:
+    output = tmp_path / "both.html"
+    command = ["compare", str(line.path), str(other.path), "-o", str(output)]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0 and re.search(r"^epochs +2 +5$", result.output, re.MULTILINE), result.output
+    page = Page(output.read_text("utf-8"))
+    assert "script" not in page.tags and any("other has the spec of run" in text for text in page.texts)
+    alone = CliRunner().invoke(app, ["compare", str(line.path)])
+    assert alone.exit_code == 2
+
+
+def test_runs_are_called_so_that_they_differ(line: Run, other: Run) -> None:
+    assert labels([line, other]) == ["run", "other"]
+    assert labels([line, line]) == ["run", "run"]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([8.0, 4.0, 1.0], "█▄▁"),
+        ([1.0], "▁"),
+        ([], ""),
+        ([0.0, float("nan"), 7.0], "▁·█"),
+        ([-1.7e308, 1.7e308], "··"),
+        ([float("inf")], "·"),
+    ],
+)
+def test_a_curve_in_letters(values: list[float], shown: str) -> None:
+    assert spark(values) == shown
+
+
+def test_a_long_curve_keeps_its_ends() -> None:
+    shown = spark([float(i) for i in range(1000)])
+    assert len(shown) <= 25 and (shown[0], shown[-1]) == ("▁", "█")
+
+
+def test_notebooks_show_specs_runs_and_summaries(flowers: Run) -> None:
+    spec = archonnx.load(flowers.path / "spec.arch")
+    shown = Page(spec._repr_html_())
+    assert spec.source.text in shown.texts
+    run = Page(flowers._repr_html_())
+    assert "script" not in run.tags and "svg" not in run.tags  # a picture, whatever is in the file
+    assert f"{flowers.metrics['test']['accuracy']:.4g}" in run.texts
+    summary = Page(archonnx.show(spec)._repr_html_())
+    assert "dense" in summary.texts and "total" in summary.texts

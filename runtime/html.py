@@ -6,10 +6,10 @@ say what is on a page.
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
-
-from .svg import printable
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a browser may load for a page: nothing."""
@@ -41,6 +41,11 @@ class Html(str):
 
 
 Part = str | int | float | Html
+
+
+def printable(text: str) -> str:
+    """A text without the characters that XML does not allow."""
+    return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def text(part: Part) -> Html:
@@ -89,10 +94,18 @@ def anchor(title: str) -> str:
 
 def image(png: bytes, caption: Part = "") -> Html:
     """A picture of pixels, in the page itself."""
-    from base64 import b64encode
-
     picture = Html(f'<img class="pixels" alt="" src="data:image/png;base64,{b64encode(png).decode()}">')
     return element("figure", picture, element("figcaption", caption), class_="card")
+
+
+def indented(label: str) -> Html:
+    """A text with the blanks before it, which HTML would leave out."""
+    return Html("&nbsp;" * (len(label) - len(label.lstrip())) + text(label.lstrip()))
+
+
+def drawn_svg(svg: bytes) -> Html:
+    """A drawing that may be a stranger's, as a picture: nothing in it is run."""
+    return Html(f'<img alt="" src="data:image/svg+xml;base64,{b64encode(svg).decode()}">')
 
 
 def page(title: str, *parts: Part, policy: str = POLICY, style: str = STYLE) -> str:
