@@ -1,11 +1,13 @@
-"""What was probably not meant in a model that compiles, with fixes that were tried.
+"""All that is found in a spec, with fixes that were tried: what is wrong, and what was probably not meant.
 
 What this module does not do: find anything (the rules in ``lints`` do), or judge an edit (``helps.trial`` does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
 from archonnx.grammar.bounded import bounded
 from archonnx.grammar.budget import BUILDING, Budget
@@ -17,8 +19,26 @@ from .helps.trial import tried
 from .lints.data_rules import DataSight
 from .lints.finding import findings
 from .lints.levels import Levels
-from .pipeline import elaborate_untried, parse_source
+from .models import specs_of_models
+from .pipeline import elaborate, elaborate_untried, float_type, parse_source, parse_spec
 from .program import ModelProgram
+
+
+def examined(
+    source: Source, path: Path | None, arguments: Mapping[str, Any], levels: Levels, dtype: str | None = None
+) -> list[Diagnostic]:
+    """What is found in a text: errors, or if there are none the warnings of its models."""
+    try:
+        spec = replace(parse_spec(source, path=path), arguments=arguments)
+        spec = spec if dtype is None else replace(spec, float_type=float_type(dtype))
+        models = [elaborate(one, simplify=False) for one in specs_of_models(spec)]
+    except SpecError as error:
+        return error.diagnostics
+    report = Report()
+    for model in models:
+        for finding in warnings(model, levels):
+            report.add_at_place(finding)
+    return report.diagnostics
 
 
 def warnings(model: ModelProgram, levels: Levels, data: Collection[DataSight] = ()) -> list[Diagnostic]:

@@ -70,6 +70,20 @@ def check_specs(
     return good
 
 
+def fix_first(
+    specs: Sequence[str],
+    arguments: Mapping[str, Any],
+    levels: tuple[tuple[str, ...], tuple[str, ...]],
+    dtype: str | None,
+    *,
+    yes: bool,
+) -> None:
+    """Offer the fixes of each file before it is checked."""
+    from .fixing import fix_specs
+
+    fix_specs(specs, arguments, Levels(*levels), dtype, yes=yes)
+
+
 def _checked(spec: Spec, data: bool) -> tuple[ModelProgram, list[str], list[DataSight]]:
     """A model of a spec, and what is to be said and what is known of its data, if that is opened."""
     lines: list[str] = []

@@ -34,6 +34,8 @@ def check(
     allow: Annotated[
         list[str] | None, typer.Option("--allow", metavar="CODE", help="Leave a warning out; `all` of them.")
     ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Show what fixes change; do it if you say so.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --fix: change it without a question.")] = False,
     format: Annotated[Format, typer.Option("--format", help="`full` for people, the others for tools.")] = Format.full,
 ) -> None:
     """Check specs: syntax, names, shapes, gradients, settings.
@@ -47,6 +49,7 @@ def check(
         archonnx check wine.arch --data
         archonnx check specs/*.arch --format concise
         archonnx check model.arch --deny all
+        archonnx check model.arch --fix    (a diff first; every edit of it was tried)
         archonnx check specs/*.arch --format github    (annotations of a pull request)
     """
     arguments = key_values(arg, "--arg")
@@ -55,8 +58,12 @@ def check(
 
         show_zoo()
         return
-    from ..checking import check_specs
+    from ..checking import check_specs, fix_first
 
     levels = (tuple(deny or ()), tuple(allow or ()))
+    if fix:
+        fix_first(specs, arguments, levels, dtype, yes=yes)
+    elif yes:
+        raise typer.BadParameter("it answers the question of --fix", param_hint="--yes")
     if not check_specs(specs, arguments, format.value, dtype, data=data, levels=levels):
         raise typer.Exit(1)
