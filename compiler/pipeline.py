@@ -39,6 +39,7 @@ from .elaborate.training.feeds import Asked, elaborate_feeding
 from .elaborate.training.programs import Building, Lengths, elaborate_programs, elaborate_stages
 from .elaborate.training.search import elaborate_search
 from .feeding import Feeding, Sample
+from .helps.proposals import proposed
 from .helps.trial import tried
 from .ir.builder import Builder
 from .ir.types import DType
@@ -144,7 +145,7 @@ def _with_the_rest(spec: Spec, error: SpecError) -> list[Diagnostic]:
     try:
         elaborate_untried(replace(spec, file=error.recovered))
     except SpecError as other:
-        return [*error.diagnostics, *other.diagnostics]
+        return [*error.diagnostics, *proposed(other.diagnostics, error.recovered)]
     return error.diagnostics
 
 
@@ -180,7 +181,8 @@ def elaborate(
         try:
             return _elaborate(spec, lengths or {}, simplify, rates)
         except SpecError as error:
-            report = tried(spec.source, error.report, lambda source: errors_in(replace(spec, source=source)))
+            report = Report(proposed(error.diagnostics, spec.file))
+            report = tried(spec.source, report, lambda source: errors_in(replace(spec, source=source)))
             if spec.float_type is not DType.f32:
                 _tell_of_float_type(spec, report)
             raise SpecError(report) from None

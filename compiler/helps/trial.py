@@ -21,6 +21,8 @@ TRIED, FOR_EACH = 12, 4
 SHOWN = 3
 """Fixes of a diagnostic that are shown at most."""
 SYNTAX = "AX01"
+OF_CALLS = ("AX0203", "AX0205", "AX03")
+"""What is new among the arguments of a call says that another callee is no help."""
 
 Check = Callable[[Source], Sequence[Diagnostic]]
 """All that is found in a text in place of the file."""
@@ -93,10 +95,22 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
         start = end - len(edit.text)
         if span.start <= end and span.end >= start and not (span.start == end and edit.text):
             return True
+        if found.code.startswith(OF_CALLS) and end <= span.start < _end_of_call(span.source.text, end):
+            return True
         revealed = diagnostic.code.startswith(SYNTAX) and not found.code.startswith(SYNTAX)
         if not revealed and span.end <= start and _declaration(span, end) == _declaration(span, span.start):
             return True
     return False
+
+
+def _end_of_call(text: str, start: int) -> int:
+    """Where the brackets that open at an offset close; the offset where none opens."""
+    depth = 0
+    for at in range(start, min(len(text), start + 1000)):
+        depth += (text[at] in "([{") - (text[at] in ")]}")
+        if depth <= 0:
+            return at
+    return start
 
 
 def _declaration(span: Span, offset: int) -> int:

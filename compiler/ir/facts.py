@@ -188,3 +188,11 @@ def _settled(dim: Dim) -> Dim:
 
 _UNFOLDED: Mapping[str, Callable[[Dim, Dim], Dim]] = {**ATOMS, "%": lambda a, b: a - b * (a // b)}
 _SETTLED: Mapping[str, Callable[[Dim, Dim], Dim]] = {**_UNFOLDED, "min": smaller, "max": larger}
+
+
+def way_to_tell(left: Dim, right: Dim) -> str:
+    """Help where nobody can tell whether two sizes are equal. A size that may be any is not to be bound by a fact."""
+    if left.constant is None and right.constant is None:
+        return f"state it: `assert {left} == {right}`"
+    number, size = (left, right) if left.constant is not None else (right, left)
+    return f"`{size}` may be any size: declare it as {number} if it is; otherwise these axes are not meant to meet"

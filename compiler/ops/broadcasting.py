@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archonnx.compiler.ir.dims import ONE, Dim
-from archonnx.compiler.ir.facts import is_one, same
+from archonnx.compiler.ir.facts import is_one, same, way_to_tell
 from archonnx.compiler.ir.op import TypeProblem
 
 
@@ -41,7 +41,7 @@ def broadcast_shapes(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
                     "AX0305",
                     f"cannot tell whether dims {chosen} and {dim} are equal (axis {axis})",
                     operands=(position, chosen_at),
-                    help=f"state it: `assert {chosen} == {dim}`",
+                    help=way_to_tell(chosen, dim),
                 )
             raise TypeProblem(
                 "AX0302",

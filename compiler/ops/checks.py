@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archonnx.compiler.ir.dims import ZERO, Dim
-from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.facts import same, way_to_tell
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType, TensorType
 
@@ -73,7 +73,7 @@ def check_equal(
             f"cannot tell whether {left} equals {right}",
             operands=operands,
             notes=(headline,),
-            help=f"state it: `assert {left} == {right}`",
+            help=way_to_tell(left, right),
         )
     if not equal:
         raise TypeProblem("AX0302", headline, operands=operands, help=help)

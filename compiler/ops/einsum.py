@@ -14,7 +14,7 @@ import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim, product
-from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.facts import same, way_to_tell
 from archonnx.compiler.ir.op import Arithmetic, Emitter, Merging, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
@@ -103,7 +103,7 @@ def _sizes(terms: Sequence[str], types: Sequence[TensorType], names: Sequence[st
                     "AX0305",
                     f"cannot tell whether `{name}` of `einsum` is one size: {known} and {dim}",
                     operands=(position, first),
-                    help=f"state it: `assert {known} == {dim}`",
+                    help=way_to_tell(known, dim),
                 )
             raise TypeProblem(
                 "AX0323",

@@ -9,7 +9,7 @@ import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.facts import same, way_to_tell
 from archonnx.compiler.ir.op import Arithmetic, Emitter, Merging, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -160,7 +160,7 @@ def check_inner(left: Dim, right: Dim) -> None:
             "AX0305",
             f"cannot tell whether the inner dims of `@` are equal: {left} and {right}",
             operands=(1, 0),
-            help=f"state it: `assert {left} == {right}`",
+            help=way_to_tell(left, right),
         )
     if not equal:
         raise TypeProblem(

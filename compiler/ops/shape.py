@@ -13,7 +13,7 @@ import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE, Dim, product
-from archonnx.compiler.ir.facts import is_one, same
+from archonnx.compiler.ir.facts import is_one, same, way_to_tell
 from archonnx.compiler.ir.op import Emitter, OnnxOp, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -173,7 +173,7 @@ class Reshape(Op):
                 "AX0305",
                 f"cannot tell whether {x} has as many elements as {_shown(self.shape)}",
                 notes=(f"{x.size} elements against {result.size}",),
-                help=f"state it: `assert {x.size} == {result.size}`",
+                help=way_to_tell(x.size, result.size),
             )
         if not equal:
             raise TypeProblem(

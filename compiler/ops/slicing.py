@@ -13,7 +13,7 @@ import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ZERO, Dim
-from archonnx.compiler.ir.facts import at_most, same
+from archonnx.compiler.ir.facts import at_most, same, way_to_tell
 from archonnx.compiler.ir.op import Emitter, Op, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
@@ -53,7 +53,7 @@ class Concat(Op):
                     "AX0305",
                     f"cannot tell whether dims {a} and {b} are equal (axis {axis})",
                     operands=(position, 0),
-                    help=f"state it: `assert {a} == {b}`",
+                    help=way_to_tell(a, b),
                 )
             raise TypeProblem(
                 "AX0302",

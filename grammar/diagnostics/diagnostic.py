@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from archonnx.grammar.budget import may_suggest
+from archonnx.grammar.foreign import called_here
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
@@ -59,7 +60,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
     if not may_suggest(len(words)):
         return None
     word = word[:LONGEST]
-    same = [other for other in words if other.casefold() == word.casefold()]
+    brought = [other for other in called_here(word) if other in words]
+    same = brought or [other for other in words if other.casefold() == word.casefold()]
     near = get_close_matches(word, words, n=3, cutoff=0.6)
     found = same or get_close_matches(word, words, n=3, cutoff=0.7) or [other for other in near if _alike(word, other)]
     return meant(word, found)

@@ -179,7 +179,10 @@ class Suggestion(str):
     def fixes(self, span: Span | None) -> list[Fix]:
         """Its fix and those of the others, each once."""
         found = [fix for one in (self, *self.others) if (fix := one.fix(span)) is not None]
-        return list({fix.edits: fix for fix in reversed(found)}.values())[::-1]
+        each: dict[tuple[Edit, ...], Fix] = {}
+        for fix in found:
+            each.setdefault(fix.edits, fix)
+        return list(each.values())
 
 
 def _suggestion(text: str, slots: dict[str, Any]) -> Suggestion:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from archonnx.compiler.ir.dims import ZERO, Dim, exact_quotient, product
-from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.facts import same, way_to_tell
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import reduce as reduce_ops
@@ -126,7 +126,7 @@ def _solve(group: Group, size: Dim, known: dict[str, Dim], axis: int) -> None:
         raise TypeProblem(
             "AX0305",
             f"cannot tell whether axis {axis}, which is {size}, equals {rest}",
-            help=f"state it: `assert {size} == {rest}`",
+            help=way_to_tell(size, rest),
         )
     if not equal:
         _fail(f"axis {axis} is {size}, and the pattern makes it {rest}")

@@ -214,7 +214,7 @@ def transpose(frame: Frame, x: Tensor, axes: Ints | None = None) -> Value:
             x.rank == 2,
             "AX0308",
             f"`transpose` of a tensor with {x.rank} axes needs their order",
-            help=f"write `transpose(x, {list(range(x.rank))[::-1]})`",
+            help=f"write `transpose(x, {[*range(x.rank - 2), x.rank - 1, x.rank - 2]})` to swap the last two",
         )
         axes = [1, 0]
     order = [axis_of(x, a, "axes") for a in axes]

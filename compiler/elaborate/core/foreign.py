@@ -1,6 +1,7 @@
-"""What other frameworks call the parameters of blocks, optimizers and fns: for messages about a name that is not taken.
+"""Parameters of blocks, optimizers and fns by the names of other tools: for messages about a name that is not taken.
 
-No name of this table is ever read as another: it is suggested, and the spec says what it means.
+What has a name of its own here is in the tables of ``grammar.foreign``; what has none is here. No name of this table
+is ever read as another: it is suggested, and the spec says what it means.
 """
 
 from __future__ import annotations
@@ -9,74 +10,8 @@ from collections.abc import Sequence
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Suggestion, did_you_mean
+from archonnx.grammar.foreign import called_here
 from archonnx.grammar.text.words import is_name
-
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "learning_rate": ("lr",),
-    "initial_learning_rate": ("start",),
-    "max_lr": ("peak",),
-    "decay_steps": ("total", "every"),
-    "total_steps": ("total",),
-    "T_max": ("total",),
-    "eta_min": ("end",),
-    "step_size": ("every",),
-    "gamma": ("factor",),
-    "decay_rate": ("factor", "rate"),
-    "momentum": ("beta1",),
-    "epsilon": ("eps",),
-    "alpha": ("slope", "rho"),
-    "negative_slope": ("slope",),
-    "out_features": ("units",),
-    "hidden_size": ("units",),
-    "out_channels": ("filters",),
-    "kernel_size": ("kernel", "window"),
-    "pool_size": ("window",),
-    "dilation_rate": ("dilation",),
-    "num_groups": ("groups",),
-    "use_bias": ("bias",),
-    "kernel_initializer": ("init",),
-    "weight_initializer": ("init",),
-    "p": ("rate",),
-    "prob": ("rate", "p"),
-    "drop_prob": ("rate",),
-    "stddev": ("std",),
-    "num_embeddings": ("count",),
-    "input_dim": ("count",),
-    "embedding_dim": ("size",),
-    "output_dim": ("size", "units"),
-    "output_size": ("size",),
-    "scale_factor": ("scale",),
-    "upscale_factor": ("factor",),
-    "reduction": ("reduce",),
-    "pos_weight": ("positive_weight",),
-    "label_smoothing": ("smoothing",),
-    "aggr": ("how",),
-    "add_self_loops": ("loops",),
-    "K": ("order", "hops"),
-    "routings": ("rounds",),
-    "dim": ("axis",),
-    "keepdim": ("keep",),
-    "keepdims": ("keep",),
-    "num_heads": ("heads",),
-    "nhead": ("heads",),
-    "n_head": ("heads",),
-    "num_kv_heads": ("kv_heads",),
-    "num_key_value_heads": ("kv_heads",),
-    "dim_feedforward": ("hidden",),
-    "intermediate_size": ("hidden",),
-    "intermediate_dim": ("hidden",),
-    "num_layers": ("depth",),
-    "n_layer": ("depth",),
-    "is_causal": ("causal",),
-    "embed_dim": ("size",),
-    "max_len": ("context",),
-    "block_size": ("context",),
-    "theta": ("base",),
-    "num_experts": ("experts",),
-    "top_k": ("top",),
-    "patch_size": ("patch",),
-}
-"""A foreign name, and what it is called here: the first that the callee has."""
 
 PAIRS: dict[str, tuple[str, str]] = {"betas": ("beta1", "beta2")}
 """One foreign name for two parameters."""
@@ -110,7 +45,7 @@ def other_name(what: str, argument: ast.Argument, names: Sequence[str]) -> str |
     """
     name = argument.name or ""
     kind, callee = what.split(" ", 1)[0], what.split("`")[1] if "`" in what else what
-    known = next((ours for ours in SYNONYMS.get(name, ()) if ours in names), None)
+    known = next((ours for ours in called_here(name, "arguments") if ours in names), None)
     if known is not None:
         return Suggestion.of(f"did you mean `{known}`?", name, known)
     pair = PAIRS.get(name, ())

@@ -12,7 +12,7 @@ from archonnx.compiler.elaborate.core.static import is_number, is_size
 from archonnx.compiler.elaborate.core.tensors import as_tensor
 from archonnx.compiler.elaborate.core.values import Results, describe, static_dim
 from archonnx.compiler.ir.dims import Dim
-from archonnx.compiler.ir.facts import same
+from archonnx.compiler.ir.facts import same, way_to_tell
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import broadcast_to
@@ -182,7 +182,7 @@ class Matcher(Record):
                 span,
                 text,
                 others=[other],
-                help=f"state it: `assert {size} == {wanted}`",
+                help=way_to_tell(size, wanted),
             )
         fail(
             "AX0304",
