@@ -21,6 +21,8 @@ from archonnx.grammar.budget import Cost, spend
 
 INT64 = 2**63
 """Integers of 64 bits are below it."""
+LARGEST = 2**31
+"""No axis of a tensor that fits into memory is larger."""
 MAX_TERMS = 256
 """Terms of a polynomial: OverflowError beyond, since products of products grow without end."""
 MAX_SIZE = 2_000
@@ -98,6 +100,8 @@ class Dim:
     _size: int = kept()
     _symbols: frozenset[str] = kept()
     _bound: int | None = kept()
+    _fits: bool = kept()
+    _reach: int = kept()
 
     def __hash__(self) -> int:
         try:
@@ -175,25 +179,36 @@ class Dim:
         return next((k for own, k in self.terms if own == monomial), 0)
 
     def parts(self) -> Iterator[Dim]:
-        """Whatever is computed on the way to it: the operands of its atoms, and the dim itself."""
-        for monomial, _ in self.terms:
-            for factor, _ in monomial:
-                if not isinstance(factor, str):
-                    yield from factor.left.parts()
-                    yield from factor.right.parts()
-        yield self
+        """Whatever is computed on the way to it, operands of atoms before what is made of them, and the dim itself."""
+        waiting, found = [self], []
+        while waiting:
+            dim = waiting.pop()
+            found.append(dim)
+            for monomial, _ in dim.terms:
+                for factor, _ in monomial:
+                    if not isinstance(factor, str):
+                        waiting += (factor.right, factor.left)
+        return reversed(found)
 
     @property
     def is_representable(self) -> bool:
         """Whether all its integers are within 64 bits, which is what graphs compute sizes in."""
-        return all(abs(coefficient) < INT64 for part in self.parts() for _, coefficient in part.terms)
+        try:
+            return self._fits
+        except AttributeError:
+            fits = all(abs(coefficient) < INT64 for part in self.parts() for _, coefficient in part.terms)
+            return keep(self, "_fits", fits)
 
-    def reach(self, size: int) -> int:
-        """What its absolute value never exceeds while no name stands for more than ``size``."""
-        total = 0
-        for monomial, coefficient in self.terms:
-            total += abs(coefficient) * math.prod(_reach(factor, size) ** power for factor, power in monomial)
-        return total
+    @property
+    def reach(self) -> int:
+        """What its absolute value never exceeds while each name stands for ``LARGEST`` at most."""
+        try:
+            return self._reach
+        except AttributeError:
+            total = 0
+            for monomial, coefficient in self.terms:
+                total += abs(coefficient) * math.prod(_reach(factor) ** power for factor, power in monomial)
+            return keep(self, "_reach", total)
 
     def rebuilt(self, leaf: Callable[[str], Dim], atoms: Mapping[str, Callable[[Dim, Dim], Dim]]) -> Dim:
         """The dim made again of what stands for its names, and of what these functions make of its atoms."""
@@ -468,10 +483,10 @@ def _atom(op: str, left: Dim, right: Dim) -> Dim:
     return _canonical({((Atom(op, left, right), 1),): 1})
 
 
-def _reach(factor: Factor, size: int) -> int:
+def _reach(factor: Factor) -> int:
     if isinstance(factor, str):
-        return size
-    left, right = factor.left.reach(size), factor.right.reach(size)
+        return LARGEST
+    left, right = factor.left.reach, factor.right.reach
     return {"//": left, "%": right}.get(factor.op, max(left, right))
 
 

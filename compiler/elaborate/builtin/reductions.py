@@ -14,6 +14,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import larger, smaller
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import elementwise, reduce
+from archonnx.grammar.budget import Cost, spend
 
 from .calling import Axes, Operand, Tensor, axis_of, builtin, require
 
@@ -50,17 +51,21 @@ COMBINE: Mapping[str, Callable[[Dim, Dim], Dim]] = {
 }  # fmt: skip
 
 
+NUMBERS = {bool, int, float, Dim}
+FOLDED = 10
+"""Numbers of a list that are added, or compared, for a unit of work."""
 FOLDS: Mapping[str, Callable[[list[Any]], int | float]] = {"max": max, "min": min, "sum": sum, "prod": math.prod}
 
 
 def _fold(name: str, items: list[Any]) -> Any:
     """A static ``max``, ``min``, ``sum`` or ``prod`` of numbers and dims."""
-    for item in items:
-        require(
-            isinstance(item, int | float | Dim), "AX0306", f"`{name}` of a list takes numbers, not {describe(item)}"
-        )
-    if any(isinstance(item, Dim) for item in items):
-        require(not any(isinstance(item, float) for item in items), "AX0306", f"`{name}` cannot mix dims and floats")
+    spend(Cost.items, len(items) // FOLDED)
+    kinds = set(map(type, items))
+    if not kinds <= NUMBERS:
+        other = next(item for item in items if type(item) not in NUMBERS)
+        require(False, "AX0306", f"`{name}` of a list takes numbers, not {describe(other)}")
+    if Dim in kinds:
+        require(float not in kinds, "AX0306", f"`{name}` cannot mix dims and floats")
         combine = COMBINE[name]
         result = Dim.of(items[0])
         for item in items[1:]:
@@ -86,7 +91,7 @@ def prod(frame: Frame, x: Any, *, axis: Axes | None = None, keep: bool = False) 
 
 
 def _static_list(x: Any, axis: Axes | None) -> bool:
-    return isinstance(x, list) and axis is None and not any(isinstance(item, list | Value) for item in x)
+    return isinstance(x, list) and axis is None and {list, Value}.isdisjoint(map(type, x))
 
 
 @builtin

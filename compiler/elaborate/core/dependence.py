@@ -189,13 +189,17 @@ def names_in(node: Any) -> set[str]:
     return {n.id for n in walk(node) if isinstance(n, ast.Name)}
 
 
+PLACES = ("span", "op_span", "name_span")
+
+
 def walk(node: Any) -> Iterator[ast.Node]:
-    """A piece of syntax and all its parts."""
-    if isinstance(node, tuple):
-        for item in node:
-            yield from walk(item)
-    elif isinstance(node, ast.Node):
-        yield node
-        for f in fields(node):
-            if f.name not in ("span", "op_span", "name_span"):
-                yield from walk(getattr(node, f.name))
+    """A piece of syntax and all its parts, in their order."""
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting += reversed(part)
+        elif isinstance(part, ast.Node):
+            yield part
+            names = [f.name for f in fields(part) if f.name not in PLACES]
+            waiting += [getattr(part, name) for name in reversed(names)]

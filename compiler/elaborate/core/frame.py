@@ -26,6 +26,8 @@ from .watching import ONLOOKER
 
 EXPRESSION, STATEMENT = 10, 10
 """What evaluating an expression and running a statement cost by themselves."""
+FINDING, SILENT = 400, 20
+"""What it costs that a statement fails: with something to say, and where what it follows from was said before."""
 ITEMS = 20
 """Items of a list that cost a unit of work to look at."""
 POISON = object()
@@ -172,7 +174,9 @@ class Frame:
             try:
                 returned = self.execute(statement)
             except (SpecError, TypeProblem) as error:
+                spend(Cost.findings, SILENT)
                 for diagnostic in _findings(error, statement):
+                    spend(Cost.findings, FINDING)
                     self.build.report.add_at_place(self.place.explain(diagnostic))
                 for name in bound_names(statement):
                     self.locals[name] = POISON

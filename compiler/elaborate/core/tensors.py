@@ -64,7 +64,7 @@ def as_tensor(frame: Frame, value: Any, dtype: DType | None = None) -> Value:
 def _assume_64_bits(frame: Frame, dim: Dim) -> None:
     """Where a dim can leave 64 bits while its names are sizes of up to 2**31, it is checked when it runs."""
     for part in dim.parts():
-        if part.reach(2**31) >= INT64:
+        if part.reach >= INT64:
             message = f"{part} leaves 64 bits"
             place = current_builder().origin.place
             most, least = Dim.of(INT64 - 1), Dim.of(1 - INT64)

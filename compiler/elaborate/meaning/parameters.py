@@ -18,6 +18,7 @@ from archonnx.compiler.ops.random import Draw
 from archonnx.compiler.ops.shape import constant
 from archonnx.compiler.program import SEED, STEP
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, spend
 from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.record import replace
 
@@ -25,10 +26,13 @@ from .matching import tensor_type
 from .typed import declared, sample
 
 OPTIONS = ("trainable", "decay")
+PARAMETER = 150
+"""What a parameter costs beside the nodes of its graph."""
 
 
 def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
     """The tensor of a ``param`` or ``buffer``; the slot is made at first, and its type may not change."""
+    spend(Cost.modules, PARAMETER)
     owner, name = frame.owner, statement.name
     word = "param" if isinstance(statement, ast.Param) else "buffer"
     if frame.kind not in ("block", "model"):
