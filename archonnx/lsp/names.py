@@ -102,6 +102,7 @@ class Names:
         self._known, self._owners = library, owners
         self._found: list[tuple[Piece, Scope, Mention]] = []
         self._of_piece: dict[int, Scope] = {}
+        self._model: Scope | None = None
         for piece in top:
             self._enter(piece, self.file)
         self._connect()
@@ -167,12 +168,13 @@ class Names:
     def _connect(self) -> None:
         """Say of which model programs are."""
         models = {s.piece.tree.name: s for s in self.scopes if s.piece and isinstance(s.piece.tree, ast.Model)}
+        self._model = next(iter(models.values()), None)
         for scope in self.scopes:
             tree = scope.piece.tree if scope.piece is not None else None
             if isinstance(tree, ast.Train):
-                scope.model = models.get(tree.model or "") or next(iter(models.values()), None)
+                scope.model = models.get(tree.model or "") or self._model
             elif isinstance(tree, ast.Search):
-                scope.model = next(iter(models.values()), None)
+                scope.model = self._model
 
     def _bind_dims(self) -> None:
         """Let what a type names, and nothing binds, be a dim of its declaration."""
@@ -194,6 +196,8 @@ class Names:
                 return self.programs[name]
             if name == "data":
                 return scope.settings.setdefault(name, Symbol(name, "setting", scope))
+        if scope is self.file and self._model is not None and name in self._model.bound:  # in a `for` around programs
+            return self._model.bound[name]
         if name in self._known:
             return self._library.setdefault(name, Symbol(name, "library"))
         return None

@@ -101,6 +101,28 @@ def test_a_name_is_changed_or_it_is_said_why_not(editor: Editor, opened: types.T
         editor.ask("text_document_rename", types.RenameParams(opened, at, "y"))
 
 
+PROGRAM = """
+train:
+    data = generate(made, n=64)
+    feed x = data.x
+    feed y = data.y
+    early_stopping = {monitor: "train.objective"}
+    minimize objective with sgd(lr=0.1)
+
+fn made(n: int) -> (x: [n, 8], y: [n, 1]):
+    x: [n, 8] ~ normal(0, 1)
+    return x, x[:, :1]
+"""
+
+
+def test_a_name_is_not_changed_where_the_text_would_be_wrong_then(editor: Editor) -> None:
+    """A text says the name of the loss, which no resolution of names finds: the check does."""
+    assert editor.open("m.arch", SPEC + PROGRAM) == []
+    params = types.RenameParams(types.TextDocumentIdentifier(editor.uri("m.arch")), types.Position(6, 13), "goal")
+    with pytest.raises(JsonRpcException, match=r"with this name: .*objective"):
+        editor.ask("text_document_rename", params)
+
+
 def test_what_imports_a_file_is_checked_when_that_changes(editor: Editor) -> None:
     block = "block Twice(n: int)(x: [B, n]) -> [B, n]:\n    return 2 * x\n"
     spec = 'from "twice.arch" import Twice\n\nmodel M():\n    input x: [B, 8]\n    output y = x |> Twice(8)\n'
