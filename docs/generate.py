@@ -24,6 +24,7 @@ from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
 from archonnx.grammar import ast
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse
+from docs.foreign_words import coming_from
 from docs.number_facts import extremes, kinks
 from docs.op_facts import COLUMNS, facts
 from tests.support.op_cases import Case, cases
@@ -209,7 +210,11 @@ def worked_example() -> str:
     return f"```text\n{print_graph(optimise(step.graph)).strip()}\n```"
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/std.md": standard_library, "docs/ops.md": operations}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/std.md": standard_library,
+    "docs/ops.md": operations,
+    "docs/coming_from.md": coming_from,
+}
 """Whole pages, by path."""
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/language.md", "not built"): not_built,
