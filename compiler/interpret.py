@@ -63,13 +63,14 @@ def _evaluate(
     sizes = dict(dims or {})
     values: dict[Value, Any] = dict(known or {})
     for name, value in graph.inputs.items():
-        array = np.asarray(inputs[name], dtype=value.type.dtype.numpy)
+        with np.errstate(all="ignore"):  # as in onnxruntime, what is not finite makes no noise
+            array = np.asarray(inputs[name], dtype=value.type.dtype.numpy)
         for dim, size in zip(value.shape, array.shape, strict=True):
             if (symbol := dim.symbol) is not None:
                 sizes.setdefault(symbol, size)
         values.setdefault(value, array)
     fixed = {name: Dim.of(size) for name, size in sizes.items()}
-    with np.errstate(all="ignore"):  # as in onnxruntime, what is not finite makes no noise
+    with np.errstate(all="ignore"):
         for node in graph.nodes:
             if all(output in values for output in node.outputs):
                 continue  # known; what it reads may not be

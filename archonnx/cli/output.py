@@ -22,14 +22,15 @@ def coloured(stream: TextIO) -> bool:
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Lines for people, on stderr. What a file or a name says in them is shown, and never acts on a terminal."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    print(shown, file=sys.stderr, flush=True)
 
 
 def show_report(report: Report) -> None:
     """Findings in full, and how to learn more."""
 
-    say(render_report(report, style="full", color=coloured(sys.stderr)))
+    print(render_report(report, style="full", color=coloured(sys.stderr)), file=sys.stderr, flush=True)
     codes = list(dict.fromkeys(d.code for d in report.diagnostics))
     say(f"\nmore about {'it' if len(codes) == 1 else 'the first'}: archonnx explain {codes[0]}")
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array, DType
 
+_LARGEST = int(np.finfo(np.float64).max)
+
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
@@ -64,6 +66,11 @@ def cast_exactly(array: Array, dtype: DType) -> Array | Misfit:
     >>> cast_exactly(np.array([3.0, 4.0]), DType.i64)
     array([3, 4])
     """
+    if array.dtype.kind == "O" and set(map(type, array.flat)) <= {int, float}:  # with an integer beyond 64 bits
+        if (beyond := np.array([abs(number) > _LARGEST for number in array.flat]).reshape(array.shape)).any():
+            at = tuple(map(int, np.argwhere(beyond)[0]))
+            return Misfit(at, array[at], f"beyond {dtype}")
+        array = array.astype(np.float64)
     target, kind = dtype.numpy, array.dtype.kind
     if array.dtype == target or (kind in "biu" and np.can_cast(array.dtype, target)):
         return array.astype(target, copy=False)
@@ -102,7 +109,7 @@ def _first(array: Array, wrong: npt.NDArray[Any], dtype: DType) -> Misfit:
 
 def _reason(value: Any, kind: str, dtype: DType) -> str:
     """What is wrong with a value that a dtype does not hold."""
-    if value is None or (kind in "OUS" and not len(value)) or (kind in "mM" and np.isnat(value)):
+    if value is None or (isinstance(value, str | bytes) and not value) or (kind in "mM" and np.isnat(value)):
         return "missing"
     if kind not in "biuf":
         return {"M": "a date", "m": "a duration", "c": "a complex number"}.get(kind, "a text")

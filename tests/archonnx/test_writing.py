@@ -97,7 +97,8 @@ def test_both_spellings_of_a_new_spec_say_the_same(here: Path) -> None:
 
 
 def test_new_refuses_names_that_are_none(here: Path) -> None:
-    assert run("new", "3").exit_code == 2 and not list(here.iterdir())
+    for name in ("3", ".", "..", "/", "", "x" * 101, "y" * 5000, "a\u202eb"):
+        assert run("new", "--", name).exit_code == 2 and not list(here.iterdir()), name
 
 
 def test_a_yaml_spec_is_read_like_any_other(here: Path) -> None:

@@ -109,3 +109,18 @@ def test_arrays_for_a_model_are_told_by_field_row_and_value() -> None:
     with pytest.raises(Exception, match=r"the dtype does not fit") as caught:
         checked({"count": np.array([[1.0, 2.0]])}, types)  # whole numbers, and still floats
     assert '.astype("int64")' in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.f64, DType.i64, DType.bool])
+def test_integers_that_numpy_has_no_dtype_for(dtype: DType) -> None:
+    """They come in arrays of objects; it is they that do not fit, and not what stands before them."""
+    for number in (10**40, -(10**40), 10**400, -(2**70)):
+        found = cast_exactly(np.array([[1.0, number, 1]], dtype=object), dtype)
+        if dtype.is_float and abs(number) < int(np.finfo(dtype.numpy).max):
+            assert np.array_equal(found, np.array([[1.0, float(number), 1.0]], dtype.numpy))
+        else:
+            assert isinstance(found, Misfit) and found.at == (0, 1), number
+            assert found.reason == (
+                "neither 0 nor 1" if dtype is DType.bool and abs(number) < 10**300 else f"beyond {dtype}"
+            )
+    assert cast_exactly(np.array([1, "a"], dtype=object), DType.f32) == Misfit((0,), 1, "a text")

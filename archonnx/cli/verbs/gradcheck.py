@@ -16,7 +16,10 @@ def gradcheck(
     inputs: Inputs = None,
     loss: Annotated[str | None, typer.Option("--loss", metavar="NAME", help="This loss alone.")] = None,
     directions: Annotated[
-        int, typer.Option("--directions", min=1, help="Random directions along which each gradient is compared.")
+        int,
+        typer.Option(
+            "--directions", min=1, max=10_000, help="Random directions along which each gradient is compared."
+        ),
     ] = 2,
     parameters: ParametersFrom = None,
     seed: Annotated[

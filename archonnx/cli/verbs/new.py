@@ -10,6 +10,9 @@ import typer
 
 from ..verb import Group, verb
 
+LONGEST = 100
+"""Characters of a name: files have names of about twice as many."""
+
 
 class Kind(StrEnum):
     """What to start from."""
@@ -31,16 +34,17 @@ def new(
     archonnx check digits.arch
     archonnx train digits.arch
     """
+    from archonnx.grammar.spec import shown_path
     from archonnx.grammar.text.words import is_name
     from archonnx.runtime.files import write_atomically
 
     path = Path(name)
-    path = path.with_name(path.name.removesuffix(".arch").removesuffix(".yaml") + (".yaml" if yaml else ".arch"))
-    title = "".join(word[:1].upper() + word[1:] for word in path.stem.replace("-", "_").split("_"))
-    if not is_name(title):
-        raise typer.BadParameter(
-            f"`{path.stem}` gives no name for a model; use letters, digits and `_`", param_hint="NAME"
-        )
+    stem = path.name.removesuffix(".arch").removesuffix(".yaml")
+    title = "".join(word[:1].upper() + word[1:] for word in stem.replace("-", "_").split("_"))
+    if not is_name(title) or len(title) > LONGEST:
+        what = f"`{shown_path(stem)}` gives no name for a model; use letters, digits and `_`"
+        raise typer.BadParameter(what + f", {LONGEST} at most", param_hint="NAME")
+    path = path.with_name(stem + (".yaml" if yaml else ".arch"))
     if path.exists():
         raise typer.BadParameter(f"`{path}` is there already", param_hint="NAME")
     write_atomically(path, template(kind, yaml=yaml).replace("TITLE", title).encode())
