@@ -27,7 +27,7 @@ def document(text: str) -> Document:
 ELSEWHERE = {*source_names(), *SET_FUNCTIONS, "copy"}
 
 
-@pytest.mark.parametrize("files", [ZOO[3::16], pytest.param([*ZOO, *STD], marks=pytest.mark.proof)], ids=["few", "all"])
+@pytest.mark.parametrize("files", [ZOO[3::40], pytest.param([*ZOO, *STD], marks=pytest.mark.proof)], ids=["few", "all"])
 def test_what_is_called_or_fed_or_stands_in_a_type_is_known(files: list[Path]) -> None:
     for path in files:
         named = [one for one in document(path.read_text("utf-8")).names.all if one.mention.name not in ELSEWHERE]

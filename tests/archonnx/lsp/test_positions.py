@@ -20,7 +20,7 @@ def in_utf_16(text: str, offset: int) -> tuple[int, int]:
     return len(lines) - 1, len(lines[-1].encode("utf-16-le")) // 2
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(TEXTS)
 def test_positions_count_utf_16_units_and_lead_back(text: str) -> None:
     lines = Lines(text)
@@ -41,7 +41,7 @@ def test_places_that_are_not_there_are_moved_to_the_border() -> None:
     assert (lines.position(99).line, lines.position(99).character) == (2, 0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(TEXTS, TEXTS, TEXTS, TEXTS)
 def test_what_has_not_changed_is_found_again(before: str, old: str, new: str, after: str) -> None:
     was, now = before + old + after, before + new + after
