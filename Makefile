@@ -47,8 +47,11 @@ proof: setup  ## the long tests, every function of the library beside oracles, e
 	$(BIN)/python -m benchmarks.hostile --whole
 	$(BIN)/python -m benchmarks.proof
 
-bench: setup  ## speed beside PyTorch (install it first); writes docs/{benchmarks,compile_time}.md
-	$(BIN)/python -m benchmarks.compile_time
+bench: setup  ## speed and memory beside PyTorch (install torch and onnxscript first); writes pages of docs/
+	$(BIN)/python -m benchmarks.compile
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.generate
 	$(BIN)/python -m benchmarks.train_step
 
 tables: setup  ## the parser's tables, from the grammar

@@ -50,11 +50,15 @@ class _Joining:
         self._readers = Counter(name for node in all_nodes(lowered.nodes) for name in node.inputs)
         self._readers.update(_given_by_bodies(lowered.nodes))
         self._made: dict[str, OnnxNode] = {}
+        self._shaped: dict[str, str] = {}
+        """Of tensors that were given another shape, the name of what they were."""
         self._constants = dict(lowered.constants)
 
     def visit(self, node: OnnxNode) -> None:
         """Join a node with the one before it, or leave both."""
         if node.domain == "" and len(node.outputs) == 1:
+            if node.op_type == "Reshape" and self._reshaped(node):
+                return
             if node.op_type == "Add":
                 self._add(node)
             elif node.op_type == "Min":
@@ -75,6 +79,19 @@ class _Joining:
         node = self._made.get(name)
         alone = self._readers[name] == 1 and name not in self._outputs
         return node if alone and node is not None and node.domain == "" and node.op_type in kinds else None
+
+    def _reshaped(self, node: OnnxNode) -> bool:
+        """Whether a node only gives a known tensor another shape, which is done here."""
+        tensor, shape = (self._known.get(name) for name in node.inputs)
+        (output,) = node.outputs
+        if tensor is None or shape is None or 0 in shape.array:
+            return False
+        if output in self._outputs or self._readers[node.inputs[0]] > 1:
+            return False
+        array = tensor.array.reshape([int(size) for size in shape.array])
+        self._constants[output] = self._known[output] = Tensor(array, tensor.dtype)
+        self._shaped[output] = node.inputs[0]
+        return True
 
     def _add(self, node: OnnxNode) -> None:
         for y, other in (node.inputs, node.inputs[::-1]):
@@ -126,12 +143,13 @@ class _Joining:
         """A known tensor of one axis with the elements of another, under its name if nothing else reads that."""
         if tensor.array.ndim == 1:
             return name
-        plain = name.removesuffix(SHAPED)
+        plain = self._shaped.get(name, name).removesuffix(SHAPED)
         alone = self._readers[name] == 1 and name not in self._outputs
         vector = Tensor(tensor.array.reshape(-1), tensor.dtype)
-        if alone and (plain == name or plain not in self._types):
-            self._weights.pop(name, None)
-            self._constants.pop(name, None)
+        if alone and (plain in (name, self._shaped.get(name)) or plain not in self._types):
+            for known in (name, self._shaped.get(name, name)):
+                self._weights.pop(known, None)
+                self._constants.pop(known, None)
             self._constants[plain] = self._known[plain] = vector
             return plain
         return self._constant(f"{name}/vector", vector)
@@ -151,5 +169,7 @@ def _given_by_bodies(nodes: Iterable[OnnxNode]) -> list[str]:
 def _lies_along(array: Array, channels: tuple[int, int]) -> bool:
     """Whether all elements of a tensor stand along the axis of the channels, counted from the last."""
     count, behind = channels
+    if count == array.size == 1:
+        return True
     ones = [size for axis, size in enumerate(array.shape[::-1]) if axis != behind]
     return array.ndim > behind and set(ones) <= {1} and array.shape[-1 - behind] == count

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import re
 
 import pytest
 
+from benchmarks import inference
 from benchmarks.cases import CASES, SPELLED, Case, argument, case_named
 from benchmarks.measure import Row, Side, check_agreement, measured
 from benchmarks.ours import initial, spec_of
@@ -89,3 +91,12 @@ def test_a_workload_takes_another_optimizer() -> None:
     for wrong in ("nothing", "linear:nothing"):
         with pytest.raises(argparse.ArgumentTypeError, match=r"workloads are linear.*optimizers sgd, momentum"):
             argument(wrong)
+
+
+def test_an_exported_model_is_measured_before_and_after_onnxruntime_optimises_it() -> None:
+    (found,) = inference.measured(CASES["mlp_norm"], rounds=2, round_seconds=0.001, peer=False)
+    assert 1 <= found.optimised <= found.nodes <= 6, "three products, two rectifiers and a softmax"
+    assert 660_000 * 4 < found.size < 680_000 * 4 and found.optimised_size > 0
+    assert {batch: len(rounds) for batch, rounds in found.rounds.items()} == {1: 2, 32: 2}
+    assert inference.ratio(found, found, 32) == 1.0
+    assert inference.model_of(json.loads(json.dumps(dataclasses.asdict(found)))) == found

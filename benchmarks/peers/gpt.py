@@ -118,8 +118,12 @@ class Encoder(Peer):
 
     def forward(self, batch: Batch) -> Tensor:
         """Cross-entropy of the next tokens."""
-        h = self.encoder(self.embedding(batch["ids"]) + self.positions)
-        return F.cross_entropy(self.head(h).flatten(0, 1), batch["next"].flatten())
+        return F.cross_entropy(self.logits(batch["ids"]).flatten(0, 1), batch["next"].flatten())
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """[B, T] to [B, T, vocabulary]."""
+        result: Tensor = self.head(self.encoder(self.embedding(ids) + self.positions))
+        return result
 
     def assign(self, ours: Mapping[str, Any]) -> None:
         """By their paths."""

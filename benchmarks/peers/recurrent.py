@@ -33,8 +33,13 @@ class Recurrent(Peer):
 
     def forward(self, batch: Batch) -> Tensor:
         """Cross-entropy by the last state."""
-        _, last = self.layer(batch["sequence"])
-        return cross_entropy(self.head((last[0] if isinstance(last, tuple) else last)[0]), batch["label"])
+        return cross_entropy(self.logits(batch["sequence"]), batch["label"])
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Of the last state."""
+        _, last = self.layer(x)
+        result: Tensor = self.head((last[0] if isinstance(last, tuple) else last)[0])
+        return result
 
     def assign(self, initial: Mapping[str, Any]) -> None:
         """Take our parameters. PyTorch has two biases where we have one: the second one stays 0 there."""

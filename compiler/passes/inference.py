@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.dims import ONE
@@ -22,14 +24,17 @@ from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad
 from archonnx.compiler.ops.elementwise import Add, Div, Mul, Sub
+from archonnx.compiler.ops.functions import Relu, Sqrt
 from archonnx.compiler.ops.linalg import MatMul
-from archonnx.compiler.ops.reduce import reduce_sum
-from archonnx.compiler.ops.shape import Broadcast, Constant, Reshape, broadcast_to, reshape
+from archonnx.compiler.ops.norm import LayerNorm
+from archonnx.compiler.ops.pool import MaxPool
+from archonnx.compiler.ops.reduce import ReduceMean, reduce_sum
+from archonnx.compiler.ops.shape import Broadcast, Constant, Reshape, broadcast_to, constant, reshape, transpose
 from archonnx.grammar.record import replace
 
 from .fold import SMALL
 from .manager import Pipeline, standard_passes
-from .rewrite import Rewrite, Rule, Site
+from .rewrite import Rewrite, Rule, Site, rule
 
 FLOATS = (DType.f32, DType.f64)
 FOLDED, SHAPED = "/folded", "/shaped"
@@ -47,7 +52,8 @@ def folded(graph: Graph, weights: Mapping[str, Array]) -> tuple[Graph, dict[str,
     if not known:
         return graph, known
     rules = Folding(frozenset(graph.inputs[name] for name in known))
-    return frozen(Pipeline((rules, *standard_passes())).run(graph), known)
+    last = Rewrite((Rule("rectifier_first", (Relu,), rules.rectifier_first), channel_norm), name="for-kernels")
+    return frozen(Pipeline((rules, *standard_passes(), last)).run(graph), known)
 
 
 # ---------------------------------------------------------------- scales and shifts
@@ -174,6 +180,15 @@ class Folding:
                 return result + along(moved, product.axis, result)
         return None
 
+    def rectifier_first(self, site: Site) -> Value | None:
+        """A rectifier before a pool is done within the convolution: training pools first, so that less is rectified."""
+        (pooled,) = site.inputs
+        pool = site.made_by(pooled, MaxPool)
+        if pool is None or not site.reads_alone(pooled) or self._shifted(site, pool.inputs[0]) is None:
+            return None
+        builder = current_builder()
+        return builder.add(pool.op, builder.add(site.node.op, pool.inputs[0]))
+
     # What is known.
 
     def _terms(self, site: Site, op: type[Mul | Add]) -> Iterable[tuple[Value, Value]]:
@@ -244,13 +259,58 @@ def _computable(node: Node) -> bool:
     return Trait.PURE in traits and Trait.RANDOM not in traits and whole
 
 
+@rule(Mul, exact=False)
+def channel_norm(site: Site) -> Value | None:
+    """``(x - mean(x)) / sqrt(variance + eps)`` over the channels is one operator on x with its channels last.
+
+    Of what stands behind, a scale and a shift are mostly within a product by now.
+    """
+    for centred, inverse in (site.inputs, site.inputs[::-1]):
+        x = _centred(site, centred)
+        divided = site.made_by(_source(site, inverse), Div)
+        root = site.made_by(divided.inputs[1], Sqrt) if divided and site.number(divided.inputs[0]) == 1 else None
+        total = site.made_by(root.inputs[0], Add) if root is not None else None
+        if x is None or total is None or x.type.dtype is not DType.f32:
+            continue
+        mean = site.made_by(total.inputs[0], ReduceMean)
+        squares = site.made_by(mean.inputs[0], Mul) if mean is not None else None
+        eps = site.number(total.inputs[1])
+        if eps is None or mean is None or squares is None or squares.inputs != (centred, centred):
+            continue
+        assert isinstance(mean.op, ReduceMean)
+        channels = x.shape[1]
+        if mean.op.axes != (1,) or x.rank < 3 or channels.constant is None:
+            continue
+        last = transpose(x, (0, *range(2, x.rank), 1))
+        ones, zeros = (constant(make(channels.constant, np.float32)) for make in (np.ones, np.zeros))
+        op = LayerNorm(axis=x.rank - 1, epsilon=float(eps))
+        return transpose(current_builder().add_many(op, last, ones, zeros)[0], (0, x.rank - 1, *range(1, x.rank - 1)))
+    return None
+
+
+def _source(site: Site, value: Value) -> Value:
+    """What a value is broadcast from, or itself."""
+    made = site.made_by(value, Broadcast)
+    return value if made is None else made.inputs[0]
+
+
+def _centred(site: Site, value: Value) -> Value | None:
+    """The x of ``x - mean(x)`` over axis 1."""
+    made = site.made_by(value, Sub)
+    mean = site.made_by(_source(site, made.inputs[1]), ReduceMean) if made is not None else None
+    if made is None or mean is None or mean.inputs[0] is not made.inputs[0]:
+        return None
+    assert isinstance(mean.op, ReduceMean)
+    return made.inputs[0] if mean.op.axes == (1,) else None
+
+
 # ---------------------------------------------------------------- what is known is computed
 
 
 def frozen(graph: Graph, weights: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
     """The graph with inputs in place of what depends on weights alone, and the weights it then takes.
 
-    What is computed takes no more room than the weights that it stands for, but for ``SMALL`` tensors.
+    What is computed takes no more room than the weights that are no longer read, but for ``SMALL`` tensors.
     """
     made = _computed(graph, weights)
     part = cut("known", graph.nodes, graph.inputs, {name: value for value, name in made.items()})
@@ -268,7 +328,9 @@ def _computed(graph: Graph, weights: Mapping[str, Array]) -> dict[Value, str]:
     """What other nodes read and weights alone decide, with a name for each: nothing of it is made of another."""
     producers, sources = graph.producers(), _sources(graph, weights)
     given = set(graph.inputs.values())
-    room, taken = {name: array.size for name, array in weights.items()}, set(graph.inputs)
+    direct = {value for node in graph.nodes if node.outputs[0] not in sources for value in node.inputs}
+    room = {name: 0 if graph.inputs[name] in direct else array.size for name, array in weights.items()}
+    taken = set(graph.inputs)
     made: dict[Value, str] = {}
     waiting, seen = list(graph.outputs.values()), set[Value]()
     while waiting:
@@ -301,7 +363,9 @@ def _sources(graph: Graph, weights: Mapping[str, Array]) -> dict[Value, frozense
 def _fits(value: Value, names: frozenset[str], room: dict[str, int]) -> bool:
     """Whether there is room for a value among what its weights took, which then is less."""
     size = math.prod(value.type.static_shape or ())
-    if size > SMALL and size > sum(room[name] for name in names):
+    if size <= SMALL:
+        return True
+    if size > sum(room[name] for name in names):
         return False
     for name in sorted(names):
         used = min(size, room[name])

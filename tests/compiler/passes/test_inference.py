@@ -26,11 +26,11 @@ from archonnx.runtime.export.models import inference_model
 from tests.support.onnx_run import run_onnx
 
 IMAGES = (
-    "Conv(4, kernel=3, padding=same)", "Conv(6, kernel=3, stride=2, bias=false)", "Conv(4, kernel=1, padding=1)",
+    "Conv(4, kernel=[shape_of(x)[2], shape_of(x)[3]])",     "Conv(4, kernel=3, padding=same)", "Conv(6, kernel=3, stride=2, bias=false)", "Conv(4, kernel=1, padding=1)",
     "Conv(shape_of(x)[1], kernel=3, padding=same, groups=shape_of(x)[1], bias=false)",
     "Conv(6, kernel=2, groups=2 - shape_of(x)[1] % 2)", "ConvTranspose(4, kernel=2, stride=2)",
     "ConvTranspose(3, kernel=3, bias=false)", "BatchNorm", "BatchNorm", "relu", "relu6", "tanh", "AveragePool(2)",
-    "MaxPool(2)", "ChannelNorm", "GroupNorm(1)",
+    "MaxPool(2)", "ChannelNorm", "ConvNeXtBlock", "GroupNorm(1)",
 )  # fmt: skip
 ROWS = ("Dense(5)", "Dense(6, bias=false)", "BatchNorm", "LayerNorm", "relu", "relu6", "Dense(4, init=normal(0, 1))")
 STEPS = ("x = x * 0.5", "x = 2 - x", "x = x / 3 + 1", "x = x + s * x", "y = x\n    x = y + relu(y)", "x = x - 0.25")
@@ -107,6 +107,8 @@ def operators(text: str) -> Counter[str]:
         (["Conv(4, kernel=3, bias=false)", "BatchNorm", "relu6"], {"Conv": 1, "Clip": 1}),
         (["ConvTranspose(4, kernel=3, stride=2)", "BatchNorm"], {"ConvTranspose": 1}),
         (["BatchNorm", "Conv(4, kernel=3)"], {"Conv": 1}),
+        (["Conv(4, kernel=13)", "BatchNorm", "relu6", "Conv(4, kernel=1)"], {"Conv": 2, "Clip": 1}),  # of one place
+        (["Conv(1, kernel=3)", "tanh"], {"Conv": 1, "Tanh": 1}),
         (["DepthwiseConv(kernel=3)", "BatchNorm", "relu"], {"Conv": 1, "Relu": 1}),
     ],
 )
@@ -132,8 +134,29 @@ def test_a_product_that_something_else_reads_is_left() -> None:
     assert operators(text) == {"Conv": 1, "Mul": 1, "Add": 2, "Relu": 1, "Reshape": 1}
 
 
-def test_biases_keep_their_names() -> None:
-    model = program(net(["x = x |> Conv(4, kernel=3)"], ["x = x |> Dense(2)"]))
+def test_a_rectifier_is_done_by_the_convolution_before_a_pool() -> None:
+    model = program(net(["x = x |> Conv(4, kernel=3) |> relu |> MaxPool(2)"], []))
+    written = inference_model(model, weights_of(model))
+    assert [node.op_type for node in written.graph.node] == ["Conv", "Relu", "MaxPool", "Reshape"]
+
+
+def test_a_block_of_convnext_has_a_norm_in_one_operator_and_no_scales() -> None:
+    text = net(["x = x |> ConvNeXtBlock"], [])
+    layers = {"Conv": 3, "Gelu": 1, "Transpose": 2, "LayerNormalization": 1}
+    assert operators(text) == {**layers, "Add": 1, "Reshape": 1}
+
+
+def test_large_weights_beside_small_ones_are_scaled() -> None:
+    """What small results take is no part of what large ones may take."""
+    text = net(
+        ["x = x |> Conv(80, kernel=3) |> BatchNorm |> BatchNorm", "x = x |> BatchNorm |> Conv(80, kernel=3)"], []
+    )
+    assert operators(text) == {"Conv": 2, "Reshape": 1}
+
+
+@pytest.mark.parametrize("kernel", [3, 13])
+def test_biases_keep_their_names(kernel: int) -> None:
+    model = program(net([f"x = x |> Conv(4, kernel={kernel})"], ["x = x |> Dense(2)"]))
     written = inference_model(model, weights_of(model))
     assert sorted(tensor.name for tensor in written.graph.initializer if "constant" not in tensor.name) == [
         "conv.W", "conv.b", "dense.W", "dense.b",
