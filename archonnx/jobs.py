@@ -25,6 +25,7 @@ from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_room, save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
+from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.deciding import decided
 from archonnx.runtime.training.interrupt import asked_to_stop, attending
@@ -46,6 +47,8 @@ class How:
     observer: Observer
     watch: bool
     data: DataChoice
+    ranks: Ranks | None = None
+    """The processes that train together; this one alone if None."""
     told: set[str] = dataclasses.field(default_factory=set)
     """What was said of the spec already: several trainings of it say it once."""
 
@@ -96,24 +99,33 @@ def run_once(
     for line in saved.differences(request) if saved is not None else ():
         how.observer.note(line)
     state = saved.of(model, how.options) if saved is not None else None
+    run = partial(
+        run_programs,
+        model,
+        base_of(spec),
+        changes=request.changes,
+        options=how.options,
+        observer=how.observer,
+        only=request.only,
+        state=state,
+        watch=how.watch,
+        start=request.start,
+        data=_choice(request, how),
+        earlier=earlier,
+        ranks=how.ranks,
+    )
+    if how.ranks is not None and how.ranks.rank:
+        with attending():
+            run()
+        return Run(Path(how.ranks.gather("")[0]), how.options)
     checkpoints = Checkpoints(out.folder, request, how.observer, state)
     with attending() as interrupt, checkpoints.guarding():
-        trained = run_programs(
-            model,
-            base_of(spec),
-            changes=request.changes,
-            options=how.options,
-            observer=how.observer,
-            only=request.only,
-            state=state,
-            keeper=checkpoints.keeper,
-            watch=how.watch,
-            start=request.start,
-            data=_choice(request, how),
-            earlier=earlier,
-        )
+        trained = run(keeper=checkpoints.keeper)
         with interrupt.waiting():
-            return save_run(out, spec, model, trained, request=request, note=how.observer.note)
+            saved_run = save_run(out, spec, model, trained, request=request, note=how.observer.note)
+    if how.ranks is not None:
+        how.ranks.gather(str(saved_run.path))
+    return saved_run
 
 
 def check_sources(name: str, programs: Iterable[TrainProgram], choice: DataChoice) -> None:

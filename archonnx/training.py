@@ -5,9 +5,12 @@ What this module does not do: the work; it joins the compiler and the runtime.
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 from archonnx.compiler.pipeline import with_imports
@@ -20,9 +23,11 @@ from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import new_run, save_run
 from archonnx.runtime.folders.several import Kind, Runs
+from archonnx.runtime.mpi import communicator, processes, threads_each
 from archonnx.runtime.paths import resolved
+from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.reserving import Place, reserved
-from archonnx.runtime.training.interrupt import ending
+from archonnx.runtime.training.interrupt import asked_to_stop, ending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.search import Found, Trial, best_trial
@@ -31,6 +36,9 @@ from archonnx.runtime.training.transfer import transfer_of
 from .jobs import How, base_of, train_once, train_several
 from .loading import SpecLike, as_spec
 from .several_models import chosen_stages, for_stage, resume_models, train_models
+
+OTHERS_FIRST = 2.0
+"""Seconds in which the first of several processes can tell what is wrong for all."""
 
 
 class TrainOptions(TypedDict, total=False):
@@ -128,11 +136,17 @@ def train(
     files = {name: str(resolved(Path(one))) for name, one in given.items() if isinstance(one, str | Path)}
     request = Request(loaded.arguments, changes, program, _dtype(loaded), start, files, loaded.model)
     choice = DataChoice({name: one for name, one in given.items() if name not in files}, changed_data)
-    how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice)
+    ranks = ranks_of_mpirun()
+    if ranks is not None:
+        observer, threads = observer if ranks.rank == 0 else None, threads or threads_each()
+    how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice, ranks)
     before = Path(resume) if resume is not None else None
     request.check()
     chosen = Path(out) if out is not None else None
-    with ending(), _destination(chosen, before, loaded.name) as place:
+    if ranks is not None:
+        _check_alone(folds, seeds)
+    destination = _destination(chosen, before, loaded.name) if ranks is None or ranks.rank == 0 else _nowhere()
+    with ending(), destination as place:
         return _trained(loaded, request, place, how, before, folds, seeds)
 
 
@@ -146,6 +160,45 @@ def _destination(out: Path | None, before: Path | None, name: str) -> Iterator[P
         yield place
 
 
+@contextmanager
+def _nowhere() -> Iterator[Place]:
+    """A place for a process that writes nothing: the first one of those that train together does."""
+    with TemporaryDirectory() as folder, reserved(Path(folder) / "run") as place:
+        yield place
+
+
+def _check_alone(folds: int | None, seeds: int | None) -> None:
+    """SpecError where several trainings are wanted of processes that train together."""
+    if folds is not None or seeds is not None:
+        fail(
+            "AX0720",
+            "with folds or seeds several processes do not share a training",
+            None,
+            help="start each training by itself, with its `--seed`",
+        )
+
+
+def ranks_of_mpirun() -> Ranks | None:
+    """The processes that ``mpirun`` has started to train together; None where this one is alone."""
+    return Ranks(communicator(), asked_to_stop) if processes() > 1 else None
+
+
+@contextmanager
+def together() -> Iterator[bool]:
+    """Whether this process is the first of those that train together. Where one of them fails, all of them end.
+
+    The first one tells why; the others do if it has not ended them soon.
+    """
+    ranks = ranks_of_mpirun()
+    try:
+        yield ranks is None or ranks.rank == 0
+    except BaseException:
+        if ranks is not None:
+            atexit.register(ranks.abort)  # when it has told why
+            time.sleep(OTHERS_FIRST if ranks.rank else 0.0)
+        raise
+
+
 def _trained(
     spec: Spec, request: Request, place: Place, how: How, before: Path | None, folds: int | None, seeds: int | None
 ) -> Run | Runs | ModelRuns:
@@ -157,7 +210,7 @@ def _trained(
     if before is None or again:
         found = chosen_stages(spec, request, how)
         if found is not None and len(found) > 1:
-            _check_together(spec, again)
+            _check_together(spec, again or how.ranks is not None)
             return train_models(spec, found, request, place, how)
         if found:
             spec, request = for_stage(spec, request, found[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
+from archonnx.grammar.diagnostics import fail
 
 from .anew import Draws, Round
 from .beside import BesideFirst, Turn
@@ -68,6 +69,7 @@ class Examples:
         self._bucketing, self._draws = bucketing, draws
         self.count = example_count(self._rows) if self._rows else 1
         self.symbol = symbol
+        self._share: Callable[[Indices], Indices] | None = None
         self._beside: tuple[BesideFirst, ...] = ()
         self._part: PartName = "train"
 
@@ -75,6 +77,15 @@ class Examples:
         """The same with examples of other sources in each batch."""
         joined = copy(self)
         joined._beside = tuple(beside)
+        return joined
+
+    def shared(self, share: Callable[[Indices], Indices]) -> Examples:
+        """The same, of which a training takes a share of each batch; the numbers of rows are those of whole batches."""
+        if self._beside or not self.numbered:
+            what = "batches that come as they are" if self.numbered is False else "sources beside the first"
+            fail("AX0720", f"with {what} several processes do not share a batch", None, help="train in one process")
+        joined = copy(self)
+        joined._share = share
         return joined
 
     def on(self, part: PartName) -> Examples:
@@ -146,6 +157,7 @@ class Examples:
             turn: where the batch stands in the training, which says what other sources give to it.
         """
         turn = turn or Turn()
+        indices = indices if self._share is None else self._share(indices)
         batch = self.drawn(indices, turn.round)
         batch = batch if self._bucketing is None else self._bucketing.cut(batch, indices)
         for other in self._beside:

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from archonnx.compiler.ir.types import Array
-
-from .session import Session
+from archonnx.grammar.diagnostics import SpecError
 
 if TYPE_CHECKING:
     import onnxruntime
+
+
+class Runnable(Protocol):
+    """What runs it: a session, or several in step with other processes."""
+
+    def run(self, binding: Any) -> None:
+        """Run once; SpecError if it fails."""
+
+    def runs(self, binding: Any) -> Callable[[], None]:
+        """What runs once, as directly as can be; where that fails, ``explained`` says why."""
+
+    def explained(self, error: Exception) -> SpecError:
+        """Such a failure in our words."""
 
 
 @dataclass(slots=True)
@@ -22,7 +34,7 @@ class Statement:
     """One statement compiled for one batch shape. Bindings are made once for each combination of sides met."""
 
     index: int
-    session: Session
+    session: Runnable
     bindings: dict[int, onnxruntime.IOBinding]
     bind: Callable[..., onnxruntime.IOBinding]
     """Makes one for some sides; with values in place of those that it reads and writes otherwise, by name."""

@@ -375,6 +375,11 @@ class StepRunner:
         self._passes.clear()
         self._fixed.clear()
 
+    def keys(self, index: int) -> dict[str, str]:
+        """Where in the state the tensors of a statement are, by the names that it gives them."""
+        step = self.steps[index]
+        return {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
+
     def rates(self) -> dict[str, str]:
         """Where the learning rates lie that are given from outside: keys of ``tensors`` by their names in the steps."""
         return {name: _key(index, name, self._paths) for index, step in enumerate(self.steps) for name in step.rates}
@@ -419,7 +424,7 @@ class StepRunner:
         session = open_graph(step.graph, dims, self._options)
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
-        keys = {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
+        keys = self.keys(index)
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}

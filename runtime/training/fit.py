@@ -65,6 +65,8 @@ class TrainingLoop:
         snapshot: Snapshot | None = None,
         keeper: Keeper[Any] | None = None,
     ) -> None:
+        ranks = self._ranks = trainer.ranks
+        examples = examples if ranks is None else examples.shared(ranks.share)
         self._trainer, self._examples, self._parts = trainer, examples, parts
         self._settings, self._observer = settings, observer or Observer()
         self._keeper: Keeper[Any] = keeper or Keeper()
@@ -112,6 +114,8 @@ class TrainingLoop:
             self._observer.watches(str(monitor))
         outcome = Outcome(self._history)
         with closing(self._supply), attending() as interrupt, interrupt.waiting():
+            if self._ranks is not None:
+                interrupt.agreed = self._stopping
             try:
                 while len(self._history) < settings.epochs and not self._exhausted:
                     self._epoch(interrupt)
@@ -135,6 +139,9 @@ class TrainingLoop:
         outcome.seconds = self._seconds
         self._observer.end(outcome)
         return outcome
+
+    def _stopping(self) -> bool:
+        return self._ranks is not None and self._ranks.stopping
 
     def snapshot(self) -> Snapshot:
         """All that it takes to go on."""
@@ -247,6 +254,8 @@ class TrainingLoop:
         if runner.gathered or runner.waiting:
             self._batch(number, 0, partial(runner.finish, fresh))
         averages = {name: total / count for name, (total, count) in self._position.sums.items()}
+        if self._ranks is not None:
+            self._ranks.check_equal(runner.tensors())
         valid = self._validate(interrupt, number) if len(self._parts.valid) else {}
         with interrupt.holding():  # all of it is done, or nothing
             self._end(averages, valid)
@@ -324,6 +333,8 @@ class TrainingLoop:
         state are run again, with an eye on every parameter: the same data and draws give the same numbers.
         """
         self._spoilt, self._good = True, self._kept.snapshot
+        if self._ranks is not None:  # who searches runs steps again, and the others would wait
+            raise SpecError(Report([diverged(self._trainer.model.losses, where)]))
         found = None if in_row else self._fault(self._guard.last)
         loop = self
         if found is None and self._good is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -29,6 +29,8 @@ class Interrupt:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._count = self._waiting = self._holding = 0
+        self.agreed: Callable[[], bool] | None = None
+        """Where several processes train together: whether all have heard that one of them was asked."""
 
     @property
     def again(self) -> bool:
@@ -37,8 +39,13 @@ class Interrupt:
 
     def check(self) -> None:
         """KeyboardInterrupt if somebody has asked to stop: what is under way is whole here."""
-        if self._count:
+        if self.asked:
             raise KeyboardInterrupt
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody has asked to stop, as far as this process may act on it."""
+        return self._count > 0 if self.agreed is None else self.agreed()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ What this module does not do: choose the parts, or write the figures down.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,6 +24,8 @@ from archonnx.runtime.measures.set_metrics import Confusion, Gathered
 
 from .nonfinite import all_finite
 from .trainer import Trainer
+
+_Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,9 @@ class Measurement:
     def run(self, between: Callable[[], None] = lambda: None) -> Measured:
         """Measure what is left; ``between`` is called after each batch."""
         fields = self._trainer.model.fields
-        batches = zip(
-            in_pieces(self._indices, self._size), self._examples.batches(self._indices, self._size), strict=True
-        )
-        for indices, (rows, batch) in islice(batches, self._batches, None):
+        for indices, rows, shapes, found in self._found(self._batches):
             self.whole = False
-            self._sizes |= bound_dims({name: (fields[name].type, array.shape) for name, array in batch.items()})
-            found = self._trainer.pieces(self._combination, batch)
+            self._sizes |= bound_dims({name: (fields[name].type, shape) for name, shape in shapes.items()})
             if self._odd is None and not all_finite(found.values()):
                 self._odd = indices
             self._gathered.add(self._pieces.add(rows, found))
@@ -82,6 +80,27 @@ class Measurement:
             self.whole = True
             between()
         return self._figures()
+
+    def _found(self, start: int) -> Iterator[tuple[Indices, int, _Shapes, Mapping[str, Array]]]:
+        """For each batch from this one on its examples, how many they are, its shapes, and what was found of it.
+
+        Several processes find that of a batch each, and all get it in the order of the batches.
+        """
+        cut, ranks = [*in_pieces(self._indices, self._size)], self._trainer.ranks
+        if ranks is None:
+            batches = islice(self._examples.batches(self._indices, self._size), start, None)
+            for indices, (rows, batch) in zip(cut[start:], batches, strict=True):
+                yield indices, rows, *self._one(batch)
+            return
+        for first in range(start, len(cut), ranks.size):
+            own = cut[first + ranks.rank : first + ranks.rank + 1]
+            found = [self._one(self._examples.take(indices)) for indices in own]
+            for indices, of_rank in zip(cut[first:], ranks.gather(found), strict=False):
+                yield indices, len(indices), *of_rank[0]
+
+    def _one(self, batch: Mapping[str, Array]) -> tuple[_Shapes, Mapping[str, Array]]:
+        shapes = {name: array.shape for name, array in batch.items()}
+        return shapes, self._trainer.pieces(self._combination, batch)
 
     def _figures(self) -> Measured:
         model, gathered = self._trainer.model, self._gathered

@@ -20,6 +20,7 @@ from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import PARTS, Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.measures.figures import from_json, to_json
+from archonnx.runtime.ranks import Ranks
 
 from .fit import TrainingLoop, grouped, steps_per_epoch
 from .interrupt import Interrupt, attending
@@ -119,6 +120,7 @@ def run_programs(
     data: DataChoice | None = None,
     measured: bool = True,
     earlier: Callable[[str], Weights] | None = None,
+    ranks: Ranks | None = None,
 ) -> list[Trained]:
     """Run every train program in order.
 
@@ -136,6 +138,7 @@ def run_programs(
         data: what takes the place of the data that the spec names.
         measured: whether the parts are measured at the end.
         earlier: the parameters of a program that ran before these: of another model of the file, or of another run.
+        ranks: the processes that train together; this one alone if None.
     """
     programs = _chosen(model, only)
     check_starts([model], base)
@@ -147,7 +150,7 @@ def run_programs(
         told.program(label(program), number + 1, len(programs))
         how = options or SessionOptions()
         runner = _Runner(
-            model, program, settings[number], base, how, told, watch, tuple(start), data, measured, earlier
+            model, program, settings[number], base, how, told, watch, tuple(start), data, measured, earlier, ranks
         )
         under_way = state if state is not None and state.program is program else None
         done.append(runner.run(done, under_way, keeper or Keeper()))
@@ -233,6 +236,7 @@ class _Runner:
     choice: DataChoice | None = None
     measured: bool = True
     earlier: Callable[[str], Weights] | None = None
+    ranks: Ranks | None = None
 
     def run(self, done: Sequence[Trained], state: State | None, keeper: Keeper[State]) -> Trained:
         """Run it after the others, or take it up again."""
@@ -258,6 +262,7 @@ class _Runner:
             per_epoch=per_epoch,
             parameters=start.parameters,
             watch=self.watch,
+            ranks=self.ranks,
         )
         snapshot = state.snapshot if state is not None else None
         if snapshot is not None:
@@ -275,7 +280,7 @@ class _Runner:
             keeper.keep()  # measuring takes time; somebody is impatient, or the process is killed
         with attending() as interrupt, interrupt.waiting():
             metrics = self._measured(trainer, data, interrupt) if self.measured else {}
-            if interrupt.signal is not None:
+            if interrupt.asked:
                 outcome.reason = "interrupted"
         return Trained(self.program, settings, trainer, outcome, metrics, data.parts, started, memory)
 
@@ -321,10 +326,10 @@ class _Runner:
 
 def _measured(measurement: Measurement, interrupt: Interrupt) -> Measured | None:
     """What is found of a part; None where somebody asked to stop meanwhile."""
-    before = interrupt.signal
+    before = interrupt.asked
 
     def between() -> None:
-        if before is None:
+        if not before:
             interrupt.check()
 
     try:

@@ -16,13 +16,13 @@ from itertools import cycle
 import numpy as np
 
 from archonnx.compiler.settings import TrainSettings
+from archonnx.runtime.aside import Aside
 from archonnx.runtime.data.batches import Columns, Examples
 from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.loader import Fields
 from archonnx.runtime.data.parts import Indices
 from archonnx.runtime.device.slots import Slots
 
-from .aside import Aside
 from .trainer import Trainer
 
 ROW_SECONDS = 0.02

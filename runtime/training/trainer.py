@@ -25,9 +25,11 @@ from archonnx.grammar.record import replace
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
 from archonnx.runtime.data.ranges import RangeCheck
+from archonnx.runtime.device.ranked import RankedRunner
 from archonnx.runtime.device.session import Session, SessionOptions, call, choose_device, open_graph
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.measures.set_metrics import Gathered
+from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.seeds import seed_value
 
 from .rates import Rates
@@ -68,6 +70,7 @@ class Trainer:
         per_epoch: number of passes in an epoch, for schedules that need it.
         parameters: starting values by path, instead of the initial ones.
         watch: whether the norms of gradients and updates are kept (``runner.watch``).
+        ranks: the processes that train together; this one alone if None.
     """
 
     def __init__(
@@ -82,8 +85,9 @@ class Trainer:
         per_epoch: int | None = None,
         parameters: Mapping[str, Array] | None = None,
         watch: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.ranks = model, ranks
         self.seed, self.batch_size = int(seed_value(seed)), batch_size
         self.options = options or SessionOptions()
         self.device = choose_device(self.options.device)
@@ -101,7 +105,8 @@ class Trainer:
         drawn = {path: parameter for path, parameter in model.parameters.items() if path not in given}
         values = {**given, **initial_values(drawn, seed)}
         starting = {path: values[path] for path in model.parameters}
-        self.runner = StepRunner(
+        runner = StepRunner if ranks is None else partial(RankedRunner, ranks=ranks)
+        self.runner = runner(
             steps,
             starting,
             plan=program.plan if program is not None else (),

