@@ -103,6 +103,10 @@ class Ranks:
         """The seed with which this rank draws; that of the first is the run's."""
         return (seed + self.rank * 0x9E3779B97F4A7C15) % 2**63
 
+    def close(self) -> None:
+        """Say no more."""
+        self._aside.close()
+
     def abort(self, status: int = 1) -> None:
         """End all ranks."""
         self._communicator.abort(status)

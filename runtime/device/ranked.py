@@ -123,6 +123,10 @@ class RankedSession:
             loss[...] = sum_ / told[ROWS]
         self._ranks.stopping |= bool(told[STOPS])
 
+    @property
+    def graph(self) -> None:
+        """There are several."""
+
     def runs(self, binding: Any) -> Callable[[], None]:
         """What runs once."""
         return partial(self.run, binding)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import SpecError
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 class Runnable(Protocol):
     """What runs it: a session, or several in step with other processes."""
+
+    @property
+    def graph(self) -> Graph | None:
+        """What it computes, bound to a batch's sizes, where one session does."""
 
     def run(self, binding: Any) -> None:
         """Run once; SpecError if it fails."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -85,10 +86,11 @@ def together(size: int, do: Callable[[Ranks], Any]) -> list[Any]:
     fake, found = Fake(size), list[Any]([None] * size)
 
     def run(rank: int) -> None:
-        try:
-            found[rank] = do(Ranks(fake.of(rank)))
-        except Exception as error:
-            found[rank] = error
+        with closing(Ranks(fake.of(rank))) as ranks:
+            try:
+                found[rank] = do(ranks)
+            except Exception as error:
+                found[rank] = error
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
     for thread in threads:
