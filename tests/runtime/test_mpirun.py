@@ -1,0 +1,93 @@
+"""Processes that ``mpirun`` starts. Run by ``make proof``, where mpi4py and an MPI are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archonnx import Run, train
+from archonnx.runtime.folders.resume import STATE_FILE
+
+BESIDE = Path(sys.executable).with_name("mpirun")
+MPIRUN = str(BESIDE) if BESIDE.exists() else shutil.which("mpirun")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(MPIRUN is None or importlib.util.find_spec("mpi4py") is None, reason="there is no MPI"),
+]
+SPEC = """
+model Net():
+    input  x: [B, 64]
+    target label: i64[B]
+    logits = x |> Dense(32) |> relu |> Dense(10)
+    loss objective = cross_entropy(logits, label)
+    metric accuracy = mean(argmax(logits) == label)
+
+train:
+    data = sklearn("digits")
+    feed x = data.data / 16
+    feed label = data.target
+    split = {train: 0.8, valid: 0.2}
+    batch_size = 60
+    epochs = 3
+    minimize objective with adam(lr=0.01)
+"""
+
+
+def started(count: int, *arguments: str) -> list[str]:
+    own = [sys.executable, "-m", "archonnx", "train", *arguments]
+    return [str(MPIRUN), "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(count), *own]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mpi") / "net.arch"
+    path.write_text(SPEC, encoding="utf-8")
+    return path
+
+
+def test_two_processes_are_one_at_the_same_batch(spec: Path, tmp_path: Path) -> None:
+    done = subprocess.run(started(2, str(spec), "--out", str(tmp_path / "two")), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("run: ") == 1 and done.stderr.count("epoch 1/3") == 1  # the first one tells
+    two, one = Run(tmp_path / "two"), train(spec, tmp_path / "one", device="cpu", threads=1)
+    for path, array in one.parameters.items():
+        np.testing.assert_allclose(two.parameters[path], array, rtol=1e-4, atol=1e-5)
+    for mine, alone in zip(two.history, one.history, strict=True):
+        assert mine["valid"] == pytest.approx(alone["valid"], rel=1e-4)
+
+
+def test_what_is_wrong_with_a_spec_is_told_once_and_ends_all(spec: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.arch"
+    wrong.write_text(SPEC.replace("epochs = 3", "epochs = 3\n    accumulate = 2"), encoding="utf-8")
+    done = subprocess.run(
+        started(2, str(wrong), "--out", str(tmp_path / "run")), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode != 0 and done.stderr.count("error[AX0720]") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_process_that_is_killed_ends_all_and_leaves_a_run_to_go_on_from(spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    going = [str(spec), "--out", str(out), "--set", "epochs=100000", "--set", "checkpoint.steps=20"]
+    process = subprocess.Popen(started(2, *going), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / STATE_FILE).exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, said
+    rest = subprocess.run(
+        started(2, str(spec), "--resume", str(out), "--set", "epochs=1"), capture_output=True, text=True, timeout=120
+    )
+    assert rest.returncode == 0, rest.stderr
+    assert Run(out).record["programs"][0]["epochs"] >= 1
