@@ -33,7 +33,7 @@ EPOCH_BYTES = 2**24
 def sides(case: Case, threads: int) -> tuple[Callable[[int], float], Callable[[int], float]]:
     """Seconds of so many bare steps, and of so many in the loop."""
     trainer, first = archonnx.Trainer(spec_of(case), batch_size=case.batch_size, threads=threads), case.batch()
-    steps = max(8, min(2000, EPOCH_BYTES // sum(array.nbytes for array in first.values())))
+    steps: int = max(8, min(2000, EPOCH_BYTES // sum(array.nbytes for array in first.values())))
     fields = case.batch_of(np.random.default_rng(0), steps * case.batch_size)
     examples = Examples(fields, {name: trainer.model.fields[name].type for name in fields})
     parts = Parts(np.arange(steps * case.batch_size), np.arange(0), np.arange(0))
@@ -51,12 +51,13 @@ def sides(case: Case, threads: int) -> tuple[Callable[[int], float], Callable[[i
         return time.perf_counter() - begin
 
     def loop(count: int) -> float:
-        settings = TrainSettings(epochs=max(1, count // steps), batch_size=case.batch_size)
+        epochs = max(1, count // steps)
+        settings = TrainSettings(epochs=epochs, batch_size=case.batch_size)
         looped = TrainingLoop(trainer, examples, parts, settings)
         begin = time.perf_counter()
         looped.run()
         took: float = time.perf_counter() - begin
-        return took * count / (settings.epochs * steps)
+        return took * count / (epochs * steps)
 
     return bare, loop
 

@@ -387,9 +387,9 @@ class StepRunner:
     # ------------------------------------------------------------ one batch shape
 
     def sessions(self) -> list[Session]:
-        """The sessions of all statements that were run."""
+        """The sessions of all statements that were run; of several processes none, as theirs run in parts."""
         statements = [*(one for made in self._passes.values() for one in made.statements), *self._fixed.values()]
-        return list({id(one.session): one.session for one in statements}.values())
+        return list({id(one.session): one.session for one in statements if isinstance(one.session, Session)}.values())
 
     def _compile(self, shapes: Shapes) -> _Pass:
         """Sessions and buffers for batches of these shapes; the oldest ones make room."""
