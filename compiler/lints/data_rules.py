@@ -6,15 +6,17 @@ What this module does not do: open it (the runtime says what it found).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from archonnx.compiler.program import ModelProgram, TrainProgram
-from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Diagnostic
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 from .rules import Sight
 
+if TYPE_CHECKING:
+    from archonnx.compiler.settings import TrainSettings
 
 class Labels(Record):
     """The different numbers in a field of labels: in all parts, and in the train part."""

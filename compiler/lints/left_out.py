@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from archonnx.compiler.settings import Split
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .data_rules import DataSight, data_lint
 from .rules import Sight, lint, warning
+
+if TYPE_CHECKING:
+    from archonnx.compiler.settings import Split
 
 HUNDRED = 100
 
