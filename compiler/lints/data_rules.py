@@ -6,7 +6,6 @@ What this module does not do: open it (the runtime says what it found).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import Diagnostic
@@ -15,8 +14,6 @@ from archonnx.grammar.source import Span
 
 from .rules import Sight
 
-if TYPE_CHECKING:
-    from archonnx.compiler.settings import TrainSettings
 
 class Labels(Record):
     """The different numbers in a field of labels: in all parts, and in the train part."""
@@ -30,8 +27,7 @@ class DataSight(Record):
 
     Attributes:
         model: whose program.
-        program: whose data.
-        settings: its settings, with what the command line changed.
+        program: whose data, with the settings that count.
         rows: how many examples there are.
         parts: how many are in each part.
         labels: of each target that is the number of a class.
@@ -39,7 +35,6 @@ class DataSight(Record):
 
     model: ModelProgram
     program: TrainProgram
-    settings: TrainSettings
     rows: int
     parts: Mapping[str, int]
     labels: Mapping[str, Labels] = {}

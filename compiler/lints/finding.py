@@ -23,6 +23,7 @@ from . import (  # noqa: F401 - importing a rule registers it
     large_batch,
     large_rate,
     left_out,
+    lone_argument,
     long_patience,
     loss_of_probabilities,
     lost_examples,

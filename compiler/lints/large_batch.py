@@ -13,7 +13,7 @@ from .rules import warning
 @data_lint("AX0823")
 def large_batch(sight: DataSight) -> Iterator[Diagnostic]:
     """Each epoch is one step, over all examples."""
-    size, count = sight.settings.batch_size, sight.parts.get("train", 0)
+    size, count = sight.program.settings.batch_size, sight.parts.get("train", 0)
     if isinstance(size, int) and size > count and (place := sight.written("batch_size")) is not None:
         yield warning(
             "AX0823",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .data_rules import DataSight, data_lint
 from .rules import Sight, lint, warning
-
-if TYPE_CHECKING:
-    from archonnx.compiler.settings import Split
 
 HUNDRED = 100
 
@@ -27,14 +23,14 @@ def percent(sight: Sight) -> Iterator[Diagnostic]:
                 f"these are {HUNDRED} examples in all, and not percent",
                 sight.setting(program, "split"),
                 "integers are counts of examples",
-                help=f"shares are written `{_as_shares(split)}`",
+                help=f"shares are written `{_as_shares(split.parts)}`",
             )
 
 
 @data_lint("AX0822")
 def left_out(sight: DataSight) -> Iterator[Diagnostic]:
     """Counts that are fewer than the examples there are."""
-    split, used = sight.settings.split, sum(sight.parts.values())
+    split, used = sight.program.settings.split, sum(sight.parts.values())
     if split.counts and used < sight.rows:
         shares = sum(split.parts.values()) == HUNDRED
         yield warning(
@@ -42,10 +38,12 @@ def left_out(sight: DataSight) -> Iterator[Diagnostic]:
             f"{sight.rows - used:,} of {sight.rows:,} examples are in no part: {', '.join(sight.described())}",
             sight.place("split"),
             "integers are counts of examples",
-            help=f"shares are written `{_as_shares(split)}`" if shares else "shares, such as `0.8`, take all of them",
+            help=f"shares are written `{_as_shares(split.parts)}`"
+            if shares
+            else "shares, such as `0.8`, take all of them",
         )
 
 
-def _as_shares(split: Split) -> str:
-    whole = sum(split.parts.values())
-    return f"{{{', '.join(f'{name}: {size / whole:g}' for name, size in split.parts.items() if size)}}}"
+def _as_shares(parts: Mapping[str, float]) -> str:
+    whole = sum(parts.values())
+    return f"{{{', '.join(f'{name}: {size / whole:g}' for name, size in parts.items() if size)}}}"

@@ -28,9 +28,10 @@ CLASSES = 10_000
 
 def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSettings, data: Prepared) -> DataSight:
     """What is known of the data of a program; of data that comes in batches, what is known of any."""
+    program = replace(program, settings=settings)
     parts: dict[str, int] = {name: len(data.parts.of(name)) for name in PARTS}
     if isinstance(data.examples, StreamedExamples):
-        return DataSight(model, program, settings, sum(parts.values()), parts)
+        return DataSight(model, program, sum(parts.values()), parts)
     labels = {}
     classes = {r.field for r in model_ranges(model) if r.noun == "classes" and r.selection is None}
     for name, field in model.fields.items():
@@ -40,7 +41,7 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
             every, trained = _different(numbers[used]), _different(numbers[data.parts.train])
             if len(every) <= CLASSES:
                 labels[name] = Labels(every, trained)
-    return DataSight(model, program, settings, len(data.loaded.fields["index"]), parts, labels)
+    return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels)
 
 
 def _different(numbers: Any) -> frozenset[int]:

@@ -86,7 +86,7 @@ def seen(model: ModelProgram, page: Page) -> list[DataSight]:
         return []
     labels = {"y": Labels(frozenset({0, 1, 2}), frozenset({0, 1}))} if "y" in model.fields else {}
     parts = {"train": 30, "test": 10}
-    return [DataSight(model, program, program.settings, ROWS, parts, labels) for program in model.programs]
+    return [DataSight(model, program, ROWS, parts, labels) for program in model.programs]
 
 
 @pytest.mark.parametrize("page", WARNINGS, ids=lambda page: page.slug)

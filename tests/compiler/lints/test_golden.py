@@ -24,5 +24,5 @@ def test_findings_of_data_are_shown(case: Case, golden: Golden) -> None:
     (name,) = case.sources
     model = elaborate(parse_spec(Source(name, case.source)), simplify=False)
     labels = {"y": Labels(frozenset({0, 1, 2}), frozenset({0, 1}))} if "y" in model.fields else {}
-    seen = [DataSight(model, program, program.settings, 150, PARTS, labels) for program in model.programs]
+    seen = [DataSight(model, program, 150, PARTS, labels) for program in model.programs]
     golden(case, render_report(Report(data_findings(seen))))

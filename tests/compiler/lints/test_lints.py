@@ -82,6 +82,11 @@ TOLD |= {
         "    output p = argmax(x |> Dense(3), axis=0)\n",
         "    output p = max(x, axis=0) |> Dense(3)\n",
     ),
+    "AX0828": (
+        "    param W: [8, 4] ~ normal(0.02)\n    output p = x @ W\n",
+        "    output p = x |> Dense(4, init=uniform(0.1))\n",
+        "    output p = x |> MLP([4, 4]) |> Dense(2, init=truncated_normal(0.5))\n",
+    ),
     "AX0827": (
         "    param W: [8, 4] = 0\n    param V: [4, 1] = 0\n    loss l = mse(relu(x @ W) @ V, t)\n",
         "    param W: [8, 4] ~ constant(0.5)\n    param b: [4] = 0\n    param V: [4, 1] ~ ones\n"
@@ -119,6 +124,8 @@ QUIET = {
     "a pipe in brackets": "    output p = x if true else (-x |> relu)\n",
     "centred by its batch": "    output p = x - mean(x, axis=0)\n",
     "a figure of a batch": "    metric m = max(mean(x, axis=0))\n",
+    "a spread": "    param W: [8, 4] ~ normal(std=0.02)\n    param b: [4] ~ normal(0, 0.1)\n    output p = x @ W + b\n",
+    "a draw": "    n: [B, 8] ~ normal(3.0)\n    output p = x + n\n",
     "one layer of zeros": "    param W: [8, 1] = 0\n    loss l = mse(x @ W, t)\n",
     "the last layer of zeros": "    loss l = mse(x |> Dense(4) |> relu |> Dense(1, init=zeros), t)\n",
     "normalised between": "    loss l = mse(x |> Dense(8) |> LayerNorm |> Dense(1), t)\n",

@@ -1,0 +1,35 @@
+"""Likely mistakes are found before anything runs, and their helps work: ``tests/mistakes``, ``docs/mistakes.md``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from benchmarks.judged_mistakes import FOUND, PAGE, VERDICTS, Mistake, mistakes, told
+
+EVERY = list(mistakes())
+
+
+@pytest.mark.parametrize("mistake", EVERY, ids=lambda mistake: mistake.name)
+def test_it_is_found_and_its_help_works(mistake: Mistake) -> None:
+    found = told(mistake)
+    assert bool(found) == (mistake.verdict in FOUND), found
+    if mistake.mends:
+        left = told(mistake, mistake.mended)
+        codes = {finding["code"] for finding in found}
+        assert [f for f in left if f["severity"] == "error" or f["code"] in codes] == []
+
+
+def test_nine_in_ten_are_found_and_few_lead_astray() -> None:
+    wrong = [mistake for mistake in EVERY if mistake.verdict != "right"]
+    counts = Counter(mistake.verdict for mistake in wrong)
+    assert len(wrong) >= 100 and set(counts) <= set(VERDICTS)
+    assert sum(counts[verdict] for verdict in FOUND) >= 0.9 * len(wrong)
+    assert all(mistake.why for mistake in wrong if mistake.verdict == "silent")
+
+
+def test_the_page_lists_them_all() -> None:
+    page = PAGE.read_text("utf-8")
+    assert all(f"| {mistake.name.replace('-', ' ')} |" in page for mistake in EVERY)
+    assert "run `python -m benchmarks.judged_mistakes`" not in page
