@@ -13,7 +13,7 @@ from archonnx.grammar.source import Source
 from tests.support.random_specs import random_spec
 
 COUNT = 24
-MANY = 2000
+MANY = 700
 
 
 def told(numbers: range) -> Counter[str]:
