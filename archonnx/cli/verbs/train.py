@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.folders.models import ModelRuns
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.folders.several import Runs
+    from archonnx.runtime.training.observing import Observer
 
 
 class Watch(StrEnum):
@@ -79,6 +81,13 @@ def train(
     watch: Annotated[
         Watch | None, typer.Option("--watch", help="`grads`: print the norms of gradients and updates every epoch.")
     ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Serve a page that follows the training.")] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where `--live` listens; a free one unless given.")
+    ] = 0,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also write logs of TensorBoard into DIR.")
+    ] = None,
     device: Device = DeviceOption.auto,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
 ) -> None:
@@ -117,6 +126,13 @@ def train(
     not). The run's history keeps the figures.
 
         archonnx train deep_sigmoid --watch grads --set epochs=3
+
+    With `--live` the address of a page is printed, on this machine alone, with curves that grow; with `--watch grads`
+    it has the norms of gradients too. It is there as long as the training runs. `--tensorboard` needs `pip install
+    'archonnx[tensorboard]'`.
+
+        archonnx train digits_cnn --live --watch grads
+        archonnx train digits_cnn --tensorboard logs/first
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
@@ -130,7 +146,8 @@ def train(
     if resume is not None and dtype is not None and folds is None and seeds is None and not holds_models(resume):
         SavedState(resume).check_dtype(dtype)
     with ending() as interrupt, training.together() as first:
-        with progress(sys.stderr) as observer:
+        page, logs = (port if live and first else None), (tensorboard if first else None)
+        with progress(sys.stderr) as shown, _followed(shown, spec, page, logs) as observer:
             trained = training.train(
                 read_spec(spec, arguments, dtype),
                 out,
@@ -158,6 +175,28 @@ def train(
             _summarise(trained)
     if interrupt.signal is not None:
         raise typer.Exit(status_of(interrupt.signal))
+
+
+@contextmanager
+def _followed(shown: Observer, title: str, port: int | None, logs: Path | None) -> Iterator[Observer]:
+    """What is told of the training: to who reads the terminal, to a page, to logs."""
+    from archonnx.runtime.training.observers import Several
+
+    from ..output import say
+
+    observers = [shown]
+    with ExitStack() as stack:
+        if port is not None:
+            from archonnx.pictures.live import Following, served
+
+            following = Following(title)
+            observers.append(following)
+            say(f"follow it at {stack.enter_context(served(following, port))}")
+        if logs is not None:
+            from archonnx.pictures.tensorboard import logging_to
+
+            observers.append(stack.enter_context(logging_to(logs)))
+        yield shown if len(observers) == 1 else Several(observers)
 
 
 def _sources(texts: Sequence[str]) -> dict[str, Path]:
