@@ -128,3 +128,12 @@ def test_a_table_is_drawn_on_a_terminal_with_the_same_cells(
     assert [line.split() for line in drawn.splitlines() if line.strip(" ─")] == [
         line.split() for line in plain.splitlines()
     ]
+
+
+def test_memory_is_told_in_both_forms_and_goes_with_sizes_alone() -> None:
+    record = json.loads(run("digits_mlp", "--memory", "--dims", "B=7", "--format", "json"))
+    assert record["dims"] == {"B": 7} and record["total"] == sum(record["parts"].values())
+    assert record["parts"]["parameters"] == 104_488, "as in the table of modules"
+    assert f"{record['total']:,}" in run("digits_mlp", "--memory", "--dims", "B=7")
+    result = CliRunner().invoke(app, ["show", "digits_mlp", "--memory", "--depth", "1"])
+    assert result.exit_code == 2 and "--memory" in result.output

@@ -39,6 +39,9 @@ def show(
     ] = None,
     dtype: FloatType = None,
     model: ModelName = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="What a training step takes of memory, and what holds the most of it.")
+    ] = False,
     format_: Annotated[ShowFormat, typer.Option("--format", help="`text`, `json` or `csv`.")] = ShowFormat.text,
 ) -> None:
     """Count parameters, multiplications, additions and bytes, module by module.
@@ -51,7 +54,16 @@ def show(
         archonnx show digits_cnn
         archonnx show digits_cnn --arg width=64 --dims B=32
         archonnx show model.arch --graph sample --depth 1 --format csv
+        archonnx show model.arch --memory --dims B=64
     """
+    if memory:
+        from archonnx.memory import memory as predict
+
+        if graph is not None or depth is not None or format_ is ShowFormat.csv:
+            raise typer.BadParameter("goes with --dims and --format json alone", param_hint="--memory")
+        used = predict(spec_or_run(spec, key_values(arg, "--arg"), dtype, model), dims=sizes(dims))
+        typer.echo(used.dumps() if format_ is ShowFormat.json else str(used))
+        return
     from archonnx.summary import dumps
     from archonnx.summary import show as count
 
