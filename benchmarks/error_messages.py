@@ -14,25 +14,30 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
 
+from archonnx.compiler.checking import warnings
+from archonnx.compiler.lints.levels import Levels
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
-from archonnx.grammar.diagnostics import SpecError, render_report
+from archonnx.grammar.diagnostics import Report, SpecError, render_report
 from archonnx.grammar.source import Source
 
 from . import page
-from .mistakes import MISTAKES, PEERS, PRELUDES, Mistake
+from .mistake import Mistake
+from .mistakes import MISTAKES, PEERS, PRELUDES
 
 LINES = 12
 """Lines that are shown of a message at most."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 METHOD = """\
-The same mistakes in four tools, with their complete messages. Of a Python traceback, the page shows the lines below the
-last frame (at most 12, `[...]` where some are left out) and not the frames, most of which lie inside the library. A
-model in ONNX is checked by `onnx.checker` with shape inference, and then opened and run by onnxruntime. archonnx
-reports its errors before anything runs, except for the last mistake, where arrays are given to a `Trainer`."""
+Thirty mistakes that people often ask about, in four tools, with the complete messages. Of a Python traceback, the page
+shows the lines below the last frame (at most 12, `[...]` where some are left out) and not the frames, most of which lie
+inside the library. A model in ONNX, where a mistake has a counterpart there, is checked by `onnx.checker` with shape
+inference, and then opened and run by onnxruntime. archonnx reports its errors and warnings before anything runs, except
+where arrays are given to a `Trainer`. Ludwig was not run: it is not installed."""
 
 
 def ours(mistake: Mistake) -> str:
@@ -46,6 +51,9 @@ def ours(mistake: Mistake) -> str:
             _feed(mistake)
     except SpecError as error:
         return render_report(error.report)
+    found = warnings(model, Levels())
+    if found:
+        return render_report(Report(found))
     raise AssertionError(f"nothing is found: {mistake.title}")
 
 
@@ -108,6 +116,8 @@ def section(mistake: Mistake) -> str:
     """A mistake, and what all of them say."""
     parts = [our_part(mistake)]
     for peer, name in PEERS.items():
+        if peer not in mistake.peers:
+            continue
         print(f"{mistake.title}: {name}", flush=True)
         parts.append(f"**{name}**\n\n```python\n{mistake.peers[peer]}```\n\n```text\n{theirs(mistake, peer)}\n```\n")
     return "\n".join(parts).rstrip()
@@ -119,12 +129,14 @@ def main() -> int:
     if missing:
         print(f"install {' and '.join(missing)} first: pip install {' '.join(missing)}")
         return 1
+    with ThreadPoolExecutor(2) as pool:  # each peer is a process of its own
+        sections = list(pool.map(section, MISTAKES))
     packages = ("torch", "keras", "onnx", "onnxruntime-gpu", "onnxruntime")
     parts = [
         "# Error messages",
         "Written by `python -m benchmarks.error_messages`.",
         METHOD,
-        *map(section, MISTAKES),
+        *sections,
         page.circumstances(packages),
     ]
     print(page.write("errors.md", parts))

@@ -5,8 +5,8 @@ Each snippet is what a person would write, after the imports in ``PRELUDES``. Wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from .mistake import Mistake
+from .mistakes_asked import ASKED
 
 PEERS = {"torch": "PyTorch", "keras": "Keras", "onnx": "ONNX"}
 PRELUDES = {
@@ -33,17 +33,6 @@ def check(text, **arrays):
         print("a result of shape", array.shape)
 """,
 }
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One mistake in four languages. ``peers`` has the code by peer; ``arrays`` are fed to ours, by name and shape."""
-
-    title: str
-    about: str
-    spec: str
-    peers: Mapping[str, str]
-    arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 MISTAKES = (
@@ -307,4 +296,5 @@ check('''net (float[B, 1, 8, 8] image, float[4, 1, 3, 3] K) => (float[B, 4, 6, 6
         },
         {"image": (32, 8, 8, 1), "label": (32,)},
     ),
+    *ASKED,
 )

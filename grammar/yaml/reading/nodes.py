@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import yaml
 
-from archonnx.grammar.diagnostics import Label, Report, fail
+from archonnx.grammar.diagnostics import Label, Report, Suggestion, fail
 from archonnx.grammar.source import Source, Span
 
 MAX_CHARACTERS = 2**17
@@ -251,7 +251,29 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError) -> None:
     if error.context_mark is not None and error.context_mark.index < start and error.context:
         opened = error.context_mark.index
         others.append(Label(Span(source, opened, opened + 1), error.context))
-    fail("AX0124", headline, Span(source, start, min(start + 1, len(source.text))), others=others, help=advice)
+    help = advice or _mended(source, problem, start, error.context_mark)
+    fail("AX0124", headline, Span(source, start, min(start + 1, len(source.text))), others=others, help=help)
+
+
+_VALUE = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>[^\s\"'{}#][^\"{}#\n]*?)(?=\s*(?:[}\n]|#|$))")
+_IN_BRACES = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>\w*\[[^\]\n]*\])")
+
+
+def _mended(source: Source, problem: str, start: int, opened: Any) -> Suggestion | None:
+    """Quotes around a value that YAML reads otherwise, or the column of the other items of a list."""
+    text = source.text
+    line = text.rfind("\n", 0, start) + 1
+    if "<block sequence start>" in problem and opened is not None:
+        indentation = Span(source, line, start)
+        if not indentation.text.strip():
+            words = "the items of a list begin in one column"
+            return Suggestion.of(words, "", " " * int(opened.column), indentation, otherwise=words)
+    for pattern in (_IN_BRACES, _VALUE):
+        for match in pattern.finditer(text, line, text.find("\n", start) % (len(text) + 1)):
+            if match.start("value") <= start <= match.end("value"):
+                place = Span(source, match.start("value"), match.end("value"))
+                return Suggestion.of("put quotes around the value", "", f'"{match["value"]}"', place)
+    return None
 
 
 def _unreadable(source: Source, error: yaml.reader.ReaderError) -> None:

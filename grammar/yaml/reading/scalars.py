@@ -221,9 +221,16 @@ def _move_labels(diagnostic: Diagnostic, move: Callable[[Span], Span]) -> Diagno
     return replace(diagnostic, labels=labels, help=help.elsewhere(move) if isinstance(help, Suggestion) else help)
 
 
+_NO_BLANK = re.compile(r"[^\W\d]\w*:(?=[^\s:])")
+
+
 def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
     """What is special about expressions in YAML, where that may be the reason."""
     end = node.span.end
+    colon = _NO_BLANK.match(node.text)
+    if colon is not None and not node.style:
+        place = Span(node.span.source, node.span.start + colon.end(), node.span.start + colon.end())
+        return replace(diagnostic, help=Suggestion.of("a blank stands behind the colon of a key", "", " ", place))
     cut = diagnostic.code == "AX0109" or diagnostic.help is None  # a mistake of another kind knows its own way out
     if cut and not node.style and node.span.source.text[end : end + 20].lstrip(" ").startswith(","):
         return replace(diagnostic, help=_COMMA)

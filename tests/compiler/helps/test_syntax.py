@@ -78,3 +78,24 @@ def test_a_guess_is_no_fix_while_the_rest_is_unread() -> None:
 def test_a_word_without_a_counterpart_is_told_of_in_words() -> None:
     (mistake,) = found(f"{HEAD}    f = lambda x: 2 * x\n    output y = f(x)\n")
     assert not mistake.fixes and mistake.help == "give the function a name with `fn`"
+
+
+SPEC = 'model: Net\ninputs: {x: "[B, 4]"}\ntargets: {y: "i64[B]"}\nlayers:\n  - Dense: 16\n  - relu\n  - {Dense: 3, as: z}\n'
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("  - relu", "   - relu"),
+        ('targets: {y: "i64[B]"}', "targets: {y: i64[B]}"),
+        ("  - Dense: 16", "  - Dense:16"),
+    ],
+)
+def test_yaml(right: str, wrong: str) -> None:
+    text = f"{SPEC}outputs:\n  p: softmax(z)\n"
+    with pytest.raises(SpecError) as caught:
+        elaborate(parse_spec(Source("net.yaml", text.replace(right, wrong))))
+    (mistake,) = caught.value.diagnostics
+    assert mistake.fixes
+    for fix in mistake.fixes:
+        elaborate(parse_spec(Source("net.yaml", fix.applied())))
