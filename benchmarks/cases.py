@@ -143,7 +143,7 @@ CASES = {case.name: case for case in (
     Case("resnet18", "ResNet-18, 32x32, batch 32, momentum", "resnet18", images(3, 32, 32), 32, "momentum", 1e-5,
          arguments={"size": 32, "classes": CLASSES}),
     Case("residual", "ResNet-18 for small images, batch 32, SGD", "residual", images(3, 32, 32), 32, "sgd", 1e-4),
-    Case("resnet50", "ResNet-50, 64x64, batch 8, momentum", "resnet50", images(3, 64, 64), 8, "momentum", 1e-6,
+    Case("resnet50", "ResNet-50, 64x64, batch 8, momentum", "resnet50", images(3, 64, 64), 8, "momentum", 1e-8,
          arguments=SMALL),
     Case("mobilenet_v2", "MobileNetV2, 64x64, batch 16, momentum", "mobilenet_v2", images(3, 64, 64), 16, "momentum",
          1e-5, arguments={**SMALL, "dropout": 0.2}, plain={"dropout": 0.0}),

@@ -42,13 +42,14 @@ the first step, in seconds."""
 
 def ratio(row: Row, side: str) -> str:
     """Of the best rounds, and the median of pairs."""
-    return f"{row.ratio(side):.2f} ({row.paired(side):.2f})" if row.sides[side].rounds else "-"
+    return f"{row.ratio(side):.2f} ({row.paired(side):.2f})" if side in row.sides and row.sides[side].rounds else "-"
 
 
 def cells(row: Row) -> list[str]:
     """A row of the table."""
-    times = [f"{one.best * 1e3:.3g}" if one.rounds else "-" for one in row.sides.values()]
-    first = [f"{row.sides[side].first_step:.2f}" if row.sides[side].rounds else "-" for side in (OURS, EAGER, COMPILED)]
+    able = {side: one for side, one in row.sides.items() if one.rounds}
+    times = [f"{able[side].best * 1e3:.3g}" if side in able else "-" for side in (OURS, *PEERS)]
+    first = [f"{able[side].first_step:.2f}" if side in able else "-" for side in (OURS, EAGER, COMPILED)]
     return [case_named(row.name).title, *times, ratio(row, EAGER), ratio(row, row.fastest()), " / ".join(first)]
 
 
@@ -100,6 +101,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", metavar="NAME", type=argument, action="append", default=[],
                         help="measure this workload (NAME:OPTIMIZER, with that optimizer), and write no page; may be "
                         "given several times")  # fmt: skip
+    parser.add_argument("--peer", choices=PEERS, action="append", default=[], help="measure this peer alone; of --only")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all rounds there, after each workload")
     parser.add_argument("--from", metavar="FILE", type=Path, dest="stored", help="take rows that --json wrote")
     return parser.parse_args()
@@ -118,12 +120,12 @@ def main() -> int:
     stored = {one["name"]: row_of(one) for one in json.loads(given.stored.read_text())} if given.stored else {}
     rows: list[Row] = []
     for case in given.only or CASES.values():
-        rows.append(stored.get(case.name) or measured(case, (OURS, *PEERS)))
+        rows.append(stored.get(case.name) or measured(case, (OURS, *(given.peer or PEERS))))
         print(*cells(rows[-1]), sep=" | ", flush=True)
         if given.json:
             given.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
     print(table(rows), summary(rows), sep="\n\n")
-    if not given.only:
+    if not given.only and not given.peer:
         circumstances = f"{page.circumstances(PACKAGES)} The load average before was {load:.2f}."
         intro = "Written by `python -m benchmarks.train_step`."
         parts = ["# Training steps", intro, METHOD, table(rows), summary(rows), circumstances]
