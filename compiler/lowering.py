@@ -22,6 +22,7 @@ from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
 from .ir.value import Value
 from .ops.shape import Broadcast
+from .program import OPSET
 
 
 @dataclass(slots=True)
@@ -57,17 +58,20 @@ class Lowered:
     types: dict[str, TensorType]
 
 
-def lower(graph: Graph, *, portable: bool, everywhere: bool = False, taken: Iterable[str] = ()) -> Lowered:
+def lower(
+    graph: Graph, *, portable: bool, everywhere: bool = False, opset: int = OPSET, taken: Iterable[str] = ()
+) -> Lowered:
     """Lower every node. Inputs and outputs keep their names; other values get readable ones.
 
     Args:
         graph: what to lower.
         portable: whether only the ai.onnx domain may be used.
         everywhere: whether other runtimes than onnxruntime are to compute the same, which is slower in places.
+        opset: version of the ai.onnx operators.
         taken: names that no value may have besides those of inputs and outputs.
     """
     with assuming(graph.facts):
-        return _Lowering(graph, portable, everywhere, taken).run()
+        return _Lowering(graph, portable, everywhere, opset, taken).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,8 @@ class _Names:
 class _Lowering:
     """The emitter that ops write with (``ir.op.Emitter``), and the loop around it."""
 
-    def __init__(self, graph: Graph, portable: bool, everywhere: bool, taken: Iterable[str] = ()) -> None:
-        self._graph, self._portable, self._everywhere = graph, portable, everywhere
+    def __init__(self, graph: Graph, portable: bool, everywhere: bool, opset: int, taken: Iterable[str] = ()) -> None:
+        self._graph, self._portable, self._everywhere, self._opset = graph, portable, everywhere, opset
         self._names = _Names((*graph.inputs, *graph.outputs, *taken))
         self._values: dict[Value, str] = {value: name for name, value in graph.inputs.items()}
         self._output_names: dict[Value, str] = {}
@@ -237,6 +241,10 @@ class _Lowering:
     def everywhere(self) -> bool:
         return self._everywhere
 
+    @property
+    def opset(self) -> int:
+        return self._opset
+
     def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         (output,) = self.nodes(op_type, *inputs, outputs=1, domain=domain, **attributes)
         return output
@@ -286,7 +294,7 @@ class _BodyLowering(_Lowering):
 
     def __init__(self, graph: Graph, around: _Lowering, captured: Sequence[str]) -> None:
         self._graph, self._around = graph, around
-        self._portable, self._everywhere = around._portable, around._everywhere
+        self._portable, self._everywhere, self._opset = around._portable, around._everywhere, around._opset
         self._names, self._constants, self._constant_names = around._names, around._constants, around._constant_names
         self._dims = around._dims
         own = list(graph.inputs.items())

@@ -1,7 +1,7 @@
 """Writing ONNX: the only place that does, and the only one in the compiler that imports onnx (when called).
 
-Models have IR version 10 and, unless told otherwise, opset 21, which onnxruntime's CPU and CUDA providers both cover
-best. What this module does not do: write files, choose or simplify nodes (ops lower themselves, passes simplify
+Models have, unless told otherwise, opset 21 and with it IR version 10, which onnxruntime's CPU and CUDA providers both
+cover best. What this module does not do: write files, choose or simplify nodes (ops lower themselves, passes simplify
 before).
 """
 
@@ -31,7 +31,10 @@ from .program import OPSET, PRODUCER
 if TYPE_CHECKING:
     import onnx
 
+IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
+"""The version of the file format that came with an opset: a runtime of that time refuses later ones."""
 IR_VERSION = 10
+"""That of later opsets: no operator that is written here needs more."""
 LARGE = 3 * 2**29
 """Bytes of weights beyond which they stand in a file of their own (protobuf ends at 2 GiB)."""
 Target = Literal["portable", "onnx", "ort", "exact"]
@@ -90,14 +93,15 @@ def export(
 
     fixed = {name: _weight(graph, name, array) for name, array in (constants or {}).items()}
     check_target(target)
+    check_opset(opset)
     tables = texts or {}
     lowered = lower(
         graph,
         portable=target in ("portable", "onnx"),
         everywhere=target == "portable",
+        opset=opset,
         taken=[table.input for table in tables.values()],
     )
-    check_opset(lowered, opset)
     _drop_unused_outputs(lowered, graph.outputs)
     weights = fixed
     if fixed:
@@ -109,7 +113,7 @@ def export(
     if tables:
         domains[ML_DOMAIN] = ML_OPSET
     model = onnx.ModelProto(
-        ir_version=IR_VERSION,
+        ir_version=IR_VERSIONS.get(opset, IR_VERSION),
         producer_name=PRODUCER,
         producer_version=version("archonnx"),
         opset_import=[onnx.OperatorSetIdProto(domain=d, version=v) for d, v in sorted(domains.items())],

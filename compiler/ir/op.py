@@ -81,6 +81,10 @@ class Emitter(Protocol):
     def everywhere(self) -> bool:
         """Whether runtimes are to compute the same that have no u64 which wraps, or add where they overwrite."""
 
+    @property
+    def opset(self) -> int:
+        """The version of the ai.onnx operators; an op that came later is written by those that were there."""
+
     def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node of one output. A DType as attribute becomes ONNX's code; None leaves the attribute out."""
 

@@ -366,10 +366,14 @@ class Gelu(Function):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        """Of f64 by its formula: that of ONNX's own Gelu has constants of f32."""
+        """Of f64 by its formula: that of ONNX's own Gelu has constants of f32. Before opset 20 there is none."""
         (x,), dtype = inputs, types[0].dtype
-        if dtype is not DType.f64 or self.approximate != "tanh":
+        if emit.opset >= GELU_SINCE and (dtype is not DType.f64 or self.approximate != "tanh"):
             return emit.node("Gelu", x, approximate=self.approximate)
+        if self.approximate != "tanh":
+            scaled = emit.node("Mul", x, emit.constant(math.sqrt(0.5), dtype))
+            cumulative = emit.node("Add", emit.node("Erf", scaled), emit.constant(1, dtype))
+            return emit.node("Mul", emit.node("Mul", x, emit.constant(0.5, dtype)), cumulative)
         square = emit.node("Mul", emit.node("Mul", x, x), emit.constant(_TANH_SCALE * _TANH_CUBE, dtype))
         slope = emit.node("Add", square, emit.constant(_TANH_SCALE, dtype))
         cumulative = emit.node("Add", emit.node("Tanh", emit.node("Mul", x, slope)), emit.constant(1, dtype))
@@ -386,6 +390,8 @@ class Gelu(Function):
         return normal_distribution(x) + x * density
 
 
+GELU_SINCE = 20
+"""The opset that has Gelu."""
 _TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from safetensors.numpy import load_file, save_file
 
+import archonnx
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType, TensorType
@@ -19,7 +22,10 @@ from archonnx.compiler.onnx_export import export
 from archonnx.compiler.ops.random import random_bernoulli, random_uniform
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
+from archonnx.runtime.export.compiled_folder import compile_to
 from archonnx.runtime.training.trainer import initial_values
+from tests.support.elsewhere import EXAMPLE, ROWS, SHAPES, SPECS, STEPS, batches
+from tests.support.node import has_node
 
 NET = """
 model Net():
@@ -47,7 +53,9 @@ def openvino(model: onnx.ModelProto, given: Mapping[str, Any]) -> list[Any]:
     ov = pytest.importorskip("openvino")
     core = ov.Core()
     core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    made = core.compile_model(core.read_model(model.SerializeToString()), "CPU")(dict(given))
+    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU")
+    names = {name for port in compiled.inputs for name in port.get_names()}  # what is not read is no input there
+    made = compiled({name: array for name, array in given.items() if name in names})
     return [np.asarray(made[one.name]) for one in model.graph.output]
 
 
@@ -124,10 +132,36 @@ def test_the_reference_evaluator_computes_a_portable_model(tmp_path: Path) -> No
     assert apart.keys() == {"infer", "sample", "train_step"} and max(apart.values()) < 1e-5
 
 
-ZOO = (
-    "digits_mlp", "digits_cnn", "function_fit", "vae", "ddpm", "gan", "dropout", "adding", "autoencoder_pretraining",
-    "residual_mlp", "unet", "lenet5",
-)  # fmt: skip
+@pytest.mark.proof
+@pytest.mark.parametrize("name", SPECS)
+def test_node_trains_from_the_folder_as_a_trainer_does(name: str, tmp_path: Path) -> None:
+    if not has_node():
+        pytest.skip("NODE_PATH does not lead to onnxruntime-node")
+    path = tmp_path / "net.arch"
+    block = "train second:" if name == "several" else "train:"
+    path.write_text(SPECS[name].replace(block, f"{block}\n    batch_size = {ROWS}"))
+    given = batches(SHAPES[name])
+    save_file({key: np.concatenate([b[key] for b in given]) for key in given[0]}, tmp_path / "data.safetensors")
+    trainer = archonnx.Trainer(path, batch_size=ROWS, seed=7, steps=STEPS)
+    for batch in given:
+        trainer.step(batch)
+    for target in ("exact", "portable"):
+        out = tmp_path / target
+        compile_to(out, elaborate(load(path)), GraphOptions(target, batch_size=ROWS, steps=STEPS), seed=7)
+        command = [
+            "node",
+            EXAMPLE.with_suffix(".mjs"),
+            out,
+            tmp_path / "data.safetensors",
+            tmp_path / "trained.safetensors",
+        ]
+        subprocess.run([*map(str, command)], check=True, timeout=100)
+        for key, array in load_file(tmp_path / "trained.safetensors").items():
+            bound = 0 if target == "exact" else 1e-6
+            np.testing.assert_allclose(array, trainer.parameters[key], rtol=0, atol=bound, err_msg=key)
+
+
+ZOO = ("digits_mlp", "digits_cnn", "function_fit", "vae", "gan", "dropout", "autoencoder_pretraining", "residual_mlp")
 
 
 @pytest.mark.proof
