@@ -87,14 +87,16 @@ def test_the_wheel_claims_one_name(built: Built) -> None:
     assert {name.partition("/")[0] for name in built.names()} == {"archonnx", "archonnx-0.1.0.dist-info"}
 
 
+DATA = {".py", ".js", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".txt", ".toml", ".png", ".jpg"}
+"""Endings of what is installed."""
+
+
 def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
     wanted = {
         f"{name.replace('.', '/')}/{path.relative_to(folder).as_posix()}"
         for name, folder in FOLDERS.items()
         for path in folder.rglob("*")
-        if path.is_file()
-        and path.suffix
-        in (".py", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".txt", ".toml", ".png", ".jpg")
+        if path.is_file() and path.suffix in DATA
     }
     data = {
         "grammar/text/archonnx.tables",
@@ -104,6 +106,7 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         "specs/zoo/data/wines.csv",
         "specs/zoo/sequences/python_topics.txt",
         "specs/zoo/data/arrows/up/01.jpg",
+        "pictures/live.js",
         "py.typed",
     }
     assert {f"archonnx/{name}" for name in data} <= wanted
