@@ -19,7 +19,6 @@ does not do: rewrite a call (``compiler.helps`` does).
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -60,6 +59,8 @@ class Form(Record):
 @cache
 def table(tool: str) -> Mapping[str, Any]:
     """The file of a tool."""
+    import tomllib  # here, since most specs are right
+
     return tomllib.loads((FOLDER / f"{tool}.toml").read_text("utf-8"))
 
 
