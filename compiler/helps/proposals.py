@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Edit, Suggestion
 from archonnx.grammar.foreign import section
-from archonnx.grammar.record import fields, replace
+from archonnx.grammar.record import Record, fields, replace
 from archonnx.grammar.source import Span
 from archonnx.grammar.text.words import is_name
 
@@ -24,8 +23,7 @@ MANY = 40
 _SHAPE = re.compile(r"^(\w+)\[([^\]]*)\]")
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(Record):
     """A diagnostic, the file, and the nodes around the place from the file inwards."""
 
     diagnostic: Diagnostic
