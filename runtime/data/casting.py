@@ -67,7 +67,9 @@ def cast_exactly(array: Array, dtype: DType) -> Array | Misfit:
     array([3, 4])
     """
     if array.dtype.kind == "O" and set(map(type, array.flat)) <= {int, float}:  # with an integer beyond 64 bits
-        if (beyond := np.array([abs(number) > _LARGEST for number in array.ravel().tolist()]).reshape(array.shape)).any():
+        if (
+            beyond := np.array([abs(number) > _LARGEST for number in array.ravel().tolist()]).reshape(array.shape)
+        ).any():
             at = tuple(map(int, np.argwhere(beyond)[0]))
             return Misfit(at, array[at], f"beyond {dtype}")
         array = array.astype(np.float64)
