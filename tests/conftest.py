@@ -21,7 +21,8 @@ session.THREADS = 1  # workers share the cores: more threads would wait, spinnin
 os.environ["XDG_STATE_HOME"] = str(Path(gettempdir()) / "archonnx-tests")  # not among what a user has
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the same for NumPy, in processes that tests start as well
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # both may be ignored, as in a background of a shell, and then stay so
+for _number in (signal.SIGHUP, signal.SIGQUIT):  # may be ignored, as in the background of a shell, and then stay so
+    signal.signal(_number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -24,7 +24,10 @@ ZOO = sorted((Path(__file__).parents[1] / "specs/zoo").glob("*/*.arch"))
 MAX_LINES = 80
 MAX_TRAINED = 200_000
 """Numbers in the parameters of the nets that are trained here, for an epoch."""
-FEWER = {name: {"split.train": 600, "split.test": 100} for name in ("dates", "dates_attention")}
+FEWER = {
+    "adding": {"split.train": 1600, "split.valid": 100},
+    **{name: {"split.train": 300, "split.test": 50} for name in ("dates", "dates_attention")},
+}
 """Settings of those whose steps take long."""
 SMALLER = {
     "maml": {"count": 128},

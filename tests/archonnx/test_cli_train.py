@@ -15,7 +15,7 @@ SPEC = """model Pair(width: int = 2):
     input x: [B, 3]
     enc = Dense(width)
     head = Dense(3)
-    output copy = head(enc(x))
+    output copy = head(enc(x))  # allow AX0807
     loss objective = mse(copy, x)
     entry sample(n: dim) -> [n, 3]:
         z: [n, width] ~ normal(0, 1)

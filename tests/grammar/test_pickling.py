@@ -47,7 +47,7 @@ def an_error() -> SpecError:
     return SpecError(report)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(files)
 def test_random_trees_survive_every_way(tree: ast.File) -> None:
     for way in WAYS:

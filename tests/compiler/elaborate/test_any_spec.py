@@ -68,7 +68,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:The recursion limit")  # elaboration raises it
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_mutated_specs_give_diagnostics(text: str) -> None:
     findings(text)
