@@ -46,6 +46,11 @@ def path(request) -> Path:
     return request.param
 
 
+LONG = {"dates", "dates_attention", "translation", "sunspots", "planar_flow", "resnet101", "resnet152", "bert_base"}
+"""Those whose training, or elaboration, takes a proof's time; others of their kinds are trained always."""
+TRAINED = [pytest.param(one, id=one.stem, marks=[pytest.mark.proof] * (one.stem in LONG)) for one in ZOO]
+
+
 def test_form(path: Path):
     text = source(path).text
     assert text.count("\n") <= MAX_LINES
@@ -56,6 +61,7 @@ def test_form(path: Path):
     assert dump(parse_yaml(Source("spec.yaml", to_yaml(tree)))) == dump(tree)
 
 
+@pytest.mark.parametrize("path", TRAINED)
 def test_it_trains_and_exports(path: Path, tmp_path: Path):
     if MAX_TRAINED < COUNTS.get(path.stem, 0) <= SLOW or path.stem in transformers.QUICK:
         return  # rows 2.2 and 3.6 of the catalogue elaborate it

@@ -54,7 +54,7 @@ def test_specs_keep_their_trees_and_comments(path: Path) -> None:
     assert broken == [line for line in broken if line in text]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(files)
 def test_a_tree_is_read_back_from_its_text(file: ast.File) -> None:
     text = format_ast(file)

@@ -336,11 +336,12 @@ def test_each_program_of_a_loop_may_start_from_the_one_before() -> None:
         assert not np.array_equal(array, parts[1].trainer.parameters[path])
 
 
-def test_unrolling_is_bounded() -> None:
+def test_unrolling_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     train = "for i in range(1001):\n    minimize first with sgd"
     after = "\ntrain:\n" + "".join(f"    {line}\n" for line in train.split("\n"))
     (finding,) = findings(model(BODY, "x: [B, 2]; y: [B, 1]", START, after))
     assert finding.code == "AX0215" and "1,000 statements" in finding.headline
+    monkeypatch.setattr("archonnx.grammar.budget.WORK", 500_000)
     deep = "\ntrain:\n    for i in range(90000):\n        for j in range(90000):\n            epochs = 2\n"
     assert "AX0229" in codes(model(BODY, "x: [B, 2]; y: [B, 1]", START, deep))
 
