@@ -253,7 +253,8 @@ class Frame:
                 "AX0204",
                 f"`{name}` is a parameter or module and may not be rebound",
                 span,
-                help="use another name for the new value",
+                help="use another name for the new value"
+                + (", or make a list of modules: `[Dense(8) for _ in range(3)]`" if self.indices else ""),
             )
         self.locals[name] = value
         if (onlooker := ONLOOKER.get()) is not None:

@@ -23,9 +23,20 @@ HOME = {
 
 def misplaced(statement: ast.Stmt, body: str) -> NoReturn:
     """The diagnostic for a statement that has no meaning in this kind of body."""
-    kind = type(statement)
-    word = kind.__name__.lower()
-    fail("AX0212", f"`{word}` stands in {HOME.get(kind, 'a file')}, not in a {body}", statement.span)
+    home = HOME.get(type(statement), "a file")
+    fail("AX0212", f"{worded(statement)} stands in {home}, not in a {body}", statement.span)
+
+
+def worded(statement: ast.Stmt) -> str:
+    """The kind of a statement, as a spec writes it."""
+    match statement:
+        case ast.ExprStmt():
+            return "an expression by itself"
+        case ast.Assign() | ast.TypedAssign():
+            return "`NAME = VALUE`"
+        case ast.Draw():
+            return "a draw (`NAME ~ VALUE`)"
+    return f"`{type(statement).__name__.lower()}`"
 
 
 class RefutedError(SpecError):

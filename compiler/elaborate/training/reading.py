@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from archonnx.compiler.elaborate.core.control import iterate, truth, unpack
 from archonnx.compiler.elaborate.core.frame import STATEMENT, Frame
 from archonnx.compiler.elaborate.core.static import is_whole
-from archonnx.compiler.elaborate.core.suites import not_built, silenced
+from archonnx.compiler.elaborate.core.suites import not_built, silenced, worded
 from archonnx.compiler.elaborate.core.values import describe
 from archonnx.compiler.program import (
     DATA,
@@ -90,10 +90,9 @@ def _read(frame: Frame, block: ProgramBlock, statement: ast.Stmt) -> Plan:
         case ast.Data(name=name, value=value):
             _add_source(frame, block, statement, name, value)
         case _:
-            kind = type(statement)
             fail(
                 "AX0212",
-                f"`{kind.__name__.lower()}` cannot stand in a `train` block",
+                f"{worded(statement)} cannot stand in a `train` block",
                 statement.span,
                 help="it contains settings (`epochs = 20`), `data`, `fit`, `feed` and `minimize`",
             )

@@ -13,6 +13,7 @@ from archonnx.compiler.elaborate.core.dependence import blocks, methods, names_i
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.signatures import evaluate_argument
 from archonnx.compiler.elaborate.core.static import is_number, is_whole
+from archonnx.compiler.elaborate.core.suites import worded
 from archonnx.compiler.elaborate.core.values import ConstantSchedule, Given, Scope, describe, is_callable
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, is_written
 from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
@@ -113,7 +114,7 @@ def _read(block: _Block, statement: ast.Stmt) -> None:
         case _:
             fail(
                 "AX0212",
-                f"`{type(statement).__name__.lower()}` cannot stand in a `search`",
+                f"{worded(statement)} cannot stand in a `search`",
                 statement.span,
                 help="it contains `NAME = choice(...)` and the like, `maximize valid.NAME`, and `trials = 40`",
             )
