@@ -20,7 +20,11 @@ SMALL: dict[str, dict[str, Any]] = {
 """By name, with their arguments: narrower, for smaller images, and where that saves time with fewer layers."""
 
 
-@pytest.mark.parametrize("name", SMALL)
+LONG = ("convnext_tiny", "inception_v1")
+"""Those that take a proof's time."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.proof] * (name in LONG)) for name in SMALL])
 def test_a_small_variant_learns(name: str):
     arguments = SMALL[name]
     spec = archonnx.load(name, **arguments) if name == "unet" else archonnx.load(name, classes=3, **arguments)
