@@ -194,7 +194,10 @@ class Folding:
     def _terms(self, site: Site, op: type[Mul | Add]) -> Iterable[tuple[Value, Value]]:
         """Of a product's left side, if it is a product or a sum: its two parts, both ways round."""
         made = site.made_by(site.inputs[0], op)
-        return () if made is None else (made.inputs, made.inputs[::-1])  # type: ignore[return-value]
+        if made is None:
+            return ()
+        left, right = made.inputs
+        return (left, right), (right, left)
 
     def _shifted(self, site: Site, value: Value) -> tuple[Product, Value | None] | None:
         """A value as a product by a known weight that nothing else reads, and the shift that was added to it."""

@@ -263,9 +263,8 @@ class StepRunner:
         runs, after = slots.runs(sides, count)
         slots.steps[:count] = (self.executed + np.arange(count * len(statements))).reshape(count, -1)
         begun, left = self.executed, iter(runs)
-        self.executed += len(
-            runs
-        )  # first: who looks at it at any moment must not take what was changed for what was not
+        # Counted first: whoever looks at any moment must not take what was changed for what was not.
+        self.executed += len(runs)
         try:
             for run in left:
                 run()
