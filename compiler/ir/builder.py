@@ -19,7 +19,7 @@ from .value import Value
 
 MAX_RANK = 64
 """Axes of a tensor: NumPy has no arrays of more."""
-NODE, NODE_BYTES = 38, 3_000
+NODE, NODE_BYTES = 42, 3_000
 """What a node costs, in work and in memory, with its values and their types."""
 _current: ContextVar[Builder] = ContextVar("builder")
 

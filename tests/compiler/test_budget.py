@@ -44,7 +44,7 @@ def repeated(step: str, times: int, first: str = "") -> str:
 
 HOSTILE = {
     "a long loop": (repeated("k = i * 2", 20_000), "expressions and statements"),
-    "a loop of layers": (repeated("x = x |> Dense(4)", 9_000), "expressions and statements"),
+    "a loop of layers": (repeated("x = x |> Dense(4)", 9_000), "modules and their parameters"),
     "sizes": (repeated("d = (d * d + B + i) // (d + 3)", 1_000, "d = B"), "out of range"),
     "sizes under another": (repeated("e = (B - i) ** 9 % (B + i + 7)", 5_000), "arithmetic on sizes"),
     "lists in lists": (repeated("a = [a, a]", 60, "a = [1]"), "items"),

@@ -192,6 +192,18 @@ def names_in(node: Any) -> set[str]:
 PLACES = ("span", "op_span", "name_span")
 
 
+def statements_of(statement: ast.Stmt) -> Iterator[ast.Stmt]:
+    """A statement and those in its bodies; its expressions, which hold none, are passed over."""
+    waiting: list[Any] = [statement]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting += part
+        elif isinstance(part, ast.Stmt):
+            yield part
+            waiting += [getattr(part, f.name) for f in fields(part) if f.name not in PLACES]
+
+
 def walk(node: Any) -> Iterator[ast.Node]:
     """A piece of syntax and all its parts, in their order."""
     waiting = [node]

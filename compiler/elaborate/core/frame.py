@@ -24,8 +24,9 @@ from .suites import bound_names, ends_body, first_line, misplaced, silenced
 from .values import Given, Module, Returned, Scope, describe, is_callable, static_dim
 from .watching import ONLOOKER
 
-EXPRESSION, STATEMENT = 10, 10
-"""What evaluating an expression and running a statement cost by themselves."""
+EXPRESSION, LEAF, STATEMENT = 12, 5, 10
+"""What evaluating an expression, one without parts, and running a statement cost by themselves."""
+LEAVES = frozenset({ast.Name, ast.Number, ast.String, ast.Constant})
 FINDING, SILENT = 400, 20
 """What it costs that a statement fails: with something to say, and where what it follows from was said before."""
 ITEMS = 20
@@ -141,7 +142,8 @@ class Frame:
 
     def evaluate(self, expr: ast.Expr, hint: str | None = None) -> Any:
         """The value of an expression that stands here; ``hint`` is the name that a module made there takes."""
-        spend(Cost.expressions, EXPRESSION)
+        if (budget := current()) is not None:
+            budget.spend(Cost.expressions, LEAF if type(expr) in LEAVES else EXPRESSION)
         try:
             meaning = FORMS.get(type(expr))
             if meaning is None:

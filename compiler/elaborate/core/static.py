@@ -190,7 +190,7 @@ def weight(items: list[Any] | dict[str, Any] | Results) -> int:
         lists += 1
         if total <= ITEMS and not CONTAINERS.isdisjoint(map(type, current)):
             stack += [item for item in current if isinstance(item, list | dict | Results)]
-    spend(Cost.items, 2 * lists + total // WALKED)
+    spend(Cost.items, 3 * lists + total // WALKED)
     return total
 
 

@@ -9,7 +9,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.source import Span
 
-from .dependence import walk
+from .dependence import statements_of
 
 HOME = {
     ast.Train: "the file", ast.Import: "the file", ast.Input: "a model", ast.Target: "a model", ast.Output: "a model",
@@ -60,9 +60,10 @@ def ends_body(statement: ast.Stmt, error: SpecError | TypeProblem, *, called: bo
     It relies on an assert, on anything with a ``return``, and in a body that was called on anything in which an assert
     failed, be it in another body.
     """
-    if isinstance(statement, ast.Assert) or any(isinstance(node, ast.Return) for node in walk(statement)):
+    kinds = set(map(type, statements_of(statement)))
+    if isinstance(statement, ast.Assert) or ast.Return in kinds:
         return True
-    return isinstance(error, RefutedError) and (called or any(isinstance(node, ast.Assert) for node in walk(statement)))
+    return isinstance(error, RefutedError) and (called or ast.Assert in kinds)
 
 
 def first_line(span: Span) -> Span:

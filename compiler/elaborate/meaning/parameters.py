@@ -26,7 +26,7 @@ from .matching import tensor_type
 from .typed import declared, sample
 
 OPTIONS = ("trainable", "decay")
-PARAMETER = 150
+PARAMETER = 500
 """What a parameter costs beside the nodes of its graph."""
 
 
