@@ -280,8 +280,13 @@ class TrainSettings(Settings):
             raise ValueError("an epoch with `batch_size = all` has one batch, and several are to make an update")
         return accumulate
 
-    def changed(self, changes: Mapping[str, Any], report: Report) -> TrainSettings:
-        """These settings with some replaced, as by ``--set split.train=0.7``; dotted keys reach inside."""
+    def changed(
+        self, changes: Mapping[str, Any], report: Report, kind: type[TrainSettings] | None = None
+    ) -> TrainSettings:
+        """These settings with some replaced, as by ``--set split.train=0.7``; dotted keys reach inside.
+
+        They are ``AskedSettings`` unless another kind is wanted.
+        """
         values, fields = self.model_dump(), type(self).model_fields
         for key, value in changes.items():
             outer, _, inner = key.partition(".")
@@ -294,7 +299,13 @@ class TrainSettings(Settings):
                 values[outer] = {**(values.get(outer) or {}), inner: value}
             else:
                 values[outer] = value
-        return validated(type(self), values, {}, None, report) or self
+        return validated(kind or AskedSettings, values, {}, None, report) or self
+
+
+class AskedSettings(TrainSettings):
+    """The same as one may ask for a training: no epochs leave a run of what it starts with, measured."""
+
+    epochs: Count = 10
 
 
 def read_settings(values: Mapping[str, Any], spans: Mapping[str, Span], report: Report) -> TrainSettings | None:

@@ -14,7 +14,7 @@ def long_patience(sight: Sight) -> Iterator[Diagnostic]:
     """``patience: 50`` in ten epochs: the training is never stopped."""
     for program in sight.model.programs:
         stopping, epochs = program.settings.early_stopping, program.settings.epochs
-        if stopping is not None and stopping.patience > epochs:
+        if stopping is not None and stopping.patience > epochs > 0:
             yield warning(
                 "AX0820",
                 f"a patience of {stopping.patience} epochs is longer than the training, which has {epochs}",

@@ -12,7 +12,7 @@ from typing import Any
 
 from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.pipeline import float_type, parse_spec
-from archonnx.compiler.settings import TrainSettings
+from archonnx.compiler.settings import AskedSettings, TrainSettings
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
@@ -72,7 +72,7 @@ class Contents:
         try:
             if "by" not in settings["split"] and settings["split"].get("stratify") is None:
                 settings["split"] = {**settings["split"], "by": "random"}  # once all were, `shuffle = false` or not
-            return TrainSettings.model_validate(settings)
+            return AskedSettings.model_validate(settings)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             fail("AX0611", f"{self.path / RECORD} is damaged: its settings are not settings", None, notes=[str(error)])
 

@@ -436,7 +436,8 @@ class Run:
         asked, lengths = options or GraphOptions(), {}
         with suppress(SpecError):  # without its rows nobody knows it
             per_epoch = steps_per_epoch(len(self.rows("train")), self.settings)
-            lengths[self._program.name] = (self.settings.epochs * per_epoch, per_epoch)
+            if self.settings.epochs:
+                lengths[self._program.name] = (self.settings.epochs * per_epoch, per_epoch)
         return replace(asked, lengths=lengths)
 
     def trained(self, options: GraphOptions) -> Trained:

@@ -134,7 +134,7 @@ class TrainingLoop:
             for path, array in monitor.parameters.items():
                 self._trainer.runner.write(path, array)
             outcome.best = monitor.best_epoch
-        elif monitor is not None and outcome.reason == "finished":
+        elif monitor is not None and outcome.reason == "finished" and self._history:
             self._observer.note(monitor.blind)
         outcome.seconds = self._seconds
         self._observer.end(outcome)

@@ -13,7 +13,7 @@ from typing import Any
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.lints.finding import data_findings
 from archonnx.compiler.program import ModelProgram, TrainProgram
-from archonnx.compiler.settings import TrainSettings, Transfer
+from archonnx.compiler.settings import AskedSettings, TrainSettings, Transfer
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.memory import Memory
@@ -74,7 +74,7 @@ class Trained:
         options: SessionOptions,
     ) -> Trained:
         """A program that ran in an earlier process."""
-        settings = TrainSettings.model_validate(record["settings"])
+        settings = AskedSettings.model_validate(record["settings"])
         trainer = Trainer(replace(model, programs=()), seed=settings.seed, options=options, parameters=parameters)
         epochs = [Epoch.from_json(line) for line in history]
         outcome = Outcome(epochs, record["stopped"], record["best_epoch"], record["seconds"])
@@ -258,7 +258,7 @@ class _Runner:
             batch_size=batch_size,
             seed=settings.seed,
             options=self.options,
-            total=settings.epochs * per_epoch,
+            total=max(settings.epochs, 1) * per_epoch,
             per_epoch=per_epoch,
             parameters=start.parameters,
             watch=self.watch,

@@ -17,6 +17,7 @@ from archonnx.compiler.elaborate.core.suites import worded
 from archonnx.compiler.elaborate.core.values import ConstantSchedule, Given, Scope, describe, is_callable
 from archonnx.compiler.elaborate.model.model import ElaboratedModel, is_written
 from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
+from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, did_you_mean, fail
 from archonnx.grammar.source import Span
@@ -250,6 +251,6 @@ def _check_type(block: _Block, name: str, drawn: Choice | Between, span: Span) -
 def _try_setting(programs: Sequence[TrainProgram], name: str, value: Any, span: Span) -> None:
     for program in programs:
         report = Report()
-        program.settings.changed({name: value}, report)
+        program.settings.changed({name: value}, report, TrainSettings)
         if report.failed:
             fail("AX0711", report.diagnostics[0].headline, span)
