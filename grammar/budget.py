@@ -23,7 +23,7 @@ from enum import Enum
 
 from .source import Span
 
-WORK = 5_000_000
+WORK = 4_300_000
 """Units of work in all. One is about a microsecond of a processor of 2020."""
 BUILDING = 10
 """So many times as much has whoever asks for a model, and not only whether it is right."""

@@ -26,7 +26,7 @@ from .matching import tensor_type
 from .typed import declared, sample
 
 OPTIONS = ("trainable", "decay")
-PARAMETER = 500
+PARAMETER = 350
 """What a parameter costs beside the nodes of its graph."""
 
 
