@@ -102,6 +102,11 @@ def text(expr: ast.Expr) -> str:
             found = rewritten(expr, method=False)
             if found:
                 return found[0]
+        method = expr.callee if isinstance(expr, ast.Call) else expr
+        if named is None and isinstance(method, ast.Attribute) and method.name in forms("methods"):
+            found = rewritten(expr)
+            if found:
+                return found[0]
     if isinstance(expr, ast.Call):
         return f"{text(expr.callee)}({_listed(expr.arguments)})"
     return expr.span.text
@@ -162,7 +167,8 @@ def _bound(parameters: Sequence[str], arguments: Sequence[ast.Argument]) -> dict
             rest = positional[number:]
             items = rest[0].items if len(rest) == 1 and isinstance(rest[0], ast.List | ast.Tuple) else rest
             if rest:
-                bound[parameter[1:]] = (", ".join(item.span.text for item in items), True, None)
+                stages = (stage for item in items for stage in text(item).split(" |> "))
+                bound[parameter[1:]] = (", ".join(stages), True, None)
             positional = positional[:number]
         elif number < len(positional):
             bound[parameter] = _value(positional[number])
@@ -185,6 +191,14 @@ def _value(expr: ast.Expr) -> _Value:
         word = named[1]
     written = text(expr)
     return written, isinstance(expr, _TIGHT) and "|>" not in written, word
+
+
+def bare(expr: ast.Expr) -> str:
+    """The text of an activation that is given as an argument, as a word, a string or a call."""
+    word = expr.value if isinstance(expr, ast.String) and is_name(expr.value) else None
+    if word is None:
+        return text(expr)
+    return next(iter(called_here(word)), None) or next(iter(_texts(ast.Name(word, span=expr.span), False)), word)
 
 
 @cache

@@ -10,6 +10,8 @@ A page of the documentation is written from them.
     arguments   names of arguments: what they are called here, each in another callee
     calls       calls with their arguments in order: the same here, of those arguments that are given
     methods     what a tensor has elsewhere: the function here, where ``self`` is the tensor
+    dropped     names of arguments that have no counterpart, and why none is needed
+    penalties   names of arguments that add to the loss there
     idioms      what is called elsewhere and has no counterpart: what to do instead
 
 No word of these tables is ever read as another: it is suggested, and the spec says what it means. What this module
@@ -27,7 +29,7 @@ from typing import Any
 from archonnx.grammar.record import Record
 
 FOLDER = Path(__file__).parent
-TOOLS = {"python": "Python", "pytorch": "PyTorch", "keras": "Keras", "numpy": "NumPy", "ludwig": "Ludwig"}
+TOOLS = {"python": "Python", "pytorch": "PyTorch", "keras": "Keras", "numpy": "NumPy", "ludwig": "Ludwig", "languages": "other languages"}
 """Every file, and the tool that it is about. Where several know a word, the first one counts."""
 
 _CALL = re.compile(r"(?:(?P<prefix>[\w.]+)\.)?(?P<name>\w+)(?:\((?P<first>[^)]*)\))?(?:\((?P<second>[^)]*)\))?")

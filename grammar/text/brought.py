@@ -20,6 +20,8 @@ from .words import FORMS, TOP_LEVEL
 _ATOM = re.compile(r"[\w.]+(?:\([^()]*\))?")
 _COMMENT = re.compile(r"\s*(?:#.*)?$")
 _OWN_LINE = re.compile(r"(\w+)(\s*:)\s*(?=\S)")
+ONLY_TOP = ("model", "optimizer", "schedule", "search", "from")
+"""Words whose statements stand in no body."""
 SIZED = ("INPUT", "TARGET")
 """Statements whose first axis counts examples."""
 
@@ -53,7 +55,7 @@ def _first_word(failure: Failure) -> Span | None:
 
 def statement_words(word: str, *, top: bool) -> list[str]:
     """Words that begin statements, at the top of a file or in a body, for which one is probably meant."""
-    known = [name for name in FORMS if not top or name in TOP_LEVEL]
+    known = [name for name in FORMS if (name in TOP_LEVEL if top else name not in ONLY_TOP)]
     brought = [name for name in called_here(word, "statements") if name in known]
     near = did_you_mean(word, known)
     found = [*brought, *([near.replacement, *(other.replacement for other in near.others)] if near is not None else [])]
@@ -122,6 +124,8 @@ def foreign_operator(failure: Failure) -> Diagnostic | None:
                 continue
             if span.text == "~" and not failure.accepts("NUMBER"):
                 continue
+            if span.text == "|" and source.text.startswith("|>", at):
+                continue
             return make_error(
                 "AX0122",
                 f"`{span.text}` is not an operator of the language"
@@ -159,7 +163,7 @@ def _operator_help(failure: Failure, span: Span, words: str) -> str:
 def foreign_word(failure: Failure) -> Diagnostic | None:
     """A word of another language that cannot be a name here, or that was read as one in front of another word."""
     before = failure.previous
-    if failure.word and syntax_word(failure.word) is not None:
+    if failure.word and failure.word != "with" and syntax_word(failure.word) is not None:
         return _foreign(failure, failure.word, failure.place)
     first = before is not None and failure.layout.previous is failure.first
     if before is not None and first and failure.word and syntax_word(before.text) is not None:

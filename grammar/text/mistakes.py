@@ -19,6 +19,7 @@ from archonnx.grammar.source import Span
 from . import brought
 from .failure import ENDS, Failure
 from .indentation import CLOSERS, Layout, bounds
+from .reshaped import reshaped
 from .words import FORMS, HEADERS, LOOKALIKES, RESERVED, TOP_LEVEL
 
 _OPENERS = {closer: opener for opener, closer in CLOSERS.items()}
@@ -49,7 +50,7 @@ def describe(error: UnexpectedInput, span: Span, layout: Layout) -> Diagnostic:
     """The diagnostic of a failure to parse ``span``."""
     failure = Failure(error, span, layout)
     found = (rule(failure) for rule in _RULES)
-    return next(diagnostic for diagnostic in found if diagnostic is not None)
+    return reshaped(failure, next(diagnostic for diagnostic in found if diagnostic is not None))
 
 
 # ---------------------------------------------------------------- what people do
@@ -278,11 +279,12 @@ def _top_level(failure: Failure) -> Diagnostic | None:
         return make_error(
             "AX0101", f"this is not the form of `{failure.word}`", failure.place, help=_form(failure.word)
         )
+    others = f"declarations start with {_join([f'`{word}`' for word in TOP_LEVEL], 'or')}"
     return make_error(
         "AX0123",
         "only declarations stand at the top of a file",
         failure.place,
-        help=f"declarations start with {_join([f'`{word}`' for word in TOP_LEVEL], 'or')}",
+        help=section("idioms").get(failure.word, others),
     )
 
 
@@ -320,10 +322,6 @@ def _statement_help(failure: Failure) -> str | None:
     before, first = failure.layout.previous, failure.first
     if failure.rest.startswith("=") and failure.accepts("COMMA"):
         return "a statement has one `=`; a comparison is written `==`"
-    word = failure.word if failure.word not in RESERVED and not failure.starts_line else ""
-    if before is not None and before.type == "NUMBER" and word:
-        place = Span(failure.place.source, failure.place.start, failure.place.start)
-        return Suggestion.of(f"a product is written `{before} * {word}`", "", "* ", place)
     if first is None or str(first) not in FORMS:
         return None
     if first.type != "NAME":
@@ -335,6 +333,11 @@ def _statement_help(failure: Failure) -> str | None:
 
 
 def _form(word: str) -> str | None:
+    if word == "maximize":
+        return (
+            "a `train` block makes a loss small: `loss NAME = -VALUE` in the model, and `minimize NAME with adam()`; "
+            "`maximize VALUE` is the goal of a `search`"
+        )
     return f"its form is `{FORMS[word]}`" if word in FORMS else None
 
 

@@ -82,9 +82,11 @@ class Reading:
         help, span = diagnostic.help, diagnostic.span
         if not isinstance(help, Suggestion) or diagnostic.code != "AX0111" or span is None or span.start in self.meant:
             return False
-        if help.replacement not in FORMS or span.text != help.word or help.at is not None:
+        words = (one for one in (help, *help.others) if one.at is None and one.word == span.text)
+        meant = next((one.replacement for one in words if one.replacement in FORMS), None)
+        if meant is None:
             return False
-        self.meant[span.start] = help.replacement
+        self.meant[span.start] = meant
         return True
 
     def _leave_out(self, span: Span | None, declaration: int) -> bool:
@@ -106,6 +108,7 @@ class Reading:
         if _brackets(text, declaration, start) != 0 or _brackets(text, start, end) < 0:
             return False
         name = f"{' ' * indented}_".ljust(len(line))
+        self.meant = {place: word for place, word in self.meant.items() if not start <= place <= end}
         self.text = Source(self.source.name, text[:start] + name + text[end:])
         self.lost = True
         return True

@@ -37,11 +37,12 @@ ADVICE: dict[str, str] = {
 """What to write in place of a parameter that a block does not have under any name."""
 
 
-def other_name(what: str, argument: ast.Argument, names: Sequence[str]) -> str | None:
+def other_name(what: str, argument: ast.Argument, names: Sequence[str], needed: Sequence[str] = ()) -> str | None:
     """Help for an argument whose name is not among the ``names`` of the parameters; None if there are none.
 
     Args:
         what: the callee, as messages name it: ``block `Conv```.
+        needed: names of parameters that have no default and were not given: where there is one, it may be meant.
     """
     name = argument.name or ""
     kind, callee = what.split(" ", 1)[0], what.split("`")[1] if "`" in what else what
@@ -56,7 +57,10 @@ def other_name(what: str, argument: ast.Argument, names: Sequence[str]) -> str |
         return f"`{relative}` has it, as in `{relative}({name}={argument.value.span.text})`"
     if kind == "block" and name in ADVICE:
         return ADVICE[name].format(callee=callee, value=_activation(argument.value))
-    return did_you_mean(name, names) or (f"its parameters are {', '.join(names)}" if names else None)
+    near = did_you_mean(name, names)
+    if near is None and len(needed) == 1:
+        return Suggestion.of(f"it needs `{needed[0]}`: is that meant?", name, needed[0])
+    return near or (f"its parameters are {', '.join(names)}" if names else None)
 
 
 def _activation(value: ast.Expr) -> str:

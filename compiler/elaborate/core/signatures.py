@@ -29,8 +29,11 @@ def assign_arguments(
     arguments: Sequence[ast.Argument],
     piped: Sequence[Given],
     positional: int | None = None,
+    declared: Sequence[ast.Parameter] = (),
 ) -> dict[str, Given]:
-    """Which parameter each argument is for: piped values first, then by position, then by keyword."""
+    """Which parameter each argument is for: piped values first, then by position, then by keyword.
+
+    ``declared`` are the parameters where they have declarations: what lacks a default may be meant by another name."""
     limit = len(names) if positional is None else positional
     assigned: dict[str, Given] = {}
     values = [*piped, *(Given(a.span, a.value) for a in arguments if a.name is None)]
@@ -48,11 +51,13 @@ def assign_arguments(
         if argument.name is None:
             continue
         if argument.name not in names:
+            named = {*assigned, *(a.name for a in arguments)}
+            needed = [p.name for p in declared if p.default is None and p.name not in named]
             fail(
                 "AX0202",
                 f"{what} has no parameter `{argument.name}`",
                 argument.span,
-                help=other_name(what, argument, names),
+                help=other_name(what, argument, names, needed),
             )
         if argument.name in assigned:
             fail(

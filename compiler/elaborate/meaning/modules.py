@@ -57,7 +57,8 @@ def make_module(
         hold(Cost.modules, MODULE_BYTES)
         owner.adopt(key, module)
     what = f"block `{declaration.name}`"
-    given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
+    declared = declaration.hyperparameters
+    given = assign_arguments(what, [p.name for p in declared], arguments, [], declared=declared)
     inner = frame.inner(block.scope, module)
     surround(inner, block, span)
     frame.owner = module  # a module made inside an argument belongs to this one, under the parameter's name

@@ -33,7 +33,8 @@ def configure(
     """Set the hyperparameters of an optimizer or schedule."""
     declaration = type_.declaration
     what = describe(type_)
-    given = assign_arguments(what, [p.name for p in declaration.hyperparameters], arguments, [])
+    declared = declaration.hyperparameters
+    given = assign_arguments(what, [p.name for p in declared], arguments, [], declared=declared)
     inner = frame.inner(type_.scope, frame.owner)
     with nesting(frame, what, span):
         bind_arguments(frame, inner, what, declaration.hyperparameters, given, span)

@@ -76,7 +76,7 @@ def test_a_guess_is_no_fix_while_the_rest_is_unread() -> None:
 
 
 def test_a_word_without_a_counterpart_is_told_of_in_words() -> None:
-    (mistake,) = found(f"{HEAD}    f = lambda x: 2 * x\n    output y = f(x)\n")
+    (mistake,) = found(f"{HEAD}    output y = sum(map(lambda v: v, x))\n")
     assert not mistake.fixes and mistake.help == "give the function a name with `fn`"
 
 

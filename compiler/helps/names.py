@@ -1,0 +1,121 @@
+"""Names that are not known where they stand, though they are elsewhere: below, in other tools, in other dims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.foreign import prefixes, section
+from archonnx.grammar.source import Span
+
+from .rewrites import text
+from .sight import Advice, Sight, assigned, proposes, replaced, statements, whole_line
+
+
+def _unknown(sight: Sight) -> ast.Name | None:
+    """The name of the place."""
+    node = sight.path[-1] if sight.path else None
+    return node if isinstance(node, ast.Name) and node.span == sight.span else None
+
+
+@proposes("AX0201")
+def _in_an_entry(sight: Sight) -> Iterator[str]:
+    """A name of the model's body that depends on its inputs."""
+    entry, model = sight.innermost(ast.Entry), sight.innermost(ast.Model)
+    name = _unknown(sight)
+    if entry is None or model is None or name is None:
+        return
+    if any(isinstance(n, ast.Input | ast.Target) and n.name == name.id for n in statements(model)) or assigned(
+        sight.file, name.id
+    ):
+        words = "an entry has no inputs of the model, nor what depends on them"
+        yield f"{words}: make `{name.id}` a parameter of the entry"
+
+
+@proposes("AX0201")
+def _below(sight: Sight) -> Iterator[str]:
+    """A name that a later line of the same body binds: the line that uses it is moved behind it."""
+    name = _unknown(sight)
+    bodies = [node.body for node in sight.path if isinstance(node, ast.Model | ast.Block | ast.Fn)]
+    if name is None or not bodies or sight.yaml:
+        return
+    body = bodies[-1]
+    user = next((node for node in sight.path if node in body), None)
+    if user is None or entry_of(sight):
+        return
+    for later in body[body.index(user) + 1 :]:
+        binds = [target.span.text for target in later.targets] if isinstance(later, ast.Assign) else [_name(later)]
+        if name.id not in binds:
+            continue
+        line, place = whole_line(user.span), whole_line(later.span)
+        moved = line.text if line.text.endswith("\n") else f"{line.text}\n"
+        behind = "" if place.text.endswith("\n") else "\n"
+        edits = (Edit(line, ""), Edit(_end(place), f"{behind}{moved}"))
+        yield Suggestion.at_places(f"`{name.id}` is made below: move this line behind it", *edits)
+        yield f"`{name.id}` is made below: move this line behind it"
+        return
+
+
+def entry_of(sight: Sight) -> bool:
+    """Whether the place is inside an entry, which sees other names."""
+    return sight.innermost(ast.Entry) is not None
+
+
+def _name(node: ast.Stmt) -> str:
+    return str(getattr(node, "name", ""))
+
+
+def _end(place: Span) -> Span:
+    return Span(place.source, place.end, place.end)
+
+
+@proposes("AX0201")
+def _dims(sight: Sight) -> Iterator[str]:
+    """A size that nothing binds, in a type: the dims of the inputs, that of the same axis first."""
+    name, type_ = _unknown(sight), sight.innermost(ast.TensorType)
+    if name is None or not isinstance(type_, ast.TensorType) or name not in type_.dims:
+        return
+    axis = type_.dims.index(name)
+    shapes = [n.type.dims for n in statements(sight.file) if isinstance(n, ast.Input) and hasattr(n.type, "dims")]
+    same = [dims[axis].span.text for dims in shapes if axis < len(dims) and isinstance(dims[axis], ast.Name)]
+    other = [dim.id for dims in shapes for dim in dims if isinstance(dim, ast.Name)]
+    for dim in dict.fromkeys([*same, *other]):
+        yield replaced("a size is a number, or a name that an input has", name, dim)
+
+
+@proposes("AX0201")
+def _advised(sight: Sight) -> Iterator[str]:
+    """What other tools have and has no counterpart, and names of modules, which stand before no name here."""
+    name = _unknown(sight)
+    if name is None:
+        return
+    parent = sight.parent(name)
+    attribute = parent.name if isinstance(parent, ast.Attribute) else None
+    say = section("idioms").get(attribute or name.id)
+    if name.id in prefixes() and attribute is not None:
+        yield Advice(say or f"nothing stands before a name here, and nothing is imported: is there `{attribute}`?")
+    elif say is not None and attribute is None:
+        yield Advice(say.format(self="outs", value="x"))
+
+
+@proposes("AX0201")
+def _added_layers(sight: Sight) -> Iterator[str]:
+    """``net = Sequential()``, and ``net.add(Dense(16))`` in the lines behind it."""
+    made = sight.innermost(ast.Assign)
+    if not isinstance(made, ast.Assign) or len(made.targets) != 1 or sight.yaml:
+        return
+    call, own = made.values[0], made.targets[0].span.text
+    if not isinstance(call, ast.Call) or call.callee.span.text.rpartition(".")[2] != "Sequential" or call.arguments:
+        return
+    gone, layers = [], []
+    for node in statements(sight.file):
+        if not isinstance(node, ast.ExprStmt) or not isinstance(node.value, ast.Call) or len(node.value.arguments) != 1:
+            continue
+        callee = node.value.callee
+        if isinstance(callee, ast.Attribute) and callee.name in ("add", "append") and callee.value.span.text == own:
+            layers.append(node.value.arguments[0].value)
+            gone.append(Edit(whole_line(node.span), ""))
+    if layers:
+        listed = f"[{', '.join(stage for layer in layers for stage in text(layer).split(' |> '))}]"
+        yield Suggestion.at_places(f"a list is applied in order: `{own} = {listed}`", Edit(call.span, listed), *gone)

@@ -1,0 +1,300 @@
+"""Programs and what a model gives: losses that are minimised, optimizers, and settings as other tools have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.foreign import called_here, section
+from archonnx.grammar.source import Span
+
+from .rewrites import text
+from .sight import Sight, indentation, inserted, proposes, replaced, statements, whole_line
+
+RATES = ("lr", "learning_rate", "rate", "alpha", "eta", "step_size")
+OPTIMIZERS = ("optimizer", "optimiser", "optim", "opt", "solver")
+LOSSES = ("loss", "objective", "criterion", "loss_function", "loss_fn", "cost")
+HELD_BACK = {
+    "validation_split": "valid", "val_split": "valid", "valid_split": "valid", "validation": "valid", "valid": "valid",
+    "validation_fraction": "valid", "test_size": "test", "test_split": "test", "test": "test",
+}  # fmt: skip
+"""Settings of other tools that say which share of the data is held back, and the part that this is."""
+STOPPING = ("early_stopping", "callbacks", "callback", "patience", "early_stop")
+MONITOR = re.compile(r"^(?:val|valid|validation|eval|test)[_./]?(\w*)$")
+
+
+@proposes("AX0218")
+def _loss(sight: Sight) -> Iterator[str]:
+    """What is minimised is no loss: the only one there is, or one made of what is written."""
+    minimize, losses = sight.innermost(ast.Minimize), declared(sight, ast.Loss)
+    if not isinstance(minimize, ast.Minimize) or sight.yaml:
+        return
+    if isinstance(minimize.loss, ast.Name):
+        if len(losses) == 1:
+            yield Suggestion.of(f"the model's loss is `{losses[0]}`", "", losses[0], sight.span)
+    elif losses:
+        last = [node for node in statements(sight.file) if isinstance(node, ast.Loss)][-1]
+        value = re.sub(r"\band\b|,", "+", minimize.loss.span.text.strip("()[] "))
+        end = whole_line(last.span).end
+        line = f"{indentation(last.span)}loss total = {value}\n"
+        edits = (Edit(minimize.loss.span, "total"), inserted(last.span, end, line))
+        yield Suggestion.at_places(f"declare it in the model: `loss total = {value}`", *edits)
+
+
+def declared(sight: Sight, kind: type[ast.Loss] | type[ast.Metric]) -> list[str]:
+    """The names of the losses or metrics of the file."""
+    return [node.name for node in statements(sight.file) if isinstance(node, kind)]
+
+
+@proposes("AX0214")
+def _nothing_given(sight: Sight) -> Iterator[str]:
+    """``loss = mse(...)``, which binds the name `loss`; or no statement says what the model gives."""
+    model = sight.innermost(ast.Model)
+    if not isinstance(model, ast.Model) or sight.yaml:
+        return
+    named = [node for node in model.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    for node in named:
+        word = getattr(node.targets[0], "id", "").removesuffix("s")
+        if word in ("loss", "output", "metric") and len(node.targets) == 1:
+            name = {"loss": "objective", "output": "y", "metric": "quality"}[word]
+            target = node.targets[0].span
+            uses = [
+                Edit(one.loss.span, name)
+                for one in statements(sight.file)
+                if isinstance(one, ast.Minimize) and one.loss.span.text == target.text
+            ]
+            line = f"{word} {name} = ..."
+            yield Suggestion.at_places(f"it needs a name: `{line}`", Edit(target, f"{word} {name}"), *uses)
+    if named and model.body[-1] is named[-1]:
+        start, name = named[-1].span.start, named[-1].targets[0].span.text
+        yield Suggestion.at_places(f"say what it gives: `output {name} = ...`", inserted(model.span, start, "output "))
+
+
+@proposes("AX0212")
+def _returned(sight: Sight) -> Iterator[str]:
+    """A model that returns."""
+    node = sight.innermost(ast.Return)
+    if isinstance(node, ast.Return) and sight.innermost(ast.Model) is not None and not sight.yaml:
+        names = ["y"] if len(node.values) == 1 else [f"y{i}" for i in range(1, len(node.values) + 1)]
+        lines = [f"output {name} = {value.span.text}" for name, value in zip(names, node.values, strict=True)]
+        whole = f"\n{indentation(node.span)}".join(lines)
+        yield Suggestion.of(f"a model gives what `output` declares: `{lines[0]}`", "", whole, node.span)
+
+
+@proposes("AX0306")
+def _optimizer(sight: Sight) -> Iterator[str]:
+    """``with "adam"``."""
+    minimize = sight.innermost(ast.Minimize)
+    if isinstance(minimize, ast.Minimize) and isinstance(minimize.optimizer, ast.String):
+        word = minimize.optimizer.value
+        for name in (*called_here(word), word.lower()):
+            yield Suggestion.of(f"an optimizer is called: `{name}()`", "", f"{name}()", minimize.optimizer.span)
+
+
+@proposes("AX0212", "AX0201", "AX0206", "AX0211")
+def _called(sight: Sight) -> Iterator[str]:
+    """``minimize(l, adam())``, and ``adam().minimize(l)``."""
+    node = sight.innermost(ast.ExprStmt)
+    call = node.value if isinstance(node, ast.ExprStmt) else None
+    if not isinstance(call, ast.Call) or sight.innermost(ast.Train) is None or sight.yaml:
+        return
+    words = [text(argument.value) for argument in call.arguments]
+    name = call.callee.name if isinstance(call.callee, ast.Attribute) else call.callee.span.text
+    if name not in ("minimize", "minimise") or not words:
+        return
+    if isinstance(call.callee, ast.Attribute):
+        words = [words[0], text(call.callee.value)]
+    line = f"minimize {words[0]} with {words[1] if len(words) > 1 else 'adam()'}"
+    yield replaced(f"`minimize` is a statement: `{line}`", call, line)
+
+
+# ---------------------------------------------------------------- settings
+
+
+SETTINGS = ("AX0701", "AX0702", "AX0306", "AX0201")
+
+
+def _setting(sight: Sight) -> tuple[ast.Assign, str, ast.Expr] | None:
+    """The setting around the place, with its name and its value."""
+    train, node = sight.innermost(ast.Train), sight.innermost(ast.Assign)
+    if train is None or not isinstance(node, ast.Assign) or sight.yaml:
+        return None
+    if len(node.targets) != 1 or len(node.values) != 1 or not isinstance(node.targets[0], ast.Name):
+        return None
+    return node, node.targets[0].id, node.values[0]
+
+
+def _minimized(sight: Sight) -> list[ast.Minimize]:
+    train = sight.innermost(ast.Train)
+    return [node for node in statements(train) if isinstance(node, ast.Minimize)] if train is not None else []
+
+
+@proposes(*SETTINGS)
+def _what_minimises(sight: Sight) -> Iterator[str]:
+    """Optimizers, learning rates and losses that stand as settings: they belong to ``minimize``."""
+    found = _setting(sight)
+    if found is None:
+        return
+    node, name, value = found
+    gone, said, losses = Edit(whole_line(node.span), ""), _minimized(sight), declared(sight, ast.Loss)
+    if name in RATES:
+        for one in said[:1]:
+            yield Suggestion.at_places(f"the optimizer takes it: `lr={value.span.text}`", gone, _with_rate(one, value))
+        yield f"the optimizer takes it: `minimize LOSS with adam(lr={value.span.text})`"
+    elif name in OPTIMIZERS:
+        words = [value.value] if isinstance(value, ast.String) else [text(value)]
+        names = [*called_here(words[0]), words[0].lower()] if isinstance(value, ast.String) else words
+        for called in names:
+            if said:
+                yield Suggestion.at_places(
+                    f"`minimize` names it: `with {called}`", gone, Edit(said[0].optimizer.span, called)
+                )
+            elif losses:
+                line = f"minimize {losses[-1]} with {called}"
+                yield Suggestion.of(f"a loss is minimised by it: `{line}`", "", line, node.span)
+        yield f"`minimize` names it: `minimize LOSS with {names[-1]}`"
+    elif name in LOSSES:
+        if said:
+            yield Suggestion.at_places("`minimize` says it: leave this out", gone)
+        yield "the model declares it, `loss NAME = VALUE`, and `minimize NAME with adam()` makes it small"
+
+
+def _with_rate(minimize: ast.Minimize, value: ast.Expr) -> Edit:
+    """The optimizer with a rate, in place of its own if it has one."""
+    call, given = minimize.optimizer, f"lr={value.span.text}"
+    if not isinstance(call, ast.Call):
+        return inserted(call.span, call.span.end, f"({given})")
+    own = next((a for i, a in enumerate(call.arguments) if a.name == "lr" or (i == 0 and a.name is None)), None)
+    if own is not None:
+        return Edit(own.span, given)
+    return inserted(call.span, call.span.end - 1, f", {given}" if call.arguments else given)
+
+
+@proposes(*SETTINGS)
+def _parts(sight: Sight) -> Iterator[str]:
+    """Shares of the data as other tools take them."""
+    found = _setting(sight)
+    if found is None:
+        return
+    node, name, value = found
+    if name in HELD_BACK and isinstance(value, ast.Number):
+        line = f"split = {_split((1 - value.value, value.value), ('train', HELD_BACK[name]))}"
+        yield Suggestion.of(f"`split` names every part: `{line}`", "", line, node.span)
+    elif name == "split":
+        items = value.items if isinstance(value, ast.List | ast.Tuple) else (value,)
+        shares = [item.value for item in items if isinstance(item, ast.Number)]
+        if len(shares) != len(items) or not 0 < len(shares) <= 3:
+            shares = []
+        if len(shares) == 1:
+            shares = [max(shares[0], 1 - shares[0]), min(shares[0], 1 - shares[0])]
+        for others in (("test",), ("valid", "test")):
+            if len(others) == len(shares) - 1:
+                made = _split(tuple(shares), ("train", *others))
+                yield Suggestion.of(f"each part has a name: `{made}`", "", made, value.span)
+        if isinstance(value, ast.Dict) and not any(key.value == "train" for key, _ in value.items):
+            held = [share.value for key, share in value.items if isinstance(share, ast.Number) and key.value != "seed"]
+            rest = f"{{train: {_share(1 - sum(held))}, "
+            words = "what trains is said too"
+            yield Suggestion.of(
+                f"{words}: `{rest}...}}`", "", rest, Span(value.span.source, value.span.start, value.span.start + 1)
+            )
+
+
+def _split(shares: tuple[float, ...], names: tuple[str, ...]) -> str:
+    return f"{{{', '.join(f'{name}: {_share(share)}' for name, share in zip(names, shares, strict=True))}}}"
+
+
+def _share(share: float) -> str:
+    return f"{share:.6g}"
+
+
+@proposes(*SETTINGS)
+def _stopping(sight: Sight) -> Iterator[str]:
+    """Early stopping as a number, as a call, or among callbacks."""
+    found = _setting(sight)
+    if found is None or found[1] not in STOPPING:
+        return
+    node, name, value = found
+    calls = [value] if isinstance(value, ast.Call) else list(getattr(value, "items", ()))
+    given = {a.name: a.value for call in calls if isinstance(call, ast.Call) for a in call.arguments}
+    if isinstance(value, ast.Dict):
+        return
+    patience = given.get("patience", value)
+    count = patience.span.text if isinstance(patience, ast.Number) else "5"
+    losses = declared(sight, ast.Loss)
+    if losses and (given or name != "callbacks"):
+        line = f"early_stopping = {{monitor: valid.{losses[-1]}, patience: {count}}}"
+        yield Suggestion.of(f"write `{line}`", "", line, node.span)
+        yield f"`{line}` stops early; it looks at the part of `split = {{train: 0.8, valid: 0.2}}`"
+
+
+@proposes("AX0702")
+def _monitor(sight: Sight) -> Iterator[str]:
+    """``monitor: val_loss``."""
+    word = sight.span.text.strip("\"'")
+    match = MONITOR.match(word)
+    if match is None:
+        return
+    losses = declared(sight, ast.Loss)
+    names = [*losses, *declared(sight, ast.Metric)]
+    name = match[1]
+    meant = [one for one in names if one == name or one in called_here(name) or (name and one.startswith(name))]
+    for one in [*meant, *(losses if name in ("", "loss") and not meant else [])]:
+        yield Suggestion.of(f"a part and what is measured on it: `valid.{one}`", "", f"valid.{one}", sight.span)
+
+
+@proposes("AX0701")
+def _elsewhere(sight: Sight) -> Iterator[str]:
+    """Settings that are said when a training runs, or by nobody."""
+    found = _setting(sight)
+    say = section("idioms").get(found[1]) if found is not None else None
+    if found is not None and say is not None:
+        yield Suggestion.of(say, "", "", whole_line(found[0].span), otherwise=say)
+
+
+# ---------------------------------------------------------------- data
+
+
+@proposes("AX0206", "AX0201", "AX0306")
+def _standardised(sight: Sight) -> Iterator[str]:
+    """``(x - x.mean()) / x.std()`` in a feed."""
+    if sight.innermost(ast.Feed) is None:
+        return
+    for node in sight.path:
+        if (
+            isinstance(node, ast.Binary)
+            and node.op == "/"
+            and isinstance(node.left, ast.Binary)
+            and node.left.op == "-"
+        ):
+            own = node.left.left.span.text
+            if own in node.left.right.span.text and own in node.right.span.text:
+                yield replaced("mean and deviation are learned of the train part", node, f"standardise({own})")
+
+
+@proposes("AX0306")
+def _columns(sight: Sight) -> Iterator[str]:
+    """``data[["rooms", "area"]]``: columns beside each other."""
+    node = sight.innermost(ast.Index)
+    if not isinstance(node, ast.Index) or sight.innermost(ast.Feed) is None or len(node.subscripts) != 1:
+        return
+    names = node.subscripts[0]
+    if isinstance(names, ast.List) and names.items and all(isinstance(item, ast.String) for item in names.items):
+        own = node.value.span.text
+        columns = ", ".join(f"float({own}[{item.span.text}])" for item in names.items)
+        yield replaced("columns are put beside each other", node, f"stack([{columns}], axis=1)")
+
+
+@proposes("AX0705")
+def _file(sight: Sight) -> Iterator[str]:
+    """``data = "iris.csv"``."""
+    node = sight.path[-1]
+    if isinstance(node, ast.String):
+        kind = node.value.rpartition(".")[2].lower()
+        known = {"csv": "csv", "tsv": "csv", "npz": "npz", "npy": "npy", "parquet": "parquet", "arff": "arff"}
+        name = known.get(kind, "sklearn")
+        yield Suggestion.of(
+            f"its reader is called: `{name}({node.span.text})`", "", f"{name}({node.span.text})", node.span
+        )

@@ -1,0 +1,264 @@
+"""Shapes and dtypes that do not meet: which of them is to change, and how."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.source import Span
+
+from .sight import Sight, around, assigned, callee, expressions, instead, proposes, replaced, statements
+
+_SHAPE = re.compile(r"^(\w+)\[([^\]]*)\]")
+
+
+@proposes("AX0301", "AX0305")
+def _transposed(sight: Sight) -> Iterator[str]:
+    """``q @ k`` of two tensors whose last axes are the same kind: the second one transposed."""
+    product = next((n for n in reversed(sight.path) if isinstance(n, ast.Binary) and n.op == "@"), None)
+    if product is None:
+        return
+    operand = product.right
+    label = next((one.text for one in sight.diagnostic.labels if one.span == operand.span), "")
+    match = _SHAPE.match(label)
+    rank = match[2].count(",") + 1 if match is not None else 0
+    if rank >= 3:
+        written = f"transpose({operand.span.text}, {[*range(rank - 2), rank - 1, rank - 2]})"
+        yield instead(operand, written)
+        yield f"`@` multiplies the last two axes: `{written}` swaps those on the right"
+
+
+# ---------------------------------------------------------------- dtypes
+
+
+FLOATS = ("f32", "f64", "f16", "bf16")
+
+
+def _declaration(sight: Sight, name: str) -> ast.Input | ast.Target | ast.Param | None:
+    """The statement that declares an input, a target or a parameter, if the file has one of this name."""
+    kinds = (ast.Input, ast.Target, ast.Param)
+    found = [node for node in statements(sight.file) if isinstance(node, kinds) and node.name == name]
+    return found[0] if len(found) == 1 and isinstance(found[0].type, ast.TensorType) else None
+
+
+@proposes("AX0303")
+def _declared_dtype(sight: Sight) -> Iterator[str]:
+    """An input that is declared without a dtype, so of floats, where integers are needed."""
+    needed = re.search(r"is (i64|bool), and this is f\d+", sight.diagnostic.headline)
+    node = sight.path[-1]
+    declared = _declaration(sight, node.id) if isinstance(node, ast.Name) else None
+    if needed is None or declared is None or isinstance(declared, ast.Param) or sight.yaml:
+        return
+    shape = declared.type.span.text
+    written = f"{needed[1]}{shape[shape.index('[') :]}"
+    yield replaced(f"declare it so: `{declared.name}: {written}`", declared.type, written)
+
+
+@proposes("AX0303")
+def _converted(sight: Sight) -> Iterator[str]:
+    """What is not of floats beside what is: ``x * (x > 0)``."""
+    types = [(one.span, match[1]) for one in sight.diagnostic.labels if (match := _SHAPE.match(one.text))]
+    if not any(dtype in FLOATS for _, dtype in types):
+        return
+    for span, dtype in types:
+        if dtype not in FLOATS and span.source is sight.span.source:
+            text = f"float({span.text})"
+            yield Suggestion.of(f"numbers are made of it by `{text}`", "", text, span)
+
+
+# ---------------------------------------------------------------- shapes
+
+
+@proposes("AX0308", "AX0302", "AX0304", "AX0305", "AX0307", "AX0329")
+def _column(sight: Sight) -> Iterator[str]:
+    """[B, 1] beside [B]: the axis of size 1 is taken away."""
+    known = [(node, type_) for node in _operands(sight) if (type_ := sight.type_of(node)) is not None]
+    for node, (_, dims) in known:
+        if len(dims) > 1 and dims[-1] == "1" and any(other == dims[:-1] for _, (_, other) in known):
+            own = node.span.text if isinstance(node, ast.Name | ast.Call) else f"({node.span.text})"
+            places = ", ".join([*":" * (len(dims) - 1), "0"])
+            yield replaced("take the axis of size 1 away", node, f"{own}[{places}]")
+
+
+def _operands(sight: Sight) -> list[ast.Expr]:
+    """Expressions that the labels of a diagnostic point at."""
+    statement = sight.innermost(ast.Stmt)
+    found = [] if statement is None else [n for n in expressions(statement) if isinstance(n, ast.Expr)]
+    spans = dict.fromkeys(label.span for label in sight.diagnostic.labels)
+    firsts = (next((n for n in found if n.span == span), None) for span in spans)
+    return [node for node in firsts if node is not None]
+
+
+@proposes("AX0302", "AX0304")
+def _widths(sight: Sight) -> Iterator[str]:
+    """Two operands of other widths: the declaration of a parameter, or a layer that makes them alike."""
+    known = [(node, type_[1]) for node in _operands(sight) if (type_ := sight.type_of(node)) is not None]
+    if len(known) != 2 or sight.yaml:
+        return
+    for (node, own), (_, other) in (known, known[::-1]):
+        declared = _declaration(sight, node.id) if isinstance(node, ast.Name) else None
+        if not own or not other or own[-1] == other[-1] or not other[-1].isdigit():
+            continue
+        if isinstance(declared, ast.Param) and isinstance(declared.type, ast.TensorType):
+            last = declared.type.dims[-1]
+            yield replaced(f"declare `{declared.name}` with {other[-1]} there", last, other[-1])
+        elif isinstance(node, ast.Name) and len(own) > 1 and own[:-1] == other[:-1]:
+            yield replaced("a layer makes both alike", node, f"Dense({other[-1]})({node.id})")
+
+
+@proposes("AX0307")
+def _as_declared(sight: Sight) -> Iterator[str]:
+    """What is computed is of another type than what is declared."""
+    node = sight.innermost(ast.Output, ast.TypedAssign)
+    if not isinstance(node, ast.Output | ast.TypedAssign) or not isinstance(node.type, ast.TensorType) or sight.yaml:
+        return
+    found = sight.type_of(node.value)
+    if found is None:
+        return
+    dtype, dims = found
+    wanted = node.type.dims
+    if node.type.dtype in ("i64", "i32") and len(wanted) == len(dims) - 1:
+        yield replaced("the place of the largest number", node.value, f"argmax({node.value.span.text}, axis=-1)")
+    if len(wanted) == 2 and len(dims) > 2:
+        first: ast.Expr = node.value
+        while isinstance(first, ast.Pipe) and isinstance(first.value, ast.Pipe):
+            first = first.value
+        if isinstance(first, ast.Pipe):
+            yield replaced("put all axes but the first in one", first.value, f"{first.value.span.text} |> flatten")
+    written = f"{'' if dtype == 'f32' else dtype}[{', '.join(dims)}]"
+    yield replaced(f"or declare what it is: `{written}`", node.type, written)
+
+
+@proposes("AX0324")
+def _left_over(sight: Sight) -> Iterator[str]:
+    """A shape that does not hold as many numbers: its last size is what is left over."""
+    for node in reversed(sight.path):
+        if isinstance(node, ast.List) and node.items and not any(item.span.text == "-1" for item in node.items):
+            last = node.items[-1]
+            yield replaced("what is left over is -1", last, "-1")
+            return
+
+
+@proposes("AX0318")
+def _last_place(sight: Sight) -> Iterator[str]:
+    """An index right behind the end."""
+    found = re.search(r"index (\d+) is outside axis \d+, of size (\d+)", sight.diagnostic.headline)
+    if found is not None and found[1] == found[2]:
+        node = sight.path[-1]
+        yield replaced(f"places begin at 0: the last one is `{int(found[2]) - 1}`, or `-1`", node, "-1")
+
+
+@proposes("AX0308", "AX0305", "AX0302")
+def _picked(sight: Sight) -> Iterator[str]:
+    """``q[action]``, which picks examples, where the number of each example was meant."""
+    integers = {
+        node.name
+        for node in statements(sight.file)
+        if isinstance(node, ast.Input | ast.Target)
+        and isinstance(node.type, ast.TensorType)
+        and node.type.dtype == "i64"
+    }
+    for node in expressions(sight.file):
+        if not isinstance(node, ast.Index) or not isinstance(node.subscripts[-1], ast.Name):
+            continue
+        *before, last = node.subscripts
+        if last.span.text in integers and all(isinstance(one, ast.Slice) for one in before):
+            yield replaced("that of each example", node, f"of_class({node.value.span.text}, {last.span.text})")
+
+
+@proposes("AX0308")
+def _sequence(sight: Sight) -> Iterator[str]:
+    """A table for a recurrent layer: each row is a sequence of numbers."""
+    node = next((one for one in reversed(sight.path) if isinstance(one, ast.Expr)), None)
+    if node is None or "has 3 axes, and this has 2" not in sight.diagnostic.headline:
+        return
+    own = node.span.text if isinstance(node, ast.Name) else f"({node.span.text})"
+    yield replaced("a row is a sequence of single numbers", node, f"{own}[:, :, none]")
+
+
+@proposes("AX0319")
+def _image(sight: Sight) -> Iterator[str]:
+    """Rows of pixels for a convolution."""
+    note = next((one for one in sight.diagnostic.notes if "called at" in one), "")
+    width = re.search(r"with c = (\d+)", note)
+    call = sight.innermost(ast.Call)
+    if width is None or call is None or "needs an axis" not in sight.diagnostic.headline:
+        return
+    side = math.isqrt(int(width[1]))
+    if side * side == int(width[1]):
+        yield replaced("make images of the rows", call, f"reshape([-1, 1, {side}, {side}]) |> {call.span.text}")
+
+
+# ---------------------------------------------------------------- labels of losses
+
+
+PAIRED = {"cross_entropy": ("soft_cross_entropy",), "nll": (), "accuracy": (), "top_k_accuracy": ()}
+"""What takes scores and labels, and what takes the same scores and a distribution."""
+
+
+@proposes("AX0303", "AX0308")
+def _labels(sight: Sight) -> Iterator[str]:
+    """Scores or labels that are of another kind than a loss or a metric takes."""
+    call = next((n for n in reversed(sight.path) if isinstance(n, ast.Call) and callee(n) in PAIRED), None)
+    if not isinstance(call, ast.Call) or len(call.arguments) < 2:
+        return
+    first, second = (argument.value for argument in call.arguments[:2])
+    given = next((e for e in (first, second) if around(e.span, sight.span)), None)
+    shapes = {label.span: label.text for label in sight.diagnostic.labels}
+    if given is None:
+        return
+    chosen = assigned(sight.file, given.id) if isinstance(given, ast.Name) else given
+    if isinstance(chosen, ast.Call) and callee(chosen) == "argmax" and chosen.arguments:
+        yield replaced("leave `argmax` out", chosen, chosen.arguments[0].value.span.text)
+    edits = (Edit(first.span, second.span.text), Edit(second.span, first.span.text))
+    yield Suggestion.at_places("the arguments look swapped", *edits)
+    if shapes.get(second.span, "").endswith(", 1]") or ", 1]" in shapes.get(second.span, ""):
+        if callee(call) == "cross_entropy" and given is second and not shapes[second.span].startswith("i"):
+            pair = f"({first.span.text}, {second.span.text})"
+            yield replaced(f"yes or no is judged by `bce{pair}`, or `bce_logits{pair}` of logits", call, f"bce{pair}")
+            return
+        yield replaced("take the axis of size 1 away", second, f"{second.span.text}[:, 0]")
+        return
+    if given is second:
+        for other in PAIRED[callee(call) or ""]:
+            whole = f"{other}({', '.join(a.span.text for a in call.arguments)})"
+            yield replaced(f"a distribution over the classes is judged by `{other}`", call, whole)
+        yield replaced("the number of the class is the place of its 1", second, f"argmax({second.span.text})")
+
+
+# ---------------------------------------------------------------- axes
+
+
+@proposes("AX0322", "AX0315")
+def _channels_last(sight: Sight) -> Iterator[str]:
+    """Images or series whose last axis is that of the channels."""
+    for node in statements(sight.file):
+        if not isinstance(node, ast.Input) or not isinstance(node.type, ast.TensorType) or len(node.type.dims) < 3:
+            continue
+        first, *between, last = node.type.dims
+        small = isinstance(last, ast.Number) and isinstance(last.value, int) and last.value <= 4
+        large = all(not isinstance(size, ast.Number) or size.value > 4 for size in between)
+        if small and large:
+            dims = ", ".join(size.span.text for size in (first, last, *between))
+            place = first.span.to(last.span)
+            words = f"channels are axis 1: where the data has them there, declare `{node.name}` as [{dims}]"
+            yield Suggestion.of(words, "", dims, place)
+
+
+@proposes("AX0315")
+def _open_size(sight: Sight) -> Iterator[str]:
+    """An axis of any length where parameters need a number."""
+    stages = [node.stage for node in reversed(sight.path) if isinstance(node, ast.Pipe)]
+    flat = next((stage for stage in stages if isinstance(stage, ast.Name) and stage.id == "flatten"), None)
+    if flat is not None:
+        yield Suggestion.of(
+            "an axis of any length is averaged and not flattened: `mean(axis=1)`", "", "mean(axis=1)", flat.span
+        )
+        yield "an axis of any length is averaged and not flattened: `mean(x, axis=1)`"
+    elif any(f"`{name}`" in sight.diagnostic.headline for name in ("Conv", "BatchNorm", "MaxPool", "ChannelNorm")):
+        place = Span(sight.span.source, sight.span.end, sight.span.end)
+        yield Suggestion.of("channels are axis 1: swap the axes first", "", " |> transpose([0, 2, 1])", place)
+        yield "channels are axis 1: `transpose(x, [0, 2, 1])` swaps the last two axes"
