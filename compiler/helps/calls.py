@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from archonnx.compiler.elaborate.core.foreign import RELATIVES
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
-from archonnx.grammar.foreign import section
+from archonnx.grammar.foreign import idiom, section
 from archonnx.grammar.source import Span
 
 from .rewrites import bare, rewritten, text
@@ -186,13 +186,12 @@ def _idioms(sight: Sight) -> Iterator[str]:
         return
     call = statement.value
     name = call.callee.name if isinstance(call.callee, ast.Attribute) else getattr(call.callee, "id", None)
-    say = section("idioms").get(name or "")
-    if say is None:
+    words = idiom(name or "")
+    if words is None:
         return
     if name in ("append", "extend") and isinstance(call.callee, ast.Attribute) and len(call.arguments) == 1:
         own, value = call.callee.value.span.text, text(call.arguments[0].value)
         line = f"{own} = {own} + {f'[{value}]' if name == 'append' else value}"
         yield Suggestion.of(f"a list is made anew: `{line}`", "", line, statement.span)
         return
-    words = say.format(self="outs", value="x")
     yield Suggestion.of(words, "", "", whole_line(statement.span), otherwise=words)

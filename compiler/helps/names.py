@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
-from archonnx.grammar.foreign import prefixes, section
+from archonnx.grammar.foreign import idiom, prefixes
 from archonnx.grammar.source import Span
 
 from .rewrites import text
@@ -92,11 +92,11 @@ def _advised(sight: Sight) -> Iterator[str]:
         return
     parent = sight.parent(name)
     attribute = parent.name if isinstance(parent, ast.Attribute) else None
-    say = section("idioms").get(attribute or name.id)
+    say = idiom(attribute or name.id)
     if name.id in prefixes() and attribute is not None:
         yield Advice(say or f"nothing stands before a name here, and nothing is imported: is there `{attribute}`?")
     elif say is not None and attribute is None:
-        yield Advice(say.format(self="outs", value="x"))
+        yield Advice(say)
 
 
 @proposes("AX0201")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
-from archonnx.grammar.foreign import called_here, section
+from archonnx.grammar.foreign import called_here, idiom
 from archonnx.grammar.source import Span
 
 from .rewrites import text
@@ -249,7 +249,7 @@ def _monitor(sight: Sight) -> Iterator[str]:
 def _elsewhere(sight: Sight) -> Iterator[str]:
     """Settings that are said when a training runs, or by nobody."""
     found = _setting(sight)
-    say = section("idioms").get(found[1]) if found is not None else None
+    say = idiom(found[1]) if found is not None else None
     if found is not None and say is not None:
         yield Suggestion.of(say, "", "", whole_line(found[0].span), otherwise=say)
 

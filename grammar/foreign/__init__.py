@@ -29,7 +29,14 @@ from typing import Any
 from archonnx.grammar.record import Record
 
 FOLDER = Path(__file__).parent
-TOOLS = {"python": "Python", "pytorch": "PyTorch", "keras": "Keras", "numpy": "NumPy", "ludwig": "Ludwig", "languages": "other languages"}
+TOOLS = {
+    "python": "Python",
+    "pytorch": "PyTorch",
+    "keras": "Keras",
+    "numpy": "NumPy",
+    "ludwig": "Ludwig",
+    "languages": "other languages",
+}
 """Every file, and the tool that it is about. Where several know a word, the first one counts."""
 
 _CALL = re.compile(r"(?:(?P<prefix>[\w.]+)\.)?(?P<name>\w+)(?:\((?P<first>[^)]*)\))?(?:\((?P<second>[^)]*)\))?")
@@ -110,6 +117,12 @@ def called_here(word: str, kind: str = "names") -> tuple[str, ...]:
     """What a word is called here, by a section of words."""
     found = section(kind).get(word, ())
     return (found,) if isinstance(found, str) else tuple(found)
+
+
+def idiom(word: str) -> str | None:
+    """What to do instead of what is called so elsewhere; None for any other word."""
+    found = section("idioms").get(word)
+    return None if found is None else str(found).replace("{self}", "outs").replace("{value}", "x")
 
 
 def syntax_word(word: str) -> tuple[str | None, str] | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from lark import UnexpectedInput
 
 from archonnx.grammar.diagnostics import Diagnostic, Edit, Label, Suggestion, make_error
-from archonnx.grammar.foreign import section
+from archonnx.grammar.foreign import idiom, section
 from archonnx.grammar.source import Span
 
 from . import brought
@@ -284,7 +284,7 @@ def _top_level(failure: Failure) -> Diagnostic | None:
         "AX0123",
         "only declarations stand at the top of a file",
         failure.place,
-        help=section("idioms").get(failure.word, others),
+        help=idiom(failure.word) or others,
     )
 
 

@@ -132,7 +132,6 @@ _RULES = _rules(
     (r"\s*(?:===|\bequals\b)\s*", " == ", ""),
     # programs
     (rf"{_TRAINS}\s+(.+?)\s*(?:\b(?:using|by|via|uses|through)\b|,)\s*(\w+(?:\(.*\))?)$", r"minimize \1 with \2", ""),
-    (rf"{_TRAINS}\s+(\w+\s+with\s+.+)$", r"minimize \1", ""),
     (rf"{_TRAINS}\s*\(\s*(\w+)\s*,\s*(?:\w+\s*=\s*)?(.+)\)$", r"minimize \1 with \2", ""),
     (rf"{_TRAINS}\s+(\w+)\s+(?!with\b|over\b)(\w+\(.*\))$", r"minimize \1 with \2", ""),
     (r"^minimi[sz]e\s+(-?\w+(?:\.\w+)?)$", r"minimize \1 with adam()", "an optimizer says how"),
