@@ -57,19 +57,50 @@ def combination(model: ModelProgram, whole: Collection[str] = ()) -> Combination
     symbol = next((s for type_ in examples.values() if type_.rank and (s := type_.shape[0].symbol) is not None), None)
     gathered = {name for metric in model.set_metrics.values() for name in metric.arguments}
     measured = {name: value for name, value in graph.outputs.items() if name not in gathered}
-    reading = _Reading(symbol)
     clash = any(symbol in value.type.symbols() for name, value in graph.inputs.items() if name in whole)
     if clash:  # one size for the examples and for a field given whole: there is but one batch
         pieces: dict[Value, Piece] = dict.fromkeys(measured.values(), "mean")
         together: dict[str, Origin] = {}
     else:
+        reading = _Reading(symbol)
         reading.read(graph, examples)
         pieces, together = reading.frontier(graph, measured)
+    arguments = {name: value for name, value in graph.outputs.items() if name in gathered}
+    return _combination(graph, symbol, measured, arguments, pieces, together)
+
+
+def combined(graph: Graph, symbol: str) -> Combination:
+    """How the outputs of a graph, none of which has rows, are made of blocks of rows; ``symbol`` counts those."""
+    examples = {name: value.type for name, value in graph.inputs.items() if symbol in value.type.symbols()}
+    reading = _Reading(symbol)
+    reading.read(graph, examples)
+    return _combination(graph, symbol, graph.outputs, {}, *reading.frontier(graph, graph.outputs))
+
+
+def keeps_rows(graph: Graph, symbol: str) -> bool:
+    """Whether rows do not meet in a graph: blocks of them give the blocks of its outputs along the first axis."""
+    if any(Trait.RANDOM in node.op.traits for node in graph.nodes):
+        return False
+    reading = _Reading(symbol)
+    reading.read(graph, {name: value.type for name, value in graph.inputs.items()})
+    rowed = [value for value in graph.outputs.values() if symbol in value.type.symbols()]
+    return not reading.figures.intersection(graph.outputs.values()) and all(
+        reading.rows.get(value) == 0 and value.shape[0].symbol == symbol for value in rowed
+    )
+
+
+def _combination(
+    graph: Graph,
+    symbol: str | None,
+    measured: Mapping[str, Value],
+    arguments: Mapping[str, Value],
+    pieces: Mapping[Value, Piece],
+    together: Mapping[str, Origin],
+) -> Combination:
     names = {value: f"piece/{number}" for number, value in enumerate(pieces)}
     outputs = {names[value]: value for value in pieces}
-    arguments = {name: value for name, value in graph.outputs.items() if name in gathered}
     return Combination(
-        cut("pieces", graph.nodes, graph.inputs, outputs | arguments, graph.facts),
+        cut("pieces", graph.nodes, graph.inputs, {**outputs, **arguments}, graph.facts),
         {names[value]: how for value, how in pieces.items()},
         _above(graph, pieces, names, measured),
         symbol,

@@ -45,7 +45,7 @@ compiler.joining
 compiler.onnx_export compiler.pipeline
 compiler.checking
 runtime.aside
-runtime.checksums runtime.disk runtime.extras runtime.assumptions runtime.columns runtime.html runtime.paths runtime.seeds
+runtime.checksums runtime.disk runtime.pieces runtime.extras runtime.assumptions runtime.columns runtime.html runtime.paths runtime.seeds
 runtime.ranks
 runtime.mpi
 runtime.files

@@ -19,6 +19,7 @@ from .buckets import Bucketing
 from .lengths import example_count
 from .loader import Fields
 from .parts import Indices, PartName
+from .storage import take
 
 
 def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:
@@ -140,7 +141,7 @@ class Examples:
         return {name: fields[name][indices] if name in self._rows else fields[name] for name in fields}
 
     def _own(self, indices: Indices) -> Fields:
-        return {**{name: array[indices] for name, array in self._rows.items()}, **self._whole}
+        return {**{name: take(array, indices) for name, array in self._rows.items()}, **self._whole}
 
     def order(self, indices: Indices, size: int, seed: int, epoch: int, *, shuffle: bool = True) -> Indices:
         """The order of examples in an epoch: a random one, or as they are; those of like length together if wanted."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from archonnx.compiler.combining import combined, keeps_rows
 from archonnx.compiler.feeding import INDEX, INSTEAD, ROWS, Encoding, Feeding, Sample, Texts, narrowed
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.dims import Dim
@@ -20,14 +22,18 @@ from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.program import Field
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.pieces import Pieces
 
 from .loader import Loaded
 from .parts import Indices
+from .storage import blocks, in_blocks, is_much, storage
 from .tokenising import rows_of_tokens
 from .values import Values
 
 Keys = tuple[str | int, ...]
 """The values of a column, in order."""
+POINTER = 8
+"""Bytes that an array of objects takes for each."""
 ROWS_TRIED = 64
 """So many rows are looked at to see whether a row's fields depend on other rows."""
 
@@ -92,16 +98,19 @@ class Learner:
         if tokens is not None and tokens.from_file:
             return self._loaded.tokenizers.vocabulary(tokens.cut, None)
         if tokens is not None:
-            rows = rows_of_tokens(self._loaded, column, filled, tokens, self._train)
-            return tokens.keys({*rows.ravel().tolist()})
+            seen: set[Any] = set()
+            for rows in in_blocks(self._train, tokens.length * POINTER):
+                seen.update(rows_of_tokens(self._loaded, column, filled, tokens, rows).ravel().tolist())
+            return tokens.keys(seen)
         kin = self._loaded.kin if column in self._loaded.kin else (column,)
         if column in self._loaded.kin and self._loaded.alphabet is not None:
             return self._loaded.alphabet
-        values = np.concatenate([self._loaded.fields[name][self._train].ravel() for name in kin])
-        if values.dtype.kind != "O":
-            return tuple(np.unique(values).tolist())
-        found = {filled if text == "" and filled is not None else text for text in values.tolist()}
-        return tuple(sorted(found - {""}))
+        columns = [self._loaded.fields[name] for name in kin]
+        parts = (column[rows].ravel() for column in columns for rows in in_blocks(self._train, column[:1].nbytes))
+        if all(column.dtype.kind != "O" for column in columns):
+            return tuple(np.unique(np.concatenate([np.unique(part) for part in parts])).tolist())
+        found = {text for part in parts for text in set(part.tolist())}
+        return tuple(sorted({filled if text == "" and filled is not None else text for text in found} - {""}))
 
 
 def learned(
@@ -127,12 +136,41 @@ def learned(
         columns = ", ".join(f"`{column}`" for column in statistic.columns)
         if not len(rows):
             fail("AX0631", f"{loaded.where}: no row of the train part has a value in each of {columns}", None)
-        given = inputs(statistic.graph, feeding, known, loaded, rows)
-        array = interpret(statistic.graph, given, {ROWS: len(rows)})[name]
+        array = _statistic(statistic.graph, feeding, known, loaded, rows)[name]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             fail("AX0631", f"{loaded.where}: what is learned of {columns} (`{name}`) is not finite", None)
         known = Fitted(known.keys, {**known.statistics, name: array})
     return Fitted(keys.keys, {name: array for name, array in known.statistics.items() if feeding.statistics[name].kept})
+
+
+def _statistic(graph: Graph, feeding: Feeding, known: Fitted, loaded: Loaded, rows: Indices) -> Mapping[str, Array]:
+    """What these rows come to: of many numbers block by block, if it is made of means, sums and extremes of blocks.
+
+    Of few it is computed at once, in the floats of the model; sums of blocks are added up in f64.
+    """
+    width = _width(graph, loaded)
+    if is_much(width * len(rows)):
+        how = combined(graph, ROWS)
+        if not how.together:
+            pieces = Pieces(how)
+            for some in in_blocks(rows, width):
+                given = inputs(how.batch, feeding, known, loaded, some)
+                pieces.add(len(some), interpret(how.batch, given, {ROWS: len(some)}))
+            return {
+                name: np.asarray(array, graph.outputs[name].type.dtype.numpy) for name, array in pieces.made({}).items()
+            }
+    return interpret(graph, inputs(graph, feeding, known, loaded, rows), {ROWS: len(rows)})
+
+
+def _width(graph: Graph, loaded: Loaded) -> int:
+    """Bytes of a row of all that a graph reads and gives."""
+    read = [value for value in (*graph.inputs.values(), *graph.outputs.values()) if ROWS in value.type.symbols()]
+    return sum(value.type.dtype.numpy.itemsize * _elements(value.type) for value in read)
+
+
+def _elements(type_: TensorType) -> int:
+    """Elements of a tensor with one row."""
+    return prod(max(1, dim.evaluate(dict.fromkeys(dim.symbols(), 1))) for dim in type_.shape)
 
 
 def inputs(
@@ -206,13 +244,53 @@ def fed(
         fields: those that are wanted.
         spans: where the spec says it, by field.
     """
-    values, report = Values(loaded), Report()
     graph = narrowed(feeding.feed, list(fields))
+    count, width = len(loaded.fields[INDEX]), _width(graph, loaded)
+    if not is_much(width * count) or not keeps_rows(graph, ROWS):
+        return _fed(graph, feeding, fitted, loaded, fields, spans, count)
+    columns = {name: column for name in fields if (column := _unchanged(graph, name, feeding, loaded)) is not None}
+    made: dict[str, Array] = {}
+    for begin, end in blocks(count, width):
+        for name, array in _fed(graph, feeding, fitted, loaded.part(begin, end), fields, spans, count).items():
+            if ROWS not in graph.outputs[name].type.symbols():
+                made[name] = array
+                continue
+            if name not in made:
+                kept = name in columns and columns[name].dtype == array.dtype
+                made[name] = columns[name] if kept else storage((count, *array.shape[1:]), array.dtype, loaded.where)
+            if made[name] is not columns.get(name):
+                made[name][begin:end] = array
+    return made
+
+
+def _unchanged(graph: Graph, name: str, feeding: Feeding, loaded: Loaded) -> Array | None:
+    """The column that a field is, as it is, if it is one."""
+    value = graph.outputs[name]
+    found = next((column for column, read in graph.inputs.items() if read is value), None)
+    if found is None or found not in loaded.fields or found in feeding.encodings:
+        return None
+    column = loaded.fields[found]
+    return column if column.flags.c_contiguous else None
+
+
+def _fed(
+    graph: Graph,
+    feeding: Feeding,
+    fitted: Fitted,
+    loaded: Loaded,
+    fields: Mapping[str, Field],
+    spans: Mapping[str, Span | None],
+    count: int,
+) -> dict[str, Array]:
+    """The same of rows that are computed together, of ``count``."""
+    values, report = Values(loaded), Report()
     given = inputs(graph, feeding, fitted, loaded)
     arrays = interpret(graph, given, {ROWS: len(loaded.fields[INDEX])})
     names = {value: name for name, value in graph.inputs.items()}
     arrays |= {name: given[names[value]] for name, value in graph.outputs.items() if names.get(value) in given}
-    check_shapes(arrays, fields, spans)
+    rowed = {name: array for name, array in arrays.items() if ROWS in graph.outputs[name].type.symbols()}
+    wide = {name: np.broadcast_to(array[:0].dtype.type(), (count, *array.shape[1:])) for name, array in rowed.items()}
+    check_shapes(arrays | wide if len(loaded.fields[INDEX]) < count else arrays, fields, spans)
     for name, array in arrays.items():
         with report.collecting():
             sources, handled = feeding.sources[name], feeding.handled[name]

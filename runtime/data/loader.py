@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
@@ -63,6 +63,7 @@ class Loaded:
         whole: arrays that have no row for each example, as the edges of a graph: they may be fed whole alone. Numbers.
         spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
             numbered so that rows of one stretch follow each other.
+        first: the number of its first row, where it is a part of something.
     """
 
     fields: Fields
@@ -82,6 +83,7 @@ class Loaded:
     tokens: str | None = None
     kin: tuple[str, ...] = ()
     alphabet: tuple[str, ...] | None = None
+    first: int = 0
     tokenizers: TokenizerFiles = field(default_factory=TokenizerFiles, repr=False)
 
     @cached_property
@@ -103,6 +105,15 @@ class Loaded:
         """The kind of each column: ``int``, ``float``, ``bool``, ``text`` or ``date``. Those without rows come last."""
         held = {**{name: array for name, array in self.fields.items() if name not in self.made}, **self.whole}
         return {name: KINDS[array.dtype.kind] for name, array in held.items()}
+
+    def part(self, begin: int, end: int) -> Loaded:
+        """Rows that follow each other, as a source of their own; what has no row for each example is as it was."""
+        return replace(
+            self,
+            fields={name: array[begin:end] for name, array in self.fields.items()},
+            lines=None if self.lines is None else self.lines[begin:end],
+            first=self.first + begin,
+        )
 
     def column(self, name: str) -> Array:
         """A field, or an array that has no rows."""

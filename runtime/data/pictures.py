@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from archonnx.runtime.paths import is_there, kind_at, reading, short
 from .loader import PICTURES
 from .progress import Reading
 from .room import check_room
+from .storage import blocks, storage
+from .workers import decoded
 
 GREY = frozenset({"1", "L", "LA"})
 COLOUR = frozenset({"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV"})
@@ -162,25 +164,34 @@ def read_all(
     pictures: Sequence[Picture], size: Size | None, channels: int | None, span: Span | None
 ) -> npt.NDArray[np.float32]:
     """Pictures as f32[n, c, h, w] from 0 to 1; see ``read_pictures``."""
-    progress, pixels = Reading(pictures[0].root.name, len(pictures), "pictures"), list[npt.NDArray[np.uint8]]()
-    for done, picture in enumerate(pictures):
-        pixels.append(_pixels(picture, size, channels, span))
-        progress.at(done)
-    for picture, array in zip(pictures, pixels, strict=True):
-        if array.shape[:2] != pixels[0].shape[:2]:
+    progress, held = Reading(pictures[0].root.name, len(pictures), "pictures"), None
+    where = pictures[0].root.name
+    for done, array in enumerate(decoded(pictures, partial(_pixels, size=size, channels=channels), span)):
+        if held is None:
+            held = storage((len(pictures), *array.shape), np.uint8, where, span)
+        if array.shape[:2] != held.shape[1:3]:
             fail(
                 "AX0604",
-                f"the images differ in size: {pictures[0].shown} is {_shape(pixels[0])}, "
-                f"{picture.shown} is {_shape(array)}",
+                f"the images differ in size: {pictures[0].shown} is {_shape(held[0])}, "
+                f"{pictures[done].shown} is {_shape(array)}",
                 span,
-                help=f"scale them: `size=[{pixels[0].shape[0]}, {pixels[0].shape[1]}]`",
+                help=f"scale them: `size=[{held.shape[1]}, {held.shape[2]}]`",
             )
-    if any(array.shape[2] == 3 for array in pixels):
-        pixels = [np.broadcast_to(array, (*array.shape[:2], 3)) for array in pixels]
-    return np.stack(pixels).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+        if array.shape[2] > held.shape[3]:  # the first one with colours: those before it are grey in colour
+            grey, held = held, storage((*held.shape[:3], 3), np.uint8, where, span)
+            for begin, end in blocks(done, held[:1].nbytes):
+                held[begin:end] = grey[begin:end]
+        held[done] = array
+        progress.at(done)
+    assert held is not None
+    image = storage((len(held), held.shape[3], *held.shape[1:3]), np.float32, where, span)
+    for begin, end in blocks(len(held), image[:1].nbytes):
+        image[begin:end] = held[begin:end].transpose(0, 3, 1, 2)
+        image[begin:end] /= np.float32(255)
+    return image
 
 
-def _pixels(picture: Picture, size: Size | None, channels: int | None, span: Span | None) -> npt.NDArray[np.uint8]:
+def _pixels(picture: Picture, span: Span | None, *, size: Size | None, channels: int | None) -> npt.NDArray[np.uint8]:
     """One picture, [h, w, 1] or [h, w, 3]."""
     image = _opened(picture, span)
     if image.mode not in GREY | COLOUR:
@@ -251,15 +262,18 @@ def read_masks(pictures: Sequence[Picture], folder: Path, size: Size | None, spa
     """
     report = Report()
     by_stem = _by_stem(folder, report, span)
-    masks = []
-    for picture in pictures:
+    masks: Array | None = None
+    for number, picture in enumerate(pictures):
         with report.collecting():
             if picture.stem not in by_stem:
                 fail("AX0604", f"{picture.shown} has no mask in `{folder.name}`", span)
-            masks.append(_mask(by_stem[picture.stem], picture, size, span))
-    if report.failed:
+            mask = _mask(by_stem[picture.stem], picture, size, span)
+            if masks is None:
+                masks = storage((len(pictures), *mask.shape), mask.dtype, folder.name, span)
+            masks[number] = mask
+    if report.failed or masks is None:
         raise SpecError(Report(report.diagnostics[:SHOWN]))
-    return np.stack(masks)
+    return masks
 
 
 def _by_stem(folder: Path, report: Report, span: Span | None) -> Mapping[str, Picture]:

@@ -30,12 +30,22 @@ def check_room(path: Path, held: int, span: Span | None = None, *, help: str | N
         span: the place of the spec that asked for it.
         help: what to do where it holds far more than its size.
     """
+    check_swelling(path, held, span, help=help)
+    check_free(path, held, span)
+
+
+def check_swelling(path: Path, held: int, span: Span | None = None, *, help: str | None = None) -> None:
+    """SpecError if a file holds far more than its size; the arguments are those of ``check_room``."""
     size = path.stat().st_size
     if held > max(ALWAYS, SWELLS * size):
         headline = f"{path.name} has {amount(size)} and would take {amount(held)} of memory"
         fail(
             "AX0660", headline, span, notes=[f"a file may take {SWELLS} times its size, or {amount(ALWAYS)}"], help=help
         )
+
+
+def check_free(path: Path, held: int, span: Span | None = None) -> None:
+    """SpecError if what a file holds in memory is more than there is."""
     free = available()
     if free is not None and held > free:
         fail(

@@ -27,12 +27,15 @@ from archonnx.grammar.source import Span
 from archonnx.runtime.paths import reading, short
 
 from .progress import Reading
-from .room import check_room
+from .room import check_swelling
+from .storage import is_large, mapped, storage
 
 SUFFIX = ".npy"
 MAGIC = b"\x93NUMPY"
 PIECE = 2**20
 """Bytes that are unpacked at once."""
+LOCAL_NAME = 26
+"""Where in the header before a member of a zip archive the lengths of its name and of what follows stand."""
 MAX_RANK = 64
 NO_OBJECTS = "write it as numbers, texts or dates; arrays of Python objects are not read, for that would run code"
 _HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
@@ -79,12 +82,15 @@ def read_npy(path: Path, span: Span | None = None) -> Array:
         fail("AX0604", f"{short(path.name)} {error.why}", span, notes=notes, help=error.help or _how_to_write(path))
     if not header.count:
         return np.empty(header.shape, header.dtype)
-    flat: Array = np.memmap(path, header.dtype, "r", begin, (header.count,))
-    return header.shaped(flat)
+    with reading(path, span):
+        return header.shaped(mapped(path, header.dtype, "r", begin, (header.count,)))
 
 
 def read_npz(path: Path, span: Span | None = None) -> dict[str, Array | Diagnostic]:
-    """The arrays of an .npz file by name, or what is wrong with one; SpecError if it is not such a file."""
+    """The arrays of an .npz file by name, or what is wrong with one; SpecError if it is not such a file.
+
+    A large array that is not compressed stays in the file, and is read part by part as it is used.
+    """
     with reading(path, span):
         try:
             archive = zipfile.ZipFile(path)
@@ -100,7 +106,7 @@ def read_npz(path: Path, span: Span | None = None) -> dict[str, Array | Diagnost
             members = archive.infolist()
             _check_names(path, members, span)
             held = sum(member.file_size for member in members)
-            check_room(
+            check_swelling(
                 path,
                 held,
                 span,
@@ -136,7 +142,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span:
     try:
         if not member.filename.endswith(SUFFIX):
             raise UnreadableError("is not an array")
-        return _unpacked(archive, member)
+        return _unpacked(archive, member, path, span)
     except UnreadableError as error:
         why, help, note = error.why, error.help, error.note
     except NotImplementedError as error:  # before its base, RuntimeError
@@ -149,20 +155,35 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span:
     return make_error("AX0604", headline, span, notes=[note] if note else [], help=help)
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span: Span | None) -> Array:
+    """An array of an archive: where it stands in the file if it is large and stands there as it is, else a copy."""
     with archive.open(member) as file:
         header = _header(file)
-        _check_size(header, member.file_size - file.tell())
-        flat: Array = np.empty(header.count, header.dtype)
-        into, at = flat.view(np.uint8), 0
-        while at < len(into):
-            piece = file.read(min(PIECE, len(into) - at))
+        begin = file.tell()
+        _check_size(header, member.file_size - begin)
+        plain = member.compress_type == zipfile.ZIP_STORED and is_large(header.bytes)
+        flat = None if plain else storage((header.count,), header.dtype, path.name, span)
+        into = None if flat is None else flat.view(np.uint8)
+        at = 0
+        while at < header.bytes:
+            piece = file.read(min(PIECE, header.bytes - at))
             if not piece:
-                raise EOFError(f"{at} bytes are there, and {len(into)} should be")
-            into[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+                raise EOFError(f"{at} bytes are there, and {header.bytes} should be")
+            if into is not None:
+                into[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
             at += len(piece)
         file.read(1)  # at the end the checksum is compared
-        return header.shaped(flat)
+    if flat is None:
+        flat = mapped(path, header.dtype, "r", _place(member, path) + begin, (header.count,))
+    return header.shaped(flat)
+
+
+def _place(member: zipfile.ZipInfo, path: Path) -> int:
+    """Where in an archive the content of a member begins: after a header of its own, with a name and more."""
+    with path.open("rb") as file:
+        file.seek(member.header_offset + LOCAL_NAME)
+        name, more = struct.unpack("<HH", file.read(4))
+    return member.header_offset + LOCAL_NAME + 4 + int(name) + int(more)
 
 
 def _header(file: IO[bytes]) -> _Header:

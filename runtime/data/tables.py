@@ -16,6 +16,7 @@ from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
 from .loader import KINDS, Fields, Loaded
+from .storage import blocks, storage
 
 NUMBERS = ("int", "float", "bool")
 """Kinds of columns that the matrix has."""
@@ -111,7 +112,12 @@ def not_numbers(
 
 def stacked(columns: Mapping[str, Array], names: Sequence[str]) -> npt.NDArray[np.float64]:
     """Columns side by side, f64[n, columns]."""
-    return np.stack([columns[name].astype(np.float64) for name in names], axis=1)
+    rows = len(columns[names[0]])
+    matrix = storage((rows, len(names)), np.float64, "the matrix of the columns")
+    for begin, end in blocks(rows, matrix[:1].nbytes):
+        for position, name in enumerate(names):
+            matrix[begin:end, position] = columns[name][begin:end]
+    return matrix
 
 
 def check_target(target: str | None, columns: Sequence[str], where: str, span: Span | None) -> None:

@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .loader import Loaded
+from .storage import BLOCK, blocks
 
 SHOWN = 5
 """So many rows are named, and so many values."""
@@ -33,6 +34,9 @@ class Values:
     def missing(self, column: str) -> npt.NDArray[np.bool_]:
         """Whether a row has no value in a column."""
         values: Any = self._loaded.fields[column]
+        if values.dtype.kind == "f" and values.nbytes > BLOCK:
+            parts = (slice(begin, end) for begin, end in blocks(len(values), values[:1].nbytes))
+            return np.concatenate([np.isnan(values[part].reshape(len(values[part]), -1)).any(axis=1) for part in parts])
         if values.dtype.kind == "O":
             return np.asarray((values.reshape(len(values), -1) == "").any(axis=1), dtype=np.bool_)
         if values.dtype.kind == "M":
@@ -50,7 +54,7 @@ class Values:
                 return f"{loaded.where}:{loaded.lines[rows[0]]}"
             return f"{loaded.where}: lines {', '.join(str(loaded.lines[row]) for row in first)}{more}"
         word = "row" if len(rows) == 1 else "rows"
-        return f"{loaded.where}, {word} {', '.join(str(row) for row in first)}{more}"
+        return f"{loaded.where}, {word} {', '.join(str(row + loaded.first) for row in first)}{more}"
 
     def fail_unseen(self, encoding: Encoding, rows: npt.NDArray[np.int64], values: Array) -> NoReturn:
         """SpecError for rows whose value of a column is not in its table; ``values`` are theirs."""

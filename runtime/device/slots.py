@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import STEP
+from archonnx.runtime.data.storage import take
 
 from .session import shared_value
 from .statement import Statement
@@ -71,7 +72,7 @@ class Slots:
     def fill(self, columns: Mapping[str, Array], rows: npt.NDArray[np.int64]) -> None:
         """Gather the examples of whole batches, in this order, from ``columns`` to where the steps read them."""
         for name, memory in self.fields.items():
-            columns[name].take(rows, axis=0, out=memory[: len(rows)], mode="clip")  # "raise" would copy once more
+            take(columns[name], rows, memory[: len(rows)])
 
     def runs(self, sides: int, count: int) -> tuple[Sequence[Callable[[], None]], int]:
         """The runs of the first ``count`` slots where tensors lie on these sides, and their sides afterwards."""

@@ -19,8 +19,8 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.data.batches import Examples, in_pieces
 from archonnx.runtime.data.parts import Indices
-from archonnx.runtime.measures.pieces import Pieces
 from archonnx.runtime.measures.set_metrics import Confusion, Gathered
+from archonnx.runtime.pieces import Pieces
 
 from .nonfinite import all_finite
 from .trainer import Trainer

@@ -19,7 +19,7 @@ from archonnx.compiler.ops import registry
 from archonnx.compiler.ops.reduce import ReduceAny, ReduceMin
 from archonnx.compiler.ops.slicing import Pad, Reverse, Slice, Split
 from archonnx.compiler.program import ModelProgram
-from archonnx.runtime.measures.pieces import Pieces
+from archonnx.runtime.pieces import Pieces
 from tests.support.elaborated import initial, measures, program
 from tests.support.op_cases import Case, arg, cases
 

@@ -1,11 +1,13 @@
 """Reading Parquet files into columns, as CSV files are: numbers, booleans, dates and texts.
 
-What this module does not do: guess. A column of lists or of something else is an error once it is used.
+A column is read in pieces, row group by row group, so that no more than a piece is there besides what is kept of it:
+numbers, which lie in a file where they are many, and texts, each different one once. What this module does not do:
+guess. A column of lists or of something else is an error once it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ParquetSource
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.cells import EXACT
 from archonnx.runtime.data.columns import Column, names_once
-from archonnx.runtime.data.loader import Loaded, Place, loads
+from archonnx.runtime.data.loader import KINDS, Loaded, Place, loads
 from archonnx.runtime.data.progress import Reading
-from archonnx.runtime.data.room import check_room
+from archonnx.runtime.data.room import check_free, check_swelling
+from archonnx.runtime.data.storage import blocks, storage
 from archonnx.runtime.data.tables import check_named, check_target, table
 from archonnx.runtime.extras import missing
 from archonnx.runtime.paths import reading, short
 
 BYTES_OF_VALUE = 8
+PIECE_ROWS = 2**16
+"""Rows of a column that are read at once."""
 
 
 @loads(ParquetSource)
@@ -59,48 +65,133 @@ def read_parquet(
     try:
         with reading(path, span), path.open("rb") as opened, parquet.ParquetFile(opened) as file:
             _check_room(path, file, span)
-            read = file.read()
-        names = read.column_names
+            names, rows = file.schema_arrow.names, file.metadata.num_rows
+            report = Report(names_once(names, path.name, span))
+            if not rows:
+                report.error("AX0603", f"{path.name} has no rows", span)
+            report.finish()
+            if own:
+                check_target(target, names, path.name, span)
+                check_named("columns", columns or (), names, path.name, span)
+            arrays, progress = dict[str, Array | Diagnostic](), Reading(path.name, len(names), "columns")
+            for done, name in enumerate(names):
+                arrays[name] = _readable(Column(path.name, name, span), file, rows, (kinds or {}).get(name))
+                progress.at(done)
     except (SpecError, MemoryError):
         raise
     except Exception as error:  # of damaged files pyarrow raises many kinds, in names of columns as well
         help = "make the file again, or copy it again"
         fail("AX0604", f"{path.name} is not a Parquet file, or is damaged", span, notes=[_first(error)], help=help)
-    report = Report(names_once(names, path.name, span))
-    if not read.num_rows:
-        report.error("AX0603", f"{path.name} has no rows", span)
-    report.finish()
-    if own:
-        check_target(target, names, path.name, span)
-        check_named("columns", columns or (), names, path.name, span)
-    wanted = kinds or {}
-    rows, arrays, progress = read.num_rows, dict[str, Array | Diagnostic](), Reading(path.name, len(names), "columns")
-    for done, name in enumerate(names):
-        values, read = read.column(0), read.remove_column(0)  # so that a column is in memory once
-        arrays[name] = _readable(Column(path.name, name, span), values, wanted.get(name))
-        progress.at(done)
     return table(arrays, path.name, rows, target=target, side_by_side=columns, files=[path], span=span)
 
 
 def _check_room(path: Path, file: Any, span: Span | None) -> None:
     """SpecError if the columns would take more than there is room for: equal values take no place in a file."""
     texts = sum(field.type in ("string", "large_string") for field in file.schema_arrow)
-    held = file.metadata.num_rows * (len(file.schema_arrow) * BYTES_OF_VALUE + texts * BYTES_OF_VALUE)
-    check_room(path, held, span, help="write it without compression and without dictionaries, if that is what it holds")
+    rows = file.metadata.num_rows
+    help = "write it without compression and without dictionaries, if that is what it holds"
+    check_swelling(path, rows * (len(file.schema_arrow) + texts) * BYTES_OF_VALUE, span, help=help)
+    check_free(path, rows * 2 * texts * BYTES_OF_VALUE, span)
 
 
 def _first(error: Exception) -> str:
     return short(str(error).partition("\n")[0])
 
 
-def _readable(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
-    """A column, or that it is damaged."""
+def _readable(column: Column, file: Any, rows: int, kind: str | None) -> Array | Diagnostic:
+    """A column, or that it is damaged. What is wrong with one is told of all of it, which is then read at once."""
+    from pyarrow import types
+
+    of = file.schema_arrow.field(column.name).type
+    of = of.value_type if types.is_dictionary(of) else of
+    texts = types.is_string(of) or types.is_large_string(of)
+    found = None if types.is_null(of) else _texts(column, file, rows) if texts else _numbers(column, file, rows)
     try:
-        return _column(column, values, kind)
+        if found is None:
+            return _column(column, _whole(file, column.name), kind)
+        if not texts and (kind is None or KINDS[found.dtype.kind] == kind):
+            return found
+        return column.read(found, kind)
     except MemoryError:
         raise
     except Exception as error:  # texts that are none, numbers out of range
         return column.problem(f"cannot be read: {_first(error)}")
+
+
+def _numbers(column: Column, file: Any, rows: int) -> Array | None:
+    """Numbers, booleans or dates; None where something is wrong with them. Where any is missing, they are floats."""
+    kept: Array | None = None
+    for begin, end, piece in _pieces(file, column.name, rows):
+        try:
+            read = _column(column, piece, None)
+        except (ValueError, TypeError, ArithmeticError, NotImplementedError):  # as pyarrow's errors are, too
+            return None
+        if isinstance(read, Diagnostic):
+            return None
+        if kept is None:
+            kept = storage((rows,), read.dtype, column.where, column.span)
+        if read.dtype != kept.dtype:
+            floats = storage((rows,), np.float64, column.where, column.span)
+            for one, other in [*blocks(begin, BYTES_OF_VALUE)] if kept.dtype != np.float64 else []:
+                if not _exact(kept[one:other]):
+                    return None
+                floats[one:other] = kept[one:other]
+            kept = kept if kept.dtype == np.float64 else floats
+            if not _exact(read):
+                return None
+        kept[begin:end] = read
+    return kept
+
+
+def _exact(numbers: Array) -> bool:
+    """Whether floats hold these numbers exactly."""
+    return numbers.dtype.kind != "i" or not (numbers.size and (numbers.max() > EXACT or numbers.min() < -EXACT))
+
+
+def _texts(column: Column, file: Any, rows: int) -> Array | None:
+    """Texts, "" where one is missing; equal ones are one object. None where one cannot be read."""
+    kept: Array = np.empty(rows, dtype=object)
+    known: dict[str, str] = {}
+    for begin, end, piece in _pieces(file, column.name, rows):
+        try:
+            coded = _coded(piece)
+            table: Array = np.array(
+                [known.setdefault(text, text) for text in coded.dictionary.to_pylist()] + [""], object
+            )
+            kept[begin:end] = table[coded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)]
+        except (ValueError, TypeError):  # what is not UTF-8
+            return None
+    return kept
+
+
+def _coded(values: Any) -> Any:
+    """Texts as numbers in a table of the different ones."""
+    from pyarrow import types
+
+    if types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    coded = values.combine_chunks().dictionary_encode()
+    return coded.combine_chunks() if hasattr(coded, "combine_chunks") else coded
+
+
+def _pieces(file: Any, name: str, rows: int) -> Iterator[tuple[int, int, Any]]:
+    """A column in pieces, each with its first row and the one after its last; ValueError unless they are ``rows``."""
+    from pyarrow import Table
+
+    done = 0
+    for batch in file.iter_batches(PIECE_ROWS, columns=[name]):  # it may bring others, whose names begin so
+        end = done + batch.num_rows
+        if end > rows:
+            break
+        yield done, end, Table.from_batches([batch]).column(batch.schema.get_field_index(name))
+        done = end
+    if done != rows:
+        raise ValueError(f"`{name}` does not have the {rows} rows that the file says")
+
+
+def _whole(file: Any, name: str) -> Any:
+    read = file.read(columns=[name])
+    return read.column(read.schema.get_field_index(name))
 
 
 def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
@@ -111,8 +202,7 @@ def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic
         values = values.cast(values.type.value_type)
     of = values.type
     if types.is_string(of) or types.is_large_string(of):
-        coded = values.combine_chunks().dictionary_encode()  # so that equal texts are one object
-        coded = coded.combine_chunks() if hasattr(coded, "combine_chunks") else coded
+        coded = _coded(values)
         known: Array = np.array([*coded.dictionary.to_pylist(), ""], dtype=object)
         return column.read(known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)], kind)
     if types.is_null(of):

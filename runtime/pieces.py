@@ -46,6 +46,10 @@ class Pieces:
 
     def figures(self, sizes: Mapping[str, int]) -> dict[str, float]:
         """Losses and metrics of all batches, by name; ``sizes`` are those of the dims of the data."""
+        return {name: float(array) for name, array in self.made(sizes).items()}
+
+    def made(self, sizes: Mapping[str, int]) -> dict[str, Any]:
+        """The same as they are, for what has other shapes than a number."""
         combination = self._combination
         means = {name for name, how in combination.pieces.items() if how == "mean"}
         merged = {name: p / self._rows if name in means else p for name, p in self._merged.items()}
@@ -53,7 +57,7 @@ class Pieces:
         made = interpret(combination.whole, merged, whole)
         pieces = {value: name for name, value in combination.whole.inputs.items()}
         return {  # a figure that is a piece keeps its digits
-            name: float(merged[pieces[value]] if value in pieces else made[name])
+            name: merged[pieces[value]] if value in pieces else made[name]
             for name, value in combination.whole.outputs.items()
         }
 
