@@ -9,16 +9,32 @@ import json
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.source import Span
 
 RECORD = "run.json"
 """The file that lists the others of a run, with their checksums."""
+STATE_FILE = "state.safetensors"
+"""Where a training stands: before it ends its folder holds this alone."""
 CHUNK = 1 << 20
+
+
+def fail_without_run(folder: Path, span: Span | None = None, help: str | None = None) -> NoReturn:
+    """AX0611 for a folder that is not a run: because its training did not end, or because it never was one."""
+    if (folder / STATE_FILE).is_file():
+        fail(
+            "AX0611",
+            f"{folder} holds a training that did not end, and has no weights yet",
+            span,
+            help=f"`archonnx train SPEC --resume {folder}` goes on with it, with `--set epochs=N` to an earlier end",
+        )
+    headline = f"{folder} is not a run directory" if folder.exists() else f"there is no run directory {folder}"
+    fail("AX0611", headline, span, help=help or "`archonnx train SPEC` makes one")
 
 
 def digest(path: Path) -> str:

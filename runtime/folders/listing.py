@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.grammar.diagnostics import SpecError
-from archonnx.runtime.checksums import RECORD, checked
+from archonnx.runtime.checksums import RECORD, STATE_FILE, checked
 from archonnx.runtime.reserving import in_use, mend_if_free
 
 from .models import ModelRuns, holds_models
 from .record import read_record
-from .resume import STATE_FILE, SavedState
+from .resume import SavedState
 from .several import KINDS, Runs
 
 SEVERAL = (*KINDS, "models")

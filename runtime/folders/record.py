@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.checksums import RECORD, of_record
+from archonnx.runtime.checksums import RECORD, fail_without_run, of_record
 
 DEFAULT_DTYPE = "f32"
 """The float type of a model of which nothing else is said."""
@@ -152,17 +152,12 @@ def first_problem(error: ValidationError) -> str:
 
 def _fail_none(folder: Path) -> NoReturn:
     inside = sorted(other.parent.name for other in folder.glob(f"*/{RECORD}"))
-    way = f"it holds several runs: {', '.join(inside)}" if inside else "`archonnx train SPEC` makes one"
+    way = f"it holds several runs: {', '.join(inside)}" if inside else None
     if not folder.exists() and folder.parent.is_dir():
         left = [one for one in folder.parent.iterdir() if one.name.startswith(f".{folder.name}.")]
         if found := [one for one in sorted(left) if (one / RECORD).is_file()]:  # a version that moved directories
             way = f"an earlier version was ended while it replaced the run: rename {found[0]} to {folder}"
-    fail(
-        "AX0611",
-        f"{folder} is not a run directory" if folder.exists() else f"there is no run directory {folder}",
-        None,
-        help=way,
-    )
+    fail_without_run(folder, help=way)
 
 
 def sealed(record: Mapping[str, Any]) -> bytes:

@@ -23,6 +23,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import Transfer
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError, fail
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions, threads_of
 from archonnx.runtime.files import load_with_metadata, save_parameters
@@ -33,7 +34,6 @@ from .edited import edits
 from .origins import Origins, remember, remembered
 from .record import DEFAULT_DTYPE, DoneRecord, Strict, first_problem
 
-STATE_FILE = "state.safetensors"
 SEVERAL_MODELS = "models.json"
 """In a folder of the runs of several models."""
 METADATA_KEY = "archonnx.state"

@@ -19,7 +19,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError, fail
-from archonnx.runtime.checksums import RECORD, of_folder
+from archonnx.runtime.checksums import RECORD, STATE_FILE, of_folder
 from archonnx.runtime.data.memory import DATA_FILE, FITTED_FILE
 from archonnx.runtime.device import session
 from archonnx.runtime.export.models import inference_model, write_model
@@ -36,7 +36,7 @@ from .inputs import text_numbers
 from .models import ModelRuns, holds_models
 from .origins import beside
 from .record import FORMAT, IMPORTS, read_record, sealed
-from .resume import STATE_FILE, Request, save_state
+from .resume import Request, save_state
 from .rows import ROWS_FILE, save_rows
 from .run import Run
 

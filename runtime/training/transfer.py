@@ -17,7 +17,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import Transfer
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.checksums import checked
+from archonnx.runtime.checksums import checked, fail_without_run
 from archonnx.runtime.files import load_parameters
 
 WEIGHTS = "weights.safetensors"
@@ -140,9 +140,7 @@ def read_weights(path: Path, span: Span | None = None) -> dict[str, Array]:
         return load_parameters(path)
     if not (path / WEIGHTS).is_file():
         inside = sorted(file.parent.name for file in path.glob(f"*/{WEIGHTS}")) if path.is_dir() else []
-        headline = f"{path} is not a run directory" if path.exists() else f"there is no run directory {path}"
-        several = f"it holds several runs: {_listed(inside)}"
-        fail("AX0611", headline, span, help=several if inside else "`archonnx train SPEC` makes one")
+        fail_without_run(path, span, help=f"it holds several runs: {_listed(inside)}" if inside else None)
     return load_parameters(checked(path, WEIGHTS))
 
 

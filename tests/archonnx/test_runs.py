@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import archonnx
 from archonnx.cli.app import app
-from archonnx.runtime.folders.resume import STATE_FILE
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.reserving import reserved
 
 

@@ -14,8 +14,9 @@ import pytest
 import archonnx
 from archonnx.compiler.settings import Checkpoint, TrainSettings
 from archonnx.grammar.diagnostics import Report, SpecError, fail
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.folders import checkpoints
-from archonnx.runtime.folders.resume import STATE_FILE, SavedState
+from archonnx.runtime.folders.resume import SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training import keeping
 from archonnx.runtime.training.keeping import Keeper

@@ -17,9 +17,10 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.folders.listing import Mark, look
-from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState, save_state
+from archonnx.runtime.folders.resume import Request, SavedState, save_state
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import save_run
 from archonnx.runtime.reserving import LOCK, reserved

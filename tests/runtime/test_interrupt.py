@@ -14,9 +14,10 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.folders import saving
-from archonnx.runtime.folders.resume import STATE_FILE, SavedState
+from archonnx.runtime.folders.resume import SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training import fit, interrupt
 from archonnx.runtime.training.measuring import Measurement

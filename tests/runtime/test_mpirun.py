@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from archonnx import Run, train
-from archonnx.runtime.folders.resume import STATE_FILE
+from archonnx.runtime.checksums import STATE_FILE
 
 BESIDE = Path(sys.executable).with_name("mpirun")
 MPIRUN = str(BESIDE) if BESIDE.exists() else shutil.which("mpirun")

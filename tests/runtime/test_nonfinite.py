@@ -16,9 +16,10 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec, train_steps
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
 from archonnx.grammar.source import Source
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import load_with_metadata
-from archonnx.runtime.folders.resume import METADATA_KEY, STATE_FILE
+from archonnx.runtime.folders.resume import METADATA_KEY
 from archonnx.runtime.training.nonfinite import find_cause
 
 SPEC = """\

@@ -15,7 +15,7 @@ from archonnx.compiler.pipeline import parse_spec
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
-from archonnx.runtime.folders.resume import STATE_FILE
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training.observing import Epoch, Observer
 from tests.support.same_run import assert_same_run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_a_run_holds_what_was_trained(run: Run, trained: Trained) -> None:
     ]
     assert (run.path / "spec.arch").read_text() == SOURCE.text
     assert opened.name == "linear" and opened.arguments == {"width": 3}
-    assert opened.metrics == trained.metrics and opened.settings == trained.settings
+    assert opened.metrics == trained.metrics and opened.settings.model_dump() == trained.settings.model_dump()
     assert list(opened.parameters) == ["w", "b"]
     for path, array in opened.parameters.items():
         np.testing.assert_array_equal(array, trained.trainer.parameters[path])
@@ -118,6 +119,9 @@ def damaged(folder: Path) -> str:
 def test_what_is_no_run_is_told(run: Run, tmp_path: Path) -> None:
     assert "there is no run directory" in damaged(tmp_path / "nothing")
     assert "is not a run directory" in damaged(tmp_path)
+    (tmp_path / "half").mkdir()
+    shutil.copy(run.path / "state.safetensors", tmp_path / "half")
+    assert "holds a training that did not end" in damaged(tmp_path / "half")
     record = run.path / "run.json"
     good = record.read_text()
     record.write_text(good[:100])

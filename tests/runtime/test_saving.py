@@ -16,9 +16,10 @@ import pytest
 
 import archonnx
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.files import load_parameters, load_with_metadata, save_parameters
 from archonnx.runtime.folders import saving
-from archonnx.runtime.folders.resume import STATE_FILE, SavedState
+from archonnx.runtime.folders.resume import SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.reserving import LOCK
 from archonnx.runtime.staging import SAVING
