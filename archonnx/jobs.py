@@ -25,10 +25,10 @@ from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_room, save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
+from archonnx.runtime.interrupt import asked_to_stop, attending
 from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.deciding import decided
-from archonnx.runtime.training.interrupt import asked_to_stop, attending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.programs import changed_settings, program_named, run_programs

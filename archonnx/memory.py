@@ -13,14 +13,17 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from archonnx.compiler.blockwise import Blockwise
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.pipeline import elaborate, load, train_steps
 from archonnx.compiler.program import GATHERED, ModelProgram, TrainProgram, TrainStep
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.columns import columns
+from archonnx.runtime.device.blockwise import in_blocks
 from archonnx.runtime.device.memory import Peak, peak_of
 from archonnx.runtime.device.session import SessionOptions, for_machine, left_of
+from archonnx.runtime.device.state import BLOCK
 
 SESSION, NODE = 20_000_000, 9_500
 """Bytes that onnxruntime takes for itself, and for each node: the growth of a process whose model is tiny, measured."""
@@ -91,14 +94,15 @@ def memory(spec: str | Path | Spec, *, dims: Mapping[str, int] | None = None, **
         fail("AX0615", f"{model.name} has no `train` block", None, help="add one with `minimize LOSS with adam()`")
     program = model.programs[-1]
     steps = train_steps(model, program, STEPS, STEPS)
+    apart = in_blocks(steps, model.parameters)
     sizes = _sizes(model, program, steps, dims or {})
-    parts = _state(model, steps)
+    parts = _state(model, steps, apart)
     fields = {name: step.graph.inputs[name].type for step in steps for name in step.fields}
     parts["the batch"] = 2 * sum(_bytes(type_, sizes) for type_ in fields.values())
     alive = taken = 0
     nodes, holders = 0, Counter[str]()
-    for step in steps:
-        graph = for_machine(step.graph, sizes, SessionOptions("cpu"))
+    for index, step in enumerate(steps):
+        graph = for_machine(apart[index].rest if index in apart else step.graph, sizes, SessionOptions("cpu"))
         peak = peak_of(graph, left_of(graph))
         alive = max(alive, peak.size)
         taken += peak.taken
@@ -124,18 +128,23 @@ def _sizes(
     return {name: dims.get(name, known.get(name, 1)) for name in sorted(named)}
 
 
-def _state(model: ModelProgram, steps: tuple[TrainStep, ...]) -> dict[str, int]:
-    """What is carried; what changes has a second place, into which it is written."""
+def _state(model: ModelProgram, steps: tuple[TrainStep, ...], apart: Mapping[int, Blockwise]) -> dict[str, int]:
+    """What is carried; what changes has a second place into which it is written, or room for a block of it."""
     carried = {name: type_ for step in steps for name, type_ in step.carried.items()}
     gathered = sum(_bytes(type_, {}) for name, type_ in carried.items() if name.startswith(GATHERED))
     changed = sum(_bytes(type_, {}) for type_ in carried.values())
     parameters = sum(_bytes(parameter.type, {}) for parameter in model.parameters.values())
     moved = sum(_bytes(type_, {}) for name, type_ in carried.items() if name in model.parameters)
+    in_place = [steps[index].carried[name] for index, one in apart.items() for name in one.carried]
+    spared = sum(_bytes(type_, {}) - BLOCK * type_.dtype.numpy.itemsize for type_ in in_place)
     return {
         "parameters": parameters,
         "optimizer state": changed - moved - gathered,
         "gathered gradients": gathered,
-        "their next values": changed,
+        "their next values": changed - spared,
+        "gradients until all are there": sum(
+            _bytes(type_, {}) for one in apart.values() for type_ in one.given.values()
+        ),
     }
 
 

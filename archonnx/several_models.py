@@ -18,8 +18,8 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weights
 from archonnx.runtime.folders.resume import SEVERAL_MODELS, STATE_FILE, Request, SavedState
+from archonnx.runtime.interrupt import asked_to_stop
 from archonnx.runtime.reserving import Place, reserved
-from archonnx.runtime.training.interrupt import asked_to_stop
 from archonnx.runtime.training.programs import label, needed_for
 from archonnx.runtime.training.transfer import check_starts
 

@@ -23,11 +23,11 @@ from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import new_run, save_run
 from archonnx.runtime.folders.several import Kind, Runs
+from archonnx.runtime.interrupt import asked_to_stop, ending
 from archonnx.runtime.mpi import communicator, processes, threads_each
 from archonnx.runtime.paths import resolved
 from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.reserving import Place, reserved
-from archonnx.runtime.training.interrupt import asked_to_stop, ending
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.search import Found, Trial, best_trial

@@ -1,6 +1,7 @@
 """ONNX graphs in motion, in rooms; each may import those above it in this list, and none below.
 
     columns, extras, assumptions   small things that several rooms need
+    interrupt       being asked to stop, and waiting until what is under way is whole
     paths           what stands at a path, asked before it is opened
     disk, files     what changes a disk; files whole or not at all
     staging, reserving   files that change together; a folder that one process writes at a time

@@ -39,12 +39,12 @@ compiler.elaborate.core compiler.marks
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
-compiler.helps compiler.lints compiler.lowering compiler.raw compiler.splitting compiler.trace compiler.steps
+compiler.blockwise compiler.helps compiler.lints compiler.lowering compiler.raw compiler.splitting compiler.trace compiler.steps
 compiler.portability
 compiler.joining
 compiler.onnx_export compiler.pipeline
 compiler.checking
-runtime.aside
+runtime.aside runtime.interrupt
 runtime.checksums runtime.disk runtime.pieces runtime.extras runtime.assumptions runtime.columns runtime.html runtime.paths runtime.seeds
 runtime.ranks
 runtime.mpi

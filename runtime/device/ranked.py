@@ -35,6 +35,8 @@ ROWS, STOPS, FAILURES, LOSSES = 0, 1, 2, 3
 class RankedRunner(StepRunner):
     """A ``StepRunner`` of which every rank has one. Arguments are those of that one, and ``ranks``."""
 
+    SPARING = False
+
     def __init__(self, *arguments: Any, ranks: Ranks, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.ranks = ranks

@@ -310,11 +310,12 @@ def _onnxruntime() -> Any:
 class Buffer:
     """Memory for one tensor on a device. On the CPU, NumPy and onnxruntime look at the same memory."""
 
-    __slots__ = ("_shared", "value")
+    __slots__ = ("_shared", "_whole", "value")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], device: str) -> None:
         self.value = _onnxruntime().OrtValue.ortvalue_from_shape_and_type(shape, dtype.type, device, 0)
         self._shared: Array | None = self.value.numpy() if device == "cpu" else None
+        self._whole: Buffer | None = None
 
     @staticmethod
     def of(array: Array, device: str) -> Buffer:
@@ -322,6 +323,14 @@ class Buffer:
         buffer = Buffer(array.shape, array.dtype, device)
         buffer.write(array)
         return buffer
+
+    @staticmethod
+    def within(whole: Buffer, start: int, shape: tuple[int, ...]) -> Buffer:
+        """A part of a vector on the CPU, from an element on."""
+        part = Buffer.__new__(Buffer)
+        part._whole, part._shared = whole, whole.host[start : start + prod(shape)].reshape(shape)
+        part.value = shared_value(part._shared)
+        return part
 
     def write(self, array: Array) -> None:
         """Replace the content by an array of the same shape and type."""

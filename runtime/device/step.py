@@ -1,21 +1,23 @@
 """Running training steps: one session per batch shape, over tensors that stay where they are.
 
-Every tensor that a step changes has two buffers. A step reads one and writes the other, then the two change roles;
-an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders nodes.
-So a step that fails leaves the state as it was. In which order a pass runs the statements is its plan: ``repeat`` and
-``every``. What this module does not do: choose batches, or decide when to stop.
+Every tensor that a step changes has two buffers (``state``). A step reads one and writes the other, then the two change
+roles; an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders
+nodes. So a step that fails leaves the state as it was. Large tensors of an optimizer are changed in blocks instead
+(``blockwise``), in memory for one set of them and a block. In which order a pass runs the statements is its plan:
+``repeat`` and ``every``. What this module does not do: choose batches, or decide when to stop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import length_hint
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from archonnx.compiler.blockwise import Blockwise
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import (
     CONDITION,
@@ -32,12 +34,14 @@ from archonnx.compiler.program import (
     Repeat,
     TrainStep,
 )
-from archonnx.compiler.steps import initial_state
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
+from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
+from .blockwise import BlockwiseBinding, BlockwiseSession, buffer_for, in_blocks, moves
 from .session import Buffer, Session, SessionOptions, bound, open_graph
 from .slots import Ran, Slots
+from .state import TrainState, key_of
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -48,45 +52,6 @@ Batch = Mapping[str, Array]
 NONE: Mapping[str, Any] = MappingProxyType({})
 SESSIONS_KEPT = 16
 """Batch shapes whose sessions are kept; a model of sequences may meet any number of lengths."""
-
-
-class TrainState:
-    """Parameters and optimizer state, each tensor in a pair of buffers.
-
-    Tensors that are changed by the same statements change sides together: one bit of ``sides`` for each such group.
-    """
-
-    def __init__(self, steps: Sequence[TrainStep], parameters: Mapping[str, Array], device: str) -> None:
-        initial = dict(parameters)
-        changed_by: dict[str, list[int]] = {name: [] for name in initial}
-        for index, step in enumerate(steps):
-            given = {name: np.zeros((), step.constants[name].dtype.numpy) for name in step.rates}
-            for name, array in (initial_state(step) | given).items():
-                initial[_key(index, name, parameters)] = array
-                changed_by.setdefault(_key(index, name, parameters), [])
-            for name in step.carried:
-                changed_by.setdefault(_key(index, name, parameters), []).append(index)
-        groups = list(dict.fromkeys(tuple(by) for by in changed_by.values() if by))
-        self.bit = {name: 1 << groups.index(tuple(by)) if by else 0 for name, by in changed_by.items()}
-        self.sides = 0
-        self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
-        for name, array in initial.items():
-            first = Buffer.of(array, device)
-            second = Buffer(array.shape, array.dtype, device) if self.bit[name] else first
-            self.pairs[name] = (first, second)
-
-    def current(self, name: str, sides: int | None = None) -> Buffer:
-        """The buffer that holds a tensor's value (or would, with these sides)."""
-        return self.pairs[name][bool(self.bit[name] & (self.sides if sides is None else sides))]
-
-    def other(self, name: str, sides: int) -> Buffer:
-        """The buffer that a step writes."""
-        return self.pairs[name][not self.bit[name] & sides]
-
-
-def _key(index: int, name: str, parameters: Container[str]) -> str:
-    """Optimizer state belongs to its statement; parameters, and gradients that are gathered, are everybody's."""
-    return name if name in parameters or name.startswith(GATHERED) else f"{index}:{name}"
 
 
 @dataclass(slots=True)
@@ -119,6 +84,9 @@ class StepRunner:
         inspect: called after each statement, where somebody looks for a fault.
     """
 
+    SPARING: ClassVar[bool] = True
+    """Whether large tensors may be changed in blocks."""
+
     def __init__(
         self,
         steps: Sequence[TrainStep],
@@ -132,7 +100,10 @@ class StepRunner:
         device: str = "cpu",
     ) -> None:
         self.steps = tuple(steps)
-        self.state = TrainState(self.steps, parameters, device)
+        self._sparing = device == "cpu" and self.SPARING
+        self._paths = tuple(parameters)
+        self._apart, self._given, self._families = self._parted()
+        self.state = TrainState(self.steps, parameters, device, self._apart)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = self.gathered = 0
         self.last: Statement | None = None
@@ -144,13 +115,18 @@ class StepRunner:
         self._plan = None if plan in ((), in_order) else plan
         self._size, self._group = group, list[Batch]()
         self._assumptions = tuple(assumptions)
-        self._paths = tuple(parameters)
         self._options = options or SessionOptions()
         self._device = device
         self._passes: dict[Shapes, _Pass] = {}
         self._fixed: dict[int, Statement] = {}
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
         self._step = Buffer.of(np.array(0, np.int64), "cpu")
+
+    def _parted(self) -> tuple[dict[int, Blockwise], dict[int, dict[str, Buffer]], dict[int, list[Session]]]:
+        """By number the statements that change tensors in blocks; where their parts meet; the sessions of updates."""
+        apart = in_blocks(self.steps, self._paths) if self._sparing else {}
+        given = {index: {name: buffer_for(type_) for name, type_ in one.given.items()} for index, one in apart.items()}
+        return apart, given, {}
 
     def step(self, batch: Batch, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
         """One pass; the last value of each loss by name, as it was before its update.
@@ -221,6 +197,13 @@ class StepRunner:
 
     def execute(self, statement: Statement) -> None:
         """Run a statement on the batch that was loaded last."""
+        if statement.index not in self._apart:
+            self._execute(statement)
+            return
+        with attending() as interrupt, interrupt.holding():  # what is half moved is neither the old state nor the new
+            self._execute(statement)
+
+    def _execute(self, statement: Statement) -> None:
         state = self.state
         sides = state.sides & statement.touched
         binding = statement.bindings.get(sides)
@@ -246,7 +229,7 @@ class StepRunner:
             count: how many batches there shall be room for.
         """
         watched = any(step.watched for step in self.steps)
-        if self._plan is not None or self._size > 1 or self._device != "cpu" or watched:
+        if self._plan is not None or self._size > 1 or self._device != "cpu" or watched or self._apart:
             return None
         inputs = {name: value for step in self.steps for name, value in step.graph.inputs.items()}
         if any(batch[name].dtype != inputs[name].type.dtype.numpy for name in self.fields):
@@ -297,6 +280,17 @@ class StepRunner:
         statement.session.run(binding)
         return bool(statement.answer)
 
+    @property
+    def undoes(self) -> bool:
+        """Whether what ran last can be taken back: not what was changed in blocks."""
+        return not self._apart
+
+    def keep_both(self) -> None:
+        """From here on keep what a statement has read beside what it wrote, whatever memory that takes."""
+        if self._apart:
+            self._sparing = False
+            self._renew()
+
     def undo(self, statement: Statement) -> None:
         """Take back the statement that ran last: what it read is still there."""
         self.state.sides ^= statement.changed
@@ -346,7 +340,7 @@ class StepRunner:
     def optimizer_state(self) -> dict[str, Array]:
         """Copies of what the statements carry besides parameters, by the names that the statements give them."""
         return {
-            name: self.read(_key(index, name, self._paths))
+            name: self.read(key_of(index, name, self._paths))
             for index, step in enumerate(self.steps)
             for name in step.carried
             if name not in self._paths
@@ -361,9 +355,14 @@ class StepRunner:
 
     def exchange(self, steps: Sequence[TrainStep]) -> None:
         """Go on with other graphs of the same statements; what both carry stays as it is."""
-        before = self.tensors()
         self.steps = tuple(steps)
-        self.state = TrainState(self.steps, {path: before[path] for path in self._paths}, self._device)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Lay out the state anew, and forget what was compiled for the old one."""
+        before = self.tensors()
+        self._apart, self._given, self._families = self._parted()
+        self.state = TrainState(self.steps, {path: before[path] for path in self._paths}, self._device, self._apart)
         self.restore(
             {name: before[name] for name in self.state.pairs if name in before},
             self.executed,
@@ -377,11 +376,11 @@ class StepRunner:
     def keys(self, index: int) -> dict[str, str]:
         """Where in the state the tensors of a statement are, by the names that it gives them."""
         step = self.steps[index]
-        return {name: _key(index, name, self._paths) for name in (*step.carried, *step.constants)}
+        return {name: key_of(index, name, self._paths) for name in (*step.carried, *step.constants)}
 
     def rates(self) -> dict[str, str]:
         """Where the learning rates lie that are given from outside: keys of ``tensors`` by their names in the steps."""
-        return {name: _key(index, name, self._paths) for index, step in enumerate(self.steps) for name in step.rates}
+        return {name: key_of(index, name, self._paths) for index, step in enumerate(self.steps) for name in step.rates}
 
     # ------------------------------------------------------------ one batch shape
 
@@ -418,15 +417,17 @@ class StepRunner:
         return self._fixed.get(index)
 
     def _statement(self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer]) -> Statement:
-        step, state = self.steps[index], self.state
+        step, state, apart = self.steps[index], self.state, self._apart.get(index)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
-        session = open_graph(step.graph, dims, self._options)
+        whole = open_graph(step.graph if apart is None else apart.rest, dims, self._options)
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
         keys = self.keys(index)
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}
+        moved = set(apart.carried) if apart is not None else set()
+        given_over = self._given.get(index, {})
 
         def inputs(sides: int) -> dict[str, onnxruntime.OrtValue]:
             return {**fixed, **{name: state.current(key, sides).value for name, key in keys.items()}}
@@ -435,14 +436,17 @@ class StepRunner:
             sides: int,
             given: Mapping[str, onnxruntime.OrtValue] = NONE,
             said: Mapping[str, onnxruntime.OrtValue] = NONE,
-        ) -> onnxruntime.IOBinding:
+        ) -> Any:
             read = inputs(sides)
             read |= {name: value for name, value in given.items() if name in read}
-            outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried}
-            outputs |= {name: buffer.value for name, buffer in losses.items()}
+            outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried if name not in moved}
+            outputs |= {name: buffer.value for name, buffer in (losses | given_over).items()}
             outputs |= {WATCH: squares.value} if squares is not None else {}
             outputs |= {CONDITION: answer.value} if answer is not None else {}
-            return bound(session, read, {**outputs, **said})
+            if apart is None:
+                return bound(whole, read, {**outputs, **said})
+            rest = bound(whole, {name: read[name] for name in apart.rest.inputs}, {**outputs, **said})
+            return BlockwiseBinding(rest, moves(self._updates(index), apart, keys, given_over, state, sides))
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
@@ -451,7 +455,14 @@ class StepRunner:
         told = squares.host if squares is not None else None
         said = answer.host if answer is not None else None
         rows = dims.get(step.rows or "", 1)
+        session = whole if apart is None else BlockwiseSession(whole)
         return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said, rows)
+
+    def _updates(self, index: int) -> list[Session]:
+        """The sessions that change tensors in blocks; they are the same for all batches."""
+        if index not in self._families:
+            self._families[index] = [open_graph(one.graph, {}, self._options) for one in self._apart[index].families]
+        return self._families[index]
 
 
 class _PlannedPass:

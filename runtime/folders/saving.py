@@ -24,9 +24,9 @@ from archonnx.runtime.data.memory import DATA_FILE, FITTED_FILE
 from archonnx.runtime.device import session
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import save_parameters, write_atomically
+from archonnx.runtime.interrupt import attending
 from archonnx.runtime.reserving import Place, reserved, reserved_number
 from archonnx.runtime.staging import interrupted, staged
-from archonnx.runtime.training.interrupt import attending
 from archonnx.runtime.training.observing import Epoch
 from archonnx.runtime.training.programs import State, Trained, label
 from archonnx.runtime.training.trainer import arguments_of

@@ -23,8 +23,8 @@ from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
 from archonnx.runtime.data.batches import Examples, endless_order
 from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.parts import Indices, Parts
+from archonnx.runtime.interrupt import Interrupt, attending
 
-from .interrupt import Interrupt, attending
 from .keeping import Keeper
 from .measuring import Measurement
 from .monitor import Monitor
@@ -335,7 +335,9 @@ class TrainingLoop:
         self._spoilt, self._good = True, self._kept.snapshot
         if self._ranks is not None:  # who searches runs steps again, and the others would wait
             raise SpecError(Report([diverged(self._trainer.model.losses, where)]))
-        found = None if in_row else self._fault(self._guard.last)
+        runner = self._trainer.runner
+        found = self._fault(self._guard.last) if not in_row and runner.undoes else None
+        runner.keep_both()
         loop = self
         if found is None and self._good is not None:
             loop = TrainingLoop(self._trainer, self._examples, self._parts, self._settings, snapshot=self._good)

@@ -12,8 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from archonnx.compiler.settings import Checkpoint
 from archonnx.grammar.diagnostics import SpecError
-
-from .interrupt import attending
+from archonnx.runtime.interrupt import attending
 
 AGAIN_SECONDS = 10.0
 """A state that could not be written is tried again after this time, or sooner."""

@@ -19,11 +19,11 @@ from archonnx.grammar.record import replace
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import PARTS, Parts
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.interrupt import Interrupt, attending
 from archonnx.runtime.measures.figures import from_json, to_json
 from archonnx.runtime.ranks import Ranks
 
 from .fit import TrainingLoop, grouped, steps_per_epoch
-from .interrupt import Interrupt, attending
 from .keeping import Keeper
 from .measuring import Measured, Measurement
 from .observing import Epoch, Observer, Outcome, Snapshot

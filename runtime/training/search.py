@@ -20,9 +20,9 @@ from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.extras import missing
+from archonnx.runtime.interrupt import asked_to_stop, attending
 
 from .deciding import decided
-from .interrupt import asked_to_stop, attending
 from .programs import Trained, run_programs
 
 if TYPE_CHECKING:

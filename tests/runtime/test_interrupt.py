@@ -14,12 +14,13 @@ import pytest
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
+from archonnx.runtime import interrupt
 from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.folders import saving
 from archonnx.runtime.folders.resume import SavedState
 from archonnx.runtime.folders.run import Run
-from archonnx.runtime.training import fit, interrupt
+from archonnx.runtime.training import fit
 from archonnx.runtime.training.measuring import Measurement
 from archonnx.runtime.training.observing import Epoch, Observer
 from tests.support.same_run import assert_same_run

@@ -44,7 +44,7 @@ def search(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
-    from archonnx.runtime.training.interrupt import ending, status_of
+    from archonnx.runtime.interrupt import ending, status_of
 
     from ..output import metrics_rows, print_table, say
 

@@ -139,7 +139,7 @@ def train(
     from archonnx.runtime.folders.models import ModelRuns, holds_models
     from archonnx.runtime.folders.resume import SavedState
     from archonnx.runtime.folders.several import Runs
-    from archonnx.runtime.training.interrupt import ending, status_of
+    from archonnx.runtime.interrupt import ending, status_of
 
     from ..progress import progress
 

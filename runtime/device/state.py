@@ -1,0 +1,90 @@
+"""What training steps carry: parameters and the state of optimizers, in memory that stays where it is.
+
+A tensor has two places. A step reads one and writes the other, then the two change roles, so that a step that fails
+leaves the state as it was. A tensor that is changed in blocks has its two places in one piece of memory, one block
+apart: it is moved by that block, forwards and backwards in turn. What this module does not do: run anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from archonnx.compiler.blockwise import Blockwise
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.program import GATHERED, TrainStep
+from archonnx.compiler.steps import initial_state
+
+from .session import Buffer
+
+BLOCK = 2**16
+"""Elements of a block: what a rule makes of them stays in a core's cache until it is read again."""
+
+
+class TrainState:
+    """Parameters and optimizer state, each tensor in two places.
+
+    Tensors that are changed by the same statements change sides together: one bit of ``sides`` for each such group.
+
+    Args:
+        steps: the statements.
+        parameters: starting values, by path.
+        device: where they lie.
+        apart: by number, statements that change large tensors in blocks.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[TrainStep],
+        parameters: Mapping[str, Array],
+        device: str,
+        apart: Mapping[int, Blockwise],
+    ) -> None:
+        initial = dict(parameters)
+        changed_by: dict[str, list[int]] = {name: [] for name in initial}
+        for index, step in enumerate(steps):
+            given = {name: np.zeros((), step.constants[name].dtype.numpy) for name in step.rates}
+            for name, array in (initial_state(step) | given).items():
+                initial[key_of(index, name, parameters)] = array
+                changed_by.setdefault(key_of(index, name, parameters), [])
+            for name in step.carried:
+                changed_by.setdefault(key_of(index, name, parameters), []).append(index)
+        groups = list(dict.fromkeys(tuple(by) for by in changed_by.values() if by))
+        self.bit = {name: 1 << groups.index(tuple(by)) if by else 0 for name, by in changed_by.items()}
+        self.sides = 0
+        self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
+        moved = {key_of(index, name, parameters) for index, one in apart.items() for name in one.carried}
+        for name in list(initial):
+            self.pairs[name] = _places(initial.pop(name), device, changes=bool(self.bit[name]), moved=name in moved)
+
+    def current(self, name: str, sides: int | None = None) -> Buffer:
+        """The buffer that holds a tensor's value (or would, with these sides)."""
+        return self.pairs[name][bool(self.bit[name] & (self.sides if sides is None else sides))]
+
+    def other(self, name: str, sides: int) -> Buffer:
+        """The buffer that a step writes."""
+        return self.pairs[name][not self.bit[name] & sides]
+
+
+def _places(array: Array, device: str, *, changes: bool, moved: bool) -> tuple[Buffer, Buffer]:
+    """A tensor's two places, the first with its value."""
+    if not moved:
+        first = Buffer.of(array, device)
+        return first, Buffer(array.shape, array.dtype, device) if changes else first
+    whole = Buffer((array.size + BLOCK,), array.dtype, device)
+    first = Buffer.within(whole, 0, array.shape)
+    first.write(array)
+    return first, Buffer.within(whole, BLOCK, array.shape)
+
+
+def key_of(index: int, name: str, parameters: Container[str]) -> str:
+    """Optimizer state belongs to its statement; parameters, and gradients that are gathered, are everybody's."""
+    return name if name in parameters or name.startswith(GATHERED) else f"{index}:{name}"
+
+
+def blocks(array: Array) -> list[Array]:
+    """The parts of an array of two places, one after the other, as vectors."""
+    flat = array.reshape(-1)
+    return [flat[start : start + BLOCK] for start in range(0, prod(array.shape), BLOCK)]
