@@ -102,8 +102,9 @@ def memory(spec: str | Path | Spec, *, dims: Mapping[str, int] | None = None, **
     alive = taken = 0
     nodes, holders = 0, Counter[str]()
     for index, step in enumerate(steps):
-        graph = for_machine(apart[index].rest if index in apart else step.graph, sizes, SessionOptions("cpu"))
-        peak = peak_of(graph, left_of(graph))
+        one = apart.get(index)
+        graph = for_machine(one.rest if one is not None else step.graph, sizes, SessionOptions("cpu"))
+        peak = peak_of(graph, left_of(graph), tuple(one.given) if one is not None else ())
         alive = max(alive, peak.size)
         taken += peak.taken
         nodes += peak.nodes
@@ -142,9 +143,6 @@ def _state(model: ModelProgram, steps: tuple[TrainStep, ...], apart: Mapping[int
         "optimizer state": changed - moved - gathered,
         "gathered gradients": gathered,
         "their next values": changed - spared,
-        "gradients until all are there": sum(
-            _bytes(type_, {}) for one in apart.values() for type_ in one.given.values()
-        ),
     }
 
 

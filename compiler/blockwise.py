@@ -28,8 +28,8 @@ LARGE = 2**16
 """Elements of a tensor from which on it is changed in blocks: one call for each costs some microseconds."""
 WORTH = 2**24
 """Bytes that a step must save by it."""
-GIVEN = "given/"
-"""Outputs of the rest that an update reads."""
+GIVEN, NUMBER = "given/", "number/"
+"""Outputs of the rest that an update reads: tensors, and numbers."""
 LENGTH = (Dim.of("n"),)
 
 
@@ -53,7 +53,7 @@ class Member(Record):
         family: its number.
         carried: their names.
         given: of tensors of that shape: outputs of the rest (``given/N``), or inputs of the step.
-        numbers: likewise, of scalars.
+        numbers: likewise, of scalars (``number/N``).
     """
 
     family: int
@@ -67,7 +67,7 @@ class Blockwise(Record):
 
     Attributes:
         rest: inputs and outputs as the step has them, without ``next/NAME`` of what is changed in blocks, with
-            ``given/N``.
+            ``given/N`` and ``number/N``.
         families: the updates.
         members: what they change.
     """
@@ -83,8 +83,13 @@ class Blockwise(Record):
 
     @property
     def given(self) -> dict[str, TensorType]:
-        """What the rest hands over."""
+        """The tensors that the rest hands over."""
         return {name: value.type for name, value in self.rest.outputs.items() if name.startswith(GIVEN)}
+
+    @property
+    def numbers(self) -> dict[str, TensorType]:
+        """Likewise the numbers."""
+        return {name: value.type for name, value in self.rest.outputs.items() if name.startswith(NUMBER)}
 
 
 class _Rule(Record):
@@ -201,7 +206,7 @@ def _apart(graph: Graph, groups: Sequence[Mapping[str, _Rule]], lasting: Iterabl
 
     def name_of(value: Value) -> str:
         if value not in names:
-            names[value] = f"{GIVEN}{len(handed)}"
+            names[value] = f"{GIVEN if value.rank else NUMBER}{len(handed)}"
             handed[names[value]] = value
         return names[value]
 
@@ -260,7 +265,7 @@ class _Form:
 
         inputs = {f"carried/{place}": vector(value) for place, value in enumerate(self._own)}
         inputs |= {f"{GIVEN}{place}": vector(value) for place, value in enumerate(self.given)}
-        inputs |= {f"number/{place}": vector(value) for place, value in enumerate(self.numbers)}
+        inputs |= {f"{NUMBER}{place}": vector(value) for place, value in enumerate(self.numbers)}
         nodes = tuple(
             Node(_along(node.op), tuple(map(vector, node.inputs)), tuple(map(vector, node.outputs)), node.origin)
             for node in (*self._fixed, *self._nodes)

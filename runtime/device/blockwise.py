@@ -9,23 +9,27 @@ signals meanwhile (whoever runs a statement does).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ctypes
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from archonnx.compiler.blockwise import Blockwise, Member, blockwise
-from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.grammar.diagnostics import SpecError
 
-from .session import Buffer, Session, bound, shared_value
+from .session import Session, bound, shared_value
 from .state import TrainState, blocks, key_of
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
-def in_blocks(steps: Sequence[TrainStep], parameters: Mapping[str, Any]) -> dict[int, Blockwise]:
+def in_blocks(steps: Sequence[TrainStep], parameters: Container[str]) -> dict[int, Blockwise]:
     """The statements that change large tensors in blocks, by number; no other statement changes those."""
     found = {index: apart for index, step in enumerate(steps) if (apart := blockwise(step)) is not None}
     changed = [{key_of(index, name, parameters) for name in step.carried} for index, step in enumerate(steps)]
@@ -37,19 +41,37 @@ def in_blocks(steps: Sequence[TrainStep], parameters: Mapping[str, Any]) -> dict
     return {index: apart for index, apart in found.items() if alone(index, apart)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BlockwiseBinding:
-    """What a statement reads and writes on some sides: of the rest, and of every block in order."""
+    """What a statement reads and writes on some sides.
 
-    rest: onnxruntime.IOBinding
-    moves: Sequence[Callable[[], None]]
+    Attributes:
+        rest: of the rest. What it hands over is left to onnxruntime, which takes the memory when a gradient is made
+            and has it back once all is changed, so that activations can stand there.
+        moves: gives what changes every block, from what the rest has handed over.
+        places: where that was when ``made`` was made; it is in the same places from the second step on.
+        made: what changes every block, in order.
+    """
+
+    rest: onnxruntime.IOBinding | None
+    moves: Callable[[Mapping[str, onnxruntime.OrtValue]], list[Callable[[], None]]]
+    places: list[int] | None = None
+    made: Sequence[Callable[[], None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BlockwiseSession:
-    """Runs a statement whose updates are apart."""
+    """Runs a statement whose updates are apart.
 
-    rest: Session
+    Attributes:
+        rest: its session; None where everything is in the updates.
+        families: those of the updates.
+        given: the tensors that it hands over, by the names of outputs.
+    """
+
+    rest: Session | None
+    families: Sequence[Session]
+    given: Sequence[str]
 
     @property
     def graph(self) -> None:
@@ -57,31 +79,48 @@ class BlockwiseSession:
 
     def run(self, binding: BlockwiseBinding) -> None:
         """Run once. A failure of the rest leaves everything as it was."""
-        self.rest.run(binding.rest)
-        for move in binding.moves:
+        given = self._handed_over(binding.rest)
+        places = [value.data_ptr() for value in given.values()]
+        if places != binding.places:
+            binding.places, binding.made = places, binding.moves(given)
+        for move in binding.made:
             move()
+        given.clear()
+        self._take_back(binding.rest)
+
+    def _handed_over(self, rest: onnxruntime.IOBinding | None) -> dict[str, onnxruntime.OrtValue]:
+        """Run the rest; what it hands over, by name."""
+        if self.rest is None or rest is None:
+            return {}
+        self._take_back(rest)  # where the last step failed, there may be something
+        self.rest.run(rest)
+        values = rest.get_outputs()  # in the order in which they were bound: these came last
+        return dict(zip(self.given, values[len(values) - len(self.given) :], strict=True))
+
+    def _take_back(self, rest: onnxruntime.IOBinding | None) -> None:
+        """Let onnxruntime have the memory of what was handed over."""
+        if rest is None:
+            return
+        for name in self.given:
+            rest.bind_output(name)
 
     def runs(self, binding: BlockwiseBinding) -> Callable[[], None]:
         """What runs once."""
-        return lambda: self.run(binding)
+        return partial(self.run, binding)
 
     def explained(self, error: Exception) -> SpecError:
         """An error of onnxruntime, in our words."""
-        return self.rest.explained(error)
-
-
-def buffer_for(type_: TensorType) -> Buffer:
-    """Memory on the CPU for what the rest hands over."""
-    return Buffer(type_.static_shape or (), type_.dtype.numpy, "cpu")
+        return (self.rest or self.families[0]).explained(error)
 
 
 def moves(
     families: Sequence[Session],
     apart: Blockwise,
     keys: Mapping[str, str],
-    given: Mapping[str, Buffer],
     state: TrainState,
     sides: int,
+    numbers: Mapping[str, onnxruntime.OrtValue],
+    given: Mapping[str, onnxruntime.OrtValue],
 ) -> list[Callable[[], None]]:
     """What changes every block, in an order in which none is written over before it was read.
 
@@ -89,41 +128,42 @@ def moves(
         families: the sessions of the updates.
         apart: the statement.
         keys: where in the state its tensors are.
-        given: what the rest hands over.
         state: what is carried.
         sides: where it lies.
+        numbers: that the rest hands over.
+        given: the tensors that it hands over.
     """
+    carried = {name: state.current(key, sides).value for name, key in keys.items()}
     found: list[Callable[[], None]] = []
     for member in apart.members:
         session = families[member.family]
-        found += [session.runs(binding) for binding in _bindings(session, member, keys, given, state, sides)]
+        written = [state.other(keys[name], sides).value for name in member.carried]
+        made = _bindings(session, member, {**carried, **numbers, **given}, written)
+        forwards = bool(sides & state.bit[keys[member.carried[0]]])
+        found += [session.runs(binding) for binding in (made if forwards else made[::-1])]
     return found
 
 
 def _bindings(
-    session: Session,
-    member: Member,
-    keys: Mapping[str, str],
-    given: Mapping[str, Buffer],
-    state: TrainState,
-    sides: int,
+    session: Session, member: Member, read: Mapping[str, onnxruntime.OrtValue], written: Sequence[onnxruntime.OrtValue]
 ) -> list[onnxruntime.IOBinding]:
-    """One for each block of the tensors of a member."""
-
-    def buffer(name: str) -> Buffer:
-        return given[name] if name in given else state.current(keys[name], sides)
-
-    read = {f"carried/{place}": blocks(buffer(name).host) for place, name in enumerate(member.carried)}
-    read |= {f"given/{place}": blocks(buffer(name).host) for place, name in enumerate(member.given)}
-    written = [blocks(state.other(keys[name], sides).host) for name in member.carried]
-    numbers = {f"number/{place}": buffer(name).value for place, name in enumerate(member.numbers)}
-    order = range(len(written[0]))
-    forwards = bool(sides & state.bit[keys[member.carried[0]]])
+    """One for each block of the tensors of a member, in their order."""
+    inputs = {f"carried/{place}": blocks(read[name].numpy()) for place, name in enumerate(member.carried)}
+    inputs |= {f"given/{place}": blocks(_there(read[name])) for place, name in enumerate(member.given)}
+    outputs = {f"{NEXT}{place}": blocks(value.numpy()) for place, value in enumerate(written)}
+    numbers = {f"number/{place}": read[name] for place, name in enumerate(member.numbers)}
     return [
         bound(
             session,
-            {name: shared_value(parts[number]) for name, parts in read.items()} | numbers,
-            {f"{NEXT}{place}": shared_value(parts[number]) for place, parts in enumerate(written)},
+            {name: shared_value(parts[number]) for name, parts in inputs.items()} | numbers,
+            {name: shared_value(parts[number]) for name, parts in outputs.items()},
         )
-        for number in (order if forwards else reversed(order))
+        for number in range(len(inputs["carried/0"]))
     ]
+
+
+def _there(value: onnxruntime.OrtValue) -> Array:
+    """The tensor of a value where it lies, without a claim to that memory: onnxruntime has it back after the step."""
+    shared = value.numpy()
+    memory = (ctypes.c_byte * shared.nbytes).from_address(value.data_ptr())
+    return np.frombuffer(memory, shared.dtype).reshape(shared.shape)

@@ -63,12 +63,13 @@ class Peak:
     nodes: int
 
 
-def peak_of(graph: Graph, optimised: onnx.ModelProto) -> Peak:
+def peak_of(graph: Graph, optimised: onnx.ModelProto, handed: Collection[str] = ()) -> Peak:
     """What a graph takes besides its inputs and outputs.
 
     Args:
         graph: all of whose dims are integers.
         optimised: what onnxruntime makes of it.
+        handed: outputs for which onnxruntime takes the memory itself.
     """
     given = export(graph, target="ort", check=False)
     numbers = {node.name: number for number, node in enumerate(given.graph.node)}
@@ -80,7 +81,7 @@ def peak_of(graph: Graph, optimised: onnx.ModelProto) -> Peak:
         came_from = next((origins[name] for name in node.input if name in origins), UNKNOWN)
         for name in node.output:
             origins.setdefault(name, came_from)
-    found = _alive(nodes, set(graph.outputs), sizes)
+    found = _alive(nodes, set(graph.outputs), sizes, handed)
     held = tuple([Held(name, sizes[name], origins.get(name, UNKNOWN)) for name in found.held])
     return Peak(found.most, held, found.arena.touched, origins.get(found.at, UNKNOWN), len(nodes))
 
@@ -156,15 +157,18 @@ class _Alive:
     arena: Arena = field(default_factory=Arena)
 
 
-def _alive(nodes: Sequence[onnx.NodeProto], bound: Collection[str], sizes: Mapping[str, int]) -> _Alive:
+def _alive(
+    nodes: Sequence[onnx.NodeProto], bound: Collection[str], sizes: Mapping[str, int], handed: Collection[str] = ()
+) -> _Alive:
     order = _order(nodes)
     base = _bases(order, bound)
     last = {base.get(name, name): place for place, node in enumerate(order) for name in _reads(node)}
     found, alive, now = _Alive(), dict[str, Piece](), 0
     for place, node in enumerate(order):
-        made = [name for name in node.output if name and base.get(name, name) == name and name not in bound]
+        made = [name for name in node.output if name and base.get(name, name) == name]
+        made = [name for name in made if name not in bound or name in handed]
         dead = {base.get(name, name) for name in _reads(node)}
-        dead = {name for name in dead if name in alive and last[name] == place}
+        dead = {name for name in dead if name in alive and last[name] == place and name not in handed}
         inside = sum(_alive(body.node, [v.name for v in body.output], sizes).most for body in _bodies(node))
         for name in made:
             over = _written_over(node, name, dead, sizes)
@@ -173,7 +177,7 @@ def _alive(nodes: Sequence[onnx.NodeProto], bound: Collection[str], sizes: Mappi
             dead.discard(over or "")
         if now + inside > found.most:
             found.most, found.at, found.held = now + inside, node.output[0], tuple(alive)
-        for name in (*dead, *(name for name in made if name not in last)):
+        for name in (*dead, *(name for name in made if name not in last and name not in handed)):
             found.arena.give(alive.pop(name))
             now -= sizes[name]
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import length_hint
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,7 +39,7 @@ from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
-from .blockwise import BlockwiseBinding, BlockwiseSession, buffer_for, in_blocks, moves
+from .blockwise import BlockwiseBinding, BlockwiseSession, in_blocks, moves
 from .session import Buffer, Session, SessionOptions, bound, open_graph
 from .slots import Ran, Slots
 from .state import TrainState, key_of
@@ -102,7 +103,7 @@ class StepRunner:
         self.steps = tuple(steps)
         self._sparing = device == "cpu" and self.SPARING
         self._paths = tuple(parameters)
-        self._apart, self._given, self._families = self._parted()
+        self._apart, self._families = self._parted()
         self.state = TrainState(self.steps, parameters, device, self._apart)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = self.gathered = 0
@@ -122,11 +123,9 @@ class StepRunner:
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
         self._step = Buffer.of(np.array(0, np.int64), "cpu")
 
-    def _parted(self) -> tuple[dict[int, Blockwise], dict[int, dict[str, Buffer]], dict[int, list[Session]]]:
-        """By number the statements that change tensors in blocks; where their parts meet; the sessions of updates."""
-        apart = in_blocks(self.steps, self._paths) if self._sparing else {}
-        given = {index: {name: buffer_for(type_) for name, type_ in one.given.items()} for index, one in apart.items()}
-        return apart, given, {}
+    def _parted(self) -> tuple[dict[int, Blockwise], dict[int, list[Session]]]:
+        """By number the statements that change tensors in blocks, and the sessions of their updates, none yet."""
+        return in_blocks(self.steps, self._paths) if self._sparing else {}, {}
 
     def step(self, batch: Batch, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
         """One pass; the last value of each loss by name, as it was before its update.
@@ -361,7 +360,7 @@ class StepRunner:
     def _renew(self) -> None:
         """Lay out the state anew, and forget what was compiled for the old one."""
         before = self.tensors()
-        self._apart, self._given, self._families = self._parted()
+        self._apart, self._families = self._parted()
         self.state = TrainState(self.steps, {path: before[path] for path in self._paths}, self._device, self._apart)
         self.restore(
             {name: before[name] for name in self.state.pairs if name in before},
@@ -419,15 +418,17 @@ class StepRunner:
     def _statement(self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer]) -> Statement:
         step, state, apart = self.steps[index], self.state, self._apart.get(index)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
-        whole = open_graph(step.graph if apart is None else apart.rest, dims, self._options)
+        graph = step.graph if apart is None else apart.rest
+        whole = open_graph(graph, dims, self._options) if graph.outputs else None
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
         keys = self.keys(index)
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}
+        families = self._updates(index) if apart is not None else ()
         moved = set(apart.carried) if apart is not None else set()
-        given_over = self._given.get(index, {})
+        numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in apart.numbers.items()} if apart else {}
 
         def inputs(sides: int) -> dict[str, onnxruntime.OrtValue]:
             return {**fixed, **{name: state.current(key, sides).value for name, key in keys.items()}}
@@ -440,13 +441,16 @@ class StepRunner:
             read = inputs(sides)
             read |= {name: value for name, value in given.items() if name in read}
             outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried if name not in moved}
-            outputs |= {name: buffer.value for name, buffer in (losses | given_over).items()}
+            outputs |= {name: buffer.value for name, buffer in (losses | numbers).items()}
             outputs |= {WATCH: squares.value} if squares is not None else {}
             outputs |= {CONDITION: answer.value} if answer is not None else {}
+            rest = None
+            if whole is not None:
+                rest = bound(whole, {name: read[name] for name in graph.inputs}, {**outputs, **said})
             if apart is None:
-                return bound(whole, read, {**outputs, **said})
-            rest = bound(whole, {name: read[name] for name in apart.rest.inputs}, {**outputs, **said})
-            return BlockwiseBinding(rest, moves(self._updates(index), apart, keys, given_over, state, sides))
+                return rest
+            found = {name: buffer.value for name, buffer in numbers.items()}
+            return BlockwiseBinding(rest, partial(moves, families, apart, keys, state, sides, found))
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
@@ -455,7 +459,8 @@ class StepRunner:
         told = squares.host if squares is not None else None
         said = answer.host if answer is not None else None
         rows = dims.get(step.rows or "", 1)
-        session = whole if apart is None else BlockwiseSession(whole)
+        session = whole if apart is None else BlockwiseSession(whole, families, tuple(apart.given))
+        assert session is not None, "a statement gives something"
         return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said, rows)
 
     def _updates(self, index: int) -> list[Session]:

@@ -61,6 +61,30 @@ def test_nothing_grows_after_the_second_step_and_computing_again_takes_less() ->
     assert max(kept) - max(again) >= 3 * BLOCK, "of six blocks one is there at a time"
 
 
+WIDE = """model Wide():
+    input x: [B, 1500]
+    target y: [B, 1]
+    p = x |> Dense(1500) |> tanh |> Dense(1500) |> tanh |> Dense(1)
+    loss objective = mse(p, y)
+
+train:
+    minimize objective with adam(lr=0.01)
+"""
+
+
+def test_what_an_optimizer_carries_is_there_once_and_is_predicted() -> None:
+    """Parameters, two means and a gradient of each; whole second sets would be three more."""
+    before, ones = resident("VmRSS"), np.ones((4, 1500), np.float32)
+    trainer = Trainer(program(WIDE), options=SessionOptions(device="cpu", threads=1))
+    grown = [peak(lambda: trainer.step({"x": ones, "y": ones[:, :1]})) - before for _ in range(5)]
+    weights = 4 * sum(array.size for array in trainer.parameters.values())
+    assert 3.9 * weights < grown[1] < 4.7 * weights + 20e6
+    assert max(grown) <= grown[1] * 1.03 + 2**20
+    told = memory(parse_spec(Source("wide.arch", WIDE)), dims={"B": 4})
+    assert told.parts["their next values"] < 0.1 * weights
+    assert told.total == pytest.approx(max(grown), rel=0.15)
+
+
 def told_and_measured(spec: str, dims: str) -> tuple[int, int]:
     """Bytes that ``show --memory`` predicts, and by which a process grows."""
     sizes = {name: int(size) for name, _, size in (part.partition("=") for part in dims.split(","))}

@@ -1,0 +1,167 @@
+"""Large tensors change in blocks: to the bit as whole ones do, whole or not at all, in memory for one set of them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import archonnx
+from archonnx.compiler import blockwise
+from archonnx.compiler.pipeline import parse_spec
+from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.source import Source
+from archonnx.runtime.device import state
+from archonnx.runtime.device.session import Session, SessionOptions
+from archonnx.runtime.device.step import StepRunner
+from archonnx.runtime.training.trainer import Trainer
+from tests.support.elaborated import program
+from tests.support.same_run import assert_equal
+
+CPU = SessionOptions(device="cpu", threads=1)
+NET = """model Net():
+    input x: [B, 6]
+    target y: [B, 1]
+    param shadow: [50, 7] = 0, trainable=false
+    first, second, last = Dense(50), KEEP(Dense(7)), Dense(1)
+    p = x |> first |> tanh |> second |> tanh |> last
+    loss objective = mse(p, y)
+    loss size = mean(first.W * first.W)
+
+fn points(n: int) -> (x: [n, 6], y: [n, 1]):
+    x: [n, 6] ~ normal(0, 1)
+    return x, sum(x * x, axis=1, keep=true)
+
+train:
+    data = generate(points, n=24)
+    epochs = 3
+    batch_size = 8
+    """
+ADAM = "minimize objective with adam(lr=0.01)"
+PROGRAMS = {
+    "momentum": "minimize objective with sgd(lr=0.1, momentum=0.9, nesterov=true)",
+    "adam": ADAM,
+    "amsgrad": "minimize objective with adam(lr=warmup_cosine(0.02, 2, steps), amsgrad=true)",
+    "adamw": "minimize objective with adamw(lr=0.01, weight_decay=0.1)",
+    "adagrad": "minimize objective with adagrad(lr=0.01)",
+    "centred": "minimize objective with rmsprop(lr=0.01, centred=true, momentum=0.5)",
+    "adadelta": "minimize objective with adadelta()",
+    "lion": "minimize objective with lion(lr=0.01)",
+    "clipped": f"clip_norm = 0.5\n    clip_value = 0.3\n    {ADAM}",
+    "a shadow": f"{ADAM}\n    update shadow = 0.9 * shadow + 0.1 * second.W",
+    "two losses": f"{ADAM[:18]} over second with adam(lr=0.01)\n    minimize size over first with adam(lr=0.02)",
+    "gathered": f"accumulate = 2\n    {ADAM}",
+}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors of 300 elements count as large; a block has 64, so that the last one is smaller."""
+    monkeypatch.setattr(blockwise, "LARGE", 300)
+    monkeypatch.setattr(blockwise, "WORTH", 1)
+    monkeypatch.setattr(state, "BLOCK", 64)
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Runs something with two sets of all tensors."""
+
+    def run(work: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(StepRunner, "SPARING", False)
+            return work()
+
+    return run
+
+
+def trainer(how: str = ADAM, keep: str = "") -> Trainer:
+    made = program(NET.replace("KEEP", keep) + how)
+    return Trainer(made, options=CPU, total=9, per_epoch=3)
+
+
+def batches(count: int) -> list[dict[str, Any]]:
+    draw = np.random.default_rng(0)
+    drawn = [draw.normal(size=(5, 6)).astype(np.float32) for _ in range(count)]
+    return [{"x": x, "y": x[:, :1] * x[:, 1:2]} for x in drawn]
+
+
+def moved(of: Trainer) -> set[str]:
+    """What is changed in blocks, by its place in the state."""
+    return {name for name, (first, second) in of.runner.state.pairs.items() if np.shares_memory(first.host, second.host)
+            and first is not second}  # fmt: skip
+
+
+@pytest.mark.parametrize(("how", "keep"), [*((how, "") for how in PROGRAMS), ("adam", "remat"), ("gathered", "remat")])
+def test_blocks_give_what_whole_tensors_give_to_the_bit(how: str, keep: str, whole: Any) -> None:
+    def run() -> tuple[list[dict[str, float]], dict[str, Any], bool]:
+        made = trainer(PROGRAMS[how], keep)
+        return [made.step(batch) for batch in batches(5)], made.runner.tensors(), bool(moved(made))
+
+    (losses, tensors, some), (others, expected, none) = run(), whole(run)
+    assert some and not none
+    assert losses == others
+    assert_equal(tensors, expected)
+
+
+def test_what_several_statements_change_is_kept_twice() -> None:
+    """The other statement writes it as a whole, where it must not stand."""
+    both = trainer(f"{ADAM}\n    minimize size with adam(lr=0.02)")
+    assert not moved(both)
+    assert moved(trainer()) == {"second.W", "0:minimize.0/m/second.W", "0:minimize.0/v/second.W",
+                                "first.W", "0:minimize.0/m/first.W", "0:minimize.0/v/first.W"}  # fmt: skip
+
+
+def test_a_step_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, (batch, *_) = trainer(), batches(1)
+    made.step(batch)
+    before, executed = made.runner.tensors(), made.runner.executed
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "run", lambda self, binding: (_ for _ in ()).throw(SpecError(None)))  # type: ignore[arg-type]
+        with pytest.raises(SpecError):
+            made.step(batch)
+    assert_equal(made.runner.tensors(), before)
+    assert made.runner.executed == executed
+    made.step(batch)
+
+
+@pytest.mark.parametrize("block", range(0, 12, 3))
+def test_a_signal_waits_until_all_blocks_are_moved(block: int) -> None:
+    made, twin = trainer(), trainer()
+    first, second = batches(2)
+    for one in (made, twin):
+        one.step(first)
+        one.step(first)  # both sides are bound
+    (statement,) = next(iter(made.runner._passes.values())).statements
+    binding: Any = statement.bindings[made.runner.state.sides & statement.touched]
+    plain = binding.moves
+
+    def interrupted(given: Any) -> list[Any]:
+        moves = plain(given)
+        return [*moves[:block], lambda: signal.raise_signal(signal.SIGINT), *moves[block:]]
+
+    binding.moves, binding.places = interrupted, None
+    with pytest.raises(KeyboardInterrupt):
+        made.step(second)
+    binding.moves, binding.places = plain, None
+    twin.step(second)
+    assert_equal(made.runner.tensors(), twin.runner.tensors())
+    assert made.runner.executed == twin.runner.executed
+    made.step(first)
+    twin.step(first)
+    assert_equal(made.runner.tensors(), twin.runner.tensors())
+
+
+def test_what_became_infinite_is_found_as_with_two_sets(tmp_path: Path, whole: Any) -> None:
+    text = NET.replace("KEEP", "").replace("mse(p, y)", "mse(1 / (p - p), y)") + ADAM
+
+    def told() -> tuple[str, ...]:
+        with pytest.raises(SpecError) as caught:
+            archonnx.train(parse_spec(Source("m.arch", text)), tmp_path / "run", device="cpu", threads=1)
+        (found,) = caught.value.diagnostics
+        return found.code, found.headline, *map(str, found.labels)
+
+    assert told() == whole(told)
