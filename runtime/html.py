@@ -21,7 +21,7 @@ body{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif
 background:var(--paper);margin:0 auto;padding:2rem 1.5rem 4rem;max-width:72rem}
 h1{font-size:1.7rem;margin:0 0 .2rem}h2{font-size:1.2rem;margin:2.4rem 0 .7rem;border-bottom:1px solid var(--rim);
 padding-bottom:.25rem}h3{font-size:1rem;margin:1.2rem 0 .4rem}
-p.faint,.faint{color:var(--faint)}a{color:var(--link)}nav a{margin-right:1rem}
+p.faint,.faint{color:var(--faint)}a{color:var(--link)}nav{display:flex;flex-wrap:wrap;gap:.3rem 1rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
 th,td{padding:.22rem .7rem;border-bottom:1px solid var(--rim);text-align:right;white-space:nowrap}
 th{color:var(--faint);font-weight:600}td.left,th.left{text-align:left}td.differs{background:var(--shade);font-weight:600}
@@ -30,7 +30,9 @@ border-radius:6px}.row{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-sta
 figure{margin:0}figcaption{font-size:.8rem;color:var(--faint);max-width:22rem}
 figure.card{border:1px solid var(--rim);border-radius:6px;padding:.6rem;text-align:center}
 img.pixels{image-rendering:pixelated;width:96px;height:auto;display:block;margin:0 auto .3rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr))}
 svg{max-width:100%;height:auto}
+@media (max-width:40rem){body{padding:1rem 1rem 3rem}td.left{white-space:normal}}
 """
 
 

@@ -24,6 +24,8 @@ INK = "#010203"
 """Stands for the colour of the text around a chart."""
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bb6633", "#8888bb", "#999999", "#559977")
 """Of Paul Tol's bright scheme, which people who do not see all colours tell apart too."""
+PARTS = {"train": 0, "valid": 1, "test": 2}
+"""Parts of data have the same colours in all charts, whichever of them are there."""
 SIZE = (4.2, 2.9)
 POINTS = 2000
 """More points than this are thinned out."""
@@ -52,7 +54,7 @@ def lines(
             axes.set_yscale("log")
         for number, (name, xs, ys) in enumerate(series):
             step = max(1, len(xs) // POINTS)
-            colour = COLOURS[number % len(COLOURS)]
+            colour = COLOURS[PARTS.get(name, number) % len(COLOURS)]
             many = len(xs) > 1
             axes.plot(
                 list(xs)[::step], list(ys)[::step], color=colour, lw=1.5, label=_safe(name), marker="" if many else "o"
@@ -108,7 +110,8 @@ def matrix(title: str, counts: Array, names: Sequence[str]) -> Html:
         axes.grid(visible=False)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         shown = [_safe(name) for name in names]
-        axes.set_xticks(range(len(names)), shown, rotation=45, ha="left")
+        turned = {"rotation": 45, "ha": "left"} if max(map(len, shown), default=0) > 3 else {}
+        axes.set_xticks(range(len(names)), shown, **turned)
         axes.set_yticks(range(len(names)), shown)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         for i, j in ((i, j) for i in range(len(names)) for j in range(len(names)) if counts[i, j] and len(names) <= 20):

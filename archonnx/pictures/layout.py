@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from archonnx.runtime.extras import missing
 
+from .labels import Frame, Labels, Point
 from .outline import Box, Edge, Item, Outline
 
 LETTER = 0.6
@@ -22,9 +23,6 @@ LABEL, DETAIL, TYPE = 13.0, 11.0, 11.0
 """Sizes of fonts in points: names, what is said beneath, types on edges."""
 LINE = 1.35
 """The height of a line, in sizes of its font."""
-Point = tuple[float, float]
-Frame = tuple[float, float, float, float]
-"""Left, top, width, height."""
 
 
 @dataclass(slots=True)
@@ -47,6 +45,13 @@ def width(text: str, size: float) -> float:
 def heading(box: Box) -> str:
     """What stands at the top of a box."""
     return box.label or "repeated"
+
+
+def heading_frame(box: Box, frame: Frame) -> Frame:
+    """Where that stands, with what is said of the box."""
+    x, y, _, _ = frame
+    wide = max(width(heading(box), LABEL), width(", ".join(box.details), DETAIL))
+    return x + 6, y + 4, wide + 8, LABEL * LINE + (DETAIL * LINE if box.details else 0) + 2
 
 
 def lay_out(outline: Outline) -> Layout:
@@ -82,7 +87,7 @@ class _Dot:
         """The graph: sizes and no letters."""
         lines = [
             "digraph {",
-            'graph [rankdir=TB, nodesep=0.3, ranksep=0.4, margin=0, newrank=true, fontname="Courier"]',
+            'graph [rankdir=TB, nodesep=0.4, ranksep=0.4, margin=0, newrank=true, fontname="Courier"]',
             'node [shape=box, label="", fixedsize=true]',
             "edge [arrowsize=0.6]",
             *self._inside(self.outline.root, 0),
@@ -144,33 +149,20 @@ class _Dot:
                 x, y = map(float, one["pos"].split(","))
                 wide, high = float(one["width"]) * 72, float(one["height"]) * 72
                 layout.items[self.items[name]] = (x - wide / 2, top - y - high / 2, wide, high)
+        layout.boxes.sort(key=lambda one: one[1])
+        drawn: list[tuple[Edge, list[Point]]] = []
         for one in edges:
-            if "comment" not in one:
-                continue
-            start, *points = one["pos"].removeprefix("e,").split()
-            curve = [(float(x), top - float(y)) for x, y in (point.split(",") for point in (*points, start))]
-            edge = self.edges[int(one["comment"])]
+            if "comment" in one:
+                start, *points = one["pos"].removeprefix("e,").split()
+                curve = [(float(x), top - float(y)) for x, y in (point.split(",") for point in (*points, start))]
+                drawn.append((self.edges[int(one["comment"])], curve))
+        taken = [*layout.items.values(), *(heading_frame(box, frame) for box, _, frame in layout.boxes)]
+        labels = Labels(taken, [frame for _, _, frame in layout.boxes], [curve for _, curve in drawn], TYPE * LINE)
+        for number, (edge, curve) in enumerate(drawn):
             once = edge.label != "" and (edge.source, edge.label) not in said
             said.add((edge.source, edge.label))
-            layout.edges.append((edge, curve, beside(curve) if once else None))
-        layout.boxes.sort(key=lambda one: one[1])
+            layout.edges.append((edge, curve, labels.place(number, width(edge.label, TYPE)) if once else None))
         return layout
-
-
-def beside(curve: list[Point]) -> Point:
-    """Where the label of an edge begins: right of it, a line below its start."""
-    for t in range(1, 21):
-        x, y = _bezier(curve[:4], t / 20)
-        if y - curve[0][1] >= TYPE * 1.3:
-            break
-    return x + 5, y
-
-
-def _bezier(points: list[Point], t: float) -> Point:
-    """A point of a cubic Bezier curve."""
-    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-    x, y = (sum(w * p[axis] for w, p in zip(weights, points, strict=True)) for axis in (0, 1))
-    return x, y
 
 
 def item_size(item: Item, labels: Iterable[str]) -> Point:

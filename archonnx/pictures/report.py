@@ -278,7 +278,7 @@ def _worst(run: Run, answers: Answers, losses: Floats, said: Callable[[int], str
             shown = "; ".join(f"{name} {_values(array[i])}" for name, array in fields.items() if len(array) > i)
             rows.append([row, said(i), f"{losses[i]:.4g}", shown])
     if cards:
-        yield element("div", *cards, class_="row")
+        yield element("div", *cards, class_="row cards")
     if rows:
         yield table([["", "answer", "loss", "fields"], *rows], (0, 1, 3))
 

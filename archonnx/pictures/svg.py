@@ -10,7 +10,8 @@ from html import escape
 
 from archonnx.runtime.html import printable
 
-from .layout import DETAIL, LABEL, LINE, TYPE, Frame, Layout, heading, width
+from .labels import Frame
+from .layout import DETAIL, LABEL, LINE, TYPE, Layout, heading, heading_frame, width
 from .outline import Box, Edge, Item, Outline
 
 MARGIN = 16.0
@@ -49,7 +50,8 @@ def _style() -> str:
         kinds = "".join(f".net .{kind}{{fill:{colours[kind]}}}" for kind in KINDS)
         return (
             f".net .paper{{fill:{colours['paper']}}}.net .box{{fill:{colours['box']};stroke:{colours['rim']}}}"
-            f".net .odd{{fill:{colours['paper']}}}.net .frame{{stroke:{colours['line']}}}{kinds}"
+            f".net .back{{fill:{colours['box']}}}.net .odd{{fill:{colours['paper']}}}"
+            f".net .frame{{stroke:{colours['line']}}}{kinds}"
             f".net text{{fill:{colours['ink']}}}.net .faint{{fill:{colours['faint']}}}"
             f".net .edge{{stroke:{colours['line']}}}.net .head{{fill:{colours['line']}}}"
             f".net .over{{stroke:{colours['box']}}}"
@@ -69,8 +71,8 @@ def _body(outline: Outline, layout: Layout) -> Iterator[str]:
         yield from _edge(edge, curve)
     for item, frame in layout.items.items():
         yield from _item(item, frame)
-    for box, _, frame in layout.boxes:
-        yield from _heading(box, frame)
+    for box, depth, frame in layout.boxes:
+        yield from _heading(box, depth, frame)
     for edge, _, start in layout.edges:
         if start is not None:
             x, y = start
@@ -89,12 +91,15 @@ def _box(box: Box, depth: int, frame: Frame) -> Iterator[str]:
     yield "</g>"
 
 
-def _heading(box: Box, frame: Frame) -> Iterator[str]:
-    """What a box is called, over the edges that cross it."""
+def _heading(box: Box, depth: int, frame: Frame) -> Iterator[str]:
+    """What a box is called; edges that cross it pass below."""
     x, y, wide, _ = frame
-    yield _text(x + 10, y + LABEL * 1.5, heading(box), LABEL, "over", bold=True)
+    left, top, width_, high = heading_frame(box, frame)
+    shade = "back odd" if depth % 2 else "back"
+    yield f'<rect class="{shade}" x="{_n(left)}" y="{_n(top)}" width="{_n(width_)}" height="{_n(high)}"/>'
+    yield _text(x + 10, y + LABEL * 1.5, heading(box), LABEL, "", bold=True)
     if box.details:
-        yield _text(x + 10, y + LABEL * 1.5 + DETAIL * LINE, ", ".join(box.details), DETAIL, "faint over")
+        yield _text(x + 10, y + LABEL * 1.5 + DETAIL * LINE, ", ".join(box.details), DETAIL, "faint")
     if box.repeat > 1:
         yield _text(x + wide - 10, y + LABEL * 1.5, _times(box), LABEL, "over", anchor="end", bold=True)
 

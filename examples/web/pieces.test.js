@@ -143,8 +143,8 @@ test("weights that do not fit are refused, and nothing is taken", () => {
 });
 
 test("axes have round numbers, and shares end at 1", () => {
-  assert.deepEqual(ticks(0, 1), [0, 0.25, 0.5, 0.75, 1]);
-  assert.deepEqual(ticks(0.78, 1), [0.8, 0.9, 1]);
+  assert.deepEqual(ticks(0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(ticks(0.78, 1), [0.8, 0.85, 0.9, 0.95, 1]);
   assert.deepEqual(ticks(0, 20), [0, 5, 10, 15, 20]);
   assert.deepEqual(bounds([0.8, 0.97, NaN])[1], 1);
   assert.deepEqual(bounds([2.3, 0.1])[0], 0);

@@ -14,7 +14,8 @@ from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.program import ModelProgram
 from archonnx.pictures.building import outline
 from archonnx.pictures.drawing import draw
-from archonnx.pictures.layout import lay_out
+from archonnx.pictures.labels import Labels, overlap
+from archonnx.pictures.layout import TYPE, heading_frame, lay_out, width
 from archonnx.pictures.outline import Box, Item, Outline
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -137,6 +138,32 @@ def test_frames_do_not_overlap_and_lie_in_their_boxes() -> None:
         for item in box.items():
             ix, iy, iwide, ihigh = layout.items[item]
             assert x <= ix and y <= iy and ix + iwide <= x + wide and iy + ihigh <= y + high
+
+
+@pytest.mark.parametrize("name", ["digits_mlp", "gan"])
+def test_labels_stand_over_no_frame_no_heading_and_no_other_label(name: str) -> None:
+    layout = lay_out(outline(elaborate(load(name))))
+    taken = [*layout.items.values(), *(heading_frame(box, frame) for box, _, frame in layout.boxes)]
+    labels = [(x, y - 6, width(edge.label, TYPE), 12.0) for edge, _, (x, y) in
+              ((edge, curve, at) for edge, curve, at in layout.edges if at is not None)]  # fmt: skip
+    assert len(labels) > 3
+    for number, label in enumerate(labels):
+        assert not [other for other in (*taken, *labels[:number]) if overlap(label, other) > 0]
+
+
+def test_a_label_keeps_away_from_what_is_beside_its_edge() -> None:
+    down = [(100.0, float(y)) for y in (0, 30, 60, 90, 97)]
+    free = Labels([], [], [down], 14)
+    assert free.place(0, 50)[0] > 100  # right of the edge, and near its start
+    assert free.frames[-1][1] < 10
+    beside = (101.0, 0.0, 100.0, 90.0)
+    assert Labels([beside], [], [down], 14).place(0, 50)[0] + 50 < 100
+    crossing = [(60.0, 12.0), (90.0, 12.0), (130.0, 12.0), (180.0, 12.0), (187.0, 12.0)]
+    _, y = Labels([], [], [down, crossing], 14).place(0, 50)
+    assert y - 7 > 12
+    box = (40.0, 15.0, 200.0, 200.0)
+    _, y = Labels([], [box], [down], 14).place(0, 50)
+    assert y + 7 <= 15 or y - 7 >= 15
 
 
 def test_texts_of_a_spec_are_texts_of_the_picture(tmp_path: Path) -> None:
