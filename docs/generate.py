@@ -10,6 +10,7 @@ import inspect
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -104,6 +105,7 @@ def _title(name: str) -> str:
     return {"linalg": "Linear algebra"}.get(name, name.replace("_", " ").capitalize())
 
 
+@cache
 def _declarations(path: Path) -> list[ast.Declaration]:
     found = parse(Source(path.name, path.read_text(encoding="utf-8"))).declarations
     return [declaration for declaration in found if isinstance(declaration, ast.Declaration)]
@@ -225,18 +227,18 @@ SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
 """Parts of pages, by path and name: what stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``."""
 
 
-def generated() -> dict[str, str]:
-    """Every page that is generated or has generated parts, as it should be, by path."""
-    texts = {path: make() for path, make in PAGES.items()}
-    for (path, name), make in SECTIONS.items():
-        text = texts.get(path) or (ROOT / path).read_text(encoding="utf-8")
-        before, mark, rest = text.partition(f"<!-- generated: {name} -->\n")
-        _, end, after = rest.partition("<!-- end -->")
-        assert mark and end, f"{path} has no place for `{name}`"
-        texts[path] = f"{before}{mark}{make()}\n{end}{after}"
-    return texts
+def page(path: str) -> str:
+    """A page that is generated, or has generated parts, as it should be."""
+    text = PAGES[path]() if path in PAGES else (ROOT / path).read_text(encoding="utf-8")
+    for (of, name), make in SECTIONS.items():
+        if of == path:
+            before, mark, rest = text.partition(f"<!-- generated: {name} -->\n")
+            _, end, after = rest.partition("<!-- end -->")
+            assert mark and end, f"{path} has no place for `{name}`"
+            text = f"{before}{mark}{make()}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
-    for path, text in generated().items():
-        (ROOT / path).write_text(text, encoding="utf-8")
+    for path in {*PAGES, *(of for of, _ in SECTIONS)}:
+        (ROOT / path).write_text(page(path), encoding="utf-8")

@@ -17,7 +17,8 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import SpecError, render_report
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse
-from docs.generate import generated
+from docs.generate import PAGES as WHOLE
+from docs.generate import SECTIONS, page
 
 ROOT = Path(__file__).parents[1]
 WRITTEN = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
@@ -51,7 +52,7 @@ def fences(path: Path) -> list[Fence]:
 
 EXAMPLES = [fence for path in WRITTEN for fence in fences(path) if fence.info.partition(" ")[0] == "arch"]
 RUNNABLE = [path for path in WRITTEN if any(fence.info == "python" for fence in fences(path))]
-GENERATED = generated()
+GENERATED = sorted({*WHOLE, *(path for path, _ in SECTIONS)})
 
 
 @pytest.mark.parametrize("fence", EXAMPLES, ids=str)
@@ -87,9 +88,9 @@ def test_the_readme_has_one_command_for_it(heading: str) -> None:
     assert len(body.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("path", "text"), GENERATED.items(), ids=list(GENERATED))
-def test_generated_parts_are_up_to_date(path: str, text: str) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == text, "run `make docs`"
+@pytest.mark.parametrize("path", GENERATED)
+def test_generated_parts_are_up_to_date(path: str) -> None:
+    assert (ROOT / path).read_text(encoding="utf-8") == page(path), "run `make docs`"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -83,6 +83,14 @@ def named(module: str) -> str | None:
     return module if module in MODULES else None
 
 
+class Imports(dict[str, dict[str, int]]):
+    """What each module imports, with the lines; a module is read when it is first asked for."""
+
+    def __missing__(self, module: str) -> dict[str, int]:
+        found = self[module] = dict(imported(module))
+        return found
+
+
 def imported(module: str) -> Iterator[tuple[str, int]]:
     """The modules that a module imports, with the lines; a name that is imported from a package may be a module."""
     path = MODULES[module]
@@ -101,7 +109,7 @@ def imported(module: str) -> Iterator[tuple[str, int]]:
                     yield found, node.lineno
 
 
-IMPORTS = {module: dict(imported(module)) for module in MODULES}
+IMPORTS = Imports()
 LEVELS = {room: level for level, line in enumerate(LAYERS.split("\n")) for room in line.split()}
 
 

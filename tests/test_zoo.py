@@ -46,7 +46,8 @@ def path(request) -> Path:
     return request.param
 
 
-LONG = {"dates", "dates_attention", "translation", "sunspots", "planar_flow", "resnet101", "resnet152", "bert_base"}
+LONG = {"dates", "dates_attention", "translation", "sunspots", "planar_flow", "resnet101", "resnet152", "bert_base",
+        "digits_srgan"}  # fmt: skip
 """Those whose training, or elaboration, takes a proof's time; others of their kinds are trained always."""
 TRAINED = [pytest.param(one, id=one.stem, marks=[pytest.mark.proof] * (one.stem in LONG)) for one in ZOO]
 

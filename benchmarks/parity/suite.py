@@ -12,14 +12,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
 from math import isfinite
-from pathlib import Path
 
 import numpy as np
 
+from archonnx.compiler.elaborate.files.library import library_texts
 from archonnx.compiler.ir.types import DType
-from archonnx.grammar import ast
-from archonnx.grammar.source import Source
-from archonnx.grammar.text.parser import parse
 
 from . import families  # noqa: F401  entering them
 from .conventions import CONVENTIONS, Convention, absolute
@@ -32,7 +29,6 @@ BATCH = 24
 BOTH = (DType.f32, DType.f64)
 ORACLE = 32
 """In float64 the oracle is rounded as well, and its way may be longer: so many times the units are allowed."""
-STD = Path(__file__).parents[2] / "specs" / "std"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +168,7 @@ def stated(name: str, shown: str, outcome: Outcome) -> Convention | None:
 @cache
 def declarations() -> dict[str, str]:
     """Every declaration of the library, with its file."""
-    found = {}
-    for path in sorted(STD.glob("*.arch")):
-        for declaration in parse(Source(path.name, path.read_text(encoding="utf-8"))).declarations:
-            if isinstance(declaration, ast.Declaration):
-                found[declaration.name] = path.name
-    return found
+    return {name: file.removeprefix("std/") for file, names in library_texts().by_file().items() for name in names}
 
 
 def named(name: str, seeds: int) -> set[str]:

@@ -43,6 +43,7 @@ def exported(of: Trainer, entry: str | None = None, **inputs: Any) -> dict[str, 
     return results
 
 
+@pytest.mark.proof
 def test_a_gan_finds_the_ring() -> None:
     """Samples come to lie on the circle of radius 1, all around it, and mostly at the eight places of the data."""
     of, rng = trainer("gan"), np.random.default_rng(0)
@@ -98,6 +99,7 @@ def test_a_flow_learns_a_density_and_inverts() -> None:
     assert abs(mass - 1) < 0.05  # a density: it sums to one
 
 
+@pytest.mark.proof
 def test_capsules_read_digits() -> None:
     of = trainer("capsule", "\ntrain:\n    minimize margin with adam(lr=3e-3)\n")
     digits = load_digits()
