@@ -21,6 +21,7 @@ from .ir.op import Trait
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
 from .ir.value import Value
+from .older import AXES_AN_INPUT, PART_OF_SHAPE, axes_once_an_attribute
 from .ops.shape import Broadcast
 from .program import OPSET
 
@@ -252,6 +253,9 @@ class _Lowering:
     def nodes(self, op_type: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any) -> list[str]:
         if domain and self._portable:
             raise InternalError(f"{domain}.{op_type} in a portable graph", span=self._origin.span)
+        if not domain and self._opset < AXES_AN_INPUT and axes_once_an_attribute(op_type):
+            x, axes = inputs
+            inputs, attributes = (x,), {**attributes, "axes": self._constants[axes].array.tolist() or None}
         names = [self._names.unique(f"{self._hint}/{op_type}") for _ in range(outputs)]
         self._batch.append(OnnxNode(op_type, list(inputs), names, domain, attributes, self._origin))
         return list(names)
@@ -367,6 +371,10 @@ class _DimReader:
         hint = f"dim/{symbol}"
         if symbol in self._axes:
             name, axis = self._axes[symbol]
+            if self._emit.opset < PART_OF_SHAPE:
+                return self._emit.shared(
+                    hint, "Gather", self._emit.shared("shape", "Shape", name), self._emit.constant([axis])
+                )
             return self._emit.shared(hint, "Shape", name, start=axis, end=axis + 1)
         if symbol in self._sizes:
             return self._emit.shared(hint, "Reshape", symbol, self._emit.constant([1]))

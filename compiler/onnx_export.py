@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
 
 from .errors import InternalError
@@ -25,13 +26,13 @@ from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
 from .joining import joined
 from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
-from .portability import check_opset, check_target
+from .portability import OPSETS, check_opset, check_target, typed
 from .program import OPSET, PRODUCER
 
 if TYPE_CHECKING:
     import onnx
 
-IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
+IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
 """The version of the file format that came with an opset: a runtime of that time refuses later ones."""
 IR_VERSION = 10
 """That of later opsets: no operator that is written here needs more."""
@@ -44,6 +45,8 @@ _SMALL, _PAGE = 1024, 4096
 """Tensors that stay in the model, and the alignment of the others, so that runtimes can map them into memory."""
 ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
 """Node metadata: where in the spec a node came from, and in which module it stands."""
+_ONNX_NAMES = {DType.f16: "float16", DType.bf16: "bfloat16", DType.f32: "float", DType.f64: "double"}
+"""How schemas of operators call those dtypes that NumPy calls otherwise."""
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
 """Where the operator that reads texts is from."""
 
@@ -102,6 +105,8 @@ def export(
         opset=opset,
         taken=[table.input for table in tables.values()],
     )
+    if opset != OPSET:
+        _check_operators(lowered, graph, opset)
     _drop_unused_outputs(lowered, graph.outputs)
     weights = fixed
     if fixed:
@@ -124,6 +129,31 @@ def export(
         _check(model, graph.name)
     _fix_inputs(model.graph, weights)
     return model
+
+
+def _check_operators(lowered: Lowered, graph: Graph, opset: int) -> None:
+    """SpecError at the line of the spec, if an opset has not an operator, or has it for other dtypes."""
+    for node, dtype in typed(lowered, graph):
+        if not node.domain and not _has(node, dtype, opset):
+            since = next((later for later in OPSETS if later > opset and _has(node, dtype, later)), None)
+            fail(
+                "AX0502",
+                f"opset {opset} has no `{node.op_type}` of {dtype}",
+                node.origin.place,
+                help="leave `--opset` out" if since is None else f"choose opset {since} or a later one",
+            )
+
+
+def _has(node: OnnxNode, dtype: DType, opset: int) -> bool:
+    """Whether an opset has an operator that computes with this dtype."""
+    import onnx
+
+    try:
+        inputs = onnx.defs.get_schema(node.op_type, opset).inputs
+    except onnx.defs.SchemaError:
+        return False
+    computed_with = inputs[min(1 if node.op_type == "Where" else 0, len(inputs) - 1)]
+    return f"tensor({_ONNX_NAMES.get(dtype, dtype.numpy.name)})" in computed_with.types
 
 
 def _weight(graph: Graph, name: str, array: Array) -> Tensor:

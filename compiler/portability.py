@@ -17,8 +17,8 @@ from .ir.types import DType
 from .lowering import Lowered, OnnxNode, all_nodes, lower
 from .program import OPSET
 
-OPSETS = range(18, 27)
-"""The opsets of which onnxruntime runs everything that is written here; before 18, Reduce ops had other inputs."""
+OPSETS = range(13, 27)
+"""The opsets that are written. Before 13, Squeeze and ReduceSum took axes otherwise, and CumSum was new."""
 WITHOUT_F64 = frozenset(
     {
         "Acos",
@@ -57,6 +57,11 @@ WITHOUT_CUDA = {
 }
 """Operators that CUDA leaves to the CPU, with the dtypes of the cases in which it does. On a GPU such a node runs on
 the CPU, and its tensors are copied there and back. ``python -m benchmarks.cuda_kernels`` measures the table."""
+_RESULTS = {
+    **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN"), DType.bool),
+    **dict.fromkeys(("ArgMax", "ArgMin", "Shape"), DType.i64),
+}
+"""What operators give whatever they are given; the others give what they compute with."""
 TARGETS = {
     "portable": "ai.onnx operators in forms that any client computes",
     "onnx": "ai.onnx operators as onnxruntime computes them fastest",
@@ -138,7 +143,7 @@ def typed(lowered: Lowered, graph: Graph) -> Iterator[tuple[OnnxNode, DType]]:
         if dtype is None:
             continue
         yield node, dtype
-        result = node.attributes.get("to", dtype)
+        result = node.attributes.get("to", _RESULTS.get(node.op_type, dtype))
         for name in node.outputs:
             known.setdefault(name, result if isinstance(result, DType) else dtype)
 

@@ -27,7 +27,7 @@ grammar.spec
 compiler.directions
 compiler.errors compiler.set_metrics compiler.settings compiler.tokens
 compiler.sources
-compiler.ir
+compiler.ir compiler.older
 compiler.ops compiler.interpret compiler.feeding
 compiler.autodiff compiler.spec
 compiler.models

@@ -70,7 +70,7 @@ StepsPerEpoch = Annotated[int | None, typer.Option("--steps-per-epoch", min=1, h
 RateInput = Annotated[
     bool, typer.Option("--rate-input", help="Learning rates are inputs of the training steps, in place of schedules.")
 ]
-Opset = Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 18 to 26.")]
+Opset = Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 13 to 26.")]
 ModelName = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="Which of several models; else the one trained first.")
 ]

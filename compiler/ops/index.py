@@ -8,15 +8,16 @@ module does not do: slices between static bounds (``slicing``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ONE, Dim
+from archonnx.compiler.ir.dims import ONE, Dim, product
 from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, Places, Trait, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.older import SCATTER_ADDS, SCATTER_COMPARES
 
 from .checks import check_same_shape, one_place
 from .compare import equal, logical_and
@@ -75,7 +76,11 @@ class ScatterRows(Op):
     ScatterND is much the fastest form of it in onnxruntime.
     """
 
-    reduction = ""
+    reduction: ClassVar[str] = ""
+    joins: ClassVar[str] = ""
+    """The operator that joins two tensors so."""
+    since: ClassVar[int] = 0
+    """The opset from which on ScatterND does."""
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
         _check_indices(self.name, indices)
@@ -91,8 +96,23 @@ class ScatterRows(Op):
         x, indices, updates = inputs
         if types[1].dtype is not DType.i64:
             indices = emit.node("Cast", indices, to=DType.i64)
+        if emit.opset < self.since:
+            return self._by_comparison(emit, x, indices, updates, types)
         tuples = emit.node("Unsqueeze", indices, emit.constant([types[1].rank]))
         return emit.node("ScatterND", x, tuples, updates, reduction=self.reduction)
+
+    def _by_comparison(self, emit: Emitter, x: str, indices: str, updates: str, types: Sequence[TensorType]) -> str:
+        """Before ScatterND could: each row of ``x`` is joined with those updates whose index is its number."""
+        rest, count = product(types[0].shape[1:]), product(types[1].shape)
+        line = emit.node("Reshape", _emit_from_front(emit, indices, types[0].shape[0]), emit.dims([ONE, count]))
+        rows = emit.node("Unsqueeze", OneHot(types[0].shape[0]).emit_range(emit), emit.constant([1]))
+        hot = emit.node("Equal", line, rows)
+        joined = self.emit_joined(emit, hot, emit.node("Reshape", updates, emit.dims([count, rest])), types[0].dtype)
+        return emit.node(self.joins, x, emit.node("Reshape", joined, emit.dims(types[0].shape)))
+
+    def emit_joined(self, emit: Emitter, hot: str, updates: str, dtype: DType) -> str:
+        """Updates ``[m, k]`` joined as ``hot: bool[n, m]`` says: ``[n, k]``."""
+        raise NotImplementedError
 
 
 @register
@@ -102,7 +122,10 @@ class ScatterAdd(ScatterRows):
     The adjoint of Gather.
     """
 
-    reduction = "add"
+    reduction, joins, since = "add", "Add", SCATTER_ADDS
+
+    def emit_joined(self, emit: Emitter, hot: str, updates: str, dtype: DType) -> str:
+        return emit.node("MatMul", emit.node("Cast", hot, to=dtype), updates)
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
         return Arithmetic(additions=inputs[2].size)
@@ -124,7 +147,13 @@ class ScatterMax(ScatterRows):
     number stays is not the same in all runtimes.
     """
 
-    reduction = "max"
+    reduction, joins, since = "max", "Max", SCATTER_COMPARES
+
+    def emit_joined(self, emit: Emitter, hot: str, updates: str, dtype: DType) -> str:
+        numbers: Any = dtype.numpy
+        least = -np.inf if dtype.is_float else np.iinfo(numbers).min
+        each = emit.node("Where", emit.node("Unsqueeze", hot, emit.constant([2])), updates, emit.constant(least, dtype))
+        return emit.node("ReduceMax", each, emit.constant([1]), keepdims=False)
 
     def evaluate(self, x: Any, indices: Any, updates: Any) -> Any:
         result = np.array(x)
@@ -192,22 +221,38 @@ class ScatterElementsAdd(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        if not emit.everywhere or types[1].shape[self.axis] != ONE:
-            return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
-        return self._emit_compared(emit, inputs, types)
+        alone = types[1].shape[self.axis] == ONE
+        if emit.opset < SCATTER_ADDS or (emit.everywhere and alone):
+            return self._emit_compared(emit, inputs, types, alone)
+        return emit.node("ScatterElements", *inputs, axis=self.axis, reduction="add")
 
-    def _emit_compared(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType]) -> str:
-        """One index a line: what is added stands where a range is equal to it. MNN overwrites where it is to add."""
+    def _emit_compared(self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], alone: bool) -> str:
+        """What is added stands where a range is equal to the index. MNN overwrites where it is to add.
+
+        With several indices on a line they lie along an axis of their own, behind the one that they name places of.
+        """
         x, index, updates = inputs
-        size = types[0].shape[self.axis]
         if types[1].dtype is not DType.i64:
             index = emit.node("Cast", index, to=DType.i64)
-        places = OneHot(size).emit_range(emit)
-        after = types[0].rank - 1 - self.axis
+        if not alone:
+            index = _emit_from_front(emit, index, types[0].shape[self.axis])
+        places = OneHot(types[0].shape[self.axis]).emit_range(emit)
+        after = types[0].rank - self.axis - (1 if alone else 0)
         if after:
             places = emit.node("Unsqueeze", places, emit.constant(list(range(1, after + 1))))
+        if not alone:
+            index, updates = (emit.node("Unsqueeze", one, emit.constant([self.axis])) for one in (index, updates))
         zero = emit.constant(0, types[2].dtype)
-        return emit.node("Add", x, emit.node("Where", emit.node("Equal", index, places), updates, zero))
+        added = emit.node("Where", emit.node("Equal", index, places), updates, zero)
+        if not alone:
+            added = emit.node("ReduceSum", added, emit.constant([self.axis + 1]), keepdims=0)
+        return emit.node("Add", x, added)
+
+
+def _emit_from_front(emit: Emitter, indices: str, size: Dim) -> str:
+    """i64 indices, those from the end counted from the front."""
+    from_end = emit.node("Add", indices, emit.node("Squeeze", emit.dims([size])))
+    return emit.node("Where", emit.node("Less", indices, emit.constant(np.asarray(0))), from_end, indices)
 
 
 def _along(x: TensorType, axis: int) -> Places:

@@ -15,6 +15,7 @@ from archonnx.compiler.ir.dims import ONE, product
 from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.older import LAYER_NORMALIZATION
 
 from .checks import check_equal, check_float
 from .functions import exp
@@ -141,8 +142,8 @@ class LayerNorm(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> list[str]:
-        if types[0].dtype is DType.f64:
-            return self._lower_f64(emit, inputs, types[0].rank)
+        if types[0].dtype is DType.f64 or emit.opset < LAYER_NORMALIZATION:
+            return self._by_formula(emit, inputs, types[0])
         y, mean, inverse = emit.nodes(
             "LayerNormalization", *inputs, outputs=3, axis=self.axis, epsilon=self.epsilon, stash_type=DType.f32
         )
@@ -151,17 +152,21 @@ class LayerNorm(Op):
             return [y, mean, inverse]
         return [y, emit.node("Cast", mean, to=dtype), emit.node("Cast", inverse, to=dtype)]
 
-    def _lower_f64(self, emit: Emitter, inputs: Sequence[str], rank: int) -> list[str]:
-        """By its formula: the operator hands out mean and inverse, of which the gradient is made, in f32 alone."""
-        x, scale, bias = inputs
-        axes = emit.constant(list(range(self.axis, rank)))
+    def _by_formula(self, emit: Emitter, inputs: Sequence[str], given: TensorType) -> list[str]:
+        """In f64, since the operator hands out mean and inverse, of which the gradient is made, in f32 alone; and where
+        there is no such operator yet. f16 is computed in f32, as the operator does."""
+        dtype = DType.f64 if given.dtype is DType.f64 else DType.f32
+        cast = dtype is not given.dtype
+        x, scale, bias = (emit.node("Cast", one, to=dtype) for one in inputs) if cast else inputs
+        axes = emit.constant(list(range(self.axis, given.rank)))
         mean = emit.node("ReduceMean", x, axes, keepdims=1)
         centred = emit.node("Sub", x, mean)
         variance = emit.node("ReduceMean", emit.node("Mul", centred, centred), axes, keepdims=1)
-        spread = emit.node("Sqrt", emit.node("Add", variance, emit.constant(self.epsilon, DType.f64)))
-        inverse = emit.node("Div", emit.constant(1, DType.f64), spread)
+        spread = emit.node("Sqrt", emit.node("Add", variance, emit.constant(self.epsilon, dtype)))
+        inverse = emit.node("Div", emit.constant(1, dtype), spread)
         normal = emit.node("Mul", centred, inverse)
-        return [emit.node("Add", emit.node("Mul", normal, scale), bias), mean, inverse]
+        results = [emit.node("Add", emit.node("Mul", normal, scale), bias), mean, inverse]
+        return [emit.node("Cast", one, to=given.dtype) for one in results] if cast else results
 
 
 def softmax(x: Value, axis: int = -1) -> Value:

@@ -5,6 +5,7 @@ Max pooling moves elements and average pooling is linear, so their gradients hav
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -16,6 +17,7 @@ from archonnx.compiler.ir.dims import ZERO, Dim, product
 from archonnx.compiler.ir.op import Arithmetic, Emitter, OnnxOp, Op, TypeProblem, register
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.older import SCATTER_ADDS
 
 from .checks import check_equal, check_float
 from .conv import emit_transposed
@@ -183,8 +185,31 @@ class MaxPoolGrad(MaxPooling):
             share = emit_repeated(emit, emit.node("Div", dy, count), self.kernel)
             return _emit_refilled(emit, emit.node("Mul", share, mask), self.window, shape[2:])
         zeros = emit.node("Expand", emit.constant([0], types[1].dtype), emit.dims([product(list(shape))]))
-        flat = [emit.node("Reshape", part, emit.constant([-1])) for part in (self.emit_places(emit, x), dy)]
+        places = self.emit_places(emit, x)
+        if emit.everywhere or emit.opset < SCATTER_ADDS:
+            return emit.node("Reshape", self._emit_apart(emit, zeros, places, dy, types[0].shape[2:]), emit.dims(shape))
+        flat = [emit.node("Reshape", part, emit.constant([-1])) for part in (places, dy)]
         return emit.node("Reshape", emit.node("ScatterElements", zeros, *flat, reduction="add"), emit.dims(shape))
+
+    def _emit_apart(self, emit: Emitter, zeros: str, places: str, dy: str, counts: Sequence[Dim]) -> str:
+        """Without a scatter that adds: windows so far apart that they share no element are written together.
+
+        Of those that reach over each other each set gives a tensor of its own, and these are added.
+        """
+        n = len(self.kernel)
+        sets = [
+            min(-(-extent // stride), count.constant or extent)
+            for extent, stride, count in zip(self.window.extents, self.strides, counts, strict=True)
+        ]
+        axes, steps = emit.constant(list(range(2, n + 2))), emit.constant(sets)
+        ends = emit.constant([np.iinfo(np.int64).max] * n)
+        total = ""
+        for first in itertools.product(*map(range, sets)):
+            parts = [emit.node("Slice", part, emit.constant(list(first)), ends, axes, steps) for part in (places, dy)]
+            flat = [emit.node("Reshape", part, emit.constant([-1])) for part in parts]
+            made = emit.node("ScatterElements", zeros, *flat)
+            total = emit.node("Add", total, made) if total else made
+        return total
 
 
 @register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,12 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.op import TypeProblem
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.onnx_export import export
+from archonnx.compiler.lowering import lower
+from archonnx.compiler.onnx_export import Target, export
+from archonnx.compiler.ops.random import Draw
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.portability import OPSETS, WITHOUT_CUDA, WITHOUT_F64, missing_kernels
+from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.export.models import write_model
 from benchmarks import cuda_kernels
@@ -136,18 +140,58 @@ def test_every_op_can_be_written_in_the_first_and_the_last_opset(opset: int) -> 
         graph = graph_of(case)
         model = export(graph, opset=opset)
         assert model.opset_import[0].version == opset
-        assert model.ir_version == (8 if opset == 18 else 10)  # what runtimes of the time read
-        generator = np.random.default_rng(0)
-        feeds = {
-            name: a.draw(generator, {"B": case.sizes[0]}, value.type.dtype)
-            for a, (name, value) in zip(case.inputs, graph.inputs.items(), strict=True)
-        }
-        opened = session(model.SerializeToString())
-        expected = interpret(graph, feeds)
-        for name, actual in zip((o.name for o in opened.get_outputs()), opened.run(None, feeds), strict=True):
-            np.testing.assert_allclose(
-                actual, expected[name], rtol=case.tolerance, atol=case.tolerance, err_msg=str(case)
-            )
+        assert model.ir_version == (7 if opset == 13 else 10)  # what runtimes of the time read
+        check_values(case, graph, model)
+
+
+def check_values(case: Case, graph: Graph, model: onnx.ModelProto) -> None:
+    """A model gives what the ops mean."""
+    generator = np.random.default_rng(0)
+    feeds = {
+        name: a.draw(generator, {"B": case.sizes[0]}, value.type.dtype)
+        for a, (name, value) in zip(case.inputs, graph.inputs.items(), strict=True)
+    }
+    opened = session(model.SerializeToString())
+    expected = interpret(graph, feeds)
+    for name, actual in zip((o.name for o in opened.get_outputs()), opened.run(None, feeds), strict=True):
+        np.testing.assert_allclose(actual, expected[name], rtol=case.tolerance, atol=case.tolerance, err_msg=str(case))
+
+
+def written(graph: Graph, opset: int, target: Target) -> list[tuple[str, int, tuple[str, ...]]]:
+    """The operators of a graph, each with how many inputs it has, and its attributes."""
+    nodes = lower(graph, portable=True, everywhere=target == "portable", opset=opset).nodes
+    return [(node.op_type, len(node.inputs), tuple(sorted(node.attributes))) for node in nodes]
+
+
+def test_wherever_the_form_of_an_op_changes_between_two_opsets_it_has_its_meaning() -> None:
+    """The forms of the first and the last one are tried above, for any client."""
+    changes = set()
+    for case in CASES:
+        if not case.runtime or isinstance(case.op, Draw):
+            continue  # their forms are long, and the same in all
+        graph = graph_of(case)
+        first, last = (written(graph, opset, "portable") for opset in (OPSETS[0], OPSETS[-1]))
+        if first == last:
+            continue
+        seen: dict[Target, Any] = {"portable": first, "onnx": None}
+        for target, opset in itertools.product(seen, OPSETS[:-1]):
+            form = written(graph, opset, target)
+            if form != seen[target]:
+                check_values(case, graph, export(graph, opset=opset, target=target))
+                changes.add((case.op.name, opset))
+            seen[target] = form
+    assert {("layer_norm", 17), ("scatter_add", 16), ("scatter_max", 18), ("reduce_mean", 18), ("gelu", 20)} <= changes
+
+
+def test_what_an_opset_has_not_is_told_at_the_line_of_the_spec() -> None:
+    text = "model M():\n    input x: bf16[B]\n    input y: bf16[B]\n    output z = where(x > y, x, y)\n"
+    graph = elaborate(parse_spec(Source("m.arch", text))).infer
+    export(graph, opset=16)
+    with pytest.raises(SpecError) as refused:
+        export(graph, opset=15)
+    (found,) = refused.value.diagnostics
+    assert (found.code, found.help) == ("AX0502", "choose opset 16 or a later one")
+    assert found.span is not None and found.span.start == text.index("where")
 
 
 # ---------------------------------------------------------------- large weights
