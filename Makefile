@@ -44,6 +44,7 @@ proof: setup  ## the long tests, every function of the library beside oracles, e
 	$(BIN)/python -m benchmarks.mutated_data --whole
 	$(BIN)/python -m benchmarks.damaged
 	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.clients $(CLIENTS)
 	$(BIN)/python -m benchmarks.hostile --whole
 	$(BIN)/python -m benchmarks.proof
 

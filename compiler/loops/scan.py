@@ -1,5 +1,7 @@
 """``scan``: a graph that runs once for each slice of its inputs, and hands a state on.
 
+It is written as Scan, and as Loop where any client is to run it.
+
 What this module does not do: the gradient (``gradient``), or move work out of the loop (``motion``).
 """
 
@@ -11,10 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from archonnx.compiler.interpret import interpret
+from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Emitter, register
-from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ir.parts import inline
+from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.index import gather
 from archonnx.grammar.record import replace
 
 from .gradient import pull_back_scan
@@ -63,6 +68,8 @@ class Scan(Scanning):
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str | list[str]:
         run, emitted = self.states + self.scanned, len(results) - self.states
+        if emit.everywhere:
+            return self._as_loop(emit, inputs, types, results)
         made = emit.nodes(
             "Scan",
             *inputs[:run],
@@ -73,6 +80,56 @@ class Scan(Scanning):
             scan_output_directions=[1] * emitted if self.reverse and emitted else None,
         )
         return made if len(made) > 1 else made[0]
+
+    def _as_loop(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str | list[str]:
+        """By a Loop whose body picks its slices itself: OpenVINO's Scan reads nothing of the graph around it.
+
+        Where it runs from the last slice, the number of that is captured too, and what is emitted is turned round. The
+        reference evaluator of onnx 1.23 joins what is emitted along the axis that is there: a Reshape mends it.
+        """
+        run = self.states + self.scanned
+        count = emit.node("Squeeze", emit.dims([self.times(types)]))
+        last = [emit.node("Sub", count, emit.constant(np.asarray(1)))] if self.reverse else []
+        body = self._body_of_loop(types[self.states : run])
+        made = emit.nodes(
+            "Loop",
+            count,
+            emit.constant(np.asarray(True)),
+            *inputs[: self.states],
+            outputs=len(results),
+            body=emit.body(body, [*last, *inputs[self.states :]]),
+        )
+        for place, type_ in enumerate(results[self.states :], self.states):
+            made[place] = emit.node("Reshape", made[place], emit.dims(type_.shape))
+        if self.reverse:
+            backwards = [emit.constant([n]) for n in (-1, np.iinfo(np.int64).min, 0, -1)]
+            made[self.states :] = [emit.node("Slice", one, *backwards) for one in made[self.states :]]
+        return made if len(made) > 1 else made[0]
+
+    def _body_of_loop(self, scanned: Sequence[TensorType]) -> Graph:
+        """Takes the number of the round, whether to go on, the states, and captures the number of the last slice (where
+        that is the first one to run), what is scanned, and what the body captures. Gives the same, as Loop wants it."""
+        number, going, last = (
+            Value(TensorType(dtype, ()), name)
+            for dtype, name in ((DType.i64, "number"), (DType.bool, "going"), (DType.i64, "last"))
+        )
+        own = list(self.body.inputs.values())
+        sources = [Value(type_, "scanned") for type_ in scanned]
+        captured = own[self.states + self.scanned :]
+        with (builder := Builder()).active():
+            place = last - number if self.reverse else number
+            slices = [gather(source, place, 0) for source in sources]
+            made = inline(self.body, builder, [*own[: self.states], *slices, *captured])
+        taken = [number, going, *own[: self.states], *([last] if self.reverse else []), *sources, *captured]
+        given = [going, *made]
+        return Graph(
+            "body",
+            {f"input.{n}": value for n, value in enumerate(taken)},
+            tuple(builder.nodes),
+            {f"output.{n}": value for n, value in enumerate(given)},
+        )
 
 
 def recomputed(node: Node) -> Node:

@@ -251,7 +251,8 @@ class ConvWeightGrad(Convolution):
             examples = dy_type.shape[1] * x_type.shape[1]
             if at_most(examples, (dy_type.shape[1] + x_type.shape[1]) * product(dy_type.shape[2:]) * self.groups):
                 return self._by_examples(emit, x, dy, x_type, dy_type)
-        if self.groups == 1 and x_type.shape[1] != ONE:
+        unknown = emit.everywhere and any(dim.constant is None for dim in dy_type.shape)  # no kernel in OpenVINO
+        if self.groups == 1 and (unknown or x_type.shape[1] != ONE):
             if {*self.strides} == {1} and at_most(Dim.of(LARGE), product(dy_type.shape[2:])):
                 return self._by_shifts(emit, x, dy, x_type, dy_type)
             return self._by_products(emit, x, dy, x_type, dy_type)

@@ -1,4 +1,7 @@
-"""The target ``portable`` beside other runtimes: the reference evaluator here, OpenVINO and Node where they are (proof)."""
+"""The target ``portable`` in other runtimes: the reference evaluator, and Node where it is (proof).
+
+The zoo in OpenVINO and others is ``python -m benchmarks.clients``.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,11 @@ from archonnx.compiler.pipeline import elaborate, load
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
 from archonnx.runtime.export.compiled_folder import compile_to
 from archonnx.runtime.training.trainer import initial_values
+from benchmarks.clients import worker
+from benchmarks.clients.comparing import Client as BenchmarkClient
+from benchmarks.clients.comparing import Found
+from benchmarks.clients.comparing import compare as benchmark_compare
+from benchmarks.clients.graphs import write_graphs
 from tests.support.elsewhere import EXAMPLE, ROWS, SHAPES, SPECS, STEPS, batches
 from tests.support.node import has_node
 
@@ -47,16 +55,6 @@ def reference(model: onnx.ModelProto, given: Mapping[str, Any]) -> list[Any]:
     from onnx.reference import ReferenceEvaluator
 
     return list(ReferenceEvaluator(model).run(None, dict(given)))
-
-
-def openvino(model: onnx.ModelProto, given: Mapping[str, Any]) -> list[Any]:
-    ov = pytest.importorskip("openvino")
-    core = ov.Core()
-    core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU")
-    names = {name for port in compiled.inputs for name in port.get_names()}  # what is not read is no input there
-    made = compiled({name: array for name, array in given.items() if name in names})
-    return [np.asarray(made[one.name]) for one in model.graph.output]
 
 
 def compare(spec: Path | str, client: Client, kinds: tuple[Any, ...], rows: int = 8) -> dict[str, float]:
@@ -161,12 +159,56 @@ def test_node_trains_from_the_folder_as_a_trainer_does(name: str, tmp_path: Path
             np.testing.assert_allclose(array, trainer.parameters[key], rtol=0, atol=bound, err_msg=key)
 
 
-ZOO = ("digits_mlp", "digits_cnn", "function_fit", "vae", "gan", "dropout", "autoencoder_pretraining", "residual_mlp")
+RECURRENT = """
+model Net():
+    input  x: [B, T, 2]
+    target y: [B]
+    scan v in x along 1, h = zeros([B, 3]) -> hs along 1:
+        h = tanh(Dense(3)(v) + Dense(3)(h))
+        emit h
+    scan reversed v in hs along 1, s = zeros([B, 3]) -> ss along 1:
+        s = 0.5 * s + v
+        emit s
+    output guess = mean(ss[:, 0], axis=-1)
+    loss objective = mse(guess, y)
+train:
+    minimize objective with sgd(lr=0.1)
+"""
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("name", ZOO)
-def test_openvino_computes_the_zoo(name: str) -> None:
-    """One step of each, and whatever else there is: draws too. Sums in another order move an update a little."""
-    apart = compare(name, openvino, ("infer", "evaluate", "entry", "train_step"))
-    assert max(apart.values()) < 1e-3, apart
+def test_scans_are_loops_where_any_client_is_to_run_them(tmp_path: Path) -> None:
+    """OpenVINO's Scan reads nothing of the graph around it, and gives other numbers without a word."""
+    path = tmp_path / "net.arch"
+    path.write_text(RECURRENT)
+    model = elaborate(load(path))
+    step = next(one for one in graphs_of(model, GraphOptions(), ("train_step",)))
+    made = {target: as_onnx(step, model, GraphOptions(target)) for target in ("portable", "onnx")}
+    kinds = {target: {node.op_type for node in one.graph.node} for target, one in made.items()}
+    assert "Scan" not in kinds["portable"] and "Loop" in kinds["portable"] and "Scan" in kinds["onnx"]
+    rng = np.random.default_rng(0)
+    known = {**initial_values(model.parameters, 0), **step.state, "step": np.array(0), "seed": np.array(3)}
+    known |= {"x": rng.normal(size=(5, 4, 2)).astype(np.float32), "y": rng.normal(size=5).astype(np.float32)}
+    sessions = [onnxruntime.InferenceSession(one.SerializeToString()) for one in made.values()]
+    ours, others = (one.run(None, {i.name: known[i.name] for i in one.get_inputs()}) for one in sessions)
+    for left, right in zip(ours, others, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
+    assert compare(path, reference, ("train_step",))["train_step"] < 1e-5
+
+
+def test_the_benchmark_tells_what_is_equal_from_what_is_not(tmp_path: Path) -> None:
+    tried = list(
+        write_graphs("residual_mlp", tmp_path, largest=10**6, how=GraphOptions("portable", batch=4, steps=100))
+    )
+    assert [one.kind for one in tried] == ["infer", "evaluate", "train_step"]
+    worker.main("onnxruntime", str(tmp_path), "same")
+    client, found = BenchmarkClient("onnxruntime", "", "same"), Found()
+    for one in tried:
+        benchmark_compare(client, one, found)
+    assert (found.tried, found.others) == (3, {}) and found.worst < 1e-6
+    path = tried[-1].file.with_suffix(".same.npz")
+    with np.load(path) as stored:
+        results = {key: stored[key] for key in stored.files}
+    assert {key.partition("/")[0] for key in results} == {"0", "1", "2"}  # three steps
+    np.savez(path, **(results | {"2/objective": results["2/objective"] + 1}))
+    benchmark_compare(client, tried[-1], found)
+    assert list(found.others) == ["residual_mlp.train_step"]

@@ -1,0 +1,10 @@
+"""``python -m benchmarks.clients``: the zoo's exports in other runtimes, beside onnxruntime of today.
+
+    graphs      what is tried: graphs of a spec as files, with what is given to them, and what onnxruntime makes of it
+    worker.py   runs such files in one client; a script for any Python that has numpy and the client
+    worker.js   the same for onnxruntime-node
+    comparing   starts a client in a process of its own, and says how far it lies from onnxruntime
+    __main__    the command, which writes the tables of docs/clients.md
+
+What this does not do: install clients. Each is named with the interpreter that has it.
+"""

@@ -1,0 +1,138 @@
+"""Clients in processes of their own, and how far what they give lies from what onnxruntime gives.
+
+What this module does not do: make graphs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from archonnx.compiler.ir.types import Array
+
+from .graphs import Tried
+
+WORKERS = Path(__file__).parent
+EQUAL = 1e-4
+"""So far equal results may lie apart: a part of the largest number in a tensor, or of 1 if that is larger."""
+SECONDS = 600
+"""For all graphs of a spec."""
+DEATHS = 20
+"""So often a client that died is started again on the files of a spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A runtime that is tried.
+
+    Attributes:
+        name: as worker.py calls it; ``node`` is onnxruntime-node.
+        command: the interpreter that has it; of ``node`` the folder of modules.
+        label: what its files are called.
+    """
+
+    name: str
+    command: str
+    label: str
+
+
+@dataclass(slots=True)
+class Found:
+    """What a client made of graphs of one kind.
+
+    Attributes:
+        tried: how many there were.
+        worst: the largest difference among those that are equal.
+        others: those that are not, with what was seen.
+    """
+
+    tried: int = 0
+    worst: float = 0.0
+    others: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> int:
+        """How many were."""
+        return self.tried - len(self.others)
+
+
+def run(client: Client, folder: Path) -> str:
+    """Let a client run the graphs of a folder; its version, or "" where it did not come to an end."""
+    environment = dict(os.environ)
+    if client.name == "node":
+        environment["NODE_PATH"] = client.command
+        command = ["node", str(WORKERS / "worker.mjs"), str(folder), client.label]
+        for given in folder.glob("*.json"):
+            with np.load(given.with_suffix(".npz")) as stored:
+                save_file({n: np.ascontiguousarray(stored[n]) for n in stored.files}, given.with_suffix(".safetensors"))
+    else:
+        command = [client.command, str(WORKERS / "worker.py"), client.name, str(folder), client.label]
+    for _ in range(DEATHS):
+        try:
+            done = subprocess.run(
+                command, check=False, capture_output=True, text=True, timeout=SECONDS, env=environment
+            )
+        except subprocess.TimeoutExpired:
+            return ""
+        if done.returncode == 0:
+            return done.stdout.split()[-1]
+        if done.returncode > 0:
+            raise RuntimeError(f"{client.name}: {done.stderr[-500:]}")
+    return ""
+
+
+def version_of(client: Client) -> str:
+    """The version of a client of worker.py, which runs nothing."""
+    with tempfile.TemporaryDirectory() as empty:
+        return run(client, Path(empty))
+
+
+def compare(client: Client, one: Tried, found: Found) -> None:
+    """Add what a client made of a graph."""
+    found.tried += 1
+    name = f"{one.spec}.{one.graph}"
+    failed = one.file.with_suffix(f".{client.label}.txt")
+    if failed.exists():
+        found.others[name] = " ".join(failed.read_text().split())
+        return
+    theirs = _results(client, one)
+    if theirs is None:
+        found.others[name] = "not run"
+        return
+    with np.load(one.file.with_suffix(".onnxruntime.npz")) as stored:
+        apart = {key: _apart(stored[key], theirs.get(key)) for key in stored.files}
+    key = max(apart, key=lambda key: apart[key], default="")
+    worst = apart.get(key, 0.0)
+    if worst <= EQUAL:
+        found.worst = max(found.worst, worst)
+    else:
+        found.others[name] = f"`{key}` {'is of another shape' if worst == np.inf else f'lies {worst:.2g} apart'}"
+
+
+def _results(client: Client, one: Tried) -> dict[str, Array] | None:
+    if client.name == "node":
+        path = one.file.with_suffix(f".{client.label}.safetensors")
+        return load_file(path) if path.exists() else None
+    path = one.file.with_suffix(f".{client.label}.npz")
+    if not path.exists():
+        return None
+    with np.load(path) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def _apart(ours: Array, theirs: Array | None) -> float:
+    """The largest difference, as a part of the largest number; infinite where there is nothing to compare."""
+    if theirs is None or theirs.size != ours.size:
+        return float("inf")
+    left, right = ours.astype(np.float64), theirs.reshape(ours.shape).astype(np.float64)
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0, np.abs(left - right))
+    largest = np.abs(np.where(np.isfinite(left), left, 0)).max(initial=1)
+    return float(np.nan_to_num(apart.max(initial=0) / largest, nan=1e300))

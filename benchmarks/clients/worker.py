@@ -1,0 +1,155 @@
+"""Runs exported graphs in one client: ``python worker.py CLIENT FOLDER LABEL``; numpy and the client are all it takes.
+
+For each NAME.onnx of the folder it reads NAME.npz and NAME.json, and writes NAME.LABEL.npz, with ``ROUND/OUTPUT``, or
+NAME.LABEL.txt, with what went wrong. What has been written is left as it is, so that it can go on where a client died.
+Its last line is the version of the client. It runs in old Pythons beside old clients.
+"""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+from importlib import import_module, metadata
+from typing import Any
+
+import numpy
+
+THREADS = 2
+SECONDS = 60
+"""A client that takes longer for a graph is killed."""
+
+
+def rounds_of(run: Any, given: Any, carried: Any) -> Any:
+    """The outputs of each round: it is given what the one before it had, its own, and what is carried."""
+    feed: Any = {}
+    results: Any = []
+    for own in given:
+        feed = {**feed, **own}
+        if results:
+            feed = {**feed, **{taken: results[-1][made] for made, taken in carried.items()}}
+        results.append(run(feed))
+    return results
+
+
+def _chosen(feed: Any, names: Any) -> Any:
+    return {name: feed[name] for name in feed if name in names}
+
+
+def in_onnxruntime(path: Any, outputs: Any) -> Any:
+    """onnxruntime, of whatever version."""
+    client: Any = import_module("onnxruntime")
+    options = client.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = THREADS
+    session = client.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    taken = {one.name for one in session.get_inputs()}
+    return lambda feed: dict(zip(outputs, session.run(outputs, _chosen(feed, taken)), strict=True))
+
+
+def in_reference(path: Any, outputs: Any) -> Any:
+    """The reference evaluator of onnx."""
+    model: Any = import_module("onnx.reference").ReferenceEvaluator(str(path))
+    taken = set(model.input_names)
+    return lambda feed: dict(zip(model.output_names, model.run(None, _chosen(feed, taken)), strict=True))
+
+
+def in_openvino(path: Any, outputs: Any) -> Any:
+    """OpenVINO on the CPU, computing in f32."""
+    client: Any = import_module("openvino")
+    core = client.Core()
+    core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": THREADS})
+    compiled = core.compile_model(core.read_model(str(path)), "CPU")
+    taken = {name for port in compiled.inputs for name in port.get_names()}  # what nothing reads is no input there
+
+    def run(feed: Any) -> Any:
+        made = compiled(_chosen(feed, taken))
+        return {name: numpy.array(made[name]) for name in outputs}
+
+    return run
+
+
+def in_tract(path: Any, outputs: Any) -> Any:
+    """tract, which is told the types of the inputs first."""
+    client: Any = import_module("tract")
+    model = client.onnx().load(str(path))
+    names = [model.input_name(index) for index in range(model.input_count())]
+    kinds = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "bool", "uint8": "u8"}
+    opened: Any = []
+
+    def run(feed: Any) -> Any:
+        if not opened:
+            for index, name in enumerate(names):
+                model.set_input_fact(index, ",".join(map(str, (*feed[name].shape, kinds[str(feed[name].dtype)]))))
+            opened.append(model.into_model().into_runnable())
+        made = opened[0].run([numpy.ascontiguousarray(feed[name]) for name in names])
+        return {name: one.to_numpy() for name, one in zip(outputs, made, strict=True)}
+
+    return run
+
+
+def in_mnn(path: Any, outputs: Any) -> Any:
+    """MNN, of a file that its converter makes of the ONNX. It holds numbers as f32 and i32."""
+    client: Any = import_module("MNN")
+    converted = path.with_suffix(".mnn")
+    command = [pathlib.Path(sys.executable).with_name("mnnconvert"), "-f", "ONNX", "--modelFile", path]
+    done = subprocess.run([*command, "--MNNModel", converted, "--bizCode", "x"], check=False, capture_output=True)
+    if not converted.exists():
+        raise RuntimeError("mnnconvert: " + (done.stdout + done.stderr).decode().strip()[-200:])
+    opened: Any = []
+
+    def run(feed: Any) -> Any:
+        if not opened:
+            opened.extend([list(feed), client.nn.load_module_from_file(str(converted), list(feed), outputs)])
+        names, module = opened
+        made = module.onForward([_mnn_tensor(client.expr, feed[name]) for name in names])
+        return {name: numpy.array(client.expr.convert(one, client.expr.NCHW).read())
+                for name, one in zip(outputs, made, strict=True)}  # fmt: skip
+
+    return run
+
+
+def _mnn_tensor(expr: Any, array: Any) -> Any:
+    real = array.dtype.kind == "f"
+    held = numpy.ascontiguousarray(array.astype(numpy.float32 if real else numpy.int32))
+    return expr.const(held, list(array.shape), expr.NCHW, expr.float if real else expr.int)
+
+
+CLIENTS = {
+    "onnxruntime": (in_onnxruntime, "onnxruntime"),
+    "reference": (in_reference, "onnx"),
+    "openvino": (in_openvino, "openvino"),
+    "tract": (in_tract, "tract"),
+    "mnn": (in_mnn, "MNN"),
+}
+"""How a client opens a file, and the module that is it."""
+
+
+def main(client: str, folder: str, label: str) -> None:
+    """Run all files of a folder."""
+    opens, package = CLIENTS[client]
+    for told in sorted(pathlib.Path(folder).glob("*.json")):
+        made, failed = told.with_suffix(f".{label}.npz"), told.with_suffix(f".{label}.txt")
+        if made.exists() or failed.exists():
+            continue
+        failed.write_text(f"it died, or took longer than {SECONDS} s")
+        signal.alarm(SECONDS)
+        about, stored = json.loads(told.read_text()), numpy.load(told.with_suffix(".npz"))
+        given = [
+            {name.partition("/")[2]: stored[name] for name in stored.files if name.startswith(f"{number}/")}
+            for number in range(about["rounds"])
+        ]
+        try:
+            results = rounds_of(opens(told.with_suffix(".onnx"), about["outputs"]), given, about["carried"])
+        except Exception as error:
+            failed.write_text(f"{type(error).__name__}: {error}"[:2000])
+            continue
+        numpy.savez(made, **{f"{n}/{name}": array for n, one in enumerate(results) for name, array in one.items()})
+        failed.unlink()
+    signal.alarm(0)
+    module = import_module(package)
+    print(getattr(module, "__version__", None) or metadata.version(package))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
