@@ -7,10 +7,10 @@ import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-import { load, save } from "../../examples/train_elsewhere.mjs";
+import { read, write } from "../../examples/web/safetensors.js";
 
 const find = createRequire(join(process.cwd(), "index.js"));
-const { InferenceSession } = find("onnxruntime-node");
+const { InferenceSession, Tensor } = find("onnxruntime-node");
 
 /** The outputs of each round: it is given what the one before it had, its own, and what is carried. */
 async function rounds(session, given, count, carried) {
@@ -37,7 +37,9 @@ async function main([folder, label]) {
     const about = JSON.parse(readFileSync(`${base}.json`, "utf8"));
     try {
       const session = await InferenceSession.create(`${base}.onnx`, { intraOpNumThreads: 2, logSeverityLevel: 4 });
-      save(made, await rounds(session, load(`${base}.safetensors`), about.rounds, about.carried));
+      const stored = Object.entries(read(readFileSync(`${base}.safetensors`)).tensors);
+      const given = stored.map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)]);
+      writeFileSync(made, write(await rounds(session, Object.fromEntries(given), about.rounds, about.carried)));
       unlinkSync(failed);
     } catch (error) {
       writeFileSync(failed, String(error).slice(0, 2000));
