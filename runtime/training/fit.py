@@ -287,10 +287,12 @@ class TrainingLoop:
         before = self._before_pass = self._now()
         self._torn = True
         ran = runner.run_row(row.slots, row.count)
-        if not all_finite(ran.losses.values()):
-            first = min(int(np.argmin(np.isfinite(array))) for array in ran.losses.values() if not all_finite([array]))
-            self._stop(f"epoch {number}, step {self._position.passes + first + 1}", in_row=True)
-        self._position = self._position.after_row(ran.losses, row.slots.size, ran.done)
+        position = self._position.after_row(ran.losses, row.slots.size, ran.done)
+        if not all(math.isfinite(total) for total, _ in position.sums.values()):
+            broken = [int(np.argmin(np.isfinite(array))) for array in ran.losses.values() if not all_finite([array])]
+            if broken:
+                self._stop(f"epoch {number}, step {self._position.passes + min(broken) + 1}", in_row=True)
+        self._position = position
         self._keeper.stepped(ran.done)
         if ran.error is not None:
             executed, passes = before.executed + ran.done * len(runner.steps), before.passes + ran.done

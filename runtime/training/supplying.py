@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle
 
 import numpy as np
 
@@ -27,8 +26,9 @@ from .trainer import Trainer
 
 ROW_SECONDS = 0.02
 """A row lasts no longer than about this: in between, somebody who asks to stop is heard, and the bar moves on."""
-FIRST_ROW, ROW_STEPS = 8, 128
-"""Steps of the first row, and of a row at most: each has a binding of its own, which costs as much as a tiny step."""
+FIRST_ROW, ROW_STEPS = 8, 64
+"""Steps of the first row, and of a row at most. Each has a binding of its own, whose making costs 40 us (a tiny step
+takes 10), and a row costs 60 us besides its steps. Rows of 128 are no faster: their bindings do not stay in the caches."""
 ROW_BYTES = 2**22
 """Memory of the batches of a row, at most."""
 WORTH_A_THREAD = 1e-3
@@ -165,24 +165,27 @@ class _Coming:
         rows = next(self._pieces, None)
         if rows is None:
             return None
-        slots = next(places.turns)
+        slots = places.turn()
         gather = partial(places.gather, slots, rows)
         return Row(slots, len(rows) // slots.size), self._aside.ask(gather) if places.slow else gather
 
 
 class _Places:
-    """Where batches lie that are run in a row: there is room for two rows, so that one is gathered while one is run.
+    """Where batches lie that are run in a row.
+
+    Where gathering takes long there is room for two rows, so that one is gathered while one is run.
 
     Attributes:
-        turns: the two rows in turns.
         count: steps of a row at most.
         slow: whether a row takes so long to gather that it is done aside.
         on_their_way: steps that were given and have not run yet.
     """
 
-    def __init__(self, trainer: Trainer, columns: Columns, pair: tuple[Slots, Slots]) -> None:
+    def __init__(self, trainer: Trainer, columns: Columns, first: Slots, another: Callable[[], Slots | None]) -> None:
         self._trainer, self._columns, self._state = trainer, columns, trainer.runner.state
-        self.turns, self.count, self.slow, self.on_their_way = cycle(pair), pair[0].count, False, 0
+        self._used, self._another = first, another
+        self._free: Slots | None = None
+        self.count, self.slow, self.on_their_way = first.count, False, 0
 
     @staticmethod
     def of(trainer: Trainer, columns: Columns, batch: Fields, size: int) -> _Places | None:
@@ -190,8 +193,17 @@ class _Places:
         count = min(ROW_STEPS, ROW_BYTES // max(1, sum(batch[name].nbytes for name in columns.cut)))
         if count < 2:
             return None
-        first, second = (trainer.runner.slots(batch, columns.cut, size, count) for _ in range(2))
-        return None if first is None or second is None else _Places(trainer, columns, (first, second))
+        slots = partial(trainer.runner.slots, batch, columns.cut, size, count)
+        first = slots()
+        return None if first is None else _Places(trainer, columns, first, slots)
+
+    def turn(self) -> Slots:
+        """The place of the next row: while one is run, the other one."""
+        if self.slow and self._free is None:
+            self._free = self._another()
+        if self._free is not None:
+            self._used, self._free = self._free, self._used
+        return self._used
 
     def good_for(self, columns: Columns) -> bool:
         """Whether the steps are the same as before, and read the same from whatever is given whole."""
