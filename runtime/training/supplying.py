@@ -28,7 +28,7 @@ ROW_SECONDS = 0.02
 """A row lasts no longer than about this: in between, somebody who asks to stop is heard, and the bar moves on."""
 FIRST_ROW, ROW_STEPS = 8, 64
 """Steps of the first row, and of a row at most. Each has a binding of its own, whose making costs 40 us (a tiny step
-takes 10), and a row costs 60 us besides its steps. Rows of 128 are no faster: their bindings do not stay in the caches."""
+takes 10), and a row costs 60 us besides its steps. Rows of 128 are no faster: they have more than caches hold."""
 ROW_BYTES = 2**22
 """Memory of the batches of a row, at most."""
 WORTH_A_THREAD = 1e-3
