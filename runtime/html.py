@@ -30,7 +30,7 @@ border-radius:6px}.row{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-sta
 figure{margin:0}figcaption{font-size:.8rem;color:var(--faint);max-width:22rem}
 figure.card{border:1px solid var(--rim);border-radius:6px;padding:.6rem;text-align:center}
 img.pixels{image-rendering:pixelated;width:96px;height:auto;display:block;margin:0 auto .3rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr))}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(12rem,1fr));align-items:stretch}
 svg{max-width:100%;height:auto}
 @media (max-width:40rem){body{padding:1rem 1rem 3rem}td.left{white-space:normal}}
 """

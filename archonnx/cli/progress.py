@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REFRESH = 0.1
 """Seconds between two looks of the bar at the training."""
+FEW = 5
+"""Layers whose dead units are told."""
 LINES = 50
 """Epochs that are shown, each in a line, of a longer training."""
 
@@ -94,6 +96,8 @@ class Lines(Observer):
         self._write(epoch_line(record, self._epochs))
         for line in norms_table(record.norms) if record.norms else ():
             self._write(f"  {line}")
+        if record.dead:
+            self._write(f"  {dead_line(record.dead)}")
 
 
 class Bar(Lines):
@@ -149,6 +153,16 @@ def norms_table(norms: Mapping[str, Norms]) -> list[str]:
     between = [of.gradient for of in others]
     rest = [f"and {len(others)} with gradients from {min(between):.2e} to {max(between):.2e}"] if others else []
     return [*columns(rows).splitlines(), *rest]
+
+
+def dead_line(dead: Mapping[str, tuple[int, int]]) -> str:
+    """How many rectified units are dead, those layers first that have the largest share."""
+    some = sorted((of for of in dead.items() if of[1][0]), key=lambda of: -of[1][0] / of[1][1])
+    if not some:
+        return f"dead units: none of {sum(units for _, units in dead.values())}"
+    shown = ", ".join(f"{count} of {units} in {layer}" for layer, (count, units) in some[:FEW])
+    rest = sum(count for _, (count, _) in some[FEW:])
+    return f"dead units: {shown}{f', and {rest} more' if rest else ''}"
 
 
 def _duration(seconds: float) -> str:

@@ -110,8 +110,8 @@ def matrix(title: str, counts: Array, names: Sequence[str]) -> Html:
         axes.grid(visible=False)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         shown = [_safe(name) for name in names]
-        turned = {"rotation": 45, "ha": "left"} if max(map(len, shown), default=0) > 3 else {}
-        axes.set_xticks(range(len(names)), shown, **turned)
+        long = max(map(len, shown), default=0) > 3
+        axes.set_xticks(range(len(names)), shown, rotation=45 if long else 0, ha="left" if long else "center")
         axes.set_yticks(range(len(names)), shown)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         for i, j in ((i, j) for i in range(len(names)) for j in range(len(names)) if counts[i, j] and len(names) <= 20):

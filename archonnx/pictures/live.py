@@ -1,4 +1,4 @@
-"""A page that follows a training: curves by step and by epoch, and norms of gradients where they are watched.
+"""A page that follows a training: curves by step and epoch, norms of gradients and dead units where they are watched.
 
 It is served on the loopback address alone, under a path that nobody guesses, to whoever asks for it by that address;
 nothing can be told to it. What this module does not do: keep anything after the training (``history.jsonl`` does).
@@ -20,7 +20,7 @@ from typing import Any
 
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.html import STYLE, Html, element, page
-from archonnx.runtime.measures.watch import Norms
+from archonnx.runtime.measures.watch import Norms, dead_shares
 from archonnx.runtime.training.observing import Epoch, Observer, Outcome
 
 HOST = "127.0.0.1"
@@ -121,6 +121,8 @@ class Following(Observer):
                     now.add(name, part, record.number, value)
             for path, norms in self._drawn(record.norms).items():
                 now.add("norm of the gradient", path, record.number, norms.gradient)
+            for layer, share in dead_shares(record.dead).items():
+                now.add("share of dead units", layer, record.number, share)
             self._said = f"{self.title}: {record.number} of {now.epochs} epochs"
 
     def note(self, text: str) -> None:

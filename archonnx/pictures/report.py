@@ -24,6 +24,7 @@ from archonnx.runtime.data.parts import PARTS, PartName
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.html import Html, anchor, element, image, indented, joined, page, section, table
 from archonnx.runtime.measures.set_metrics import confusion
+from archonnx.runtime.measures.watch import dead_shares
 from archonnx.summary import LEFT, show
 
 from . import charts
@@ -179,7 +180,19 @@ def _gradients(run: Run) -> Iterator[Html]:
             for path in paths
         ]
         yield element("h3", "Norms of gradients")
-        yield charts.lines("norm of the gradient", series, "epoch", log=True)
+        shown = [charts.lines("norm of the gradient", series, "epoch", log=True)]
+        if shares := _dead(run):
+            shown.append(charts.lines("share of dead units", shares, "epoch"))
+        yield element("div", *shown, class_="row")
+
+
+def _dead(run: Run) -> list[charts.Line]:
+    """Shares of units that are dead, by epoch."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for line in run.history:
+        for layer, share in dead_shares(line.get("dead", {})).items():
+            found.setdefault(layer, []).append((float(line["epoch"]), share))
+    return [(layer, [at for at, _ in of], [share for _, share in of]) for layer, of in found.items()]
 
 
 def _number(value: object) -> float:

@@ -53,6 +53,7 @@ class Logs(Observer):
         self._all("valid", record.valid, record.number)
         self._all("gradient", {path: norms.gradient for path, norms in record.norms.items()}, record.number)
         self._all("update", {path: norms.update for path, norms in record.norms.items()}, record.number)
+        self._all("dead", {layer: count / units for layer, (count, units) in record.dead.items()}, record.number)
 
     def _all(self, part: str, values: Mapping[str, float], at: int) -> None:
         for name, value in values.items():

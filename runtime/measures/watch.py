@@ -1,4 +1,4 @@
-"""The size of gradients and updates over an epoch, parameter by parameter: ``--watch grads``.
+"""The size of gradients and updates over an epoch, by parameter, and shares of dead units: ``--watch grads``.
 
 What this module does not do: compute them (the training step does, in its graph), or print.
 """
@@ -18,6 +18,8 @@ from .figures import from_json, to_json
 
 ROWS = 20
 """So many parameters, or modules, are shown; what is more is put together or left out."""
+LAYERS = 8
+"""Layers whose dead units are drawn, each in a line."""
 FEW = 5
 """Fewer modules than this are not put in the place of all that is inside them."""
 
@@ -80,6 +82,15 @@ class Watch:
                 found[path] = Norms(*map(float, column))
         self._sums, self._counts = {}, {}
         return found
+
+
+def dead_shares(dead: Mapping[str, tuple[int, int]]) -> dict[str, float]:
+    """The share of dead units of each layer; where there are many layers, of all units and of the worst layer."""
+    shares = {layer: count / units for layer, (count, units) in dead.items()}
+    if len(shares) <= LAYERS:
+        return shares
+    counts, units = zip(*dead.values(), strict=True)
+    return {"all": sum(counts) / sum(units), "worst layer": max(shares.values())}
 
 
 def shortened(norms: Mapping[str, Norms]) -> tuple[dict[str, Norms], list[Norms]]:

@@ -6,6 +6,7 @@
     observing       ``Observer`` is told what happens; ``Epoch``, ``Snapshot`` and ``Outcome`` say what did
     measuring       ``measure`` on a part of the data
     monitor         early stopping
+    dead_units      how many rectified units are at 0 for all examples
     interrupt       Ctrl-C between two passes
     nonfinite       the step and the value at fault where a training became infinite or NaN; ``nonfinite_text`` tells it
     fit             ``fit``: the epochs of one program

@@ -25,6 +25,7 @@ from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.parts import Indices, Parts
 from archonnx.runtime.interrupt import Interrupt, attending
 
+from .dead_units import DeadUnits
 from .keeping import Keeper
 from .measuring import Measurement
 from .monitor import Monitor
@@ -94,6 +95,8 @@ class TrainingLoop:
         if snapshot is not None:
             self._resume(snapshot)
         trained = [path for path, p in trainer.model.parameters.items() if p.trainable and not p.buffer]
+        watched = ranks is None and any(step.watched for step in trainer.runner.steps)
+        self._dead = DeadUnits(trainer, examples, parts, self._size) if watched else None
         self._guard = Guard(trainer.runner, trained)
         self._kept = _Kept(self)
         self._spoilt = False
@@ -308,8 +311,9 @@ class TrainingLoop:
         number, monitor = len(self._history) + 1, self._monitor
         best = monitor is not None and monitor.see(number, {"train": averages, "valid": valid}, self._trainer)
         norms = self._trainer.runner.watch.take()
+        dead = self._dead.count() if self._dead is not None else {}
         took, self._epoch_started = time.perf_counter() - self._epoch_started, time.perf_counter()
-        self._history.append(Epoch(number, averages, valid, took, best, norms))
+        self._history.append(Epoch(number, averages, valid, took, best, norms, dead))
         self._position, self._measurement = Position(), None
 
     def _fresh(self, epoch: int) -> Callable[[], Mapping[str, Array]]:

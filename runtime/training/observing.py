@@ -32,6 +32,8 @@ class Epoch:
     """Whether the monitored value is the best so far."""
     norms: Mapping[str, Norms] = field(default_factory=dict)
     """Where gradients are watched, those of each parameter by path."""
+    dead: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Likewise how many units of each rectified layer are dead, and how many there are."""
 
     def as_json(self) -> dict[str, Any]:
         """A line of ``history.jsonl``."""
@@ -42,6 +44,7 @@ class Epoch:
             "seconds": round(self.seconds, 6),
             "best": self.best,
             **({"watch": {path: norms.as_json() for path, norms in self.norms.items()}} if self.norms else {}),
+            **({"dead": {layer: list(counts) for layer, counts in self.dead.items()}} if self.dead else {}),
         }
 
     @staticmethod
@@ -49,7 +52,8 @@ class Epoch:
         """What ``as_json`` gave."""
         norms = {path: Norms.from_json(values) for path, values in line.get("watch", {}).items()}
         train, valid = from_json(line["train"]), from_json(line["valid"])
-        return Epoch(line["epoch"], train, valid, line["seconds"], line["best"], norms)
+        dead = {layer: (int(count), int(units)) for layer, (count, units) in line.get("dead", {}).items()}
+        return Epoch(line["epoch"], train, valid, line["seconds"], line["best"], norms, dead)
 
 
 class Observer:

@@ -230,6 +230,10 @@ class Trainer:
         """What a batch adds to the figures of its part, and what metrics over a set are computed of."""
         return self._function(f"pieces {sorted(combination.pieces.items())}", lambda: combination.batch)(batch)
 
+    def computed(self, name: str, graph: Graph, batch: Mapping[str, Any]) -> dict[str, Array]:
+        """What a graph of fields and parameters gives for a batch; it is kept open under its name."""
+        return self._function(name, lambda: graph)(batch)
+
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The model's outputs for any number of rows."""
         return self._function("infer", lambda: self.model.infer).in_batches(inputs, self.batch_size)

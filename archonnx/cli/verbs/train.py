@@ -123,7 +123,7 @@ def train(
 
     With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
     its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
-    not). The run's history keeps the figures.
+    not). Beneath it stands how many units of `relu` are dead. The run's history keeps the figures.
 
         archonnx train deep_sigmoid --watch grads --set epochs=3
 
