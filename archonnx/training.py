@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal, NoReturn, TypedDict, Unpack, overload
 
 from archonnx.compiler.pipeline import with_imports
 from archonnx.compiler.program import DATA
@@ -205,12 +205,16 @@ def _trained(
     again = folds is not None or seeds is not None
     if before is not None and holds_models(before):
         _check_together(spec, again)
+        if how.ranks is not None:
+            _refuse_models(spec)
         _check_in_place(before, place)
         return resume_models(spec, request, place, how)
     if before is None or again:
         found = chosen_stages(spec, request, how)
         if found is not None and len(found) > 1:
-            _check_together(spec, again or how.ranks is not None)
+            _check_together(spec, again)
+            if how.ranks is not None:
+                _refuse_models(spec)
             return train_models(spec, found, request, place, how)
         if found:
             spec, request = for_stage(spec, request, found[0])
@@ -273,6 +277,16 @@ def _check_together(spec: Spec, again: bool) -> None:
             None,
             help="choose a program that needs no other model: `--program NAME`",
         )
+
+
+def _refuse_models(spec: Spec) -> NoReturn:
+    """SpecError where processes that train together are to train several models."""
+    fail(
+        "AX0720",
+        f"the programs of {spec.source.name} train several models, which several processes do not share",
+        None,
+        help="train in one process: `archonnx train` without `mpirun`",
+    )
 
 
 def _dtype(spec: Spec) -> str:

@@ -81,10 +81,13 @@ class Examples:
         return joined
 
     def shared(self, share: Callable[[Indices], Indices]) -> Examples:
-        """The same, of which a training takes a share of each batch; the numbers of rows are those of whole batches."""
-        if self._beside or not self.numbered:
-            what = "batches that come as they are" if self.numbered is False else "sources beside the first"
-            fail("AX0720", f"with {what} several processes do not share a batch", None, help="train in one process")
+        """The same, of which a training takes a share of each batch; the numbers of rows are those of whole batches.
+
+        Of another source whose examples the same dim counts it takes the same share, and all of any other one.
+        """
+        if not (self.numbered and all(other.examples.numbered for other in self._beside)):
+            what = "with batches that come as they are several processes do not share a batch"
+            fail("AX0720", what, None, help="train in one process")
         joined = copy(self)
         joined._share = share
         return joined
@@ -157,12 +160,17 @@ class Examples:
             indices: of the source that is counted.
             turn: where the batch stands in the training, which says what other sources give to it.
         """
-        turn = turn or Turn()
-        indices = indices if self._share is None else self._share(indices)
+        turn, count = turn or Turn(), len(indices)
+        share = None if self._share is None else self._share(np.arange(count))
+        indices = indices if share is None else indices[share]
         batch = self.drawn(indices, turn.round)
         batch = batch if self._bucketing is None else self._bucketing.cut(batch, indices)
         for other in self._beside:
-            batch |= other.take("train", len(indices), turn, drawn=True)
+            taken = other.take("train", count, turn, drawn=True)
+            if share is not None and other.shared:
+                whole = other.examples.whole
+                taken = {name: array if name in whole else array[share] for name, array in taken.items()}
+            batch |= taken
         return batch
 
     def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:

@@ -31,6 +31,10 @@ class Taking(Protocol):
     def ready(self) -> bool:
         """Whether a batch may be made before its turn."""
 
+    @property
+    def numbered(self) -> bool:
+        """Whether indices are the numbers of examples."""
+
     def take(self, indices: Indices) -> Fields:
         """These examples."""
 
@@ -74,6 +78,10 @@ class BesideFirst(Protocol):
     name: str
 
     @property
+    def shared(self) -> bool:
+        """Whether one dim counts the examples of both."""
+
+    @property
     def examples(self) -> Taking:
         """What it holds."""
 
@@ -98,6 +106,11 @@ class Beside:
         self.name, self.examples, self._parts, self._size = name, examples, parts, size
         self._seed = None if seed is None else (seed, crc32(name.encode()))
         self._orders: dict[tuple[int, ...], Indices] = {}
+
+    @property
+    def shared(self) -> bool:
+        """Whether one dim counts the examples of both."""
+        return self._size is None
 
     def take(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Fields:
         """The fields that go with a batch of so many rows; in an order that is drawn, or as they are."""

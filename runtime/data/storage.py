@@ -26,9 +26,9 @@ from archonnx.grammar.source import Span
 from .room import amount, available
 
 SMALL = 2**28
-"""An array of fewer bytes is in memory, if it leaves as much free as it takes."""
+"""An array of fewer bytes is in memory, or several that are held together, if as much is free after it."""
 SHARE = 8
-"""Of the memory that is free, an array takes at most one part of so many."""
+"""Of the memory that is free, they take at most one part of so many."""
 MUCH = 2**28
 """Rows of fewer bytes are looked at all at once."""
 BLOCK = 2**26
@@ -57,7 +57,9 @@ def is_large(size: int) -> bool:
     return free is not None and size > min(free // 2, max(SMALL, free // SHARE))
 
 
-def storage(shape: Sequence[int], dtype: npt.DTypeLike, where: str, span: Span | None = None) -> npt.NDArray[Any]:
+def storage(
+    shape: Sequence[int], dtype: npt.DTypeLike, where: str, span: Span | None = None, *, among: int = 0
+) -> npt.NDArray[Any]:
     """Memory for an array, in a file if it is large; SpecError (AX0660) where no disk has room for it.
 
     Args:
@@ -65,10 +67,11 @@ def storage(shape: Sequence[int], dtype: npt.DTypeLike, where: str, span: Span |
         dtype: of its elements, which are no Python objects.
         where: what messages call the data.
         span: the place of the spec that asked for it.
+        among: bytes of all arrays that are held together with it, as the columns of a table: large if those are.
     """
     held = np.dtype(dtype)
     size = math.prod(shape) * held.itemsize
-    if not is_large(size):
+    if not size or not is_large(max(size, among)):
         return np.empty(shape, held)
     try:
         with tempfile.TemporaryFile(prefix="archonnx-") as file:

@@ -114,7 +114,7 @@ def read_npz(path: Path, span: Span | None = None) -> dict[str, Array | Diagnost
             )
             progress, done, found = Reading(path.name, held), 0, dict[str, Array | Diagnostic]()
             for member in members:
-                found[_name(member)] = _member(archive, member, path, span)
+                found[_name(member)] = _member(archive, member, path, span, held)
                 done += member.file_size
                 progress.at(done)
             return found
@@ -137,12 +137,14 @@ def _name(member: zipfile.ZipInfo) -> str:
     return member.filename.removesuffix(SUFFIX)
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span: Span | None) -> Array | Diagnostic:
+def _member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span: Span | None, held: int
+) -> Array | Diagnostic:
     """An array of an archive, or what is wrong with it."""
     try:
         if not member.filename.endswith(SUFFIX):
             raise UnreadableError("is not an array")
-        return _unpacked(archive, member, path, span)
+        return _unpacked(archive, member, path, span, held)
     except UnreadableError as error:
         why, help, note = error.why, error.help, error.note
     except NotImplementedError as error:  # before its base, RuntimeError
@@ -155,14 +157,14 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span:
     return make_error("AX0604", headline, span, notes=[note] if note else [], help=help)
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span: Span | None) -> Array:
-    """An array of an archive: where it stands in the file if it is large and stands there as it is, else a copy."""
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, span: Span | None, held: int) -> Array:
+    """An array of an archive: where it stands in the file if that is large and has it as it is, else a copy."""
     with archive.open(member) as file:
         header = _header(file)
         begin = file.tell()
         _check_size(header, member.file_size - begin)
-        plain = member.compress_type == zipfile.ZIP_STORED and is_large(header.bytes)
-        flat = None if plain else storage((header.count,), header.dtype, path.name, span)
+        plain = member.compress_type == zipfile.ZIP_STORED and is_large(held)
+        flat = None if plain else storage((header.count,), header.dtype, path.name, span, among=held)
         into = None if flat is None else flat.view(np.uint8)
         at = 0
         while at < header.bytes:

@@ -41,14 +41,15 @@ class RankedRunner(StepRunner):
         super().__init__(*arguments, **named)
         self.ranks = ranks
         self._own_seed = Buffer.of(np.array(ranks.seed(int(named.get("seed", 0))), np.int64), "cpu")
+        larger = f"let `batch_size` be {self._size} times as large: {ranks.size} processes hold a part of it each"
         refused = {
-            f"on {self._device}": self._device != "cpu",
-            "with `accumulate`": self._size > 1,
-            "with a condition in a `repeat`": any(step.asks for step in self.steps),
+            f"on {self._device}": (self._device != "cpu", "train on the CPU: `--device cpu`"),
+            "with `accumulate`": (self._size > 1, larger),
+            "with a condition in a `repeat`": (any(step.asks for step in self.steps), "train in one process"),
         }
-        for what, here in refused.items():
+        for what, (here, help) in refused.items():
             if here:
-                fail("AX0720", f"{what} several processes do not share a batch", None, help="train in one process")
+                fail("AX0720", f"{what} several processes do not share a batch", None, help=help)
 
     def slots(self, *arguments: Any) -> Slots | None:
         """Steps are not run in rows: the ranks meet in each."""
@@ -165,7 +166,8 @@ class _Making:
         update = runner.open(self._split.update, self._dims)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
-        rows = self._dims.get(batch_symbol({n: step.graph.inputs[n].type for n in step.fields}) or "", 1)
+        symbol = runner.counted or batch_symbol({n: step.graph.inputs[n].type for n in step.fields})
+        rows = self._dims.get(symbol or "", 1)
         hosts = {name: buffer.host for name, buffer in losses.items()}
         session = RankedSession(runner.ranks, parts, update, hosts, rows)
 

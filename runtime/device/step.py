@@ -80,6 +80,7 @@ class StepRunner:
         executed: how many statements have run: the ``step`` of graphs that draw.
         passes: how many passes have begun, on which ``every`` counts.
         gathered: how many batches of a pass that is not over have changed the state.
+        counted: the dim by which a batch is shared, where several processes train together.
         last: the statement that ran last.
         watch: the norms of gradients and updates, of the statements that are watched.
         inspect: called after each statement, where somebody looks for a fault.
@@ -107,6 +108,7 @@ class StepRunner:
         self.state = TrainState(self.steps, parameters, device, self._apart)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = self.gathered = 0
+        self.counted: str | None = None
         self.last: Statement | None = None
         self.watch = Watch([step.watched for step in self.steps])
         self.inspect: Callable[[Statement], None] | None = None

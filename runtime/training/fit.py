@@ -67,7 +67,9 @@ class TrainingLoop:
         keeper: Keeper[Any] | None = None,
     ) -> None:
         ranks = self._ranks = trainer.ranks
-        examples = examples if ranks is None else examples.shared(ranks.share)
+        if ranks is not None:
+            examples = examples.shared(ranks.share)
+            trainer.runner.counted = examples.symbol
         self._trainer, self._examples, self._parts = trainer, examples, parts
         self._settings, self._observer = settings, observer or Observer()
         self._keeper: Keeper[Any] = keeper or Keeper()

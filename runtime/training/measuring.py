@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.data.batches import Examples, in_pieces
+from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.parts import Indices
 from archonnx.runtime.measures.set_metrics import Confusion, Gathered
 from archonnx.runtime.pieces import Pieces
@@ -92,9 +93,11 @@ class Measurement:
             for indices, (rows, batch) in zip(cut[start:], batches, strict=True):
                 yield indices, rows, *self._one(batch)
             return
+        turns = [*accumulate(map(len, cut), Turn.after, initial=Turn())]
         for first in range(start, len(cut), ranks.size):
-            own = cut[first + ranks.rank : first + ranks.rank + 1]
-            found = [self._one(self._examples.take(indices)) for indices in own]
+            own = slice(first + ranks.rank, first + ranks.rank + 1)
+            taken = zip(cut[own], turns[own], strict=False)
+            found = [self._one(self._examples.take(indices, turn)) for indices, turn in taken]
             for indices, of_rank in zip(cut[first:], ranks.gather(found), strict=False):
                 yield indices, len(indices), *of_rank[0]
 

@@ -111,13 +111,13 @@ class StreamBeside:
     """
 
     def __init__(self, name: str, examples: StreamedExamples, *, shared: bool) -> None:
-        self.name, self.examples, self._shared = name, examples, shared
+        self.name, self.examples, self.shared = name, examples, shared
 
     def take(self, part: PartName, rows: int, turn: Turn, *, drawn: bool) -> Fields:
         """The fields that go with a batch of so many rows."""
         batch = self.examples.fields_at(turn.passes, turn)
         own = self.examples.rows_of(batch)
-        if self._shared and own != rows:
+        if self.shared and own != rows:
             fail(
                 "AX0608",
                 f"a batch of `{self.name}` has {own} examples, and goes with {rows} of the first source",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archonnx import training as training_of_spec
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import TrainSettings
@@ -18,6 +19,7 @@ from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime import mpi
 from archonnx.runtime.data.batches import Examples
+from archonnx.runtime.data.beside import Beside
 from archonnx.runtime.data.parts import Parts
 from archonnx.runtime.device import ranked
 from archonnx.runtime.device.session import SessionOptions
@@ -266,3 +268,63 @@ def test_a_measurement_taken_up_in_the_middle_is_the_same() -> None:
 )
 def test_how_many_processes_there_are_is_what_mpirun_says(environment: dict[str, str], count: int) -> None:
     assert mpi.processes(environment) == count
+
+
+BESIDE = """
+model Net():
+    input  x: [B, 5]
+    input  partner: [B, 3]
+    input  far: [N, 4]
+    target label: i64[B]
+    hidden = concat([x, partner], axis=1) |> Dense(16) |> tanh
+    loss objective = cross_entropy(hidden |> Dense(3), label) + mean((far |> Dense(2)) ** 2)
+
+train:
+    batch_size = 12
+    epochs = 2
+    minimize objective with adam(lr=0.02)
+"""
+"""Of a second source each batch has as many examples as of the first, of a third one a number of its own."""
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_sources_beside_the_first_are_shared_where_one_dim_counts_both(size: int) -> None:
+    model = elaborate(parse_spec(Source("net.arch", BESIDE)))
+    rng, count = np.random.default_rng(0), 67
+    held = {"x": rng.standard_normal((count, 5), dtype=np.float32), "label": rng.integers(0, 3, count)}
+    parts = Parts(np.arange(50), np.arange(50, count), np.arange(0))
+    types = {name: field.type for name, field in model.fields.items()}
+
+    def beside(name: str, width: int, rows: int, batch: int | None) -> Beside:
+        draw = np.random.default_rng(rows)
+        array = draw.standard_normal((rows, width), dtype=np.float32)
+        of = Parts(np.arange(rows - 5), np.arange(rows - 5, rows), np.arange(0))
+        return Beside(name, Examples({name: array}, {name: types[name]}), of, batch, 3)
+
+    def training(ranks: Ranks | None = None) -> TrainingLoop:
+        trainer = Trainer(model, batch_size=12, options=SessionOptions("cpu", 1), total=12, ranks=ranks)
+        examples = Examples(held, {name: types[name] for name in held})
+        others = [beside("partner", 3, 31, None), beside("far", 4, 23, 7)]
+        return TrainingLoop(trainer, examples.with_others(others), parts, model.programs[-1].settings)
+
+    alone = figures(training())
+    for snapshot in together(size, lambda ranks: figures(training(ranks))):
+        assert_close(snapshot.tensors, alone.tensors)
+        for mine, whole in zip(snapshot.numbers["history"], alone.numbers["history"], strict=True):
+            assert_close(mine["train"], whole["train"])
+            assert_close(mine["valid"], whole["valid"])
+
+
+def test_programs_of_several_models_are_refused_for_what_they_are(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = "model {0}():\n    input x: [B, 1]\n    loss l = mean((x |> Dense(1)) ** 2)\n"
+    train = "train {1} of {0}:\n    data = generate(points, n=8)\n    minimize l with sgd(lr=0.1)\n"
+    text = "fn points(n: int) -> (x: [n, 1]):\n    x: [n, 1] ~ normal(0, 1)\n    return x\n"
+    text += "".join((model + train).format(*names) for names in (("A", "first"), ("B", "second")))
+    (tmp_path / "two.arch").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(training_of_spec, "ranks_of_mpirun", lambda: Ranks(Fake(2).of(0)))
+    with pytest.raises(SpecError) as caught:
+        training_of_spec.train(tmp_path / "two.arch", tmp_path / "run", device="cpu")
+    found = caught.value.diagnostics[0]
+    assert found.code == "AX0720" and "several models" in found.headline

@@ -121,6 +121,7 @@ def _readable(column: Column, file: Any, rows: int, kind: str | None) -> Array |
 def _numbers(column: Column, file: Any, rows: int) -> Array | None:
     """Numbers, booleans or dates; None where something is wrong with them. Where any is missing, they are floats."""
     kept: Array | None = None
+    held = rows * BYTES_OF_VALUE * len(file.schema_arrow)
     for begin, end, piece in _pieces(file, column.name, rows):
         try:
             read = _column(column, piece, None)
@@ -129,9 +130,9 @@ def _numbers(column: Column, file: Any, rows: int) -> Array | None:
         if isinstance(read, Diagnostic):
             return None
         if kept is None:
-            kept = storage((rows,), read.dtype, column.where, column.span)
+            kept = storage((rows,), read.dtype, column.where, column.span, among=held)
         if read.dtype != kept.dtype:
-            floats = storage((rows,), np.float64, column.where, column.span)
+            floats = storage((rows,), np.float64, column.where, column.span, among=held)
             for one, other in [*blocks(begin, BYTES_OF_VALUE)] if kept.dtype != np.float64 else []:
                 if not _exact(kept[one:other]):
                     return None
