@@ -44,6 +44,21 @@ class Target(StrEnum):
     exact = "exact"
 
 
+class Precision(StrEnum):
+    """In what a graph computes."""
+
+    f32 = "f32"
+    f16 = "f16"
+    f16_io = "f16-io"
+
+
+class FileFormat(StrEnum):
+    """What a file is."""
+
+    onnx = "onnx"
+    ort = "ort"
+
+
 Arguments = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="An argument of the model, as in `--arg width=64`. Repeatable."),
@@ -71,6 +86,16 @@ RateInput = Annotated[
     bool, typer.Option("--rate-input", help="Learning rates are inputs of the training steps, in place of schedules.")
 ]
 Opset = Annotated[int, typer.Option("--opset", help="Version of the ai.onnx operators: 13 to 26.")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="`f16`: weights and most values in 16 bits, sums and statistics in 32; `f16-io`: inputs and outputs too.",
+    ),
+]
+Format = Annotated[
+    FileFormat, typer.Option("--format", help="`ort`: onnxruntime's own, for builds of it that read no ONNX; NAME.ort.")
+]
 ModelName = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="Which of several models; else the one trained first.")
 ]

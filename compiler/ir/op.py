@@ -151,6 +151,8 @@ class Op(Record):
     not_differentiable: ClassVar[str | None] = None
     """Why asking for a gradient through the op is an error (a zero gradient is None in ``vjp``'s result)."""
 
+    wide: ClassVar[bool] = False
+    """Whether it adds up or magnifies, so that in f16 its results would leave the range, or lose what counts."""
     remedy: ClassVar[str | None] = None
     """How a spec keeps the result finite, where finite inputs can make it infinite or no number."""
 

@@ -33,6 +33,7 @@ class Recurrent(Op):
     Results: ``h`` at all steps, ``[T, 1, B, n]``, and the last states.
     """
 
+    wide: ClassVar[bool] = True
     not_differentiable: ClassVar[str | None] = "it stands in exported graphs alone"
     kind: Kind = "lstm"
     reverse: bool = False

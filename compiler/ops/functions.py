@@ -51,6 +51,7 @@ class Pow(Elementwise):
     Backward: ``da = dy * b * a ** (b - 1)``, 0 where ``b`` is 0; ``db = dy * y * log(a)``, 0 where ``a <= 0``.
     """
 
+    wide = True
     onnx = OnnxOp("Pow")
     remedy = "a negative number has no fractional power, and 0 no negative one: keep the base above 0"
 
@@ -84,6 +85,7 @@ class Sqrt(Function):
 class Exp(Function):
     """``e ** x``."""
 
+    wide = True
     onnx = OnnxOp("Exp")
     remedy = "bound its argument, `exp(min(x, 80.0))`, or subtract its largest element first, as `softmax` does"
     function = np.exp
@@ -108,6 +110,7 @@ class Log(Function):
 class Expm1(Function):
     """``exp(x) - 1``, precise near 0: in ONNX ``tanh(x / 2) * (exp(x) + 1)``, which is the same."""
 
+    wide = True
     function = np.expm1
 
     def derivative(self, x: Value, y: Value) -> Value:
@@ -218,6 +221,7 @@ class Atan(Function):
 class Sinh(Function):
     """The hyperbolic sine."""
 
+    wide = True
     onnx = OnnxOp("Sinh")
     function = np.sinh
 
@@ -229,6 +233,7 @@ class Sinh(Function):
 class Cosh(Function):
     """The hyperbolic cosine."""
 
+    wide = True
     onnx = OnnxOp("Cosh")
     function = np.cosh
 

@@ -32,6 +32,8 @@ class CrossEntropy(Op):
     gradient 0.9 ms by scattering, 1.6 by comparing with a range, 4.0 by OneHot.
     """
 
+    wide = True
+
     def infer(self, logits: TensorType, label: TensorType) -> TensorType:
         check_float("cross_entropy", logits=logits)
         if label.dtype is not DType.i64:

@@ -42,6 +42,7 @@ class AlongAxis(Op):
 class Softmax(AlongAxis):
     """``exp(x) / sum(exp(x))`` along one axis. Backward: ``dx = y * (dy - sum(dy * y))``."""
 
+    wide = True
     onnx = OnnxOp("Softmax")
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
@@ -60,6 +61,7 @@ class Softmax(AlongAxis):
 class LogSoftmax(AlongAxis):
     """``x - log(sum(exp(x)))`` along one axis. Backward: ``dx = dy - exp(y) * sum(dy)``."""
 
+    wide = True
     onnx = OnnxOp("LogSoftmax")
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:

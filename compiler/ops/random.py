@@ -79,6 +79,7 @@ def _counters(columns: int, rows: int, site: int) -> Words:
 class Draw(Op):
     """A tensor of independent draws. Inputs: ``seed: i64[]``, ``step: i64[]``, and parameters of the distribution."""
 
+    wide = True
     traits: ClassVar[Trait] = Trait.PURE | Trait.RANDOM
     not_differentiable: ClassVar[str | None] = "a draw does not change smoothly with the seed or the step"
     shape: tuple[Dim, ...] = ()
@@ -294,6 +295,7 @@ class DiscreteDraw(Op):
     The gradient of a draw with respect to its probabilities is not a derivative of its value, and is an error.
     """
 
+    wide = True
     traits: ClassVar[Trait] = Trait.PURE | Trait.VIEW | Trait.DISCRETE
 
     def infer(self, *inputs: TensorType) -> TensorType:

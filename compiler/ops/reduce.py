@@ -113,6 +113,7 @@ def _folded(x: TensorType, axes: Sequence[int], keep: bool) -> tuple[Any, ...]:
 class ReduceSum(Reduction):
     """The sum."""
 
+    wide = True
     merged_by = "sum"
     onnx_type = "ReduceSum"
     in_parts = True
@@ -131,6 +132,7 @@ class ReduceSum(Reduction):
 class ReduceMean(Reduction):
     """The arithmetic mean."""
 
+    wide = True
     accepts = "float"
     merged_by = "mean"
     onnx_type = "ReduceMean"
@@ -186,6 +188,7 @@ class ReduceProd(Reduction):
     numbers for n elements, and is right for zeros too, to every order of derivative; ``dy * y / x`` is not.
     """
 
+    wide = True
     onnx_type = "ReduceProd"
 
     def arithmetic(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Arithmetic:
@@ -206,6 +209,7 @@ class ReduceProd(Reduction):
 class ReduceLogSumExp(Reduction):
     """``log(sum(exp(x)))`` without overflow. Backward: ``dx = dy * exp(x - y)``."""
 
+    wide = True
     accepts = "float"
     onnx_type = "ReduceLogSumExp"
 
@@ -303,6 +307,8 @@ class ArgMin(ExtremePlace):
 @register
 class CumSum(Op):
     """Running sums along one axis; ``exclusive`` leaves out the element itself, ``reverse`` runs from the end."""
+
+    wide = True
 
     axis: int = 0
     exclusive: bool = False

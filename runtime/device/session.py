@@ -238,6 +238,20 @@ def open_session(
     return Session(handle, device, origins, graph, paths)
 
 
+def write_ort(source: Path, path: Path) -> None:
+    """Write an ONNX file as onnxruntime's own format has it, optimised, in forms that no one machine's kernels need."""
+    ort = _onnxruntime()
+    settings = ort.SessionOptions()
+    settings.log_severity_level = FATAL
+    settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    settings.optimized_model_filepath = str(path)
+    settings.add_session_config_entry("session.save_model_format", "ORT")
+    try:
+        ort.InferenceSession(str(source), settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no base of their own
+        raise SpecError(Report([_explained(error, choose_device("cpu"), {}, None)])) from error
+
+
 def _disabled(model: onnx.ModelProto) -> list[str]:
     """What onnxruntime shall not do to a model of ours."""
     double = any(given.type.tensor_type.elem_type == DOUBLE for given in model.graph.input)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, batch_symbol
 from archonnx.compiler.onnx_export import Target, TextTable, export
 from archonnx.compiler.passes.blocks import has_images
+from archonnx.compiler.passes.halves import halved
 from archonnx.compiler.passes.inference import folded
 from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.layers import prepared, recognised
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     import onnx
 
 EXACT: Target = "exact"
+Precision = Literal["f32", "f16", "f16-io"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class GraphOptions:
         program: the ``train`` block whose statements are wanted; those of all unless given.
         batch: fixes the number of rows in every graph but the entries.
         rates: whether learning rates are inputs of the training steps.
+        precision: of graphs that hold their weights: ``f16`` has inputs and outputs in f32, ``f16-io`` in f16 too.
         lengths: ``steps`` and ``steps_per_epoch`` of ``train`` blocks by name, where nothing else is asked.
     """
 
@@ -78,6 +81,7 @@ class GraphOptions:
     program: str | None = None
     batch: int | None = None
     rates: bool = False
+    precision: Precision = "f32"
     lengths: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def length(self, program: TrainProgram) -> tuple[int | None, int | None]:
@@ -234,6 +238,10 @@ def as_onnx(
         graph, weights = prepared(optimise(layered, verify=verify, observer=observer), weights)
     if weights is not None and not artifact.trains:
         graph, weights = folded(graph, weights)
+    if asked.precision != "f32":
+        if weights is None or artifact.trains:
+            fail_half(artifact.name)
+        graph, weights = halved(graph, weights, ends=asked.precision == "f16-io")
     assumed = artifact.assumptions if artifact.kind == "entry" else of_graph(graph, artifact.assumptions)
     taken = field_ranges(graph, graph.inputs)
     fixed = dict(weights or {})
@@ -255,6 +263,16 @@ def as_onnx(
         opset=asked.opset,
         texts=texts,
         check=not exact,
+    )
+
+
+def fail_half(graph: str) -> NoReturn:
+    """SpecError: what does not hold its weights is not written in f16; graphs of a folder share them."""
+    fail(
+        "AX0515",
+        f"`{graph}` does not hold its weights, and is not written in f16",
+        None,
+        help="`--precision f16` is for the outputs and the entries, one in a file: `-o NAME.onnx`",
     )
 
 

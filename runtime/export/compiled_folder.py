@@ -34,7 +34,7 @@ from archonnx.runtime.staging import staged
 from archonnx.runtime.training.trainer import initial_values
 
 from .artifact import Artifact, Kind
-from .artifacts import GraphOptions, as_onnx, graphs_of
+from .artifacts import GraphOptions, as_onnx, fail_half, graphs_of
 from .contract import FORMAT, contract_of, model_contract, program_contract
 
 WITHOUT_GRADIENTS: tuple[Kind, ...] = ("infer", "entry", "evaluate", "train_step")
@@ -138,6 +138,8 @@ def compile_to(
         SpecError: there is something else at ``out``, or a graph cannot be written, or is not what the run computes.
     """
     asked = options or GraphOptions()
+    if asked.precision != "f32":
+        fail_half(str(out))
     with _folder(out) as part, _short_turns(), ThreadPoolExecutor(1) as background:
         drawn = background.submit(_weights, model, trained, seed)
         built = dict(_timed(graphs_of(model, asked, kinds)))

@@ -11,6 +11,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import Target, split_weights
 from archonnx.compiler.program import OPSET, PRODUCER, SEED, ModelProgram
 from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.device.session import write_ort
 from archonnx.runtime.files import write_atomically
 from archonnx.runtime.training.trainer import fail_entry
 
@@ -18,6 +19,10 @@ from .artifacts import GraphOptions, as_onnx, held
 
 if TYPE_CHECKING:
     import onnx
+
+
+ORT = ".ort"
+"""How files of onnxruntime's own format end."""
 
 
 def inference_model(
@@ -50,7 +55,7 @@ def check_name(path: Path) -> None:
     """SpecError unless a file is named as ONNX files are, and nothing is there but a model that was written here."""
     if path.is_dir():
         fail("AX0616", f"cannot write {path}: it is a folder", None)
-    if path.suffix != ".onnx":
+    if path.suffix not in (".onnx", ORT):
         fail(
             "AX0505",
             f"an ONNX file ends in .onnx, and this is {path.name}",
@@ -62,10 +67,12 @@ def check_name(path: Path) -> None:
 
 
 def _written_here(path: Path) -> bool:
-    """Whether a file is a model of ours, or there is none; the name of the producer stands at its beginning."""
+    """Whether a file is a model of ours, or there is none; the name of the producer stands at its beginning, and
+    somewhere in one of onnxruntime's format."""
     try:
         with path.open("rb") as file:
-            return PRODUCER.encode() in file.read(32)
+            beginning = file.read(32)
+            return PRODUCER.encode() in (beginning + file.read() if path.suffix == ORT else beginning)
     except FileNotFoundError:
         return True
     except OSError as error:
@@ -73,14 +80,28 @@ def _written_here(path: Path) -> bool:
 
 
 def write_model(path: Path, model: onnx.ModelProto) -> int:
-    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written."""
+    """Write a model; weights too large for one file go to ``NAME.onnx.data`` beside it. How many bytes were written.
+
+    A name that ends in .ort gets onnxruntime's own format.
+    """
     check_name(path)
+    if path.suffix == ORT:
+        return _write_ort(path, model)
     beside = _beside(path)
     weights = split_weights(model, beside.name)
     if weights is not None:
         write_atomically(beside, weights)
     write_atomically(path, model.SerializeToString())
     return path.stat().st_size + (beside.stat().st_size if weights is not None else 0)
+
+
+def _write_ort(path: Path, model: onnx.ModelProto) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder) / "model.onnx", Path(folder) / path.name
+        write_model(source, model)
+        write_ort(source, made)
+        write_atomically(path, made.read_bytes())
+    return path.stat().st_size
 
 
 def is_portable(path: Path) -> bool:

@@ -152,16 +152,24 @@ def _entered(array: Array, how: Entering) -> Array:
     return np.asarray(array, how.dtype.numpy, order="C")
 
 
-def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """In which outputs a file and a run differ by more than rounding, in a sentence each."""
+def as_taken(array: Array, type_: str) -> Array:
+    """An array as an input of this type in onnxruntime's words takes it: in f16, where it is of that."""
+    return array.astype(np.float16) if type_ == "tensor(float16)" else array
+
+
+def differences(made: Mapping[str, Any], wanted: Mapping[str, Any], dtype: DType | None = None) -> list[str]:
+    """In which outputs a file and a run differ by more than rounding does, of ``dtype`` where that is what the file
+    computes with; in a sentence each."""
     found = []
     for name, right in wanted.items():
         ours = made[name]
         if ours.shape != right.shape:
             found.append(f"`{name}` is {list(ours.shape)}, and {list(right.shape)} in the run")
         elif right.dtype.kind == "f":
-            bound = TOLERANCE[DType.from_numpy(right.dtype)] * max(1.0, float(np.nanmax(np.abs(right), initial=0)))
-            apart = np.abs(ours - right)
+            bound = TOLERANCE[dtype or DType.from_numpy(right.dtype)] * max(
+                1.0, float(np.nanmax(np.abs(right), initial=0))
+            )
+            apart = np.abs(np.asarray(ours, right.dtype) - right)
             apart = np.where(np.isnan(ours) & np.isnan(right) | (ours == right), 0, apart)
             if not (worst := float(apart.max(initial=0))) <= bound:
                 found.append(f"`{name}` lies up to {worst:.3g} from the run's")

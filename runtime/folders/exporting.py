@@ -20,7 +20,7 @@ from archonnx.runtime.device.session import SessionOptions, call, open_graph, op
 from archonnx.runtime.export.artifact import Artifact
 from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.export.contract import rates_of
-from archonnx.runtime.export.raw import CHANGED, TOLERANCE, differences
+from archonnx.runtime.export.raw import CHANGED, TOLERANCE, as_taken, differences
 
 from .raw import ROWS_TRIED
 
@@ -111,9 +111,10 @@ class Beside:
             handle = open_session(file, self.options).handle
             everything = {**self.weights, **given}
             names = [one.name for one in handle.get_outputs()]
-            inputs = {one.name: everything[one.name] for one in handle.get_inputs()}
+            inputs = {one.name: as_taken(everything[one.name], one.type) for one in handle.get_inputs()}
             made = dict(zip(names, handle.run(names, inputs), strict=True))
-            found = _apart(made, wanted) if artifact.step is not None else differences(made, wanted)
+            half = DType.f16 if self.how.precision != "f32" else None
+            found = _apart(made, wanted) if artifact.step is not None else differences(made, wanted, half)
         except SpecError as error:
             found = [one.headline for one in error.diagnostics]
         except Exception as error:  # onnxruntime's exceptions have no base of their own

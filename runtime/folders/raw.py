@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from archonnx.compiler.feeding import INDEX, Encoding
-from archonnx.compiler.ir.types import Array
+from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.program import SEED, ModelProgram, TrainProgram
 from archonnx.compiler.raw import Entering, RawColumn, RawGraph, raw_graph
 from archonnx.grammar.diagnostics import Report, SpecError, fail, make_error
@@ -24,7 +24,7 @@ from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions, open_session
 from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.export.models import check_name, write_tried
-from archonnx.runtime.export.raw import as_given, differences, entering, raw_model
+from archonnx.runtime.export.raw import as_given, as_taken, differences, entering, raw_model
 
 from .inputs import InputReader
 
@@ -97,7 +97,7 @@ class RawExport:
         about = {**self.about, "checked": {"rows": count, "on": on}}
         statistics = self.memory.fitted.statistics
         model = raw_model(self.model, raw, feeding, self.weights, statistics, how, about)
-        size = write_tried(path, model, lambda part: self._compare(part, as_given(rows, raw), wanted))
+        size = write_tried(path, model, lambda part: self._compare(part, as_given(rows, raw), wanted, how))
         return RawFile(raw.columns, len(model.graph.node), size, count, on)
 
     def _refuse_whole(self) -> NoReturn:
@@ -109,15 +109,16 @@ class RawExport:
             help=WITHOUT_RAW,
         )
 
-    def _compare(self, file: Path, given: dict[str, Array], wanted: Mapping[str, Array]) -> None:
+    def _compare(self, file: Path, given: dict[str, Array], wanted: Mapping[str, Array], how: GraphOptions) -> None:
         """SpecError unless a file gives what the run does."""
         handle = open_session(file, self.options).handle
         if any(one.name == SEED for one in handle.get_inputs()):
             given = {SEED: np.array(0, np.int64), **given}  # a column may have its name
         names = [one.name for one in handle.get_outputs()]
         try:
-            made = dict(zip(names, handle.run(names, given), strict=True))
-            found = differences(made, wanted)
+            taken = {one.name: as_taken(given[one.name], one.type) for one in handle.get_inputs()}
+            made = dict(zip(names, handle.run(names, taken), strict=True))
+            found = differences(made, wanted, DType.f16 if how.precision != "f32" else None)
         except Exception as error:  # onnxruntime's exceptions have no base of their own
             found = [str(error)]
         if found:

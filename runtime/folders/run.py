@@ -471,7 +471,12 @@ class Run:
         return examples.take(np.resize(indices, count) if count != ROWS_TRIED else indices[:count])
 
     def export_raw(
-        self, path: Path, *, target: Literal["portable", "onnx", "ort", "exact"] = "portable", opset: int = OPSET
+        self,
+        path: Path,
+        *,
+        target: Literal["portable", "onnx", "ort", "exact"] = "portable",
+        opset: int = OPSET,
+        precision: Literal["f32", "f16", "f16-io"] = "f32",
     ) -> RawFile:
         """Write the model as ONNX that takes the columns of the data; it is run beside this run before it stands."""
         model, program, memory = self._elaborated, self._program, self.memory
@@ -497,7 +502,7 @@ class Run:
             self.parameters,
             exact,
             about,
-        ).write(path, GraphOptions(target, opset))
+        ).write(path, GraphOptions(target, opset, precision=precision))
 
     @cached_property
     def _model(self) -> ExportedModel:

@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 import archonnx
 from archonnx.cli.app import app
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.export import artifacts
+from archonnx.runtime.export.artifacts import GraphOptions
 from archonnx.runtime.folders.run import Run
 
 SPEC = """
@@ -196,3 +198,38 @@ def test_a_file_that_is_not_the_run_is_not_written(
     assert "AX0514" in str(refused("export", run.path, "--graph", graph, "-o", tmp_path / "m.onnx"))
     assert "AX0514" in str(refused("export", run.path, "-o", tmp_path / "all"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_halves_and_the_format_of_onnxruntime_are_what_the_run_predicts(run: Run, tmp_path: Path) -> None:
+    for name, options in {
+        "whole.onnx": (),
+        "half.onnx": ("--precision", "f16"),
+        "whole.ort": ("--format", "ort"),
+        "half.ort": ("--format", "ort", "--precision", "f16"),
+    }.items():
+        out = tmp_path / name
+        invoke("export", run.path, "-o", out, *options)
+        session = onnxruntime.InferenceSession(str(out))
+        (given,) = [one for one in session.get_inputs() if one.name != "seed"]
+        x = np.random.default_rng(0).normal(size=[4, *given.shape[1:]]).astype(np.float32)
+        expected = run.predict({given.name: x})
+        known = {given.name: x, "seed": np.array(0)}
+        names = [one.name for one in session.get_outputs()]
+        results = session.run(names, {one.name: known[one.name] for one in session.get_inputs()})
+        for output, made in zip(names, results, strict=True):
+            np.testing.assert_allclose(made, expected[output], atol=1e-2 if "half" in name else 1e-5)
+    out = tmp_path / "half.ort"
+    assert "replaced" in invoke("export", run.path, "-o", out, "--format", "ort", "--precision", "f16")
+    for options in (["-o", "other.ort"], ["-o", "other.onnx", "--format", "ort"]):
+        refused = CliRunner().invoke(app, ["export", str(run.path), *options]).exception
+        assert isinstance(refused, SpecError) and refused.diagnostics[0].code == "AX0505"
+
+
+def test_a_half_that_is_not_the_run_is_not_written(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(graph: Any, weights: Any, *, ends: bool) -> Any:
+        return graph, {name: array * 1.1 for name, array in weights.items()}
+
+    monkeypatch.setattr(artifacts, "halved", wrong)
+    with pytest.raises(SpecError) as refused:
+        run.export_graph(tmp_path / "half.onnx", "infer", GraphOptions(precision="f16"))
+    assert refused.value.diagnostics[0].code == "AX0514" and not [*tmp_path.iterdir()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -13,9 +13,13 @@ from ..options import (
     Arguments,
     Batch,
     BatchSize,
+    FileFormat,
     FloatType,
+    Format,
     ModelName,
     Opset,
+    Precision,
+    PrecisionOption,
     RateInput,
     Steps,
     StepsPerEpoch,
@@ -50,6 +54,8 @@ def export(
     steps_per_epoch: StepsPerEpoch = None,
     rate_input: RateInput = False,
     opset: Opset = OPSET,
+    precision: PrecisionOption = Precision.f32,
+    format: Format = FileFormat.onnx,
     raw: Annotated[
         bool, typer.Option("--raw", help="Of a RUN: take the columns of its data, and do what the feed does.")
     ] = False,
@@ -74,10 +80,22 @@ def export(
     """
     from archonnx.runtime.export.artifact import KINDS
     from archonnx.runtime.export.artifacts import GraphOptions
+    from archonnx.runtime.export.models import ORT
 
     from ..exporting import write_folder
 
-    options = GraphOptions(target.value, opset, batch_size, steps, steps_per_epoch, batch=batch, rates=rate_input)
+    options = GraphOptions(
+        target.value,
+        opset,
+        batch_size,
+        steps,
+        steps_per_epoch,
+        batch=batch,
+        rates=rate_input,
+        precision=precision.value,
+    )
+    if (format is FileFormat.ort) is not (output.suffix == ORT):
+        _fail_format(output, format)
     given = key_values(arg, "--arg")
     if raw:
         _raw(what, output, graph or "infer", options, dtype)
@@ -85,6 +103,18 @@ def export(
         write_folder(what, output, options, given, dtype, model, (*KINDS, "raw"))
     else:
         _one(what, output, graph or "infer", options, given, dtype, model)
+
+
+def _fail_format(output: Path, format: FileFormat) -> NoReturn:
+    from archonnx.grammar.diagnostics import fail
+
+    if format is FileFormat.ort:
+        said, better = (
+            f"a file of onnxruntime's format ends in .ort, and this is {output.name}",
+            output.with_suffix(".ort"),
+        )
+        fail("AX0505", said, None, help=f"name it `{better}`")
+    fail("AX0505", f"{output.name} is named as a file of onnxruntime's format", None, help="add `--format ort`")
 
 
 def _one(
@@ -157,7 +187,7 @@ def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str 
     _check_rows(graph, options)
     if graph != "infer":
         fail("AX0513", f"`{graph}` does not take the columns of the data; only `infer` does", None, help=WITHOUT_RAW)
-    file = run.export_raw(output, target=options.target, opset=options.opset)
+    file = run.export_raw(output, target=options.target, opset=options.opset, precision=options.precision)
     typer.echo(f"{output}: {file.nodes} nodes, {file.size / 1e6:.2f} MB; as the run on {file.checked} {file.on}")
     typer.echo(f"takes {', '.join(map(str, file.columns.values()))}")
 
