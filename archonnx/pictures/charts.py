@@ -69,6 +69,8 @@ def lines(
             axes.locator_params(axis="x", integer=True)
         if axes.get_yscale() == "linear":
             axes.ticklabel_format(axis="y", useOffset=False)
+            if finite and 0 <= min(finite) < 0.6 * max(finite) and not square:
+                axes.set_ylim(bottom=0)
         _name(axes, title, x, y)
         if any(name for name, *_ in series):
             axes.legend(frameon=False, fontsize=7, labelcolor=INK)

@@ -50,6 +50,7 @@ const chart = (title, series) => {
   if (!all.length) return made;
   let low = all.reduce((a, b) => Math.min(a, b)), up = all.reduce((a, b) => Math.max(a, b));
   const log = low > 0 && up / low > 30;
+  if (!log && low > 0 && low < 0.6 * up) low = 0;
   if (up === low) { const room = Math.abs(up) / 2 || 0.5; low -= room; up += room; }
   const scale = log ? Math.log10 : (y) => y;
   const from = xs.reduce((a, b) => Math.min(a, b)), to = Math.max(xs.reduce((a, b) => Math.max(a, b)), from + 1e-9);

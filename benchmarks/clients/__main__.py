@@ -74,7 +74,7 @@ def _not_equal(table: Table, names: dict[str, str]) -> Iterator[str]:
 
 
 NAMES = {"onnxruntime": "onnxruntime", "reference": "onnx, reference evaluator", "openvino": "OpenVINO, CPU",
-         "node": "onnxruntime-node", "tract": "tract", "mnn": "MNN"}  # fmt: skip
+         "node": "onnxruntime-node", "web": "onnxruntime-web, wasm", "tract": "tract", "mnn": "MNN"}  # fmt: skip
 
 
 def main() -> int:

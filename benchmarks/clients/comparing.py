@@ -19,6 +19,8 @@ from archonnx.compiler.ir.types import Array
 from .graphs import Tried
 
 WORKERS = Path(__file__).parent
+JAVASCRIPT = {"node": "onnxruntime-node", "web": "onnxruntime-web"}
+"""Packages of clients that run in Node."""
 EQUAL = 1e-4
 """So far equal results may lie apart: a part of the largest number in a tensor, or of 1 if that is larger."""
 SECONDS = 600
@@ -32,8 +34,8 @@ class Client:
     """A runtime that is tried.
 
     Attributes:
-        name: as worker.py calls it; ``node`` is onnxruntime-node.
-        command: the interpreter that has it; of ``node`` the folder of modules.
+        name: as worker.py calls it; ``node`` is onnxruntime-node, ``web`` is onnxruntime-web.
+        command: the interpreter that has it; of these two the folder of modules.
         label: what its files are called.
     """
 
@@ -65,12 +67,14 @@ class Found:
 def run(client: Client, folder: Path) -> str:
     """Let a client run the graphs of a folder; its version, or "" where it did not come to an end."""
     environment = dict(os.environ)
-    if client.name == "node":
+    if client.name in JAVASCRIPT:
         environment["NODE_PATH"] = client.command
-        command = ["node", str(WORKERS / "worker.mjs"), str(folder), client.label]
+        command = ["node", str(WORKERS / "worker.mjs"), str(folder), client.label, JAVASCRIPT[client.name]]
         for given in folder.glob("*.json"):
             with np.load(given.with_suffix(".npz")) as stored:
-                save_file({n: np.ascontiguousarray(stored[n]) for n in stored.files}, given.with_suffix(".safetensors"))
+                save_file(
+                    {n: np.asarray(stored[n], order="C") for n in stored.files}, given.with_suffix(".safetensors")
+                )
     else:
         command = [client.command, str(WORKERS / "worker.py"), client.name, str(folder), client.label]
     for _ in range(DEATHS):
@@ -116,7 +120,7 @@ def compare(client: Client, one: Tried, found: Found) -> None:
 
 
 def _results(client: Client, one: Tried) -> dict[str, Array] | None:
-    if client.name == "node":
+    if client.name in JAVASCRIPT:
         path = one.file.with_suffix(f".{client.label}.safetensors")
         return load_file(path) if path.exists() else None
     path = one.file.with_suffix(f".{client.label}.npz")

@@ -1,4 +1,5 @@
-// Runs exported graphs in onnxruntime-node, as worker.py does in other clients: `node worker.mjs FOLDER LABEL`.
+// Runs exported graphs in onnxruntime-node or -web, as worker.py does in other clients: `node worker.mjs FOLDER LABEL
+// onnxruntime-web`. The latter is WebAssembly, in Node as in a browser.
 //
 // For each NAME.onnx it reads NAME.safetensors, with ROUND/INPUT, and NAME.json; it writes NAME.LABEL.safetensors, with
 // ROUND/OUTPUT, or NAME.LABEL.txt.
@@ -10,7 +11,10 @@ import { join } from "node:path";
 import { read, write } from "../../examples/web/safetensors.js";
 
 const find = createRequire(join(process.cwd(), "index.js"));
-const { InferenceSession, Tensor } = find("onnxruntime-node");
+const [folder, label, client = "onnxruntime-node"] = process.argv.slice(2);
+const { InferenceSession, Tensor, env } = find(client);
+const web = client === "onnxruntime-web";
+if (web) env.wasm.numThreads = 1;
 
 /** The outputs of each round: it is given what the one before it had, its own, and what is carried. */
 async function rounds(session, given, count, carried) {
@@ -28,7 +32,7 @@ async function rounds(session, given, count, carried) {
   return results;
 }
 
-async function main([folder, label]) {
+async function main() {
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
     const base = join(folder, file.slice(0, -".json".length));
     const [made, failed] = [`${base}.${label}.safetensors`, `${base}.${label}.txt`];
@@ -36,7 +40,8 @@ async function main([folder, label]) {
     writeFileSync(failed, "the client died");
     const about = JSON.parse(readFileSync(`${base}.json`, "utf8"));
     try {
-      const session = await InferenceSession.create(`${base}.onnx`, { intraOpNumThreads: 2, logSeverityLevel: 4 });
+      const model = web ? new Uint8Array(readFileSync(`${base}.onnx`)) : `${base}.onnx`;
+      const session = await InferenceSession.create(model, { intraOpNumThreads: 2, logSeverityLevel: 4 });
       const stored = Object.entries(read(readFileSync(`${base}.safetensors`)).tensors);
       const given = stored.map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)]);
       writeFileSync(made, write(await rounds(session, Object.fromEntries(given), about.rounds, about.carried)));
@@ -45,7 +50,7 @@ async function main([folder, label]) {
       writeFileSync(failed, String(error).slice(0, 2000));
     }
   }
-  console.log(find("onnxruntime-node/package.json").version);
+  console.log(env.versions.common);
 }
 
-await main(process.argv.slice(2));
+await main();
