@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import json
 import os
 import subprocess
@@ -21,20 +22,26 @@ from pathlib import Path
 from . import page
 from .cases import CASES, Case, argument, case_named
 from .measure import ROOT, environment, geomean
+from .ours import initial
 from .worker import OURS, maker
 
 PEERS = {"torch": "eager", "torch-fused": "fused"}
 NAMES = ("mlp_large", "mlp_norm", "dense", "embedding", "cnn", "autoencoder", "separable", "unet", "resnet18",
          "residual", "resnet50", "mobilenet_v2", "convnext_tiny", "lstm_large", "transformer", "gpt_small", "gpt_large",
          "ddpm")  # fmt: skip
-WARM, STEPS, SECONDS = 3, 30, 10.0
+WARM, STEPS, SECONDS = 3, 10, 3.0
 """Steps before the peak of a step is taken; after that, at most so many, and for about so long."""
+SMALLEST = "mlp_small"
+"""What is trained first, so that what a library loads late (PyTorch's optimizers: 86 MB) belongs to no workload."""
 PACKAGES = ("numpy", "onnxruntime-gpu", "onnxruntime", "torch")
 METHOD = f"""\
-Resident memory of a process, in MB above what it takes once its libraries are imported and its batch is drawn. *Step*
-is the peak over the steps after the first {WARM}; *all* is the peak from there on, with what it takes to compile the
-step or to build the net. *Growth* is how much more is resident after at most {STEPS} more steps. A ratio is archonnx
-over PyTorch's step, so that less than 1 means that archonnx takes less."""
+Resident memory of a process (`VmHWM` of Linux, reset where a peak begins), in MB above what it takes once it has
+trained a tiny net, so that all libraries are loaded, and its batch is drawn. *Step* is the peak over the steps after
+the first {WARM}; *all* is the peak from there on, with what it takes to compile the step or to build the net, so that
+it is larger only where that takes more than a step. *Growth* is how much more is resident after at most {STEPS} more
+steps. A ratio is archonnx over PyTorch's step, so that less than 1 means that archonnx takes less. *Carried* is what
+parameters, the optimizer's state and gradients take by themselves: where that is most of it, `fused` is the peer,
+elsewhere `eager`. [More on it](performance.md#memory)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,11 @@ def reset_peak() -> None:
 def serve(side: str, case: Case) -> Peak:
     """What this process takes for the steps of a case."""
     make = maker(side)
+    used = make(CASES[SMALLEST], False, None)
+    for _ in range(WARM):
+        used()
+    del used
+    gc.collect()
     case.batch()
     reset_peak()
     before = resident("VmRSS")
@@ -83,20 +95,30 @@ def measured(case: Case, side: str) -> Peak:
     return Peak(**json.loads(done.stdout.splitlines()[-1]))
 
 
+CARRIED = {"sgd": 2, "momentum": 3, "adam": 4, "adamw": 4}
+"""Tensors of a parameter's size: itself, its gradient, and what an optimizer keeps of it."""
+
+
+def carried(case: Case) -> int:
+    """Bytes of parameters, gradients and the optimizer's state."""
+    return CARRIED[case.optimizer] * sum(int(array.nbytes) for array in initial(case).values())
+
+
 def cells(case: Case, found: dict[str, Peak]) -> list[str]:
     """A row of the table."""
     ours = found[OURS]
-    row = [case.title, f"{ours.step / 1e6:.1f}", f"{ours.everything / 1e6:.1f}", f"{ours.growth / 1e6:.1f}"]
+    figures = (carried(case), ours.step, ours.everything, ours.growth)
+    row = [case.title, *(f"{size / 1e6:.1f}" for size in figures)]
     row += [f"{found[side].step / 1e6:.1f}" for side in PEERS if side in found]
     return row + [f"{ours.step / found[side].step:.2f}" for side in PEERS if side in found]
 
 
 def table(rows: Sequence[tuple[Case, dict[str, Peak]]]) -> str:
     """All rows, and the geometric means of their ratios."""
-    header = ["training step", "archonnx, step, MB", "all", "growth"]
+    header = ["training step", "carried, MB", "archonnx, step", "all", "growth"]
     header += [*(f"PyTorch, {name}" for name in PEERS.values()), *(f"of {name}" for name in PEERS.values())]
     means = [geomean([found[OURS].step / found[side].step for _, found in rows]) for side in PEERS]
-    last = ["geometric mean", "", "", "", *[""] * len(PEERS), *(f"{mean:.2f}" for mean in means)]
+    last = ["geometric mean", "", "", "", "", *[""] * len(PEERS), *(f"{mean:.2f}" for mean in means)]
     return page.table(header, [*(cells(*row) for row in rows), last])
 
 
