@@ -18,6 +18,8 @@ import archonnx
 
 
 def main(what: str, folder: str) -> None:
+    if not (Path(folder) / "graphs.json").is_file():
+        sys.exit(f"{folder} is not an exported folder: archonnx export {what} -o {folder}")
     with TemporaryDirectory() as temporary:
         if (Path(what) / "run.json").is_file():
             run = archonnx.Run(what)
