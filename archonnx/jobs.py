@@ -16,12 +16,13 @@ from archonnx.compiler.program import DATA, ModelProgram, TrainProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.record import replace as changed
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.folders.checkpoints import Checkpoints
 from archonnx.runtime.folders.models import holds_models, trained_weights
 from archonnx.runtime.folders.record import DEFAULT_DTYPE
-from archonnx.runtime.folders.resume import STATE_FILE, Request, SavedState
+from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_room, save_run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary

@@ -16,8 +16,9 @@ from archonnx.compiler.pipeline import elaborate, stages
 from archonnx.compiler.program import TrainProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import did_you_mean, fail
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weights
-from archonnx.runtime.folders.resume import SEVERAL_MODELS, STATE_FILE, Request, SavedState
+from archonnx.runtime.folders.resume import SEVERAL_MODELS, Request, SavedState
 from archonnx.runtime.interrupt import asked_to_stop
 from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.programs import label, needed_for

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.settings import Checkpoint
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.session import SessionOptions
-from archonnx.runtime.folders.resume import STATE_FILE, Request, save_state
+from archonnx.runtime.folders.resume import Request, save_state
 from archonnx.runtime.training.keeping import Keeper
 from archonnx.runtime.training.observing import Observer, StopTraining
 from archonnx.runtime.training.programs import State, run_programs

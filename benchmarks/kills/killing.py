@@ -25,8 +25,9 @@ import numpy as np
 
 import archonnx
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.files import load_parameters, load_with_metadata
-from archonnx.runtime.folders.resume import METADATA_KEY, STATE_FILE
+from archonnx.runtime.folders.resume import METADATA_KEY
 from archonnx.runtime.training.observing import Observer
 
 SPECS = sorted((Path(__file__).parent / "specs").glob("*.arch"))

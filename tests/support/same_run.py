@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
+from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.files import load_parameters
-from archonnx.runtime.folders.resume import STATE_FILE
 from archonnx.runtime.folders.run import Run
 
 
