@@ -73,10 +73,11 @@ def _places(array: Array, device: str, *, changes: bool, moved: bool) -> tuple[B
     if not moved:
         first = Buffer.of(array, device)
         return first, Buffer(array.shape, array.dtype, device) if changes else first
-    whole = Buffer((array.size + BLOCK,), array.dtype, device)
+    room = min(BLOCK, array.size)
+    whole = Buffer((array.size + room,), array.dtype, device)
     first = Buffer.within(whole, 0, array.shape)
     first.write(array)
-    return first, Buffer.within(whole, BLOCK, array.shape)
+    return first, Buffer.within(whole, room, array.shape)
 
 
 def key_of(index: int, name: str, parameters: Container[str]) -> str:
