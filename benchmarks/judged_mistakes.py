@@ -1,7 +1,8 @@
 """Likely mistakes, written down before any of them was run, and what a new user would think of what is said of them.
 
 They stand in ``tests/mistakes``, a page for each topic: a heading, a fenced spec (``data`` behind it where the data is
-opened as well), the files it reads, and a judgement. ``- mend: OLD => NEW`` is what the help says, done.
+opened as well), the files it reads, and a judgement. ``- mend: OLD => NEW`` is what the help says, done; ``- mend: fix``
+says that the edits which are offered do it.
 ``python -m benchmarks.judged_mistakes`` writes their section of ``docs/mistakes.md``. What this module does not do:
 judge.
 """
@@ -20,7 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from archonnx.cli.checking import check_specs
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.compiler.checking import examined
+from archonnx.compiler.lints.levels import Levels
+from archonnx.grammar.diagnostics import Diagnostic, SpecError
+from archonnx.grammar.source import Source
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "tests" / "mistakes").glob("*.md"))
@@ -31,6 +35,10 @@ FOUND = ("good", "fair", "bad")
 """Verdicts on what is found: it says what to do, it leaves that to the reader, or it leads astray."""
 VERDICTS = (*FOUND, "silent", "right")
 """And on what is not: a mistake that passes, and what turned out to be none."""
+
+
+MOST = 8
+"""Edits of one spec that are applied at most."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Mistake:
         verdict: one of ``VERDICTS``.
         why: why nothing can be said of it.
         mends: what the help says, as replacements.
+        fixed: whether the edits that are offered do it.
     """
 
     topic: str
@@ -58,6 +67,12 @@ class Mistake:
     verdict: str
     why: str
     mends: Sequence[tuple[str, str]]
+    fixed: bool
+
+    @property
+    def helped(self) -> bool:
+        """Whether the help works when it is applied."""
+        return self.fixed or bool(self.mends)
 
     @property
     def mended(self) -> str:
@@ -76,10 +91,13 @@ def mistakes() -> Iterator[Mistake]:
             fences = FENCE.findall(part)
             kind, option, spec = fences[0]
             said = dict(re.findall(r"^- (verdict|why): (.*)$", part, re.MULTILINE))
-            mends = [_mend(line) for line in re.findall(r"^- mend: (.*)$", part, re.MULTILINE)]
+            lines = re.findall(r"^- mend: (.*)$", part, re.MULTILINE)
+            mends = [_mend(line) for line in lines if line != "fix"]
             files = {name: body for other, name, body in fences[1:] if other == "csv"}
             name, data = part.partition("\n")[0], option == "data"
-            yield Mistake(page.stem, name, spec, kind, data, files, said["verdict"], said.get("why", ""), mends)
+            yield Mistake(
+                page.stem, name, spec, kind, data, files, said["verdict"], said.get("why", ""), mends, "fix" in lines
+            )
 
 
 def _mend(line: str) -> tuple[str, str]:
@@ -89,6 +107,18 @@ def _mend(line: str) -> tuple[str, str]:
 
 def _unescaped(text: str) -> str:
     return text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+def edited(mistake: Mistake) -> tuple[str, list[Diagnostic]]:
+    """The text after the first edit that is offered was applied, again and again, and what is found in it then."""
+    name, text = f"net.{mistake.kind}", mistake.spec
+    for _ in range(MOST):
+        found = examined(Source(name, text), Path(name), {}, Levels())
+        fix = next((diagnostic.fixes[0] for diagnostic in found if diagnostic.fixes), None)
+        if fix is None:
+            break
+        text = fix.applied()
+    return text, found
 
 
 def told(mistake: Mistake, spec: str | None = None) -> list[dict[str, Any]]:
@@ -111,12 +141,14 @@ def section() -> str:
     """The counts and the table of the page."""
     every = list(mistakes())
     wrong = [m for m in every if m.verdict != "right"]
-    counts, helped = Counter(m.verdict for m in every), sum(bool(m.mends) for m in wrong)
+    counts, helped = Counter(m.verdict for m in every), sum(m.helped for m in wrong)
+    edits = sum(m.fixed for m in wrong)
     found = sum(counts[verdict] for verdict in FOUND)
     lines = [
         f"Of {len(every)} specs {counts['right']} turned out to be right. Of the other {len(wrong)}, {found} are found "
         f"before anything runs ({counts['good']} good, {counts['fair']} fair, {counts['bad']} bad), and "
-        f"{counts['silent']} pass in silence. {helped} have a help that works when it is applied.",
+        f"{counts['silent']} pass in silence. {helped} have a help that works when it is applied; of {edits} it is an edit that "
+        "`check --fix` and an editor apply.",
         "",
     ]
     for topic in dict.fromkeys(m.topic for m in every):
@@ -137,7 +169,7 @@ def _row(mistake: Mistake) -> str:
         mistake.name.replace("-", " "),
         said.replace("|", "\\|"),
         mistake.verdict,
-        "works" if mistake.mends else "",
+        "an edit" if mistake.fixed else "works" if mistake.mends else "",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -15,6 +15,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
 
+from .helps.proposals import proposed
 from .helps.trial import tried
 from .lints.data_rules import DataSight
 from .lints.finding import findings
@@ -55,4 +56,5 @@ def warnings(model: ModelProgram, levels: Levels, data: Collection[DataSight] = 
             return error.diagnostics
 
     with bounded(Budget(times=BUILDING)):
-        return tried(spec.source, Report(findings(model, levels, data)), found_with).diagnostics
+        told = proposed(findings(model, levels, data), spec.file)
+        return tried(spec.source, Report(told), found_with).diagnostics

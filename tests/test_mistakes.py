@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.judged_mistakes import FOUND, PAGE, VERDICTS, Mistake, mistakes, told
+from benchmarks.judged_mistakes import FOUND, PAGE, VERDICTS, Mistake, edited, mistakes, told
 
 EVERY = list(mistakes())
 
@@ -15,6 +15,9 @@ EVERY = list(mistakes())
 def test_it_is_found_and_its_help_works(mistake: Mistake) -> None:
     found = told(mistake)
     assert bool(found) == (mistake.verdict in FOUND), found
+    if mistake.fixed:
+        text, left = edited(mistake)
+        assert text != mistake.spec and left == [], left
     if mistake.mends:
         left = told(mistake, mistake.mended)
         codes = {finding["code"] for finding in found}
@@ -26,6 +29,7 @@ def test_nine_in_ten_are_found_and_few_lead_astray() -> None:
     counts = Counter(mistake.verdict for mistake in wrong)
     assert len(wrong) >= 100 and set(counts) <= set(VERDICTS)
     assert sum(counts[verdict] for verdict in FOUND) >= 0.9 * len(wrong)
+    assert sum(mistake.helped for mistake in wrong) >= 0.8 * len(wrong)
     assert all(mistake.why for mistake in wrong if mistake.verdict == "silent")
 
 

@@ -66,7 +66,8 @@ def _with_a_stage(node: ast.Expr) -> Iterator[str]:
 
 def _without(call: ast.Call, left_out: ast.Argument) -> str:
     """The arguments of a call but one."""
-    return ", ".join(a.span.text for a in call.arguments if a is not left_out)
+    kept = (a for a in call.arguments if a is not left_out)
+    return ", ".join(f"{a.name}={text(a.value)}" if a.name else text(a.value) for a in kept)
 
 
 def _loose(written: str) -> bool:
@@ -130,6 +131,17 @@ def _swapped(sight: Sight) -> Iterator[str]:
             yield Suggestion.at_places("the arguments look swapped", *edits)
 
 
+@proposes("AX0319")
+def _percent(sight: Sight) -> Iterator[str]:
+    """``Dropout(20)``: a share of 1."""
+    for node in reversed(sight.path):
+        if isinstance(node, ast.Call):
+            for given in node.arguments:
+                if isinstance(given.value, ast.Number) and 1 < given.value.value <= 100:
+                    yield replaced("a share is a number up to 1", given.value, f"{given.value.value / 100:g}")
+            return
+
+
 _COMMA = re.compile(r"(?<![\w.])(\d+),(\d+)(?![\w.])")
 
 
@@ -172,7 +184,11 @@ def _needed(sight: Sight) -> Iterator[str]:
     needed = re.search(r"needs `(\w+)`", sight.diagnostic.headline)
     name = next((node.span.text for node in reversed(sight.path) if isinstance(node, ast.Name)), None)
     if needed is not None and name is not None:
-        yield f"give it, as in `{name}({needed[1]}=...)`"
+        yield (
+            f"give it, as in `{name}: {{{needed[1]}: ...}}`"
+            if sight.yaml
+            else f"give it, as in `{name}({needed[1]}=...)`"
+        )
 
 
 # ---------------------------------------------------------------- lines

@@ -8,7 +8,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.source import Span
 
-from .sight import Sight, around, assigned, instead, proposes, replaced, statements
+from .sight import Advice, Sight, around, assigned, instead, proposes, replaced, statements
 
 
 @proposes("AX0203")
@@ -116,3 +116,19 @@ def _layer_not_applied(sight: Sight) -> Iterator[str]:
         for name in inputs[:2]:
             yield replaced("a layer is applied to something", made, f"{name} |> {made.span.text}")
     yield f"a layer is applied to something: `{node.id}(x)`, or `x |> {node.id}`"
+
+
+@proposes("AX0316", "AX0306")
+def _repeated(sight: Sight) -> Iterator[str]:
+    """``[Dense(64)] * 3``: layers of their own, each made anew."""
+    for node in reversed(sight.path):
+        if not isinstance(node, ast.Binary) or node.op != "*":
+            continue
+        for listed, count in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(listed, ast.List) and listed.items:
+                items = ", ".join(item.span.text for item in listed.items)
+                many = f"[{items} for _ in range({count.span.text})]"
+                each = items if len(listed.items) == 1 else f"[{items}]"
+                written = many if len(listed.items) == 1 else f"[{each} for _ in range({count.span.text})]"
+                yield replaced("a list is not repeated; layers of their own are made", node, written)
+                yield Advice(f"a list is not repeated; layers of their own are made by `{written}`")

@@ -22,6 +22,12 @@ HELD_BACK = {
 }  # fmt: skip
 """Settings of other tools that say which share of the data is held back, and the part that this is."""
 STOPPING = ("early_stopping", "callbacks", "callback", "patience", "early_stop")
+UNNAMED = {
+    "loss": ("loss", "objective"), "losses": ("loss", "objective"), "cost": ("loss", "objective"),
+    "output": ("output", "y"), "outputs": ("output", "y"), "out": ("output", "out"), "logits": ("output", "logits"),
+    "metric": ("metric", "quality"), "accuracy": ("metric", "accuracy"),
+}  # fmt: skip
+"""Names that people bind where a statement is meant: its word, and the name that it gives."""
 MONITOR = re.compile(r"^(?:val|valid|validation|eval|test)[_./]?(\w*)$")
 
 
@@ -56,9 +62,8 @@ def _nothing_given(sight: Sight) -> Iterator[str]:
         return
     named = [node for node in model.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
     for node in named:
-        word = getattr(node.targets[0], "id", "").removesuffix("s")
-        if word in ("loss", "output", "metric") and len(node.targets) == 1:
-            name = {"loss": "objective", "output": "y", "metric": "quality"}[word]
+        word, name = UNNAMED.get(getattr(node.targets[0], "id", ""), ("", ""))
+        if word and len(node.targets) == 1:
             target = node.targets[0].span
             uses = [
                 Edit(one.loss.span, name)
@@ -254,6 +259,44 @@ def _elsewhere(sight: Sight) -> Iterator[str]:
         yield Suggestion.of(say, "", "", whole_line(found[0].span), otherwise=say)
 
 
+_STEP = re.compile(r"^[ ]+(minimize|with|optimizer|loss|lr|learning_rate)[ ]*:[ ]*(\S.*?)[ ]*$\n?", re.MULTILINE)
+_WORDS = re.compile(r"[\w.]+(?:e-\d+)?")
+
+
+@proposes("AX0701", "AX0306")
+def _steps_in_yaml(sight: Sight) -> Iterator[str]:
+    """``optimizer: adam`` and ``loss: l`` beside each other, which are one step."""
+    source = sight.span.source
+    if not sight.yaml or re.search(r"^[ ]+steps[ ]*:", source.text, re.MULTILINE):
+        return
+    start = source.text.find("\ntrain:")
+    found = {match[1]: match for match in _STEP.finditer(source.text, max(start, 0)) if start >= 0}
+    losses = declared(sight, ast.Loss)
+    if not found or not losses or not any(match.start() <= sight.span.start < match.end() for match in found.values()):
+        return
+    said = next((found[key][2].strip("\"'") for key in ("minimize", "loss") if key in found), losses[-1])
+    loss = said if said in losses else losses[-1]
+    rate = next((found[key][2] for key in ("lr", "learning_rate") if key in found), None)
+    optimizer = next((found[key][2] for key in ("with", "optimizer") if key in found), "adam")
+    called = _called_optimizer(optimizer, rate)
+    line = f"steps: [{{minimize: {loss}, with: {called}}}]"
+    first, *others = found.values()
+    own = Edit(Span(source, first.start() + len(first[0]) - len(first[0].lstrip()), first.end(2)), line)
+    gone = [Edit(Span(source, match.start(), match.end()), "") for match in others]
+    yield Suggestion.at_places(f"what is minimised, and how, is a step: `{line}`", own, *gone)
+
+
+def _called_optimizer(written: str, rate: str | None) -> str:
+    """``{adam: {lr: 1e-3}}``, ``{type: adam, lr: 1e-3}`` or ``adam`` as a call."""
+    if "(" in written:
+        return written if "," not in written or written[:1] in "\"'" else f'"{written}"'
+    words = [word for word in _WORDS.findall(written) if word not in ("type", "name", "class_name", "config")]
+    name = next(iter(called_here(words[0])), words[0].lower()) if words else "adam"
+    pairs = list(zip(words[1::2], words[2::2], strict=False)) + ([("lr", rate)] if rate is not None else [])
+    given = ", ".join(f"{next(iter(called_here(key, 'arguments')), key)}={value}" for key, value in pairs)
+    return f'"{name}({given})"' if "," in given else f"{name}({given})"
+
+
 # ---------------------------------------------------------------- data
 
 
@@ -287,14 +330,37 @@ def _columns(sight: Sight) -> Iterator[str]:
         yield replaced("columns are put beside each other", node, f"stack([{columns}], axis=1)")
 
 
+FILES = {"csv": "csv", "tsv": "csv", "npz": "npz", "npy": "npy", "parquet": "parquet"}
+"""Ends of names of files, and what reads them."""
+
+
 @proposes("AX0705")
 def _file(sight: Sight) -> Iterator[str]:
-    """``data = "iris.csv"``."""
+    """``data = "iris.csv"``, and ``data = iris``."""
     node = sight.path[-1]
-    if isinstance(node, ast.String):
-        kind = node.value.rpartition(".")[2].lower()
-        known = {"csv": "csv", "tsv": "csv", "npz": "npz", "npy": "npy", "parquet": "parquet", "arff": "arff"}
-        name = known.get(kind, "sklearn")
-        yield Suggestion.of(
-            f"its reader is called: `{name}({node.span.text})`", "", f"{name}({node.span.text})", node.span
-        )
+    given = node.value if isinstance(node, ast.String) else node.span.text
+    if isinstance(node, ast.String | ast.Name | ast.Attribute):
+        reader = FILES.get(given.rpartition(".")[2].lower(), "sklearn")
+        line = f"{{{reader}: {given}}}" if sight.yaml else f'{reader}("{given}")'
+        yield replaced(f"what reads it is said: `{line}`", node, line)
+
+
+@proposes("AX0818", "AX0822", "AX0823", "AX0819")
+def _setting_of_the_help(sight: Sight) -> Iterator[str]:
+    """The setting that the help shows, in place of the one that is there or before the line of the place."""
+    shown = re.search(r"`(?:(\w+) = )?(\{.*?\}|\d+|mode: max)`", str(sight.diagnostic.help))
+    train = sight.innermost(ast.Train)
+    if shown is None or not isinstance(train, ast.Train) or sight.yaml:
+        return
+    words, name, value = str(sight.diagnostic.help), shown[1], shown[2]
+    if name is None:
+        whole = value if value.startswith("{") else value.partition(": ")[2]
+        yield Suggestion.of(words, "", whole, sight.span, otherwise=words)
+        return
+    own = next((one for one in train.body if isinstance(one, ast.Assign) and one.targets[0].span.text == name), None)
+    if own is not None:
+        yield Suggestion.of(words, "", value, own.values[0].span, otherwise=words)
+    else:
+        line = whole_line(sight.innermost(ast.Assign, ast.Train).span)  # type: ignore[union-attr]
+        added = f"{indentation(line)}{name} = {value}\n"
+        yield Suggestion.of(words, "", added, Span(line.source, line.start, line.start), otherwise=words)

@@ -13,10 +13,10 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Suggestion
 from archonnx.grammar.record import replace
 
-from . import calls, forms, names, programs, shapes
+from . import calls, forms, names, programs, shapes, warned
 from .sight import RULES, Advice, Sight, path_to
 
-__all__ = ["calls", "forms", "names", "programs", "proposed", "shapes"]
+__all__ = ["calls", "forms", "names", "programs", "proposed", "shapes", "warned"]
 
 MANY = 40
 """Diagnostics for which edits are proposed at most."""

@@ -37,11 +37,12 @@ def _transposed(sight: Sight) -> Iterator[str]:
 FLOATS = ("f32", "f64", "f16", "bf16")
 
 
-def _declaration(sight: Sight, name: str) -> ast.Input | ast.Target | ast.Param | None:
-    """The statement that declares an input, a target or a parameter, if the file has one of this name."""
+def _declaration(sight: Sight, name: str) -> tuple[ast.Input | ast.Target | ast.Param, ast.TensorType] | None:
+    """The statement that declares an input, a target or a parameter, if the file has one of this name, and its type."""
     kinds = (ast.Input, ast.Target, ast.Param)
     found = [node for node in statements(sight.file) if isinstance(node, kinds) and node.name == name]
-    return found[0] if len(found) == 1 and isinstance(found[0].type, ast.TensorType) else None
+    type_ = found[0].type if len(found) == 1 else None
+    return (found[0], type_) if isinstance(type_, ast.TensorType) else None
 
 
 @proposes("AX0303")
@@ -50,11 +51,14 @@ def _declared_dtype(sight: Sight) -> Iterator[str]:
     needed = re.search(r"is (i64|bool), and this is f\d+", sight.diagnostic.headline)
     node = sight.path[-1]
     declared = _declaration(sight, node.id) if isinstance(node, ast.Name) else None
-    if needed is None or declared is None or isinstance(declared, ast.Param) or sight.yaml:
+    if needed is None or declared is None or isinstance(declared[0], ast.Param) or sight.yaml:
         return
-    shape = declared.type.span.text
-    written = f"{needed[1]}{shape[shape.index('[') :]}"
-    yield replaced(f"declare it so: `{declared.name}: {written}`", declared.type, written)
+    statement, type_ = declared
+    call = sight.innermost(ast.Call)
+    if len(type_.dims) > 1 and callee(call) in PAIRED:
+        return  # a row for each class, and no number of one
+    written = f"{needed[1]}{type_.span.text[type_.span.text.index('[') :]}"
+    yield replaced(f"declare it so: `{statement.name}: {written}`", type_, written)
 
 
 @proposes("AX0303")
@@ -102,9 +106,8 @@ def _widths(sight: Sight) -> Iterator[str]:
         declared = _declaration(sight, node.id) if isinstance(node, ast.Name) else None
         if not own or not other or own[-1] == other[-1] or not other[-1].isdigit():
             continue
-        if isinstance(declared, ast.Param) and isinstance(declared.type, ast.TensorType):
-            last = declared.type.dims[-1]
-            yield replaced(f"declare `{declared.name}` with {other[-1]} there", last, other[-1])
+        if declared is not None and isinstance(declared[0], ast.Param):
+            yield replaced(f"declare `{declared[0].name}` with {other[-1]} there", declared[1].dims[-1], other[-1])
         elif isinstance(node, ast.Name) and len(own) > 1 and own[:-1] == other[:-1]:
             yield replaced("a layer makes both alike", node, f"Dense({other[-1]})({node.id})")
 
@@ -151,7 +154,32 @@ def _last_place(sight: Sight) -> Iterator[str]:
         yield replaced(f"places begin at 0: the last one is `{int(found[2]) - 1}`, or `-1`", node, "-1")
 
 
-@proposes("AX0308", "AX0305", "AX0302")
+@proposes("AX0308")
+def _order(sight: Sight) -> Iterator[str]:
+    """``transpose(k)`` of more than two axes: the last two are swapped."""
+    axes = re.search(r"`transpose` of a tensor with (\d+) axes needs their order", sight.diagnostic.headline)
+    calls = [node for node in expressions(sight.file) if isinstance(node, ast.Call) and callee(node) == "transpose"]
+    for call in calls:
+        if (axes is not None and around(call.span, sight.span)) or around(sight.span, call.span):
+            rank = int(axes[1]) if axes is not None else 0
+            if rank >= 3 and len(call.arguments) == 1:
+                order = [*range(rank - 2), rank - 1, rank - 2]
+                yield replaced("swap the last two axes", call, f"transpose({call.arguments[0].span.text}, {order})")
+
+
+@proposes("AX0306")
+def _one_of_several(sight: Sight) -> Iterator[str]:
+    """All that a recurrent layer gives, where one of it is meant."""
+    written = re.search(r"take one of them: `(.+)`$", str(sight.diagnostic.help))
+    node = sight.innermost(ast.Expr)
+    if written is None or node is None or node.span != sight.span or sight.yaml:
+        return
+    first = replaced("take one of them", node, written[1])
+    last = replaced("or the last one", node, f"{written[1].rpartition('.')[0]}.h")
+    yield first.or_else(str(sight.diagnostic.help), last, several=True)
+
+
+@proposes("AX0308", "AX0305", "AX0302", "AX0805")
 def _picked(sight: Sight) -> Iterator[str]:
     """``q[action]``, which picks examples, where the number of each example was meant."""
     integers = {

@@ -28,7 +28,7 @@ class Sight(Record):
     @property
     def yaml(self) -> bool:
         """Whether the file is spelt in YAML, where a line of the language cannot stand."""
-        return self.file.span.source.name.endswith((".yaml", ".yml"))
+        return in_yaml(self.file.span)
 
     def innermost(self, *kinds: type[ast.Node]) -> ast.Node | None:
         """The narrowest node of some kinds around the place."""
@@ -74,10 +74,31 @@ def proposes(*codes: str) -> Callable[[Rule], Rule]:
 
 def path_to(node: ast.Node, span: Span) -> Iterator[ast.Node]:
     """The nodes around a place, from the outside inwards."""
+    if in_yaml(span):
+        yield from _deep(node, span)
+        return
     inner: ast.Node | None = node
     while inner is not None:
         yield inner
         inner = next((child for child in children(inner) if around(child.span, span)), None)
+
+
+def in_yaml(span: Span) -> bool:
+    """Whether a place is in a file that is spelt in YAML."""
+    return span.source.name.endswith((".yaml", ".yml"))
+
+
+def _deep(node: ast.Node, span: Span) -> list[ast.Node]:
+    """The same where a statement stands in several places, as those of a chain of layers do: to the narrowest node."""
+    best: list[ast.Node] = [node]
+    stack: list[list[ast.Node]] = [[node]]
+    while stack:
+        path = stack.pop()
+        inner = path[-1].span
+        if around(inner, span) and len(path) > 1 and inner.end - inner.start <= best[-1].span.end - best[-1].span.start:
+            best = path
+        stack.extend([*path, child] for child in reversed(list(children(path[-1]))))
+    return best
 
 
 def around(outer: Span, inner: Span) -> bool:
@@ -157,11 +178,41 @@ def inserted(span: Span, at: int, text: str) -> Edit:
 
 def instead(node: ast.Expr, replacement: str) -> Suggestion:
     """Write another text in place of an expression."""
+    if in_yaml(node.span) and ":" in node.span.text:
+        replacement = _layer(node.span, replacement)
     theirs, _, behind = node.span.text.partition("(")
     ours, _, same = replacement.partition("(")
     if behind == same and is_name(theirs) and is_name(ours):
         return Suggestion.of(f"did you mean `{ours}`?", node.span.text, replacement, node.span)
     return Suggestion.of(f"write `{replacement}`", node.span.text, replacement, node.span)
+
+
+_CALL = re.compile(r"([\w.]+)\((.*)\)")
+_ARGUMENT = re.compile(r"(?:[^,()\[\]{}]|\([^()]*\)|\[[^\[\]]*\])+")
+
+
+def _layer(span: Span, replacement: str) -> str:
+    """A chain of calls as layers of a list in YAML."""
+    line = whole_line(span).text.strip()
+    stages = [_item(stage) for stage in replacement.strip("()" if replacement.startswith("(") else "").split(" |> ")]
+    own_line = line.startswith("- ") and line[2:].strip() == span.text.strip()
+    return f"\n{indentation(span)}- ".join(stages) if own_line else stages[0] if len(stages) == 1 else replacement
+
+
+def _item(call: str) -> str:
+    """``Dense(10)`` as ``Dense: 10``; other calls stand in quotes."""
+    match = _CALL.fullmatch(call)
+    if match is None:
+        return call
+    given = [one.strip() for one in _ARGUMENT.findall(match[2])]
+    named = [re.fullmatch(r"(\w+)\s*=\s*(.*)", one) for one in given]
+    if not given:
+        return match[1]
+    if not any(named):
+        return f"{match[1]}: {given[0] if len(given) == 1 else f'[{chr(44).join(given)}]'}"
+    if all(named):
+        return f"{match[1]}: {{{', '.join(f'{one[1]}: {one[2]}' for one in named if one is not None)}}}"
+    return f'"{call}"'
 
 
 def replaced(words: str, node: ast.Node, replacement: str) -> Suggestion:

@@ -20,7 +20,8 @@ TRIED, FOR_EACH = 12, 4
 """Edits that are tried at most, of all and of one diagnostic: each costs a check."""
 SHOWN = 3
 """Fixes of a diagnostic that are shown at most."""
-SYNTAX = "AX01"
+SYNTAX, UNNAMED = "AX01", "AX0129"
+"""What is said of the spelling, and what of a chain of layers that is read at all."""
 OF_CALLS = ("AX0203", "AX0205", "AX03")
 """What is new among the arguments of a call says that another callee is no help."""
 
@@ -90,6 +91,8 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
     span = found.span
     if span is None:
         return True
+    if found.code == UNNAMED and diagnostic.code.startswith(SYNTAX):
+        return False
     for edit in fix.edits:
         end = moved(edit.span.end, fix.edits)
         start = end - len(edit.text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from lark import Token
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, Report
+from archonnx.grammar.diagnostics import Label, Report, Suggestion
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Source, Span
 
@@ -91,13 +92,14 @@ class ExpressionBuilder:
                 self._span([left, right]).text,
                 self._span([right, next(c for c in rest if type(c) is not Token)]).text,
             )
+            behind = Span(second.source, right.span.end, rest[-1].span.end)
             self.report.error(
                 "AX0114",
                 "comparisons do not chain",
                 second,
                 "a second comparison",
                 others=[Label(first, "the first one")],
-                help=f"write `{one} and {two}`",
+                help=Suggestion.of(f"write `{one} and {two}`", "", f" and {two}", behind),
             )
         return ast.Binary(" ".join(op), left, right, span=self._span([left, right]), op_span=first)
 
@@ -117,6 +119,7 @@ class ExpressionBuilder:
                     "an argument without a name follows one with a name",
                     argument.span,
                     others=[Label(named.span, "after this one, every argument needs its name")],
+                    help=_decimal(arguments, argument) or "give it its name, or put it before those that have one",
                 )
         return ast.Call(callee, arguments, span=self._span(children))
 
@@ -215,3 +218,14 @@ _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "none": None
 def first_of(children: Children, kind: type, skip: int = 0) -> Any:
     """The first child of a kind, or None."""
     return next((child for child in children[skip:] if isinstance(child, kind)), None)
+
+
+def _decimal(arguments: Sequence[ast.Argument], given: ast.Argument) -> Suggestion | None:
+    """``lr=0,001``, where the comma stands in a number."""
+    before = arguments[arguments.index(given) - 1].value
+    whole = isinstance(before, ast.Number) and isinstance(given.value, ast.Number)
+    if not whole or not (before.span.text.isdigit() and given.span.text.isdigit()):
+        return None
+    comma = Span(given.span.source, before.span.end, given.span.start)
+    number = f"{before.span.text}.{given.span.text}"
+    return Suggestion.of(f"a decimal has a point: `{number}`", ",", ".", comma) if comma.text == "," else None

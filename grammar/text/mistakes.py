@@ -169,6 +169,9 @@ def _unknown_character(failure: Failure) -> Diagnostic | None:
         help = Suggestion.at_places(
             'write `"`', Edit(span, '"'), *([closing] if end > 0 else []), otherwise='write `"`'
         )
+        if end > 0:
+            others = [Edit(closing.span, "")]
+            help = help.or_else(None, Suggestion.of("write it without these quotes", "'", "", span, more=others))
         return make_error("AX0102", "strings stand between double quotes", span, help=help)
     return make_error("AX0102", f"unknown character {_character(character)}", span)
 

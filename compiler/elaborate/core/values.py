@@ -350,7 +350,8 @@ def one_of(results: Any, text: str) -> str | None:
         return None
     first = next((name for name in results.names if name), None)
     names = ", ".join("abcdefgh"[: len(results.items)])
-    return f"take one of them: `{text}.{first}`" if first else f"take them apart: `{names} = {text}`"
+    whole = f"({text})" if "|>" in text else text
+    return f"take one of them: `{whole}.{first}`" if first else f"take them apart: `{names} = {text}`"
 
 
 @cache

@@ -33,6 +33,7 @@ from . import programs
 from .layers import Chain, start
 from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar, Sequence, compose
+from .reshaped import with_a_name
 from .scalars import body, declarations, expression, key_string, name
 from .sections import Findings, ReportFullError, attempt, attempt_each, docstring, known_keys, section
 from .signatures import Entries, better, hyperparameters, inputs, needed_result, result
@@ -127,7 +128,7 @@ def _model(key: Scalar, value: Node, entries: Entries, report: Report) -> ast.Mo
             "AX0129",
             "the value of the last layer has no name",
             chain.unnamed,
-            help="add `as: NAME`, so that outputs and losses can use it",
+            help=with_a_name(chain.unnamed, sections),
         )
     suite += [*statements, *statements_of(sections, _RESULTS, report)]
     if not suite and not report.failed:

@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .nodes import Mapping, Node, Scalar, Sequence
+from .reshaped import dashes, item_of_a_class
 from .scalars import expression, is_empty, name, scalar
 
 MAX_PIPE = 40
@@ -56,7 +57,7 @@ class Chain:
                 "AX0128",
                 "`layers` is a list with at least one item",
                 node.span,
-                help="each item is a line that starts with `- `",
+                help=dashes(node),
             )
         for item in node.items:
             with self.report.collecting() as collected:
@@ -105,22 +106,23 @@ class Chain:
         elif form is not None:
             self._loop(entries, form, node.span)
         else:
-            self._layer(entries, node.span)
+            self._layer(entries, node)
         if "as" in entries:
             target = name(entries["as"][1])
             self.assign(target.id, target.span)
 
-    def _layer(self, entries: dict[str, tuple[Scalar, Node]], span: Span) -> None:
+    def _layer(self, entries: dict[str, tuple[Scalar, Node]], node: Mapping) -> None:
         layers = [key for key in entries if key not in ("as", "from")]
         if not layers:
-            fail("AX0128", "this item has no layer", span, help="for example `- {Dense: 10, as: logits}`")
+            fail("AX0128", "this item has no layer", node.span, help="for example `- {Dense: 10, as: logits}`")
         if len(layers) > 1:
             extra, _ = entries[layers[1]]
+            others = item_of_a_class(entries, node) or did_you_mean(extra.text, ["as", "from"])
             fail(
                 "AX0127",
                 f"an item is one layer, and this one has `{layers[0]}` and `{layers[1]}`",
                 extra.span,
-                help=did_you_mean(extra.text, ["as", "from"]) or "beside it, only `as` and `from` may stand",
+                help=others or "beside it, only `as` and `from` may stand",
             )
         key, value = entries[layers[0]]
         callee = expression(key)

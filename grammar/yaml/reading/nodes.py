@@ -16,6 +16,8 @@ import yaml
 from archonnx.grammar.diagnostics import Label, Report, Suggestion, fail
 from archonnx.grammar.source import Source, Span
 
+from .lines import lines
+
 MAX_CHARACTERS = 2**17
 MAX_SIZE = 20_000
 """Nodes, with aliases unfolded; twenty characters of a scalar count as one more."""
@@ -251,7 +253,9 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError) -> None:
     if error.context_mark is not None and error.context_mark.index < start and error.context:
         opened = error.context_mark.index
         others.append(Label(Span(source, opened, opened + 1), error.context))
-    help = advice or _mended(source, problem, start, error.context_mark)
+    own = _mended(source, problem, start, error.context_mark)
+    found = [one for one in (own, *lines(source)) if one is not None]
+    help = found[0].or_else(advice or found[0].otherwise, *found[1:]) if found else advice
     fail("AX0124", headline, Span(source, start, min(start + 1, len(source.text))), others=others, help=help)
 
 

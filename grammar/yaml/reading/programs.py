@@ -15,6 +15,7 @@ from archonnx.grammar.source import Span
 
 from .layers import arguments
 from .nodes import Mapping, Node, Scalar, Sequence
+from .reshaped import one_source
 from .scalars import body, expression, literal_text, name
 from .sections import attempt, attempt_each, docstring, mapping, required, section
 
@@ -99,7 +100,10 @@ def _source(node: Node) -> ast.Expr:
         return expression(node)
     if len(node.items) != 1:
         fail(
-            "AX0128", "a data source is one name with its arguments", node.span, help="for example `{sklearn: digits}`"
+            "AX0128",
+            "a data source is one name with its arguments",
+            node.span,
+            help=one_source(node) or "for example `{sklearn: digits}`",
         )
     ((key, value),) = node.items
     callee = name(key)

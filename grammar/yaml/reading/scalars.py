@@ -119,7 +119,7 @@ def is_empty(node: Node) -> bool:
 
 def _require(node: Scalar, what: str) -> None:
     if not node.text.strip():
-        fail("AX0128", f"{what} is missing here", node.span)
+        fail("AX0128", f"{what} is missing here", node.span, help=_blank(node.span))
     if not node.style and node.text.lower() in ("~", "null"):
         fail(
             "AX0128",
@@ -238,3 +238,15 @@ def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
         advice = "YAML's quotes do not count: a text has quotes of its own, as in '\"b t d -> b d\"'"
         return replace(diagnostic, help=advice)
     return diagnostic
+
+
+def _blank(span: Span) -> Suggestion | None:
+    """``{width:16}``, which YAML reads as one word."""
+    source = span.source
+    start = source.text.rfind("\n", 0, span.start) + 1
+    found = re.search(r"(\w+):(\w+)\W*$", source.text[start : span.start])
+    if found is None:
+        return None
+    at = start + found.end(1) + 1
+    words = f"a blank stands behind the colon: `{found[1]}: {found[2]}`"
+    return Suggestion.of(words, "", " ", Span(source, at, at), otherwise=words)

@@ -15,6 +15,7 @@ from archonnx.grammar.source import Span
 from archonnx.grammar.text.literals import dedent
 
 from .nodes import Mapping, Node, Scalar
+from .reshaped import keyed
 from .scalars import scalar
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ def attempt_each(report: Report, items: Iterable[T], build: Callable[[T], U]) ->
 def mapping(node: Node, what: str) -> Entries:
     """The entries of a mapping."""
     if not isinstance(node, Mapping):
-        fail("AX0128", f"{what} is written as a mapping, `key: value`", node.span)
+        fail("AX0128", f"{what} is written as a mapping, `key: value`", node.span, help=keyed(node))
     return node.items
 
 

@@ -1,0 +1,180 @@
+"""Edits for what was probably not meant: each does what the words of the warning say.
+
+What this module does not do: find anything (the rules in ``compiler.lints`` do).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archonnx.grammar import ast
+from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.source import Span
+
+from .sight import Sight, expressions, indentation, inserted, path_to, proposes, statements, whole_line
+
+_PLACE = re.compile(r"stands at .*:(\d+):(\d+)$")
+
+
+def _do(sight: Sight, *edits: Edit) -> Suggestion:
+    """What the help says, done."""
+    words = sight.diagnostic.help
+    return Suggestion.at_places(str(words), *edits, otherwise=None if words is None else str(words))
+
+
+def _word(sight: Sight, old: str, new: str) -> Iterator[Suggestion]:
+    """Another text in place of the first such text of the place."""
+    match = re.search(old, sight.span.text)
+    if match is not None:
+        start = sight.span.start + match.start()
+        yield _do(sight, Edit(Span(sight.span.source, start, start + len(match[0])), match.expand(new)))
+
+
+@proposes("AX0801")
+def _scores(sight: Sight) -> Iterator[str]:
+    """The stage that makes something else of the scores goes away, or the loss is the one that takes them."""
+    instead = re.match(r"`(\w+)` takes such numbers", str(sight.diagnostic.help))
+    used = re.match(r"`(\w+)`", sight.diagnostic.headline)
+    if instead is not None and used is not None:
+        yield from _word(sight, rf"\b{used[1]}\b", instead[1])
+        return
+    place = next((match for note in sight.diagnostic.notes if (match := _PLACE.search(note))), None)
+    if place is None:
+        return
+    source = sight.span.source
+    lines = source.text.split("\n")
+    at = sum(len(line) + 1 for line in lines[: int(place[1]) - 1]) + int(place[2]) - 1
+    path = list(path_to(sight.file, Span(source, at, at + 1)))
+    node = next((one for one in path if isinstance(one, ast.Expr) and one.span.start == at), None)
+    around = next((one for one in reversed(path) if isinstance(one, ast.Pipe) and one.stage is node), None)
+    if node is None:
+        return
+    if str(sight.diagnostic.help).startswith("write `log_softmax`"):
+        again = _outputs(sight, node, around, "exp({})")
+        yield _do(sight, Edit(Span(source, at, at + len("softmax")), "log_softmax"), *again)
+    elif str(sight.diagnostic.help).startswith("put ") and around is not None:
+        before = around.value
+        if isinstance(before, ast.Pipe):
+            yield _do(sight, Edit(before.stage.span, node.span.text), Edit(node.span, before.stage.span.text))
+    elif around is not None:
+        again = _outputs(sight, node, around, f"{{}} |> {node.span.text}")
+        yield _do(sight, Edit(Span(source, around.value.span.end, node.span.end), ""), *again)
+    elif isinstance(node, ast.Call) and node.arguments and node.arguments[0].name is None:
+        again = _outputs(sight, node, None, f"{node.callee.span.text}({{}})")
+        yield _do(sight, Edit(node.span, node.arguments[0].value.span.text), *again)
+
+
+def _outputs(sight: Sight, node: ast.Expr, pipe: ast.Pipe | None, form: str) -> list[Edit]:
+    """Outputs that are the value as it was keep it: they do themselves what is left out."""
+    if node.span.text.startswith("relu"):
+        return []
+    made = [
+        one.targets[0].span.text
+        for one in statements(sight.file)
+        if isinstance(one, ast.Assign) and len(one.values) == 1 and one.values[0] in (node, pipe)
+    ]
+    given = (one for one in statements(sight.file) if isinstance(one, ast.Output))
+    return [Edit(one.value.span, form.format(one.value.span.text)) for one in given if one.value.span.text in made]
+
+
+@proposes("AX0804", "AX0826")
+def _axis(sight: Sight) -> Iterator[str]:
+    """The axis that the help names."""
+    axis = re.search(r"`axis=(\d+)`", str(sight.diagnostic.help))
+    if axis is not None:
+        yield from _word(sight, r"axis\s*=\s*0", f"axis={axis[1]}")
+
+
+@proposes("AX0809")
+def _one_class(sight: Sight) -> Iterator[str]:
+    yield from _word(sight, r"\b(?:log_)?softmax\b(?:\(axis=-?\d\))?", "sigmoid")
+
+
+@proposes("AX0810")
+def _minus(sight: Sight) -> Iterator[str]:
+    yield from _word(sight, r"^-\s*", "")
+
+
+@proposes("AX0811")
+def _penalty(sight: Sight) -> Iterator[str]:
+    """One loss of both, which is minimised."""
+    line = re.search(r"`(loss total = (\w+) \+ \w+)`", str(sight.diagnostic.help))
+    steps = [one for one in statements(sight.file) if isinstance(one, ast.Minimize)]
+    losses = [one for one in statements(sight.file) if isinstance(one, ast.Loss)]
+    if line is None or sight.yaml or len(steps) != 1 or any(one.name == "total" for one in losses):
+        return
+    last = losses[-1].span
+    added = inserted(last, whole_line(last).end, f"{indentation(last)}{line[1]}\n")
+    yield _do(sight, added, Edit(steps[0].loss.span, "total"))
+
+
+@proposes("AX0821")
+def _rate(sight: Sight) -> Iterator[str]:
+    """The rate that the help begins with."""
+    rate = re.search(r"lr=([\w.-]+)\)", str(sight.diagnostic.help))
+    call = next((one for one in expressions(sight.file) if isinstance(one, ast.Call) and one.span == sight.span), None)
+    if rate is None or call is None:
+        return
+    own = next((a for i, a in enumerate(call.arguments) if a.name == "lr" or (i == 0 and a.name is None)), None)
+    if own is not None:
+        yield _do(sight, Edit(own.value.span, rate[1]))
+
+
+@proposes("AX0820")
+def _patience(sight: Sight) -> Iterator[str]:
+    """As many epochs as the help says."""
+    epochs = re.search(r"`epochs = (\d+)`", str(sight.diagnostic.help))
+    for one in statements(sight.file):
+        if epochs is not None and isinstance(one, ast.Assign) and one.targets[0].span.text == "epochs":
+            yield _do(sight, Edit(one.values[0].span, epochs[1]))
+
+
+@proposes("AX0825")
+def _stratified(sight: Sight) -> Iterator[str]:
+    """Parts with their share of each class, in place of parts in the order of the data."""
+    named = re.search(r"`(stratify: \w+)`", str(sight.diagnostic.help))
+    if named is not None:
+        yield from _word(sight, r"by\s*:\s*order", named[1])
+
+
+@proposes("AX0827")
+def _at_random(sight: Sight) -> Iterator[str]:
+    """A parameter that starts at random."""
+    param = sight.innermost(ast.Param)
+    if isinstance(param, ast.Param) and not param.drawn:
+        start = param.type.span.end
+        yield _do(sight, Edit(Span(param.span.source, start, param.value.span.end), " ~ glorot_uniform()"))
+
+
+@proposes("AX0812")
+def _channels(sight: Sight) -> Iterator[str]:
+    """The field with its channels in front."""
+    written = re.search(r"`(transpose\((\w+), .*\)|(\w+)\[:, none\])`", str(sight.diagnostic.help))
+    if written is None:
+        return
+    name = written[2] or written[3]
+    for node in sight.path:
+        if isinstance(node, ast.Stmt):
+            for one in expressions(node):
+                if isinstance(one, ast.Name) and one.id == name:
+                    yield _do(sight, Edit(one.span, written[1]))
+                    return
+
+
+@proposes("AX0813", "AX0807")
+def _stage_before(sight: Sight) -> Iterator[str]:
+    """A stage in front of the layer of the place."""
+    stage = re.search(r"`\|> (\w+)`", str(sight.diagnostic.help))
+    stages = (one for one in reversed(sight.path) if isinstance(one, ast.Pipe) and one.stage.span == sight.span)
+    pipe = next(stages, None)
+    if stage is not None and pipe is not None and not sight.yaml:
+        yield _do(sight, inserted(pipe.span, pipe.stage.span.start, f"{stage[1]} |> "))
+
+
+@proposes("AX0828")
+def _spread(sight: Sight) -> Iterator[str]:
+    """The argument by its name."""
+    written = re.search(r"`(\w+\(.*\))`", str(sight.diagnostic.help))
+    if written is not None and sight.span.text.partition("(")[0] == written[1].partition("(")[0]:
+        yield _do(sight, Edit(sight.span, written[1]))
