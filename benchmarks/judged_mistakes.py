@@ -1,8 +1,8 @@
 """Likely mistakes, written down before any of them was run, and what a new user would think of what is said of them.
 
 They stand in ``tests/mistakes``, a page for each topic: a heading, a fenced spec (``data`` behind it where the data is
-opened as well), the files it reads, and a judgement. ``- mend: OLD => NEW`` is what the help says, done; ``- mend: fix``
-says that the edits which are offered do it.
+opened as well), the files it reads, and a judgement. ``- mend: OLD => NEW`` is what the help says, done;
+``- mend: fix`` says that the edits which are offered do it.
 ``python -m benchmarks.judged_mistakes`` writes their section of ``docs/mistakes.md``. What this module does not do:
 judge.
 """
@@ -147,8 +147,8 @@ def section() -> str:
     lines = [
         f"Of {len(every)} specs {counts['right']} turned out to be right. Of the other {len(wrong)}, {found} are found "
         f"before anything runs ({counts['good']} good, {counts['fair']} fair, {counts['bad']} bad), and "
-        f"{counts['silent']} pass in silence. {helped} have a help that works when it is applied; of {edits} it is an edit that "
-        "`check --fix` and an editor apply.",
+        f"{counts['silent']} pass in silence. {helped} have a help that works when it is applied; "
+        f"of {edits} it is an edit, which `check --fix` and an editor apply.",
         "",
     ]
     for topic in dict.fromkeys(m.topic for m in every):

@@ -277,8 +277,34 @@ def feeding(model: ModelProgram, program: TrainProgram, sample: Sample, learn: L
         sample: the columns.
         learn: the values of a column in the train part, in order.
     """
+    try:
+        return _fed(model, program, sample, learn)
+    except SpecError as error:
+        spec = model.spec
+
+        def wrong(source: Source) -> list[Diagnostic]:
+            return _wrong_feeds(replace(spec, source=source), program, sample, learn)
+
+        with bounded(Budget(times=BUILDING)):
+            report = tried(spec.source, Report(proposed(error.diagnostics, spec.file)), wrong)
+        raise SpecError(report) from None
+
+
+def _fed(model: ModelProgram, program: TrainProgram, sample: Sample, learn: Learn) -> Feeding:
     asked = Asked(program, model.fields, model.arguments, model.float_type, sample, learn)
     return elaborate_feeding(_scope(model.spec, Report()), asked)
+
+
+def _wrong_feeds(spec: Spec, program: TrainProgram, sample: Sample, learn: Learn) -> list[Diagnostic]:
+    """What is wrong with the text of a spec, with the data at hand."""
+    try:
+        model = elaborate_untried(replace(spec, file=parse_source(spec.source)))
+        for other in model.programs:
+            if other.name == program.name:
+                _fed(model, other, sample, learn)
+    except SpecError as error:
+        return error.diagnostics
+    return []
 
 
 def model_arguments(spec: Spec) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.source import Span
 
-from .sight import Advice, Sight, around, assigned, instead, proposes, replaced, statements
+from .sight import Advice, Sight, around, assigned, indentation, instead, proposes, replaced, statements, whole_line
 
 
 @proposes("AX0203")
@@ -132,3 +133,51 @@ def _repeated(sight: Sight) -> Iterator[str]:
                 written = many if len(listed.items) == 1 else f"[{each} for _ in range({count.span.text})]"
                 yield replaced("a list is not repeated; layers of their own are made", node, written)
                 yield Advice(f"a list is not repeated; layers of their own are made by `{written}`")
+
+
+@proposes("AX0333")
+def _along(sight: Sight) -> Iterator[str]:
+    """The axis of a scan."""
+    shown = re.search(r"`(.+ along \d+)`", str(sight.diagnostic.help))
+    if shown is not None and not sight.yaml:
+        words = str(sight.diagnostic.help)
+        yield Suggestion.of(words, "", shown[1], sight.span, otherwise=words)
+
+
+@proposes("AX0228")
+def _emitted(sight: Sight) -> Iterator[str]:
+    """A scan that gives its states as they are after each step."""
+    scan = sight.innermost(ast.Scan)
+    if not isinstance(scan, ast.Scan) or sight.yaml or "emits nothing" not in sight.diagnostic.headline:
+        return
+    last = scan.body[-1].span
+    for state in re.findall(r"(\w+)\s*=", scan.span.text.split("->")[0])[:1]:
+        added = f"{indentation(last)}emit {state}\n"
+        end = whole_line(last).end
+        yield Suggestion.of(f"end the body with `emit {state}`", "", added, Span(last.source, end, end))
+
+
+@proposes("AX0711")
+def _choices(sight: Sight) -> Iterator[str]:
+    """``width = [16, 32]`` in a search."""
+    node = next((one for one in reversed(sight.path) if isinstance(one, ast.List | ast.Tuple)), None)
+    if isinstance(node, ast.List | ast.Tuple) and node.items:
+        yield replaced("one of several", node, f"choice({', '.join(item.span.text for item in node.items)})")
+
+
+@proposes("AX0303", "AX0308")
+def _graph(sight: Sight) -> Iterator[str]:
+    """Pairs of nodes, as PyTorch Geometric has them, where a graph is taken."""
+    given = {node.name: node.type for node in statements(sight.file) if isinstance(node, ast.Input)}
+    for call in (node for node in reversed(sight.path) if isinstance(node, ast.Call)):
+        for argument in call.arguments:
+            type_ = given.get(argument.value.span.text)
+            if not isinstance(type_, ast.TensorType) or type_.dtype != "i64" or len(type_.dims) != 2:
+                continue
+            if type_.dims[0].span.text == "2":
+                own, nodes = argument.value.span.text, call.arguments[0].value.span.text
+                counts = [dims[0].span.text for dims in (getattr(given.get(nodes), "dims", ()),) if dims]
+                for count in counts:
+                    made = f"edges({own}[0], {own}[1], {count})"
+                    yield replaced("a graph is made of the ends of its edges", argument.value, made)
+                yield Advice(f"a graph is made of the ends of its edges: `edges({own}[0], {own}[1], 34)` of 34 nodes")

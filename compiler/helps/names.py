@@ -9,7 +9,7 @@ from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.foreign import idiom, prefixes
 from archonnx.grammar.source import Span
 
-from .rewrites import text
+from .rewrites import stages
 from .sight import Advice, Sight, assigned, proposes, replaced, statements, whole_line
 
 
@@ -117,5 +117,5 @@ def _added_layers(sight: Sight) -> Iterator[str]:
             layers.append(node.value.arguments[0].value)
             gone.append(Edit(whole_line(node.span), ""))
     if layers:
-        listed = f"[{', '.join(stage for layer in layers for stage in text(layer).split(' |> '))}]"
+        listed = f"[{', '.join(stage for layer in layers for stage in stages(layer))}]"
         yield Suggestion.at_places(f"a list is applied in order: `{own} = {listed}`", Edit(call.span, listed), *gone)

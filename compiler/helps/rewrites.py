@@ -167,8 +167,8 @@ def _bound(parameters: Sequence[str], arguments: Sequence[ast.Argument]) -> dict
             rest = positional[number:]
             items = rest[0].items if len(rest) == 1 and isinstance(rest[0], ast.List | ast.Tuple) else rest
             if rest:
-                stages = (stage for item in items for stage in text(item).split(" |> "))
-                bound[parameter[1:]] = (", ".join(stages), True, None)
+                listed = ", ".join(stage for item in items for stage in stages(item))
+                bound[parameter[1:]] = (listed, True, None)
             positional = positional[:number]
         elif number < len(positional):
             bound[parameter] = _value(positional[number])
@@ -191,6 +191,12 @@ def _value(expr: ast.Expr) -> _Value:
         word = named[1]
     written = text(expr)
     return written, isinstance(expr, _TIGHT) and "|>" not in written, word
+
+
+def stages(expr: ast.Expr) -> list[str]:
+    """The stages that a layer of another tool becomes: itself, and its activation behind it."""
+    found = [one for one in rewritten(expr, method=False) if "|>" in one]
+    return (found[0] if found else text(expr)).split(" |> ")
 
 
 def bare(expr: ast.Expr) -> str:

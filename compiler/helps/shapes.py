@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.foreign import called_here
 from archonnx.grammar.source import Span
 
 from .sight import Sight, around, assigned, callee, expressions, instead, proposes, replaced, statements
@@ -59,6 +60,18 @@ def _declared_dtype(sight: Sight) -> Iterator[str]:
         return  # a row for each class, and no number of one
     written = f"{needed[1]}{type_.span.text[type_.span.text.index('[') :]}"
     yield replaced(f"declare it so: `{statement.name}: {written}`", type_, written)
+
+
+@proposes("AX0209", "AX0208")
+def _other_dtype(sight: Sight) -> Iterator[str]:
+    """``float32[B, 8]``."""
+    type_ = sight.innermost(ast.TensorType)
+    if isinstance(type_, ast.TensorType) and type_.dtype is not None:
+        shape = type_.span.text[type_.span.text.index("[") :]
+        for dtype in called_here(type_.dtype):
+            yield replaced("the dtype is called so here", type_, f"{dtype}{shape}")
+        if type_.dtype.lower() in ("float", "tensor", "double", "array", "ndarray"):
+            yield replaced("floats need no dtype", type_, shape)
 
 
 @proposes("AX0303")
@@ -132,7 +145,7 @@ def _as_declared(sight: Sight) -> Iterator[str]:
         if isinstance(first, ast.Pipe):
             yield replaced("put all axes but the first in one", first.value, f"{first.value.span.text} |> flatten")
     written = f"{'' if dtype == 'f32' else dtype}[{', '.join(dims)}]"
-    yield replaced(f"or declare what it is: `{written}`", node.type, written)
+    yield replaced(f"declare what it is: `{written}`", node.type, written)
 
 
 @proposes("AX0324")

@@ -96,6 +96,12 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
     for edit in fix.edits:
         end = moved(edit.span.end, fix.edits)
         start = end - len(edit.text)
+        if (
+            diagnostic.code.startswith(SYNTAX)
+            and not found.code.startswith(SYNTAX)
+            and span.start < start < end <= span.end
+        ):
+            continue  # of something around it, which is read at all now
         if span.start <= end and span.end >= start and not (span.start == end and edit.text):
             return True
         if found.code.startswith(OF_CALLS) and end <= span.start < _end_of_call(span.source.text, end):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
+from archonnx.grammar.foreign import idiom
 
 from .rules import Sight, lint, modules_of, numbers_of, warning
 
@@ -27,6 +30,7 @@ def unused(sight: Sight) -> Iterator[Diagnostic]:
                 "no output, loss or metric depends on it",
                 help="leave it out, or use it",
             )
+    yield from _constants(sight)
     idle = [p for path, p in model.parameters.items() if path not in sight.read]
     for name, place, parameters in modules_of(sight, idle):
         yield warning(
@@ -36,3 +40,16 @@ def unused(sight: Sight) -> Iterator[Diagnostic]:
             "no output, loss or metric depends on this",
             help="use its result, or leave it out",
         )
+
+
+def _constants(sight: Sight) -> Iterator[Diagnostic]:
+    """Texts and lists that are written out in a model, named and never read: `metrics = ["accuracy"]`."""
+    times = Counter(name.id for name in sight.syntax(ast.Name))
+    for model in sight.syntax(ast.Model):
+        for node in model.body:
+            if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+                continue
+            target, written = node.targets[0], isinstance(node.values[0], ast.List | ast.String | ast.Dict)
+            if written and isinstance(target, ast.Name) and times[target.id] == 1:
+                say = idiom(target.id) or "use it, or leave it out"
+                yield warning("AX0802", f"nothing reads `{target.id}`", node.span, "named, and that is all", help=say)

@@ -272,7 +272,23 @@ def _indented(failure: Failure) -> Diagnostic | None:
     if failure.kind != "_INDENT":
         return None
     _, place = failure.layout.indents[-1]
-    return make_error("AX0106", "this line is indented, but the line above opens no body", place)
+    return make_error(
+        "AX0106",
+        "this line is indented, but the line above opens no body",
+        place,
+        help=_at_the_margin(failure, place),
+    )
+
+
+def _at_the_margin(failure: Failure, place: Span) -> Suggestion:
+    """The line in the column of the body that it stands in, and the lines that follow it there."""
+    source, text = place.source, place.source.text
+    outer = failure.layout.indents[-2][0] if len(failure.layout.indents) > 1 else 0
+    edits, start = [], place.start
+    while text.startswith(place.text, start) and len(edits) < 50:
+        edits.append(Edit(Span(source, start + outer, start + len(place.text)), ""))
+        start = text.find("\n", start) + 1 or len(text)
+    return Suggestion.at_places("begin it in the column of the line above", *edits)
 
 
 def _top_level(failure: Failure) -> Diagnostic | None:

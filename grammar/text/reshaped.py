@@ -106,6 +106,11 @@ _RULES = _rules(
     (r"^loss\s+(?=[^=]+$)", "loss objective = ", _NAMES),
     (rf"^param\s+(\w+)\s*({_SHAPE})\s*(?=[~=])", r"param \1: \2 ", "a type stands behind a `:`"),
     (
+        r"^param\s+(\w+)\s*(?::\s*[A-Z]\w+)?\s*=\s*.*\b(?:randn|rand|normal|zeros|ones|empty)\(\(?\s*([\w\s,]+?)\s*\)?\).*$",
+        r"param \1: [\2] ~ normal()",
+        "a parameter says its shape and what it is drawn from",
+    ),
+    (
         r"^(\w+)\s*=\s*lambda\s+([\w\s,]+?)\s*:\s*(.+)$",
         "fn \\1(\\2):\n    return \\3",
         "a function is declared by `fn`",

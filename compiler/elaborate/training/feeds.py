@@ -20,7 +20,7 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Feed, Field, Fit, TrainProgram
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail, listing
+from archonnx.grammar.diagnostics import Report, Suggestion, did_you_mean, fail, listing
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
@@ -38,6 +38,7 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, frame: Frame, report:
                 help=did_you_mean(name, trained.fields) or f"it has {', '.join(trained.fields)}",
             )
     _check_whole(block, trained, report)
+    _check_names(block, trained, frame, report)
     _check_calls(block, frame, report)
 
 
@@ -239,6 +240,28 @@ def _refuse_draws(builder: Builder, value: Value, columns: Columns, statement: a
             statement.value.span,
             help="draw it in the model, or in the fn of a `generate`",
         )
+
+
+def _check_names(block: ProgramBlock, trained: Elaboration, frame: Frame, report: Report) -> None:
+    """Feeds that are one name: that of a source, of which a column is meant, or of nothing at all."""
+    for name, feed in block.feeds.items():
+        value = feed.statement.value
+        if not isinstance(value, ast.Name) or value.id in {*block.fits, *block.feeds, *feed.names}:
+            continue
+        if value.id in block.sources:
+            field = trained.fields.get(name)
+            likely, other = ("target", "data") if field is not None and field.target else ("data", "target")
+            guess = Suggestion.of(f"a column is named: `{value.id}.{likely}`", value.id, f"{value.id}.{likely}")
+            report.error(
+                "AX0306",
+                f"`{value.id}` is the data, and a feed takes a column of it",
+                value.span,
+                help=guess.or_else(f"a column is named, as in `{value.id}.{other}`"),
+            )
+        elif len(block.sources) == 1 and frame.lookup(value.id) is None:
+            column = f"{next(iter(block.sources))}.{value.id}"
+            guess = Suggestion.of(f"a column of the data is `{column}`", value.id, column)
+            report.error("AX0201", f"unknown name `{value.id}`", value.span, "not defined here", help=guess)
 
 
 def _check_calls(block: ProgramBlock, frame: Frame, report: Report) -> None:
