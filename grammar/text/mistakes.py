@@ -284,7 +284,8 @@ def _at_the_margin(failure: Failure, place: Span) -> Suggestion:
     """The line in the column of the body that it stands in, and the lines that follow it there."""
     source, text = place.source, place.source.text
     outer = failure.layout.indents[-2][0] if len(failure.layout.indents) > 1 else 0
-    edits, start = [], place.start
+    edits: list[Edit] = []
+    start = place.start
     while text.startswith(place.text, start) and len(edits) < 50:
         edits.append(Edit(Span(source, start + outer, start + len(place.text)), ""))
         start = text.find("\n", start) + 1 or len(text)
