@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import onnx
 
 METADATA_KEY = "archonnx.raw"
-"""In the metadata of ONNX models: a JSON object, which docs/deploying.md describes."""
+"""In the metadata of ONNX models: a JSON object, which docs/raw.md describes."""
 PICTURES, PICTURE = "images", "image"
 """The source of pictures, and its column that holds them from 0 to 1."""
 TOLERANCE = {DType.f64: 1e-9, DType.f32: 1e-4, DType.f16: 1e-2, DType.bf16: 1e-1}

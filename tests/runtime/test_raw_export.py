@@ -232,7 +232,7 @@ def test_options_that_do_not_go_with_raw(
 
 
 def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[2] / "docs/deploying.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/raw.md").read_text(encoding="utf-8")
     spec, script = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("arch", "python"))
     assert spec is not None and script is not None
     flats = [f"{30.5 + 2 * i},{('Oslo', 'Rom', 'Wien')[i % 3]},{700 + 9 * i}" for i in range(40)]
