@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from archonnx.grammar.diagnostics import Diagnostic, Edit, Suggestion
@@ -26,20 +27,17 @@ CERTAIN = ("AX0103", "AX0107", "AX0109", "AX0110", "AX0115", "AX0116", "AX0121")
 """What is said where it is known what a line lacks."""
 
 
+Becomes = str | Callable[[re.Match[str]], str]
+Row = tuple[str, Becomes, str] | tuple[str, Becomes, str, str]
+
+
 class Rule(NamedTuple):
     """What a line holds, and what it becomes; the pattern of lines that are spared, and words that explain it."""
 
     pattern: re.Pattern[str]
-    becomes: str | Callable[[re.Match[str]], str]
+    becomes: Becomes
     words: str
     unless: re.Pattern[str] | None
-
-
-def _rules(*rows: tuple[str, str | Callable[[re.Match[str]], str], str] | tuple[str, str, str, str]) -> list[Rule]:
-    return [
-        Rule(re.compile(pattern), becomes, words, re.compile(unless[0]) if unless else None)
-        for pattern, becomes, words, *unless in rows
-    ]
 
 
 def _block(match: re.Match[str]) -> str:
@@ -65,7 +63,7 @@ _SHAPE, _DTYPE, _VALUE = r"\[[^\[\]]*\]", r"(?:[iuf]\d+|bf16|bool)", "a value st
 _DECLARES, _NAMES = r"^(input|target)\s+(\w+)", "it needs a name"
 _TRAINS = r"^(?:minimi[sz]e|optimi[sz]e|train|fit)"
 
-_RULES = _rules(
+_ROWS: tuple[Row, ...] = (
     # headers
     (r"^(model\s+\w+)\s*[:{]?\s*$", r"\1():", "a model has brackets, for its arguments"),
     (r"^(train(?:\s+\w+)?|search|together|else)\s*\{?\s*$", r"\1:", "a body begins behind a `:`"),
@@ -147,6 +145,15 @@ _RULES = _rules(
 )
 
 
+@cache
+def _rules() -> list[Rule]:
+    """The rows with their patterns compiled, since most specs are right."""
+    return [
+        Rule(re.compile(pattern), becomes, words, re.compile(unless[0]) if unless else None)
+        for pattern, becomes, words, *unless in _ROWS
+    ]
+
+
 def reshaped(failure: Failure, diagnostic: Diagnostic) -> Diagnostic:
     """The diagnostic with the lines that may be meant, before what it suggests itself."""
     found = list(_proposals(failure))[:MOST] if diagnostic.code not in CERTAIN else []
@@ -164,7 +171,7 @@ def _proposals(failure: Failure) -> Iterator[Suggestion]:
     if not text or len(text) > LONGEST:
         return
     seen = {text}
-    for rule in _RULES:
+    for rule in _rules():
         if rule.unless is not None and rule.unless.search(text):
             continue
         whole = rule.pattern.sub(rule.becomes, text).rstrip()
