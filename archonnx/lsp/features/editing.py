@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from archonnx.grammar.diagnostics import Diagnostic, Fix, SpecError
+from archonnx.grammar.diagnostics import Diagnostic, Edit, Fix, SpecError
+from archonnx.grammar.diagnostics.fixes import overlap
 from archonnx.grammar.format import format_file
 from archonnx.grammar.source import Source
 from archonnx.lsp.document import Document
@@ -46,7 +47,23 @@ def code_actions(document: Document, start: int, end: int) -> list[types.CodeAct
         if diagnostic.severity == "warning" and not document.yaml:
             edit = _allowing(document, place[0], diagnostic.code)
             actions.append(_action(document, f"allow {diagnostic.code} here", [edit], about))
-    return actions
+    return actions + _all_at_once(document)
+
+
+def _all_at_once(document: Document) -> list[types.CodeAction]:
+    """The first fix of every finding, as one action; those that would change the same text wait for a second time."""
+    chosen: list[Edit] = []
+    edits: list[types.TextEdit] = []
+    for diagnostic in document.checked.diagnostics if document.checked is not None else ():
+        for fix in diagnostic.fixes[:1]:
+            own = _edits(document, fix)
+            if own is not None and not overlap([*chosen, *fix.edits]):
+                chosen += fix.edits
+                edits += own
+    if not edits:
+        return []
+    changes = types.WorkspaceEdit(changes={document.uri: edits})
+    return [types.CodeAction("fix all", kind=types.CodeActionKind.SourceFixAll, edit=changes)]
 
 
 def _place(document: Document, diagnostic: Diagnostic) -> tuple[int, int] | None:

@@ -146,6 +146,15 @@ def test_a_fix_is_an_action_and_mends_the_text(checked: Document) -> None:
     assert applied(document, [edit]) == SPEC
 
 
+def test_all_fixes_at_once(checked: Document) -> None:
+    text = SPEC.replace("relu", "rellu", 1).replace("mse(", "msse(", 1)
+    document = checked.changed(text)
+    document = document.judged(Check(text, "m.arch", checked.path).run())
+    (action,) = [one for one in code_actions(document, 0, 0) if one.kind == types.CodeActionKind.SourceFixAll]
+    assert action.edit is not None and action.edit.changes is not None
+    assert applied(document, list(action.edit.changes[document.uri])) == SPEC
+
+
 def applied(document: Document, edits: list[types.TextEdit]) -> str:
     text = document.text
     for edit in sorted(edits, key=lambda one: document.lines.offset(one.range.start), reverse=True):
