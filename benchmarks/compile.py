@@ -44,7 +44,7 @@ gradients and the update, optimises and lowers the graphs for prediction, evalua
 each of them (with strict shape inference), draws the initial weights, and writes the files. *CPU* is the time of all
 processors, *per block* that of `check` and of `compile` for each residual block (networks from ResNet-50 on have blocks
 of three convolutions, the others of two)."""
-STARTED = ("line", "mlp_small", "mlp_large", "cnn", "digits_cnn", "gpt_small", "unet", "resnet18")
+STARTED = ("linear", "mlp_small", "mlp_large", "cnn", "digits_cnn", "gpt_small", "unet", "resnet18")
 FIRST = f"""\
 From the import of the libraries to the end of the first step, in fresh processes, the best of {RUNS}: reading the spec,
 proving its shapes, differentiating, compiling to ONNX, building the session; or building the net and the optimizer of
