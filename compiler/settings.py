@@ -57,7 +57,7 @@ PositiveCount = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 class Settings(BaseModel):
     """Base of all settings: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Split(Settings):
