@@ -285,7 +285,7 @@ class TrainSettings(Settings):
     ) -> TrainSettings:
         """These settings with some replaced, as by ``--set split.train=0.7``; dotted keys reach inside.
 
-        They are ``AskedSettings`` unless another kind is wanted.
+        Those of a spec become ``AskedSettings`` unless another kind is wanted.
         """
         values, fields = self.model_dump(), type(self).model_fields
         for key, value in changes.items():
@@ -299,7 +299,8 @@ class TrainSettings(Settings):
                 values[outer] = {**(values.get(outer) or {}), inner: value}
             else:
                 values[outer] = value
-        return validated(kind or AskedSettings, values, {}, None, report) or self
+        own = AskedSettings if type(self) is TrainSettings else type(self)
+        return validated(kind or own, values, {}, None, report) or self
 
 
 class AskedSettings(TrainSettings):

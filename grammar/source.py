@@ -68,6 +68,16 @@ class Span(Record):
         """What is written there."""
         return self.source.text[self.start : self.end]
 
+    @property
+    def in_brackets(self) -> bool:
+        """Whether all of it stands in one pair of round brackets: `(a + b)`, and not `(a) + (b)`."""
+        text, depth = self.text, 0
+        for place, char in enumerate(text):
+            depth += (char == "(") - (char == ")")
+            if not depth:
+                return bool(place) and place == len(text) - 1
+        return False
+
     def to(self, other: Span) -> Span:
         """The range from the start of this span to the end of the other."""
         return Span(self.source, min(self.start, other.start), max(self.end, other.end))

@@ -6,6 +6,7 @@ of archonnx, with a report of it in a file; 128 and a signal's number if one end
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -47,10 +48,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(WRONG)
     except Exception as error:
+        from .output import show_bug, show_long_name
+
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # whichever file was meant
+            show_long_name(error)
+            sys.exit(WRONG)
         if debug:
             raise
         from .bug_report import write_report
-        from .output import show_bug
 
         show_bug(error, write_report(error, sys.argv[1:]))
         sys.exit(BUG)

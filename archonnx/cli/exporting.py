@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .options import read_spec
+from .options import is_run, read_spec
 
 if TYPE_CHECKING:
     from archonnx.runtime.export.artifact import Kind
@@ -25,7 +25,7 @@ def run_named(what: str, dtype: str | None = None, given: Mapping[str, Any] | No
     from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.folders.run import Run
 
-    run = Run(what) if (Path(what) / "run.json").is_file() else None
+    run = Run(what) if is_run(what) else None
     if run is not None and dtype not in (None, run.dtype):
         fail("AX0621", f"{what} was trained in {run.dtype}, and is exported in it", None, help="leave `--dtype` out")
     if run is not None and given:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arrays import read_arrays
-from .options import read_spec
+from .options import is_run, read_spec
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir.types import Array
@@ -48,7 +48,7 @@ class OpenedModel:
         from archonnx.grammar.record import replace
         from archonnx.runtime.folders.run import Run
 
-        if not (Path(what) / "run.json").is_file():
+        if not is_run(what):
             spec = read_spec(what, arguments, dtype, model)
             values, origin = _parameters(parameters, seed)
         else:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archonnx.runtime.paths import kind_at
+
 if TYPE_CHECKING:
     import yaml
 
@@ -132,9 +134,14 @@ def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None,
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 
 
+def is_run(what: str) -> bool:
+    """Whether what is named is a run directory; what cannot be a name of a file is none."""
+    return kind_at(Path(what) / "run.json")[0] == "file"
+
+
 def spec_or_run(what: str, arguments: dict[str, object], dtype: str | None, model: str | None) -> Spec:
     """A spec as it is asked for; that of a run as it was trained, but for what is asked otherwise."""
-    if not (Path(what) / "run.json").is_file():
+    if not is_run(what):
         return read_spec(what, arguments, dtype, model)
     from archonnx.compiler.pipeline import float_type
     from archonnx.grammar.record import replace

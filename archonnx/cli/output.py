@@ -45,6 +45,16 @@ def show_memory(error: MemoryError) -> None:
     show_report(Report([make_error("AX0660", "there is not enough memory", None, notes=notes, help=help)]))
 
 
+def show_long_name(error: OSError) -> None:
+    """That the system has no file of such a name."""
+    from archonnx.grammar.diagnostics import make_error
+    from archonnx.runtime.paths import short
+
+    show_report(
+        Report([make_error("AX0601", f"`{short(str(error.filename))}` is too long for the name of a file", None)])
+    )
+
+
 def show_bug(error: Exception, report: Path | None) -> None:
     """An internal error, in a few lines, and where more about it is."""
     from archonnx.compiler.errors import HOW_TO_REPORT, InternalError

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.extras import missing
+from archonnx.runtime.paths import kind_at, short
 from archonnx.runtime.training.observing import Epoch, Observer
 
 
@@ -21,7 +23,13 @@ def logging_to(folder: Path) -> Iterator[Observer]:
         from tensorboardX import SummaryWriter
     except ImportError:
         missing("logs of TensorBoard", "tensorboardX", "tensorboard", None)
-    writer = SummaryWriter(str(folder))
+    kind, what = kind_at(folder)
+    if kind in ("file", "other"):
+        fail("AX0616", f"cannot write logs of TensorBoard: `{short(str(folder))}` {what}", None)
+    try:
+        writer = SummaryWriter(str(folder))
+    except OSError as error:
+        fail("AX0616", f"cannot write logs of TensorBoard to {short(str(folder))}: {error.strerror or error}", None)
     try:
         yield Logs(writer)
     finally:

@@ -73,7 +73,7 @@ def _not_equal(table: Table, names: dict[str, str]) -> Iterator[str]:
             yield f"{names[label]}: {len(others)} in {len(counted)} kinds: {shown}"
 
 
-NAMES = {"onnxruntime": "onnxruntime", "reference": "onnx, reference evaluator", "openvino": "OpenVINO, CPU",
+NAMES = {"onnxruntime": "onnxruntime", "reference": "onnx, reference evaluator", "openvino": "OpenVINO, CPU, version",
          "node": "onnxruntime-node", "web": "onnxruntime-web, wasm", "tract": "tract", "mnn": "MNN"}  # fmt: skip
 
 

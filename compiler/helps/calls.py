@@ -114,7 +114,9 @@ def _other_arguments(sight: Sight) -> Iterator[str]:
         yield Advice(say)
     relative = RELATIVES.get((call.callee.span.text, given.name or ""))
     if relative is not None:
-        yield Suggestion.of(f"`{relative}` has it: `{relative}({given.span.text})`", "", relative, call.callee.span)
+        yield Suggestion.of(
+            f"`{relative}` has it, as in `{relative}({given.span.text})`", "", relative, call.callee.span
+        )
 
 
 @proposes("AX0303", "AX0306", "AX0205", "AX0208", "AX0319")

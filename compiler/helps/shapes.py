@@ -95,7 +95,8 @@ def _column(sight: Sight) -> Iterator[str]:
     known = [(node, type_) for node in _operands(sight) if (type_ := sight.type_of(node)) is not None]
     for node, (_, dims) in known:
         if len(dims) > 1 and dims[-1] == "1" and any(other == dims[:-1] for _, (_, other) in known):
-            own = node.span.text if isinstance(node, ast.Name | ast.Call) else f"({node.span.text})"
+            whole = isinstance(node, ast.Name | ast.Call | ast.Index) or node.span.in_brackets
+            own = node.span.text if whole else f"({node.span.text})"
             places = ", ".join([*":" * (len(dims) - 1), "0"])
             yield replaced("take the axis of size 1 away", node, f"{own}[{places}]")
 

@@ -78,3 +78,26 @@ def test_the_help_and_a_page_say_what_the_statuses_mean() -> None:
     for status in map(str, (0, cli.WRONG, 2, cli.BUG, cli.INTERRUPTED)):
         assert re.search(rf"\b{status}\b", shown[shown.index("Exit status") :])
         assert re.search(rf"^\| {status} \||: {status} Ctrl-C", page, re.M)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "d/" * 3000 + "x"], ids=["one name", "a path"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compile", "-o", "build"],
+        ["export", "-o", "m.onnx"],
+        ["show"],
+        ["trace"],
+        ["train", "xor", "--resume"],
+        ["train", "xor", "--tensorboard"],
+    ],
+    ids=" ".join,
+)
+def test_what_no_file_can_be_called_is_said(
+    arguments: list[str], name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, name], monkeypatch) == cli.WRONG
+    said = capsys.readouterr().err
+    assert "error[AX" in said and len(said) < 1_000
+    assert list(tmp_path.iterdir()) == []

@@ -56,7 +56,7 @@ def _larger(a: Dim, b: Dim) -> Dim:
 def _without(operand: ast.Expr, axis: int, rank: int) -> Suggestion:
     """The operand without an axis of size 1."""
     text = operand.span.text
-    whole = isinstance(operand, ast.Name | ast.Call | ast.Index) or text.startswith("(")
+    whole = isinstance(operand, ast.Name | ast.Call | ast.Index) or operand.span.in_brackets
     plain = text if whole else f"({text})"
     new = f"{plain}[{', '.join('0' if i == axis else ':' for i in range(rank))}]"
     return Suggestion.of(f"take the axis of size 1 away: `{new}`", text, new, operand.span)

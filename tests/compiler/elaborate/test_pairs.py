@@ -35,6 +35,7 @@ def test_every_operator_is_looked_at_on_both_sides(op: str) -> None:
         ("grid + steps", "`grid[:, :, 0]`"),
         ("-row * (column + 1)", "`(column + 1)[:, 0]`"),
         ("mean((column - row) ** 2)", "`column[:, 0]`"),
+        ("row + (column) * (column)", "`((column) * (column))[:, 0]`"),
         ("(column > 0) == (row > 0)", "`(column > 0)[:, 0]`"),
         ("(column > 0) and (row > 0)", "`(column > 0)[:, 0]`"),
     ],

@@ -10,8 +10,8 @@ from tests.support.elaborated import findings, model
 @pytest.mark.parametrize(
     ("use", "way"),
     [
-        ("r[:, -1]", "take one of them: `r.hs`"),
-        ("relu(r)", "take one of them: `r.hs`"),
+        ("r[:, -1]", "take one of them: `r.hs`\nor the last one: `r.h`"),
+        ("relu(r)", "take one of them: `r.hs`\nor the last one: `r.h`"),
         ("split(x, 2)[0]", "take them apart: `a, b = split(x, 2)`"),
     ],
 )
