@@ -88,8 +88,10 @@ def test_a_fix_is_offered(editor: Editor) -> None:
     (found,) = editor.open("m.arch", SPEC.replace("mse(h", "mze(h"))
     document = types.TextDocumentIdentifier(editor.uri("m.arch"))
     params = types.CodeActionParams(document, found.range, types.CodeActionContext([found]))
-    (action,) = editor.ask("text_document_code_action", params)
-    assert [edit.new_text for edit in action.edit.changes[document.uri]] == ["mse"]
+    fix, everything = editor.ask("text_document_code_action", params)
+    assert (fix.kind, everything.kind) == ("quickfix", "source.fixAll")
+    for action in (fix, everything):
+        assert [edit.new_text for edit in action.edit.changes[document.uri]] == ["mse"]
 
 
 def test_a_name_is_changed_or_it_is_said_why_not(editor: Editor, opened: types.TextDocumentIdentifier) -> None:
