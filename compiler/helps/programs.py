@@ -361,6 +361,6 @@ def _setting_of_the_help(sight: Sight) -> Iterator[str]:
     if own is not None:
         yield Suggestion.of(words, "", value, own.values[0].span, otherwise=words)
     else:
-        line = whole_line(sight.innermost(ast.Assign, ast.Train).span)  # type: ignore[union-attr]
+        line = whole_line((sight.innermost(ast.Assign) or train).span)
         added = f"{indentation(line)}{name} = {value}\n"
         yield Suggestion.of(words, "", added, Span(line.source, line.start, line.start), otherwise=words)

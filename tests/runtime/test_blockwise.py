@@ -13,7 +13,7 @@ import pytest
 import archonnx
 from archonnx.compiler import blockwise
 from archonnx.compiler.pipeline import parse_spec
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device import state
 from archonnx.runtime.device.session import Buffer, Session, SessionOptions
@@ -142,8 +142,12 @@ def test_a_step_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     made, (batch, *_) = trainer(), batches(1)
     made.step(batch)
     before, executed = made.runner.tensors(), made.runner.executed
+
+    def fails(self: Session, binding: object) -> None:
+        raise SpecError(Report())
+
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "run", lambda self, binding: (_ for _ in ()).throw(SpecError(None)))  # type: ignore[arg-type]
+        patch.setattr(Session, "run", fails)
         with pytest.raises(SpecError):
             made.step(batch)
     assert_equal(made.runner.tensors(), before)

@@ -7,6 +7,7 @@ import pytest
 from archonnx.compiler.checking import examined
 from archonnx.compiler.lints.levels import Levels
 from archonnx.grammar.source import Source
+from archonnx.grammar.text.reshaped import LONGEST
 
 HEAD = "model Net(n: int = 4, deep: bool = true):\n    input x: [B, 8]\n"
 TAIL = "    output o = x\n"
@@ -101,3 +102,10 @@ def test_right_lines_stay_right(line: str) -> None:
     body = "\n        return v" if line.endswith(":") else ""
     found = examined(Source("net.arch", f"{HEAD}    {line}{body}\n{TAIL}"), None, {}, Levels())
     assert not [one for one in found if one.severity == "error"]
+
+
+def test_a_long_line_is_not_looked_at() -> None:
+    """Patterns may take time by the cube of a line, so that lines of strangers are looked at up to a length."""
+    for spaces, helped in ((1, True), (LONGEST, False)):
+        wrong = f"{HEAD}    input z{' ' * spaces}[B, 3]\n{TAIL}"
+        assert bool(examined(Source("net.arch", wrong), None, {}, Levels())[0].fixes) == helped
