@@ -16,7 +16,7 @@ What this module does not do: other distributions; they are written in the langu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,8 @@ from archonnx.compiler.ir.value import Value
 from . import limbs
 
 COLUMNS = 1024
+ROWS = 32
+"""Rows that NumPy draws at a time."""
 HALF = 1 << 32
 WORD = 1 << 64
 INDEX_STEP = 0x9E3779B97F4A7C15
@@ -91,17 +93,24 @@ class Draw(Op):
             if given != TensorType(DType.i64, ()):
                 raise TypeProblem("AX0303", f"the {what} of a draw is i64[], not {given}", operands=(position,))
 
-    def numpy_words(self, seed: Any, step: Any, dtype: DType) -> Any:
-        """An integer of ``dtype`` for each element; its high bits are random."""
+    def drawn(self, seed: Any, step: Any, dtype: DType, made: DType, make: Callable[[Any], Any]) -> Any:
+        """A tensor of type ``made``, which ``make`` draws from an integer of ``dtype`` for each element.
+
+        The high bits of an integer are random. Few rows are made at a time, which stay in a core's cache.
+        """
         shape = [d.evaluate({}) for d in self.shape]
         count = int(np.prod(shape, dtype=np.int64))
         columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
         key = (int(seed) * SEED_STEP + int(step) * STEP_STEP) % WORD
         words = _hashed(_counters(columns, rows, self.site) + np.uint64(key)).astype(dtype.numpy)
-        odd = words[columns:, None] + dtype.numpy.type(1) + words[:columns]
-        for _ in range(2):
-            np.multiply(odd, odd, out=odd)
-        return odd.reshape(-1)[:count].reshape(shape)
+        row, column = words[columns:, None] + dtype.numpy.type(1), words[:columns]
+        draws = np.empty((rows, columns), made.numpy)
+        for start in range(0, rows, ROWS):
+            odd = row[start : start + ROWS] + column
+            for _ in range(2):
+                np.multiply(odd, odd, out=odd)
+            draws[start : start + ROWS] = make(odd)
+        return draws.reshape(-1)[:count].reshape(shape)
 
     def emit_words(self, emit: Emitter, seed: str, step: str, dtype: DType) -> str:
         """The same in ONNX. What concerns seed and step alone is equal at every site, and shared by the runtime."""
@@ -235,10 +244,13 @@ class RandomUniform(Draw):
         return self.dtype.numpy.type((1 - 2.0 ** (1 - bits)) / WORD)
 
     def evaluate(self, seed: Any, step: Any) -> Any:
-        draws = self.numpy_words(seed, step, DType.i64).astype(self.dtype.numpy)
-        draws *= self._scale
-        draws += self.dtype.numpy.type(0.5)
-        return draws
+        def make(words: Any) -> Any:
+            draws = words.astype(self.dtype.numpy)
+            draws *= self._scale
+            draws += self.dtype.numpy.type(0.5)
+            return draws
+
+        return self.drawn(seed, step, DType.i64, self.dtype, make)
 
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return None, None
@@ -272,7 +284,7 @@ class RandomBernoulli(Draw):
 
     def evaluate(self, seed: Any, step: Any, p: Any) -> Any:
         limit = np.clip(np.float64(p) * HALF - HALF // 2, *_BOUNDS).astype(np.int32)
-        return self.numpy_words(seed, step, DType.i32) < limit
+        return self.drawn(seed, step, DType.i32, DType.bool, lambda words: words < limit)
 
     def vjp(self, dy: Value, y: Value, *inputs: Value) -> tuple[Value | None, ...]:
         return None, None, None
