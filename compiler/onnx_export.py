@@ -7,7 +7,7 @@ before).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,11 +19,13 @@ import numpy as np
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
 
+from .apart import TURNED_COPY, told_apart
 from .errors import InternalError
 from .ir.dims import Dim
 from .ir.graph import Graph
 from .ir.origin import UNKNOWN, Origin
 from .ir.types import Array, DType, TensorType
+from .ir.value import Value
 from .joining import joined
 from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
 from .portability import OPSETS, check_opset, check_target, typed
@@ -75,6 +77,7 @@ def export(
     check: bool = True,
     opset: int = OPSET,
     texts: Mapping[str, TextTable] | None = None,
+    beside: Collection[str] = (),
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -87,6 +90,7 @@ def export(
             depend on their size.
         opset: version of the ai.onnx operators.
         texts: the graph inputs that are made of texts, and how: by an ai.onnx.ml operator, whatever the target.
+        beside: further graph inputs that are to be weights, by ``refer_to_weights``.
 
     Raises:
         SpecError: there is no such target, or the graph cannot be written in this opset.
@@ -114,6 +118,12 @@ def export(
         lowered, weights = joined(lowered, types, graph.outputs, fixed)
         inputs = {name: value for name, value in graph.inputs.items() if name in weights or name not in fixed}
         graph = replace(graph, inputs=inputs)
+    if target == "portable":
+        types = {name: value.type for name, value in graph.inputs.items()}
+        held = {*weights, *(name for name in beside if name in types)}
+        for copy, name in told_apart(lowered, types, graph.outputs, held).items():
+            graph = replace(graph, inputs={**graph.inputs, copy: Value(types[name], copy)})
+            weights |= {copy: weights[name]} if name in weights else {}
     domains = {"": opset} | {node.domain: 1 for node in all_nodes(lowered.nodes) if node.domain}
     if tables:
         domains[ML_DOMAIN] = ML_OPSET
@@ -240,13 +250,14 @@ def refer_to_weights(model: onnx.ModelProto, location: str, places: Mapping[str,
     graph = model.graph
     rest = []
     for value in graph.input:
-        if value.name not in places:
+        name = value.name.removesuffix(TURNED_COPY)
+        if name not in places:
             rest.append(value)
             continue
         type_ = value.type.tensor_type
         tensor = onnx.TensorProto(name=value.name, data_type=type_.elem_type)
         tensor.dims.extend(dim.dim_value for dim in type_.shape.dim)
-        begin, end = places[value.name]
+        begin, end = places[name]
         _place(tensor, location, begin, end - begin)
         graph.initializer.append(tensor)
     del graph.input[:]

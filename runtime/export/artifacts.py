@@ -263,6 +263,7 @@ def as_onnx(
         opset=asked.opset,
         texts=texts,
         check=not exact,
+        beside=model.parameters if artifact.holds_weights else (),
     )
 
 

@@ -109,8 +109,10 @@ def is_portable(path: Path) -> bool:
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
-    others = {"HardSigmoid", "ScatterElements"}
-    return all(one.name != SEED for one in graph.input) and others.isdisjoint(node.op_type for node in graph.node)
+    others = {"HardSigmoid", "ScatterElements", "Scan", "LSTM", "GRU", "RNN", "Loop", "Transpose", "ConvTranspose"}
+    turned = any(one.name == "transB" and one.i for node in graph.node for one in node.attribute)
+    drawn = any(one.name == SEED for one in graph.input)
+    return not drawn and not turned and others.isdisjoint(node.op_type for node in graph.node)
 
 
 def write_tried(path: Path, model: onnx.ModelProto, trial: Callable[[Path], object]) -> int:
