@@ -103,7 +103,8 @@ def memory(spec: str | Path | Spec, *, dims: Mapping[str, int] | None = None, **
     nodes, holders = 0, Counter[str]()
     for index, step in enumerate(steps):
         one = apart.get(index)
-        graph = for_machine(one.rest if one is not None else step.graph, sizes, SessionOptions("cpu"))
+        whole = one.rest if one is not None else step.graph
+        graph = for_machine(whole, sizes, SessionOptions("cpu"), losses=step.losses)
         peak = peak_of(graph, left_of(graph), tuple(one.given) if one is not None else ())
         alive = max(alive, peak.size)
         taken += peak.taken

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from math import prod
@@ -29,6 +29,7 @@ from archonnx.compiler.onnx_export import ORIGIN_KEY, PATH_KEY, export
 from archonnx.compiler.passes.blocks import has_images
 from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.manager import optimise
+from archonnx.compiler.passes.recompute import recomputed
 from archonnx.compiler.portability import missing_kernels
 from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
 
@@ -171,19 +172,24 @@ def _cleaned(message: str) -> str:
 # ---------------------------------------------------------------- opening
 
 
-def open_graph(graph: Graph, dims: Mapping[str, int], options: SessionOptions) -> Session:
+def open_graph(
+    graph: Graph, dims: Mapping[str, int], options: SessionOptions, *, losses: Collection[str] = ()
+) -> Session:
     """A session for a graph with these dims fixed: the compiler's last stages, then onnxruntime."""
-    chosen = for_machine(graph, dims, options)
+    chosen = for_machine(graph, dims, options, losses=losses)
     if choose_device(options.device).name == "cpu":
         missing_kernels(chosen).finish()
     return open_exported(chosen, options, planned=results_bytes(chosen) < PLANNED)
 
 
-def for_machine(graph: Graph, dims: Mapping[str, int], options: SessionOptions) -> Graph:
-    """The graph that runs here, with these dims fixed."""
+def for_machine(
+    graph: Graph, dims: Mapping[str, int], options: SessionOptions, *, losses: Collection[str] = ()
+) -> Graph:
+    """The graph that runs here, with these dims fixed. ``losses`` are those of its outputs that it follows."""
     fixed = optimise(bind(graph, dims) if dims else graph)
     on_cpu = choose_device(options.device).name == "cpu"
-    return for_kernels(fixed, machine_block() if on_cpu and has_images(fixed) else None)
+    chosen = for_kernels(fixed, machine_block() if on_cpu and has_images(fixed) else None)
+    return recomputed(chosen, losses) if results_bytes(chosen) >= PLANNED else chosen
 
 
 def left_of(graph: Graph) -> onnx.ModelProto:

@@ -421,7 +421,7 @@ class StepRunner:
         step, state, apart = self.steps[index], self.state, self._apart.get(index)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         graph = step.graph if apart is None else apart.rest
-        whole = open_graph(graph, dims, self._options) if graph.outputs else None
+        whole = open_graph(graph, dims, self._options, losses=step.losses) if graph.outputs else None
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
         keys = self.keys(index)
