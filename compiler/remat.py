@@ -79,7 +79,7 @@ def _resolved(edges: dict[Value, Value]) -> dict[Value, Value]:
     return resolved
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Part:
     """A region, or where a loop was written out, that of one step.
 

@@ -16,7 +16,7 @@ APART = 1_000_003
 """Step ``i`` of a loop draws what step ``APART * s + i + 1`` of the run would, where ``s`` is that of the loop."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Step:
     """A step of a loop: its number, and the number that draws inside have in place of the run's step."""
 

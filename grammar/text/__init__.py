@@ -3,8 +3,8 @@
     archonnx.lark   the grammar; archonnx.tables are the tables of its parser, made by parser_tables
     words           the words of the language, and words and signs of other languages
     literals        the values of numbers, strings and docstrings
+    machine         the lexer and the parser, driven by tables
     indentation     newlines and indentation as tokens
-    lexing          which token comes next, by one pattern for all states of the parser
     expressions     the nodes of expressions, bottom up: a function for each rule of the grammar
     trees           the same for types, statements and declarations
     failure         the place at which the parser stopped

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from lark import Token
-
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, Suggestion
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Source, Span
 
-from .indentation import bounds
 from .literals import read_number, read_string
+from .machine import Token
 
 Children: TypeAlias = list[Any]
 """What a rule of the grammar consists of: nodes, groups and tokens, in order."""
@@ -48,12 +46,12 @@ class ExpressionBuilder:
 
     def _span(self, children: Children) -> Span:
         first, last = children[0], children[-1]
-        start = bounds(first)[0] if type(first) is Token else first.span.start
-        end = bounds(last)[1] if type(last) is Token else last.span.end
+        start = first.start if type(first) is Token else first.span.start
+        end = last.end if type(last) is Token else last.span.end
         return Span(self.source, start, end)
 
     def _token(self, token: Token) -> Span:
-        return Span(self.source, *bounds(token))
+        return Span(self.source, token.start, token.end)
 
     def _name(self, token: Token) -> ast.Name:
         return ast.Name(str(token), span=self._token(token))

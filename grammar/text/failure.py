@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-from lark import Token, UnexpectedInput, UnexpectedToken
-from lark.parsers.lalr_analysis import Shift
 
 from archonnx.grammar.source import Span
 
 from .indentation import Layout, bounds
+from .machine import RefusedError, Token
 
 ENDS = {
     "_NL": "the end of the line",
@@ -29,14 +26,14 @@ _WORD = re.compile(r"[^\W\d]\w*")
 class Failure:
     """The place at which the parser stopped."""
 
-    error: UnexpectedInput
+    error: RefusedError
     whole: Span
     layout: Layout
 
     @cached_property
     def token(self) -> Token | None:
         """The token that did not fit, or None where no token could be read."""
-        return self.error.token if isinstance(self.error, UnexpectedToken) else None
+        return self.error.token
 
     @cached_property
     def kind(self) -> str:
@@ -69,7 +66,7 @@ class Failure:
             return Span(source, end, end)
         if self.token is not None:
             return Span(source, *bounds(self.token))
-        start = self.error.pos_in_stream or 0
+        start = self.error.place
         match = _WORD.match(source.text, start, self.whole.end)
         return Span(source, start, match.end() if match else start + 1)
 
@@ -91,22 +88,7 @@ class Failure:
 
     def accepts(self, *terminals: str) -> bool:
         """Whether the parser could have gone on with any of these terminals."""
-        return any(_accepts(self.error.state, terminal) for terminal in terminals)
+        return any(self.error.accepts(terminal) for terminal in terminals)
 
     def _span(self, token: Token | None) -> Span | None:
         return None if token is None else Span(self.whole.source, *bounds(token))
-
-
-def _accepts(state: Any, terminal: str) -> bool:
-    """Follow the parser's reductions on its stack of states, without values, until a terminal is shifted or refused."""
-    states, stack = state.parse_conf.states, list(state.state_stack)
-    while terminal in states[stack[-1]]:
-        action, argument = states[stack[-1]][terminal]
-        if action is Shift:
-            return True
-        size = len(argument.expansion)
-        del stack[len(stack) - size :]
-        stack.append(states[stack[-1]][argument.origin.name][1])
-        if terminal == "$END" and stack[-1] == state.parse_conf.end_state:
-            return True
-    return False

@@ -1,4 +1,4 @@
-"""Indentation: turns the newlines that lark's lexer finds into the ends of statements and the borders of bodies.
+"""Indentation: turns the newlines that the lexer finds into the ends of statements and the borders of bodies.
 
 It also watches over what is open, so that a mistake can be shown at its opener, and bounds nesting. It does not know
 where a body may stand: that is the grammar's business.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lark import Token
-from lark.lark import PostLex
-
 from archonnx.grammar.diagnostics import Label, fail
 from archonnx.grammar.source import Span
+
+from .machine import Token
 
 MAX_BRACKETS = 64
 MAX_INDENTATION = 32
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
-_NEWLINE = "_NL"
+NEWLINE = "_NL"
 
 
-class Layout(PostLex):
+class Layout:
     """Adds ``_INDENT`` and ``_DEDENT`` tokens to a stream, as Python does, and drops newlines inside brackets.
 
     Attributes:
@@ -31,8 +30,6 @@ class Layout(PostLex):
         previous: The token that was accepted last, layout aside.
         longest: Length of the longest logical line so far: no expression is deeper than its text is long.
     """
-
-    always_accept = (_NEWLINE,)
 
     def begin(self, span: Span, *, free: bool = False, relative: bool = False) -> None:
         """Prepare for one text.
@@ -56,7 +53,7 @@ class Layout(PostLex):
         """The tokens with layout."""
         starts_statement = True
         for token in stream:
-            if token.type == _NEWLINE:
+            if token.type == NEWLINE:
                 if not self.free and not self.open:
                     starts_statement = True
                     yield from self._end_line(token)
@@ -102,7 +99,7 @@ class Layout(PostLex):
         width = self._width(position)
         if width > self.indents[-1][0]:
             self._indent(width, position)
-            yield Token.new_borrow_pos("_INDENT", "", token)
+            yield token.empty("_INDENT")
             return
         while width < self.indents[-1][0]:
             previous = self.indents.pop()
@@ -115,18 +112,18 @@ class Layout(PostLex):
                     others=[Label(previous[1], f"{_spaces(previous[0])} here")],
                     help="lines of one body start in the same column",
                 )
-            yield Token.new_borrow_pos("_DEDENT", "", token)
+            yield token.empty("_DEDENT")
 
     def _end(self, after_newline: bool) -> Iterator[Token]:
         """Close what the end of the text closes: the last line and every body, but no bracket."""
         if self.free or self.open or not self.indents:
             return
-        end = Token(_NEWLINE, "", self.span.end, end_pos=self.span.end)
+        end = Token(NEWLINE, "", self.span.end, self.span.end)
         if not after_newline:
             self._measure(end)
             yield end
         for _ in self.indents[1:]:
-            yield Token.new_borrow_pos("_DEDENT", "", end)
+            yield end.empty("_DEDENT")
 
     def _start(self, position: Span) -> None:
         """The first line of code."""
@@ -176,9 +173,8 @@ class Layout(PostLex):
 
 
 def bounds(token: Token) -> tuple[int, int]:
-    """Where a token starts and ends. Lark's tokens may lack places; those of its lexer never do."""
-    assert token.start_pos is not None and token.end_pos is not None
-    return token.start_pos, token.end_pos
+    """Where a token starts and ends."""
+    return token.start, token.end
 
 
 def _spaces(count: int) -> str:

@@ -1,16 +1,14 @@
 """From the parser's failure to a diagnostic in plain words.
 
-Lark says which token it could not take in which state. The rules at the end of this file, tried in order, look at that
-place for the mistakes people make; the last one says what was expected. They only read: ``parser`` decides where to go
-on after an error.
+The parser says which token it could not take, and in which state. The rules at the end of this file, tried in order,
+look at that place for the mistakes people make; the last one says what was expected. They only read: ``parser`` decides
+where to go on after an error.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable
-
-from lark import UnexpectedInput
 
 from archonnx.grammar.diagnostics import Diagnostic, Edit, Label, Suggestion, make_error
 from archonnx.grammar.foreign import idiom, section
@@ -19,6 +17,7 @@ from archonnx.grammar.source import Span
 from . import brought
 from .failure import ENDS, Failure
 from .indentation import CLOSERS, Layout, bounds
+from .machine import RefusedError
 from .reshaped import reshaped
 from .words import FORMS, HEADERS, LOOKALIKES, RESERVED, TOP_LEVEL
 
@@ -46,7 +45,7 @@ _EXPECTED = {
 }
 
 
-def describe(error: UnexpectedInput, span: Span, layout: Layout) -> Diagnostic:
+def describe(error: RefusedError, span: Span, layout: Layout) -> Diagnostic:
     """The diagnostic of a failure to parse ``span``."""
     failure = Failure(error, span, layout)
     found = (rule(failure) for rule in _RULES)

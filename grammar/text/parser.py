@@ -11,19 +11,16 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from lark import TextSlice, UnexpectedInput
-from lark.lark import Lark
-
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source, Span
 
 from .characters import refuse_controls
-from .indentation import Layout
-from .lexing import MEANT
+from .indentation import NEWLINE, Layout
+from .machine import Machine, RefusedError
 from .mistakes import describe
-from .parser_tables import make_parser
+from .parser_tables import read_tables
 from .recovery import Reading
 from .trees import TreeBuilder
 
@@ -109,12 +106,12 @@ def _part(source: Source, start: int, end: int | None) -> Span:
 
 
 class _Parser:
-    """The one parser of a process: lark's machine with the two objects that it drives, used under a lock."""
+    """The one parser of a process: the machine with the two objects that it drives, used under a lock."""
 
     def __init__(self) -> None:
         self.builder = TreeBuilder()
         self.layout = Layout()
-        self.machine: Lark = make_parser(self.builder, self.layout)
+        self.machine = Machine(read_tables(), self.builder, everywhere=[NEWLINE])
         self.lock = Lock()
 
 
@@ -138,15 +135,14 @@ def _parse(rule: str, span: Span, *, relative: bool = False, meant: Mapping[int,
     with parser.lock:
         parser.builder.begin(span.source, report)
         parser.layout.begin(span, free=rule in INLINE, relative=relative)
-        MEANT.update(meant or {})
         try:
-            tree = parser.machine.parse(TextSlice(span.source.text, span.start, span.end), start=rule)
-        except UnexpectedInput as error:
+            tree = parser.machine.parse(
+                span.source.text, span.start, span.end, rule, parser.layout.process, meant or {}
+            )
+        except RefusedError as error:
             report.add(describe(error, span, parser.layout))
         except SpecError as error:
             report.add(error.diagnostics[0])
-        finally:
-            MEANT.clear()
         longest = parser.layout.longest
     report.finish()
     if longest > MAX_DEPTH or rule in INLINE:

@@ -1,46 +1,73 @@
-"""The parser and its tables: ``archonnx.tables``, generated from ``archonnx.lark`` and shipped with the package.
+"""The tables of the parser: ``archonnx.tables``, generated from ``archonnx.lark`` and shipped with the package.
 
-Building the tables takes ten times as long as reading them, so they are read where they fit, that is, where they were
-written from this grammar by this version of lark; otherwise they are built. No cache is ever written elsewhere.
-``python -m archonnx.grammar.text.parser_tables`` writes the file anew; a test says when that is due.
+Lark reads the grammar and works out the tables, which takes ten times as long as reading them. So they are read where
+they fit, that is, where they were written from this grammar; otherwise they are worked out. No cache is ever written
+elsewhere. ``python -m archonnx.grammar.text.parser_tables`` writes the file anew; a test says when that is due.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lark
-from lark.grammar import Rule
-from lark.lark import PostLex
-from lark.lexer import TerminalDef
-from lark.parsers.lalr_analysis import Shift
+from .machine import Shape, Tables
 
-from .indentation import Layout
-from .lexing import SharedLexer
+if TYPE_CHECKING:
+    import lark
 
 GRAMMAR = Path(__file__).with_name("archonnx.lark")
 TABLES = Path(__file__).with_name("archonnx.tables")
-PLUGINS = {"ContextualLexer": SharedLexer}
 STARTS = ("file", "declaration", "body", "expression", "annotation", "union")
 
 
-def make_parser(builder: object, layout: PostLex) -> lark.Lark:
-    """A parser that calls ``builder`` for every rule, with ``layout`` between its lexer and itself."""
+def read_tables() -> Tables:
+    """The tables of the grammar."""
     grammar = GRAMMAR.read_text(encoding="utf-8")
-    stored = _read(grammar)
-    if stored is None:
-        return build_parser(grammar, builder, layout)
-    load: Any = lark.Lark._load_from_dict
-    parser: lark.Lark = load(**stored, transformer=builder, postlex=layout, _plugins=PLUGINS)
-    return parser
+    try:
+        stored: dict[str, Any] = json.loads(TABLES.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stored = {}
+    tables: Tables | None = stored.get("tables")
+    return tables if tables is not None and stored.get("grammar") == grammar else worked_out(grammar)
 
 
-def build_parser(grammar: str, builder: object | None, layout: PostLex) -> lark.Lark:
-    """The same parser, from the text of the grammar."""
-    options: dict[str, Any] = {"transformer": builder, "postlex": layout, "_plugins": PLUGINS}
-    return lark.Lark(
+def tables_text() -> str:
+    """What ``archonnx.tables`` should hold; the same on every run and machine."""
+    grammar = GRAMMAR.read_text(encoding="utf-8")
+    stored = {"grammar": grammar, "tables": worked_out(grammar)}
+    return json.dumps(stored, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def worked_out(grammar: str) -> Tables:
+    """The tables of a grammar, by lark."""
+    made = lark_parser(grammar)
+    numbers, states = _in_order(made.parser.parser._parse_table)
+    rules = sorted({action for row in states for action in row.values() if not isinstance(action, int)}, key=_rule_key)
+    number_of = {rule: ~number for number, rule in enumerate(rules)}
+    rows = [
+        {symbol: action if isinstance(action, int) else number_of[action] for symbol, action in row.items()}
+        for row in states
+    ]
+    distinct = {json.dumps(row): row for row in rows}
+    at = {text: number for number, text in enumerate(distinct)}
+    table = made.parser.parser._parse_table
+    return Tables(
+        terminals=_terminals(made),
+        ignored=sorted(made.ignore_tokens),
+        rules=[_shape(rule) for rule in rules],
+        rows=list(distinct.values()),
+        states=[at[json.dumps(row)] for row in rows],
+        starts={start: numbers[table.start_states[start]] for start in STARTS},
+        ends={start: numbers[table.end_states[start]] for start in STARTS},
+    )
+
+
+def lark_parser(grammar: str, **options: Any) -> lark.Lark:
+    """Lark's own parser of a grammar."""
+    from lark import Lark
+
+    return Lark(
         grammar,
         parser="lalr",
         lexer="contextual",
@@ -51,19 +78,13 @@ def build_parser(grammar: str, builder: object | None, layout: PostLex) -> lark.
     )
 
 
-def tables_text() -> str:
-    """What ``archonnx.tables`` should hold; the same on every run and machine."""
-    grammar = GRAMMAR.read_text(encoding="utf-8")
-    parser = build_parser(grammar, None, Layout())
-    _number_states(parser.parser.parser._parse_table)
-    data, memo = parser.memo_serialize([TerminalDef, Rule])
-    data["options"] |= {"postlex": None, "transformer": None, "_plugins": {}}
-    stored = {"lark": lark.__version__, "grammar": grammar, "data": data, "memo": memo}
-    return json.dumps(stored, separators=(",", ":"), ensure_ascii=False) + "\n"
+def _in_order(table: Any) -> tuple[dict[Any, int], list[dict[str, Any]]]:
+    """The numbers of states, in the order in which they are reached, and what each does with a symbol.
 
+    Lark's own order hangs on the addresses of its objects.
+    """
+    from lark.parsers.lalr_analysis import Shift
 
-def _number_states(table: Any) -> None:
-    """Number the states in the order in which they are reached; lark's order hangs on the addresses of its objects."""
     order = [table.start_states[start] for start in STARTS]
     numbers = {state: number for number, state in enumerate(order)}
     for state in order:
@@ -71,31 +92,51 @@ def _number_states(table: Any) -> None:
             if action is Shift and argument not in numbers:
                 numbers[argument] = len(order)
                 order.append(argument)
-
-    def renumber(action: Any, argument: Any) -> tuple[Any, Any]:
-        return (action, numbers[argument]) if action is Shift else (action, argument)
-
-    table.states = {
-        numbers[state]: {symbol: renumber(*action) for symbol, action in sorted(table.states[state].items())}
+    rows = [
+        {
+            symbol: numbers[argument] if action is Shift else argument
+            for symbol, (action, argument) in sorted(table.states[state].items())
+        }
         for state in order
-    }
-    table.start_states = {start: numbers[table.start_states[start]] for start in STARTS}
-    table.end_states = {start: numbers[table.end_states[start]] for start in STARTS}
+    ]
+    return numbers, rows
 
 
-def _read(grammar: str) -> dict[str, Any] | None:
-    """The stored tables, or None where they are not those of this grammar and this lark."""
-    try:
-        stored: dict[str, Any] = json.loads(TABLES.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if stored.pop("lark", None) != lark.__version__ or stored.pop("grammar", None) != grammar:
-        return None
-    # JSON has no integer keys, and lark looks up states and memoised objects by integer.
-    table = stored["data"]["parser"]["parser"]
-    table["states"] = {int(state): actions for state, actions in table["states"].items()}
-    stored["memo"] = {int(key): value for key, value in stored["memo"].items()}
-    return stored
+def _rule_key(rule: Any) -> tuple[str, int, str]:
+    return rule.origin.name, rule.order, str(rule)
+
+
+def _shape(rule: Any) -> Shape:
+    """How lark makes the node of a rule; rules that begin with ``_`` have none."""
+    inlined = [n for n, part in enumerate(rule.expansion) if not part.is_term and part.name.startswith("_")]
+    single = bool(rule.options.expand1) and not rule.alias
+    stands_for_it = single and len(rule.expansion) == 1 and not inlined
+    unnamed = rule.origin.name.startswith("_") or stands_for_it
+    return Shape(
+        origin=rule.origin.name,
+        size=len(rule.expansion),
+        inlined=inlined,
+        call=rule.alias or ("" if unnamed else str(rule.origin.name)),
+        single=single,
+    )
+
+
+def _terminals(made: lark.Lark) -> list[tuple[str, str]]:
+    """Names and patterns in the order in which lark tries them.
+
+    A text that two terminals of one priority match, a string and a regular expression, would be the string's; the order
+    does not say so, and no grammar with such terminals is taken.
+    """
+    import re
+
+    from lark.lexer import _create_unless
+
+    root: Any = made.parser.lexer.root_lexer
+    create_unless: Any = _create_unless
+    kept, special = create_unless(root.terminals, root.g_regex_flags, re, False)
+    if kept != root.terminals or special:
+        raise ValueError(f"special cases of other terminals: {', '.join(sorted(special))}")
+    return [(terminal.name, terminal.pattern.to_regexp()) for terminal in root.terminals]
 
 
 if __name__ == "__main__":

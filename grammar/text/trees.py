@@ -1,14 +1,13 @@
 """The tree, bottom up: one function for each rule of ``archonnx.lark``, from the children of a node to the node.
 
-Lark calls them while it parses, so that no parse tree is ever kept. What the grammar lets pass and the language does
-not (a chained comparison, an odd target) goes to the report, and the parse goes on. Nothing is looked up or computed.
+The machine calls them while it parses, so that no parse tree is ever kept. What the grammar lets pass and the language
+does not (a chained comparison, an odd target) goes to the report, and the parse goes on. Nothing is looked up or
+computed.
 """
 
 from __future__ import annotations
 
 from typing import Any
-
-from lark import Token
 
 from archonnx.grammar import ast
 from archonnx.grammar.record import replace
@@ -16,6 +15,7 @@ from archonnx.grammar.source import Span
 
 from .expressions import Children, ExpressionBuilder, Group, first_of
 from .literals import dedent
+from .machine import Token
 from .types import type_of
 
 

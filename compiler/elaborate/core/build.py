@@ -52,7 +52,7 @@ class Mode(Record):
     settled: bool = True
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Nesting:
     """Arguments inside arguments, which are bounded, and whether the build was given up at the bound."""
 
@@ -60,7 +60,7 @@ class Nesting:
     given_up: bool = False
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Growing:
     """The graph under construction.
 
@@ -95,7 +95,7 @@ class Growing:
         )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Outcome:
     """What a body returned, once it has run."""
 
@@ -115,7 +115,7 @@ class Binding(Record):
     module: Module | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Observed:
     """What was seen on the way, for later stages and for people; the values of the graph do not depend on it.
 
@@ -140,7 +140,7 @@ class Observed:
         return changed(self, applied=list(self.applied), bindings=list(self.bindings), sites=dict(self.sites))
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class UnderWay:
     """What is going on at this moment, innermost last; empty between the statements of a model or program.
 
@@ -157,7 +157,7 @@ class UnderWay:
     iterations: list[Step] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Build:
     """One elaboration of a model, in training mode or not, over parameters that all builds of the model share."""
 

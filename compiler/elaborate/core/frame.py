@@ -39,7 +39,7 @@ PLANNED = frozenset({
 """Functions of the language that wait for their turn; a spec may define its own in the meantime."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Frame:
     """A running body: where it is, and what its names stand for.
 

@@ -149,7 +149,7 @@ def run_with_backward(inner: Frame, what: str, declaration: ast.Fn, span: Span) 
     return Results(outputs, result.names) if isinstance(result, Results) else outputs[0]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Stating:
     """A ``backward`` clause under elaboration: in which frame, what it has been found to read, and what it becomes."""
 

@@ -42,7 +42,7 @@ from .steps import (
 )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Run:
     """What a scan runs over: tensors with the scanned axis in front, and the values of a step that are their slices."""
 

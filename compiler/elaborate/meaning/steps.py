@@ -20,7 +20,7 @@ States = Sequence[tuple[ast.Binding, Carried]]
 """What a header carries."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Emission:
     """What a scan emits: how many values it is to emit, and where it did."""
 

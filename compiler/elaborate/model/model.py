@@ -37,7 +37,7 @@ from archonnx.grammar.text.parser import parse_expression
 from .set_metrics import ElaboratedSetMetric, elaborate_set_metric
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Elaboration:
     """One build of a model, and what its statements declared."""
 

@@ -31,7 +31,7 @@ Statement: TypeAlias = tuple[Bound[ast.Minimize | ast.Update | ast.Repeat], ...]
 """What is one step: a statement that trains alone, those of a ``together``, or the condition of a ``repeat``."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ProgramBlock:
     """A ``train`` block as its statements are read."""
 

@@ -33,7 +33,7 @@ PARTS = ("train", "valid")
 TRIALS = 20
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Block:
     """A ``search`` block as its statements are read."""
 

@@ -90,7 +90,7 @@ class Clip(Record):
         return gradients if self.norm is None else clip_by_norm(gradients, self.norm)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Step:
     """A step under construction: what is carried from one step to the next."""
 
