@@ -49,6 +49,12 @@ ORIGIN_KEY, PATH_KEY = "archonnx.origin", "archonnx.path"
 """Node metadata: where in the spec a node came from, and in which module it stands."""
 _ONNX_NAMES = {DType.f16: "float16", DType.bf16: "bfloat16", DType.f32: "float", DType.f64: "double"}
 """How schemas of operators call those dtypes that NumPy calls otherwise."""
+_OPTIONAL = {
+    "BatchNormalization": 1, "Dropout": 1, "GRU": 0, "LSTM": 0, "LayerNormalization": 1, "MaxPool": 1, "RNN": 0,
+    "SoftmaxCrossEntropyLoss": 1, "Unique": 1,
+}  # fmt: skip
+"""Operators with results that may be left out, and from which on. onnx knows them too, but the schemas of all operators
+stay in memory (8 MB) once one of them is asked for."""
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
 """Where the operator that reads texts is from."""
 
@@ -193,17 +199,14 @@ def _drop_unused_outputs(lowered: Lowered, outputs: Iterable[str]) -> None:
 
 
 def _drop_outputs(nodes: Iterable[OnnxNode], types: dict[str, TensorType], used: set[str]) -> None:
-    import onnx
-
     for node in nodes:
         for body in node.bodies():
             _drop_outputs(body.nodes, body.types, used)
         if len(node.outputs) == 1 or node.domain:
             continue
-        formal = onnx.defs.get_schema(node.op_type, OPSET).outputs
-        for position, name in enumerate(node.outputs):
-            optional = position < len(formal) and formal[position].option is formal[position].option.Optional
-            if optional and name not in used:
+        first = _OPTIONAL.get(node.op_type, len(node.outputs))
+        for position, name in enumerate(node.outputs[first:], first):
+            if name not in used:
                 node.outputs[position] = ""
                 types.pop(name, None)
         while not node.outputs[-1]:

@@ -40,7 +40,7 @@ from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
 from .blockwise import BlockwiseBinding, BlockwiseSession, in_blocks, moves
-from .session import Buffer, Session, SessionOptions, bound, open_graph
+from .session import Buffer, Session, SessionOptions, bound, give_back, open_graph
 from .slots import Ran, Slots
 from .state import TrainState, key_of
 from .statement import Statement
@@ -408,6 +408,7 @@ class StepRunner:
             losses |= statements[-1].losses
         compiled = _Pass(tuple(buffers.items()), tuple(statements), tuple(losses.items()))
         self._passes[shapes] = compiled
+        give_back()
         return compiled
 
     def fixed(self, index: int) -> Statement | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from archonnx.compiler import onnx_export
 from archonnx.compiler.errors import InternalError
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
@@ -220,6 +222,17 @@ def test_optional_results_that_nothing_reads_are_left_out(read: int, written: li
     values = builder.add_many(Pooled(), x)
     model = export(builder.graph("g", {"x": x}, {f"y{i}": value for i, value in enumerate(values[:read])}))
     assert [list(node.output) for node in model.graph.node] == [written]
+
+
+def test_results_that_may_be_left_out_are_those_of_onnx() -> None:
+    found = {}
+    for name in {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain}:
+        with contextlib.suppress(onnx.defs.SchemaError):  # it came later
+            optional = [o.option is o.option.Optional for o in onnx.defs.get_schema(name, OPSET).outputs]
+            if any(optional):
+                found[name] = optional.index(True)
+                assert all(optional[found[name] :]), "from there on all may be left out"
+    assert found == onnx_export._OPTIONAL
 
 
 def test_importing_the_compiler_does_not_import_onnx() -> None:
