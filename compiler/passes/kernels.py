@@ -1,10 +1,12 @@
-"""What one kernel of onnxruntime computes, put so that it does: a product in a weighted sum is one Gemm, and gates of a
-loop are products with a function behind each.
+"""What one kernel of onnxruntime computes, put so that it does: a product in a weighted sum is one Gemm, gates of a
+loop are products with a function behind each, and rows are added by a product with ones.
 
 This comes last, before a graph is run. What this module does not do: choose kernels (onnxruntime does).
 """
 
 from __future__ import annotations
+
+from math import prod
 
 from archonnx.compiler.ir.builder import current_builder
 from archonnx.compiler.ir.facts import assuming
@@ -13,19 +15,38 @@ from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.loops.products import apart
 from archonnx.compiler.ops.elementwise import Add, Mul, Neg, Sub
-from archonnx.compiler.ops.linalg import MatMul, ProductSum
+from archonnx.compiler.ops.linalg import MatMul, ProductSum, matrix_product
+from archonnx.compiler.ops.reduce import LONG, ReduceMean, Reduction, ReduceSum
+from archonnx.compiler.ops.shape import full, reshape
 
 from .blocks import in_blocks
+from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .loops import has_loops
 from .manager import Pipeline, optimise
 from .rewrite import Rewrite, Site, rule
 
+MANY = 1024
+"""From this many elements on, rows are added by a product. Microseconds of one node on two threads:
 
-def for_kernels(graph: Graph, block: int | None = None) -> Graph:
+========= ===== ===== ======= ======= =========
+summed    8x512 32x32 128x256 512x128 1024x1024
+========= ===== ===== ======= ======= =========
+ReduceSum 3.4   1.4   25      44      111
+product   1.4   1.2   3       4       52
+========= ===== ===== ======= ======= =========
+
+Below it a Reshape of the result costs what is gained (8x10: 0.9 and 1.2). It is no less exact: of 0.1 in 1,024 rows the
+relative error is 2e-6, and 1e-5 by ReduceSum."""
+
+
+def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True) -> Graph:
     """A graph that computes the same in fewer or faster kernels.
 
-    ``block`` is how many channels the machine's convolutions take in a block; None leaves convolutions as they are.
+    Args:
+        graph: what is to run.
+        block: how many channels the machine's convolutions take in a block; None leaves convolutions as they are.
+        cpu: whether it runs there. On a GPU sums stay sums, since products may round their factors to TF32.
     """
     if block is not None:
         graph = in_blocks(graph, block)
@@ -33,7 +54,28 @@ def for_kernels(graph: Graph, block: int | None = None) -> Graph:
         with assuming(graph.facts):
             parted = apart(graph)
         graph = graph if parted is graph else optimise(parted)
-    return Pipeline((Rewrite((weighted_sum,), name="weighted-sums"), DeadCode())).run(graph)
+    rules = (weighted_sum, sum_of_rows) if cpu else (weighted_sum,)
+    return Pipeline((Rewrite(rules, name="fewer-kernels"), CommonSubexpressions(), DeadCode())).run(graph)
+
+
+@rule(ReduceSum, ReduceMean, exact=False)
+def sum_of_rows(site: Site) -> Value | None:
+    """A sum over leading axes, as of the gradient of a bias, as ones times a matrix; a mean by way of the sum.
+
+    From ``LONG`` rows on a sum goes in two steps already, which take as long as two products.
+    """
+    op, (x,) = site.node.op, site.inputs
+    assert isinstance(op, Reduction)
+    shape, folded = x.type.static_shape, len(op.axes)
+    if shape is None or x.type.dtype is not DType.f32 or op.axes != tuple(range(folded)):
+        return None
+    rows, columns = prod(shape[:folded]), prod(shape[folded:])
+    if folded == len(shape) or not 1 < rows < LONG or rows * columns < MANY:
+        return None
+    total = matrix_product(full((1, rows), 1.0, DType.f32), reshape(x, (rows, columns)))
+    if isinstance(op, ReduceMean):
+        total = total / rows
+    return reshape(total, site.output.shape)
 
 
 @rule(Add, Sub, exact=False)

@@ -188,7 +188,7 @@ def for_machine(
     """The graph that runs here, with these dims fixed. ``losses`` are those of its outputs that it follows."""
     fixed = optimise(bind(graph, dims) if dims else graph)
     on_cpu = choose_device(options.device).name == "cpu"
-    chosen = for_kernels(fixed, machine_block() if on_cpu and has_images(fixed) else None)
+    chosen = for_kernels(fixed, machine_block() if on_cpu and has_images(fixed) else None, cpu=on_cpu)
     return recomputed(chosen, losses) if results_bytes(chosen) >= PLANNED else chosen
 
 

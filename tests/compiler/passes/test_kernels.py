@@ -132,3 +132,56 @@ def test_gates_in_another_order_and_with_other_functions() -> None:
         "    loss l = mean(hs ** 2)\n\ntrain:\n    minimize l with sgd(lr=0.1)\n"
     )
     check(*step_graph(text, B=2, T=9))
+
+
+def summed(shape: str, expression: str) -> tuple[Graph, dict[str, np.ndarray]]:
+    graph = optimise(program(f"model M():\n    input x: {shape}\n    output y = {expression}\n").infer)
+    sizes = graph.inputs["x"].type.static_shape
+    assert sizes is not None
+    return graph, {"x": numbers(*sizes).astype(graph.inputs["x"].type.dtype.numpy)}
+
+
+@pytest.mark.parametrize(
+    ("shape", "expression"),
+    [
+        ("[40, 32]", "sum(x, axis=0)"),
+        ("[40, 32]", "sum(x, axis=0, keep=true)"),
+        ("[4, 10, 32]", "sum(x, axis=[0, 1])"),
+        ("[16, 8, 9]", "mean(x, axis=0)"),
+        ("[4, 10, 32]", "mean(x, axis=[0, 1], keep=true)"),
+        ("[2, 600]", "sum(x, axis=0)"),
+    ],
+)
+def test_rows_are_added_by_a_product(shape: str, expression: str) -> None:
+    graph, given = summed(shape, expression)
+    found = kinds(check(graph, given))
+    assert (found["MatMul"], found["ReduceSum"], found["ReduceMean"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expression"),
+    [
+        ("[40, 32]", "sum(x)"),
+        ("[40, 32]", "sum(x, axis=1)"),
+        ("[4, 10, 32]", "sum(x, axis=[0, 2])"),
+        ("[4, 10]", "sum(x, axis=0)"),
+        ("[4096, 2]", "sum(x, axis=0)"),
+        ("f64[40, 32]", "sum(x, axis=0)"),
+        ("[1, 2000]", "sum(x, axis=0)"),
+    ],
+)
+def test_other_sums_stay(shape: str, expression: str) -> None:
+    graph, given = summed(shape, expression)
+    assert kinds(check(graph, given))["MatMul"] == 0
+
+
+def test_rows_are_added_by_sums_where_products_may_round() -> None:
+    graph, _ = summed("[40, 32]", "sum(x, axis=0)")
+    assert kinds(for_kernels(graph, cpu=False)) == kinds(graph)
+
+
+def test_a_product_adds_rows_no_less_exactly_than_a_sum() -> None:
+    graph, _ = summed("[1024, 4]", "sum(x, axis=0)")
+    x = np.full((1024, 4), 0.1, np.float32)
+    (found,) = call(open_exported(for_kernels(graph), SessionOptions(device="cpu")), {"x": x}).values()
+    np.testing.assert_allclose(found, 1024 * np.float64(np.float32(0.1)), rtol=5e-6)
