@@ -1,4 +1,5 @@
-"""ONNX's own recurrent layers. No spec makes them: exported inference graphs have them in place of scans that are them.
+"""ONNX's own recurrent layers. No spec makes them: exported inference graphs have them in place of scans that are them,
+and training steps beside small ones.
 
 What this module does not do: tell which scans are (``passes.recurrences`` does).
 """
@@ -34,7 +35,7 @@ class Recurrent(Op):
     """
 
     wide: ClassVar[bool] = True
-    not_differentiable: ClassVar[str | None] = "it stands in exported graphs alone"
+    not_differentiable: ClassVar[str | None] = "it stands in graphs that are exported or run alone"
     kind: Kind = "lstm"
     reverse: bool = False
     started: bool = False

@@ -16,7 +16,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.loops.products import apart
 from archonnx.compiler.ops.elementwise import Add, Mul, Neg, Sub
 from archonnx.compiler.ops.linalg import MatMul, ProductSum, matrix_product
-from archonnx.compiler.ops.reduce import LONG, ReduceMean, Reduction, ReduceSum
+from archonnx.compiler.ops.reduce import LONG, ReduceMean, ReduceSum, Reduction
 from archonnx.compiler.ops.shape import full, reshape
 
 from .blocks import in_blocks
@@ -24,6 +24,7 @@ from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .loops import has_loops
 from .manager import Pipeline, optimise
+from .replayed import replayed
 from .rewrite import Rewrite, Site, rule
 
 MANY = 1024
@@ -50,6 +51,10 @@ def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True) -> 
     """
     if block is not None:
         graph = in_blocks(graph, block)
+    if has_loops(graph):
+        with assuming(graph.facts):
+            again = replayed(graph) if cpu else graph
+        graph = graph if again is graph else optimise(again)
     if has_loops(graph):
         with assuming(graph.facts):
             parted = apart(graph)

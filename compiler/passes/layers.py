@@ -38,10 +38,10 @@ def _recognised(node: Node, made: Mapping[Value, Node]) -> tuple[list[Node], Map
         return None
     builder = Builder(node.origin)
     with builder.active():
-        written = _written(node, op, layer, made)
-    if written is None:
+        found = written(node, op, layer, made)
+    if found is None:
         return None
-    states, hs = written
+    states, hs = found
     return builder.nodes, dict(zip(node.outputs, [*states, *[hs] * len(node.outputs)], strict=False))
 
 
@@ -83,7 +83,7 @@ def _unused(name: str, taken: Mapping[str, Any]) -> str:
     return f"{name}{number or ''}"
 
 
-def _written(node: Node, op: Scan, layer: Layer, made: Mapping[Value, Node]) -> tuple[list[Value], Value] | None:
+def written(node: Node, op: Scan, layer: Layer, made: Mapping[Value, Node]) -> tuple[list[Value], Value] | None:
     """The last states and the states at all steps; None where what the scan reads is no product with an input."""
     inputs = [_product(gate.stack, made) for gate in layer.gates]
     x = inputs[0][0] if inputs[0] is not None else None

@@ -185,3 +185,33 @@ def test_a_product_adds_rows_no_less_exactly_than_a_sum() -> None:
     x = np.full((1024, 4), 0.1, np.float32)
     (found,) = call(open_exported(for_kernels(graph), SessionOptions(device="cpu")), {"x": x}).values()
     np.testing.assert_allclose(found, 1024 * np.float64(np.float32(0.1)), rtol=5e-6)
+
+
+LONG_LAYERS = ["LSTM(4)", "LSTM(4, peepholes=true)", "GRU(4)", "GRU(4, reset=before, update=new)"]
+
+
+@pytest.mark.parametrize("layer", LONG_LAYERS)
+@pytest.mark.parametrize("backwards", ["false", "true"])
+def test_small_layers_go_through_time_before_all_steps_are_computed_at_once(layer: str, backwards: str) -> None:
+    text = layered(layer).replace("mean(layer(x).hs ** 2)", "sum(found.h) + mean(found.hs ** 2)")
+    text = text.replace("    loss", f"    found = layer(x, backwards={backwards})\n    loss")
+    graph, given = step_graph(text, B=2, T=50)
+    fewer = check(graph, given)
+    loops = [node.op.bodies()[0] for node in fewer.nodes if node.op.bodies()]
+    assert kinds(fewer)["Recurrent"] == 1
+    assert [kinds(body)["MatMul"] for body in loops[:-1]] == ([0] if "LSTM" in layer else [])
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_not_finite_is_seen_in_the_loss(number: float) -> None:
+    graph, given = step_graph(layered("LSTM(4)"), B=2, T=50)
+    given["x"][1, 20, 2] = number
+    run = call(open_exported(for_kernels(graph), SessionOptions(device="cpu")), given)
+    assert np.isnan(run["l"]) == np.isnan(interpret(graph, given)["l"])
+
+
+def test_layers_stay_scans_where_they_are_short_or_large() -> None:
+    sizes_of = [("LSTM(4)", {"B": 2, "T": 40}), ("LSTM(100)", {"B": 1, "T": 50}), ("LSTM(4)", {"B": 80, "T": 50})]
+    for layer, sizes in sizes_of:
+        graph, _ = step_graph(layered(layer), **sizes)
+        assert kinds(for_kernels(graph))["Recurrent"] == 0
