@@ -44,3 +44,12 @@ def write(name: str, parts: Sequence[str]) -> Path:
     path = DOCS / name
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path
+
+
+def put(name: str, part: str, text: str) -> None:
+    """Write a part of a page of docs/, which stands between its mark, ``<!-- measured: PART -->``, and an end."""
+    path = DOCS / name
+    before, begin, rest = path.read_text("utf-8").partition(f"<!-- measured: {part} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    if begin and end:
+        path.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")

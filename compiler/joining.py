@@ -1,6 +1,6 @@
 """ONNX operators that do the work of two, in models with their weights inside.
 
-    Conv, ConvTranspose + Add    a bias for each channel is their third input
+    Conv, ConvTranspose + Add    a bias for each channel is their third input; one of zeros is left out
     MatMul + Add                 of matrices: Gemm
     Relu + Min                   Clip
 
@@ -101,9 +101,10 @@ class _Joining:
             channels = self._channels(before)
             if channels is None or bias.array.size != channels[0] or not _lies_along(bias.array, channels):
                 continue
-            self._replace(node, before, [*before.inputs, self._vector(other, bias)])
-            if before.op_type == "MatMul":
-                node.op_type = "Gemm"
+            convolves = before.op_type in CONVOLUTIONS
+            adds = [] if convolves and not bias.array.any() else [self._vector(other, bias)]
+            self._replace(node, before, [*before.inputs, *adds])
+            node.op_type = node.op_type if convolves else "Gemm"
             return
 
     def _channels(self, node: OnnxNode) -> tuple[int, int] | None:

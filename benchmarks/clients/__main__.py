@@ -132,13 +132,8 @@ def _tell(part: str, texts: Sequence[str], count: int) -> None:
     today = datetime.now(UTC).date().isoformat()
     text = "\n\n".join([*texts, f"Beside onnxruntime {onnxruntime.__version__}, {today}; equal is within {EQUAL:g}."])
     print(text)
-    if count < ENOUGH:
-        return
-    path = page.DOCS / "clients.md"
-    before, begin, rest = path.read_text("utf-8").partition(f"<!-- measured: {part} -->\n")
-    _, end, after = rest.partition("<!-- end -->")
-    if begin and end:
-        path.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
+    if count >= ENOUGH:
+        page.put("clients.md", part, text)
 
 
 if __name__ == "__main__":

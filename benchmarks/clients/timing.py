@@ -1,43 +1,58 @@
 """Runs two files in turns in one client: ``python timing.py CLIENT FOLDER``, beside worker.py.
 
-The folder has ours.onnx and theirs.onnx, ends.json (of each the names of its input and its output) and x.npy. The last
-line is a JSON list: for each round the seconds that a run of either took.
+The folder has ours.onnx and theirs.onnx, ends.json (of each the names of its input and its output) and x.npy. Where
+memory happens to lie makes one opened file slower than the same file opened again, for as long as both are open. So all
+are opened several times, in another order each time, and theirs is opened twice: how those two differ is what a
+difference between the files means nothing below. The last line is a JSON list: of each opening the rounds, and of each
+round the seconds that a run took of ours, of theirs, and of theirs again.
 """
 
 import json
 import pathlib
 import sys
 import time
+from collections.abc import Sequence
 from importlib import import_module
+from itertools import permutations
 from typing import Any
 
 import numpy
 
 CLIENTS: Any = import_module("worker").CLIENTS  # a script, which lies beside this one
-ROUNDS, SECONDS = 15, 0.3
+TIMES, ROUNDS, SECONDS = 2, 6, 0.08
+FILES = {"ours": "ours", "theirs": "theirs", "again": "theirs"}
+
+
+def seconds(run: Any, feed: Any, count: int) -> float:
+    """How long one of so many runs takes."""
+    begun = time.perf_counter()
+    for _ in range(count):
+        run(feed)
+    return (time.perf_counter() - begun) / count
+
+
+def rounds(client: str, place: Any, x: Any, order: Sequence[str]) -> list[list[float]]:
+    """Open all in this order, and run them in turns."""
+    ends = json.loads((place / "ends.json").read_text())
+    runs, feeds = {}, {}
+    for key in order:
+        taken, output = ends[FILES[key]]
+        runs[key], feeds[key] = CLIENTS[client][0](place / f"{FILES[key]}.onnx", [output]), {taken: x}
+        runs[key](feeds[key])
+    count = max(1, round(SECONDS / seconds(runs["theirs"], feeds["theirs"], 2)))
+    measured = []
+    for number in range(ROUNDS):
+        turns = order if number % 2 else order[::-1]
+        took = {key: seconds(runs[key], feeds[key], count) for key in turns}
+        measured.append([took[key] for key in FILES])
+    return measured
 
 
 def main(client: str, folder: str) -> None:
     """Measure both."""
     place = pathlib.Path(folder)
-    x, ends = numpy.load(place / "x.npy"), json.loads((place / "ends.json").read_text())
-    runs = {key: CLIENTS[client][0](place / f"{key}.onnx", [output]) for key, (_, output) in ends.items()}
-    feeds = {key: {taken: x} for key, (taken, _) in ends.items()}
-    for key, run in runs.items():
-        run(feeds[key])
-    begun = time.perf_counter()
-    runs["theirs"](feeds["theirs"])
-    count = max(1, round(SECONDS / (time.perf_counter() - begun)))
-    rounds = []
-    for number in range(ROUNDS):
-        taken = {}
-        for key in list(runs)[:: 1 if number % 2 else -1]:
-            begun = time.perf_counter()
-            for _ in range(count):
-                runs[key](feeds[key])
-            taken[key] = (time.perf_counter() - begun) / count
-        rounds.append([taken["ours"], taken["theirs"]])
-    print(json.dumps(rounds))
+    x = numpy.load(place / "x.npy")
+    print(json.dumps([rounds(client, place, x, order) for order in [*permutations(FILES)] * TIMES]))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def in_onnxruntime(path: Any, outputs: Any) -> Any:
     options = client.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = THREADS
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # a session at rest takes no core from others
     # Before 1.20 the second run of a session may give other numbers than the first, where memory is laid out.
     options.enable_mem_pattern = tuple(map(int, client.__version__.split(".")[:2])) >= (1, 20)
     session = client.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

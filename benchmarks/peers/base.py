@@ -41,6 +41,15 @@ class Labelled(Peer):
         return cross_entropy(scores.flatten(0, -2), batch[self.label].flatten())
 
 
+def assign_statistics(net: nn.Module, given: Mapping[str, Any]) -> None:
+    """Our running means and variances to the batch normalisations, in order."""
+    own = iter([array for path, array in given.items() if "running" in path])
+    for part in net.modules():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            for buffer in (part.running_mean, part.running_var):
+                buffer.copy_(torch.from_numpy(next(own)))
+
+
 def assign(net: nn.Module, given: Mapping[str, Any]) -> None:
     """Arrays to the parameters of all parts, in order."""
     own = iter(given.values())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.cases import Case
 
-from .base import Labelled, Module, Peer
+from .base import Labelled, Module, Peer, assign_statistics
 from .convolution import Autoencoder, UNet
 from .gpt import GPT, Encoder
 from .recurrent import Recurrent
@@ -50,6 +50,7 @@ def export(case: Case, initial: dict[str, Any], name: str, path: Path) -> None:
     """Write the net with our parameters as ONNX, for any batch size of the field that is its input."""
     net = make_net(case, plain=True)
     net.assign(initial)
+    assign_statistics(net, initial)
     x = torch.from_numpy(case.batch()[name][:2])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():

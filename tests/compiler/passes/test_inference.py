@@ -116,6 +116,26 @@ def test_statistics_and_biases_leave_no_node(images: list[str], expected: dict[s
     assert operators(net([f"x = x |> {layer}" for layer in images], [])) == {**expected, "Reshape": 1}
 
 
+@pytest.mark.parametrize("layer", ["Conv(4, kernel=3)", "Conv(4, kernel=3, bias=false) |> BatchNorm",
+                                   "ConvTranspose(4, kernel=3)"])  # fmt: skip
+@pytest.mark.parametrize("one", [0.0, 0.5])
+def test_a_bias_of_zeros_is_left_out_and_one_with_a_number_stays(layer: str, one: float) -> None:
+    """As in a net that has not been trained, whose statistics are those it begins with."""
+    model = program(net([f"x = x |> {layer} |> relu"], []))
+    weights = weights_of(model)
+    for name, array in weights.items():
+        if array.ndim == 1:
+            array[:] = 1 if "variance" in name or "scale" in name else 0
+            array[2] += one if "shift" in name or name.endswith(".b") else 0
+    written = inference_model(model, weights)
+    product = written.graph.node[0]
+    assert [node.op_type for node in written.graph.node] == [product.op_type, "Relu", "Reshape"]
+    assert len(product.input) == len(written.graph.initializer) == (3 if one else 2)
+    inputs = {"image": inputs_of(np.float32)["image"]}
+    own = {name: array for name, array in weights.items() if name in model.infer.inputs}
+    near(run_onnx(written, inputs)["y"], interpret(model.infer, {**inputs, **own})["y"], 2e-4)
+
+
 def test_dense_layers_with_their_norms_are_one_node() -> None:
     text = net([], ["x = x |> Dense(5) |> BatchNorm |> relu", "x = x |> BatchNorm |> Dense(2)"])
     assert operators(text) == {"Reshape": 1, "Gemm": 2, "Relu": 1}
