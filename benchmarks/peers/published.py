@@ -58,18 +58,18 @@ class Inverted(Module):
         return x + h if self.same else h
 
 
-def mobilenet(rate: float) -> nn.Module:
-    """Sandler et al. 2018, table 2."""
+def mobilenet(rate: float, width: int = 32) -> nn.Module:
+    """Sandler et al. 2018, table 2; all widths are proportional to that of the first layer."""
     stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-    parts: list[nn.Module] = [norm(3, 32, 3, 2), nn.ReLU6()]
-    inputs = 32
+    parts: list[nn.Module] = [norm(3, width, 3, 2), nn.ReLU6()]
+    inputs, last = width, 1280 * width // 32
     for expand, filters, depth, stride in stages:
         for i in range(depth):
-            parts.append(Inverted(inputs, filters, expand, 1 if i else stride))
-            inputs = filters
+            parts.append(Inverted(inputs, filters * width // 32, expand, 1 if i else stride))
+            inputs = filters * width // 32
     dropped = [nn.Dropout(rate)] if rate else []
-    parts += [norm(inputs, 1280, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropped]
-    return nn.Sequential(*parts, nn.Linear(1280, CLASSES))
+    parts += [norm(inputs, last, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropped]
+    return nn.Sequential(*parts, nn.Linear(last, CLASSES))
 
 
 class ChannelNorm(nn.LayerNorm):  # type: ignore[misc]

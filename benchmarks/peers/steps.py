@@ -34,7 +34,7 @@ NETS: Mapping[str, Callable[[Mapping[str, Any]], Peer]] = {
     "residual": lambda _: Labelled(convolution.residual()),
     "resnet18": lambda _: Labelled(published.resnet((2, 2, 2, 2), bottleneck=False)),
     "resnet50": lambda _: Labelled(published.resnet((3, 4, 6, 3), bottleneck=True)),
-    "mobilenet_v2": lambda given: Labelled(published.mobilenet(given["dropout"])),
+    "mobilenet_v2": lambda given: Labelled(published.mobilenet(given["dropout"], given.get("width", 32))),
     "convnext_tiny": lambda _: Labelled(published.convnext()),
     "lstm": lambda given: Recurrent("lstm", given["units"]),
     "gru": lambda given: Recurrent("gru", given["units"]),
