@@ -4,6 +4,8 @@
     worker.py   runs such files in one client; a script for any Python that has numpy and the client
     worker.js   the same for onnxruntime-node
     comparing   starts a client in a process of its own, and says how far it lies from onnxruntime
+    telling     the tables of docs/clients.md
+    versions    onnxruntime since 1.15, each in an environment that it makes
     __main__    the command, which writes the tables of docs/clients.md
 
 What this does not do: install clients. Each is named with the interpreter that has it.

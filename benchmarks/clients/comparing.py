@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,16 +90,10 @@ def run(client: Client, folder: Path) -> str:
     return ""
 
 
-def version_of(client: Client) -> str:
-    """The version of a client of worker.py, which runs nothing."""
-    with tempfile.TemporaryDirectory() as empty:
-        return run(client, Path(empty))
-
-
-def compare(client: Client, one: Tried, found: Found) -> None:
-    """Add what a client made of a graph."""
+def compare(client: Client, one: Tried, found: Found, how: str = "") -> None:
+    """Add what a client made of a graph; ``how`` follows its name where it is told."""
     found.tried += 1
-    name = f"{one.spec}.{one.graph}"
+    name = f"{one.spec}.{one.graph}{how}"
     failed = one.file.with_suffix(f".{client.label}.txt")
     if failed.exists():
         found.others[name] = " ".join(failed.read_text().split())

@@ -8,10 +8,11 @@ Of a graph ``NAME`` a folder has ``NAME.onnx``; ``NAME.npz``, with ``ROUND/INPUT
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -36,6 +37,16 @@ SIZES = (4, 2, 3, 5, 8, 16, 1)
 SEED_TRIED = 7
 
 
+class Sizes(NamedTuple):
+    """Of models that are tried: more numbers in the parameters than ``above``, and at most ``largest``."""
+
+    above: int
+    largest: int
+
+
+ANY = Sizes(-1, sys.maxsize)
+
+
 @dataclass(frozen=True, slots=True)
 class Tried:
     """A graph that has been written.
@@ -56,20 +67,20 @@ class Tried:
 
 
 def write_graphs(
-    spec: str, folder: Path, *, largest: int, how: GraphOptions, kinds: Sequence[Kind] = KINDS
+    spec: str, folder: Path, *, sizes: Sizes = ANY, how: GraphOptions, kinds: Sequence[Kind] = KINDS
 ) -> Iterator[Tried]:
     """Write the graphs of the models of a spec.
 
     Args:
         spec: a name of the zoo, or a path.
         folder: where they are put.
-        largest: models with more numbers in their parameters are left out.
+        sizes: models of other sizes are left out.
         how: how they are written; ``batch`` fixes the number of rows.
         kinds: of which kinds.
     """
     for one in specs_of_models(load(spec)):
         model = elaborate(one)
-        if model.parameter_count > largest:
+        if not sizes.above < model.parameter_count <= sizes.largest:
             continue
         weights = initial_values(model.parameters, SEED_TRIED)
         asked = (

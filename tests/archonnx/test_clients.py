@@ -24,10 +24,11 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.onnx_export import export
 from archonnx.compiler.ops.random import random_bernoulli, random_uniform
 from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler.portability import OPSETS
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
 from archonnx.runtime.export.compiled_folder import compile_to
 from archonnx.runtime.training.trainer import initial_values
-from benchmarks.clients import worker
+from benchmarks.clients import versions, worker
 from benchmarks.clients.comparing import Client as BenchmarkClient
 from benchmarks.clients.comparing import Found
 from benchmarks.clients.comparing import compare as benchmark_compare
@@ -196,9 +197,7 @@ def test_scans_are_loops_where_any_client_is_to_run_them(tmp_path: Path) -> None
 
 
 def test_the_benchmark_tells_what_is_equal_from_what_is_not(tmp_path: Path) -> None:
-    tried = list(
-        write_graphs("residual_mlp", tmp_path, largest=10**6, how=GraphOptions("portable", batch=4, steps=100))
-    )
+    tried = list(write_graphs("residual_mlp", tmp_path, how=GraphOptions("portable", batch=4, steps=100)))
     assert [one.kind for one in tried] == ["infer", "evaluate", "train_step"]
     worker.main("onnxruntime", str(tmp_path), "same")
     client, found = BenchmarkClient("onnxruntime", "", "same"), Found()
@@ -212,3 +211,9 @@ def test_the_benchmark_tells_what_is_equal_from_what_is_not(tmp_path: Path) -> N
     np.savez(path, **(results | {"2/objective": results["2/objective"] + 1}))
     benchmark_compare(client, tried[-1], found)
     assert list(found.others) == ["residual_mlp.train_step"]
+
+
+@pytest.mark.parametrize("version", versions.VERSIONS)
+def test_a_version_of_onnxruntime_is_tried_with_opsets_that_are_written(version: str) -> None:
+    tried = versions.opsets(version)
+    assert tried == tuple(sorted(set(tried))) and set(tried) <= set(OPSETS)
