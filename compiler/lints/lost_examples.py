@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from archonnx.compiler.ir.graph import Node, needed
 from archonnx.compiler.ops.reduce import ArgMax, ArgMin, ReduceMax, ReduceMean, ReduceMin, ReduceSum
+from archonnx.compiler.ops.shape import Squeeze
+from archonnx.compiler.ops.slicing import Slice
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .rules import Sight, lint, warning
@@ -21,6 +23,7 @@ def lost_examples(sight: Sight) -> Iterator[Diagnostic]:
     outputs: dict[Node, str] = {}
     for name, value in lost.items():
         outputs |= {node: name for node in needed(infer.nodes, [value]) if node not in outputs}
+    yield from _one_of_them(sight, outputs)
     for node in sight.nodes(*MEET):
         x, y = node.inputs[0], node.outputs[0]
         if (
@@ -41,3 +44,22 @@ def lost_examples(sight: Sight) -> Iterator[Diagnostic]:
                 f"axis 0 of {x.type} counts examples",
                 help=f"over what is inside an example it is `{axis}`",
             )
+
+
+def _one_of_them(sight: Sight, outputs: dict[Node, str]) -> Iterator[Diagnostic]:
+    """``softmax(logits)[0]``: the first example of each batch, as other tools pick the first of several results."""
+    for node in sight.nodes(Squeeze):
+        made = sight.producers.get(node.inputs[0])
+        if made is None or not isinstance(made.op, Slice) or node.origin.used or node not in outputs:
+            continue
+        x, place = made.inputs[0], node.origin.place
+        axes, starts = getattr(node.op, "axes", ()), getattr(made.op, "starts", ())
+        if tuple(axes) != (0,) or x.type.rank < 2 or not x.shape[0].symbols() & sight.batch or len(starts) != 1:
+            continue
+        yield warning(
+            "AX0826",
+            f"the output `{outputs[node]}` is of one example of the batch, and of no other",
+            place,
+            f"axis 0 of {x.type} counts examples",
+            help="leave the index out: an output has a row for each example",
+        )

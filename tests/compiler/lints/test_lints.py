@@ -81,6 +81,24 @@ TOLD |= {
         "    output p = mean(x, axis=0)\n",
         "    output p = argmax(x |> Dense(3), axis=0)\n",
         "    output p = max(x, axis=0) |> Dense(3)\n",
+        "    output p = (x |> Dense(3))[-1]\n",
+        "    output p = softmax(x[0] |> Dense(3))\n",
+    ),
+    "AX0829": (
+        "    q = reshape(x, [B, 4, 2])\n    output p = softmax(q @ transpose(q, [0, 2, 1]), axis=1) @ q\n",
+        "    q = reshape(x, [B, 4, 2])\n    output p = transpose(q, [0, 2, 1]) @ softmax(q @ ones([2, 4]), axis=2)\n",
+    ),
+    "AX0830": (
+        "    h = reshape(x, [B, 2, 2, 2])\n    a = h |> Conv(3, kernel=1)\n    b = a |> relu |> AveragePool(1)\n"
+        "    output p = concat([a, b, a], axis=3) |> relu |> Conv(2, kernel=1)\n",
+    ),
+    "AX0831": (
+        "    output p = reshape(x, [B, 2, 4]) |> Conv(2, 4, 3, padding=same)\n",
+        "    output p = reshape(x, [B, 1, 8]) |> Conv(1, 8, 3, 1)\n",
+    ),
+    "AX0832": (
+        "    scan x_t in x along 0, h = zeros([8]) -> hs along 0:\n        h = h + x_t\n        emit h\n    output p = hs\n",
+        "    scan reversed x_t in x along 0, h = zeros([8]):\n        h = h + x_t\n    output p = x + h\n",
     ),
     "AX0828": (
         "    param W: [8, 4] ~ normal(0.02)\n    output p = x @ W\n",
@@ -124,6 +142,19 @@ QUIET = {
     "a pipe in brackets": "    output p = x if true else (-x |> relu)\n",
     "centred by its batch": "    output p = x - mean(x, axis=0)\n",
     "a figure of a batch": "    metric m = max(mean(x, axis=0))\n",
+    "attention": "    q = reshape(x, [B, 4, 2])\n    output p = softmax(q @ transpose(q, [0, 2, 1])) @ q\n",
+    "places that are competed for": "    q = reshape(x, [B, 4, 2])\n    w = softmax(q @ transpose(q, [0, 2, 1]), axis=1)\n"
+    "    output p = (w / sum(w, axis=2, keep=true)) @ q\n",
+    "clusters": "    q = reshape(x, [B, 4, 2])\n    s = softmax(q |> Dense(3))\n    output p = transpose(s, [0, 2, 1]) @ q\n",
+    "channels joined": "    h = reshape(x, [B, 2, 2, 2])\n    a = h |> Conv(3, kernel=1)\n"
+    "    output p = concat([a, relu(a)], axis=1) |> Conv(2, kernel=1)\n",
+    "images joined that nothing convolves": "    a = reshape(x, [B, 2, 2, 2]) |> Conv(3, kernel=1)\n"
+    "    output p = concat([a, a], axis=3)\n",
+    "a kernel and a stride": "    output p = reshape(x, [B, 1, 8]) |> Conv(4, 3, 2)\n",
+    "as many filters as channels": "    output p = reshape(x, [B, 2, 4]) |> Conv(2, 3, 1)\n",
+    "a scan along the steps": "    q = reshape(x, [B, 4, 2])\n    scan q_t in q along 1, h = zeros([B, 2]):\n"
+    "        h = h + q_t\n    output p = h\n",
+    "one number of an example": "    output p = x[:, 0]\n",
     "a spread": "    param W: [8, 4] ~ normal(std=0.02)\n    param b: [4] ~ normal(0, 0.1)\n    output p = x @ W + b\n",
     "a draw": "    n: [B, 8] ~ normal(3.0)\n    output p = x + n\n",
     "one layer of zeros": "    param W: [8, 1] = 0\n    loss l = mse(x @ W, t)\n",
@@ -258,13 +289,28 @@ def test_settings_that_mean_something_else(settings: str, expected: list[str]) -
     [
         ("concat([data.data, float(data.target)[:, none]], axis=1)", ["AX0824"]),
         ("stack([float(data.target)] * 8, axis=1)", ["AX0824"]),
-        ("data.data", []),
+        ("concat([data.data, data.data], axis=1)", []),
     ],
 )
 def test_answers_are_not_given_away(feed: str, expected: list[str]) -> None:
     train = f'\ntrain:\n    data = sklearn("iris")\n    feed x = {feed}\n    feed y = data.target\n    minimize l with adam()\n'
     body = "    loss l = cross_entropy(x |> Dense(3), y)\n"
     assert of_body(body, train) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("https://example.org/a.csv", ["AX0833"]),
+        ("/srv/a.csv", ["AX0833"]),
+        ("~/a.csv", ["AX0833"]),
+        ("C:/a.csv", ["AX0833"]),
+        ("tables/a.csv", []),
+    ],
+)
+def test_files_of_elsewhere(path: str, expected: list[str]) -> None:
+    train = f'\ntrain:\n    data = csv("{path}")\n    feed x = data.data\n    feed y = data.kind\n    minimize l with adam()\n'
+    assert of_body("    loss l = cross_entropy(x |> Dense(3), y)\n", train) == expected
 
 
 @pytest.mark.parametrize(
