@@ -52,6 +52,8 @@ def _text_of_number(value: Any) -> Any:
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """Data sets that scikit-learn carries with it; the others would be downloads."""
+WIDTHS = {"breast_cancer": 30, "diabetes": 10, "digits": 64, "iris": 4, "wine": 13}
+"""How many numbers an example of each has, so that feeds are checked before it is read."""
 
 
 @source("sklearn")

@@ -19,6 +19,7 @@ from archonnx.compiler.ir.graph import Graph, needed
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import Feed, Field, Fit, TrainProgram
+from archonnx.compiler.sources import WIDTHS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, Suggestion, did_you_mean, fail, listing
 from archonnx.grammar.record import Record, replace
@@ -40,6 +41,59 @@ def check_feeds(block: ProgramBlock, trained: Elaboration, frame: Frame, report:
     _check_whole(block, trained, report)
     _check_names(block, trained, frame, report)
     _check_calls(block, frame, report)
+    _check_bundled(block, trained, report)
+
+
+def _check_bundled(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
+    """Fields that a data set of scikit-learn does not have, and the axes of those that it has: both are known."""
+    waiting: list[Feed | Fit] = [*block.feeds.values(), *block.fits.values()]
+    for feed in waiting:
+        for node in walk(feed.statement.value):
+            width = _bundled(block, node)
+            if width is None or not isinstance(node, ast.Attribute) or node.name in ("data", "target", INDEX):
+                continue
+            own, field = node.value.span.text, trained.fields.get(feed.statement.name)
+            likely = "target" if field is not None and field.target else "data"
+            near = did_you_mean(node.name, ("data", "target"))
+            other = Suggestion.of(f"a field of it is `{own}.{likely}`", node.name, likely)
+            report.error(
+                "AX0206",
+                f"the data has no `{node.name}`",
+                node.name_span,
+                help=(near or other).or_else("it has data, target and index", other),
+            )
+    for name, fed in block.feeds.items():
+        field, shape = trained.fields.get(name), _bundled_shape(block, fed.statement.value)
+        if field is None or shape is None or fed.statement.whole:
+            continue
+        differ = len(shape) != field.type.rank or any(
+            dim.constant not in (None, int(size)) for size, dim in zip(shape[1:], field.type.shape[1:], strict=True)
+        )
+        if differ:
+            given = f"f64[{', '.join(shape)}]"
+            headline = f"`{name}` is {field.type}, and what is fed is {given}"
+            report.error("AX0708", headline, fed.statement.value.span)
+
+
+def _bundled(block: ProgramBlock, node: object) -> int | None:
+    """How many numbers an example has, of a field of a data set that scikit-learn bundles; None for other nodes."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+        return None
+    source = block.sources.get(node.value.id)
+    return WIDTHS.get(str(source.arguments.get("name"))) if source is not None and source.kind == "sklearn" else None
+
+
+def _bundled_shape(block: ProgramBlock, expr: ast.Expr) -> list[str] | None:
+    """The shape of a field of such a data set, which may be scaled and shifted by numbers; None if it is not known."""
+    while isinstance(expr, ast.Binary) and expr.op in ("+", "-", "*", "/"):
+        numbers = [isinstance(side, ast.Number) for side in (expr.left, expr.right)]
+        if not any(numbers):
+            return None
+        expr = expr.right if numbers[0] else expr.left
+    width = _bundled(block, expr)
+    if width is None or not isinstance(expr, ast.Attribute):
+        return None
+    return {"data": ["n", str(width)], "target": ["n"]}.get(expr.name)
 
 
 def _check_whole(block: ProgramBlock, trained: Elaboration, report: Report) -> None:
