@@ -25,7 +25,7 @@ from archonnx.grammar.budget import BUILDING, Budget, OverBudget
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source, Span
-from archonnx.grammar.spec import SUFFIXES, read_file, read_tree, shown_path
+from archonnx.grammar.spec import SUFFIXES, near_file, read_file, read_tree, shown_path
 
 from .elaborate.core.columns import Learn
 from .elaborate.core.values import BlockType, Module, Scope
@@ -105,9 +105,21 @@ def _loaded(spec: str | Path) -> Spec:
         "AX0601",
         f"there is no file and no spec of the zoo called `{shown_path(spec)}`",
         None,
-        help=did_you_mean(str(spec), known) or "`archonnx check` lists the zoo",
+        help=_instead(path, known),
     )
     return None
+
+
+def _instead(path: Path, known: Mapping[str, Path]) -> str:
+    """What was probably meant: a run is not a spec, and a name of the zoo may be misspelt."""
+    try:
+        run = (path / "run.json").is_file()
+    except (OSError, ValueError):
+        return "`archonnx check` lists the zoo"
+    if run:
+        return f"it is a run: `archonnx train SPEC --resume {path}` goes on with it, `archonnx eval {path}` measures it"
+    beside = near_file(path.parent / f"{path.name}.arch")
+    return did_you_mean(str(path), known) or beside or "`archonnx check` lists the zoo"
 
 
 def _exists(path: Path) -> bool:

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from . import ast
-from .diagnostics import fail
+from .diagnostics import did_you_mean, fail
 from .source import Source, Span
 from .text.characters import refuse_controls
 from .text.parser import MAX_CHARACTERS, parse
@@ -46,7 +46,8 @@ def read_file(path: Path, name: str | None = None, *, said: str | None = None, s
     except (ValueError, RuntimeError) as error:  # a NUL in the name; links in a circle
         reason = str(error)
     if reason is not None:
-        fail("AX0601", f"cannot read {said or shown_path(path)}: {reason}", span)
+        near = near_file(path) if span is None else None
+        fail("AX0601", f"cannot read {said or shown_path(path)}: {reason}", span, help=near)
     return Source(name or str(path), text)
 
 
@@ -87,3 +88,19 @@ def read_tree(source: Source) -> ast.File:
 
         return parse_yaml(source)
     return parse(source)
+
+
+MANY = 1_000
+"""Names of files that are compared with one that is not there."""
+
+
+def near_file(path: Path) -> str | None:
+    """A file of nearly this name in the same folder, where there is none of this name, as a help."""
+    try:
+        if path.exists() or not path.parent.is_dir():
+            return None
+        names = [one.name for one, _ in zip(path.parent.iterdir(), range(MANY), strict=False)]
+    except (OSError, ValueError):
+        return None
+    near = did_you_mean(path.name, sorted(name for name in names if name.endswith(path.suffix)))
+    return None if near is None else f"did you mean `{shown_path(path.with_name(near.replacement))}`?"

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
 
 RECORD = "run.json"
@@ -34,7 +34,21 @@ def fail_without_run(folder: Path, span: Span | None = None, help: str | None = 
             help=f"`archonnx train SPEC --resume {folder}` goes on with it, with `--set epochs=N` to an earlier end",
         )
     headline = f"{folder} is not a run directory" if folder.exists() else f"there is no run directory {folder}"
-    fail("AX0611", headline, span, help=help or "`archonnx train SPEC` makes one")
+    fail("AX0611", headline, span, help=help or _instead(folder) or "`archonnx train SPEC` makes one")
+
+
+def _instead(folder: Path) -> str | None:
+    """What was probably meant: the run that a file lies in, a run of nearly this name, or a training of a spec."""
+    if folder.is_file() and (folder.parent / RECORD).is_file():
+        return f"it lies in the run {folder.parent}"
+    if folder.is_file() and folder.suffix in (".arch", ".yaml", ".yml"):
+        return f"`archonnx train {folder}` makes one"
+    if not folder.exists() and folder.parent.is_dir():
+        runs = sorted(one.name for one in folder.parent.iterdir() if (one / RECORD).is_file())
+        near = did_you_mean(folder.name, runs)
+        if near is not None:
+            return f"did you mean `{folder.parent / near.replacement}`?"
+    return None
 
 
 def digest(path: Path) -> str:

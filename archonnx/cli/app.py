@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .usage import Command, Group
 from .verb import all_verbs
 
 
@@ -57,6 +58,7 @@ def build() -> typer.Typer:
     """The command line with every verb that there is."""
     app = typer.Typer(
         name="archonnx",
+        cls=Group,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
@@ -66,7 +68,7 @@ def build() -> typer.Typer:
     app.callback()(_common)
     for verb in all_verbs():
         help_text = _with_examples(verb.run.__doc__ or "")
-        app.command(verb.name, rich_help_panel=verb.group, help=help_text)(verb.run)
+        app.command(verb.name, cls=Command, rich_help_panel=verb.group, help=help_text)(verb.run)
     return app
 
 

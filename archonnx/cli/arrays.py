@@ -38,6 +38,13 @@ def write_arrays(
     if out is None:
         sys.stdout.write(as_csv(results, classes, kept))
         return
+    if out.suffix.lower() not in ("", ".csv", ".txt", ".tsv", ".npz"):
+        from archonnx.grammar.diagnostics import fail
+
+        said = f"{out.name} is not named as a file that results are written to"
+        fail(
+            "AX0604", said, None, help=f"a table is `{out.with_suffix('.csv')}`, arrays are `{out.with_suffix('.npz')}`"
+        )
     content = as_npz(results, classes, kept) if out.suffix == ".npz" else as_csv(results, classes, kept).encode()
     write_atomically(out, content)
     print(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")

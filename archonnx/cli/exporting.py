@@ -50,8 +50,16 @@ def write_folder(
 ) -> None:
     """Write the graphs of a spec or a run into a folder, and say what was written."""
     from archonnx.compiler.pipeline import elaborate
+    from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.export.compiled_folder import MANIFEST, WEIGHTS, check_free, compile_to
 
+    if output.suffix in (".onnx", ".ort"):
+        fail(
+            "AX0505",
+            f"{output.name} is named as a file, and a folder of graphs is written",
+            None,
+            help=f"`archonnx export {what} -o {output}` writes one graph; a folder is `-o {output.with_suffix('')}`",
+        )
     check_free(output)
     again = (output / MANIFEST).exists()
     run = run_named(what, dtype, given)

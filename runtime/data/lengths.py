@@ -35,6 +35,7 @@ def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
             if scalars
             else "the data has no fields",
             span,
+            help=f"a list has one for each: `{scalars[0]}=[{fields[scalars[0]]}]`" if scalars else None,
         )
     lengths = {name: len(array) for name, array in fields.items()}
     if len(set(lengths.values())) > 1:

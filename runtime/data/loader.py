@@ -18,6 +18,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import Settings
 from archonnx.grammar.diagnostics import Diagnostic, did_you_mean, fail
 from archonnx.grammar.source import Span
+from archonnx.grammar.spec import near_file
 from archonnx.runtime.paths import is_there, kind_at, short
 
 from . import loaders
@@ -167,7 +168,7 @@ class Place:
         if self.path is None:
             return self._inside(name, what)
         if not is_there(self.path, what):
-            fail("AX0601", f"there is no {what} {short(str(self.path))}", None)
+            fail("AX0601", f"there is no {what} {short(str(self.path))}", None, help=near_file(self.path))
         return self.path
 
     def _inside(self, name: str, what: Literal["file", "folder"]) -> Path:

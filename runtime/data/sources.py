@@ -22,6 +22,7 @@ from archonnx.compiler.program import LARGEST, SEED, DataSource
 from archonnx.compiler.sources import SOURCES, rowless
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
+from archonnx.grammar.spec import near_file
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.paths import kind_at, short
 
@@ -199,7 +200,7 @@ def _format(kind: str, path: Path) -> str:
         kind = "npy" if any(path.glob("*.npy")) else "images"
     if kind not in SOURCES or "path" not in SOURCES[kind].model_fields:
         if stands == "nothing":
-            fail("AX0601", f"there is no file {short(str(path))}", None)
+            fail("AX0601", f"there is no file {short(str(path))}", None, help=near_file(path))
         fail(
             "AX0604",
             f"{short(path.name)} is not known as a file of data by the end of its name",

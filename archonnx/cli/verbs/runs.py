@@ -41,14 +41,15 @@ def runs(
 
     Sizes of files are looked at, which is quick; `--verify` reads them all.
     """
-    from archonnx.grammar.diagnostics import fail
+    from archonnx.grammar.diagnostics import did_you_mean, fail
     from archonnx.runtime.folders.listing import Mark, differing, runs_in
 
     from ..output import print_table, say
 
     if not folder.is_dir():
         way = "`archonnx train SPEC` makes runs/NAME-1; another folder is named: `archonnx runs DIR`"
-        fail("AX0611", f"there is no folder {folder}", None, help=way)
+        beside = [one.name for one in folder.parent.iterdir() if one.is_dir()] if folder.parent.is_dir() else []
+        fail("AX0611", f"there is no folder {folder}", None, help=did_you_mean(folder.name, beside) or way)
     found = runs_in(folder, verify=verify)
     names = differing(found)
     if json_:

@@ -141,15 +141,18 @@ def train(
     from archonnx.runtime.folders.several import Runs
     from archonnx.runtime.interrupt import ending, status_of
 
+    from ..given import check_given
     from ..progress import progress
 
     if resume is not None and dtype is not None and folds is None and seeds is None and not holds_models(resume):
         SavedState(resume).check_dtype(dtype)
+    asked = read_spec(spec, arguments, dtype)
+    check_given(asked, arguments, changes)
     with ending() as interrupt, training.together() as first:
         page, logs = (port if live and first else None), (tensorboard if first else None)
         with progress(sys.stderr) as shown, _followed(shown, spec, page, logs) as observer:
             trained = training.train(
-                read_spec(spec, arguments, dtype),
+                asked,
                 out,
                 folds=folds,
                 seeds=seeds,
