@@ -20,7 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from archonnx.cli.checking import check_specs
+import numpy as np
+
+from archonnx.cli.checking import check_specs, of_data
 from archonnx.compiler.checking import examined
 from archonnx.compiler.lints.levels import Levels
 from archonnx.grammar.diagnostics import Diagnostic, SpecError
@@ -93,7 +95,7 @@ def mistakes() -> Iterator[Mistake]:
             said = dict(re.findall(r"^- (verdict|why): (.*)$", part, re.MULTILINE))
             lines = re.findall(r"^- mend: (.*)$", part, re.MULTILINE)
             mends = [_mend(line) for line in lines if line != "fix"]
-            files = {name: body for other, name, body in fences[1:] if other == "csv"}
+            files = {name: body for _, name, body in fences[1:]}
             name, data = part.partition("\n")[0], option == "data"
             yield Mistake(
                 page.stem, name, spec, kind, data, files, said["verdict"], said.get("why", ""), mends, "fix" in lines
@@ -111,21 +113,35 @@ def _unescaped(text: str) -> str:
 
 def edited(mistake: Mistake) -> tuple[str, list[Diagnostic]]:
     """The text after the first edit that is offered was applied, again and again, and what is found in it then."""
-    name, text = f"net.{mistake.kind}", mistake.spec
-    for _ in range(MOST):
-        found = examined(Source(name, text), Path(name), {}, Levels())
-        fix = next((diagnostic.fixes[0] for diagnostic in found if diagnostic.fixes), None)
-        if fix is None:
-            break
-        text = fix.applied()
+    path, text = Path(f"net.{mistake.kind}"), mistake.spec
+    with TemporaryDirectory() as folder, chdir(folder):
+        _write(mistake.files)
+        for _ in range(MOST):
+            source = Source(path.name, text)
+            found = examined(source, path, {}, Levels())
+            if mistake.data and not any(diagnostic.severity == "error" for diagnostic in found):
+                found = [*found, *of_data(source, path, {}, None)]
+            fix = next((diagnostic.fixes[0] for diagnostic in found if diagnostic.fixes), None)
+            if fix is None:
+                break
+            text = fix.applied()
     return text, found
+
+
+def _write(files: Mapping[str, str]) -> None:
+    """The files of a mistake: texts as they are, archives of arrays from JSON."""
+    for name, body in files.items():
+        if name.endswith(".npz"):
+            arrays: dict[str, Any] = {key: np.array(rows, np.float32) for key, rows in json.loads(body).items()}
+            np.savez(name, **arrays)
+        else:
+            Path(name).write_text(body, encoding="utf-8")
 
 
 def told(mistake: Mistake, spec: str | None = None) -> list[dict[str, Any]]:
     """What ``check``, with ``--data`` where it needs that, finds in a mistake, or in another text in its place."""
     with TemporaryDirectory() as folder, chdir(folder):
-        for name, body in mistake.files.items():
-            Path(name).write_text(body, encoding="utf-8")
+        _write(mistake.files)
         path = f"net.{mistake.kind}"
         Path(path).write_text(mistake.spec if spec is None else spec, encoding="utf-8")
         printed = io.StringIO()

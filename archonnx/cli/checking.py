@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 from archonnx.compiler.checking import warnings
 from archonnx.compiler.combining import meetings
+from archonnx.compiler.helps.proposals import proposed
+from archonnx.compiler.helps.trial import tried
 from archonnx.compiler.lints.data_rules import DataSight
 from archonnx.compiler.lints.finding import codes
 from archonnx.compiler.lints.levels import Levels, check_codes
 from archonnx.compiler.models import specs_of_models
-from archonnx.compiler.pipeline import elaborate, float_type, load
+from archonnx.compiler.pipeline import elaborate, float_type, load, parse_source, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.bounded import bounded
-from archonnx.grammar.diagnostics import Report, SpecError, render_report
+from archonnx.grammar.budget import OverBudget
+from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, render_report
 from archonnx.grammar.record import replace
+from archonnx.grammar.source import Source
 from archonnx.grammar.text.characters import confusable_names
 
 Style = Literal["full", "concise", "json", "github"]
@@ -54,7 +59,7 @@ def check_specs(
                 check_starts([model for model, *_ in found], _base(spec))
         except SpecError as error:
             good = False
-            _show(error.report, style)
+            _show(error.report if not data else _tried_on_data(name, arguments, dtype, error), style)
         else:
             told = Report(list(confusable_names(spec.source, spec.file)))
             for model, _, seen in found:
@@ -77,11 +82,13 @@ def fix_first(
     dtype: str | None,
     *,
     yes: bool,
+    data: bool = False,
 ) -> None:
     """Offer the fixes of each file before it is checked."""
     from .fixing import fix_specs
 
-    fix_specs(specs, arguments, Levels(*levels), dtype, yes=yes)
+    with_data = (lambda source, path: of_data(source, path, arguments, dtype)) if data else None
+    fix_specs(specs, arguments, Levels(*levels), dtype, yes=yes, with_data=with_data)
 
 
 def _checked(spec: Spec, data: bool) -> tuple[ModelProgram, list[str], list[DataSight]]:
@@ -95,6 +102,60 @@ def _checked(spec: Spec, data: bool) -> tuple[ModelProgram, list[str], list[Data
         told, seen = _data_lines(model, spec)
         lines += told
     return model, lines, seen
+
+
+SLOW = 3.0
+"""Seconds that checks of data may take which try edits."""
+
+
+def of_data(source: Source, path: Path, arguments: Mapping[str, Any], dtype: str | None) -> list[Diagnostic]:
+    """What is wrong with the data of a text, with edits that were tried on it."""
+    try:
+        spec = _asked(parse_spec(source, path=path), arguments, dtype)
+        _check_data(spec)
+    except SpecError as error:
+        return _tried(spec, error).diagnostics
+    return []
+
+
+def _asked(spec: Spec, arguments: Mapping[str, Any], dtype: str | None) -> Spec:
+    spec = replace(spec, arguments=arguments)
+    return spec if dtype is None else replace(spec, float_type=float_type(dtype))
+
+
+def _check_data(spec: Spec) -> None:
+    with bounded():
+        for one in specs_of_models(spec):
+            _checked(one, True)
+
+
+def _tried_on_data(name: str, arguments: Mapping[str, Any], dtype: str | None, error: SpecError) -> Report:
+    """What was found with the data open, with edits that were tried on it, where reading it does not take long."""
+    if any(one.fixes for one in error.diagnostics):
+        return error.report  # they are of the text, and were tried
+    try:
+        return _tried(_asked(load(name), arguments, dtype), error)
+    except SpecError:  # the text itself cannot be read
+        return error.report
+
+
+def _tried(spec: Spec, error: SpecError) -> Report:
+    taken = 0.0
+
+    def found_with(source: Source) -> list[Diagnostic]:
+        nonlocal taken
+        if taken > SLOW:
+            raise OverBudget
+        start = perf_counter()
+        try:
+            _check_data(replace(spec, source=source, file=parse_source(source)))
+        except SpecError as failed:
+            return failed.diagnostics
+        finally:
+            taken += perf_counter() - start
+        return []
+
+    return tried(spec.source, Report(proposed(error.diagnostics, spec.file)), found_with)
 
 
 def _with_data(spec: Spec) -> tuple[Spec, list[str]]:

@@ -7,7 +7,7 @@ changes. What this module does not do: find anything, or make an edit.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,19 @@ from .output import say
 
 ROUNDS = 30
 """A fix may uncover a mistake that has a fix too: so often at most."""
+WithData = Callable[[Source, Path], list[Diagnostic]]
+"""What is wrong with the data of a text, where the text is right."""
 BOM = b"\xef\xbb\xbf"
 
 
 def fix_specs(
-    specs: Sequence[str], arguments: Mapping[str, Any], levels: Levels, dtype: str | None, *, yes: bool
+    specs: Sequence[str],
+    arguments: Mapping[str, Any],
+    levels: Levels,
+    dtype: str | None,
+    *,
+    yes: bool,
+    with_data: WithData | None = None,
 ) -> None:
     """Show what fixes would change in each file, and change it: ``yes`` without a question, else if the answer is."""
     for name in specs:
@@ -36,7 +44,7 @@ def fix_specs(
         if path.suffix not in SUFFIXES:
             fail("AX0601", f"`{name}` is not a file of yours that can be changed", None, help="give the path of a spec")
         source = read_file(path)
-        text, done = fixed(source, path, arguments, levels, dtype)
+        text, done = fixed(source, path, arguments, levels, dtype, with_data)
         if not done:
             say(f"{name}: there is nothing to fix that could be tried")
             continue
@@ -54,15 +62,24 @@ def _difference(before: str, after: str, name: str) -> list[str]:
 
 
 def fixed(
-    source: Source, path: Path | None, arguments: Mapping[str, Any], levels: Levels, dtype: str | None = None
+    source: Source,
+    path: Path | None,
+    arguments: Mapping[str, Any],
+    levels: Levels,
+    dtype: str | None = None,
+    with_data: WithData | None = None,
 ) -> tuple[str, list[Diagnostic]]:
-    """The text with all fixes that are beyond doubt, and the findings that they answer.
+    """The text with all fixes that are beyond doubt, and the findings that they answer: ``with_data`` finds more.
 
     Where several fixes of one finding are right, none is taken: which is meant, people know.
     """
 
     def look(text: str) -> list[Diagnostic]:
-        return examined(Source(source.name, text), path, arguments, levels, dtype)
+        read = Source(source.name, text)
+        found = examined(read, path, arguments, levels, dtype)
+        if with_data is None or path is None or any(one.severity == "error" for one in found):
+            return found
+        return [*found, *with_data(read, path)]
 
     text, done = source.text, list[Diagnostic]()
     found = look(text)

@@ -13,7 +13,10 @@ from archonnx.grammar.source import Span
 from .rewrites import text
 from .sight import Sight, indentation, inserted, proposes, replaced, statements, whole_line
 
-RATES = ("lr", "learning_rate", "rate", "alpha", "eta", "step_size")
+RATES = (
+    "lr", "learning_rate", "rate", "alpha", "eta", "step_size", "base_lr", "lr_schedule", "lr_scheduler", "scheduler",
+    "schedule", "learning_rate_schedule", "sched",
+)  # fmt: skip
 OPTIMIZERS = ("optimizer", "optimiser", "optim", "opt", "solver")
 LOSSES = ("loss", "objective", "criterion", "loss_function", "loss_fn", "cost")
 HELD_BACK = {
@@ -213,6 +216,43 @@ def _split(shares: tuple[float, ...], names: tuple[str, ...]) -> str:
 
 def _share(share: float) -> str:
     return f"{share:.6g}"
+
+
+@proposes("AX0702")
+def _rest_of_the_shares(sight: Sight) -> Iterator[str]:
+    """Shares that do not sum to 1: what is left trains, or tests."""
+    found = _setting(sight)
+    if found is None or found[1] != "split" or "sum to" not in sight.diagnostic.headline:
+        return
+    value = found[2]
+    items = value.items if isinstance(value, ast.Dict) else ()
+    shares = {key.value: share for key, share in items if isinstance(share, ast.Number)}
+    left = 1 - sum(share.value for name, share in shares.items() if name in ("train", "valid", "test"))
+    own = shares.get("train")
+    first: Suggestion | None = None
+    if own is not None and own.value + left > 0:
+        first = replaced("what is left trains", own, _share(own.value + left))
+    if left > 0 and "test" not in shares and isinstance(value, ast.Dict):
+        added = inserted(value.span, value.span.end - 1, f", test: {_share(left)}")
+        other = Suggestion.at_places(f"or it is a part of its own: `test: {_share(left)}`", added)
+        first = first.or_else(None, other, several=True) if first is not None else other
+    if first is not None:
+        yield first
+
+
+@proposes("AX0701")
+def _order_of_parts(sight: Sight) -> Iterator[str]:
+    """``split = {..., shuffle: false}``, ``random_state: 1``."""
+    found = _setting(sight)
+    value = found[2] if found is not None else None
+    for key, item in value.items if isinstance(value, ast.Dict) else ():
+        if key.span == sight.span and key.value == "shuffle":
+            way = "order" if item.span.text.lower() == "false" else "random"
+            place = Span(key.span.source, key.span.start, item.span.end)
+            yield Suggestion.of(f"a rule says it: `by: {way}`", "", f"by: {way}", place)
+        elif key.span == sight.span:
+            for name in called_here(key.value):
+                yield replaced(f"it is called `{name}`", key, name)
 
 
 @proposes(*SETTINGS)

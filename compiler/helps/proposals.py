@@ -13,10 +13,10 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Suggestion
 from archonnx.grammar.record import replace
 
-from . import calls, forms, names, programs, shapes, warned
-from .sight import RULES, Advice, Sight, path_to
+from . import arguments, calls, declared, forms, names, programs, shapes, sources, warned
+from .sight import LATE, RULES, Advice, Sight, path_to
 
-__all__ = ["calls", "forms", "names", "programs", "proposed", "shapes", "warned"]
+__all__ = ["arguments", "calls", "declared", "forms", "names", "programs", "proposed", "shapes", "sources", "warned"]
 
 MANY = 40
 """Diagnostics for which edits are proposed at most."""
@@ -32,7 +32,7 @@ def _with_proposals(diagnostic: Diagnostic, file: ast.File) -> Diagnostic:
     if span is None or span.source is not file.span.source:
         return diagnostic
     sight = Sight(diagnostic, file, tuple(path_to(file, span)), span)
-    found = [one for codes, rule in RULES if diagnostic.code in codes for one in rule(sight)]
+    found = [one for codes, rule in (*RULES, *LATE) if diagnostic.code in codes for one in rule(sight)]
     own = diagnostic.help
     if isinstance(own, Suggestion) and any(isinstance(one, Advice) for one in found):
         own = None

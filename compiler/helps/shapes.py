@@ -110,6 +110,11 @@ def _operands(sight: Sight) -> list[ast.Expr]:
     return [node for node in firsts if node is not None]
 
 
+def _a_target(declared: tuple[ast.Stmt, ast.TensorType] | None) -> bool:
+    """Whether this is what is to be predicted, which no layer changes."""
+    return declared is not None and isinstance(declared[0], ast.Target)
+
+
 @proposes("AX0302", "AX0304")
 def _widths(sight: Sight) -> Iterator[str]:
     """Two operands of other widths: the declaration of a parameter, or a layer that makes them alike."""
@@ -122,7 +127,7 @@ def _widths(sight: Sight) -> Iterator[str]:
             continue
         if declared is not None and isinstance(declared[0], ast.Param):
             yield replaced(f"declare `{declared[0].name}` with {other[-1]} there", declared[1].dims[-1], other[-1])
-        elif isinstance(node, ast.Name) and len(own) > 1 and own[:-1] == other[:-1]:
+        elif isinstance(node, ast.Name) and not _a_target(declared) and len(own) > 1 and own[:-1] == other[:-1]:
             yield replaced("a layer makes both alike", node, f"Dense({other[-1]})({node.id})")
 
 
@@ -268,7 +273,8 @@ def _labels(sight: Sight) -> Iterator[str]:
         for other in PAIRED[callee(call) or ""]:
             whole = f"{other}({', '.join(a.span.text for a in call.arguments)})"
             yield replaced(f"a distribution over the classes is judged by `{other}`", call, whole)
-        yield replaced("the number of the class is the place of its 1", second, f"argmax({second.span.text})")
+        if re.search(r"\[\w+\]", shapes.get(second.span, "")) is None:
+            yield replaced("the number of the class is the place of its 1", second, f"argmax({second.span.text})")
 
 
 # ---------------------------------------------------------------- axes

@@ -59,11 +59,15 @@ RULES: list[tuple[frozenset[str], Rule]] = []
 suggestion has words to say where no suggestion helps."""
 
 
-def proposes(*codes: str) -> Callable[[Rule], Rule]:
+LATE: list[tuple[frozenset[str], Rule]] = []
+"""The same, whose edits are tried after those of the others: they fit more, and so mean less."""
+
+
+def proposes(*codes: str, late: bool = False) -> Callable[[Rule], Rule]:
     """Register a rule."""
 
     def register(rule: Rule) -> Rule:
-        RULES.append((frozenset(codes), rule))
+        (LATE if late else RULES).append((frozenset(codes), rule))
         return rule
 
     return register
@@ -109,12 +113,16 @@ def around(outer: Span, inner: Span) -> bool:
 def children(node: ast.Node) -> Iterator[ast.Node]:
     """The nodes right below one."""
     for f in fields(node):
-        value = getattr(node, f.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, ast.Node):
-                yield item
-            elif isinstance(item, tuple):
-                yield from (inner for inner in item if isinstance(inner, ast.Node))
+        yield from _nodes(getattr(node, f.name))
+
+
+def _nodes(value: object) -> Iterator[ast.Node]:
+    """A node, or those of a tuple: branches of an `if` are pairs of a condition and a body."""
+    if isinstance(value, ast.Node):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _nodes(item)
 
 
 def statements(node: ast.Node) -> Iterator[ast.Node]:

@@ -20,8 +20,8 @@ TRIED, FOR_EACH = 12, 4
 """Edits that are tried at most, of all and of one diagnostic: each costs a check."""
 SHOWN = 3
 """Fixes of a diagnostic that are shown at most."""
-SYNTAX, UNNAMED = "AX01", "AX0129"
-"""What is said of the spelling, and what of a chain of layers that is read at all."""
+SYNTAX, UNNAMED, UNREAD = "AX01", "AX0129", "AX0101"
+"""What is said of the spelling, what of a chain of layers that is read at all, and what of a line that is not."""
 OF_CALLS = ("AX0203", "AX0205", "AX03")
 """What is new among the arguments of a call says that another callee is no help."""
 
@@ -64,6 +64,8 @@ def _words(diagnostic: Diagnostic, suggestion: Suggestion, source: Source) -> st
     """What is said of an edit that has no place in the file: the words are kept where it is another's."""
     span = diagnostic.span
     elsewhere = span is None or span.source is not source
+    if span is not None and suggestion.at is None and suggestion.word and suggestion.word not in span.text:
+        elsewhere = True  # it was given elsewhere, as an argument of a model is at the command line
     return str(suggestion) if elsewhere else suggestion.otherwise
 
 
@@ -96,6 +98,8 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
     for edit in fix.edits:
         end = moved(edit.span.end, fix.edits)
         start = end - len(edit.text)
+        if found.code == UNREAD and diagnostic.code.startswith(SYNTAX) and _same_line(span, end):
+            return True
         if (
             diagnostic.code.startswith(SYNTAX)
             and not found.code.startswith(SYNTAX)
@@ -110,6 +114,11 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
         if not revealed and span.end <= start and _declaration(span, end) == _declaration(span, span.start):
             return True
     return False
+
+
+def _same_line(span: Span, end: int) -> bool:
+    """Whether a line that was edited ends at a place behind the edit; in YAML several expressions stand on one."""
+    return not span.source.name.endswith((".yaml", ".yml")) and "\n" not in span.source.text[end : span.start]
 
 
 def _end_of_call(text: str, start: int) -> int:

@@ -86,6 +86,54 @@ def _axis(sight: Sight) -> Iterator[str]:
         yield from _word(sight, r"axis\s*=\s*0", f"axis={axis[1]}")
 
 
+@proposes("AX0826")
+def _all_examples(sight: Sight) -> Iterator[str]:
+    """The index of one example goes away."""
+    node = sight.innermost(ast.Index)
+    if isinstance(node, ast.Index) and node.span == sight.span and str(sight.diagnostic.help).startswith("leave "):
+        yield _do(sight, Edit(Span(node.span.source, node.value.span.end, node.span.end), ""))
+
+
+@proposes("AX0829", "AX0830")
+def _axis_of_the_help(sight: Sight) -> Iterator[str]:
+    """The axis that the help names, in place of the one that is written."""
+    axis = re.search(r"`axis=(-?\d+)`", str(sight.diagnostic.help))
+    call = sight.innermost(ast.Call)
+    if axis is None or not isinstance(call, ast.Call) or not call.arguments:
+        return
+    own = next((one for one in call.arguments if one.name == "axis"), None)
+    place = own or next((one for one in call.arguments[1:] if isinstance(one.value, ast.Number | ast.Unary)), None)
+    if place is not None:
+        yield _do(sight, Edit(place.span, f"axis={axis[1]}"))
+
+
+@proposes("AX0831")
+def _filters(sight: Sight) -> Iterator[str]:
+    """The call that the help shows."""
+    written = re.search(r"`(Conv\(.*\))`", str(sight.diagnostic.help))
+    if written is not None and not sight.yaml:
+        yield _do(sight, Edit(sight.span, written[1]))
+
+
+_ALONG = re.compile(r"\balong 0\b")
+
+
+@proposes("AX0832")
+def _along_the_steps(sight: Sight) -> Iterator[str]:
+    """``along 1``, with states that begin with an axis for the examples in place of one for the steps."""
+    scan = sight.innermost(ast.Scan)
+    batch = re.search(r"of size (\w+),", sight.diagnostic.headline)
+    if not isinstance(scan, ast.Scan) or batch is None or sight.yaml:
+        return
+    source, header = scan.span.source, Span(scan.span.source, scan.span.start, scan.body[0].span.start)
+    starts = [(header.start + match.start(), header.start + match.end()) for match in _ALONG.finditer(header.text)]
+    edits = [Edit(Span(source, start, end), "along 1") for start, end in starts]
+    for match in re.finditer(r"=\s*(?:zeros|ones)\(\[(\w+)(?=[,\]])", header.text):
+        edits.append(Edit(Span(source, header.start + match.start(1), header.start + match.end(1)), batch[1]))
+    if edits:
+        yield _do(sight, *edits)
+
+
 @proposes("AX0809")
 def _one_class(sight: Sight) -> Iterator[str]:
     yield from _word(sight, r"\b(?:log_)?softmax\b(?:\(axis=-?\d\))?", "sigmoid")

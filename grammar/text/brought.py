@@ -22,6 +22,8 @@ _COMMENT = re.compile(r"\s*(?:#.*)?$")
 _OWN_LINE = re.compile(r"(\w+)(\s*:)\s*(?=\S)")
 ONLY_TOP = ("model", "optimizer", "schedule", "search", "from")
 """Words whose statements stand in no body."""
+MOST_NAMES = 50
+"""Places at which a name is changed at most."""
 SIZED = ("INPUT", "TARGET")
 """Statements whose first axis counts examples."""
 
@@ -111,6 +113,50 @@ def draw_without_a_type(failure: Failure) -> Diagnostic | None:
     )
 
 
+_CONSTANT = re.compile(r"([^\W\d]\w*)\s*=\s*(-?\d+(\.\d*)?(?:e-?\d+)?|\"[^\"\n]*\"|[Tt]rue|[Ff]alse)[ ]*(?:#.*)?$")
+_MODEL = re.compile(r"^model\s+\w+\(([^()\n]*)\)", re.MULTILINE)
+
+
+def constant(failure: Failure) -> Suggestion | None:
+    """``HIDDEN = 64`` above the declarations: an argument of the model."""
+    source, start = failure.place.source, failure.place.start
+    end = source.text.find("\n", start) % (len(source.text) + 1)
+    match, model = _CONSTANT.match(source.text[start:end]), _MODEL.search(source.text)
+    if match is None or model is None:
+        return None
+    name, value = match[1], match[2]
+    kind = (
+        "string" if value[0] == '"' else "bool" if value.isalpha() else "float" if match[3] or "e" in value else "int"
+    )
+    given = f"{name}: {kind} = {value.lower() if kind == 'bool' else value}"
+    added = Edit(Span(source, model.end(1), model.end(1)), f", {given}" if model[1].strip() else given)
+    gone = Edit(Span(source, start, min(end + 1, len(source.text))), "")
+    words = f"a number of a model is an argument of it: `({given})`"
+    return Suggestion.at_places(words, gone, added, otherwise=words)
+
+
+def declared_alone(failure: Failure) -> Diagnostic | None:
+    """``output p: [B, 3]``, and ``p = ...`` below it."""
+    first, source = failure.layout.first, failure.place.source
+    if failure.code or first is None or first.type not in ("OUTPUT", "NAME") or str(first) != "output":
+        return None
+    line = Span(source, bounds(first)[0], failure.place.start)
+    match = re.fullmatch(r"output\s+(\w+)\s*:\s*(\S.*)", line.text)
+    if match is None or "=" in line.text:
+        return None
+    words = f"an output is declared where it is computed: `output {match[1]}: {match[2]} = ...`"
+    below = re.compile(rf"^([ ]+){match[1]}\s*=(?!=)", re.MULTILINE).search(source.text, line.end)
+    help: str = words
+    if below is not None:
+        start = source.text.rfind("\n", 0, line.start) + 1
+        edits = (
+            Edit(Span(source, start, min(line.end + 1, len(source.text))), ""),
+            Edit(Span(source, below.end(1), below.end()), f"output {match[1]}: {match[2]} ="),
+        )
+        help = Suggestion.at_places(words, *edits, otherwise=words)
+    return make_error("AX0101", f"the output `{match[1]}` has no value", failure.place, help=help)
+
+
 def foreign_operator(failure: Failure) -> Diagnostic | None:
     """Characters that belong together elsewhere: at the place, or ending there (`+=` is read as `+` and `=`)."""
     source, start = failure.whole.source, failure.place.start
@@ -178,8 +224,35 @@ def _foreign(failure: Failure, word: str, place: Span) -> Diagnostic:
     if write is not None:
         end = place.end + (not write)  # with the blank behind it
         help = Suggestion.of(say, word, write, Span(place.source, place.start, end), otherwise=say)
+    if word == "is" and re.match(r"is\s+not\b", failure.rest) and place == failure.place:
+        both = re.match(r"is\s+not", failure.rest)
+        place = Span(place.source, place.start, place.start + len(both[0] if both is not None else word))
+        help = Suggestion.of("write `!=`", place.text, "!=", place)
+        return make_error("AX0111", "`is not` is not an operator of the language", place, help=help)
+    named = _as_a_name(failure, place)
+    if named is not None:
+        return make_error("AX0112", f"`{word}` cannot be a name: it is a word of other languages", place, help=named)
     first, opened = failure.layout.first, failure.layout.open
     if word == "None" and first is not None and first.type in SIZED and opened and opened[-1] == "[":
         size = Suggestion.of("the number of examples has a name: `B`", word, "B", place, otherwise=say)
         help = size.or_else(say)
     return make_error("AX0111", f"`{word}` is not a word of the language", place, help=help)
+
+
+_BEHIND_A_NAME = re.compile(r"\w+\s*(?:[-:=,)+*/\]]|$)")
+NEVER = ("None", "True", "False", "pass")
+"""Words that stand for something where a name might."""
+
+
+def _as_a_name(failure: Failure, place: Span) -> Suggestion | None:
+    """``lambda: float``, where a name stands: another name, everywhere."""
+    word, source = place.text, place.source
+    if word in NEVER or place != failure.place or not failure.accepts("NAME"):
+        return None
+    if _BEHIND_A_NAME.match(failure.rest) is None or failure.starts_line:
+        return None
+    if word == "lambda" and failure.accepts("NUMBER") and re.match(r"lambda\s*:", failure.rest):
+        return None  # a function without a name and without arguments
+    places = [Span(source, m.start(), m.end()) for m in re.finditer(rf"(?<![\w.\"]){word}(?![\w\"])", source.text)]
+    words = f"choose another name, such as `{word}_`"
+    return Suggestion.at_places(words, *(Edit(one, f"{word}_") for one in places[:MOST_NAMES]), otherwise=words)

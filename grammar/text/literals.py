@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from archonnx.grammar.diagnostics import Report
+from archonnx.grammar.diagnostics import Report, Suggestion
 from archonnx.grammar.source import Span
 
 LARGEST_INTEGER = 2**63
@@ -42,12 +42,22 @@ def read_string(span: Span, report: Report) -> str:
                 "AX0104",
                 f"`{match[0]}` is not an escape",
                 Span(span.source, start, start + len(match[0])),
-                help='escapes are `\\n`, `\\t`, `\\r`, `\\"`, `\\\\` and `\\u` with four hexadecimal digits; '
+                help=_slashes(span)
+                or 'escapes are `\\n`, `\\t`, `\\r`, `\\"`, `\\\\` and `\\u` with four hexadecimal digits; '
                 "a backslash itself is written `\\\\`",
             )
         return _ESCAPES.get(letter, letter)
 
     return _ESCAPE.sub(replace, quoted)
+
+
+def _slashes(span: Span) -> Suggestion | None:
+    """``"data\\flats.csv"``: a path, whose folders are parted by ``/`` everywhere."""
+    if re.search(r"\w\.\w+\"$", span.text) is None:
+        return None
+    whole = span.text.replace("\\\\", "/").replace("\\", "/")
+    words = f"the folders of a path are parted by `/`: `{whole}`"
+    return Suggestion.of(words, "", whole, span, otherwise=words)
 
 
 def dedent(text: str) -> str:

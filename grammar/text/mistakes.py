@@ -303,7 +303,7 @@ def _top_level(failure: Failure) -> Diagnostic | None:
         "AX0123",
         "only declarations stand at the top of a file",
         failure.place,
-        help=idiom(failure.word) or others,
+        help=idiom(failure.word) or brought.constant(failure) or others,
     )
 
 
@@ -388,5 +388,6 @@ _RULES: tuple[Callable[[Failure], Diagnostic | None], ...] = (
     _reserved_word,
     _equals,
     _top_level,
+    brought.declared_alone,
     _expected,
 )

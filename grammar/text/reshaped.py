@@ -55,6 +55,27 @@ def _block(match: re.Match[str]) -> str:
     return f"block {match[1]}({', '.join(own)})({', '.join(typed)}) -> {result}:"
 
 
+SCORES = {"softmax": "probs", "sigmoid": "probability", "argmax": "label"}
+"""What an output is called that is what a function gives."""
+
+
+def _named(match: re.Match[str]) -> str:
+    """``output softmax(logits)``."""
+    return f"output {SCORES.get(match[1], 'y')} = {match[1]}("
+
+
+def _weights(match: re.Match[str]) -> str:
+    """``class_weight={0: 1.0, 1: 5.0}``: a weight for each class, in order."""
+    pairs = sorted((int(key), value) for key, value in re.findall(r"(\d+)\s*:\s*([\d.]+)", match[1]))
+    return f"weight=tensor([{', '.join(value for _, value in pairs)}])"
+
+
+def _imported(match: re.Match[str]) -> str:
+    """``from nn.layers import Residual``: a file, and the names of it."""
+    path = match[1].strip(".").replace(".", "/")
+    return f'from "{path}.arch" import {match[2].strip("() ")}'
+
+
 def _share(match: re.Match[str]) -> str:
     return f"{float(match[1]) / 100:g}"
 
@@ -99,9 +120,15 @@ _ROWS: tuple[Row, ...] = (
     (r"^(output|loss|metric)\s+(\w+)\s*(?:<-|:=|==|\s(?=\w+\())\s*", r"\1 \2 = ", _VALUE),
     (r"^metric\s+(\w+)\s*\(", r"metric \1 = \1(", _NAMES),
     (r"^loss\s+(\w+)\s*\(", r"loss objective = \1(", _NAMES),
-    (r"^output\s+(\w+)\s*\(", r"output y = \1(", _NAMES),
-    (r"^output\s+(?=[^=]+$)", "output y = ", _NAMES),
+    (r"^output\s+(\w+)\s*\(", _named, _NAMES),
+    (r"^output\s+(?=[^=]+$)(?!\w+\s*:)", "output y = ", _NAMES),
     (r"^loss\s+(?=[^=]+$)", "loss objective = ", _NAMES),
+    (r"^state\s+(\w+)\s*=\s*", r"state \1: [...S] = ", "a state has the shape of its parameter"),
+    (
+        r"^(buffer|param)\s+(\w+)\s*=\s*(?:zeros|ones)\(\[?([\w\s,]+?)\]?\)$",
+        r"\1 \2: [\3] = 0",
+        "a type stands behind a `:`",
+    ),
     (rf"^param\s+(\w+)\s*({_SHAPE})\s*(?=[~=])", r"param \1: \2 ", "a type stands behind a `:`"),
     (
         r"^param\s+(\w+)\s*(?::\s*[A-Z]\w+)?\s*=\s*.*\b(?:randn|rand|normal|zeros|ones|empty)\(\(?\s*([\w\s,]+?)\s*\)?\).*$",
@@ -113,7 +140,11 @@ _ROWS: tuple[Row, ...] = (
         "fn \\1(\\2):\n    return \\3",
         "a function is declared by `fn`",
     ),
+    (r"^from\s+(\.*[A-Za-z_][\w.]*)\s+import\s+([\w\s,()]+)$", _imported, "what is read is a file"),
+    (r"^loop\s+(.+->.+)$", r"scan \1", "a loop emits nothing, and a scan does"),
     # expressions
+    (r"(?<==)\s*([^=]+?)\s*<\|\s*(.+)$", r" \2 |> \1", "what is handed on stands first"),
+    (r"\bclass_weights?\s*=\s*\{([^{}]*)\}", _weights, "a weight for each class"),
     (
         r"\s*(?:->|=>|\|>>|>>|%>%|~>)\s*(?=[\w.]+\s*(?:[(,)]|->|=>|>>|%>%|~>|\|>|$))",
         " |> ",
@@ -137,7 +168,13 @@ _ROWS: tuple[Row, ...] = (
     (rf"{_TRAINS}\s+(.+?)\s*(?:\b(?:using|by|via|uses|through)\b|,)\s*(\w+(?:\(.*\))?)$", r"minimize \1 with \2", ""),
     (rf"{_TRAINS}\s*\(\s*(\w+)\s*,\s*(?:\w+\s*=\s*)?(.+)\)$", r"minimize \1 with \2", ""),
     (rf"{_TRAINS}\s+(\w+)\s+(?!with\b|over\b)(\w+\(.*\))$", r"minimize \1 with \2", ""),
-    (r"^minimi[sz]e\s+(-?\w+(?:\.\w+)?)$", r"minimize \1 with adam()", "an optimizer says how"),
+    (
+        r"^minimi[sz]e\s+(.+?)\s+with\s+(.+?)\s+over\s+(.+)$",
+        r"minimize \1 over \3 with \2",
+        "what changes is said first",
+    ),
+    (r"^minimi[sz]e\s+(\w+\.\w+)$", r"maximize -\1", "a search makes its goal large"),
+    (r"^minimi[sz]e\s+(-?\w+)$", r"minimize \1 with adam()", "an optimizer says how"),
     (r"^minimi[sz]e\s+(\w+(?:\.\w+)?)$", r"maximize -\1", "a search makes its goal large"),
     (r"^feed\s+(\w+)\s*(?::|<-|from|with|by|as)\s*(?=\S)", r"feed \1 = ", _VALUE),
     (r"^([a-z]\w*)\s*(?:<-|:=)\s*(?=\S)", r"\1 = ", _VALUE),
@@ -175,6 +212,8 @@ def _proposals(failure: Failure) -> Iterator[Suggestion]:
         if rule.unless is not None and rule.unless.search(text):
             continue
         whole = rule.pattern.sub(rule.becomes, text).rstrip()
+        if whole.startswith("output y = ") and re.search(r"\by\b", line.source.text) is not None:
+            whole = whole.replace("y", "result", 1)
         if whole not in seen:
             seen.add(whole)
             yield _edit(line, whole, rule.words)

@@ -5,6 +5,7 @@ What this module does not do: say how (``compiler.feeding`` does), or load, spli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -369,6 +370,9 @@ def _alike(one: Array, other: Array) -> bool:
     return np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
+TEXTS = "a column of texts is compared as a whole: its texts are numbered by `index(data.kind, vocabulary(data.kind))`"
+
+
 def check_shapes(arrays: Mapping[str, Array], fields: Mapping[str, Field], spans: Mapping[str, Span | None]) -> None:
     """SpecError unless fed arrays have the shapes of their fields, and a dim one size in all of them."""
     report = Report()
@@ -386,7 +390,9 @@ def check_shapes(arrays: Mapping[str, Array], fields: Mapping[str, Field], spans
 def _measure(array: Array, wanted: Field, span: Span | None, sizes: dict[str, tuple[int, str]]) -> None:
     """Keep the sizes of the dims that the array tells; a diagnostic if they differ from those of an earlier field."""
     if array.ndim != wanted.type.rank:
-        fail("AX0708", f"`{wanted.name}` is {wanted.type}, and the data given for it is {_given(array)}", span)
+        said = f"`{wanted.name}` is {wanted.type}, and the data given for it is {_given(array)}"
+        compared = array.ndim == 0 and span is not None and re.search(r'(?:==|!=)\s*"', span.text) is not None
+        fail("AX0708", said, span, help=TEXTS if compared else None)
     for size, dim in zip(array.shape, wanted.type.shape, strict=True):
         if (symbol := dim.symbol) is not None:
             known = sizes.setdefault(symbol, (size, wanted.name))

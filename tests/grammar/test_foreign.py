@@ -21,6 +21,7 @@ from archonnx.grammar.text.parser import parse_expression
 from archonnx.grammar.text.words import FORMS
 
 ELSEWHERE = {
+    "with",
     "valid",
     "same",
     "reflect",
@@ -76,6 +77,7 @@ def test_a_word_has_a_name_here(word: str) -> None:
         *library().names(),
         *builtins(),
         *SOURCES,
+        *(argument for source in SOURCES.values() for argument in source.model_fields),
         *SET_FUNCTIONS,
         *TrainSettings.model_fields,
         *DTYPES,

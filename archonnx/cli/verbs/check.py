@@ -62,7 +62,7 @@ def check(
 
     levels = (tuple(deny or ()), tuple(allow or ()))
     if fix:
-        fix_first(specs, arguments, levels, dtype, yes=yes)
+        fix_first(specs, arguments, levels, dtype, yes=yes, data=data)
     elif yes:
         raise typer.BadParameter("it answers the question of --fix", param_hint="--yes")
     if not check_specs(specs, arguments, format.value, dtype, data=data, levels=levels):

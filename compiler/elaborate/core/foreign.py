@@ -31,6 +31,8 @@ ADVICE: dict[str, str] = {
     "d_model": _MEASURED,
     "embed_dim": _MEASURED,
     "key_dim": "leave it out: each head has its part of the width of the input",
+    "num_layers": "a layer is one: another one follows it, on what the first gives at each step, `.hs`",
+    "padding_mode": "zeros stand at the ends; `concat` or `flip` make others before the layer, with `padding=valid`",
     "batch_first": "leave it out: examples are always the first axis",
     "norm_first": "`norm=pre` normalises before each part, `norm=post` after each sum",
 }

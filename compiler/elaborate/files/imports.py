@@ -9,13 +9,15 @@ from typing import Any
 from archonnx.compiler.elaborate.core.frame import POISON
 from archonnx.compiler.elaborate.core.values import Scope
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Source
 from archonnx.grammar.spec import read_file, shown_path
 
 from .library import declare, library
 
 MAX_FILES = 100
+MANY = 1_000
+"""Names of files beside a spec that are compared with one that is not there."""
 
 
 class Importer:
@@ -83,6 +85,8 @@ class Importer:
                 span,
                 help="imported files lie beside the spec, or in folders below it",
             )
+        if self._given is None and not path.exists() and (near := _beside(path, written)) is not None:
+            fail("AX0601", f'there is no file "{shown_path(written)}" beside the spec', span, help=near)
         if path.suffix not in (".arch", ".yaml", ".yml"):
             fail("AX0223", f'"{written}" is not a spec: its name does not end in .arch or .yaml', span)
         if path in self._reading:
@@ -112,3 +116,16 @@ class Importer:
         if name not in self._given:
             fail("AX0601", f'"{written.value}" is not among the files that the spec came with', written.span)
         return Source(name, self._given[name])
+
+
+def _beside(path: Path, written: str) -> Suggestion | None:
+    """A spec of nearly that name in the same folder: what to write in place of ``written``."""
+    try:
+        names = [one.name for one in sorted(path.parent.iterdir())[:MANY] if one.suffix in (".arch", ".yaml", ".yml")]
+    except OSError:
+        return None
+    near = did_you_mean(path.name if path.suffix else f"{path.name}.arch", names)
+    if near is None:
+        return None
+    start = written[: len(written) - len(written.rsplit("/", 1)[-1])]
+    return Suggestion.of(str(near), written, start + near.replacement)

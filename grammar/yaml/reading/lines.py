@@ -22,6 +22,11 @@ _LINES = (
     ),
     (re.compile(r"([{,][ ]*[a-z_]\w*):(?=[\w\"'\[{])", re.MULTILINE), r"\1: ", "a blank stands behind a colon"),
     (re.compile(r"[ ]*;[ ]*$", re.MULTILINE), "", "nothing stands at the end of a line"),
+    (
+        re.compile(r"^([a-z_]+):[ ]+([a-z_]+:[ ]+[^\s\"'{\[].*)$", re.MULTILINE),
+        r"\1:\n  \2",
+        "a key below another has a line of its own",
+    ),
 )  # fmt: skip
 """Lines that are not YAML, and what they become, all lines at once."""
 

@@ -15,7 +15,7 @@ from archonnx.grammar.source import Span
 
 from .layers import arguments
 from .nodes import Mapping, Node, Scalar, Sequence
-from .reshaped import one_source
+from .reshaped import listed, one_source
 from .scalars import body, expression, literal_text, name
 from .sections import attempt, attempt_each, docstring, mapping, required, section
 
@@ -123,7 +123,9 @@ def _steps(node: Node, report: Report) -> ast.Suite:
             "AX0128",
             "steps are a list with at least one item",
             node.span,
-            help='for example `steps: [{minimize: objective, with: "adam(lr=1e-3)"}]`',
+            help=listed(node)
+            if isinstance(node, Mapping)
+            else 'for example `steps: [{minimize: objective, with: "adam(lr=1e-3)"}]`',
         )
     suites = attempt_each(report, node.items, lambda item: _step(item, report))
     return tuple(statement for suite in suites for statement in suite)

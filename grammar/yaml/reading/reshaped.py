@@ -35,17 +35,108 @@ def dashes(node: Node) -> Suggestion | str:
     return Suggestion.at_places(words, *edits, otherwise=words)
 
 
-def keyed(node: Node) -> Suggestion | None:
+def keyed(node: Node) -> Suggestion | str | None:
     """A list, or a text, where a mapping is meant: its items get names."""
-    names = ["x", "y", "z", "u", "v", "w"]
+    section = _section(node)
+    if section == "imports":
+        return "it says which names of which file are read: `imports: {blocks.arch: [Residual]}`"
     items: tuple[Node, ...] = node.items if isinstance(node, Sequence) else ()
     if isinstance(node, Scalar) and ("(" in node.text or "[" in node.text):
-        items, names = (node,), ["x" if node.text.endswith("]") else "objective"]
+        items = (node,)
+    names = _names(node, section, items)
     if not 0 < len(items) <= len(names):
         return None
-    made = [f"{name}: {item.span.text}" for name, item in zip(names, items, strict=False)]
+    made = [f"{name}: {_value(item, section, node)}" for name, item in zip(names, items, strict=False)]
     written = f"{{{', '.join(made)}}}"
     return Suggestion.of(f"each has a name: `{written}`", "", written, node.span)
+
+
+def _section(node: Node) -> str:
+    """The key of which this is the value."""
+    match = re.search(r"(\w+)[ ]*:\s*(?:-\s*)?$", node.span.source.text[: node.span.start])
+    return match[1] if match is not None else ""
+
+
+_PLAIN = re.compile(r"[^\W\d]\w*")
+_FIELDS = re.compile(r"^(?:inputs|targets):[ ]*\{(.*)\}[ ]*$", re.MULTILINE)
+_LOSS = re.compile(r"\w+\((\w+, *\w+)[,)]")
+
+
+def _names(node: Node, section: str, items: tuple[Node, ...]) -> list[str]:
+    """What items are called that have no names: as the fields that are fed, as they say, or by letters nothing has."""
+    text = node.span.source.text
+    if section == "feed":
+        return [name for match in _FIELDS.finditer(text) for name in re.findall(r"(\w+):", match[1])]
+    own = [one.text if isinstance(one, Scalar) else "" for one in items]
+    if section in ("metrics", "args") and all(_PLAIN.fullmatch(one) for one in own):
+        return own
+    called = [next((v.text for k, v in _pairs(one) if k.text == "name" and isinstance(v, Scalar)), "") for one in items]
+    if items and all(called):
+        return called
+    if isinstance(node, Scalar):
+        return ["x" if node.text.endswith("]") else "objective"]
+    return [name for name in ("x", "y", "z", "u", "v", "w", "p", "q") if not re.search(rf"\b{name}\b", text)]
+
+
+def _pairs(node: Node) -> tuple[tuple[Scalar, Node], ...]:
+    return node.items if isinstance(node, Mapping) else ()
+
+
+def _value(item: Node, section: str, node: Node) -> str:
+    """What stands behind the name of an item."""
+    if section == "metrics" and isinstance(item, Scalar) and _PLAIN.fullmatch(item.text):
+        match = _LOSS.search(node.span.source.text)
+        return f'"{item.text}({match[1]})"' if match is not None else item.span.text
+    if section == "args" and isinstance(item, Scalar) and _PLAIN.fullmatch(item.text):
+        return "64"
+    if section in ("inputs", "targets") and isinstance(item, Mapping):
+        return '"[B]"'
+    return item.span.text
+
+
+def listed(node: Node) -> Suggestion | str:
+    """A mapping where a list is meant, in braces or line by line."""
+    if isinstance(node, Mapping) and node.span.text.startswith("{"):
+        words = f"a list has items: `[{node.span.text}]`"
+        return Suggestion.of(words, "", f"[{node.span.text}]", node.span, otherwise=words)
+    return dashes(node)
+
+
+_CALLED = re.compile(r"([^\W\d]\w*:[ ]+)([\w.+*/ -]+\([^\"'{}\n]*?,[^\"'{}\n]*?\))(?=[ ]*[,}\]])")
+_SIZES = re.compile(r"([^\W\d]\w*:[ ]+)(\w+(?:,[ ]*\w+)+)(?=[ ]*\})")
+
+
+def quoted(span: Span) -> Suggestion | None:
+    """Values in braces that YAML ends at a comma, in quotes: calls, and sizes without their brackets."""
+    text = span.source.text
+    start = text.rfind("\n", 0, span.start) + 1
+    end = text.find("\n", span.start) % (len(text) + 1)
+    for pattern, before, behind in ((_CALLED, '"', '"'), (_SIZES, '"[', ']"')):
+        found = list(pattern.finditer(text, start, end))[:MOST]
+        if found:
+            edits = [Edit(Span(span.source, one.start(2), one.end(2)), f"{before}{one[2]}{behind}") for one in found]
+            words = f"put quotes around it: `{before}{found[0][2]}{behind}`"
+            return Suggestion.at_places(words, *edits)
+    return None
+
+
+def beside(node: Node) -> Suggestion | str | None:
+    """``model:`` with its sections below it: they stand beside it."""
+    if not isinstance(node, Mapping) or _section(node) != "model":
+        return None
+    words = "the sections of a model stand beside its name: `model: Net`, and `inputs: ...` in the same column"
+    name = next((value for key, value in node.items if key.text == "name" and isinstance(value, Scalar)), None)
+    first = node.items[0][0].span
+    if name is None or node.items[0][1] is not name:
+        return words
+    source, text = node.span.source, node.span.source.text
+    margin = first.start - (text.rfind("\n", 0, first.start) + 1)
+    colon = text.rfind(":", 0, first.start)
+    edits = [Edit(Span(source, colon + 1, name.span.start), " ")]
+    for match in re.finditer(rf"^[ ]{{{margin}}}", text[name.span.end : node.span.end], re.MULTILINE):
+        at = name.span.end + match.start()
+        edits.append(Edit(Span(source, at, at + margin), ""))
+    return Suggestion.at_places(words, *edits[: 3 * MOST], otherwise=words)
 
 
 def item_of_a_class(entries: dict[str, tuple[Scalar, Node]], node: Mapping) -> Suggestion | None:

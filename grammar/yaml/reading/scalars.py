@@ -18,6 +18,7 @@ from archonnx.grammar.text.parser import parse_body, parse_declarations, parse_e
 from archonnx.grammar.text.words import is_name
 
 from .nodes import Node, Scalar, Sequence
+from .reshaped import beside, quoted
 
 Tree = TypeVar("Tree", bound="ast.Node | ast.Suite")
 Parser = Callable[[Source, int, int], Tree]
@@ -86,6 +87,15 @@ def _statements(node: Node, parser: Parser[ast.Suite]) -> ast.Suite:
     return _read(text, parser)
 
 
+def _not_a_name(text: Scalar) -> str | None:
+    """What was probably meant by what cannot be a name."""
+    if text.text == "<<":
+        return "keys of one mapping are not put in another: write them out"
+    mended = quoted(text.span)
+    words = _COMMA if ")" in text.text else None
+    return mended.or_else(words) if mended is not None else words
+
+
 def name(node: Node) -> ast.Name:
     """A name."""
     text = scalar(node, "a name")
@@ -94,7 +104,7 @@ def name(node: Node) -> ast.Name:
             "AX0128",
             f"`{text.text}` is not a name" if text.text else "a name is missing",
             text.span,
-            help=_COMMA if ")" in text.text else None,
+            help=_not_a_name(text),
         )
     return ast.Name(text.text, span=text.span)
 
@@ -103,7 +113,7 @@ def scalar(node: Node, what: str) -> Scalar:
     """The node, which has to be a scalar."""
     if not isinstance(node, Scalar):
         kind = "a list" if isinstance(node, Sequence) else "a mapping"
-        fail("AX0128", f"{what} stands here, not {kind}", node.span)
+        fail("AX0128", f"{what} stands here, not {kind}", node.span, help=beside(node))
     return node
 
 
@@ -233,7 +243,8 @@ def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
         return replace(diagnostic, help=Suggestion.of("a blank stands behind the colon of a key", "", " ", place))
     cut = diagnostic.code == "AX0109" or diagnostic.help is None  # a mistake of another kind knows its own way out
     if cut and not node.style and node.span.source.text[end : end + 20].lstrip(" ").startswith(","):
-        return replace(diagnostic, help=_COMMA)
+        mended = quoted(node.span)
+        return replace(diagnostic, help=_COMMA if mended is None else mended.or_else(_COMMA))
     if node.style in ("'", '"') and '"' not in node.text and diagnostic.help is None:
         advice = "YAML's quotes do not count: a text has quotes of its own, as in '\"b t d -> b d\"'"
         return replace(diagnostic, help=advice)
