@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.loops.scan import Scan
 from archonnx.compiler.loops.scanning import Scanning
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .rules import Sight, lint, warning
+
+EXAMPLES = {"b", "n", "bs", "batch", "batch_size", "examples"}
+"""What the number of examples is called; a first axis that is called `T` or `tasks` is meant to be run over."""
 
 
 @lint("AX0832")
@@ -21,7 +25,7 @@ def scan_of_examples(sight: Sight) -> Iterator[Diagnostic]:
         assert isinstance(op, Scanning)
         taken = node.inputs[op.states : op.states + op.scanned]
         length = taken[0].shape[0]
-        if node.origin.used or node.origin.role or not length.symbols() & sight.batch:
+        if node.origin.used or node.origin.role or not _counts_examples(length, sight):
             continue
         if not any(value.type.rank > 1 for value in taken):
             continue
@@ -35,3 +39,8 @@ def scan_of_examples(sight: Sight) -> Iterator[Diagnostic]:
             "a state goes from one example of the batch to the next",
             help=f"over the steps of each example it runs `along 1`, and states have an axis of size {length}",
         )
+
+
+def _counts_examples(length: Dim, sight: Sight) -> bool:
+    """Whether a size is the number of examples, by its place in the fields and by its name."""
+    return any(symbol.lower() in EXAMPLES for symbol in length.symbols() & sight.batch)
