@@ -26,7 +26,7 @@ from .program import NEXT, TrainStep
 
 LARGE = 2**16
 """Elements of a tensor from which on it is changed in blocks: one call for each costs some microseconds."""
-WORTH = 2**24
+WORTH = 2**23
 """Bytes that a step must save by it."""
 MANY = 2000
 """Tensors that a step carries, from which on all that it can is changed apart, whatever their size: onnxruntime makes a
