@@ -25,7 +25,7 @@ from archonnx.runtime.device.memory import Peak, peak_of
 from archonnx.runtime.device.session import SessionOptions, for_machine, left_of
 from archonnx.runtime.device.state import BLOCK
 
-SESSION, NODE = 20_000_000, 9_500
+SESSION, NODE = 15_000_000, 8_300
 """Bytes that onnxruntime takes for itself, and for each node: the growth of a process whose model is tiny, measured."""
 SHOWN = 10
 """Places of the spec that are shown."""

@@ -31,7 +31,7 @@ IN_PLACE = frozenset({
     "Where",
 })  # fmt: skip
 """Operators that may write over an input that is as large as their result."""
-ALIKE = frozenset({"ReorderInput", "ReorderOutput", "Transpose"})
+ALIKE = frozenset({"ReorderInput", "ReorderOutput", "Transpose"}) | VIEWS
 """Operators whose result is as large as their input."""
 
 
