@@ -172,6 +172,8 @@ class Folding:
         if isinstance(op, Conv) and any(op.pads):
             return None
         for x, term in self._terms(site, Add):
+            if isinstance(op, Conv) and self._product(site, site.producers.get(x)) is not None:
+                continue  # a convolution takes the shift as its bias, and what is between has the ranges of the layer
             shift = self._vector(site, term, product.channel)
             if shift is not None:
                 weight = site.inputs[1]

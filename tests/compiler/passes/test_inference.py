@@ -149,6 +149,13 @@ def test_a_scale_before_padding_is_moved_and_a_shift_is_not() -> None:
     assert operators(net(["x = x + 0.3 |> Conv(4, kernel=3)"], [])) == {"Conv": 1, "Reshape": 1}
 
 
+def test_a_bias_stays_with_its_convolution_before_another() -> None:
+    """What lies between two layers keeps its values, whose ranges decide how well it is quantised."""
+    model = program(net(["x = x |> Conv(4, kernel=3) |> BatchNorm |> Conv(5, kernel=1)"], []))
+    first, second, _ = inference_model(model, weights_of(model)).graph.node
+    assert [len(first.input), len(second.input)] == [3, 3]
+
+
 def test_a_product_that_something_else_reads_is_left() -> None:
     text = net(["x = x |> Conv(4, kernel=3)", "y = x", "x = (y |> BatchNorm) + relu(y)"], [])
     assert operators(text) == {"Conv": 1, "Mul": 1, "Add": 2, "Relu": 1, "Reshape": 1}
