@@ -102,5 +102,6 @@ def near_file(path: Path) -> str | None:
         names = [one.name for one, _ in zip(path.parent.iterdir(), range(MANY), strict=False)]
     except (OSError, ValueError):
         return None
-    near = did_you_mean(path.name, sorted(name for name in names if name.endswith(path.suffix)))
-    return None if near is None else f"did you mean `{shown_path(path.with_name(near.replacement))}`?"
+    ends = {Path(name).stem: name for name in sorted(names) if name.endswith(path.suffix)}
+    near = did_you_mean(path.stem, ends)  # their ends, which are alike, do not count
+    return None if near is None else f"did you mean `{shown_path(path.with_name(ends[near.replacement]))}`?"

@@ -124,8 +124,10 @@ def _beside(path: Path, written: str) -> Suggestion | None:
         names = [one.name for one in sorted(path.parent.iterdir())[:MANY] if one.suffix in (".arch", ".yaml", ".yml")]
     except OSError:
         return None
-    near = did_you_mean(path.name if path.suffix else f"{path.name}.arch", names)
+    ends = {name.rpartition(".")[0]: name for name in names}
+    near = did_you_mean(path.stem, ends)  # their ends, which are alike, do not count
     if near is None:
         return None
+    name = ends[near.replacement]
     start = written[: len(written) - len(written.rsplit("/", 1)[-1])]
-    return Suggestion.of(str(near), written, start + near.replacement)
+    return Suggestion.of(f"did you mean `{start}{name}`?", written, start + name)

@@ -81,7 +81,7 @@ SEQUENCE = """model M():
         (TRAIN.format("adamw(epsilon=1e-6)"), "did you mean `eps`?"),
         (TRAIN.format("adam(momentum=0.8)"), "did you mean `beta1`?"),
         (TRAIN.format("rmsprop(alpha=0.8)"), "did you mean `rho`?"),
-        (TRAIN.format("nadam(betas=[0.8, 0.99])"), "it is given as `beta1` and `beta2`"),
+        (TRAIN.format("nadam(betas=[0.8, 0.99])"), "give them one by one: `beta1=0.8, beta2=0.99`"),
         (TRAIN.format("adam(weight_decay=1e-3)"), "`adamw` has it, as in `adamw(weight_decay=1e-3)`"),
         (TRAIN.format("RMSprop(0.1)"), "write `rmsprop(lr=0.1)`"),
         (TRAIN.format("Adam()"), "did you mean `adam`?"),
