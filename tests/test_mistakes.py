@@ -10,10 +10,10 @@ from benchmarks.judged_mistakes import FOUND, PAGE, VERDICTS, Mistake, edited, m
 
 EVERY = list(mistakes())
 LATER = ("arrays", "layers", "loops", "scores", "specs_in_yaml", "tables")
-OFTEN = 6
-"""Of the later pages each so manyth is asked in the usual suite, and all by ``make proof``."""
+FIRST, LATEST = 3, 6
+"""Of the first and of the later pages each so manyth is asked in the usual suite, and all by ``make proof``."""
 ASKED = [
-    pytest.param(m, marks=pytest.mark.proof if m.topic in LATER and n % OFTEN else (), id=m.name)
+    pytest.param(m, marks=pytest.mark.proof if n % (LATEST if m.topic in LATER else FIRST) else (), id=m.name)
     for n, m in enumerate(EVERY)
 ]
 
