@@ -86,6 +86,19 @@ def _axis(sight: Sight) -> Iterator[str]:
         yield from _word(sight, r"axis\s*=\s*0", f"axis={axis[1]}")
 
 
+@proposes("AX0804")
+def _of_one_score(sight: Sight) -> Iterator[str]:
+    """The function of one score that the help names."""
+    if "`sigmoid`" in str(sight.diagnostic.help):
+        yield from _word(sight, r"^softmax\b", "sigmoid")
+
+
+@proposes("AX0834")
+def _not_trained_on(sight: Sight) -> Iterator[str]:
+    """The part that is held back."""
+    yield from _word(sight, r"\btrain\.", "valid.")
+
+
 @proposes("AX0826")
 def _all_examples(sight: Sight) -> Iterator[str]:
     """The index of one example goes away."""

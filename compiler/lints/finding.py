@@ -42,6 +42,7 @@ from . import (  # noqa: F401 - importing a rule registers it
     unknown_in_unused,
     untrained,
     unused,
+    watched_in_training,
     wrong_sign,
 )
 from .data_rules import DATA_RULES, DataSight

@@ -26,7 +26,7 @@ from .rules import Sight, lint, warning
 class Taken(Record):
     """What a loss takes: the kind of its scores, the ops in it that read them first, and what it has in itself."""
 
-    kind: Literal["logits", "logs", "probabilities"]
+    kind: Literal["logits", "logs", "probabilities", "variances"]
     read_by: tuple[type[Op], ...]
     inside: str = ""
     instead: str = ""
@@ -43,6 +43,7 @@ TAKEN: Mapping[str, Taken] = {
     "nll": Taken("logs", (GatherElements,), instead="cross_entropy"),
     "bce": Taken("probabilities", (Maximum,), "sigmoid", "bce_logits"),
     "cce": Taken("probabilities", (Maximum,), "softmax", "soft_cross_entropy"),
+    "gaussian_nll": Taken("variances", (Maximum,)),
 }
 """Losses by their names; the scores are the first input of the first op that reads them."""
 MAKES: Mapping[type[Op], str] = {Softmax: "softmax", Sigmoid: "sigmoid", Relu: "relu"}
@@ -96,6 +97,14 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
                 "a score of 0 is one like others",
                 f"put {what} before the layer that makes the logits",
             )
+    elif taken.kind == "variances":
+        if not _any_size(sight, given):
+            return None
+        return (
+            f"`{used}` takes a variance, and {what} gives numbers of any size",
+            "above 0: what is below is cut off, and learns nothing",
+            "make it positive: `softplus(...) + 1e-3`, or `exp(...)`",
+        )
     elif _any_size(sight, given):
         wanted = "log-probabilities" if taken.kind == "logs" else "probabilities"
         inside = f", and has the {taken.inside} in itself" if taken.inside else ""

@@ -26,7 +26,8 @@ def summed_over_another_axis(sight: Sight) -> Iterator[Diagnostic]:
             if made is None or not isinstance(made.op, Softmax) or made.origin.used or rank < 3 or _shared(sight, made):
                 continue
             axis, wanted = getattr(made.op, "axis", rank - 1) % rank, rank + summed
-            if axis != wanted and axis >= rank - 2:
+            heads = rank == 4 and axis == 1 and value.shape[2] == value.shape[3]  # [B, heads, T, T]
+            if axis != wanted and (axis >= rank - 2 or heads):
                 found = warning(
                     "AX0829",
                     f"{made.origin.subject} makes weights along axis {axis}, and {node.origin.subject} sums over axis "
