@@ -47,6 +47,7 @@ def check_specs(
     good, asked = True, Levels(*levels)
     check_codes(asked, codes())
     for name in specs:
+        spec: Spec | None = None
         try:
             with bounded():
                 spec = replace(load(name), arguments=arguments)
@@ -59,7 +60,7 @@ def check_specs(
                 check_starts([model for model, *_ in found], _base(spec))
         except SpecError as error:
             good = False
-            _show(error.report if not data else _tried_on_data(name, arguments, dtype, error), style)
+            _show(error.report if not data or spec is None else _tried_on_data(spec, error), style)
         else:
             told = Report(list(confusable_names(spec.source, spec.file)))
             for model, _, seen in found:
@@ -129,14 +130,11 @@ def _check_data(spec: Spec) -> None:
             _checked(one, True)
 
 
-def _tried_on_data(name: str, arguments: Mapping[str, Any], dtype: str | None, error: SpecError) -> Report:
+def _tried_on_data(spec: Spec, error: SpecError) -> Report:
     """What was found with the data open, with edits that were tried on it, where reading it does not take long."""
     if any(one.fixes for one in error.diagnostics):
         return error.report  # they are of the text, and were tried
-    try:
-        return _tried(_asked(load(name), arguments, dtype), error)
-    except SpecError:  # the text itself cannot be read
-        return error.report
+    return _tried(spec, error)
 
 
 def _tried(spec: Spec, error: SpecError) -> Report:

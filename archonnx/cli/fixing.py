@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.compiler.checking import examined
+from archonnx.compiler.elaborate.training.deciding import UNDECIDED
 from archonnx.compiler.lints.levels import Levels
 from archonnx.grammar.diagnostics import Diagnostic, Edit, fail
 from archonnx.grammar.diagnostics.fixes import edited, overlap
@@ -77,9 +78,12 @@ def fixed(
     def look(text: str) -> list[Diagnostic]:
         read = Source(source.name, text)
         found = examined(read, path, arguments, levels, dtype)
-        if with_data is None or path is None or any(one.severity == "error" for one in found):
+        if with_data is None or path is None:
             return found
-        return [*found, *with_data(read, path)]
+        known = [one for one in found if UNDECIDED not in one.headline]  # the data says it
+        if any(one.severity == "error" for one in known):
+            return found
+        return [*known, *with_data(read, path)]
 
     text, done = source.text, list[Diagnostic]()
     found = look(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from archonnx.cli.checking import check_specs
+from archonnx.cli.checking import check_specs, fix_first
 from archonnx.cli.verbs.train import _sources
 
 SPEC = """
@@ -68,6 +68,23 @@ def test_what_a_training_refuses_is_refused(
     good, text = checked(tmp_path, [*ROWS, row], capsys)
     assert not good
     assert says in text
+
+
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [(("data.size, mid", "data.sise, mid"), ROWS), (("", ""), [row.replace(",", ";") for row in ROWS])],
+    ids=["a column misspelt", "semicolons"],
+)
+def test_edits_are_tried_on_what_decides_the_model(
+    change: tuple[str, str], rows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = SPEC.replace(*change)
+    checked(tmp_path, rows, capsys, wrong)
+    path = str(tmp_path / "rent.arch")
+    assert not check_specs([path], {}, "json", data=True)
+    assert '"replacement"' in capsys.readouterr().out
+    fix_first([path], {}, ((), ()), None, yes=True, data=True)
+    assert check_specs([path], {}, data=True)
 
 
 def test_without_its_data_an_argument_without_a_default_is_not_known(

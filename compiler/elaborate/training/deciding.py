@@ -26,6 +26,9 @@ from .placing import in_order, placed
 from .programs import program_name, unrolled_programs
 from .reading import read_statement
 
+UNDECIDED = "is decided by the data, which is not read here"
+"""What is said of an argument of a model where nobody opens the data."""
+
 
 def deciding_programs(
     scope: Scope,
@@ -127,7 +130,7 @@ def fail_undecided(
         if parameter.default is None and parameter.name in decided and parameter.name not in given:
             fail(
                 "AX0203",
-                f"`{parameter.name}` of model `{model.name}` is decided by the data, which is not read here",
+                f"`{parameter.name}` of model `{model.name}` {UNDECIDED}",
                 decided[parameter.name].span,
                 help=f"`check --data` and `train` read it; or give it: `--arg {parameter.name}=10`, or a default",
             )
