@@ -142,6 +142,13 @@ class Cells:
         one = next(cell for cell in cells if looks.get(cell) == usual)
         odd = [i for i, cell in enumerate(cells) if looks.get(cell, usual) != usual]
         cell = cells[odd[0]]
+        closed = re.sub(r"(?<=\d)[ _'\u00a0\u202f](?=\d{3}(?!\d))", "", cell)
+        if usual == "number" and closed != cell and _NUMBER[self.decimal].fullmatch(closed):
+            return self._problem(
+                f"{self.where}: `{name}` holds {_PLURAL[usual]} ({shown(one)} in line {self._line(cells, one)}), "
+                f"but {shown(cell)} in {shown_lines([self.lines[i] for i in odd])}",
+                f"in the file it is written `{closed}`; {as_texts} reads all of it as texts",
+            )
         return self._problem(
             f"{self.where}: `{name}` holds {_PLURAL[usual]} ({shown(one)} in line {self._line(cells, one)}), "
             f"but {shown(cell)} in {shown_lines([self.lines[i] for i in odd])}",

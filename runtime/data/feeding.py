@@ -392,7 +392,9 @@ def _measure(array: Array, wanted: Field, span: Span | None, sizes: dict[str, tu
     if array.ndim != wanted.type.rank:
         said = f"`{wanted.name}` is {wanted.type}, and the data given for it is {_given(array)}"
         compared = array.ndim == 0 and span is not None and re.search(r'(?:==|!=)\s*"', span.text) is not None
-        fail("AX0708", said, span, help=TEXTS if compared else None)
+        single = array.ndim == wanted.type.rank + 1 > 1 and array.shape[-1] == 1
+        named = f"declare it `{str(wanted.type)[:-1]}, 1]`, or feed it without that axis"
+        fail("AX0708", said, span, help=TEXTS if compared else named if single else None)
     for size, dim in zip(array.shape, wanted.type.shape, strict=True):
         if (symbol := dim.symbol) is not None:
             known = sizes.setdefault(symbol, (size, wanted.name))

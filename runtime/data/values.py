@@ -67,7 +67,8 @@ class Values:
         of = f"data.{name}" if encoding.tokens is None else encoding.tokens.of(f"data.{name}")
         listed = ", ".join(map(repr, encoding.keys[:SHOWN]))
         more = f" and {len(encoding.keys) - SHOWN} more" if len(encoding.keys) > SHOWN else ""
-        close = did_you_mean(value, [str(key) for key in encoding.keys]) if isinstance(value, str) else None
+        named = isinstance(value, str) and encoding.tokens is None  # a text has words that no other text has
+        close = did_you_mean(value, [str(key) for key in encoding.keys]) if named else None
         fail(
             "AX0631",
             f"{self.place(same)}: `{name}` {what} {_shown(value)}, which the train part does not have",

@@ -135,7 +135,8 @@ class _Reader:
                 if len(row) != len(names):
                     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
                     what = f"{self.path.name}:{self.line}: {cells} where the header names {len(names)}"
-                    report.error("AX0603", what, self.span)
+                    quoted = f"a cell that has a `{self.how.delimiter}` in it stands in double quotes"
+                    report.error("AX0603", what, self.span, help=quoted if len(row) > len(names) else None)
                     if len(report.diagnostics) >= ERRORS_SHOWN:
                         break
                     part.clear()

@@ -189,6 +189,7 @@ def test_dates_are_moments_in_utc(tmp_path: Path) -> None:
     ("cells", "says"),
     [
         (["1", "2", "l6"], "`a` holds numbers ('1' in line 2), but 'l6' in line 4"),
+        (["1", "2 500", "3"], "in the file it is written `2500`"),
         (["A7", "2", "B6", "4"], "`a` holds numbers ('2' in line 3), but 'A7' in lines 2, 4"),
         (["1", "inf"], "but 'inf' in line 3"),
         (["1.5", "true"], "but 'true' in line 3"),
