@@ -32,6 +32,12 @@ VALUES = {
 """Words of other tools for what is chosen from."""
 SETTING_WORDS = {"max_epochs": "epochs", "num_epochs": "epochs", "n_epochs": "epochs", "epoch": "epochs",
                  "batch": "batch_size", "bs": "batch_size", "patience": "early_stopping.patience"}  # fmt: skip
+OTHER_VERBS = {
+    "fit": "train", "run": "train", "learn": "train", "evaluate": "eval", "test": "eval", "score": "eval",
+    "validate": "check", "lint": "check", "verify": "check", "infer": "predict", "inference": "predict",
+    "summary": "show", "format": "fmt", "init": "new", "tune": "search",
+}  # fmt: skip
+"""Verbs of other tools."""
 CLOSE = 0.75
 """How alike an option must be to be offered."""
 
@@ -58,7 +64,10 @@ class Group(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except Exception as error:
-            if hasattr(error, "message") and args and args[0].endswith(SPECS):
+            if hasattr(error, "message") and args and args[0] in OTHER_VERBS:
+                meant = " ".join([OTHER_VERBS[args[0]], *args[1:]])
+                error.message = f"No such command '{args[0]}'. It is `archonnx {meant}`."
+            elif hasattr(error, "message") and args and args[0].endswith(SPECS):
                 error.message = f"A verb stands first: `archonnx check {args[0]}`, `archonnx train {args[0]}`."
             raise
 
@@ -142,12 +151,15 @@ def _value_of(option: str, given: Sequence[str]) -> str | None:
 
 def _extra(given: Sequence[str], own: Mapping[str, Any], verb: str, text: str) -> str | None:
     """What is said of an argument too many."""
-    match = re.search(r"\((\S+?)\)?$", text.rstrip("."))
-    extra = match[1].rstrip(")") if match is not None else ""
+    match = re.search(r"arguments?(?:\(s\))? \((\S+)(?: (\S+))?.*\)$", text.rstrip("."))
+    extra = match[1] if match is not None else ""
     before = given[given.index(extra) - 1] if extra in given and given.index(extra) else ""
     option = given[given.index(extra) - 2] if extra in given and given.index(extra) > 1 else ""
     if option in ("--set", "--arg") and "=" not in before:
-        return f"It is one word: `{option} {before}={extra}`."
+        value = (match[2] or "VALUE") if match is not None and extra == "=" else extra.removeprefix("=")
+        return f"It is one word: `{option} {before}={value}`."
+    if option in ("--set", "--arg") and before.endswith("="):
+        return f"It is one word: `{option} {before}{extra}`."
     if verb == "predict" and "--input" in own:
         return f"Data is given by `--input {extra}`."
     if verb in ("export", "compile") and "-o" in own:

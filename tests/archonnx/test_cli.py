@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 import pytest
 
+from archonnx.cli import main
+
 SPEC = '''model Line(scale: float = 1.0):
     """A straight line through generated points."""
     input  x: [B, 3]
@@ -103,6 +105,27 @@ def test_usage_errors_have_status_2(folder: Path) -> None:
     for arguments in wrong:
         usage = archonnx(*arguments, cwd=folder)
         assert usage.returncode == 2 and "Traceback" not in usage.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("fit line.arch --set epochs=1", "`archonnx train line.arch --set epochs=1`"),
+        ("train line.arch --set epochs = 5", "`--set epochs=5`"),
+        ("train line.arch --set epochs= 5", "`--set epochs=5`"),
+        ("train line.arch --set epochs =5", "`--set epochs=5`"),
+        ("train line.arch --set epochs 5", "`--set epochs=5`"),
+        ("train line.arch mine", "`--out mine`"),
+    ],
+)
+def test_a_wrong_line_is_told_the_right_one(
+    line: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("sys.argv", ["archonnx", *line.split()])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and meant in capsys.readouterr().err
 
 
 def test_good_specs_are_summed_up_in_a_line(folder: Path) -> None:
