@@ -176,6 +176,30 @@ def _number(sight: Sight) -> Iterator[str]:
         yield replaced("an integer has no point", node, str(int(node.value)))
 
 
+@proposes("AX0306", late=True)
+def _size_of_the_input(sight: Sight) -> Iterator[str]:
+    """``GCN(20, 64)``, where the first number is the size of the input."""
+    found = _argument(sight)
+    if found is None or "takes a bool, not the int" not in sight.diagnostic.headline or sight.yaml:
+        return
+    call, given = found
+    if call.callee.span.text[:1].isupper() and call.arguments[1:2] == (given,) and call.arguments[0].name is None:
+        words = "the size of the input is known"
+        written = f"{call.callee.span.text}({_without(call, call.arguments[0])})"
+        yield Suggestion.of(f"{words}: `{written}`", "", written, call.span)
+
+
+@proposes("AX0306")
+def _rate_of_a_step(sight: Sight) -> Iterator[str]:
+    """``p - lr * g`` in an optimizer, whose rate is a schedule."""
+    optimizer, node = sight.innermost(ast.Optimizer), sight.path[-1]
+    if not isinstance(optimizer, ast.Optimizer) or not isinstance(node, ast.Name) or not optimizer.inputs:
+        return
+    if "this is schedule" in sight.diagnostic.headline:
+        written = f"{node.id}({optimizer.inputs[-1].name})"
+        yield replaced(f"a schedule gives the rate of a step: `{written}`", node, written)
+
+
 def _floor(node: ast.Binary) -> str:
     return f"{node.left.span.text} // {node.right.span.text}"
 

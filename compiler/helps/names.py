@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
-from archonnx.grammar.foreign import idiom, prefixes
+from archonnx.grammar.foreign import forms, idiom, prefixes
 from archonnx.grammar.source import Span
+from archonnx.grammar.text.words import is_name
 
 from .rewrites import stages
 from .sight import Advice, Sight, assigned, proposes, replaced, statements, whole_line
@@ -94,9 +95,22 @@ def _advised(sight: Sight) -> Iterator[str]:
     attribute = parent.name if isinstance(parent, ast.Attribute) else None
     say = idiom(attribute or name.id)
     if name.id in prefixes() and attribute is not None:
-        yield Advice(say or f"nothing stands before a name here, and nothing is imported: is there `{attribute}`?")
+        known = [one.partition("(")[0] for form in forms("calls").get(attribute, ()) for one in form.ours]
+        ours = next((one for one in known if is_name(one)), None)
+        behind = f"`{attribute}` is `{ours}`" if ours is not None else f"is there `{attribute}`?"
+        yield Advice(say or f"nothing stands before a name here, and nothing is imported: {behind}")
     elif say is not None and attribute is None:
         yield Advice(say)
+
+
+@proposes("AX0201")
+def _loss_by_name(sight: Sight) -> Iterator[str]:
+    """``losses: {objective: categorical_crossentropy}``: what it is of is said too."""
+    name, statement = _unknown(sight), sight.innermost(ast.Loss, ast.Metric)
+    if name is None or not isinstance(statement, ast.Loss | ast.Metric) or statement.value.span != name.span:
+        return
+    for form in forms("calls").get(name.id, ())[:1]:
+        yield Advice(f"what it is of is said too, as in `{form.ours[0]}`")
 
 
 @proposes("AX0201")

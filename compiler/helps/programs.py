@@ -11,7 +11,7 @@ from archonnx.grammar.foreign import called_here, idiom
 from archonnx.grammar.source import Span
 
 from .rewrites import text
-from .sight import Sight, indentation, inserted, proposes, replaced, statements, whole_line
+from .sight import Sight, assigned, expressions, indentation, inserted, proposes, replaced, statements, whole_line
 
 RATES = (
     "lr", "learning_rate", "rate", "alpha", "eta", "step_size", "base_lr", "lr_schedule", "lr_scheduler", "scheduler",
@@ -55,6 +55,35 @@ def _loss(sight: Sight) -> Iterator[str]:
 def declared(sight: Sight, kind: type[ast.Loss] | type[ast.Metric]) -> list[str]:
     """The names of the losses or metrics of the file."""
     return [node.name for node in statements(sight.file) if isinstance(node, kind)]
+
+
+@proposes("AX0405")
+def _over_others(sight: Sight) -> Iterator[str]:
+    """``minimize judged over generator``: the modules that the loss is made with."""
+    minimize = sight.innermost(ast.Minimize)
+    if not isinstance(minimize, ast.Minimize) or not isinstance(minimize.over, ast.Name) or sight.yaml:
+        return
+    loss, over = minimize.loss.span.text, minimize.over
+    for module in _modules_of(sight, loss):
+        if module != over.span.text:
+            yield replaced(f"`{loss}` is made with `{module}`: `over {module}`", over, module)
+
+
+def _modules_of(sight: Sight, loss: str) -> list[str]:
+    """The names that are called, or piped to, on the way to a loss, the nearest first."""
+    left = [node.value for node in statements(sight.file) if isinstance(node, ast.Loss) and node.name == loss]
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    while left:
+        for node in expressions(left.pop(0)):
+            called = node.callee if isinstance(node, ast.Call) else node.stage if isinstance(node, ast.Pipe) else None
+            if isinstance(called, ast.Name) and isinstance(assigned(sight.file, called.id), ast.Call):
+                found[called.id] = None
+            elif isinstance(node, ast.Name) and node.id not in seen:
+                seen.add(node.id)
+                made = assigned(sight.file, node.id)
+                left.extend([made] if made is not None else [])
+    return list(found)
 
 
 @proposes("AX0214")
@@ -208,6 +237,18 @@ def _parts(sight: Sight) -> Iterator[str]:
             yield Suggestion.of(
                 f"{words}: `{rest}...}}`", "", rest, Span(value.span.source, value.span.start, value.span.start + 1)
             )
+
+
+@proposes("AX0702")
+def _parts_in_yaml(sight: Sight) -> Iterator[str]:
+    """``split: [0.7, 0.1, 0.2]``."""
+    text = sight.span.text
+    if not sight.yaml or not re.fullmatch(r"\[\s*[\d.]+(?:\s*,\s*[\d.]+){1,2}\s*\]", text):
+        return
+    shares = tuple(float(one) for one in re.findall(r"\d*\.?\d+", text))
+    if "`split`" in sight.diagnostic.headline and len(shares) in (2, 3):
+        made = _split(shares, ("train", *("valid", "test")[3 - len(shares) :]))
+        yield Suggestion.of(f"each part has a name: `{made}`", "", made, sight.span)
 
 
 def _split(shares: tuple[float, ...], names: tuple[str, ...]) -> str:

@@ -27,8 +27,11 @@ def _transposed(sight: Sight) -> Iterator[str]:
     match = _SHAPE.match(label)
     rank = match[2].count(",") + 1 if match is not None else 0
     if rank >= 3:
-        written = f"transpose({operand.span.text}, {[*range(rank - 2), rank - 1, rank - 2]})"
+        order = [*range(rank - 2), rank - 1, rank - 2]
+        written = f"transpose({operand.span.text}, {order})"
         yield instead(operand, written)
+        if isinstance(operand, ast.Call) and callee(operand) == "transpose" and operand.arguments:
+            yield instead(operand, f"transpose({operand.arguments[0].value.span.text}, {order})")
         yield f"`@` multiplies the last two axes: `{written}` swaps those on the right"
 
 
@@ -142,6 +145,11 @@ def _as_declared(sight: Sight) -> Iterator[str]:
         return
     dtype, dims = found
     wanted = node.type.dims
+    if len(dims) == len(wanted) + 1 and dims[-1] == "1" and [one.span.text for one in wanted] == dims[:-1]:
+        whole = isinstance(node.value, ast.Name | ast.Call | ast.Index) or node.value.span.in_brackets
+        own = node.value.span.text if whole else f"({node.value.span.text})"
+        taken = f"{own}[{', '.join([*':' * len(wanted), '0'])}]"
+        yield replaced("take the axis of size 1 away", node.value, taken)
     if node.type.dtype in ("i64", "i32") and len(wanted) == len(dims) - 1:
         yield replaced("the place of the largest number", node.value, f"argmax({node.value.span.text}, axis=-1)")
     if len(wanted) == 2 and len(dims) > 2:
@@ -152,6 +160,48 @@ def _as_declared(sight: Sight) -> Iterator[str]:
             yield replaced("put all axes but the first in one", first.value, f"{first.value.span.text} |> flatten")
     written = f"{'' if dtype == 'f32' else dtype}[{', '.join(dims)}]"
     yield replaced(f"declare what it is: `{written}`", node.type, written)
+
+
+REDUCED = ("argmax", "argmin", "sum", "mean", "max", "min", "prod", "std", "var", "norm", "median", "logsumexp")
+
+
+@proposes("AX0305", "AX0307")
+def _other_axis(sight: Sight) -> Iterator[str]:
+    """``best: i64[B, T] = argmax(logits, axis=1)``, which takes another axis away than what is declared lacks."""
+    node = sight.innermost(ast.Output, ast.TypedAssign)
+    value = node.value if isinstance(node, ast.Output | ast.TypedAssign) else None
+    if isinstance(value, ast.Name):
+        value = assigned(sight.file, value.id)
+    if not isinstance(value, ast.Call) or callee(value) not in REDUCED:
+        return
+    given = next((argument.value for argument in value.arguments if argument.name == "axis"), None)
+    if given is None or re.fullmatch(r"-?\d", given.span.text) is None:
+        return
+    for axis in ("-1", "1", "2"):
+        if axis != given.span.text:
+            yield replaced(f"what is declared has that axis: `axis={axis}` takes another", given, axis)
+
+
+@proposes("AX0305")
+def _nodes_of_the_examples(sight: Sight) -> Iterator[str]:
+    """All nodes of a graph, [N, c], for examples that are numbers of nodes: ``node: i64[B]``."""
+    sizes = re.search(r"axis 0(?: of `\w+`)?, which is (\w+), equals (\w+)$", sight.diagnostic.headline)
+    statement = sight.innermost(ast.Output, ast.Loss, ast.Metric)
+    if sizes is None or not isinstance(statement, ast.Output | ast.Loss | ast.Metric) or sight.yaml:
+        return
+    given = [node for node in statements(sight.file) if isinstance(node, ast.Input)]
+    numbers = [
+        one.name
+        for one in given
+        if isinstance(one.type, ast.TensorType) and one.type.dtype == "i64" and len(one.type.dims) == 1
+        if one.type.dims[0].span.text in sizes.groups()
+    ]
+    names = dict.fromkeys(node.id for node in expressions(statement.value) if isinstance(node, ast.Name))
+    for made in filter(None, (assigned(sight.file, name) for name in names)):
+        whole = isinstance(made, ast.Name | ast.Call | ast.Index) or made.span.in_brackets
+        for name in numbers:
+            taken = f"{made.span.text}[{name}]" if whole else f"({made.span.text})[{name}]"
+            yield replaced("those of the examples are taken", made, taken)
 
 
 @proposes("AX0324")

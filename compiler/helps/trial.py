@@ -25,6 +25,9 @@ SYNTAX, UNNAMED, UNREAD = "AX01", "AX0129", "AX0101"
 OF_CALLS = ("AX0203", "AX0205", "AX03")
 """What is new among the arguments of a call says that another callee is no help."""
 
+MEETING = ("AX0302",)
+"""What is said of shapes that do not meet: where the same is said of what the operation gives, nothing is mended."""
+
 Check = Callable[[Source], Sequence[Diagnostic]]
 """All that is found in a text in place of the file."""
 
@@ -93,6 +96,8 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
     span = found.span
     if span is None:
         return True
+    if found.code == diagnostic.code and found.code in MEETING and _line(span) == _line(diagnostic.span):
+        return True
     if found.code == UNNAMED and diagnostic.code.startswith(SYNTAX):
         return False
     for edit in fix.edits:
@@ -114,6 +119,11 @@ def _spoils(found: Diagnostic, diagnostic: Diagnostic, fix: Fix) -> bool:
         if not revealed and span.end <= start and _declaration(span, end) == _declaration(span, span.start):
             return True
     return False
+
+
+def _line(span: Span | None) -> int | None:
+    """The number of the line of a place in the spec, from 0."""
+    return None if span is None or span.source.library else span.source.text.count("\n", 0, span.start)
 
 
 def _same_line(span: Span, end: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, Report, Suggestion
+from archonnx.grammar.diagnostics import Edit, Label, Report, Suggestion
 from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Source, Span
 
@@ -86,18 +86,13 @@ class ExpressionBuilder:
         first = self._token(op[0]).to(self._token(op[-1]))
         if rest:
             second = self._token(rest[0])
-            one, two = (
-                self._span([left, right]).text,
-                self._span([right, next(c for c in rest if type(c) is not Token)]).text,
-            )
-            behind = Span(second.source, right.span.end, rest[-1].span.end)
             self.report.error(
                 "AX0114",
                 "comparisons do not chain",
                 second,
                 "a second comparison",
                 others=[Label(first, "the first one")],
-                help=Suggestion.of(f"write `{one} and {two}`", "", f" and {two}", behind),
+                help=_apart(left, " ".join(op), right, rest),
             )
         return ast.Binary(" ".join(op), left, right, span=self._span([left, right]), op_span=first)
 
@@ -216,6 +211,27 @@ _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "none": None
 def first_of(children: Children, kind: type, skip: int = 0) -> Any:
     """The first child of a kind, or None."""
     return next((child for child in children[skip:] if isinstance(child, kind)), None)
+
+
+EQUAL, ORDERED = ("==", "!="), ("<", "<=", ">", ">=")
+
+
+def _apart(left: ast.Expr, op: str, right: ast.Expr, rest: Children) -> Suggestion:
+    """Help for comparisons in a row: ``a < b and b < c``, or ``(a < b) == (c > d)`` where two truths are compared."""
+    operands = [left, right, *(child for child in rest if type(child) is not Token)]
+    ops = [op, *(str(child) for child in rest if type(child) is Token)]
+    equal = [place for place, one in enumerate(ops) if one in EQUAL]
+    plain = len(operands) == len(ops) + 1 and all(one in EQUAL + ORDERED for one in ops)
+    sides = (operands[: equal[0] + 1], operands[equal[0] + 1 :]) if len(equal) == 1 else ()
+    if plain and sides and max(map(len, sides)) == 2 and not any(one.span.in_brackets for one in operands):
+        whole = [side[0].span.to(side[-1].span) for side in sides]
+        texts = [f"({span.text})" if len(side) == 2 else span.text for side, span in zip(sides, whole, strict=True)]
+        edits = [Edit(span, text) for span, text in zip(whole, texts, strict=True) if span.text != text]
+        written = f" {ops[equal[0]]} ".join(texts)
+        return Suggestion.at_places(f"put what is compared in brackets: `{written}`", *edits)
+    one, two = left.span.to(right.span).text, right.span.to(operands[2].span).text
+    behind = Span(left.span.source, right.span.end, operands[-1].span.end)
+    return Suggestion.of(f"write `{one} and {two}`", "", f" and {two}", behind)
 
 
 def _decimal(arguments: Sequence[ast.Argument], given: ast.Argument) -> Suggestion | None:

@@ -64,6 +64,11 @@ def _named(match: re.Match[str]) -> str:
     return f"output {SCORES.get(match[1], 'y')} = {match[1]}("
 
 
+def _filled(match: re.Match[str]) -> str:
+    """``param scale = ones([n])``: the number it is filled with."""
+    return f"{match[1]} {match[2]}: [{match[4]}] = {1 if match[3] == 'ones' else 0}"
+
+
 def _weights(match: re.Match[str]) -> str:
     """``class_weight={0: 1.0, 1: 5.0}``: a weight for each class, in order."""
     pairs = sorted((int(key), value) for key, value in re.findall(r"(\d+)\s*:\s*([\d.]+)", match[1]))
@@ -125,8 +130,8 @@ _ROWS: tuple[Row, ...] = (
     (r"^loss\s+(?=[^=]+$)", "loss objective = ", _NAMES),
     (r"^state\s+(\w+)\s*=\s*", r"state \1: [...S] = ", "a state has the shape of its parameter"),
     (
-        r"^(buffer|param)\s+(\w+)\s*=\s*(?:zeros|ones)\(\[?([\w\s,]+?)\]?\)$",
-        r"\1 \2: [\3] = 0",
+        r"^(buffer|param)\s+(\w+)\s*=\s*(zeros|ones)\(\[?([\w\s,]+?)\]?\)$",
+        _filled,
         "a type stands behind a `:`",
     ),
     (rf"^param\s+(\w+)\s*({_SHAPE})\s*(?=[~=])", r"param \1: \2 ", "a type stands behind a `:`"),

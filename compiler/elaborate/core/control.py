@@ -52,7 +52,10 @@ def iterate(frame: Frame, expr: ast.Expr) -> list[Any]:
         _check_static(frame, expr)
     value = frame.evaluate(expr)
     if isinstance(value, Value | Dim):
-        advice = f"`scan v in {expr.span.text} along 0, ...` runs over its slices" if isinstance(value, Value) else None
+        advice = None
+        if isinstance(value, Value):  # sequences are [batch, time, features]: their examples are side by side
+            axis = 1 if value.type.rank > 2 and value.shape[0].constant is None else 0
+            advice = f"`scan v in {expr.span.text} along {axis}, ...` runs over its slices"
         headline = f"`for` runs at compile time, over a list or range: not over {describe(value)}"
         fail("AX0309", headline, expr.span, help=advice)
     if not isinstance(value, list):

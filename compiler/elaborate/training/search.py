@@ -19,7 +19,7 @@ from archonnx.compiler.elaborate.model.model import ElaboratedModel, is_written
 from archonnx.compiler.program import Between, Choice, SearchSpace, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Label, Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Label, Report, Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .block import program_frame
@@ -144,11 +144,15 @@ def _goal(block: _Block, value: ast.Expr) -> str:
     if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
         goal = f"{value.value.id}.{value.name}"
     if goal not in block.measured:
+        part, _, figure = goal.partition(".")
+        valid = f"valid.{figure}" if part == "test" and f"valid.{figure}" in block.measured else None
         fail(
             "AX0712",
             f"`{goal}` cannot be the goal of a search",
             value.span,
-            help=did_you_mean(goal, block.measured) or f"measured: {', '.join(block.measured) or 'nothing'}",
+            help=Suggestion.of(f"a search never sees the test part: `{valid}`", goal, valid)
+            if valid is not None
+            else did_you_mean(goal, block.measured) or f"measured: {', '.join(block.measured) or 'nothing'}",
         )
     return goal
 

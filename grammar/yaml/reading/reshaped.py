@@ -145,6 +145,9 @@ def item_of_a_class(entries: dict[str, tuple[Scalar, Node]], node: Mapping) -> S
     if key is None:
         return None
     layer = entries[key][1]
+    if key == "name" and "as" not in entries and next(iter(entries)) != key and not layer.span.text[:1].isupper():
+        words = f"the value of a layer is named by `as: {layer.span.text}`"
+        return Suggestion.of(words, "", "as", entries[key][0].span, otherwise=words)
     others = [(name, value) for name, (_, value) in entries.items() if name not in (key, "as", "from")]
     given = ", ".join(f"{name}: {value.span.text}" for name, value in others)
     kept = [f"{name}: {entries[name][1].span.text}" for name in ("from", "as") if name in entries]

@@ -49,6 +49,12 @@ def mended(text: str) -> str:
         ("width = 1_000", "width = 1000"),
         ("ok = n <> 4", "ok = n != 4"),
         ("ok = n === 4", "ok = n == 4"),
+        ("param scale = ones([8])", "param scale: [8] = 1"),
+        ("param shift = zeros(8)", "param shift: [8] = 0"),
+        ("s = (n < 4 == n > 2)", "s = ((n < 4) == (n > 2))"),
+        ("s = n < 4 == deep", "s = (n < 4) == deep"),
+        ("s = deep != n > 4", "s = deep != (n > 4)"),
+        ("s = 0 < n <= 4", "s = 0 < n and n <= 4"),
         ("half = lambda v: v / 2", "fn half(v):\n        return v / 2"),
     ],
 )

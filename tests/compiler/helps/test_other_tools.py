@@ -83,6 +83,9 @@ HEAD = (
         ("p = argmax(x |> Dense(3))\n    loss l = cross_entropy(p, label)", "p = x |> Dense(3)"),
         ("output o = 0.5 * x |> Dense(8) + x", "(0.5 * x |> Dense(8)) + x"),
         ("output o = image |> MaxPool((2, 2))", "MaxPool([2, 2])"),
+        ("output o: [B] = x |> Dense(1)", "output o: [B] = (x |> Dense(1))[:, 0]"),
+        ("loss l = mean(GCN(8, 4)(ones([5, 8]), edges(label, label, 5)))", "GCN(4)(ones([5, 8])"),
+        ("h = x[:, :, none]\n    output o = Bidirectional(GRU(2), GRU(2))(h, mask=x > 0).hs", "lengths=x > 0"),
         ("outs = [x]\n    outs.append(x)\n    output o = concat(outs, axis=1)", "outs = outs + [x]"),
         ("h = x |> Dense(3)\n    print(h)\n    output o = h", "Dense(3)\n    output"),
     ],
@@ -105,6 +108,7 @@ TRAIN = "    loss l = mse(x |> Dense(1), y)\n\ntrain:\n"
         ("batchsize = 3\n    minimize l with adam()", "    batch_size = 3"),
         ("minimize l with Adam(learning_rate=0.1)", "adam(lr=0.1)"),
         ("minimize l with optim.SGD(lr=0.1, momentum=0.9)", "sgd(lr=0.1, momentum=0.9)"),
+        ("minimize l with adamw(lr=0.1, wd=0.01)", "adamw(lr=0.1, weight_decay=0.01)"),
         ("minimize l with adam(0.1, [0.9, 0.99])", "adam(0.1, 0.9, 0.99)"),
         ("epochs = 3\n    minimize l with adam(lr=cosine_decay(1e-3, epochs))", "cosine_decay(1e-3, steps)"),
         ("zero_grad()\n    minimize l with adam()", "train:\n    minimize"),
@@ -117,11 +121,62 @@ def test_settings_and_optimizers(wrong: str, right: str) -> None:
     elaborate(parse_spec(Source("net.arch", fix.applied())))
 
 
+TWO = """model Net():
+    input x: [B, 8]
+    maker = MLP([8, 8])
+    judge = MLP([8, 1])
+    made = maker(x)
+    loss judged = mean(judge(stop_gradient(made))) - mean(judge(x))
+    loss fooled = -mean(judge(made))
+
+train:
+    minimize judged over %s with adam()
+    minimize fooled over maker with adam()
+"""
+
+
+@pytest.mark.parametrize("wrong", ["maker", "judge.parameters()"])
+def test_what_a_loss_is_made_with_is_trained(wrong: str) -> None:
+    (mistake,) = found(TWO % wrong)
+    assert mistake.fixes[0].applied() == TWO % "judge"
+
+
+def test_a_rate_is_that_of_a_step() -> None:
+    text = (
+        "optimizer plain(lr: schedule = 0.1)(p: [...S], g: [...S], now: i64[]) -> [...S]:\n    return p - %s * g\n\n"
+        "model Net():\n    input x: [B, 8]\n    loss l = mean((x |> Dense(1)) ** 2)\n\n"
+        "train:\n    minimize l with plain(cosine_decay(0.1, steps))\n"
+    )
+    (mistake,) = found(text % "lr")
+    assert mistake.fixes[0].applied() == text % "lr(now)"
+
+
+def test_a_search_does_not_see_the_test_part() -> None:
+    text = (
+        "model Net(n: int = 4):\n    input x: [B, 8]\n    loss l = mean((x |> Dense(n)) ** 2)\n\n"
+        "train:\n    split = {train: 0.6, valid: 0.2, test: 0.2}\n    minimize l with adam()\n\n"
+        "search:\n    n = intrange(2, 8)\n    maximize -%s.l\n"
+    )
+    (mistake,) = found(text % "test")
+    assert mistake.fixes[0].applied() == text % "valid"
+
+
+def test_a_loop_over_sequences_runs_over_their_steps() -> None:
+    (steps,) = found("model N():\n    input x: [B, T, 8]\n    for s in x:\n        h = s\n    output o = x\n")
+    (rows,) = found("model N():\n    input x: [B, 8]\n    for s in x:\n        h = s\n    output o = x\n")
+    assert "along 1" in str(steps.help) and "along 0" in str(rows.help)
+
+
 def test_axes() -> None:
     (last,) = found("model N():\n    input x: [B, 32, 32, 3]\n    output o = x |> Conv(4) |> MaxPool(2)\n")
     assert "input x: [B, 3, 32, 32]" in last.fixes[0].applied()
     (flat,) = found("model N():\n    input x: [B, T, 8]\n    output o = x |> flatten |> Dense(2)\n")
     assert "x |> mean(axis=1) |> Dense(2)" in flat.fixes[0].applied()
+    (tags,) = found("model N():\n    input x: [B, T, 8]\n    output o: i64[B, T] = argmax(x, axis=1)\n")
+    assert "argmax(x, axis=-1)" in tags.fixes[0].applied()
+    graph = "model N():\n    input node: i64[B]\n    input f: [N, 8]\n    target y: i64[B]\n    z = f |> Dense(3)\n"
+    (nodes,) = found(f"{graph}    loss l = cross_entropy(z, y)\n")
+    assert "z = (f |> Dense(3))[node]" in nodes.fixes[0].applied()
     (keys,) = found("model N():\n    input q: [B, T, 8]\n    input k: [B, T, 8]\n    output o = softmax(q @ k)\n")
     assert "q @ transpose(k, [0, 2, 1])" in keys.fixes[0].applied()
 

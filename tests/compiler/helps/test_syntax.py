@@ -89,6 +89,8 @@ SPEC = 'model: Net\ninputs: {x: "[B, 4]"}\ntargets: {y: "i64[B]"}\nlayers:\n  - 
         ("  - relu", "   - relu"),
         ('targets: {y: "i64[B]"}', "targets: {y: i64[B]}"),
         ("  - Dense: 16", "  - Dense:16"),
+        ("  - relu", "  - activation: relu"),
+        ("  - {Dense: 3, as: z}", "  - {Dense: 3, name: z}"),
     ],
 )
 def test_yaml(right: str, wrong: str) -> None:
@@ -99,3 +101,20 @@ def test_yaml(right: str, wrong: str) -> None:
     assert mistake.fixes
     for fix in mistake.fixes:
         elaborate(parse_spec(Source("net.yaml", fix.applied())))
+
+
+TRAIN = 'losses: {l: "cross_entropy(z, y)"}\ntrain:\n  split: SHARES\n  steps: [{minimize: l, with: adam()}]\n'
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("[0.7, 0.1, 0.2]", "{train: 0.7, valid: 0.1, test: 0.2}"),
+        ("[0.8, 0.2]", "{train: 0.8, test: 0.2}"),
+    ],
+)
+def test_shares_in_yaml(wrong: str, right: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        elaborate(parse_spec(Source("net.yaml", SPEC + TRAIN.replace("SHARES", wrong))))
+    (mistake,) = caught.value.diagnostics
+    assert mistake.fixes[0].applied() == SPEC + TRAIN.replace("SHARES", right)
