@@ -78,7 +78,6 @@ def _run(arguments: list[str]) -> None:
 
 def _check(specs: list[str]) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads on import; a check needs none
-    _without_plugins()
     from .checking import check_specs
 
     if not check_specs(specs, {}):
@@ -105,6 +104,7 @@ def console() -> None:
         main()
         return
     gc.disable()
+    _without_plugins()
     try:
         main()
         status: int | str | None = 0

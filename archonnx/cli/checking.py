@@ -50,9 +50,7 @@ def check_specs(
         spec: Spec | None = None
         try:
             with bounded():
-                spec = replace(load(name), arguments=arguments)
-                if dtype is not None:
-                    spec = replace(spec, float_type=float_type(dtype))
+                spec = _asked(load(name), arguments, dtype)
                 found = [_checked(one, data) for one in specs_of_models(spec)]
             if any(isinstance(p.settings.start_from, tuple) for model, *_ in found for p in model.programs):
                 from archonnx.runtime.training.transfer import check_starts
@@ -111,8 +109,8 @@ SLOW = 3.0
 
 def of_data(source: Source, path: Path, arguments: Mapping[str, Any], dtype: str | None) -> list[Diagnostic]:
     """What is wrong with the data of a text, with edits that were tried on it."""
+    spec = _asked(parse_spec(source, path=path), arguments, dtype)
     try:
-        spec = _asked(parse_spec(source, path=path), arguments, dtype)
         _check_data(spec)
     except SpecError as error:
         return _tried(spec, error).diagnostics
@@ -120,6 +118,7 @@ def of_data(source: Source, path: Path, arguments: Mapping[str, Any], dtype: str
 
 
 def _asked(spec: Spec, arguments: Mapping[str, Any], dtype: str | None) -> Spec:
+    """A spec with the arguments and the type of floats of the command line."""
     spec = replace(spec, arguments=arguments)
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 

@@ -50,7 +50,7 @@ class Command(TyperCommand):
         given = list(args)
         try:
             return super().parse_args(ctx, args)
-        except Exception as error:
+        except Exception as error:  # a usage error's class is click's or, in later versions, typer's own
             if hasattr(error, "format_message"):
                 explain(error, self, given, ctx.parent.command if ctx.parent is not None else None)
             raise

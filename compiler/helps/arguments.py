@@ -16,7 +16,6 @@ from archonnx.grammar.text.words import is_name
 from .sight import (
     Advice,
     Sight,
-    around,
     assigned,
     callee,
     expressions,
@@ -87,7 +86,7 @@ def _left_out(sight: Sight) -> Iterator[str]:
 @proposes("AX0202")
 def _by_another_name(sight: Sight) -> Iterator[str]:
     """Arguments that need none of their own, two in one, and a shape that stands first here."""
-    found = _argument(sight)
+    found = sight.argument
     if found is None or sight.yaml:
         return
     call, given = found
@@ -117,15 +116,6 @@ NEEDLESS = {
     ("Embedding", "padding_idx"): "leave it out: lengths or a mask say what is padding",
 }
 """A layer, an argument that it does not take, and why it needs none."""
-
-
-def _argument(sight: Sight) -> tuple[ast.Call, ast.Argument] | None:
-    """The innermost call around the place, and the argument of the place."""
-    for node in reversed(sight.path):
-        if isinstance(node, ast.Call):
-            given = next((a for a in node.arguments if around(a.span, sight.span)), None)
-            return (node, given) if given is not None else None
-    return None
 
 
 # ---------------------------------------------------------------- what they are

@@ -12,7 +12,7 @@ from archonnx.grammar.foreign import idiom, section
 from archonnx.grammar.source import Span
 
 from .rewrites import bare, rewritten, text
-from .sight import Advice, Sight, around, instead, proposes, replaced, statements, whole_line
+from .sight import Advice, Sight, instead, proposes, replaced, statements, whole_line
 
 CALLS = (
     "AX0201", "AX0202", "AX0203", "AX0205", "AX0206", "AX0208", "AX0301", "AX0306", "AX0308", "AX0309", "AX0315",
@@ -89,19 +89,10 @@ def _needs_brackets(node: ast.Expr, parent: ast.Node | None) -> bool:
 # ---------------------------------------------------------------- arguments
 
 
-def _argument(sight: Sight) -> tuple[ast.Call, ast.Argument] | None:
-    """The innermost call around the place with the argument of the place."""
-    for node in reversed(sight.path):
-        if isinstance(node, ast.Call):
-            given = next((a for a in node.arguments if around(a.span, sight.span)), None)
-            return (node, given) if given is not None else None
-    return None
-
-
 @proposes("AX0202")
 def _other_arguments(sight: Sight) -> Iterator[str]:
     """Arguments that have no counterpart and none to be missed, and those of a callee beside this one."""
-    found = _argument(sight)
+    found = sight.argument
     if found is None or sight.yaml:
         return
     call, given = found
@@ -122,7 +113,7 @@ def _other_arguments(sight: Sight) -> Iterator[str]:
 @proposes("AX0303", "AX0306", "AX0205", "AX0208", "AX0319")
 def _swapped(sight: Sight) -> Iterator[str]:
     """An argument that stands where another should."""
-    found = _argument(sight)
+    found = sight.argument
     if found is None or found[1].name is not None:
         return
     call, given = found
@@ -164,7 +155,7 @@ def _decimal_comma(sight: Sight) -> Iterator[str]:
 def _number(sight: Sight) -> Iterator[str]:
     """A number as a text, a quotient where an integer is needed, a percentage."""
     node = sight.path[-1]
-    found = _argument(sight)
+    found = sight.argument
     node = found[1].value if found is not None else node
     if isinstance(node, ast.String):
         value = node.value.replace(",", ".")
@@ -179,7 +170,7 @@ def _number(sight: Sight) -> Iterator[str]:
 @proposes("AX0306", late=True)
 def _size_of_the_input(sight: Sight) -> Iterator[str]:
     """``GCN(20, 64)``, where the first number is the size of the input."""
-    found = _argument(sight)
+    found = sight.argument
     if found is None or "takes a bool, not the int" not in sight.diagnostic.headline or sight.yaml:
         return
     call, given = found

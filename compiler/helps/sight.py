@@ -34,6 +34,14 @@ class Sight(Record):
         """The narrowest node of some kinds around the place."""
         return next((node for node in reversed(self.path) if isinstance(node, kinds)), None)
 
+    @property
+    def argument(self) -> tuple[ast.Call, ast.Argument] | None:
+        """The innermost call around the place, and the argument of the place."""
+        call = self.innermost(ast.Call)
+        given = call.arguments if isinstance(call, ast.Call) else ()
+        found = next((one for one in given if around(one.span, self.span)), None)
+        return (call, found) if isinstance(call, ast.Call) and found is not None else None
+
     def parent(self, node: ast.Node) -> ast.Node | None:
         """The node around one of the path."""
         return dict(zip(self.path[1:], self.path, strict=False)).get(node)

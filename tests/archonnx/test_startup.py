@@ -42,7 +42,8 @@ def command(*arguments: str) -> str:
 
 
 def test_a_check_imports_nothing_that_is_slow_and_not_needed() -> None:
-    modules = imported(command("check", "digits_cnn", "xor"))
+    brief = command("check", "digits_cnn", "xor").replace("main", "console")
+    modules = imported(f"import os; os._exit = lambda status: None\n{brief}")  # it would end before it is asked
     assert {"archonnx.compiler.elaborate.training.programs", "archonnx.compiler.settings"} <= modules, (
         "no block was trained"
     )
