@@ -13,10 +13,23 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Suggestion
 from archonnx.grammar.record import replace
 
-from . import arguments, calls, declared, forms, names, programs, shapes, sources, warned
+from . import arguments, calls, declared, forms, loops, names, programs, shapes, sizes, sources, warned
 from .sight import LATE, RULES, Advice, Sight, path_to
 
-__all__ = ["arguments", "calls", "declared", "forms", "names", "programs", "proposed", "shapes", "sources", "warned"]
+__all__ = [
+    "arguments",
+    "calls",
+    "declared",
+    "forms",
+    "loops",
+    "names",
+    "programs",
+    "proposed",
+    "shapes",
+    "sizes",
+    "sources",
+    "warned",
+]
 
 MANY = 40
 """Diagnostics for which edits are proposed at most."""
@@ -32,14 +45,16 @@ def _with_proposals(diagnostic: Diagnostic, file: ast.File) -> Diagnostic:
     if span is None or span.source is not file.span.source:
         return diagnostic
     sight = Sight(diagnostic, file, tuple(path_to(file, span)), span)
-    found = [one for codes, rule in (*RULES, *LATE) if diagnostic.code in codes for one in rule(sight)]
+    found = [one for codes, rule in RULES if diagnostic.code in codes for one in rule(sight)]
+    late = [one for codes, rule in LATE if diagnostic.code in codes for one in rule(sight)]
     own = diagnostic.help
     if isinstance(own, Suggestion) and any(isinstance(one, Advice) for one in found):
         own = None
     edits = [one for one in found if isinstance(one, Suggestion)]
     if isinstance(own, Suggestion):
         edits = [own, *edits] if diagnostic.code == "AX0202" else [*edits, own]
-    words = next((one for one in (*found, own) if one is not None and not isinstance(one, Suggestion)), None)
+    edits += [one for one in late if isinstance(one, Suggestion)]
+    words = next((one for one in (*found, *late, own) if one is not None and not isinstance(one, Suggestion)), None)
     if not edits:
         return replace(diagnostic, help=words)
     words = next((edit.otherwise for edit in edits if edit.otherwise is not None), words)

@@ -41,7 +41,7 @@ def _transposed(sight: Sight) -> Iterator[str]:
 FLOATS = ("f32", "f64", "f16", "bf16")
 
 
-def _declaration(sight: Sight, name: str) -> tuple[ast.Input | ast.Target | ast.Param, ast.TensorType] | None:
+def declaration(sight: Sight, name: str) -> tuple[ast.Input | ast.Target | ast.Param, ast.TensorType] | None:
     """The statement that declares an input, a target or a parameter, if the file has one of this name, and its type."""
     kinds = (ast.Input, ast.Target, ast.Param)
     found = [node for node in statements(sight.file) if isinstance(node, kinds) and node.name == name]
@@ -54,7 +54,7 @@ def _declared_dtype(sight: Sight) -> Iterator[str]:
     """An input that is declared without a dtype, so of floats, where integers are needed."""
     needed = re.search(r"is (i64|bool), and this is f\d+", sight.diagnostic.headline)
     node = sight.path[-1]
-    declared = _declaration(sight, node.id) if isinstance(node, ast.Name) else None
+    declared = declaration(sight, node.id) if isinstance(node, ast.Name) else None
     if needed is None or declared is None or isinstance(declared[0], ast.Param) or sight.yaml:
         return
     statement, type_ = declared
@@ -95,7 +95,7 @@ def _converted(sight: Sight) -> Iterator[str]:
 @proposes("AX0308", "AX0302", "AX0304", "AX0305", "AX0307", "AX0329")
 def _column(sight: Sight) -> Iterator[str]:
     """[B, 1] beside [B]: the axis of size 1 is taken away."""
-    known = [(node, type_) for node in _operands(sight) if (type_ := sight.type_of(node)) is not None]
+    known = [(node, type_) for node in operands(sight) if (type_ := sight.type_of(node)) is not None]
     for node, (_, dims) in known:
         if len(dims) > 1 and dims[-1] == "1" and any(other == dims[:-1] for _, (_, other) in known):
             whole = isinstance(node, ast.Name | ast.Call | ast.Index) or node.span.in_brackets
@@ -104,7 +104,7 @@ def _column(sight: Sight) -> Iterator[str]:
             yield replaced("take the axis of size 1 away", node, f"{own}[{places}]")
 
 
-def _operands(sight: Sight) -> list[ast.Expr]:
+def operands(sight: Sight) -> list[ast.Expr]:
     """Expressions that the labels of a diagnostic point at."""
     statement = sight.innermost(ast.Stmt)
     found = [] if statement is None else [n for n in expressions(statement) if isinstance(n, ast.Expr)]
@@ -113,25 +113,18 @@ def _operands(sight: Sight) -> list[ast.Expr]:
     return [node for node in firsts if node is not None]
 
 
-def _a_target(declared: tuple[ast.Stmt, ast.TensorType] | None) -> bool:
-    """Whether this is what is to be predicted, which no layer changes."""
-    return declared is not None and isinstance(declared[0], ast.Target)
-
-
 @proposes("AX0302", "AX0304")
 def _widths(sight: Sight) -> Iterator[str]:
-    """Two operands of other widths: the declaration of a parameter, or a layer that makes them alike."""
-    known = [(node, type_[1]) for node in _operands(sight) if (type_ := sight.type_of(node)) is not None]
+    """Two operands of other widths, of which one is a parameter: its declaration."""
+    known = [(node, type_[1]) for node in operands(sight) if (type_ := sight.type_of(node)) is not None]
     if len(known) != 2 or sight.yaml:
         return
     for (node, own), (_, other) in (known, known[::-1]):
-        declared = _declaration(sight, node.id) if isinstance(node, ast.Name) else None
+        declared = declaration(sight, node.id) if isinstance(node, ast.Name) else None
         if not own or not other or own[-1] == other[-1] or not other[-1].isdigit():
             continue
         if declared is not None and isinstance(declared[0], ast.Param):
             yield replaced(f"declare `{declared[0].name}` with {other[-1]} there", declared[1].dims[-1], other[-1])
-        elif isinstance(node, ast.Name) and not _a_target(declared) and len(own) > 1 and own[:-1] == other[:-1]:
-            yield replaced("a layer makes both alike", node, f"Dense({other[-1]})({node.id})")
 
 
 @proposes("AX0307")
@@ -143,7 +136,7 @@ def _as_declared(sight: Sight) -> Iterator[str]:
     found = sight.type_of(node.value)
     if found is None:
         return
-    dtype, dims = found
+    _, dims = found
     wanted = node.type.dims
     if len(dims) == len(wanted) + 1 and dims[-1] == "1" and [one.span.text for one in wanted] == dims[:-1]:
         whole = isinstance(node.value, ast.Name | ast.Call | ast.Index) or node.value.span.in_brackets
@@ -158,8 +151,6 @@ def _as_declared(sight: Sight) -> Iterator[str]:
             first = first.value
         if isinstance(first, ast.Pipe):
             yield replaced("put all axes but the first in one", first.value, f"{first.value.span.text} |> flatten")
-    written = f"{'' if dtype == 'f32' else dtype}[{', '.join(dims)}]"
-    yield replaced(f"declare what it is: `{written}`", node.type, written)
 
 
 REDUCED = ("argmax", "argmin", "sum", "mean", "max", "min", "prod", "std", "var", "norm", "median", "logsumexp")

@@ -7,7 +7,6 @@ other mistakes may show up behind it. What this module does not do: make a sugge
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 from archonnx.grammar.budget import OverBudget
 from archonnx.grammar.diagnostics import Diagnostic, Fix, Report, Suggestion
@@ -16,7 +15,7 @@ from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.outline import outline
 
-TRIED, FOR_EACH = 12, 4
+TRIED, FOR_EACH = 18, 7
 """Edits that are tried at most, of all and of one diagnostic: each costs a check."""
 SHOWN = 3
 """Fixes of a diagnostic that are shown at most."""
@@ -49,8 +48,7 @@ def tried(source: Source, report: Report, check: Check) -> Report:
             if fixes:
                 fixes = fixes[: min(left, FOR_EACH)]
                 left -= len(fixes)
-                good = (fix for fix in fixes if _helps(diagnostic, fix, report.diagnostics, check))
-                shown = tuple(islice(good, SHOWN if suggestion.several else 1))
+                shown = _best(diagnostic, suggestion.several, fixes, report.diagnostics, check)
                 diagnostic = _with_fixes(diagnostic, shown, suggestion.otherwise)
             else:
                 diagnostic = replace(diagnostic, help=_words(diagnostic, suggestion, source))
@@ -72,16 +70,40 @@ def _words(diagnostic: Diagnostic, suggestion: Suggestion, source: Source) -> st
     return str(suggestion) if elsewhere else suggestion.otherwise
 
 
-def _helps(diagnostic: Diagnostic, fix: Fix, before: Sequence[Diagnostic], check: Check) -> bool:
-    """Whether the error goes away, and no new one comes to the place of the edits or before it."""
+def _best(
+    diagnostic: Diagnostic, several: bool, fixes: Sequence[Fix], before: Sequence[Diagnostic], check: Check
+) -> tuple[Fix, ...]:
+    """Of the fixes that help those that leave the fewest new findings behind: the first, or all if several are meant.
+
+    Where one is shown, one that leaves none ends the search.
+    """
+    best: int | None = None
+    kept: list[Fix] = []
+    for fix in fixes:
+        left = _left(diagnostic, fix, before, check)
+        if left is None or (best is not None and left > best):
+            continue
+        kept = [*kept, fix] if left == best else [fix]
+        best = left
+        if best == 0 and not several:
+            break
+    return tuple(kept[: SHOWN if several else 1])
+
+
+def _left(diagnostic: Diagnostic, fix: Fix, before: Sequence[Diagnostic], check: Check) -> int | None:
+    """How many findings a fix leaves that nobody had seen; None where it does not help.
+
+    It helps where the error goes away, and no new one comes to the place of the edits or before it.
+    """
     text = edited(fix.source, fix.edits)
     try:
         found = check(Source(fix.source.name, text))
     except OverBudget:  # it may help; there is no work left to find out
-        return False
+        return None
     known = {_key(d, fix.edits) for d in before if d is not diagnostic}
     here = _key(diagnostic, fix.edits)
-    return not any(_key(d, ()) == here or (_key(d, ()) not in known and _spoils(d, diagnostic, fix)) for d in found)
+    new = [d for d in found if _key(d, ()) not in known]
+    return None if any(_key(d, ()) == here or _spoils(d, diagnostic, fix) for d in new) else len(new)
 
 
 def _key(diagnostic: Diagnostic, edits: Sequence[Edit]) -> tuple[str, str, int | None]:

@@ -7,6 +7,7 @@ step, and stays outside. What this module does not do: ``loop``, whose length an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +64,7 @@ def _scan(frame: Frame, node: ast.Scan) -> None:
         emission = Emission([c.name for c in node.collects])
         iteration = Step(Value(TensorType(DType.i64, ()), "iteration"))
         after, _ = run_step(frame, node, names, states, iteration, emission)
-        _check_emitted(node, emission)
+        _check_emitted(node, states, emission)
         last = end_states(frame, node, states, after)
         if iteration.used:
             run.tensors.append(iota(run.length))
@@ -78,7 +79,14 @@ def _scan(frame: Frame, node: ast.Scan) -> None:
             frame.bind(collect.name, _collected(frame, collect, value), collect.span)
 
 
-def _check_emitted(node: ast.Scan, emission: Emission) -> None:
+def _check_emitted(node: ast.Scan, states: Sequence[object], emission: Emission) -> None:
+    if not states and not emission.names:
+        fail(
+            "AX0228",
+            "this scan gives nothing: it carries no state, and its body emits nothing",
+            first_line(node.span),
+            help="`, STATE = FIRST` behind what it runs over carries a state; `-> NAME along 1` with `emit` gathers",
+        )
     if emission.names and emission.at is None:
         fail(
             "AX0228",

@@ -49,10 +49,10 @@ def test_what_does_not_help_is_not_shown() -> None:
     assert found.code == "AX0201" and not found.fixes and found.help is None
 
 
-def test_where_the_sizes_only_part_one_operation_later_nothing_is_mended() -> None:
+def test_where_the_sizes_only_part_one_operation_later_another_is_mended() -> None:
     text = HEAD + "    param scale: [8] = 1\n    output y = x + scale * (x |> Dense(16))\n"
     (found,) = findings(text)
-    assert found.code == "AX0302" and not found.fixes
+    assert found.code == "AX0302" and "param scale: [8]" in found.fixes[0].applied()  # and `Dense(8)`
     (found,) = findings(text.replace("x + ", ""))
     assert "param scale: [16]" in found.fixes[0].applied()
 

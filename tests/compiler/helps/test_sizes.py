@@ -1,0 +1,82 @@
+"""Sizes that are written elsewhere than where they do not meet, and Python's loops over the steps of a sequence."""
+
+from __future__ import annotations
+
+import pytest
+
+from archonnx.compiler.pipeline import elaborate, parse_spec
+from archonnx.grammar.diagnostics import Diagnostic, SpecError
+from archonnx.grammar.source import Source
+
+HEAD = "model Net(n: int = 24):\n    input x: [B, T, 3]\n    input row: [B, 20]\n"
+
+
+def first(text: str) -> Diagnostic:
+    with pytest.raises(SpecError) as caught:
+        elaborate(parse_spec(Source("net.arch", text)))
+    return caught.value.diagnostics[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong", "right"),
+    [
+        ("code = row |> Dense(6)\n    output y: [B, 20] = code |> Dense(9) |> relu |> Dense(30)", "30", "20"),
+        ("h = row |> Dense(12) |> relu\n    g = h |> Dense(7)\n    output y = h + g", "Dense(7)", "Dense(12)"),
+        (
+            "scan s in x along 1, h = zeros([B, 16]):\n        h = tanh(Dense(n)(s) + Dense(n)(h))\n    output y = h",
+            "zeros([B, 16])",
+            "zeros([B, n])",
+        ),
+        ("param V: [20, 5] ~ normal(0, 1)\n    output y = (row @ V) @ ones([4, 2])", "ones([4, 2])", "ones([5, 2])"),
+    ],
+)
+def test_the_number_that_is_to_change_is_found_where_it_is_written(body: str, wrong: str, right: str) -> None:
+    text = f"{HEAD}    {body}\n"
+    fix = first(text).fixes[0]
+    assert fix.applied() == text.replace(wrong, right)
+    elaborate(parse_spec(Source("net.arch", fix.applied())))
+
+
+def test_what_is_read_from_the_data_keeps_its_size() -> None:
+    found = first(HEAD + "    target t: [B, 4]\n    h = row |> Dense(6)\n    loss l = mse(h, t)\n")
+    assert [fix.applied().count("Dense(4)") for fix in found.fixes] == [1]
+
+
+LOOP = HEAD + "    cell = Dense(n)\n    back = Dense(n)\n    h = zeros([B, n])\n"
+SCAN = HEAD + "    cell = Dense(n)\n    back = Dense(n)\n"
+
+
+@pytest.mark.parametrize(
+    ("loop", "scan"),
+    [
+        (
+            "    for t in range(T):\n        h = tanh(cell(x[:, t, :]) + back(h))\n    output y = h\n",
+            "    scan x_t in x along 1, h = zeros([B, n]):\n        h = tanh(cell(x_t) + back(h))\n    output y = h\n",
+        ),
+        (
+            "    outs = []\n    for t in range(T):\n        h = tanh(cell(x[:, t]) + back(h))\n        outs.append(h)\n"
+            "    output y = stack(outs, axis=1)\n",
+            "    scan x_t in x along 1, h = zeros([B, n]) -> outs along 1:\n"
+            "        h = tanh(cell(x_t) + back(h))\n        emit h\n    output y = outs\n",
+        ),
+        (
+            "    for s in x:\n        h = tanh(cell(s) + back(h))\n    output y = h\n",
+            "    scan s in x along 1, h = zeros([B, n]):\n        h = tanh(cell(s) + back(h))\n    output y = h\n",
+        ),
+        (
+            "    for t in range(T):\n        h = h + cell(x[:, t]) / float(t + 1)\n    output y = h\n",
+            "    scan x_t in x along 1, t in range(T), h = zeros([B, n]):\n        h = h + cell(x_t) / float(t + 1)\n"
+            "    output y = h\n",
+        ),
+    ],
+)
+def test_a_loop_of_python_becomes_a_scan(loop: str, scan: str) -> None:
+    found = first(LOOP + loop)
+    assert found.code == "AX0309" and found.fixes[0].applied() == SCAN + scan
+    elaborate(parse_spec(Source("net.arch", SCAN + scan)))
+
+
+def test_a_list_that_is_read_otherwise_than_stacked_is_left_to_the_reader() -> None:
+    loop = "    outs = []\n    for t in range(T):\n        outs.append(cell(x[:, t]))\n    output y = sum(outs)\n"
+    found = first(LOOP + loop)
+    assert found.code == "AX0309" and "scan" in str(found.help)
