@@ -23,7 +23,7 @@ from archonnx.runtime.columns import columns
 from archonnx.runtime.device.blockwise import in_blocks
 from archonnx.runtime.device.memory import Peak, peak_of
 from archonnx.runtime.device.session import SessionOptions, for_machine, left_of
-from archonnx.runtime.device.state import BLOCK
+from archonnx.runtime.device.state import ROOM
 
 SESSION, NODE = 15_000_000, 8_300
 """Bytes that onnxruntime takes for itself, and for each node: the growth of a process whose model is tiny, measured."""
@@ -138,7 +138,7 @@ def _state(model: ModelProgram, steps: tuple[TrainStep, ...], apart: Mapping[int
     parameters = sum(_bytes(parameter.type, {}) for parameter in model.parameters.values())
     moved = sum(_bytes(type_, {}) for name, type_ in carried.items() if name in model.parameters)
     in_place = [steps[index].carried[name] for index, one in apart.items() for name in one.carried]
-    spared = sum(max(0, _bytes(type_, {}) - BLOCK * type_.dtype.numpy.itemsize) for type_ in in_place)
+    spared = sum(max(0, _bytes(type_, {}) - ROOM * type_.dtype.numpy.itemsize) for type_ in in_place)
     return {
         "parameters": parameters,
         "optimizer state": changed - moved - gathered,

@@ -78,6 +78,9 @@ class SessionOptions:
     use_tf32: bool = True
     profile: Path | None = None
     """What files begin with in which sessions note how long each kernel takes; None: they note nothing."""
+    rests: bool = False
+    """Whether a session's threads sleep as soon as a run ends: otherwise they wait awake for the next one, up to some
+    milliseconds, and keep others from the cores."""
 
 
 def threads_of(options: SessionOptions) -> int:
@@ -241,6 +244,8 @@ def open_session(
     device = choose_device(options.device)
     settings = ort.SessionOptions()
     settings.log_severity_level = FATAL
+    if options.rests:
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
     settings.enable_mem_pattern = settings.enable_mem_reuse = planned
     threads = THREADS if options.threads is None else options.threads
     if threads is not None:

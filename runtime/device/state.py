@@ -1,8 +1,8 @@
 """What training steps carry: parameters and the state of optimizers, in memory that stays where it is.
 
 A tensor has two places. A step reads one and writes the other, then the two change roles, so that a step that fails
-leaves the state as it was. A tensor that is changed in blocks has its two places in one piece of memory, one block
-apart: it is moved by that block, forwards and backwards in turn. What this module does not do: run anything.
+leaves the state as it was. A tensor that is changed in blocks has its two places in one piece of memory, a block for
+each lane apart: it is moved by so much, forwards and backwards in turn. What this module does not do: run anything.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from archonnx.compiler.steps import initial_state
 
 from .session import Buffer
 
-BLOCK = 2**16
-"""Elements of a block: what a rule makes of them stays in a core's cache until it is read again."""
+ROOM = 2**16
+"""Elements by which a tensor that is changed in blocks is moved: blocks of all lanes, side by side."""
 
 
 class TrainState:
@@ -73,7 +73,7 @@ def _places(array: Array, device: str, *, changes: bool, moved: bool) -> tuple[B
     if not moved:
         first = Buffer.of(array, device)
         return first, Buffer(array.shape, array.dtype, device) if changes else first
-    room = min(BLOCK, array.size)
+    room = min(ROOM, array.size)
     whole = Buffer((array.size + room,), array.dtype, device)
     first = Buffer.within(whole, 0, array.shape)
     first.write(array)
@@ -85,7 +85,7 @@ def key_of(index: int, name: str, parameters: Container[str]) -> str:
     return name if name in parameters or name.startswith(GATHERED) else f"{index}:{name}"
 
 
-def blocks(array: Array) -> list[Array]:
-    """The parts of an array of two places, one after the other, as vectors."""
-    flat = array.reshape(-1)
-    return [flat[start : start + BLOCK] for start in range(0, prod(array.shape), BLOCK)]
+def blocks(array: Array, lanes: int) -> list[Array]:
+    """The parts of an array of two places, one after the other, as vectors; so many of them are as long as ``ROOM``."""
+    flat, size = array.reshape(-1), ROOM // lanes
+    return [flat[start : start + size] for start in range(0, prod(array.shape), size)]

@@ -39,8 +39,8 @@ from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
-from .blockwise import BlockwiseBinding, BlockwiseSession, in_blocks, moves
-from .session import Buffer, Session, SessionOptions, bound, give_back, open_graph
+from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves
+from .session import Buffer, Session, SessionOptions, bound, give_back, open_graph, threads_of
 from .slots import Ran, Slots
 from .state import TrainState, key_of
 from .statement import Statement
@@ -388,7 +388,8 @@ class StepRunner:
     def sessions(self) -> list[Session]:
         """The sessions of all statements that were run; of several processes none, as theirs run in parts."""
         statements = [*(one for made in self._passes.values() for one in made.statements), *self._fixed.values()]
-        return list({id(one.session): one.session for one in statements if isinstance(one.session, Session)}.values())
+        parts = [part for one in statements for part in getattr(one.session, "parts", (one.session,))]
+        return list({id(part): part for part in parts if isinstance(part, Session)}.values())
 
     def _compile(self, shapes: Shapes) -> _Pass:
         """Sessions and buffers for batches of these shapes; the oldest ones make room."""
@@ -422,13 +423,15 @@ class StepRunner:
         step, state, apart = self.steps[index], self.state, self._apart.get(index)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         graph = step.graph if apart is None else apart.rest
-        whole = open_graph(graph, dims, self._options, losses=step.losses) if graph.outputs else None
+        options = replace(self._options, rests=apart is not None)
+        whole = open_graph(graph, dims, options, losses=step.losses) if graph.outputs else None
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
         keys = self.keys(index)
         fixed = {name: fields[name].value for name in step.fields}
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}
+        lanes = min(LANES, threads_of(self._options))
         families = self._updates(index) if apart is not None else ()
         moved = set(apart.carried) if apart is not None else set()
         numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in apart.numbers.items()} if apart else {}
@@ -453,7 +456,7 @@ class StepRunner:
             if apart is None:
                 return rest
             found = {name: buffer.value for name, buffer in numbers.items()}
-            return BlockwiseBinding(rest, partial(moves, families, apart, keys, state, sides, found))
+            return BlockwiseBinding(rest, partial(moves, families, lanes, apart, keys, state, sides, found))
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
@@ -462,15 +465,14 @@ class StepRunner:
         told = squares.host if squares is not None else None
         said = answer.host if answer is not None else None
         rows = dims.get(step.rows or "", 1)
-        session = whole if apart is None else BlockwiseSession(whole, families, tuple(apart.given))
+        session = whole if apart is None else BlockwiseSession(whole, families, tuple(apart.given), lanes)
         assert session is not None, "a statement gives something"
         return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said, rows)
 
     def _updates(self, index: int) -> list[Session]:
         """The sessions that change tensors in blocks; they are the same for all batches.
 
-        Each has one thread: a block is small, and the threads of the rest's session, which wait awake for a while,
-        keep others from the cores (an embedding of 20,000 x 64 with Adam: 4.0 ms a step, and 4.7 with two threads).
+        Each has one thread: a block is small, and lanes run side by side.
         """
         if index not in self._families:
             options = replace(self._options, threads=1)

@@ -160,11 +160,11 @@ def profile_step(
 
 
 def _kernels(session: Session, runs: int, blocks: Sequence[Span]) -> Iterator[Kernel]:
-    """What a session noted of its last runs."""
+    """What a session noted of its runs in the last steps; of tensors that change in blocks it has many in each."""
     events = json.loads(Path(session.handle.end_profiling()).read_text("utf-8"))
     begun = sorted(event["ts"] for event in events if event.get("name") == "model_run")
-    start = begun[-runs] if len(begun) >= runs else 0
-    many = min(runs, len(begun)) or 1
+    counted = round(len(begun) * runs / (WARM + runs))
+    start = begun[-counted] if counted else float("inf")
     known = _origins(session)
     spent: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for event in _kernel_events(events):
@@ -175,7 +175,7 @@ def _kernels(session: Session, runs: int, blocks: Sequence[Span]) -> Iterator[Ke
     for (name, operator, shapes), times in spent.items():
         own = known_name(name, session.origins)
         origin = known.get((session.origins.get(own, ""), session.paths.get(own, "")))
-        yield Kernel(operator, shapes, sum(times) / many, len(times) / many, origin, _phase(origin, blocks))
+        yield Kernel(operator, shapes, sum(times) / runs, len(times) / runs, origin, _phase(origin, blocks))
 
 
 def known_name(name: str, known: Container[str]) -> str:

@@ -10,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from archonnx.cli.app import app
-from archonnx.compiler.pipeline import elaborate, load
+from archonnx.compiler import blockwise
+from archonnx.compiler.pipeline import elaborate, load, parse_spec
+from archonnx.grammar.source import Source
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.insight.profile import PHASES, Profile, known_name, profile_step
 
 SPEC = """\
@@ -51,6 +54,16 @@ def test_each_line_of_the_spec_has_its_kernels(found: Profile) -> None:
     assert spent[5].text == "large = x |> Dense(1500, bias=false) |> tanh"
     assert spent[5].phases["forward"] > 0 and spent[5].phases["backward"] > 0 and spent[5].phases["update"] == 0
     assert spent[10].phases["update"] > 0 and spent[10].phases["forward"] == 0
+
+
+def test_what_changes_in_blocks_is_counted_in_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blockwise, "WORTH", 1)
+    model = elaborate(parse_spec(Source("two.arch", SPEC)))
+    batch = {"x": np.ones((64, 256), np.float32), "y": np.ones((64, 4), np.float32)}
+    options = SessionOptions(device="cpu", threads=2)
+    apart = profile_step(model, model.programs[0], batch, runs=3, options=options)
+    counts = {one.shapes: one.count for one in apart.kernels if one.operator == "Sqrt"}
+    assert counts["[32768]"] == 11 and counts["[23552]"] == 1, "256 * 1500 elements"
 
 
 def test_kernels_that_onnxruntime_made_of_ours_are_known(found: Profile) -> None:

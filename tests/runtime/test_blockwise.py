@@ -22,7 +22,7 @@ from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 from tests.support.same_run import assert_equal
 
-CPU = SessionOptions(device="cpu", threads=1)
+CPU = SessionOptions(device="cpu", threads=2)
 NET = """model Net():
     input x: [B, 6]
     target y: [B, 1]
@@ -63,7 +63,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tensors of 300 elements count as large; a block has 64, so that the last one is smaller."""
     monkeypatch.setattr(blockwise, "LARGE", 300)
     monkeypatch.setattr(blockwise, "WORTH", 1)
-    monkeypatch.setattr(state, "BLOCK", 64)
+    monkeypatch.setattr(state, "ROOM", 64)
 
 
 @pytest.fixture
@@ -167,8 +167,8 @@ def test_a_signal_waits_until_all_blocks_are_moved(block: int) -> None:
     plain = binding.moves
 
     def interrupted(given: Any) -> list[Any]:
-        moves = plain(given)
-        return [*moves[:block], lambda: signal.raise_signal(signal.SIGINT), *moves[block:]]
+        first, *others = plain(given)
+        return [[*first[:block], lambda: signal.raise_signal(signal.SIGINT), *first[block:]], *others]
 
     binding.moves, binding.places = interrupted, None
     with pytest.raises(KeyboardInterrupt):
