@@ -59,7 +59,9 @@ class ToBlocks(Op):
             n, c, h, w = types[0].shape
             apart = emit.node("Reshape", inputs[0], emit.dims([n, c // self.block, Dim.of(self.block), h, w]))
             return emit.node("Transpose", apart, perm=[0, 1, 3, 4, 2])
-        return emit.node("Reshape", emit.node("ReorderInput", inputs[0], domain=DOMAIN), emit.dims(results[0].shape))
+        point = types[0].shape[2:] == (ONE, ONE)
+        moved = inputs[0] if point else emit.node("ReorderInput", inputs[0], domain=DOMAIN)
+        return emit.node("Reshape", moved, emit.dims(results[0].shape))
 
 
 @register
@@ -187,8 +189,9 @@ def kernel_blocks(w: Value, block: int) -> Value:
     kernel = [d.evaluate({}) for d in w.shape[2:]]
     w = pad(w, (0,) * 4, (o * block - w.shape[0], c * block - w.shape[1], 0, 0))
     apart = to_blocks(reshape(w, (o, block, c, block * prod(kernel))), block)
-    moved = transpose(reshape(apart, (o, c, block, prod(kernel), block)), (0, 1, 3, 2, 4))
-    return reshape(moved, (o, c, *kernel, block, block))
+    if prod(kernel) > 1:
+        apart = transpose(reshape(apart, (o, c, block, prod(kernel), block)), (0, 1, 3, 2, 4))
+    return reshape(apart, (o, c, *kernel, block, block))
 
 
 def flipped_kernel_blocks(w: Value, block: int, groups: int, taps: Sequence[range]) -> Value:
@@ -200,11 +203,13 @@ def flipped_kernel_blocks(w: Value, block: int, groups: int, taps: Sequence[rang
     o, c = (-(-d.evaluate({}) // block) for d in (w.shape[0] // groups, w.shape[1]))
     w = pad(w, (0,) * 4, (o * groups * block - w.shape[0], c * block - w.shape[1], 0, 0))
     kernel = [len(used) for used in taps]
+    if prod(kernel) == 1:
+        rows = reshape(w, (groups, o * block, c, block))
+        return reshape(transpose(rows, (0, 2, 1, 3)), (groups * c, o, *kernel, block, block))
     apart = to_blocks(reshape(w, (w.shape[0] * c, block, *kernel)), block)
     each = reshape(apart, (groups, o, block, c, prod(kernel), block))
     flat = reshape(transpose(each, (0, 3, 1, 4, 2, 5)), (groups * c, o, prod(kernel), block, block))
-    if prod(kernel) > 1:
-        flat = gather(flat, constant(np.arange(prod(kernel))[::-1].copy()), 2)
+    flat = gather(flat, constant(np.arange(prod(kernel))[::-1].copy()), 2)
     return reshape(flat, (groups * c, o, *kernel, block, block))
 
 

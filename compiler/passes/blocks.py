@@ -38,6 +38,7 @@ from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .depthwise import weight_grad_alone
 from .manager import Pipeline
+from .pointwise import POINTS
 from .rewrite import Rewrite, Rule, Site, rule
 from .small_images import PATCHES
 
@@ -51,7 +52,7 @@ def has_images(graph: Graph) -> bool:
 
 def in_blocks(graph: Graph, block: int) -> Graph:
     """A graph that computes the same with its convolutions in blocks of so many channels."""
-    rules = (*PATCHES, weight_grad_alone, *block_rules(block))
+    rules = (*POINTS, *PATCHES, weight_grad_alone, *block_rules(block))
     return Pipeline((Rewrite(rules, name="images"), CommonSubexpressions(), DeadCode())).run(graph)
 
 

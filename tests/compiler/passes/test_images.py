@@ -117,6 +117,20 @@ def test_any_convolution_of_patches_gives_the_same(graph: Graph) -> None:
         check(graph, 64)
 
 
+@settings(max_examples=40)
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.integers(1, 3),
+)
+def test_any_convolution_of_points_gives_the_same(
+    size: tuple[int, int], strides: tuple[int, int], channels: tuple[int, int], batch: int
+) -> None:
+    found = check(three(size, (1, 1), channels, batch, strides), 8)
+    assert found["Conv"] == found["ConvWeightGrad"] == 0 and found["MatMul"] == (3 if strides == (1, 1) else 2)
+
+
 @settings(max_examples=25)
 @given(geometries(blocks.machine_block() or 8))
 def test_onnxruntime_gives_the_same(graph: Graph) -> None:
