@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .extras import missing
@@ -55,8 +55,13 @@ class _World:
     def size(self) -> int:
         return int(self._world.Get_size())
 
-    def add(self, numbers: Numbers) -> None:
-        self._world.Allreduce(self._mpi.IN_PLACE, numbers, op=self._mpi.SUM)
+    def add(self, numbers: Numbers, meanwhile: Callable[[], None] | None = None) -> None:
+        if meanwhile is None:
+            self._world.Allreduce(self._mpi.IN_PLACE, numbers, op=self._mpi.SUM)
+            return
+        request = self._world.Iallreduce(self._mpi.IN_PLACE, numbers, op=self._mpi.SUM)
+        while not request.Test():
+            meanwhile()
 
     def gather(self, one: Any) -> list[Any]:
         found: list[Any] = self._world.allgather(one)

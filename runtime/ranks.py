@@ -19,11 +19,16 @@ import numpy.typing as npt
 from archonnx.grammar.diagnostics import fail
 
 from .aside import Aside
+from .shared_memory import Bytes, shared_memory
 
 Numbers = npt.NDArray[Any]
 Result = TypeVar("Result")
 LOOK = 0.1
 """Seconds between two looks at whether somebody asks to stop, while others are waited for."""
+AWAKE = 2e-3
+"""Seconds for which others are waited for without leaving the core: shares of a batch differ by less."""
+REST = 5e-5
+"""Seconds between two looks afterwards, so that a process that is behind has the core."""
 PATIENCE = 0.5
 """Seconds that others have, after somebody asked to stop, before they count as lost."""
 
@@ -39,8 +44,8 @@ class Communicator(Protocol):
     def size(self) -> int:
         """How many there are."""
 
-    def add(self, numbers: Numbers) -> None:
-        """Replace an array by its sum over all ranks, the same to the bit on each."""
+    def add(self, numbers: Numbers, meanwhile: Callable[[], None] | None = None) -> None:
+        """Replace an array by its sum over all ranks, the same to the bit on each; calls ``meanwhile`` as it waits."""
 
     def gather(self, one: Any) -> list[Any]:
         """What each rank gives, in their order."""
@@ -66,6 +71,14 @@ class Ranks:
     def begin_sum(self, numbers: Numbers) -> Callable[[], None]:
         """Begin to replace an array by its sum over all ranks; what is returned waits for it."""
         return self._waiting(self._aside.begin(lambda: self._communicator.add(numbers)))
+
+    def add(self, numbers: Numbers) -> None:
+        """Replace a small array by its sum over all ranks, while nothing else is summed."""
+        self._communicator.add(numbers, _Patience(self._asked))
+
+    def memory(self, size: int) -> Bytes | None:
+        """Memory of so many bytes, zeros, that all ranks see; None where they are on several machines."""
+        return shared_memory(size, self.rank == 0, self.gather)
 
     def gather(self, one: Result) -> list[Result]:
         """What each rank gives, in their order."""
@@ -113,19 +126,40 @@ class Ranks:
 
     def _waiting(self, future: Future[Result]) -> Callable[[], Result]:
         def result() -> Result:
-            since: float | None = None
+            patience = _Patience(self._asked)
             while True:
                 try:
                     return future.result(LOOK)
                 except TimeoutError:
                     if future.done():
                         raise
-                if self._asked():
-                    since = since or time.monotonic()
-                    if time.monotonic() - since > PATIENCE:
-                        lost()
+                patience.look()
 
         return result
+
+
+class _Patience:
+    """Waits for others, awake at first; SpecError where somebody asked to stop and they do not come."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked, self._since = asked, time.monotonic()
+        self._stopping: float | None = None
+        self._next = self._since + LOOK
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._since > AWAKE:
+            time.sleep(REST)
+        if now > self._next:
+            self._next = now + LOOK
+            self.look()
+
+    def look(self) -> None:
+        """Look whether somebody asks to stop."""
+        if self._asked():
+            self._stopping = self._stopping or time.monotonic()
+            if time.monotonic() - self._stopping > PATIENCE:
+                lost()
 
 
 def lost() -> None:

@@ -44,7 +44,7 @@ compiler.portability
 compiler.apart compiler.joining
 compiler.onnx_export compiler.pipeline
 compiler.checking
-runtime.aside runtime.interrupt
+runtime.aside runtime.interrupt runtime.shared_memory
 runtime.checksums runtime.disk runtime.pieces runtime.extras runtime.assumptions runtime.columns runtime.html runtime.paths runtime.seeds
 runtime.ranks
 runtime.mpi

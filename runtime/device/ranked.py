@@ -1,7 +1,7 @@
 """Training steps of several processes: each on its share of the batch, with the same update.
 
 A statement runs in parts (``compiler.splitting``). Its gradients are written where they are summed over the ranks,
-flat, while the next part runs; then every rank updates by the same numbers. If one rank fails in a step, all hear of it
+flat (``sums``); then every rank updates by the same numbers. If one rank fails in a step, all hear of it
 before anything has changed. What this module does not do: share out batches.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,12 @@ from .session import Buffer, Session, bound, open_graph, shared_value
 from .slots import Slots
 from .statement import Statement
 from .step import StepRunner
+from .sums import FAILURES, FIGURES, STOPS, Sizes, Sums, SumsByMessages, SumsInMemory, bytes_of, rows_of
 
 IN_TWO_FROM = 2**22
-"""Bytes of gradients from which on half of them are summed while the others are made: it takes a millisecond."""
-ROWS, STOPS, FAILURES, LOSSES = 0, 1, 2, 3
-"""What the ranks tell each other in each step, as numbers: these, then each loss times the rows."""
+"""Bytes of gradients from which on half of them are sent while the others are made: it takes a millisecond. In memory
+that all see a sum of so many takes half of one, and the second part of a step reads anew what the first one had."""
+NEVER = 2**63
 
 
 class RankedRunner(StepRunner):
@@ -40,6 +42,7 @@ class RankedRunner(StepRunner):
     def __init__(self, *arguments: Any, ranks: Ranks, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.ranks = ranks
+        self._shared: dict[int, tuple[Split, Sums]] = {}
         self._own_seed = Buffer.of(np.array(ranks.seed(int(named.get("seed", 0))), np.int64), "cpu")
         larger = f"let `batch_size` be {self._size} times as large: {ranks.size} processes hold a part of it each"
         refused = {
@@ -59,6 +62,25 @@ class RankedRunner(StepRunner):
         """The seed or the number of the step; ``own`` says whether draws are this rank's."""
         return {SEED: self._own_seed if own else self._seed, STEP: self._step}[name].value
 
+    def shared(self, index: int) -> tuple[Split, Sums]:
+        """The parts of a statement, and the memory of its gradients, which is the same for all batches.
+
+        All ranks come here at the same time, since all compile a statement when they meet their first batch.
+        """
+        if index not in self._shared:
+            whole = split(self.steps[index], NEVER)
+            memory = self.ranks.memory((self.ranks.size + 1) * bytes_of(_sizes(whole)))
+            if memory is not None:
+                self._shared[index] = whole, SumsInMemory(self.ranks, _sizes(whole), memory)
+            else:
+                parts = split(self.steps[index], IN_TWO_FROM)
+                self._shared[index] = parts, SumsByMessages(self.ranks, _sizes(parts))
+        return self._shared[index]
+
+    def _renew(self) -> None:
+        self._shared.clear()
+        super()._renew()
+
     def open(self, graph: Graph, dims: Mapping[str, int]) -> Session:
         """A session of a part."""
         return open_graph(graph, dims, self._options)
@@ -67,14 +89,6 @@ class RankedRunner(StepRunner):
         if not self.steps[index].fields:
             return super()._statement(index, dims, fields)
         return _Making(self, index, dims, fields).statement()
-
-
-@dataclass(slots=True)
-class _Part:
-    """A part that reads the batch, with the memory whose sum it makes."""
-
-    session: Session
-    flats: Sequence[Array]
 
 
 @dataclass(slots=True)
@@ -91,40 +105,40 @@ class RankedSession:
     """Runs the parts of a statement, in step with the other ranks."""
 
     def __init__(
-        self, ranks: Ranks, parts: Sequence[_Part], update: Session, losses: Mapping[str, Array], rows: int
+        self,
+        ranks: Ranks,
+        parts: Sequence[Session],
+        update: Session,
+        sums: Sums,
+        losses: Mapping[str, Array],
+        rows: int,
     ) -> None:
-        self._ranks, self._parts, self._update, self._rows = ranks, parts, update, rows
-        self._losses = losses
-        self._told = np.zeros(LOSSES + len(losses))
+        self._ranks, self._parts, self._update, self._sums = ranks, parts, update, sums
+        self._losses, self._rows = losses, rows
+        self._told = np.zeros(FIGURES + ranks.size + len(losses))
 
     def run(self, binding: Any) -> None:
         """Run once; SpecError if it fails on any rank: then nothing has changed."""
-        waiting, failure = [], None
-        for part, inner in zip(self._parts, binding.parts, strict=True):
+        failure, told, ranks = None, self._told, self._ranks
+        for part, (session, inner) in enumerate(zip(self._parts, binding.parts, strict=True)):
             if failure is None:
-                failure = _failure(partial(part.session.run, inner))
-            for flat in part.flats:
-                np.multiply(flat, self._rows, out=flat)
-                waiting.append(self._ranks.begin_sum(flat))
-        told = self._told
-        told[:LOSSES] = self._rows, self._ranks.asked, failure is not None
-        told[LOSSES:] = [loss.item() * self._rows for loss in self._losses.values()]
-        waiting.append(self._ranks.begin_sum(told))
-        for wait in waiting:
-            wait()
+                failure = _failure(partial(session.run, inner))
+            self._sums.made(part, self._rows)
+        told[:] = 0
+        told[STOPS], told[FAILURES], told[FIGURES + ranks.rank] = ranks.asked, failure is not None, self._rows
+        told[FIGURES + ranks.size :] = [loss.item() * self._rows for loss in self._losses.values()]
+        self._sums.finish(told)
         if failure is not None:
             raise failure
         if told[FAILURES]:
             lost()
-        for part in self._parts:
-            for flat in part.flats:
-                np.divide(flat, flat.dtype.type(told[ROWS]), out=flat)
         self._update.run(binding.update)
         for target, mean in binding.averaged:
             target[...] = mean
-        for loss, sum_ in zip(self._losses.values(), told[LOSSES:], strict=True):
-            loss[...] = sum_ / told[ROWS]
-        self._ranks.stopping |= bool(told[STOPS])
+        total = rows_of(told, ranks.size).sum()
+        for loss, sum_ in zip(self._losses.values(), told[FIGURES + ranks.size :], strict=True):
+            loss[...] = sum_ / total
+        ranks.stopping |= bool(told[STOPS])
 
     @property
     def graph(self) -> None:
@@ -153,30 +167,33 @@ class _Making:
     def __init__(self, runner: RankedRunner, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer]) -> None:
         self._runner, self._index, self._dims, self._fields = runner, index, dims, fields
         self._step = runner.steps[index]
-        self._split: Split = split(self._step, IN_TWO_FROM)
         self._keys = runner.keys(index)
-        self._flat: dict[str, Array] = {}
-        """What is summed, by the name of the output, as views of the flat memory."""
+        self._split, self._sums = runner.shared(index)
+        self._given, self._means = self._views(self._sums.own), self._views(self._sums.mean)
         self._between: dict[str, Buffer] = {}
 
     def statement(self) -> Statement:
         """The statement."""
         runner, step = self._runner, self._step
-        parts = [self._part(number, graph) for number, graph in enumerate(self._split.parts)]
+        for graph in self._split.parts:
+            for name, value in graph.outputs.items():
+                if name.startswith(BETWEEN):
+                    self._between[name] = Buffer(self._shape(value.type), value.type.dtype.numpy, "cpu")
+        parts = [runner.open(graph, self._dims) for graph in self._split.parts]
         update = runner.open(self._split.update, self._dims)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         symbol = runner.counted or batch_symbol({n: step.graph.inputs[n].type for n in step.fields})
         rows = self._dims.get(symbol or "", 1)
         hosts = {name: buffer.host for name, buffer in losses.items()}
-        session = RankedSession(runner.ranks, parts, update, hosts, rows)
+        session = RankedSession(runner.ranks, parts, update, self._sums, hosts, rows)
 
         def bind(sides: int) -> Any:
             means = [
-                (runner.state.other(self._keys[n], sides).host, self._flat[NEXT + n]) for n in self._split.averaged
+                (runner.state.other(self._keys[n], sides).host, self._means[NEXT + n]) for n in self._split.averaged
             ]
             made = [
-                self._bound(part.session, graph, sides, losses, None)
+                self._bound(part, graph, sides, losses, None)
                 for part, graph in zip(parts, self._split.parts, strict=True)
             ]
             return _Bound(made, self._bound(update, self._split.update, sides, losses, squares), means)
@@ -189,23 +206,17 @@ class _Making:
         told = squares.host if squares is not None else None
         return Statement(self._index, session, {}, bind, inputs, touched, changed, hosts, told, None, rows)
 
-    def _part(self, number: int, graph: Graph) -> _Part:
-        """A part, with flat memory for what it sums: one array for each dtype."""
-        for name, value in graph.outputs.items():
-            if name.startswith(BETWEEN):
-                self._between[name] = Buffer(self._shape(value.type), value.type.dtype.numpy, "cpu")
-        flats: dict[np.dtype[Any], list[str]] = {}
-        for name in self._split.summed(number):
-            flats.setdefault(graph.outputs[name].type.dtype.numpy, []).append(name)
-        found = []
-        for dtype, names in flats.items():
-            shapes = [self._shape(graph.outputs[name].type) for name in names]
-            ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-            flat = np.zeros(ends[-1], dtype)
-            for name, shape, end in zip(names, shapes, ends, strict=True):
-                self._flat[name] = flat[end - int(np.prod(shape)) : end].reshape(shape)
-            found.append(flat)
-        return _Part(self._runner.open(graph, self._dims), found)
+    def _views(self, places: Sequence[Sequence[Array]]) -> dict[str, Array]:
+        """What is summed, by the name of the output, in flat arrays."""
+        found: dict[str, Array] = {}
+        for number, (graph, arrays) in enumerate(zip(self._split.parts, places, strict=True)):
+            for names, flat in zip(_summed(self._split, number).values(), arrays, strict=True):
+                end = 0
+                for name in names:
+                    shape = self._shape(graph.outputs[name].type)
+                    begin, end = end, end + prod(shape)
+                    found[name] = flat[begin:end].reshape(shape)
+        return found
 
     def _shape(self, type_: TensorType) -> tuple[int, ...]:
         return tuple(dim.evaluate(self._dims) for dim in type_.shape)
@@ -218,8 +229,8 @@ class _Making:
         for name in graph.outputs:
             if name in losses:
                 outputs[name] = losses[name].value
-            elif name in self._flat:
-                outputs[name] = shared_value(self._flat[name])
+            elif name in self._given:
+                outputs[name] = shared_value(self._given[name])
             elif name in self._between:
                 outputs[name] = self._between[name].value
             elif name == WATCH and squares is not None:
@@ -236,4 +247,21 @@ class _Making:
             return self._runner.special(name, own=own)
         if name in self._fields:
             return self._fields[name].value
-        return shared_value(self._flat[name]) if name in self._flat else self._between[name].value
+        return shared_value(self._means[name]) if name in self._means else self._between[name].value
+
+
+def _summed(split_: Split, part: int) -> dict[np.dtype[Any], list[str]]:
+    """What a part makes that is summed, by what it holds: one flat array for each."""
+    found: dict[np.dtype[Any], list[str]] = {}
+    for name in split_.summed(part):
+        found.setdefault(split_.parts[part].outputs[name].type.dtype.numpy, []).append(name)
+    return found
+
+
+def _sizes(split_: Split) -> Sizes:
+    """How long these arrays are."""
+    return [
+        [(dtype, sum(prod(graph.outputs[name].type.static_shape or ()) for name in names))
+         for dtype, names in _summed(split_, number).items()]
+        for number, graph in enumerate(split_.parts)
+    ]  # fmt: skip

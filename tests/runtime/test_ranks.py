@@ -71,7 +71,7 @@ class _Member:
         self._fake.barrier.wait()
         return found
 
-    def add(self, numbers: Any) -> None:
+    def add(self, numbers: Any, meanwhile: Any = None) -> None:
         numbers[...] = sum(self.gather(numbers.copy()))
 
     def abort(self, status: int) -> None:
@@ -128,10 +128,12 @@ def assert_close(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: fl
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("in_two", [False, True])
-def test_ranks_are_one_process_at_the_whole_batch(size: int, in_two: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["in memory", "by messages", "in two"])
+def test_ranks_are_one_process_at_the_whole_batch(size: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 examples in batches of 12: the last has two, which three ranks do not share. Clipping sees the sum."""
-    monkeypatch.setattr(ranked, "IN_TWO_FROM", 1 if in_two else 10**9)
+    monkeypatch.setattr(ranked, "IN_TWO_FROM", 1 if way == "in two" else 10**9)
+    if way != "in memory":
+        monkeypatch.setattr(Ranks, "memory", lambda self, size: None)
     alone = figures(loop())
     found = together(size, lambda ranks: figures(loop(ranks)))
     for snapshot in found:
@@ -181,13 +183,12 @@ def test_where_one_fails_all_hear_of_it_before_anything_has_changed() -> None:
 
         def failing(statement: Any) -> None:
             if runner.executed == 3 and ranks.rank == 1:
-                part = statement.session._parts[0]
 
                 class Broken:
                     def run(self, binding: Any) -> None:
                         raise ValueError("a cable is out")
 
-                part.session = Broken()
+                statement.session._parts[0] = Broken()
             step(statement)
 
         runner.execute = failing  # type: ignore[method-assign]
