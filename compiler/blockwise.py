@@ -113,10 +113,37 @@ def blockwise(step: TrainStep) -> Blockwise | None:
     merged = CommonSubexpressions().run(replace(step.graph, outputs={**step.graph.outputs, **gradients}))
     stops = {merged.outputs[name] for name in gradients}
     graph = replace(merged, outputs={name: merged.outputs[name] for name in step.graph.outputs})
-    groups = [found for found in _groups(step, graph, stops, 1 if many else LARGE) if _saved(graph, found) > 0]
+    lasting = (*step.carried, *step.constants)
+    groups = [
+        found
+        for found in _groups(step.carried, graph, stops, lasting, 1 if many else LARGE)
+        if _saved(graph, found) > 0
+    ]
     if not groups or (not many and sum(_saved(graph, found) for found in groups) < WORTH):
         return None
-    return _apart(graph, groups, (*step.carried, *step.constants))
+    return _apart(graph, groups, lasting)
+
+
+def in_shares(step: TrainStep, update: Graph, gradients: Sequence[str]) -> Blockwise | None:
+    """The update of a step, which reads these gradients, with all that can be shared out apart; None if nothing can.
+
+    What several processes share reads nothing but what is carried, one gradient, and numbers.
+    """
+    graph = CommonSubexpressions().run(update)
+    lasting = [name for name in (*step.carried, *step.constants, *gradients) if name in graph.inputs]
+    stops = {graph.inputs[name] for name in gradients}
+    carried = {name: type_ for name, type_ in step.carried.items() if NEXT + name in graph.outputs}
+    groups = [
+        found
+        for found in _groups(carried, graph, stops, lasting, 1)
+        if len(_read(graph, found) & stops) == len(_read(graph, found)) <= 1
+    ]
+    return _apart(graph, groups, lasting) if groups and not step.watched else None
+
+
+def _read(graph: Graph, rules: Mapping[str, _Rule]) -> set[Value]:
+    """The tensors that rules read besides those that they change."""
+    return {value for rule in rules.values() for value in rule.tensors} - {graph.inputs[name] for name in rules}
 
 
 def _bytes(types: Iterable[TensorType]) -> int:
@@ -133,11 +160,13 @@ def _saved(graph: Graph, rules: Mapping[str, _Rule]) -> int:
 # ---------------------------------------------------------------- what changes together
 
 
-def _groups(step: TrainStep, graph: Graph, stops: set[Value], large: int) -> list[dict[str, _Rule]]:
+def _groups(
+    carried: Mapping[str, TensorType], graph: Graph, stops: set[Value], lasting: Iterable[str], large: int
+) -> list[dict[str, _Rule]]:
     """Tensors of so many elements that are changed by rules which read the same tensors, each with its rule."""
     producers, places = graph.producers(), {node: place for place, node in enumerate(graph.nodes)}
     rules: dict[str, _Rule] = {}
-    for name, type_ in step.carried.items():
+    for name, type_ in carried.items():
         if type_.rank and type_.static_shape is not None and prod(type_.static_shape) >= large:
             rules[name] = _rule(graph.outputs[NEXT + name], producers, places, stops)
     above, reader = {name: name for name in rules}, dict[Value, str]()
@@ -153,7 +182,8 @@ def _groups(step: TrainStep, graph: Graph, stops: set[Value], large: int) -> lis
     groups: dict[str, list[str]] = {}
     for name in rules:
         groups.setdefault(first(name), []).append(name)
-    allowed = {graph.inputs[name] for name in (*step.constants, *rules)}
+    moved = set(carried) - set(rules)
+    allowed = {graph.inputs[name] for name in lasting if name in graph.inputs and name not in moved}
     found = []
     for names in groups.values():
         members = {name: rules[name] for name in names}

@@ -76,6 +76,14 @@ class Ranks:
         """Replace a small array by its sum over all ranks, while nothing else is summed."""
         self._communicator.add(numbers, _Patience(self._asked))
 
+    def meet(self) -> None:
+        """Go on when all ranks have come here."""
+        self.add(np.zeros(1))
+
+    def part(self, count: int) -> tuple[int, int]:
+        """Of so many numbers the ones that are this rank's, from one to another."""
+        return count * self.rank // self.size, count * (self.rank + 1) // self.size
+
     def memory(self, size: int) -> Bytes | None:
         """Memory of so many bytes, zeros, that all ranks see; None where they are on several machines."""
         return shared_memory(size, self.rank == 0, self.gather)
@@ -109,8 +117,7 @@ class Ranks:
         """The examples of a batch that are this rank's; where there are fewer than ranks, each takes all of them."""
         if len(rows) < self.size:
             return rows
-        begin, end = (len(rows) * number // self.size for number in (self.rank, self.rank + 1))
-        return rows[begin:end]
+        return rows[slice(*self.part(len(rows)))]
 
     def seed(self, seed: int) -> int:
         """The seed with which this rank draws; that of the first is the run's."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archonnx.compiler.blockwise import Blockwise, Member, blockwise
+from archonnx.compiler.blockwise import GIVEN, NUMBER, Blockwise, blockwise
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.grammar.diagnostics import SpecError
@@ -174,7 +174,14 @@ def moves(
     for member in apart.members:
         session = families[member.family]
         written = [state.other(keys[name], sides).value for name in member.carried]
-        made = _bindings(session, lanes, member, {**carried, **numbers, **given}, written)
+        read = {**carried, **numbers, **given}
+        made = block_bindings(
+            session,
+            [blocks(carried[name].numpy(), lanes) for name in member.carried],
+            [blocks(_there(read[name]), lanes) for name in member.given],
+            [blocks(value.numpy(), lanes) for value in written],
+            {f"{NUMBER}{place}": read[name] for place, name in enumerate(member.numbers)},
+        )
         forwards = bool(sides & state.bit[keys[member.carried[0]]])
         for binding in made if forwards else made[::-1]:
             found[turn % lanes].append(session.runs(binding))
@@ -182,25 +189,24 @@ def moves(
     return found
 
 
-def _bindings(
+def block_bindings(
     session: Session,
-    lanes: int,
-    member: Member,
-    read: Mapping[str, onnxruntime.OrtValue],
-    written: Sequence[onnxruntime.OrtValue],
+    carried: Sequence[Sequence[Array]],
+    given: Sequence[Sequence[Array]],
+    written: Sequence[Sequence[Array]],
+    numbers: Mapping[str, onnxruntime.OrtValue],
 ) -> list[onnxruntime.IOBinding]:
-    """One for each block of the tensors of a member, in their order."""
-    inputs = {f"carried/{place}": blocks(read[name].numpy(), lanes) for place, name in enumerate(member.carried)}
-    inputs |= {f"given/{place}": blocks(_there(read[name]), lanes) for place, name in enumerate(member.given)}
-    outputs = {f"{NEXT}{place}": blocks(value.numpy(), lanes) for place, value in enumerate(written)}
-    numbers = {f"number/{place}": read[name] for place, name in enumerate(member.numbers)}
+    """One for each block: of every tensor of an update its blocks, and the numbers by the names of graph inputs."""
+    inputs = {f"carried/{place}": parts for place, parts in enumerate(carried)}
+    inputs |= {f"{GIVEN}{place}": parts for place, parts in enumerate(given)}
+    outputs = {f"{NEXT}{place}": parts for place, parts in enumerate(written)}
     return [
         bound(
             session,
-            {name: shared_value(parts[number]) for name, parts in inputs.items()} | numbers,
+            {name: shared_value(parts[number]) for name, parts in inputs.items()} | dict(numbers),
             {name: shared_value(parts[number]) for name, parts in outputs.items()},
         )
-        for number in range(len(inputs["carried/0"]))
+        for number in range(len(carried[0]))
     ]
 
 

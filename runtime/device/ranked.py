@@ -1,8 +1,8 @@
 """Training steps of several processes: each on its share of the batch, with the same update.
 
 A statement runs in parts (``compiler.splitting``). Its gradients are written where they are summed over the ranks,
-flat (``sums``); then every rank updates by the same numbers. If one rank fails in a step, all hear of it
-before anything has changed. What this module does not do: share out batches.
+flat (``sums``); then all update by the same numbers, each what is its own (``shares``). If one rank fails in a step,
+all hear of it before anything has changed. What this module does not do: share out batches.
 """
 
 from __future__ import annotations
@@ -10,28 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from typing import Any
 
 import numpy as np
 
+from archonnx.compiler.blockwise import NUMBER
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
 from archonnx.compiler.program import NEXT, SEED, STEP, WATCH
-from archonnx.compiler.splitting import BETWEEN, Split, split
+from archonnx.compiler.splitting import BETWEEN
 from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.ranks import Ranks, lost
 
+from .blockwise import block_bindings
 from .session import Buffer, Session, bound, open_graph, shared_value
+from .shares import shares_of
 from .slots import Slots
+from .state import TrainState, blocks, key_of
 from .statement import Statement
 from .step import StepRunner
-from .sums import FAILURES, FIGURES, STOPS, Sizes, Sums, SumsByMessages, SumsInMemory, bytes_of, rows_of
-
-IN_TWO_FROM = 2**22
-"""Bytes of gradients from which on half of them are sent while the others are made: it takes a millisecond. In memory
-that all see a sum of so many takes half of one, and the second part of a step reads anew what the first one had."""
-NEVER = 2**63
+from .sums import FAILURES, FIGURES, STOPS, Sums, rows_of
 
 
 class RankedRunner(StepRunner):
@@ -40,19 +38,19 @@ class RankedRunner(StepRunner):
     SPARING = False
 
     def __init__(self, *arguments: Any, ranks: Ranks, **named: Any) -> None:
-        super().__init__(*arguments, **named)
         self.ranks = ranks
-        self._shared: dict[int, tuple[Split, Sums]] = {}
-        self._own_seed = Buffer.of(np.array(ranks.seed(int(named.get("seed", 0))), np.int64), "cpu")
-        larger = f"let `batch_size` be {self._size} times as large: {ranks.size} processes hold a part of it each"
+        steps, group, device = arguments[0], named.get("group", 1), named.get("device", "cpu")
+        larger = f"let `batch_size` be {group} times as large: {ranks.size} processes hold a part of it each"
         refused = {
-            f"on {self._device}": (self._device != "cpu", "train on the CPU: `--device cpu`"),
-            "with `accumulate`": (self._size > 1, larger),
-            "with a condition in a `repeat`": (any(step.asks for step in self.steps), "train in one process"),
+            f"on {device}": (device != "cpu", "train on the CPU: `--device cpu`"),
+            "with `accumulate`": (group > 1, larger),
+            "with a condition in a `repeat`": (any(step.asks for step in steps), "train in one process"),
         }
         for what, (here, help) in refused.items():
             if here:
                 fail("AX0720", f"{what} several processes do not share a batch", None, help=help)
+        super().__init__(*arguments, **named)
+        self._own_seed = Buffer.of(np.array(ranks.seed(int(named.get("seed", 0))), np.int64), "cpu")
 
     def slots(self, *arguments: Any) -> Slots | None:
         """Steps are not run in rows: the ranks meet in each."""
@@ -62,24 +60,19 @@ class RankedRunner(StepRunner):
         """The seed or the number of the step; ``own`` says whether draws are this rank's."""
         return {SEED: self._own_seed if own else self._seed, STEP: self._step}[name].value
 
-    def shared(self, index: int) -> tuple[Split, Sums]:
-        """The parts of a statement, and the memory of its gradients, which is the same for all batches.
+    def _laid_out(self, parameters: Mapping[str, Array]) -> TrainState:
+        self.shares = shares_of(self.ranks, self.steps, parameters)
+        places = {
+            key_of(index, name, parameters): sides
+            for index, share in self.shares.items()
+            for name, sides in share.tensors(self.steps[index]).items()
+        }
+        self._everywhere = frozenset(places)
+        return TrainState(self.steps, parameters, self._device, {}, places)
 
-        All ranks come here at the same time, since all compile a statement when they meet their first batch.
-        """
-        if index not in self._shared:
-            whole = split(self.steps[index], NEVER)
-            memory = self.ranks.memory((self.ranks.size + 1) * bytes_of(_sizes(whole)))
-            if memory is not None:
-                self._shared[index] = whole, SumsInMemory(self.ranks, _sizes(whole), memory)
-            else:
-                parts = split(self.steps[index], IN_TWO_FROM)
-                self._shared[index] = parts, SumsByMessages(self.ranks, _sizes(parts))
-        return self._shared[index]
-
-    def _renew(self) -> None:
-        self._shared.clear()
-        super()._renew()
+    def own(self) -> dict[str, Array]:
+        """Copies of what this rank carries in memory of its own."""
+        return {name: self.read(name) for name in self.state.pairs if name not in self._everywhere}
 
     def open(self, graph: Graph, dims: Mapping[str, int]) -> Session:
         """A session of a part."""
@@ -90,6 +83,11 @@ class RankedRunner(StepRunner):
             return super()._statement(index, dims, fields)
         return _Making(self, index, dims, fields).statement()
 
+    def families(self, index: int) -> list[Session]:
+        """The sessions of the updates that are shared out; they are the same for all batches."""
+        apart = self.shares[index].apart
+        return self._updates(index, apart) if apart is not None else []
+
 
 @dataclass(slots=True)
 class _Bound:
@@ -97,6 +95,8 @@ class _Bound:
 
     parts: Sequence[Any]
     update: Any
+    moves: Sequence[Callable[[], None]]
+    """What changes this rank's part of what all change together."""
     averaged: Sequence[tuple[Array, Array]]
     """Where the next values lie of what is averaged, and the means."""
 
@@ -108,7 +108,7 @@ class RankedSession:
         self,
         ranks: Ranks,
         parts: Sequence[Session],
-        update: Session,
+        update: Session | None,
         sums: Sums,
         losses: Mapping[str, Array],
         rows: int,
@@ -132,7 +132,12 @@ class RankedSession:
             raise failure
         if told[FAILURES]:
             lost()
-        self._update.run(binding.update)
+        if self._update is not None:
+            self._update.run(binding.update)
+        for move in binding.moves:
+            move()
+        if binding.moves:
+            ranks.meet()
         for target, mean in binding.averaged:
             target[...] = mean
         total = rows_of(told, ranks.size).sum()
@@ -150,7 +155,7 @@ class RankedSession:
 
     def explained(self, error: Exception) -> SpecError:
         """An error of onnxruntime, in our words."""
-        return self._update.explained(error)
+        return (self._update or self._parts[0]).explained(error)
 
 
 def _failure(run: Callable[[], None]) -> Exception | None:
@@ -168,8 +173,11 @@ class _Making:
         self._runner, self._index, self._dims, self._fields = runner, index, dims, fields
         self._step = runner.steps[index]
         self._keys = runner.keys(index)
-        self._split, self._sums = runner.shared(index)
-        self._given, self._means = self._views(self._sums.own), self._views(self._sums.mean)
+        self._share = runner.shares[index]
+        self._split, apart = self._share.split, self._share.apart
+        self._given, self._means = map(self._share.given, (self._share.sums.own, self._share.sums.mean))
+        numbers = apart.numbers if apart is not None else {}
+        self._numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in numbers.items()}
         self._between: dict[str, Buffer] = {}
 
     def statement(self) -> Statement:
@@ -180,13 +188,15 @@ class _Making:
                 if name.startswith(BETWEEN):
                     self._between[name] = Buffer(self._shape(value.type), value.type.dtype.numpy, "cpu")
         parts = [runner.open(graph, self._dims) for graph in self._split.parts]
-        update = runner.open(self._split.update, self._dims)
+        rest = self._share.update
+        update = runner.open(rest, self._dims) if rest.outputs else None
+        families = runner.families(self._index)
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         symbol = runner.counted or batch_symbol({n: step.graph.inputs[n].type for n in step.fields})
         rows = self._dims.get(symbol or "", 1)
         hosts = {name: buffer.host for name, buffer in losses.items()}
-        session = RankedSession(runner.ranks, parts, update, self._sums, hosts, rows)
+        session = RankedSession(runner.ranks, parts, update, self._share.sums, hosts, rows)
 
         def bind(sides: int) -> Any:
             means = [
@@ -196,7 +206,8 @@ class _Making:
                 self._bound(part, graph, sides, losses, None)
                 for part, graph in zip(parts, self._split.parts, strict=True)
             ]
-            return _Bound(made, self._bound(update, self._split.update, sides, losses, squares), means)
+            own = self._bound(update, rest, sides, losses, squares) if update is not None else None
+            return _Bound(made, own, self._moves(families, sides), means)
 
         def inputs(sides: int) -> dict[str, Any]:
             return {name: self._value(name, sides, own=True) for name in step.graph.inputs}
@@ -206,16 +217,24 @@ class _Making:
         told = squares.host if squares is not None else None
         return Statement(self._index, session, {}, bind, inputs, touched, changed, hosts, told, None, rows)
 
-    def _views(self, places: Sequence[Sequence[Array]]) -> dict[str, Array]:
-        """What is summed, by the name of the output, in flat arrays."""
-        found: dict[str, Array] = {}
-        for number, (graph, arrays) in enumerate(zip(self._split.parts, places, strict=True)):
-            for names, flat in zip(_summed(self._split, number).values(), arrays, strict=True):
-                end = 0
-                for name in names:
-                    shape = self._shape(graph.outputs[name].type)
-                    begin, end = end, end + prod(shape)
-                    found[name] = flat[begin:end].reshape(shape)
+    def _moves(self, families: Sequence[Session], sides: int) -> list[Callable[[], None]]:
+        """What changes this rank's part of each tensor that all change together."""
+        share, found = self._share, list[Callable[[], None]]()
+        own = self._runner.ranks.part
+
+        def cut(array: Array) -> list[Array]:
+            return blocks(array[slice(*own(array.size))], 1)
+
+        for bunch, places in zip(share.bunches, share.places, strict=True):
+            side = bool(sides & self._runner.state.bit[self._keys[bunch.carried[0][0]]])
+            bindings = block_bindings(
+                families[bunch.family],
+                [cut(place[side]) for place in places],
+                [cut(share.gradients(bunch))] if bunch.gradients else [],
+                [cut(place[not side]) for place in places],
+                {f"{NUMBER}{place}": self._value(name, sides, own=False) for place, name in enumerate(bunch.numbers)},
+            )
+            found += [families[bunch.family].runs(binding) for binding in bindings]
         return found
 
     def _shape(self, type_: TensorType) -> tuple[int, ...]:
@@ -224,7 +243,7 @@ class _Making:
     def _bound(
         self, session: Session, graph: Graph, sides: int, losses: Mapping[str, Buffer], squares: Buffer | None
     ) -> Any:
-        own = graph is not self._split.update
+        own = graph is not self._share.update
         outputs: dict[str, Any] = {}
         for name in graph.outputs:
             if name in losses:
@@ -233,6 +252,8 @@ class _Making:
                 outputs[name] = shared_value(self._given[name])
             elif name in self._between:
                 outputs[name] = self._between[name].value
+            elif name in self._numbers:
+                outputs[name] = self._numbers[name].value
             elif name == WATCH and squares is not None:
                 outputs[name] = squares.value
             else:
@@ -247,21 +268,6 @@ class _Making:
             return self._runner.special(name, own=own)
         if name in self._fields:
             return self._fields[name].value
+        if name in self._numbers:
+            return self._numbers[name].value
         return shared_value(self._means[name]) if name in self._means else self._between[name].value
-
-
-def _summed(split_: Split, part: int) -> dict[np.dtype[Any], list[str]]:
-    """What a part makes that is summed, by what it holds: one flat array for each."""
-    found: dict[np.dtype[Any], list[str]] = {}
-    for name in split_.summed(part):
-        found.setdefault(split_.parts[part].outputs[name].type.dtype.numpy, []).append(name)
-    return found
-
-
-def _sizes(split_: Split) -> Sizes:
-    """How long these arrays are."""
-    return [
-        [(dtype, sum(prod(graph.outputs[name].type.static_shape or ()) for name in names))
-         for dtype, names in _summed(split_, number).items()]
-        for number, graph in enumerate(split_.parts)
-    ]  # fmt: skip

@@ -386,6 +386,13 @@ class Buffer:
         part.value = shared_value(part._shared)
         return part
 
+    @staticmethod
+    def over(memory: Array) -> Buffer:
+        """Memory of somebody else's on the CPU."""
+        buffer = Buffer.__new__(Buffer)
+        buffer._whole, buffer._shared, buffer.value = None, memory, shared_value(memory)
+        return buffer
+
     def write(self, array: Array) -> None:
         """Replace the content by an array of the same shape and type."""
         if self._shared is not None:

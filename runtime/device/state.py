@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class TrainState:
         parameters: starting values, by path.
         device: where they lie.
         apart: by number, statements that change large tensors in blocks.
+        shared: the two places of tensors that lie where other processes see them too.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class TrainState:
         parameters: Mapping[str, Array],
         device: str,
         apart: Mapping[int, Blockwise],
+        shared: Mapping[str, tuple[Array, Array]] = MappingProxyType({}),
     ) -> None:
         initial = dict(parameters)
         changed_by: dict[str, list[int]] = {name: [] for name in initial}
@@ -56,6 +59,9 @@ class TrainState:
         self.sides = 0
         self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
         moved = {key_of(index, name, parameters) for index, one in apart.items() for name in one.carried}
+        for name, places in shared.items():
+            self.pairs[name] = Buffer.over(places[0]), Buffer.over(places[1])
+            self.pairs[name][0].write(initial.pop(name))
         for name in list(initial):
             self.pairs[name] = _places(initial.pop(name), device, changes=bool(self.bit[name]), moved=name in moved)
 

@@ -105,7 +105,8 @@ class StepRunner:
         self._sparing = device == "cpu" and self.SPARING
         self._paths = tuple(parameters)
         self._apart, self._families = self._parted()
-        self.state = TrainState(self.steps, parameters, device, self._apart)
+        self._device = device
+        self.state = self._laid_out(parameters)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = self.gathered = 0
         self.counted: str | None = None
@@ -119,7 +120,6 @@ class StepRunner:
         self._size, self._group = group, list[Batch]()
         self._assumptions = tuple(assumptions)
         self._options = options or SessionOptions()
-        self._device = device
         self._passes: dict[Shapes, _Pass] = {}
         self._fixed: dict[int, Statement] = {}
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
@@ -128,6 +128,10 @@ class StepRunner:
     def _parted(self) -> tuple[dict[int, Blockwise], dict[int, list[Session]]]:
         """By number the statements that change tensors in blocks, and the sessions of their updates, none yet."""
         return in_blocks(self.steps, self._paths) if self._sparing else {}, {}
+
+    def _laid_out(self, parameters: Mapping[str, Array]) -> TrainState:
+        """Memory for all that the steps carry."""
+        return TrainState(self.steps, parameters, self._device, self._apart)
 
     def step(self, batch: Batch, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
         """One pass; the last value of each loss by name, as it was before its update.
@@ -338,6 +342,10 @@ class StepRunner:
         """Copies of all that the steps carry: parameters by path, optimizer state by its statement and name."""
         return {name: self.state.current(name).read() for name in self.state.pairs}
 
+    def own(self) -> dict[str, Array]:
+        """Copies of what this process carries in memory that no other process sees."""
+        return self.tensors()
+
     def optimizer_state(self) -> dict[str, Array]:
         """Copies of what the statements carry besides parameters, by the names that the statements give them."""
         return {
@@ -363,7 +371,7 @@ class StepRunner:
         """Lay out the state anew, and forget what was compiled for the old one."""
         before = self.tensors()
         self._apart, self._families = self._parted()
-        self.state = TrainState(self.steps, {path: before[path] for path in self._paths}, self._device, self._apart)
+        self.state = self._laid_out({path: before[path] for path in self._paths})
         self.restore(
             {name: before[name] for name in self.state.pairs if name in before},
             self.executed,
@@ -432,7 +440,7 @@ class StepRunner:
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}
         lanes = min(LANES, threads_of(self._options))
-        families = self._updates(index) if apart is not None else ()
+        families = self._updates(index, apart) if apart is not None else ()
         moved = set(apart.carried) if apart is not None else set()
         numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in apart.numbers.items()} if apart else {}
 
@@ -469,14 +477,14 @@ class StepRunner:
         assert session is not None, "a statement gives something"
         return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said, rows)
 
-    def _updates(self, index: int) -> list[Session]:
+    def _updates(self, index: int, apart: Blockwise) -> list[Session]:
         """The sessions that change tensors in blocks; they are the same for all batches.
 
         Each has one thread: a block is small, and lanes run side by side.
         """
         if index not in self._families:
             options = replace(self._options, threads=1)
-            self._families[index] = [open_graph(one.graph, {}, options) for one in self._apart[index].families]
+            self._families[index] = [open_graph(one.graph, {}, options) for one in apart.families]
         return self._families[index]
 
 

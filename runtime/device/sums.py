@@ -28,15 +28,15 @@ failed, the rows of each, and what else there is."""
 
 
 class Sums(Protocol):
-    """How the ranks come to the means.
+    """How the ranks come to the means."""
 
-    Attributes:
-        own: by part, where this rank writes its gradients.
-        mean: by part, where the means are after ``finish``.
-    """
+    @property
+    def own(self) -> Sequence[Sequence[Array]]:
+        """By part, where this rank writes its gradients."""
 
-    own: Sequence[Sequence[Array]]
-    mean: Sequence[Sequence[Array]]
+    @property
+    def mean(self) -> Sequence[Sequence[Array]]:
+        """By part, where the means are after ``finish``."""
 
     def made(self, part: int, rows: int) -> None:
         """This rank has made those of a part, of so many rows."""
@@ -55,7 +55,7 @@ class SumsInMemory:
 
     def __init__(self, ranks: Ranks, sizes: Sizes, memory: Bytes) -> None:
         self._ranks = ranks
-        places = [_laid_out(sizes, part) for part in memory.reshape(ranks.size + 1, -1)]
+        places = [laid_out(sizes, part) for part in memory.reshape(ranks.size + 1, bytes_of(sizes))]
         self.own, self.mean = places[ranks.rank], places[-1]
         flat = [[array for part in place for array in part] for place in places]
         self._arrays = list(zip(*flat, strict=True))
@@ -72,9 +72,8 @@ class SumsInMemory:
             return
         rows = rows_of(told, ranks.size)
         for *given, mean in self._arrays:
-            begin, end = (len(mean) * number // ranks.size for number in (ranks.rank, ranks.rank + 1))
-            _weighted(given, rows / rows.sum(), mean, begin, end)
-        ranks.add(np.zeros(1))
+            _weighted(given, rows / rows.sum(), mean, *ranks.part(len(mean)))
+        ranks.meet()
 
 
 class SumsByMessages:
@@ -82,7 +81,8 @@ class SumsByMessages:
 
     def __init__(self, ranks: Ranks, sizes: Sizes) -> None:
         self._ranks = ranks
-        self.own = self.mean = [[np.zeros(count, dtype) for dtype, count in part] for part in sizes]
+        self.own = [[np.zeros(count, dtype) for dtype, count in part] for part in sizes]
+        self.mean = self.own
         self._waiting: list[Any] = []
 
     def made(self, part: int, rows: int) -> None:
@@ -112,7 +112,7 @@ def _rounded(size: int) -> int:
     return -(-size // LINE) * LINE
 
 
-def _laid_out(sizes: Sizes, memory: Bytes) -> list[list[Array]]:
+def laid_out(sizes: Sizes, memory: Bytes) -> list[list[Array]]:
     """Arrays one after the other."""
     found, at = [], 0
     for part in sizes:

@@ -136,6 +136,8 @@ class TrainingLoop:
                 outcome.reason = "stopped by an observer"
         outcome.snapshot = self.snapshot()
         if monitor is not None and monitor.best_epoch is not None:
+            if self._ranks is not None:
+                self._ranks.gather(None)  # parameters may lie where all see them, and the others read these now
             for path, array in monitor.parameters.items():
                 self._trainer.runner.write(path, array)
             outcome.best = monitor.best_epoch
@@ -260,7 +262,7 @@ class TrainingLoop:
             self._batch(number, 0, partial(runner.finish, fresh))
         averages = {name: total / count for name, (total, count) in self._position.sums.items()}
         if self._ranks is not None:
-            self._ranks.check_equal(runner.tensors())
+            self._ranks.check_equal(runner.own())
         valid = self._validate(interrupt, number) if len(self._parts.valid) else {}
         with interrupt.holding():  # all of it is done, or nothing
             self._end(averages, valid)

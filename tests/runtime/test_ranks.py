@@ -21,7 +21,7 @@ from archonnx.runtime import mpi
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.beside import Beside
 from archonnx.runtime.data.parts import Parts
-from archonnx.runtime.device import ranked
+from archonnx.runtime.device import shares
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.training.fit import TrainingLoop
@@ -128,11 +128,13 @@ def assert_close(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: fl
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("way", ["in memory", "by messages", "in two"])
+@pytest.mark.parametrize("way", ["shared out", "each by itself", "by messages", "in two"])
 def test_ranks_are_one_process_at_the_whole_batch(size: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 examples in batches of 12: the last has two, which three ranks do not share. Clipping sees the sum."""
-    monkeypatch.setattr(ranked, "IN_TWO_FROM", 1 if way == "in two" else 10**9)
-    if way != "in memory":
+    monkeypatch.setattr(shares, "IN_TWO_FROM", 1 if way == "in two" else 10**9)
+    if way == "each by itself":
+        monkeypatch.setattr(shares, "in_shares", lambda *arguments: None)
+    if way in ("by messages", "in two"):
         monkeypatch.setattr(Ranks, "memory", lambda self, size: None)
     alone = figures(loop())
     found = together(size, lambda ranks: figures(loop(ranks)))
@@ -221,7 +223,9 @@ def test_where_one_is_asked_to_stop_all_stop_after_the_same_step() -> None:
     assert together(2, run) == [("interrupted", (0, 4))] * 2
 
 
-def test_parameters_that_differ_are_told() -> None:
+def test_parameters_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ranks, "memory", lambda self, size: None)  # where all see them they cannot
+
     def run(ranks: Ranks) -> None:
         training = loop(ranks)
         if ranks.rank == 1:
