@@ -170,12 +170,11 @@ def _nowhere() -> Iterator[Place]:
 def _check_alone(folds: int | None, seeds: int | None) -> None:
     """SpecError where several trainings are wanted of processes that train together."""
     if folds is not None or seeds is not None:
-        fail(
-            "AX0720",
-            "with folds or seeds several processes do not share a training",
-            None,
-            help="start each training by itself, with its `--seed`",
-        )
+        _refuse_several("with folds or seeds several processes do not share a training")
+
+
+def _refuse_several(why: str) -> NoReturn:
+    fail("AX0720", why, None, help="start each training by itself, with its `--seed`")
 
 
 def ranks_of_mpirun() -> Ranks | None:
@@ -250,6 +249,8 @@ def search(
         on_trial: is called with every trial when it is done.
     """
     loaded = with_imports(as_spec(spec))
+    if processes() > 1:
+        _refuse_several("a search trains many times, and several processes share one training")
     with ending(), new_run(Path(out) if out is not None else None, loaded.name) as place:
 
         def save(found: Found) -> None:

@@ -243,6 +243,22 @@ def test_what_cannot_be_shared_is_refused() -> None:
         Trainer(model, options=SessionOptions("cpu", 1), ranks=Ranks(Fake(2).of(0)))
 
 
+@pytest.mark.parametrize("arguments", [{"folds": 3}, {"seeds": 2}])
+def test_several_trainings_are_refused_before_anything_is_made(
+    arguments: dict[str, int], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_of_spec, "ranks_of_mpirun", lambda: Ranks(Fake(2).of(0)))
+    with pytest.raises(SpecError, match=r"AX0720.*folds or seeds"):
+        training_of_spec.train("digits_cnn", tmp_path / "run", device="cpu", **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_of_spec, "processes", lambda: 2)
+    with pytest.raises(SpecError, match=r"AX0720.*a search trains many times"):
+        training_of_spec.search("digits_cnn", tmp_path / "run", device="cpu")
+
+
 def test_a_measurement_taken_up_in_the_middle_is_the_same() -> None:
     alone = loop()
     settings = TrainSettings.model_validate({"batch_size": 4})
