@@ -67,6 +67,37 @@ def _swapped(call: ast.Call, loose: list[ast.Argument]) -> Iterator[str]:
             yield instead(call, f"transpose({loose[0].span.text}, {order})")
 
 
+@proposes("AX0303", "AX0304", "AX0305", "AX0308", "AX0319", late=True)
+def _other_order(sight: Sight) -> Iterator[str]:
+    """``sinusoidal(width, length)``: two arguments of a call at the place, or in it, change places."""
+    outer = next((node for node in reversed(sight.path) if isinstance(node, ast.Call)), None)
+    calls = [node for node in expressions(outer) if isinstance(node, ast.Call)] if outer is not None else []
+    for call in calls[:RANKS] if not sight.yaml else ():
+        if len(call.arguments) == 2 and all(_is_plain(one) for one in call.arguments):
+            first, second = (one.span for one in call.arguments)
+            written = f"{call.callee.span.text}({second.text}, {first.text})"
+            edits = (Edit(first, second.text), Edit(second, first.text))
+            yield Suggestion.at_places(f"the arguments look swapped: `{written}`", *edits)
+
+
+def _is_plain(argument: ast.Argument) -> bool:
+    """Whether an argument is a name or a number, in its place."""
+    return argument.name is None and isinstance(argument.value, ast.Name | ast.Number)
+
+
+@proposes("AX0306")
+def _tokenizer(sight: Sight) -> Iterator[str]:
+    """``tokens(data.text, "bert-base-uncased")``: what it is cut into, or a file that is there."""
+    call = next((node for node in expressions(sight.path[-1]) if callee(node) == "tokens"), None)
+    if "texts are cut into" not in sight.diagnostic.headline or not isinstance(call, ast.Call):
+        return
+    given = [one.value for one in call.arguments[1:] if isinstance(one.value, ast.String)]
+    words = 'nothing is downloaded: cut into `"words"`, or give the path of a tokenizer.json beside the spec'
+    if given and not sight.yaml:
+        yield Suggestion.of(words, "", '"words"', given[0].span, otherwise=words)
+    yield words
+
+
 @proposes("AX0203")
 def _left_out(sight: Sight) -> Iterator[str]:
     """What is chosen otherwise, how long a schedule takes, and the layer for the other direction."""
@@ -312,8 +343,8 @@ def _classes_last(sight: Sight) -> Iterator[str]:
 
 @proposes("AX0308", "AX0305", "AX0304")
 def _one_score(sight: Sight) -> Iterator[str]:
-    """``accuracy(p, y)`` of one score for each example."""
-    call = next((n for n in reversed(sight.path) if isinstance(n, ast.Call) and callee(n) == "accuracy"), None)
+    """``accuracy(p, y)`` and ``cross_entropy(s, y)`` of one score for each example."""
+    call = next((n for n in reversed(sight.path) if isinstance(n, ast.Call) and callee(n) in ONE_SCORE), None)
     if not isinstance(call, ast.Call) or len(call.arguments) != 2:
         return
     score, label = (argument.value for argument in call.arguments)
@@ -324,8 +355,16 @@ def _one_score(sight: Sight) -> Iterator[str]:
         own = made.arguments[0].span.text
     elif isinstance(made, ast.Pipe) and made.stage.span.text == "sigmoid":
         own = made.value.span.text
+    words, instead_of = ONE_SCORE[callee(call) or ""]
     for other in (f"float({label.span.text})", label.span.text):
-        yield replaced("one score for each example is judged by its sign", call, f"binary_accuracy({own}, {other})")
+        yield replaced(words, call, f"{instead_of}({own}, {other})")
+
+
+ONE_SCORE = {
+    "accuracy": ("one score for each example is judged by its sign", "binary_accuracy"),
+    "cross_entropy": ("one score for each example is judged by another loss", "bce_logits"),
+}
+"""What takes a score for each class, and what takes one score."""
 
 
 @proposes("AX0711")

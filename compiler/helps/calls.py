@@ -12,7 +12,7 @@ from archonnx.grammar.foreign import idiom, section
 from archonnx.grammar.source import Span
 
 from .rewrites import bare, rewritten, text
-from .sight import Advice, Sight, instead, proposes, replaced, statements, whole_line
+from .sight import Advice, Sight, callee, instead, proposes, replaced, statements, whole_line
 
 CALLS = (
     "AX0201", "AX0202", "AX0203", "AX0205", "AX0206", "AX0208", "AX0301", "AX0306", "AX0308", "AX0309", "AX0315",
@@ -178,6 +178,24 @@ def _size_of_the_input(sight: Sight) -> Iterator[str]:
         words = "the size of the input is known"
         written = f"{call.callee.span.text}({_without(call, call.arguments[0])})"
         yield Suggestion.of(f"{words}: `{written}`", "", written, call.span)
+        yield from _with_a_graph(sight, call, written)
+
+
+def _with_a_graph(sight: Sight, call: ast.Call, layer: str) -> Iterator[str]:
+    """``GCNConv(20, 64)(x, source, target)``, where the ends of the edges are given one by one."""
+    outer = sight.parent(call)
+    given = outer.arguments if isinstance(outer, ast.Call) and outer.callee is call else ()
+    if isinstance(outer, ast.Call) and len(given) in (2, 3):
+        ends = f"{given[1].span.text}, {given[-1].span.text}"
+        nodes = f"shape_of({given[0].span.text})[0]"
+        known = [
+            one for one in statements(sight.file) if isinstance(one, ast.Assign) and callee(one.values[0]) == "edges"
+        ]
+        for graph in (*(one.targets[0].span.text for one in known), f"edges({ends}, {nodes})"):
+            written = f"{layer}({given[0].span.text}, {graph})"
+            yield Suggestion.of(
+                f"the size of the input is known, and edges are a graph: `{written}`", "", written, outer.span
+            )
 
 
 @proposes("AX0306")

@@ -11,7 +11,7 @@ from archonnx.grammar.source import Span
 from archonnx.grammar.text.words import is_name
 
 from .rewrites import stages
-from .sight import Advice, Sight, assigned, proposes, replaced, statements, whole_line
+from .sight import Advice, Sight, assigned, expressions, proposes, replaced, statements, whole_line
 
 
 def _unknown(sight: Sight) -> ast.Name | None:
@@ -83,6 +83,52 @@ def _dims(sight: Sight) -> Iterator[str]:
     other = [dim.id for dims in shapes for dim in dims if isinstance(dim, ast.Name)]
     for dim in dict.fromkeys([*same, *other]):
         yield replaced("a size is a number, or a name that an input has", name, dim)
+
+
+@proposes("AX0201")
+def _size_of_the_entry(sight: Sight) -> Iterator[str]:
+    """The size of a model's input in an entry, which has sizes of its own."""
+    entry, name = sight.innermost(ast.Entry), _unknown(sight)
+    types = [n.type for n in statements(sight.file) if isinstance(n, ast.Input) and isinstance(n.type, ast.TensorType)]
+    if name is None or not isinstance(entry, ast.Entry) or name.id not in {d.span.text for t in types for d in t.dims}:
+        return
+    own = [one.name for one in entry.parameters if isinstance(one.type, ast.NamedType) and one.type.name == "dim"]
+    shaped = [one.type for one in entry.parameters if isinstance(one.type, ast.TensorType)]
+    own += [dim.id for type_ in shaped for dim in type_.dims if isinstance(dim, ast.Name)]
+    for dim in dict.fromkeys(own):
+        everywhere = [Edit(n.span, dim) for n in expressions(entry) if isinstance(n, ast.Name) and n.id == name.id]
+        yield Suggestion.at_places(f"an entry has sizes of its own: `{dim}`", *everywhere)
+    yield f"an entry has sizes of its own, and not those of the inputs: make `{name.id}: dim` one of its arguments"
+
+
+DRAWN = {
+    "Categorical": ("categorical", ("i64[B]", "i64[B, T]")),
+    "Bernoulli": ("bernoulli", ()),
+    "Normal": ("normal", ()),
+    "Uniform": ("uniform", ()),
+}
+"""Classes of distributions elsewhere, what is drawn from here, and types that such draws have."""
+
+
+@proposes("AX0201")
+def _sampled(sight: Sight) -> Iterator[str]:
+    """``a = Categorical(p).sample()``: a draw is a statement, which says the type of what is drawn."""
+    made = sight.innermost(ast.Assign)
+    value = made.values[0] if isinstance(made, ast.Assign) and len(made.values) == len(made.targets) == 1 else None
+    way = value.callee if isinstance(value, ast.Call) else None
+    if not isinstance(made, ast.Assign) or not isinstance(way, ast.Attribute) or not isinstance(way.value, ast.Call):
+        return
+    name = way.value.callee.span.text.rpartition(".")[2]
+    if name not in DRAWN or way.name not in ("sample", "rsample") or sight.yaml:
+        return
+    here, types = DRAWN[name]
+    given = ", ".join(one.span.text for one in way.value.arguments)
+    shapes = [n.type for n in statements(sight.file) if isinstance(n, ast.Input | ast.Draw)]
+    own = types or tuple(one.span.text[one.span.text.index("[") :] for one in shapes if isinstance(one, ast.TensorType))
+    lines = [f"{made.targets[0].span.text}: {type_} ~ {here}({given})" for type_ in dict.fromkeys((*own, "[B]"))]
+    for line in lines:
+        yield replaced(f"a draw is a statement: `{line}`", made, line)
+    yield Advice(f"a draw is a statement, with the type of what is drawn: `{lines[0]}`")
 
 
 @proposes("AX0201")

@@ -11,7 +11,18 @@ from archonnx.grammar.foreign import called_here, idiom
 from archonnx.grammar.source import Span
 
 from .rewrites import text
-from .sight import Sight, assigned, expressions, indentation, inserted, proposes, replaced, statements, whole_line
+from .sight import (
+    Sight,
+    assigned,
+    callee,
+    expressions,
+    indentation,
+    inserted,
+    proposes,
+    replaced,
+    statements,
+    whole_line,
+)
 
 RATES = (
     "lr", "learning_rate", "rate", "alpha", "eta", "step_size", "base_lr", "lr_schedule", "lr_scheduler", "scheduler",
@@ -64,14 +75,35 @@ def _over_others(sight: Sight) -> Iterator[str]:
     if not isinstance(minimize, ast.Minimize) or not isinstance(minimize.over, ast.Name) or sight.yaml:
         return
     loss, over = minimize.loss.span.text, minimize.over
+    others = [one for one in _minimized(sight) if one is not minimize and one.over is not None]
+    trained_elsewhere = any(over.id == one.over.span.text for one in others if one.over is not None)
+    for call in _stops(sight, loss) if not trained_elsewhere else ():
+        if over.id in _modules_behind(sight, call):
+            yield replaced(
+                f"the gradient of `{loss}` ends there: leave `stop_gradient` out", call, text(call.arguments[0].value)
+            )
     for module in _modules_of(sight, loss):
         if module != over.span.text:
             yield replaced(f"`{loss}` is made with `{module}`: `over {module}`", over, module)
 
 
+def _stops(sight: Sight, loss: str) -> list[ast.Call]:
+    """Where a loss is given what no gradient passes."""
+    values = [node.value for node in statements(sight.file) if isinstance(node, ast.Loss) and node.name == loss]
+    calls = [node for value in values for node in expressions(value) if isinstance(node, ast.Call)]
+    return [node for node in calls if callee(node) == "stop_gradient" and len(node.arguments) == 1]
+
+
 def _modules_of(sight: Sight, loss: str) -> list[str]:
     """The names that are called, or piped to, on the way to a loss, the nearest first."""
-    left = [node.value for node in statements(sight.file) if isinstance(node, ast.Loss) and node.name == loss]
+    return _modules_behind(
+        sight, *(node.value for node in statements(sight.file) if isinstance(node, ast.Loss) and node.name == loss)
+    )
+
+
+def _modules_behind(sight: Sight, *values: ast.Expr) -> list[str]:
+    """The same on the way to some values."""
+    left = list(values)
     found: dict[str, None] = {}
     seen: set[str] = set()
     while left:
@@ -183,6 +215,13 @@ def _what_minimises(sight: Sight) -> Iterator[str]:
     elif name in OPTIMIZERS:
         words = [value.value] if isinstance(value, ast.String) else [text(value)]
         names = [*called_here(words[0]), words[0].lower()] if isinstance(value, ast.String) else words
+        named = _named_loss(sight)
+        for called in names if not said else ():
+            if named is None:
+                break
+            line = f"minimize {named.values[0].span.text} with {called}"
+            edits = (Edit(node.span, line), Edit(whole_line(named.span), ""))
+            yield Suggestion.at_places(f"a loss is minimised by it: `{line}`", *edits)
         for called in names:
             if said:
                 yield Suggestion.at_places(
@@ -195,7 +234,16 @@ def _what_minimises(sight: Sight) -> Iterator[str]:
     elif name in LOSSES:
         if said:
             yield Suggestion.at_places("`minimize` says it: leave this out", gone)
+        if value.span.text in losses:
+            yield f"`minimize {value.span.text} with adam()` makes it small"
         yield "the model declares it, `loss NAME = VALUE`, and `minimize NAME with adam()` makes it small"
+
+
+def _named_loss(sight: Sight) -> ast.Assign | None:
+    """The setting that names the loss, as other tools have it, if it names one of the model's."""
+    train, losses = sight.innermost(ast.Train), declared(sight, ast.Loss)
+    found = [node for node in statements(train) if isinstance(node, ast.Assign)] if train is not None else []
+    return next((n for n in found if n.targets[0].span.text in LOSSES and n.values[0].span.text in losses), None)
 
 
 def _with_rate(minimize: ast.Minimize, value: ast.Expr) -> Edit:
@@ -341,7 +389,7 @@ def _elsewhere(sight: Sight) -> Iterator[str]:
 
 
 _STEP = re.compile(r"^[ ]+(minimize|with|optimizer|loss|lr|learning_rate)[ ]*:[ ]*(\S.*?)[ ]*$\n?", re.MULTILINE)
-_WORDS = re.compile(r"[\w.]+(?:e-\d+)?")
+_WORDS = re.compile(r"\d[\d.]*(?:e[-+]?\d+)?|[\w.]+")
 
 
 @proposes("AX0701", "AX0306")
@@ -378,52 +426,12 @@ def _called_optimizer(written: str, rate: str | None) -> str:
     return f'"{name}({given})"' if "," in given else f"{name}({given})"
 
 
-# ---------------------------------------------------------------- data
-
-
-@proposes("AX0206", "AX0201", "AX0306")
-def _standardised(sight: Sight) -> Iterator[str]:
-    """``(x - x.mean()) / x.std()`` in a feed."""
-    if sight.innermost(ast.Feed) is None:
-        return
-    for node in sight.path:
-        if (
-            isinstance(node, ast.Binary)
-            and node.op == "/"
-            and isinstance(node.left, ast.Binary)
-            and node.left.op == "-"
-        ):
-            own = node.left.left.span.text
-            if own in node.left.right.span.text and own in node.right.span.text:
-                yield replaced("mean and deviation are learned of the train part", node, f"standardise({own})")
-
-
 @proposes("AX0306")
-def _columns(sight: Sight) -> Iterator[str]:
-    """``data[["rooms", "area"]]``: columns beside each other."""
-    node = sight.innermost(ast.Index)
-    if not isinstance(node, ast.Index) or sight.innermost(ast.Feed) is None or len(node.subscripts) != 1:
-        return
-    names = node.subscripts[0]
-    if isinstance(names, ast.List) and names.items and all(isinstance(item, ast.String) for item in names.items):
-        own = node.value.span.text
-        columns = ", ".join(f"float({own}[{item.span.text}])" for item in names.items)
-        yield replaced("columns are put beside each other", node, f"stack([{columns}], axis=1)")
-
-
-FILES = {"csv": "csv", "tsv": "csv", "npz": "npz", "npy": "npy", "parquet": "parquet"}
-"""Ends of names of files, and what reads them."""
-
-
-@proposes("AX0705")
-def _file(sight: Sight) -> Iterator[str]:
-    """``data = "iris.csv"``, and ``data = iris``."""
-    node = sight.path[-1]
-    given = node.value if isinstance(node, ast.String) else node.span.text
-    if isinstance(node, ast.String | ast.Name | ast.Attribute):
-        reader = FILES.get(given.rpartition(".")[2].lower(), "sklearn")
-        line = f"{{{reader}: {given}}}" if sight.yaml else f'{reader}("{given}")'
-        yield replaced(f"what reads it is said: `{line}`", node, line)
+def _optimizer_in_yaml(sight: Sight) -> Iterator[str]:
+    """``with: {adam: {lr: 2e-4, beta1: 0.5}}``."""
+    if sight.yaml and "takes an optimizer, not a dict" in sight.diagnostic.headline:
+        written = _called_optimizer(sight.span.text, None)
+        yield Suggestion.of(f"an optimizer is called: `{written}`", "", written, sight.span)
 
 
 @proposes("AX0818", "AX0822", "AX0823", "AX0819")

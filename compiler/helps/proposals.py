@@ -13,7 +13,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Suggestion
 from archonnx.grammar.record import replace
 
-from . import arguments, calls, declared, forms, loops, names, programs, shapes, sizes, sources, warned
+from . import arguments, calls, declared, forms, loops, names, options, programs, ranks, shapes, sizes, sources, warned
 from .sight import LATE, RULES, Advice, Sight, path_to
 
 __all__ = [
@@ -23,8 +23,10 @@ __all__ = [
     "forms",
     "loops",
     "names",
+    "options",
     "programs",
     "proposed",
+    "ranks",
     "shapes",
     "sizes",
     "sources",

@@ -311,6 +311,10 @@ def _labels(sight: Sight) -> Iterator[str]:
         yield replaced("take the axis of size 1 away", second, f"{second.span.text}[:, 0]")
         return
     if given is second:
+        distribution = assigned(sight.file, second.id) if isinstance(second, ast.Name) else second
+        if isinstance(distribution, ast.Call) and callee(distribution) == "one_hot" and distribution.arguments:
+            number = distribution.arguments[0].value.span.text
+            yield replaced(f"`{callee(call)}` takes the number of the class", second, number)
         for other in PAIRED[callee(call) or ""]:
             whole = f"{other}({', '.join(a.span.text for a in call.arguments)})"
             yield replaced(f"a distribution over the classes is judged by `{other}`", call, whole)

@@ -113,7 +113,7 @@ def _near_first(sight: Sight, pair: tuple[str, str]) -> Iterator[ast.Node]:
 
     Those of the statements that made it come first, the last of them before the others; then what stands nearest.
     """
-    made = _made_by(sight)
+    made = made_by(sight)
     found = [
         (made.get(statement, len(made)), abs(sight.span.start - node.span.start), node)
         for statement in statements(sight.file)
@@ -128,7 +128,7 @@ def _near_first(sight: Sight, pair: tuple[str, str]) -> Iterator[ast.Node]:
             yield node
 
 
-def _made_by(sight: Sight) -> dict[ast.Node, int]:
+def made_by(sight: Sight) -> dict[ast.Node, int]:
     """The statements that made what stands at the place, each with the number of statements between."""
     by_name: dict[str, list[ast.Node]] = {}
     for statement in statements(sight.file):

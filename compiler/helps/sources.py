@@ -23,6 +23,51 @@ def _source(sight: Sight) -> ast.Call | None:
     return next((node for node in found if isinstance(node, ast.Call)), None)
 
 
+@proposes("AX0206", "AX0201", "AX0306")
+def _standardised(sight: Sight) -> Iterator[str]:
+    """``(x - x.mean()) / x.std()`` in a feed."""
+    if sight.innermost(ast.Feed) is None:
+        return
+    for node in sight.path:
+        if (
+            isinstance(node, ast.Binary)
+            and node.op == "/"
+            and isinstance(node.left, ast.Binary)
+            and node.left.op == "-"
+        ):
+            own = node.left.left.span.text
+            if own in node.left.right.span.text and own in node.right.span.text:
+                yield replaced("mean and deviation are learned of the train part", node, f"standardise({own})")
+
+
+@proposes("AX0306")
+def _columns(sight: Sight) -> Iterator[str]:
+    """``data[["rooms", "area"]]``: columns beside each other."""
+    node = sight.innermost(ast.Index)
+    if not isinstance(node, ast.Index) or sight.innermost(ast.Feed) is None or len(node.subscripts) != 1:
+        return
+    names = node.subscripts[0]
+    if isinstance(names, ast.List) and names.items and all(isinstance(item, ast.String) for item in names.items):
+        own = node.value.span.text
+        columns = ", ".join(f"float({own}[{item.span.text}])" for item in names.items)
+        yield replaced("columns are put beside each other", node, f"stack([{columns}], axis=1)")
+
+
+FILES = {"csv": "csv", "tsv": "csv", "npz": "npz", "npy": "npy", "parquet": "parquet"}
+"""Ends of names of files, and what reads them."""
+
+
+@proposes("AX0705")
+def _file(sight: Sight) -> Iterator[str]:
+    """``data = "iris.csv"``, and ``data = iris``."""
+    node = sight.path[-1]
+    given = node.value if isinstance(node, ast.String) else node.span.text
+    if isinstance(node, ast.String | ast.Name | ast.Attribute):
+        reader = FILES.get(given.rpartition(".")[2].lower(), "sklearn")
+        line = f"{{{reader}: {given}}}" if sight.yaml else f'{reader}("{given}")'
+        yield replaced(f"what reads it is said: `{line}`", node, line)
+
+
 @proposes("AX0603", "AX0604")
 def _argument_of_the_help(sight: Sight) -> Iterator[str]:
     """The argument that the help shows: ``decimal=","``."""

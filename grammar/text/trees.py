@@ -16,6 +16,7 @@ from archonnx.grammar.source import Span
 from .expressions import Children, ExpressionBuilder, Group, first_of
 from .literals import dedent
 from .machine import Token
+from .targets import bound_instead
 from .types import type_of
 
 
@@ -252,7 +253,7 @@ class TreeBuilder(ExpressionBuilder):
                 "AX0117",
                 "only a name, or an item of a named list, can stand left of `=`",
                 target.span,
-                help="write `a, b = f(x)` without brackets" if isinstance(target, ast.Tuple | ast.List) else None,
+                help=bound_instead(target),
             )
 
     def expr_stmt(self, children: Children) -> ast.ExprStmt:
