@@ -85,7 +85,7 @@ class LayerNorm(Op):
     Ba et al. 2016.
 
     Backward, with ``n = (x - mean) * inverse`` and ``g = dy * scale``:
-    ``dx = inverse * (g - mean(g) - n * mean(g * n))``, ``dscale = sum(dy * n)``, ``dbias = sum(dy)``.
+    ``dx = inverse * (g - mean(g) - n * mean(dy * n * scale))``, ``dscale = sum(dy * n)``, ``dbias = sum(dy)``.
     """
 
     axis: int = 0
@@ -129,9 +129,9 @@ class LayerNorm(Op):
         dx: Value | None = None
         dscale = dbias = None
         if dresult is not None:
-            g = dresult * scale
-            dx = inverse * (g - reduce_mean(g, axes, keep=True) - normal * reduce_mean(g * normal, axes, keep=True))
-            dscale, dbias = reduce_sum(dresult * normal, leading), reduce_sum(dresult, leading)
+            g, along = dresult * scale, dresult * normal
+            dx = inverse * (g - reduce_mean(g, axes, keep=True) - normal * reduce_mean(along * scale, axes, keep=True))
+            dscale, dbias = reduce_sum(along, leading), reduce_sum(dresult, leading)
         count = dim_value(product(x.shape[self.axis :]), x.type.dtype)
         if dmean is not None:
             part = broadcast_to(dmean / count, x.shape)

@@ -12,6 +12,9 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.ir.walk import walk
+from archonnx.compiler.ops.linalg import MatMul
+from archonnx.compiler.ops.reduce import ReduceSum
+from archonnx.compiler.ops.shape import Transpose
 from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.pipeline import train_steps
@@ -163,6 +166,8 @@ def test_rows_are_added_by_a_product(shape: str, expression: str) -> None:
     [
         ("[40, 32]", "sum(x)"),
         ("[40, 32]", "sum(x, axis=1)"),
+        ("[40, 32]", "sum(x * x, axis=1)"),
+        ("[40, 4]", "sum(x * tensor([1.0, 2.0, 3.0, 4.0]), axis=1)"),
         ("[4, 10, 32]", "sum(x, axis=[0, 2])"),
         ("[4, 10]", "sum(x, axis=0)"),
         ("[4096, 2]", "sum(x, axis=0)"),
@@ -173,6 +178,28 @@ def test_rows_are_added_by_a_product(shape: str, expression: str) -> None:
 def test_other_sums_stay(shape: str, expression: str) -> None:
     graph, given = summed(shape, expression)
     assert kinds(check(graph, given))["MatMul"] == 0
+
+
+@pytest.mark.parametrize("fold", ["sum", "mean"])
+@pytest.mark.parametrize("settings", ["axis=1", "axis=-1, keep=true"])
+def test_the_weighted_sum_of_a_row_is_a_product(fold: str, settings: str) -> None:
+    graph, given = summed("[300, 4]", f"{fold}(x * tensor([1.0, 2.0, 3.0, 4.0]), {settings})")
+    found = kinds(check(graph, given))
+    assert (found["MatMul"], found["Mul"], found["ReduceSum"], found["ReduceMean"]) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("length", "fewer"), [(16, True), (8, False)])
+def test_attention_sums_over_its_results_and_turns_the_narrower_factor(length: int, fewer: bool) -> None:
+    """Heads of 4 are a quarter as wide as 16 weights, and half as wide as 8."""
+    layer = "MultiHeadAttention(2, causal=true)"
+    text = f"model M():\n    input x: [B, {length}, 8]\n    layer = {layer}\n    loss l = mean(layer(x) ** 2)\n\n"
+    graph, given = step_graph(text + "train:\n    minimize l with sgd(lr=0.5)\n", B=2)
+    found = check(graph, given)
+    made = {value: node for node in found.nodes for value in node.outputs}
+    summed_ = [node.inputs[0].shape[-1].constant for node in found.nodes if node.op == ReduceSum((3,), keep=True)]
+    turned = [made[node.inputs[0]] for node in found.nodes if node.op == Transpose((0, 3, 1, 2))]
+    assert summed_ == [4 if fewer else length]
+    assert [node.op for node in turned] == [MatMul(transpose_a=True)] * (2 if fewer else 0)
 
 
 def test_rows_are_added_by_sums_where_products_may_round() -> None:
