@@ -155,6 +155,25 @@ class Computation(Record):
         return f"<computation `{self.graph.name}`: {len(self.graph.nodes)} nodes, {len(self.names)} names>"
 
 
+class Scheduled(Record):
+    """A schedule of a learning rate, as it is configured.
+
+    Attributes:
+        name: its name.
+        numbers: its arguments that are numbers; numbers of steps may be open.
+        declared: the names of its parameters, in order.
+    """
+
+    name: str
+    numbers: Mapping[str, float | Dim]
+    declared: tuple[str, ...]
+
+    def at(self, argument: str, total: int, per_epoch: int) -> float | None:
+        """An argument, where the training has so many steps, and an epoch so many."""
+        number = self.numbers.get(argument)
+        return number.evaluate({TOTAL: total, PER_EPOCH: per_epoch}) if isinstance(number, Dim) else number
+
+
 class Followed(Record):
     """With which optimizer a loss is minimised.
 
@@ -162,11 +181,15 @@ class Followed(Record):
         optimizer: its name.
         rate: the largest learning rate, where it is a number or a schedule says its largest by name.
         span: where the optimizer stands.
+        schedules: the schedule of its rate, and those that are the ``rate`` of others.
+        over: whether the statement says which parameters change.
     """
 
     optimizer: str
     rate: float | None
     span: Span
+    schedules: tuple[Scheduled, ...] = ()
+    over: bool = False
 
 
 class TrainStep(Record):

@@ -239,3 +239,42 @@ def _spread(sight: Sight) -> Iterator[str]:
     written = re.search(r"`(\w+\(.*\))`", str(sight.diagnostic.help))
     if written is not None and sight.span.text.partition("(")[0] == written[1].partition("(")[0]:
         yield _do(sight, Edit(sight.span, written[1]))
+
+
+@proposes("AX0840")
+def _of_epochs(sight: Sight) -> Iterator[str]:
+    """The number of steps that the help names."""
+    written = re.search(r"it is `(.+)`$", str(sight.diagnostic.help))
+    if written is not None and sight.span.text.isdigit():
+        yield _do(sight, Edit(sight.span, written[1]))
+
+
+@proposes("AX0841")
+def _warmup_first(sight: Sight) -> Iterator[str]:
+    """The two numbers the other way round, or a tenth of all steps."""
+    swapped = re.search(r"all steps: `(.+), (.+)`$", str(sight.diagnostic.help))
+    call = next((node for node in reversed(sight.path) if isinstance(node, ast.Call) and node.span != sight.span), None)
+    if not isinstance(call, ast.Call):
+        return
+    places = [one.value.span for one in call.arguments if swapped is not None and one.value.span.text == swapped[1]]
+    if swapped is None:
+        yield _do(sight, Edit(sight.span, "steps // 10"))
+    elif len(places) == 1:
+        yield _do(sight, Edit(sight.span, swapped[1]), Edit(places[0], swapped[2]))
+
+
+@proposes("AX0842")
+def _what_comes_after(sight: Sight) -> Iterator[str]:
+    """The column that the help names, with all that it has; a column of a stack or a sum goes away."""
+    column = re.search(r"window is `(.+)`$", str(sight.diagnostic.help))
+    if column is not None:
+        index = next((one for one in sight.path if isinstance(one, ast.Index)), None)
+        yield _do(sight, Edit(index.span if index is not None else sight.span, column[1]))
+
+
+@proposes("AX0843")
+def _in_order(sight: Sight) -> Iterator[str]:
+    """The parts one after the other."""
+    if sight.span.text.endswith("}"):
+        text = re.sub(r",\s*(by|stratify)\s*:\s*\w+", "", sight.span.text)
+        yield _do(sight, Edit(sight.span, f"{text[:-1].rstrip()}, by: order}}"))

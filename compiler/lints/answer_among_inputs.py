@@ -23,14 +23,14 @@ def answer_among_inputs(sight: Sight) -> Iterator[Diagnostic]:
         own = _answers(program)
         answers: dict[str, str] = {}
         for name, feed in program.feeds.items():
-            if name in model.fields and model.fields[name].target and not _takes_parts(feed.statement.value):
-                columns = _columns(feed.statement.value, program.data)
+            if name in model.fields and model.fields[name].target and not takes_parts(feed.statement.value):
+                columns = columns_read(feed.statement.value, program.data)
                 answers |= {column: name for column in columns if column in own}
         for name, feed in program.feeds.items():
             field = model.fields.get(name)
-            if field is None or field.target or _takes_parts(feed.statement.value):
+            if field is None or field.target or takes_parts(feed.statement.value):
                 continue
-            for column, node in _columns(feed.statement.value, program.data).items():
+            for column, node in columns_read(feed.statement.value, program.data).items():
                 if column in answers:
                     yield warning(
                         "AX0824",
@@ -50,13 +50,13 @@ def _answers(program: TrainProgram) -> set[str]:
     return {"target", *([given] if isinstance(given, str) else [])}
 
 
-def _columns(expr: ast.Expr, data: str) -> dict[str, ast.Attribute]:
+def columns_read(expr: ast.Expr, data: str) -> dict[str, ast.Attribute]:
     """The columns that an expression reads."""
     found = [n for n in walk(expr) if isinstance(n, ast.Attribute) and n.value.span.text == data]
     return {node.name: node for node in found}
 
 
-def _takes_parts(expr: ast.Expr) -> bool:
+def takes_parts(expr: ast.Expr) -> bool:
     """Whether it takes a slice of what it reads, as the words before a word are."""
     subscripts = [s for n in walk(expr) if isinstance(n, ast.Index) for s in n.subscripts]
     return any(isinstance(s, ast.Slice) and (s.start is not None or s.stop is not None) for s in subscripts)

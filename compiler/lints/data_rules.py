@@ -31,6 +31,7 @@ class DataSight(Record):
         rows: how many examples there are.
         parts: how many are in each part.
         labels: of each target that is the number of a class.
+        per_epoch: how many steps an epoch has; 0 where that is not known.
     """
 
     model: ModelProgram
@@ -38,6 +39,7 @@ class DataSight(Record):
     rows: int
     parts: Mapping[str, int]
     labels: Mapping[str, Labels] = {}
+    per_epoch: int = 0
 
     def described(self) -> Iterator[str]:
         """``train 80``, ``test 10``."""

@@ -19,6 +19,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Report
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.parts import PARTS
 
+from .fit import steps_per_epoch
 from .preparing import Prepared
 from .streaming import StreamedExamples
 
@@ -30,8 +31,9 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
     """What is known of the data of a program; of data that comes in batches, what is known of any."""
     program = replace(program, settings=settings)
     parts: dict[str, int] = {name: len(data.parts.of(name)) for name in PARTS}
+    per_epoch = steps_per_epoch(parts["train"], settings)
     if isinstance(data.examples, StreamedExamples):
-        return DataSight(model, program, sum(parts.values()), parts)
+        return DataSight(model, program, sum(parts.values()), parts, per_epoch=per_epoch)
     labels = {}
     classes = {r.field for r in model_ranges(model) if r.noun == "classes" and r.selection is None}
     for name, field in model.fields.items():
@@ -41,7 +43,7 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
             every, trained = _different(numbers[used]), _different(numbers[data.parts.train])
             if len(every) <= CLASSES:
                 labels[name] = Labels(every, trained)
-    return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels)
+    return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels, per_epoch)
 
 
 def _different(numbers: Any) -> frozenset[int]:

@@ -6,7 +6,7 @@ carried tensors of the step. What this module does not do: run anything, or say 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -43,7 +43,7 @@ from archonnx.compiler.ops.functions import sqrt
 from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import constant, full
 from archonnx.compiler.ops.sizes import dim_value
-from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, Followed, TrainStep
+from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, Followed, Scheduled, TrainStep
 from archonnx.compiler.remat import Recomputing, in_loops
 from archonnx.grammar import ast
 from archonnx.grammar.budget import Cost, hold, spend
@@ -316,8 +316,24 @@ def refuse_batch(work: Elaboration, graph: Graph, what: str, span: Span) -> None
 def _followed(objective: Objective) -> Followed:
     """What is known of the optimizer of an objective before anything is run."""
     optimizer = objective.optimizer
-    rates = _largest(optimizer.arguments.get("lr"))
-    return Followed(optimizer.of.declaration.name, max(rates, default=None), objective.optimizer_span)
+    schedule = optimizer.arguments.get("lr")
+    return Followed(
+        optimizer.of.declaration.name,
+        max(_largest(schedule), default=None),
+        objective.optimizer_span,
+        tuple(_scheduled(schedule)),
+        objective.slots is not None,
+    )
+
+
+def _scheduled(schedule: object) -> Iterator[Scheduled]:
+    """A schedule with its numbers, and those inside."""
+    if isinstance(schedule, Configured):
+        given = schedule.arguments
+        declared = tuple(parameter.name for parameter in schedule.of.declaration.hyperparameters)
+        numbers = {name: given[name] for name in declared if isinstance(given.get(name), int | float | Dim)}
+        yield Scheduled(schedule.of.declaration.name, numbers, declared)
+        yield from _scheduled(given.get("rate"))
 
 
 def _largest(schedule: object) -> list[float]:

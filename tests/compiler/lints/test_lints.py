@@ -431,3 +431,59 @@ def test_a_spec_in_yaml_has_comments_too() -> None:
 
     assert [finding.code for finding in yaml(line)] == ["AX0802"]
     assert yaml(f"{line}  # allow AX0802") == []
+
+
+# ---------------------------------------------------------------- schedules
+
+DIGITS = '\ntrain:\n    data = sklearn("digits")\n    feed x = data.data[:, :8] / 16\n    feed y = data.target\n'
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("polynomial_decay(1e-3, 100)", ["AX0840"]),
+        ("polynomial_decay(1e-3, 100, end=1e-4)", []),
+        ("polynomial_decay(1e-3, 600)", []),
+        ("exponential_decay(1e-3, 0.9)", ["AX0840"]),
+        ("exponential_decay(1e-3, 0.9, every=steps_per_epoch)", []),
+        ("step_decay(1e-2, 40)", ["AX0840"]),
+        ("warmup(20, cosine_decay(1e-3, 20))", ["AX0840"]),
+        ("one_cycle(1e-2, steps)", []),
+        ("warmup_linear(1e-3, 100, 50)", ["AX0841", "AX0840"]),
+        ("warmup(10000, 1e-3)", ["AX0841"]),
+        ("noam(64)", ["AX0841"]),
+        ("noam(64, warmup=100)", []),
+        ("warmup_cosine(1e-3, steps // 10, steps)", []),
+    ],
+)
+def test_schedules_that_do_not_fit_the_training(schedule: str, expected: list[str]) -> None:
+    """Twenty epochs of 1,797 examples by 32 are 1,140 steps."""
+    train = f"{DIGITS}    epochs = 20\n    minimize l with adam(lr={schedule})\n"
+    assert sorted(of_body("    loss l = cross_entropy(x |> Dense(10), y)\n", train)) == sorted(expected)
+
+
+# ---------------------------------------------------------------- feeds and parts
+
+TABLE = 'data = csv("a.csv")'
+SERIES = 'data = windows(csv("a.csv"), length=8, horizon=2)\n    split = {train: 0.8, valid: 0.2, by: order}'
+
+
+@pytest.mark.parametrize(
+    ("data", "x", "y", "expected"),
+    [
+        (TABLE, "stack([log(data.a), data.b], axis=1)", "min_max(data.a)", ["AX0842"]),
+        (TABLE, "stack([log(data.a), data.b], axis=1)", "data.c - data.a", []),
+        (TABLE, "stack([data.a, data.b], axis=1)", "data.c", []),
+        (SERIES, "log(data.a)", "data.a[:, -1] / 10", ["AX0842"]),
+        (SERIES, "log(data.a)", "data.a_next[:, 0]", []),
+        (SERIES, "data.a[:, :-1]", "data.a[:, -1]", []),
+        (SERIES.replace(", by: order", ""), "data.a", "data.a_next[:, 0]", ["AX0843"]),
+        (SERIES.replace("by: order", "stratify: y"), "data.a", "data.a_next[:, 0]", ["AX0843"]),
+        (SERIES.replace(", by: order", "").replace("=2)", "=2, stride=10)"), "data.a", "data.a_next[:, 0]", []),
+    ],
+)
+def test_feeds_and_parts_that_give_the_answer_away(data: str, x: str, y: str, expected: list[str]) -> None:
+    model = "model M():\n    input x: [B, 8]\n    target y: [B]\n    loss l = mse((x |> Dense(1))[:, 0], y)\n\n"
+    train = f"train:\n    {data}\n    feed x = {x}\n    feed y = {y}\n    epochs = 2\n"
+    told = found(f"{model}{train}    minimize l with adam()\n")
+    assert [f.code for f in told if f.code in ("AX0842", "AX0843")] == expected
