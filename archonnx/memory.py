@@ -15,6 +15,7 @@ from typing import Any
 
 from archonnx.compiler.blockwise import Blockwise
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.looked_up import looked_up
 from archonnx.compiler.pipeline import elaborate, load, train_steps
 from archonnx.compiler.program import GATHERED, ModelProgram, TrainProgram, TrainStep
 from archonnx.compiler.spec import Spec
@@ -102,7 +103,7 @@ def memory(spec: str | Path | Spec, *, dims: Mapping[str, int] | None = None, **
     alive = taken = 0
     nodes, holders = 0, Counter[str]()
     for index, step in enumerate(steps):
-        one = apart.get(index)
+        one = looked_up(apart[index], sizes) if index in apart else None
         whole = one.rest if one is not None else step.graph
         graph = for_machine(whole, sizes, SessionOptions("cpu"), losses=step.losses)
         peak = peak_of(graph, left_of(graph), tuple(one.given) if one is not None else ())

@@ -50,6 +50,14 @@ class Family(Record):
     numbers: int
 
 
+class Looked(Record):
+    """Rows that are written over what blocks made of them: the outputs of the rest that say which (``at``), and for
+    each tensor what they become."""
+
+    at: str
+    rows: tuple[str, ...]
+
+
 class Member(Record):
     """Tensors of one shape that are changed together.
 
@@ -58,12 +66,14 @@ class Member(Record):
         carried: their names.
         given: of tensors of that shape: outputs of the rest (``given/N``), or inputs of the step.
         numbers: likewise, of scalars (``number/N``).
+        looked: the rows that are changed by themselves, of a table (``looked_up``).
     """
 
     family: int
     carried: tuple[str, ...]
     given: tuple[str, ...]
     numbers: tuple[str, ...]
+    looked: Looked | None = None
 
 
 class Blockwise(Record):

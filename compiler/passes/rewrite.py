@@ -99,7 +99,7 @@ class Rewrite:
 class _Sweep:
     """One sweep: nodes written so far, who makes what, and which values gave way to which."""
 
-    def __init__(self, rules: tuple[Rule, ...], fired: Counter[str], readers: Mapping[Value, int]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], fired: Counter[str], readers: Counter[Value]) -> None:
         self.nodes: list[Node] = []
         self.replaced: dict[Value, Value] = {}
         self._producers: dict[Value, Node] = {}
@@ -147,6 +147,7 @@ class _Sweep:
             self.visit(new, budget - 1)
         if not taken_over:
             self.replaced[output] = replacement
+            self._readers[replacement] += self._readers[output] - node.inputs.count(replacement)
 
     def _rules_for(self, op: type[Op]) -> list[Rule]:
         if op not in self._by_class:

@@ -64,12 +64,14 @@ class BlockwiseBinding:
         rest: of the rest. What it hands over is left to onnxruntime, which takes the memory when a gradient is made
             and has it back once all is changed, so that activations can stand there.
         moves: gives what changes every block, by lane, from what the rest has handed over.
+        rows: what writes rows of tables behind all blocks.
         places: where that was when ``made`` was made; it is in the same places from the second step on.
         made: what changes every block.
     """
 
     rest: onnxruntime.IOBinding | None
     moves: Callable[[Mapping[str, onnxruntime.OrtValue]], Lanes]
+    rows: Callable[[Mapping[str, onnxruntime.OrtValue]], None]
     places: list[int] | None = None
     made: Lanes = ()
 
@@ -112,6 +114,7 @@ class BlockwiseSession:
         finally:
             for done in begun:
                 done()
+        binding.rows(given)
         given.clear()
         self._take_back(binding.rest)
 
@@ -187,6 +190,21 @@ def moves(
             found[turn % lanes].append(session.runs(binding))
             turn += 1  # the next tensor goes on with the next lane: of small ones no lane has more than others
     return found
+
+
+def write_rows(
+    apart: Blockwise,
+    keys: Mapping[str, str],
+    state: TrainState,
+    sides: int,
+    given: Mapping[str, onnxruntime.OrtValue],
+) -> None:
+    """Write the rows of tables that the rest has computed, where blocks have written the others."""
+    for member in apart.members:
+        if member.looked is not None:
+            at = given[member.looked.at].numpy()
+            for name, rows in zip(member.carried, member.looked.rows, strict=True):
+                state.other(keys[name], sides).host[at] = given[rows].numpy()
 
 
 def block_bindings(

@@ -84,9 +84,9 @@ class RankedRunner(StepRunner):
         return _Making(self, index, dims, fields).statement()
 
     def families(self, index: int) -> list[Session]:
-        """The sessions of the updates that are shared out; they are the same for all batches."""
+        """The sessions of the updates that are shared out."""
         apart = self.shares[index].apart
-        return self._updates(index, apart) if apart is not None else []
+        return self._updates(apart) if apart is not None else []
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ import numpy as np
 
 from archonnx.compiler.blockwise import Blockwise
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.looked_up import looked_up
 from archonnx.compiler.program import (
     CONDITION,
     GATHERED,
@@ -39,7 +40,7 @@ from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
-from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves
+from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves, write_rows
 from .session import Buffer, Session, SessionOptions, bound, give_back, open_graph, threads_of
 from .slots import Ran, Slots
 from .state import TrainState, key_of
@@ -104,7 +105,7 @@ class StepRunner:
         self.steps = tuple(steps)
         self._sparing = device == "cpu" and self.SPARING
         self._paths = tuple(parameters)
-        self._apart, self._families = self._parted()
+        self._apart = self._parted()
         self._device = device
         self.state = self._laid_out(parameters)
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
@@ -125,9 +126,9 @@ class StepRunner:
         self._seed = Buffer.of(np.array(seed, np.int64), "cpu")
         self._step = Buffer.of(np.array(0, np.int64), "cpu")
 
-    def _parted(self) -> tuple[dict[int, Blockwise], dict[int, list[Session]]]:
-        """By number the statements that change tensors in blocks, and the sessions of their updates, none yet."""
-        return in_blocks(self.steps, self._paths) if self._sparing else {}, {}
+    def _parted(self) -> dict[int, Blockwise]:
+        """By number the statements that change tensors in blocks."""
+        return in_blocks(self.steps, self._paths) if self._sparing else {}
 
     def _laid_out(self, parameters: Mapping[str, Array]) -> TrainState:
         """Memory for all that the steps carry."""
@@ -370,7 +371,7 @@ class StepRunner:
     def _renew(self) -> None:
         """Lay out the state anew, and forget what was compiled for the old one."""
         before = self.tensors()
-        self._apart, self._families = self._parted()
+        self._apart = self._parted()
         self.state = self._laid_out({path: before[path] for path in self._paths})
         self.restore(
             {name: before[name] for name in self.state.pairs if name in before},
@@ -429,6 +430,7 @@ class StepRunner:
 
     def _statement(self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer]) -> Statement:
         step, state, apart = self.steps[index], self.state, self._apart.get(index)
+        apart = looked_up(apart, dims) if apart is not None else None
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         graph = step.graph if apart is None else apart.rest
         options = replace(self._options, rests=apart is not None)
@@ -440,7 +442,7 @@ class StepRunner:
         if step.draws:
             fixed |= {SEED: self._seed.value, STEP: self._step.value}
         lanes = min(LANES, threads_of(self._options))
-        families = self._updates(index, apart) if apart is not None else ()
+        families = self._updates(apart) if apart is not None else ()
         moved = set(apart.carried) if apart is not None else set()
         numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in apart.numbers.items()} if apart else {}
 
@@ -464,7 +466,8 @@ class StepRunner:
             if apart is None:
                 return rest
             found = {name: buffer.value for name, buffer in numbers.items()}
-            return BlockwiseBinding(rest, partial(moves, families, lanes, apart, keys, state, sides, found))
+            made = partial(moves, families, lanes, apart, keys, state, sides, found)
+            return BlockwiseBinding(rest, made, partial(write_rows, apart, keys, state, sides))
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))
@@ -477,15 +480,13 @@ class StepRunner:
         assert session is not None, "a statement gives something"
         return Statement(index, session, {}, bind, inputs, touched, changed, reported, told, said, rows)
 
-    def _updates(self, index: int, apart: Blockwise) -> list[Session]:
-        """The sessions that change tensors in blocks; they are the same for all batches.
+    def _updates(self, apart: Blockwise) -> list[Session]:
+        """The sessions that change tensors in blocks.
 
         Each has one thread: a block is small, and lanes run side by side.
         """
-        if index not in self._families:
-            options = replace(self._options, threads=1)
-            self._families[index] = [open_graph(one.graph, {}, options) for one in apart.families]
-        return self._families[index]
+        options = replace(self._options, threads=1)
+        return [open_graph(one.graph, {}, options) for one in apart.families]
 
 
 class _PlannedPass:
