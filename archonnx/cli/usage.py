@@ -7,8 +7,10 @@ module does not do: change what is run.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -67,9 +69,23 @@ class Group(TyperGroup):
             if hasattr(error, "message") and args and args[0] in OTHER_VERBS:
                 meant = " ".join([OTHER_VERBS[args[0]], *args[1:]])
                 error.message = f"No such command '{args[0]}'. It is `archonnx {meant}`."
+            elif hasattr(error, "message") and len(args) > 1 and Path(args[1]).is_dir():
+                meant = " ".join(["call", args[1], args[0], *_as_settings(args[2:])])
+                error.message = f"No such command '{args[0]}'. An entry is called: `archonnx {meant}`."
             elif hasattr(error, "message") and args and args[0].endswith(SPECS):
                 error.message = f"A verb stands first: `archonnx check {args[0]}`, `archonnx train {args[0]}`."
             raise
+
+
+def _as_settings(given: Sequence[str]) -> list[str]:
+    """``--prompt "It was"`` as an argument of an entry."""
+    found: list[str] = []
+    for text in given:
+        if text.startswith("--"):
+            found.append(f"--set {text[2:]}")
+        elif found and "=" not in found[-1]:
+            found[-1] += f"={shlex.quote(text)}"
+    return found
 
 
 def explain(error: Any, verb: Any, given: Sequence[str], group: Any) -> None:
@@ -160,6 +176,8 @@ def _extra(given: Sequence[str], own: Mapping[str, Any], verb: str, text: str) -
         return f"It is one word: `{option} {before}={value}`."
     if option in ("--set", "--arg") and before.endswith("="):
         return f"It is one word: `{option} {before}{extra}`."
+    if verb == "call" and "=" in extra:
+        return f"An argument of an entry is given by `--set {extra}`."
     if verb == "predict" and "--input" in own:
         return f"Data is given by `--input {extra}`."
     if verb in ("export", "compile") and "-o" in own:

@@ -120,6 +120,24 @@ def _left_out(sight: Sight) -> Iterator[str]:
             yield Suggestion.of(words, "", "", place, otherwise=words)
 
 
+@proposes("AX0203")
+def _decided_by_the_data(sight: Sight) -> Iterator[str]:
+    """``model Net(vocab: int)`` and ``train:``, where the data has as many words."""
+    needed = re.match(r"model `(\w+)` needs `(\w+)`$", sight.diagnostic.headline)
+    trains = [one for one in statements(sight.file) if isinstance(one, ast.Train) and one.model is None]
+    if needed is None or not trains or sight.yaml:
+        return
+    learned = [one for one in statements(trains[0]) if isinstance(one, ast.Fit)]
+    counted = [one.name for one in learned if callee(one.value) in ("vocabulary", "values")]
+    for name in counted or ["..."]:
+        given = f"{needed[2]}=size({name})" if counted else f"{needed[2]}={name}"
+        words = f"say it in the head of the program, `train of {needed[1]}({given}):`, or give it a default"
+        start = trains[0].span.source.text.find(":", trains[0].span.start)
+        yield Suggestion.at_places(
+            words, *[inserted(trains[0].span, start, f" of {needed[1]}({given})")] * bool(counted), otherwise=words
+        )
+
+
 @proposes("AX0209")
 def _size_of_an_entry(sight: Sight) -> Iterator[str]:
     """``entry sample(n: int)``: a number by which sizes go is a `dim`."""

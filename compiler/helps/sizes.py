@@ -67,6 +67,20 @@ def _declared_otherwise(sight: Sight) -> Iterator[str]:
         yield replaced(f"declare what it is: `{written}`", node.type, written)
 
 
+@proposes("AX0319", late=True)
+def _multiple(sight: Sight) -> Iterator[str]:
+    """A width of 30 for 4 heads: the next number that is shared out evenly."""
+    found = re.search(r"(\d+)\D* (?:is not a multiple of|do not divide evenly into) (\d+)", sight.diagnostic.headline)
+    if found is None or found[2] == "0":
+        return
+    width, parts = int(found[1]), int(found[2])
+    for node in islice(_near_first(sight, (found[1], found[1])), MANY // 2):
+        for size in (width + parts - width % parts, width - width % parts):
+            if size > 0:
+                yield _made_alike(sight, node, str(size))
+    yield f"{width + parts - width % parts} is the next multiple of {parts}"
+
+
 def _pair(headline: str) -> tuple[str, str] | None:
     """The two sizes of which a message tells."""
     types = [[dim.strip() for dim in dims.split(",")] for dims in _TYPE.findall(headline)]

@@ -154,6 +154,32 @@ def _dropped(sight: Sight) -> Iterator[str]:
 
 
 @proposes("AX0708")
+def _whole(sight: Sight) -> Iterator[str]:
+    """What has no row for each example is fed whole."""
+    feed, words = sight.innermost(ast.Feed), str(sight.diagnostic.help)
+    if isinstance(feed, ast.Feed) and not feed.whole and words.startswith("give it whole") and not sight.yaml:
+        at = feed.span.start + len("feed")
+        yield Suggestion.at_places(words, inserted(feed.span, at, " whole"), otherwise=words)
+
+
+@proposes("AX0708")
+def _size_of_pictures(sight: Sight) -> Iterator[str]:
+    """Pictures of another size than the model takes: read in that size, or declared so."""
+    train = sight.innermost(ast.Train)
+    field = re.search(r"^axis [23] of `(\w+)` is \d+, and the data given", sight.diagnostic.headline)
+    note = next((one for one in sight.diagnostic.notes if one.startswith("the data is")), "")
+    shapes = [[dim.strip() for dim in shape.split(",")] for shape in re.findall(r"\w\[([^\]]*)\]", note)]
+    if train is None or field is None or len(shapes) != 2 or len(shapes[1]) != 4 or sight.yaml:
+        return
+    wanted, given = ", ".join(shapes[1][2:]), ", ".join([shapes[1][0], *shapes[0][1:]])
+    words = f"read them in the size that the model takes, `size=[{wanted}]`, or declare `{field[1]}: [{given}]`"
+    for call in (one for one in expressions(train) if isinstance(one, ast.Call) and callee(one) == "images"):
+        for own in (one for one in call.arguments if one.name == "size"):
+            yield Suggestion.of(words, "", f"[{wanted}]", own.value.span, otherwise=words)
+    yield words
+
+
+@proposes("AX0708")
 def _fed_shape(sight: Sight) -> Iterator[str]:
     """A column for [B, 1], rows of numbers for images."""
     feed = sight.innermost(ast.Feed)

@@ -256,3 +256,23 @@ def _as_a_name(failure: Failure, place: Span) -> Suggestion | None:
     places = [Span(source, m.start(), m.end()) for m in re.finditer(rf"(?<![\w.\"]){word}(?![\w\"])", source.text)]
     words = f"choose another name, such as `{word}_`"
     return Suggestion.at_places(words, *(Edit(one, f"{word}_") for one in places[:MOST_NAMES]), otherwise=words)
+
+
+_GAIN = re.compile(r"maximize(?=\s+(\w+)\s.*\bwith\b)")
+
+
+def opposite(failure: Failure, start: int) -> Suggestion | None:
+    """``maximize gain with adam()`` in a program: the loss is declared as its opposite, and minimised."""
+    source = failure.whole.source
+    step = _GAIN.match(source.text, start)
+    loss = (
+        re.search(rf"^ *loss +{step[1]} *= *([^#\n]*[^#\s])", source.text, re.MULTILINE) if step is not None else None
+    )
+    if step is None or loss is None:
+        return None
+    edits = (
+        Edit(Span(source, loss.start(1), loss.end(1)), f"-({loss[1]})"),
+        Edit(Span(source, step.start(), step.end()), "minimize"),
+    )
+    words = f"a program makes a loss small: `loss {step[1]} = -(...)` in the model, and `minimize {step[1]}`"
+    return Suggestion.at_places(words, *edits, otherwise=words)

@@ -343,6 +343,8 @@ def _statement_help(failure: Failure) -> str | None:
         return "a statement has one `=`; a comparison is written `==`"
     if first is None or str(first) not in FORMS:
         return None
+    if str(first) == "maximize":
+        return brought.opposite(failure, first.start) or _form("maximize")
     if first.type != "NAME":
         return _form(str(first))
     if before is not first or not failure.rest:

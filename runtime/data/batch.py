@@ -25,17 +25,18 @@ def checked(given: Mapping[str, Any], types: Mapping[str, TensorType], what: str
         what: the word for one of them in messages.
     """
     report = Report()
+    missing = [name for name in types if name not in given]
+    only = f"is `{missing[0]}` meant, which is not given?" if len(missing) == 1 else None
     for name in given:
         if name not in types:
             report.error(
                 "AX0607",
                 f"there is no {what} `{name}`",
                 None,
-                help=did_you_mean(name, types) or (f"known: {listing(types)}" if types else "there are none"),
+                help=did_you_mean(name, types) or only or (f"known: {listing(types)}" if types else "there are none"),
             )
-    for name in types:
-        if name not in given:
-            report.error("AX0607", f"the {what} `{name}: {types[name]}` is not given", None)
+    for name in missing:
+        report.error("AX0607", f"the {what} `{name}: {types[name]}` is not given", None)
     report.finish()
     sizes: dict[str, tuple[int, str]] = {}
     arrays = {name: _checked(name, given[name], types[name], sizes, what, report) for name in types}

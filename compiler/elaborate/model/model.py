@@ -369,7 +369,7 @@ def _check_interface(judged: Elaboration, model: ast.Model, report: Report) -> N
                 f"output `{name}` depends on target `{targets[target]}`, which is not known when the model is used",
                 span,
                 others=[Label(_span(target), "declared as a target")],
-                help=f"declare it `input {targets[target]}: ...` if it is given",
+                help=f"make it of inputs alone; declare `input {targets[target]}: ...` if it is given in use, too",
             )
     if not (judged.outputs or judged.losses or judged.metrics or judged.set_metrics):
         report.error(

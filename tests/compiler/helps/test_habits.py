@@ -71,6 +71,10 @@ def first(text: str, name: str = "net.arch") -> Diagnostic:
             ("a = Categorical(p).sample()", "a: i64[B] ~ categorical(p)"),
         ),
         (f"{HEAD}    hs, (h, c) = LSTM(6)(x)\n    output y = h\n", ("(h, c)", "h, c")),
+        (
+            f"{HEAD}    output y = row |> Dense(30) |> Dense(4) |> RMSNorm\n    output z = MultiHeadAttention(4)(x |> Dense(30))\n",
+            ("x |> Dense(30)", "x |> Dense(32)"),
+        ),
         # entries
         (
             f"{HEAD}    f = Dense(2)\n    output y = f(row)\n    entry e(m: int) -> [m, 2]:\n        return f(ones([m, 20]))\n",
@@ -115,3 +119,16 @@ def test_where_a_gradient_is_stopped_on_the_way_to_what_is_trained_the_stop_is_l
     model = f"{HEAD}    f = Dense(20)\n    d = Dense(2)\n    loss l = cross_entropy(d(stop_gradient(f(row))), k)\n"
     wrong = f"{model}{TRAIN}    minimize l over f with adam()\n"
     assert first(wrong).fixes[0].applied() == wrong.replace("stop_gradient(f(row))", "f(row)")
+
+
+def test_what_a_program_maximises_is_declared_as_its_opposite() -> None:
+    head = "model Net():\n    input x: [B, 20]\n    f = Dense(1)\n    loss gain = mean(f(x))"
+    wrong = f"{head}\n{TRAIN}    maximize gain over f with adam()\n"
+    right = f"{head.replace('mean(f(x))', '-(mean(f(x)))')}\n{TRAIN}    minimize gain over f with adam()\n"
+    assert first(wrong).fixes[0].applied() == right
+
+
+def test_a_size_that_the_data_decides_is_said_in_the_head_of_the_program() -> None:
+    model = "model Net(words: int):\n    input x: i64[B, 4]\n    loss l = mean(Embedding(words, 3)(x))\n"
+    fit = "    fit all = vocabulary(data.text)\n    minimize l with adam()\n"
+    assert "train of Net(words=size(all)):" in str(first(f"{model}{TRAIN}{fit}").help)
