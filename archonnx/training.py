@@ -13,11 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NoReturn, TypedDict, Unpack, overload
 
+from archonnx.compiler.passes.crossings import using
 from archonnx.compiler.pipeline import with_imports
 from archonnx.compiler.program import DATA
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.device.tuning import place_of, remembered, tuned
 from archonnx.runtime.folders.models import ModelRuns, holds_models
 from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
@@ -50,6 +52,7 @@ class TrainOptions(TypedDict, total=False):
     resume: str | Path | None
     device: DeviceName
     threads: int | None
+    tune: bool
     observer: Observer | None
     watch: Literal["grads"] | None
     start_from: str | Path | Run | Sequence[str | Path | Run]
@@ -83,6 +86,7 @@ def train(
     resume: str | Path | None = None,
     device: DeviceName = "auto",
     threads: int | None = None,
+    tune: bool = False,
     observer: Observer | None = None,
     watch: Literal["grads"] | None = None,
     start_from: str | Path | Run | Sequence[str | Path | Run] = (),
@@ -112,6 +116,8 @@ def train(
             folder of several runs, of which those that are not finished are continued or begun.
         device: ``auto`` takes a GPU if there is one.
         threads: CPU threads.
+        tune: decide by this machine's own times which form a graph takes where there are several, which are measured
+            once, for some seconds, and remembered (``runtime.device.tuning``).
         observer: is told what happens.
         watch: ``grads`` adds the norms of gradients, parameters and updates to every epoch of the history.
         start_from: runs whose weights to start with, in place of what the spec says: ``"runs/x-1"``, or
@@ -146,8 +152,20 @@ def train(
     if ranks is not None:
         _check_alone(folds, seeds)
     destination = _destination(chosen, before, loaded.name) if ranks is None or ranks.rank == 0 else _nowhere()
-    with ending(), destination as place:
+    with ending(), _tuned(how, asked=tune), destination as place:
         return _trained(loaded, request, place, how, before, folds, seeds)
+
+
+@contextmanager
+def _tuned(how: How, *, asked: bool) -> Iterator[None]:
+    """Graphs are put by the crossings of this machine, if that is asked for."""
+    if not asked:
+        yield
+        return
+    if how.ranks is not None and remembered(place_of(how.options)) is None:
+        _refuse_several("a machine is measured by one process, and several share this training")
+    with using(tuned(how.options)):
+        yield
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from archonnx.runtime.device.tuning import processor
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -27,16 +29,8 @@ def circumstances(packages: Sequence[str]) -> str:
         except PackageNotFoundError:
             continue
     date = datetime.now(UTC).date().isoformat()
-    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
+    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}"
     return f"Taken on {date} on {machine}, with {', '.join(versions)}."
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def write(name: str, parts: Sequence[str]) -> Path:

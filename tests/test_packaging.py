@@ -87,7 +87,22 @@ def test_the_wheel_claims_one_name(built: Built) -> None:
     assert {name.partition("/")[0] for name in built.names()} == {"archonnx", "archonnx-0.1.0.dist-info"}
 
 
-DATA = {".py", ".js", ".arch", ".yaml", ".lark", ".tables", ".typed", ".md", ".csv", ".txt", ".toml", ".png", ".jpg"}
+DATA = {
+    ".py",
+    ".js",
+    ".arch",
+    ".yaml",
+    ".lark",
+    ".tables",
+    ".typed",
+    ".md",
+    ".csv",
+    ".txt",
+    ".toml",
+    ".json",
+    ".png",
+    ".jpg",
+}
 """Endings of what is installed."""
 
 
@@ -99,6 +114,7 @@ def test_the_wheel_holds_the_modules_and_the_data(built: Built) -> None:
         if path.is_file() and path.suffix in DATA
     }
     data = {
+        "compiler/passes/crossings.json",
         "grammar/text/archonnx.tables",
         "grammar/diagnostics/pages/AX0301.md",
         "grammar/foreign/pytorch.toml",

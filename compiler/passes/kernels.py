@@ -21,25 +21,13 @@ from archonnx.compiler.ops.shape import Broadcast, full, reshape
 
 from .attention import SumsOfWeights, narrower_turned
 from .blocks import in_blocks
+from .crossings import crossings
 from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .loops import has_loops
 from .manager import Pipeline, optimise
 from .replayed import replayed
 from .rewrite import Rewrite, Site, rule
-
-MANY = 1024
-"""From this many elements on, rows are added by a product. Microseconds of one node on two threads:
-
-========= ===== ===== ======= ======= =========
-summed    8x512 32x32 128x256 512x128 1024x1024
-========= ===== ===== ======= ======= =========
-ReduceSum 3.4   1.4   25      44      111
-product   1.4   1.2   3       4       52
-========= ===== ===== ======= ======= =========
-
-Below it a Reshape of the result costs what is gained (8x10: 0.9 and 1.2). It is no less exact: of 0.1 in 1,024 rows the
-relative error is 2e-6, and 1e-5 by ReduceSum."""
 
 
 def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True) -> Graph:
@@ -69,7 +57,18 @@ def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True) -> 
 def sum_of_rows(site: Site) -> Value | None:
     """A sum over leading axes, as of the gradient of a bias, as ones times a matrix; a mean by way of the sum.
 
-    From ``LONG`` rows on a sum goes in two steps already, which take as long as two products.
+    From ``LONG`` rows on a sum goes in two steps already, which take as long as two products. From how many elements
+    on is in ``crossings``; microseconds of one node on two threads:
+
+    ========= ===== ===== ======= ======= =========
+    summed    8x512 32x32 128x256 512x128 1024x1024
+    ========= ===== ===== ======= ======= =========
+    ReduceSum 3.4   1.4   25      44      111
+    product   1.4   1.2   3       4       52
+    ========= ===== ===== ======= ======= =========
+
+    Below it a Reshape of the result costs what is gained (8x10: 0.9 and 1.2). It is no less exact: of 0.1 in 1,024
+    rows the relative error is 2e-6, and 1e-5 by ReduceSum.
     """
     op, (x,) = site.node.op, site.inputs
     assert isinstance(op, Reduction)
@@ -77,7 +76,7 @@ def sum_of_rows(site: Site) -> Value | None:
     if shape is None or x.type.dtype is not DType.f32 or op.axes != tuple(range(folded)):
         return None
     rows, columns = prod(shape[:folded]), prod(shape[folded:])
-    if folded == len(shape) or not 1 < rows < LONG or rows * columns < MANY:
+    if folded == len(shape) or not 1 < rows < LONG or rows * columns < crossings().sum_elements:
         return None
     total = matrix_product(full((1, rows), 1.0, DType.f32), reshape(x, (rows, columns)))
     if isinstance(op, ReduceMean):
@@ -96,7 +95,12 @@ def sum_along_rows(site: Site) -> Value | None:
     if inner is None or not site.reads_alone(inner.outputs[0]) or op.axes != (inner.outputs[0].rank - 1,):
         return None
     shape = inner.outputs[0].type.static_shape
-    if shape is None or len(shape) < 2 or prod(shape) < MANY or inner.outputs[0].type.dtype is not DType.f32:
+    if (
+        shape is None
+        or len(shape) < 2
+        or prod(shape) < crossings().sum_elements
+        or inner.outputs[0].type.dtype is not DType.f32
+    ):
         return None
     for rows, other in (inner.inputs, inner.inputs[::-1]):
         repeated = site.made_by(other, Broadcast)

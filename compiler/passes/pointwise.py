@@ -2,24 +2,9 @@
 
 A column is what one place of one example holds. What this module does not do: larger images (``blocks`` does), or
 larger kernels (``small_images`` does).
-"""
 
-from __future__ import annotations
-
-from math import prod
-
-from archonnx.compiler.ir.types import DType, TensorType
-from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.conv import Conv, ConvInputGrad, Convolution, ConvWeightGrad
-from archonnx.compiler.ops.linalg import matrix_product
-from archonnx.compiler.ops.shape import reshape, transpose
-from archonnx.compiler.ops.slicing import slice_axis
-
-from .rewrite import Site, rule
-
-COLUMNS, COLUMNS_BACK = 128, 512
-"""Places of all examples together up to which products take less time than convolutions in blocks, whose kernels are
-put in order anew for every step; for the gradient of the input they are turned as well.
+Up to some places of all examples together (``crossings``) products take less time than convolutions in blocks, whose
+kernels are put in order anew for every step; for the gradient of the input they are turned as well.
 
 Measured with AVX-512, 2 threads, in ms, in blocks and as a product, of 8 examples (16 where there are 96 channels):
 
@@ -36,12 +21,26 @@ channels   places         forward   backward
 ========== ============== ========= =========
 """
 
+from __future__ import annotations
+
+from math import prod
+
+from archonnx.compiler.ir.types import DType, TensorType
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.conv import Conv, ConvInputGrad, Convolution, ConvWeightGrad
+from archonnx.compiler.ops.linalg import matrix_product
+from archonnx.compiler.ops.shape import reshape, transpose
+from archonnx.compiler.ops.slicing import slice_axis
+
+from .crossings import crossings
+from .rewrite import Site, rule
+
 
 @rule(Conv, exact=False)
 def conv_of_points(site: Site) -> Value | None:
     """``y = w @ x``, a column for each place of each example."""
     x, w = site.inputs
-    if not _fits(site, site.output.type, w.type, COLUMNS):
+    if not _fits(site, site.output.type, w.type, crossings().columns):
         return None
     return _images(matrix_product(_matrix(w), _columns(_seen(x, site))), site.output.type)
 
@@ -52,7 +51,7 @@ def input_grad_of_points(site: Site) -> Value | None:
     dy, w = site.inputs
     op = site.node.op
     assert isinstance(op, Convolution)
-    if not _fits(site, dy.type, w.type, COLUMNS_BACK) or set(op.strides) != {1}:
+    if not _fits(site, dy.type, w.type, crossings().columns_back) or set(op.strides) != {1}:
         return None
     return _images(matrix_product(_matrix(w), _columns(dy), True), site.output.type)
 
@@ -61,7 +60,7 @@ def input_grad_of_points(site: Site) -> Value | None:
 def weight_grad_of_points(site: Site) -> Value | None:
     """``dw = dy @ x^T``."""
     x, dy = site.inputs
-    if not _fits(site, dy.type, site.output.type, COLUMNS):
+    if not _fits(site, dy.type, site.output.type, crossings().columns):
         return None
     return reshape(matrix_product(_columns(dy), _columns(_seen(x, site)), False, True), site.output.shape)
 

@@ -23,11 +23,12 @@ from archonnx.compiler.ops.shape import reshape, transpose
 from archonnx.compiler.ops.slicing import concat, pad, slice_axis
 
 from .axes import Axis, axes_of
+from .crossings import crossings
 from .rewrite import Site, rule
 
-PLACES, ROWS, CHANNELS = 16, 512, 16
-"""Images of more places than these (or, all examples together, of more rows) or of fewer channels are better off in
-blocks, whose kernels are put in order anew for every step: that takes as long as 350 rows.
+PLACES, CHANNELS = 16, 16
+"""Images of more places than these, or of fewer channels, or of more rows in all examples together (``crossings``), are
+better off in blocks, whose kernels are put in order anew for every step: that takes as long as 350 rows.
 
 Measured with AVX2, 2 threads, forward, gradient of the input, of the weight, convolution and patches, in ms: 32
 examples of 256 channels, 3x3: 1x1 places 4.4 and 2.5; 2x2: 54 and 25; 64 examples of 32 to 64 channels, 4x4, stride 2
@@ -105,7 +106,9 @@ def _small(site: Site, x: TensorType, y: TensorType, w: TensorType) -> list[Axis
         return None
     images, places, kernel = known
     seen = min(prod(images[2:]), prod(places[2:]))
-    if prod(kernel[2:]) == 1 or seen > PLACES or seen * images[0] > ROWS or min(kernel[:2]) < CHANNELS:
+    if prod(kernel[2:]) == 1 or seen > PLACES or min(kernel[:2]) < CHANNELS:
+        return None
+    if seen * images[0] > crossings().patch_rows:
         return None
     return axes_of(op, x, y, w)
 

@@ -90,6 +90,9 @@ def train(
     ] = None,
     device: Device = DeviceOption.auto,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure this machine once, and choose forms of graphs by its own times.")
+    ] = False,
 ) -> None:
     """Train a spec as its `train:` blocks say.
 
@@ -127,6 +130,11 @@ def train(
 
         archonnx train deep_sigmoid --watch grads --set epochs=3
 
+    With `--tune` it is measured, once for a processor and a version of onnxruntime, up to which sizes convolutions and
+    sums are faster as products; later trainings with `--tune` find it in the folder of caches (`~/.cache/archonnx`).
+
+        archonnx train digits_cnn --tune
+
     With `--live` the address of a page is printed, on this machine alone, with curves that grow; with `--watch grads`
     it has the norms of gradients too. It is there as long as the training runs. `--tensorboard` needs `pip install
     'archonnx[tensorboard]'`.
@@ -162,6 +170,7 @@ def train(
                 resume=resume,
                 device=device.value,
                 threads=threads,
+                tune=tune,
                 observer=observer,
                 watch="grads" if watch is Watch.grads else None,
                 start_from=from_ or (),
