@@ -14,6 +14,7 @@ from benchmarks import inference
 from benchmarks.cases import CASES, SPELLED, Case, argument, case_named
 from benchmarks.measure import Row, Side, check_agreement, measured
 from benchmarks.ours import initial, spec_of
+from benchmarks.paired import Pairs, spread
 from benchmarks.train_step import means, row_of, table
 from benchmarks.worker import COMPARED, OURS
 
@@ -94,9 +95,16 @@ def test_a_workload_takes_another_optimizer() -> None:
 
 
 def test_an_exported_model_is_measured_before_and_after_onnxruntime_optimises_it() -> None:
-    (found,) = inference.measured(CASES["mlp_norm"], rounds=2, round_seconds=0.001, peer=False)
-    assert 1 <= found.optimised <= found.nodes <= 6, "three products, two rectifiers and a softmax"
-    assert 660_000 * 4 < found.size < 680_000 * 4 and found.optimised_size > 0
-    assert {batch: len(rounds) for batch, rounds in found.rounds.items()} == {1: 2, 32: 2}
-    assert inference.ratio(found, found, 32) == 1.0
+    found = inference.measured(CASES["mlp_norm"], (1, 2, 0.001), peer=False)
+    assert 1 <= found.optimised["ours"] <= found.nodes["ours"] <= 6, "three products, two rectifiers and a softmax"
+    assert 660_000 * 4 < found.size["ours"] < 680_000 * 4
+    assert {batch: [len(rounds) for rounds in one] for batch, one in found.openings.items()} == {1: [2], 32: [2]}
+    assert found.pairs(32).ratio > 0
     assert inference.model_of(json.loads(json.dumps(dataclasses.asdict(found)))) == found
+
+
+def test_a_ratio_is_of_times_within_a_round_and_compares_a_file_with_itself() -> None:
+    pairs = Pairs([[[1.0, 2.0, 2.0], [3.0, 3.0, 3.0], [8.0, 4.0, 4.0]], [[9.0, 2.0, 4.0]], [[4.0, 1.0, 3.0]]])
+    assert pairs.ratios == [1.0, 3.0, 2.0] and pairs.ratio == 2.0
+    assert pairs.alike == [1.0, 2.0, 3.0] and spread(pairs.alike) == "1.00 to 3.00"
+    assert pairs.milliseconds == "1e+03 / 1e+03"

@@ -1,4 +1,4 @@
-"""Runs two files in turns in one client: ``python timing.py CLIENT FOLDER``, beside worker.py.
+"""Runs two files in turns in one client: ``python timing.py CLIENT FOLDER OPENINGS ROUNDS SECONDS``, beside worker.py.
 
 The folder has ours.onnx and theirs.onnx, ends.json (of each the names of its input and its output) and x.npy. Where
 memory happens to lie makes one opened file slower than the same file opened again, for as long as both are open. So all
@@ -13,13 +13,12 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from itertools import permutations
+from itertools import cycle, islice, permutations
 from typing import Any
 
 import numpy
 
 CLIENTS: Any = import_module("worker").CLIENTS  # a script, which lies beside this one
-TIMES, ROUNDS, SECONDS = 2, 6, 0.08
 FILES = {"ours": "ours", "theirs": "theirs", "again": "theirs"}
 
 
@@ -31,28 +30,29 @@ def seconds(run: Any, feed: Any, count: int) -> float:
     return (time.perf_counter() - begun) / count
 
 
-def rounds(client: str, place: Any, x: Any, order: Sequence[str]) -> list[list[float]]:
-    """Open all in this order, and run them in turns."""
+def rounds(client: str, place: Any, x: Any, order: Sequence[str], turns: int, length: float) -> list[list[float]]:
+    """Open all in this order, and let them run in turns, each so often and for so many seconds."""
     ends = json.loads((place / "ends.json").read_text())
     runs, feeds = {}, {}
     for key in order:
         taken, output = ends[FILES[key]]
         runs[key], feeds[key] = CLIENTS[client][0](place / f"{FILES[key]}.onnx", [output]), {taken: x}
         runs[key](feeds[key])
-    count = max(1, round(SECONDS / seconds(runs["theirs"], feeds["theirs"], 2)))
+    count = max(1, round(length / seconds(runs["theirs"], feeds["theirs"], 2)))
     measured = []
-    for number in range(ROUNDS):
-        turns = order if number % 2 else order[::-1]
-        took = {key: seconds(runs[key], feeds[key], count) for key in turns}
+    for number in range(turns):
+        by_turns = order if number % 2 else order[::-1]
+        took = {key: seconds(runs[key], feeds[key], count) for key in by_turns}
         measured.append([took[key] for key in FILES])
     return measured
 
 
-def main(client: str, folder: str) -> None:
+def main(client: str, folder: str, openings: str, turns: str, length: str) -> None:
     """Measure both."""
     place = pathlib.Path(folder)
     x = numpy.load(place / "x.npy")
-    print(json.dumps([rounds(client, place, x, order) for order in [*permutations(FILES)] * TIMES]))
+    orders = islice(cycle(permutations(FILES)), int(openings))
+    print(json.dumps([rounds(client, place, x, order, int(turns), float(length)) for order in orders]))
 
 
 if __name__ == "__main__":
