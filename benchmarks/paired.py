@@ -89,7 +89,7 @@ def write(case: Case, folder: Path, *, peer: bool = True) -> str:
     trainer.step(case.batch())
     paths = {key: folder / f"{key}.onnx" for key in ("ours", "theirs")}
     trainer.export(paths["ours"], target="portable")
-    field = onnx.load(paths["ours"]).graph.input[0].name
+    field: str = onnx.load(paths["ours"]).graph.input[0].name
     if peer:
         from .peers.exported import export
 

@@ -7,11 +7,12 @@ python -m benchmarks.clients --larger --client openvino=/opt/ov/bin/python
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from archonnx.compiler.pipeline import zoo
@@ -20,45 +21,80 @@ from archonnx.runtime.export.artifact import Kind
 from archonnx.runtime.export.artifacts import GraphOptions
 from benchmarks import page
 
+from . import worker
 from .comparing import Client, Found, compare, run
 from .graphs import KINDS, Sizes, write_graphs
-from .telling import HEADS, Table, options, rows_of, tell
+from .telling import HEADS, ROWS, options, rows_of, tell
 
 SMALL = Sizes(0, 2_000_000)
 """Of models that are tried with all their graphs; of larger ones the outputs are, with one row."""
 
 
+@dataclass(slots=True)
+class Row:
+    """What a client made of the zoo, as far as it was tried.
+
+    Attributes:
+        version: of the client.
+        kinds: what it made of the graphs of each kind.
+        specs: those that were tried.
+    """
+
+    version: str = ""
+    kinds: dict[Kind, Found] = field(default_factory=lambda: {kind: Found() for kind in KINDS})
+    specs: list[str] = field(default_factory=list)
+
+
 def try_zoo(
-    specs: Sequence[str], clients: Sequence[Client], how: GraphOptions, sizes: Sizes, kinds: Sequence[Kind]
-) -> tuple[Table, dict[str, str]]:
-    """What each client makes of the specs, by label and kind; and the version of each."""
-    table = {client.label: {kind: Found() for kind in KINDS} for client in clients}
-    versions: dict[str, str] = {}
+    specs: Sequence[str], clients: Sequence[Client], sizes: Sizes, kinds: Sequence[Kind], how: GraphOptions, kept: Path
+) -> None:
+    """Let each client run the specs, but for those that a file says were tried, and write there what they made."""
+    rows = read(kept) if kept.exists() else {}
+    rows = {client.name: rows.get(client.name, Row()) for client in clients} | rows
     for number, spec in enumerate(specs):
-        begun = time.perf_counter()
+        begun, asked = time.perf_counter(), [client for client in clients if spec not in rows[client.name].specs]
         with tempfile.TemporaryDirectory() as folder:
-            tried = list(write_graphs(spec, Path(folder), sizes=sizes, how=how, kinds=kinds))
-            for client in clients if tried else ():
-                versions[client.label] = run(client, Path(folder)) or versions.get(client.label, "")
+            tried = list(write_graphs(spec, Path(folder), sizes=sizes, how=how, kinds=kinds)) if asked else []
+            for client in asked:
+                row = rows[client.name]
+                row.specs.append(spec)
+                row.version = (tried and run(client, Path(folder))) or row.version
                 for one in tried:
-                    compare(client, one, table[client.label][one.kind])
+                    compare(client, one, row.kinds[one.kind])
+        kept.write_text(json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1))
         print(f"{number + 1}/{len(specs)} {spec}: {len(tried)} graphs, {time.perf_counter() - begun:.0f} s", flush=True)
-    return table, versions
 
 
-def _not_equal(table: Table, names: dict[str, str]) -> Iterator[str]:
-    """In a line for each client what is not equal, by what it says."""
-    for label, kinds in table.items():
-        others = {graph: said for found in kinds.values() for graph, said in found.others.items()}
-        if others:
-            counted = Counter(said[:160] for said in others.values())
-            shown = "; ".join(f"{graph}: {said[:160]}" for graph, said in list(others.items())[:12])
-            yield f"{names[label]}: {len(others)} in {len(counted)} kinds: {shown}"
+def read(kept: Path) -> dict[str, Row]:
+    """What ``try_zoo`` wrote, by client."""
+    stored = json.loads(kept.read_text())
+    return {
+        name: Row(row["version"], {kind: Found(**found) for kind, found in row["kinds"].items()}, row["specs"])
+        for name, row in stored.items()
+    }
 
 
-NAMES = {"onnxruntime": "onnxruntime", "reference": "onnx, reference evaluator", "openvino": "OpenVINO, CPU, version",
-         "node": "onnxruntime-node", "web": "onnxruntime-web, wasm", "tract": "tract", "mnn": "MNN"}  # fmt: skip
+def _remarks(client: str, row: Row) -> Iterator[str]:
+    """In a paragraph each what rounding decides, and what is not equal."""
+    for said, which in (("equal but for what rounding decides", "undecided"), ("not equal", "others")):
+        graphs = {graph: text for found in row.kinds.values() for graph, text in getattr(found, which).items()}
+        if graphs:
+            shown = "; ".join(f"{graph} ({text[:120]})" for graph, text in list(graphs.items())[:SHOWN])
+            yield f"{NAMES[client]}, {said}: {len(graphs)}: {shown}{'; ...' if len(graphs) > SHOWN else '.'}"
 
+
+NAMES = {
+    "onnxruntime": "onnxruntime",
+    "reference": "onnx, reference evaluator",
+    "openvino": "OpenVINO, CPU, version",
+    "node": "onnxruntime-node",
+    "web": "onnxruntime-web, wasm",
+    "tract": "tract",
+    "mnn": "MNN",
+    "ncnn": "ncnn",
+}
+SHOWN = 12
+"""Graphs of a kind that are named."""
 MUST = ("openvino", "node", "web")
 """Clients in which a difference makes the command fail."""
 
@@ -69,21 +105,35 @@ def main() -> int:
     parser.add_argument("--client", action="append", default=[], metavar="NAME=PYTHON", help=", ".join(NAMES))
     parser.add_argument("--only", action="append", metavar="SPEC")
     parser.add_argument("--larger", action="store_true", help="the outputs of the larger models, with one row")
+    parser.add_argument("--rows", type=int, default=ROWS, help="in a batch")
+    parser.add_argument("--seconds", type=int, default=worker.SECONDS, help="for a graph in a client")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="go on with what is there, and write there")
+    parser.add_argument("--from", type=Path, dest="stored", metavar="FILE", action="append", default=[],
+                        help="put what --json wrote there into the table")  # fmt: skip
     asked = parser.parse_args()
-    clients = [Client(name, command, name) for name, _, command in (one.partition("=") for one in asked.client)]
-    if not clients:
-        return 0
-    specs = asked.only or list(zoo())
-    sizes, kinds = (Sizes(SMALL.largest, sys.maxsize), KINDS[:1]) if asked.larger else (SMALL, KINDS)
-    table, versions = try_zoo(specs, clients, options(OPSET, *[1] * asked.larger), sizes, kinds)
-    heads = ["client", *(HEADS[kind] for kind in kinds)]
-    rows = [
-        [f"{NAMES[label]} {versions.get(label, '')}".strip(), *cells[: len(kinds)]] for label, *cells in rows_of(table)
+    clients = [
+        Client(name, command, name, asked.seconds) for name, _, command in (one.partition("=") for one in asked.client)
     ]
-    part = "larger" if asked.larger else "zoo"
-    tell(part, [page.table(heads, rows), *_not_equal(table, NAMES)], whole=not asked.only)
-    wrong = sum(len(f.others) for c in clients if c.name in MUST for f in table[c.label].values())
-    return 1 if wrong else 0
+    sizes, kinds = (Sizes(SMALL.largest, sys.maxsize), KINDS[:1]) if asked.larger else (SMALL, KINDS)
+    rows: dict[str, Row] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        kept = asked.json or Path(folder) / "rows.json"
+        if clients:
+            how = options(OPSET, 1 if asked.larger else asked.rows)
+            try_zoo(asked.only or list(zoo()), clients, sizes, kinds, how, kept)
+        for path in [*asked.stored, *[kept] * bool(clients)]:
+            rows |= read(path)
+    if not rows:
+        return 0
+    heads = ["client", *(HEADS[kind] for kind in kinds)]
+    table = {name: rows[name].kinds for name in NAMES if name in rows}
+    cells = [[f"{NAMES[name]} {rows[name].version}".strip(), *row[: len(kinds)]] for name, *row in rows_of(table)]
+    most = max(len(row.specs) for row in rows.values())
+    remarks = [f"{NAMES[name]}: {len(rows[name].specs)} of the {most} specs." for name in table
+               if len(rows[name].specs) < most]  # fmt: skip
+    remarks += [text for name in table for text in _remarks(name, rows[name])]
+    tell("larger" if asked.larger else "zoo", [page.table(heads, cells), *remarks], whole=not asked.only)
+    return int(any(found.others for name in MUST if name in rows for found in rows[name].kinds.values()))
 
 
 if __name__ == "__main__":

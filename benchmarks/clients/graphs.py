@@ -1,15 +1,16 @@
 """What clients are tried on: graphs of a spec as files, what is given to them, and what onnxruntime makes of it.
 
 Of a graph ``NAME`` a folder has ``NAME.onnx``; ``NAME.npz``, with ``ROUND/INPUT`` for each round; ``NAME.json``, with
-``carried`` (by output the input that takes it in the next round), ``rounds`` and ``outputs``; and
-``NAME.onnxruntime.npz``, with ``ROUND/OUTPUT``. What this module does not do: run other clients.
+``carried`` (by output the input that takes it in the next round), ``rounds`` and ``outputs``;
+``NAME.onnxruntime.npz``, with ``ROUND/OUTPUT``; and ``NAME.moved.npz``, with how far each number of these moves if
+onnxruntime itself is given numbers that differ in their last bit. What this module does not do: run other clients.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,8 @@ STEPS = 3
 SIZES = (4, 2, 3, 5, 8, 16, 1)
 """Sizes of dims that are tried in turn: some models want enough, or an even number."""
 SEED_TRIED = 7
+NUDGES = 6
+"""So often onnxruntime computes again with numbers that differ in their last bit."""
 
 
 class Sizes(NamedTuple):
@@ -116,7 +119,40 @@ def _write(
     file.with_suffix(".json").write_text(json.dumps({"carried": carried, "rounds": len(given), "outputs": outputs}))
     np.savez(file.with_suffix(".npz"), **_flat(given))
     np.savez(file.with_suffix(".onnxruntime.npz"), **_flat(results))
+    np.savez(file.with_suffix(".moved.npz"), **_moved(lambda feed: _run(session, feed), given, carried, results))
     return True
+
+
+def _moved(
+    run: Callable[[Mapping[str, Array]], dict[str, Array]],
+    given: Sequence[Mapping[str, Array]],
+    carried: Mapping[str, str],
+    results: Sequence[Mapping[str, Array]],
+) -> dict[str, Any]:
+    """How far each number moves at most, if those that are given differ by a rounding up or down."""
+    moved = {key: np.zeros(array.shape) for key, array in _flat(results).items()}
+    for number in range(NUDGES):
+        rng = np.random.default_rng(number)
+        nudged = [{name: _nudged(rng, array) for name, array in one.items()} for one in given]
+        for key, array in _flat(rounds_of(run, nudged, carried)).items():
+            before = _flat(results)[key]
+            if array.shape == before.shape:
+                moved[key] = np.fmax(moved[key], distances(before, array))
+    return moved
+
+
+def _nudged(rng: np.random.Generator, array: Any) -> Any:
+    if array.dtype.kind != "f":
+        return array
+    signs = rng.choice([-1, 1], array.shape).astype(array.dtype)
+    return np.asarray(array * (1 + signs * np.finfo(array.dtype).eps), array.dtype)
+
+
+def distances(left: Array, right: Array) -> Any:
+    """How far each number lies from the other: 0 where both are infinite alike, or no numbers."""
+    one, other = left.astype(np.float64), right.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where((one == other) | (np.isnan(one) & np.isnan(other)), 0, np.abs(one - other))
 
 
 def _session(file: Path) -> Any:

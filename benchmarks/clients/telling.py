@@ -20,8 +20,8 @@ HEADS: dict[Kind, str] = {
     "evaluate": "`evaluate`",
     "train_step": f"{STEPS} steps of training",
 }
-ROWS = 4
-"""Rows in a batch, unless others are asked for."""
+ROWS = 16
+"""Rows in a batch, unless others are asked for: more than the 11 numbers whose Hessian a step of Newton's inverts."""
 Table = Mapping[str, Mapping[Kind, Found]]
 
 
@@ -39,7 +39,8 @@ def rows_of(table: Table) -> Iterator[list[str]]:
 def tell(part: str, texts: Sequence[str], *, whole: bool) -> None:
     """Print what was found, and put it in its part of docs/clients.md if all was tried."""
     today = datetime.now(UTC).date().isoformat()
-    text = "\n\n".join([*texts, f"Beside onnxruntime {onnxruntime.__version__}, {today}; equal is within {EQUAL:g}."])
+    beside = f"Beside onnxruntime {onnxruntime.__version__}, {today}; equal is within {EQUAL:g}."
+    text = "\n\n".join([*texts, beside])
     print(text)
     if whole:
         page.put("clients.md", part, text)

@@ -18,6 +18,8 @@ import numpy
 THREADS = 2
 SECONDS = 120
 """A client that computes for longer with a graph is killed."""
+CONVERTING = 30
+"""Seconds for a converter, which may wait for ever."""
 
 
 def rounds_of(run: Any, given: Any, carried: Any) -> Any:
@@ -96,9 +98,7 @@ def in_mnn(path: Any, outputs: Any) -> Any:
     client: Any = import_module("MNN")
     converted = path.with_suffix(".mnn")
     command = [pathlib.Path(sys.executable).with_name("mnnconvert"), "-f", "ONNX", "--modelFile", path]
-    done = subprocess.run([*command, "--MNNModel", converted, "--bizCode", "x"], check=False, capture_output=True)
-    if not converted.exists():
-        raise RuntimeError("mnnconvert: " + (done.stdout + done.stderr).decode().strip()[-200:])
+    _converted([*command, "--MNNModel", converted, "--bizCode", "x"], converted)
     opened: Any = []
 
     def run(feed: Any) -> Any:
@@ -112,10 +112,39 @@ def in_mnn(path: Any, outputs: Any) -> Any:
     return run
 
 
+def _converted(command: Any, made: Any) -> None:
+    """Run a converter, which may die or not come to an end."""
+    done = subprocess.run(command, check=False, capture_output=True, timeout=CONVERTING, cwd=made.parent)
+    if not made.exists():
+        raise RuntimeError(f"{command[0].name}: " + (done.stdout + done.stderr).decode().strip()[-200:])
+
+
 def _mnn_tensor(expr: Any, array: Any) -> Any:
     real = array.dtype.kind == "f"
     held = numpy.ascontiguousarray(array.astype(numpy.float32 if real else numpy.int32))
     return expr.const(held, list(array.shape), expr.NCHW, expr.float if real else expr.int)
+
+
+def in_ncnn(path: Any, outputs: Any) -> Any:
+    """ncnn, of files that its converter pnnx makes of the ONNX; it knows no batch, so that rows are run one by one."""
+    client: Any = import_module("ncnn")
+    converted = path.with_suffix(".ncnn.param")
+    _converted([pathlib.Path(sys.executable).with_name("pnnx"), path], converted)
+    net = client.Net()
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    net.load_param(str(converted))
+    net.load_model(str(converted.with_suffix(".bin")))
+
+    def run(feed: Any) -> Any:
+        rows = []
+        for given in zip(*feed.values(), strict=True):
+            extractor = net.create_extractor()
+            for number, array in enumerate(given):
+                extractor.input(f"in{number}", client.Mat(numpy.ascontiguousarray(array)).clone())
+            rows.append([numpy.array(extractor.extract(f"out{number}")[1]) for number in range(len(outputs))])
+        return {name: numpy.stack(one) for name, one in zip(outputs, zip(*rows, strict=True), strict=True)}
+
+    return run
 
 
 CLIENTS = {
@@ -124,19 +153,20 @@ CLIENTS = {
     "openvino": (in_openvino, "openvino"),
     "tract": (in_tract, "tract"),
     "mnn": (in_mnn, "MNN"),
+    "ncnn": (in_ncnn, "ncnn"),
 }
 """How a client opens a file, and the module that is it."""
 
 
-def main(client: str, folder: str, label: str) -> None:
-    """Run all files of a folder."""
+def main(client: str, folder: str, label: str, seconds: str = str(SECONDS)) -> None:
+    """Run all files of a folder, each for so long at most."""
     opens, package = CLIENTS[client]
     for told in sorted(pathlib.Path(folder).glob("*.json")):
         made, failed = told.with_suffix(f".{label}.npz"), told.with_suffix(f".{label}.txt")
         if made.exists() or failed.exists():
             continue
-        failed.write_text(f"it died, or computed for {SECONDS} s")
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        failed.write_text(f"it died, or computed for {seconds} s")
+        signal.setitimer(signal.ITIMER_PROF, float(seconds))
         about, stored = json.loads(told.read_text()), numpy.load(told.with_suffix(".npz"))
         given = [
             {name.partition("/")[2]: stored[name] for name in stored.files if name.startswith(f"{number}/")}

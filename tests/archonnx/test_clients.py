@@ -5,7 +5,9 @@ The zoo in OpenVINO and others is ``python -m benchmarks.clients``.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from benchmarks.clients import versions, worker
 from benchmarks.clients.comparing import Client as BenchmarkClient
 from benchmarks.clients.comparing import Found
 from benchmarks.clients.comparing import compare as benchmark_compare
+from benchmarks.clients.comparing import run as benchmark_run
 from benchmarks.clients.graphs import write_graphs
 from tests.support.elsewhere import EXAMPLE, ROWS, SHAPES, SPECS, STEPS, batches
 from tests.support.node import has_node
@@ -210,7 +213,55 @@ def test_the_benchmark_tells_what_is_equal_from_what_is_not(tmp_path: Path) -> N
     assert {key.partition("/")[0] for key in results} == {"0", "1", "2"}  # three steps
     np.savez(path, **(results | {"2/objective": results["2/objective"] + 1}))
     benchmark_compare(client, tried[-1], found)
-    assert list(found.others) == ["residual_mlp.train_step"]
+    assert list(found.others) == ["residual_mlp.train_step"] and not found.undecided
+    path = tried[-1].file.with_suffix(".moved.npz")
+    with np.load(path) as stored:
+        moved = {key: stored[key] for key in stored.files}
+    assert max(array.max(initial=0) for array in moved.values()) < 1e-5, "well-conditioned"
+    np.savez(path, **(moved | {"2/objective": np.array(0.2)}))
+    benchmark_compare(client, tried[-1], found)
+    assert list(found.undecided) == ["residual_mlp.train_step"] and len(found.others) == 1
+
+
+ATTENTION = """
+model Net():
+    input  x: [B, 6, 8]
+    target y: [B]
+    output guess = mean(x |> MultiHeadAttention(2) |> Dense(1), axis=[1, 2])
+    loss objective = mse(guess, y)
+train:
+    minimize objective with adam(lr=0.001)
+"""
+
+
+def test_the_last_bits_decide_where_adam_takes_a_bias_that_does_nothing(tmp_path: Path) -> None:
+    """A softmax takes away what all its inputs have more, so the bias of keys has the gradient 0 but for rounding."""
+    path = tmp_path / "net.arch"
+    path.write_text(ATTENTION)
+    (tried,) = write_graphs(
+        str(path), tmp_path, how=GraphOptions("portable", batch=4, steps=100), kinds=("train_step",)
+    )
+    with np.load(tried.file.with_suffix(".moved.npz")) as stored:
+        moved = {key: float(stored[key].max()) for key in stored.files if key.startswith("2/next/")}
+    bias = next(key for key in moved if key.endswith("key.b"))
+    assert moved.pop(bias) > 1e-4 > 1e-5 > max(size for key, size in moved.items() if "/m/" not in key)
+
+
+@pytest.mark.parametrize("name", ["openvino", "node"])
+def test_a_client_that_is_here_computes_a_portable_model(name: str, tmp_path: Path) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino")
+    elif not has_node():
+        pytest.skip("NODE_PATH does not lead to onnxruntime-node")
+    path = tmp_path / "net.arch"
+    path.write_text(NET)
+    tried = list(write_graphs(str(path), tmp_path, how=GraphOptions("portable", batch=8, steps=100)))
+    client = BenchmarkClient(name, sys.executable if name == "openvino" else os.environ["NODE_PATH"], name)
+    found = Found()
+    assert benchmark_run(client, tmp_path), "the version of the client"
+    for one in tried:
+        benchmark_compare(client, one, found)
+    assert (found.tried, found.others) == (4, {}) and found.worst < 1e-4
 
 
 @pytest.mark.parametrize("version", versions.VERSIONS)
