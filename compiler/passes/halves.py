@@ -2,8 +2,9 @@
 
 f16 ends at 65504, and its smallest number is 6e-8. So these stay f32: ops that add up or magnify (``Op.wide``: sums,
 means, softmax, exponentials, losses), what only they read (the squares of a variance), what is made element by element
-of their results or of inputs (the square root of a variance, what a feed does), ops that run graphs, constants and
-weights that f16 has not, and whatever reads such.
+of their results or of inputs (the square root of a variance, what a feed does), what is made of constants and integers
+alone (of a schedule, 1 - 0.9999, which f16 takes for 1 - 1), ops that run graphs, constants and weights that f16 has
+not, and whatever reads such.
 What this module does not do: choose which graphs are written so.
 """
 
@@ -137,7 +138,7 @@ def _kept_wide(graph: Graph, weights: Mapping[str, Array], ends: bool) -> set[No
     for node in graph.nodes:
         for value in node.inputs:
             users.setdefault(value, []).append(node)
-    kept: set[Node] = set()
+    kept, fixed = set[Node](), set[Value]()
     neutral = {value for name, value in graph.inputs.items() if name in weights and weights[name].ndim < 2}
     made_wide = set() if ends else {value for name, value in graph.inputs.items() if name not in weights}
     for node in graph.nodes:
@@ -147,9 +148,12 @@ def _kept_wide(graph: Graph, weights: Mapping[str, Array], ends: bool) -> set[No
             and not made_wide.isdisjoint(reads)
             and all(v in made_wide or v in neutral for v in reads)
         )
-        if node.op.wide or node.op.bodies() or of_wide:
+        known = fixed.issuperset(reads) and not node.op.wide  # a draw reads no number, and is none that is known
+        if (known and reads) or node.op.wide or node.op.bodies() or of_wide:
             kept.add(node)
-        if isinstance(node.op, Constant):
+        if known:
+            fixed.update(node.outputs)
+        if isinstance(node.op, Constant) or (known and reads and not of_wide):
             neutral.update(node.outputs)
         elif node in kept or not reads:
             made_wide.update(node.outputs)

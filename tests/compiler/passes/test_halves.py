@@ -58,6 +58,14 @@ def test_results_are_those_of_f32_and_weights_are_halves(name: str) -> None:
     assert matrices and {t.data_type for t in matrices} == {onnx.TensorProto.FLOAT16}
 
 
+def test_a_schedule_keeps_the_digits_that_a_difference_leaves() -> None:
+    """1 - 0.9999 is 0 in f16, and what a diffusion divides by."""
+    body = "left = cumprod(1 - linspace(1e-4, 0.05, 100))\noutput y = (x |> Dense(8)) / sqrt(1 - left[t])[:, none]"
+    given = {"x": np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32), "t": np.arange(4)}
+    wide, narrow = both(model(body, "x: [B, 8]\n    input t: i64[B]"), **given)
+    np.testing.assert_allclose(narrow["y"], wide["y"], rtol=0, atol=2e-3 * np.abs(wide["y"]).max())
+
+
 @pytest.mark.parametrize(
     ("body", "scale"),
     [
