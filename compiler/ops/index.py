@@ -76,6 +76,7 @@ class ScatterRows(Op):
     ScatterND is much the fastest form of it in onnxruntime.
     """
 
+    wide = True  # onnxruntime's kernel of ScatterND joins nothing in f16
     reduction: ClassVar[str] = ""
     joins: ClassVar[str] = ""
     """The operator that joins two tensors so."""
@@ -195,6 +196,7 @@ class GatherElements(Op):
 class ScatterElementsAdd(Op):
     """``x[indices[i, j], j] += updates[i, j]`` for axis 0 of a matrix, and so on. The adjoint of GatherElements."""
 
+    wide = True
     axis: int = 0
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:

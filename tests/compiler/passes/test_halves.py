@@ -66,6 +66,14 @@ def test_a_schedule_keeps_the_digits_that_a_difference_leaves() -> None:
     np.testing.assert_allclose(narrow["y"], wide["y"], rtol=0, atol=2e-3 * np.abs(wide["y"]).max())
 
 
+def test_what_edges_bring_adds_up_in_f32() -> None:
+    body = "output y = GCN(3)(x |> Dense(6), edges(source, target, 5))"
+    program = model(body, "x: [5, 8]\n    input source: i64[E]\n    input target: i64[E]")
+    given = {"x": np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32), "source": np.arange(5)}
+    wide, narrow = both(program, **given, target=np.arange(5)[::-1].copy())
+    assert 0 < np.abs(wide["y"] - narrow["y"]).max() < 1e-2 * np.abs(wide["y"]).max()
+
+
 @pytest.mark.parametrize(
     ("body", "scale"),
     [
