@@ -46,6 +46,7 @@ proof: setup  ## the long tests, every function of the library beside oracles, e
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.clients $(CLIENTS)
 	$(BIN)/python -m benchmarks.clients.versions
+	$(BIN)/python -m benchmarks.clients.halves
 	$(BIN)/python -m benchmarks.hostile --whole
 	$(BIN)/python -m benchmarks.proof
 

@@ -6,6 +6,9 @@
     comparing   starts a client in a process of its own, and says how far it lies from onnxruntime
     telling     the tables of docs/clients.md
     versions    onnxruntime since 1.15, each in an environment that it makes
+    halves      what is written in f16, beside the same in f32
+    latency     two nets beside PyTorch's exports of them, by timing.py, which runs two files in turns in a client
+    quantising  a net in 8 bits
     __main__    the command, which writes the tables of docs/clients.md
 
 What this does not do: install clients. Each is named with the interpreter that has it.

@@ -127,10 +127,13 @@ def main() -> int:
         return 0
     heads = ["client", *(HEADS[kind] for kind in kinds)]
     table = {name: rows[name].kinds for name in NAMES if name in rows}
-    cells = [[f"{NAMES[name]} {rows[name].version}".strip(), *row[: len(kinds)]] for name, *row in rows_of(table)]
-    most = max(len(row.specs) for row in rows.values())
-    remarks = [f"{NAMES[name]}: {len(rows[name].specs)} of the {most} specs." for name in table
-               if len(rows[name].specs) < most]  # fmt: skip
+    cells = [
+        [f"{NAMES[name]} {rows[name].version.partition('-')[0]}".strip(), *row[: len(kinds)]]
+        for name, *row in rows_of(table)
+    ]
+    every = len(list(zoo()))
+    counts = {name: len(rows[name].specs) for name in table}
+    remarks = [f"{NAMES[name]}: {count} of the {every} specs." for name, count in counts.items() if count < every]
     remarks += [text for name in table for text in _remarks(name, rows[name])]
     tell("larger" if asked.larger else "zoo", [page.table(heads, cells), *remarks], whole=not asked.only)
     return int(any(found.others for name in MUST if name in rows for found in rows[name].kinds.values()))
