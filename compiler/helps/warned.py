@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
@@ -50,7 +51,10 @@ def _scores(sight: Sight) -> Iterator[str]:
     around = next((one for one in reversed(path) if isinstance(one, ast.Pipe) and one.stage is node), None)
     if node is None:
         return
-    if str(sight.diagnostic.help).startswith("write `log_softmax`"):
+    given = next((one for one in path if isinstance(one, ast.Output)), None)
+    if given is not None:
+        yield from _before_the_output(sight, given, node, around)
+    elif str(sight.diagnostic.help).startswith("write `log_softmax`"):
         again = _outputs(sight, node, around, "exp({})")
         yield _do(sight, Edit(Span(source, at, at + len("softmax")), "log_softmax"), *again)
     elif str(sight.diagnostic.help).startswith("put ") and around is not None:
@@ -63,6 +67,21 @@ def _scores(sight: Sight) -> Iterator[str]:
     elif isinstance(node, ast.Call) and node.arguments and node.arguments[0].name is None:
         again = _outputs(sight, node, None, f"{node.callee.span.text}({{}})")
         yield _do(sight, Edit(node.span, node.arguments[0].value.span.text), *again)
+
+
+def _before_the_output(sight: Sight, given: ast.Output, node: ast.Expr, pipe: ast.Pipe | None) -> Iterator[Suggestion]:
+    """What an output gives stays as it is: the loss takes what the output is made of."""
+    inner = pipe.value if pipe is not None else node.arguments[0].value if _has_one(node) else None
+    if inner is None or given.value not in (node, pipe):
+        return
+    text = inner.span.text if isinstance(inner, ast.Name) else f"({inner.span.text})"
+    for name in expressions(sight.innermost(ast.Call) or sight.file):
+        if isinstance(name, ast.Name) and name.id == given.name:
+            yield Suggestion.of(f"give it what `{given.name}` is made of: `{text}`", "", text, name.span)
+
+
+def _has_one(node: ast.Expr) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and len(node.arguments) >= 1 and node.arguments[0].name is None
 
 
 def _outputs(sight: Sight, node: ast.Expr, pipe: ast.Pipe | None, form: str) -> list[Edit]:
@@ -84,6 +103,92 @@ def _axis(sight: Sight) -> Iterator[str]:
     axis = re.search(r"`axis=(\d+)`", str(sight.diagnostic.help))
     if axis is not None:
         yield from _word(sight, r"axis\s*=\s*0", f"axis={axis[1]}")
+
+
+@proposes("AX0804")
+def _axis_of_all(sight: Sight) -> Iterator[str]:
+    """An axis for what runs over all numbers."""
+    axis = re.search(r"`axis=(\d+)`", str(sight.diagnostic.help))
+    if axis is not None and "stands beside" in sight.diagnostic.headline and sight.span.text.endswith(")"):
+        yield _do(sight, inserted(sight.span, sight.span.end - 1, f", axis={axis[1]}"))
+
+
+@proposes("AX0803")
+def _follows(sight: Sight) -> Iterator[str]:
+    """A copy follows what it is of, behind what is minimised."""
+    line = re.search(r"`(update .*)`", str(sight.diagnostic.help))
+    steps = [one for one in statements(sight.file) if isinstance(one, ast.Minimize)]
+    if line is not None and steps and not sight.yaml:
+        last = steps[-1].span
+        yield _do(sight, inserted(last, whole_line(last).end, f"{indentation(last)}{line[1]}\n"))
+
+
+@proposes("AX0835")
+def _swapped(sight: Sight) -> Iterator[str]:
+    """The arguments the other way round."""
+    call = sight.innermost(ast.Call)
+    if isinstance(call, ast.Call) and len(call.arguments) >= 2:
+        first, second = (argument.value for argument in call.arguments[:2])
+        yield _do(sight, Edit(first.span, second.span.text), Edit(second.span, first.span.text))
+
+
+@proposes("AX0837")
+def _mask(sight: Sight) -> Iterator[str]:
+    """A mask along the last axis; a number far below all others for what is masked."""
+    node = sight.path[-1]
+    if isinstance(node, ast.Binary) and node.op == "*":
+        for scores, mask in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(mask, ast.Call) and mask.callee.span.text in ("float", "f32") and len(mask.arguments) == 1:
+                written = f"where({mask.arguments[0].value.span.text}, {scores.span.text}, -1e9)"
+                yield Suggestion.of(f"what is masked is far below all others: `{written}`", "", written, node.span)
+    call = sight.innermost(ast.Call)
+    given = call.arguments[0].value if isinstance(call, ast.Call) and call.arguments else None
+    if isinstance(given, ast.Index) and all(one.span.text in (":", "none") for one in given.subscripts):
+        first, *others = (one.span.text for one in given.subscripts)
+        written = f"{given.value.span.text}[{', '.join([first, *sorted(others, reverse=True)])}]"
+        yield Suggestion.of(f"a mask of what is weighed lies along the last axis: `{written}`", "", written, given.span)
+
+
+@proposes("AX0839")
+def _from_zero(sight: Sight) -> Iterator[str]:
+    """The draw that the note tells of, one lower."""
+    for node in expressions(sight.file):
+        if isinstance(node, ast.Call) and node.callee.span.text == "randint" and len(node.arguments) == 2:
+            low, high = (argument.value for argument in node.arguments)
+            match = re.fullmatch(r"(.+?)\s*\+\s*1", high.span.text)
+            if low.span.text == "1" and match is not None:
+                written = f"randint(0, {match[1]})"
+                yield Suggestion.of(f"places begin at 0: `{written}`", "", written, node.span)
+
+
+@proposes("AX0838")
+def _steps(sight: Sight) -> Iterator[str]:
+    """A row as a sequence of numbers, in place of a sequence of one row."""
+    for node in expressions(sight.innermost(ast.Stmt) or sight.file):
+        if isinstance(node, ast.Index) and [one.span.text for one in node.subscripts] in (
+            [":", "none"],
+            [":", "none", ":"],
+        ):
+            written = f"{node.value.span.text}[:, :, none]"
+            yield Suggestion.of(f"a row is a sequence of single numbers: `{written}`", "", written, node.span)
+
+
+@proposes("AX0801")
+def _deviation(sight: Sight) -> Iterator[str]:
+    """What is called a logarithm of a variance becomes a standard deviation; a score of a draw a probability."""
+    call = sight.innermost(ast.Call)
+    if not isinstance(call, ast.Call):
+        return
+    if "standard deviation" in sight.diagnostic.headline and len(call.arguments) >= 2:
+        given = call.arguments[1].value
+        written = (
+            f"exp(0.5 * {given.span.text})" if "log" in given.span.text.lower() else f"softplus({given.span.text})"
+        )
+        yield Suggestion.of(f"a standard deviation is above 0: `{written}`", "", written, given.span)
+    elif str(sight.diagnostic.help).startswith("apply `sigmoid`") and call.arguments:
+        given = call.arguments[0].value
+        written = f"sigmoid({given.span.text})"
+        yield Suggestion.of(f"a probability is between 0 and 1: `{written}`", "", written, given.span)
 
 
 @proposes("AX0804")

@@ -8,12 +8,13 @@ from typing import Literal
 from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ops.conv import Conv
-from archonnx.compiler.ops.elementwise import Add, Maximum, Mul
+from archonnx.compiler.ops.elementwise import Add, Div, Maximum, Mul
 from archonnx.compiler.ops.functions import Relu, Sigmoid, Softplus
 from archonnx.compiler.ops.index import GatherElements
 from archonnx.compiler.ops.linalg import MatMul
 from archonnx.compiler.ops.loss import CrossEntropy
 from archonnx.compiler.ops.norm import LogSoftmax, Softmax
+from archonnx.compiler.ops.random import DiscreteDraw
 from archonnx.compiler.ops.shape import Broadcast
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar.diagnostics import Diagnostic
@@ -26,11 +27,13 @@ from .rules import Sight, lint, warning
 class Taken(Record):
     """What a loss takes: the kind of its scores, the ops in it that read them first, and what it has in itself."""
 
-    kind: Literal["logits", "logs", "probabilities", "variances"]
+    kind: Literal["logits", "logs", "probabilities", "variances", "deviations"]
     read_by: tuple[type[Op], ...]
     inside: str = ""
     instead: str = ""
     """The loss that takes numbers of any size."""
+    place: int = 0
+    """Which input of the first op that reads them the scores are."""
 
 
 _CLASSES = Taken("logits", (CrossEntropy, LogSoftmax), "softmax")
@@ -44,6 +47,10 @@ TAKEN: Mapping[str, Taken] = {
     "bce": Taken("probabilities", (Maximum,), "sigmoid", "bce_logits"),
     "cce": Taken("probabilities", (Maximum,), "softmax", "soft_cross_entropy"),
     "gaussian_nll": Taken("variances", (Maximum,)),
+    "kl_normal": Taken("deviations", (Div,)),
+    "normal_log_prob": Taken("deviations", (Div,), place=1),
+    "normal": Taken("deviations", (Mul,)),
+    "bernoulli": Taken("probabilities", (DiscreteDraw,), "sigmoid", place=1),
 }
 """Losses by their names; the scores are the first input of the first op that reads them."""
 MAKES: Mapping[type[Op], str] = {Softmax: "softmax", Sigmoid: "sigmoid", Relu: "relu"}
@@ -60,7 +67,7 @@ def loss_of_probabilities(sight: Sight) -> Iterator[Diagnostic]:
             taken = TAKEN.get(used)
             if place is None or taken is None or (place, used) in seen or not isinstance(node.op, taken.read_by):
                 continue
-            given = sight.source(node.inputs[0])
+            given = sight.source(node.inputs[taken.place])
             if given is None or (given.origin.place, sight.user(given)) == (place, used):
                 continue
             said = _said(sight, used, taken, given)
@@ -97,9 +104,15 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
                 "a score of 0 is one like others",
                 f"put {what} before the layer that makes the logits",
             )
-    elif taken.kind == "variances":
+    elif taken.kind in ("variances", "deviations"):
         if not _any_size(sight, given):
             return None
+        if taken.kind == "deviations":
+            return (
+                f"`{used}` takes a standard deviation, and {what} gives numbers of any size",
+                "above 0",
+                "make it positive: `exp(0.5 * log_var)` where these are logarithms of variances, or `softplus(...)`",
+            )
         return (
             f"`{used}` takes a variance, and {what} gives numbers of any size",
             "above 0: what is below is cut off, and learns nothing",
@@ -107,6 +120,12 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
         )
     elif _any_size(sight, given):
         wanted = "log-probabilities" if taken.kind == "logs" else "probabilities"
+        if not taken.instead:
+            return (
+                f"`{used}` takes probabilities, and {what} gives numbers of any size",
+                "between 0 and 1",
+                f"apply `{taken.inside}` to what {what} gives",
+            )
         inside = f", and has the {taken.inside} in itself" if taken.inside else ""
         return (
             f"`{used}` takes {wanted}, and {what} gives numbers of any size",

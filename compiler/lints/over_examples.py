@@ -1,10 +1,13 @@
-"""A softmax over the axis of the examples: the scores of one example are weighed against those of the others."""
+"""A softmax, a norm or a largest value over the axis of the examples: one example is mixed with the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ops.norm import LogSoftmax, Softmax
+from archonnx.compiler.ops.reduce import Extreme, Reduction
+from archonnx.compiler.ops.shape import Broadcast
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .rules import Sight, lint, warning
@@ -35,3 +38,37 @@ def softmax_over_examples(sight: Sight) -> Iterator[Diagnostic]:
             "what an example gets depends on the others of its batch",
             help=f"over the classes it is `axis={x.type.rank - 1}`",
         )
+    for node in sight.nodes(*Reduction.__subclasses__(), *Extreme.__subclasses__()):
+        yield from _reduced(sight, node)
+
+
+def _reduced(sight: Sight, node: Node) -> Iterator[Diagnostic]:
+    """A norm along the first axis alone; a largest value of all numbers that stands beside one number an example."""
+    (x,) = node.inputs
+    axes = getattr(node.op, "axes", ())
+    if x.type.rank < 2 or not x.shape[0].symbols() & sight.batch or 0 not in axes:
+        return
+    if sight.user(node) == "norm" and list(axes) == [0]:
+        yield warning(
+            "AX0804",
+            f"`norm` runs over the examples: axis 0 of {x.type} counts them",
+            node.origin.place,
+            "one length of all examples together, for each column",
+            help="of each example it is `axis=1`",
+        )
+    elif isinstance(node.op, Extreme) and not node.origin.used and len(axes) == x.type.rank and _beside(sight, node):
+        yield warning(
+            "AX0804",
+            f"{node.origin.subject} is of all examples, and stands beside one number for each",
+            node.origin.place,
+            f"the one of all {x.type}",
+            help=f"of each example it is `axis={x.type.rank - 1}`",
+        )
+
+
+def _beside(sight: Sight, node: Node) -> bool:
+    """Whether a single number is repeated for each example, and for nothing else."""
+    made = set(node.outputs)
+    repeated = (n for of in sight.computations for n in of.graph.nodes if isinstance(n.op, Broadcast))
+    shapes = [n.outputs[0].shape for n in repeated if made & set(n.inputs)]
+    return any(len(shape) == 1 and shape[0].symbols() & sight.batch for shape in shapes)

@@ -158,7 +158,7 @@ class Sight:
         """The node that makes a value, through functions of one number, and sums and products with constants."""
         node = self.producers.get(value)
         while node is not None and Trait.ELEMENTWISE in node.op.traits and not self._is_affine(node):
-            varying = [v for v in node.inputs if v.shape == node.outputs[0].shape and not self._constant(v)]
+            varying = [v for v in node.inputs if v.shape == node.outputs[0].shape and not self.is_constant(v)]
             node = self.producers.get(varying[0]) if len(varying) == 1 else None
         return self.producers.get(node.inputs[0]) if node is not None and self._is_affine(node) else node
 
@@ -171,14 +171,15 @@ class Sight:
         """The field that a value is, element by element: as it is given, or scaled; None if it is something else."""
         node = self.producers.get(value)
         while node is not None:
-            varying = [v for v in node.inputs if not self._constant(v)]
+            varying = [v for v in node.inputs if not self.is_constant(v)]
             if Trait.ELEMENTWISE not in node.op.traits or len(varying) != 1:
                 return None
             value = varying[0]
             node = self.producers.get(value)
         return self._fields.get(value)
 
-    def _constant(self, value: Value) -> bool:
+    def is_constant(self, value: Value) -> bool:
+        """Whether a value is a constant, repeated or not."""
         node = self.producers.get(value)
         while node is not None and isinstance(node.op, Broadcast):
             node = self.producers.get(node.inputs[0])

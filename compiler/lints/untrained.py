@@ -8,6 +8,7 @@ from archonnx.compiler.autodiff import gradient_ends
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.program import NEXT, Parameter
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
 from archonnx.grammar.source import Span
 
@@ -24,6 +25,7 @@ def untrained(sight: Sight) -> Iterator[Diagnostic]:
     reached = inputs_read(model.infer) | inputs_read(model.evaluate)
     idle = [p for path, p in model.parameters.items() if p.trainable and not p.buffer and path in reached - changed]
     lost = inputs_read(model.training.graph)
+    yield from _copies(sight, changed)
     for name, place, parameters in modules_of(sight, idle):
         by_loss = [p for p in parameters if p.path in lost]
         yield (
@@ -36,6 +38,26 @@ def untrained(sight: Sight) -> Iterator[Diagnostic]:
                 "outputs read this, and no loss that is minimised does",
                 help="let a loss depend on it, or say that it stays: `frozen(...)`",
             )
+        )
+
+
+def _copies(sight: Sight, changed: set[str]) -> Iterator[Diagnostic]:
+    """``slow = copy(net)`` that no program lets follow."""
+    for node in sight.syntax(ast.Assign):
+        made = node.values[0]
+        if len(node.targets) != 1 or not isinstance(made, ast.Call) or not isinstance(made.callee, ast.Name):
+            continue
+        name = node.targets[0].span.text
+        own = [p for path, p in sight.model.parameters.items() if path.startswith(f"{name}.")]
+        if made.callee.id != "copy" or not made.arguments or not own or any(p.path in changed for p in own):
+            continue
+        of = made.arguments[0].value.span.text
+        yield warning(
+            "AX0803",
+            f"no program changes `{name}`, the copy of `{of}`: {numbers_of(own)} stay as they begin",
+            node.span,
+            "a copy follows what it is of by an `update`",
+            help=f"in `train`: `update {name} = 0.99 * {name} + 0.01 * {of}`",
         )
 
 

@@ -12,7 +12,7 @@ from tests.support.golden import Case, Golden, golden_cases
 PARTS = {"train": 30, "test": 10}
 
 
-@golden_cases("diagnostics/lints/graphs.md", "diagnostics/lints/programs.md")
+@golden_cases("diagnostics/lints/graphs.md", "diagnostics/lints/given.md", "diagnostics/lints/programs.md")
 def test_findings_are_shown(case: Case, golden: Golden) -> None:
     (name,) = case.sources
     model = elaborate(parse_spec(Source(name, case.source)), simplify=False)

@@ -44,6 +44,9 @@ TOLD = {
         "    loss l = nll(softmax(x |> Dense(3)), y)\n",
         "    loss l = cce(x |> Dense(3), one_hot(y, 3))\n",
         "    loss l = gaussian_nll(x |> Dense(1), t, x |> Dense(1))\n",
+        "    loss l = mean(normal_log_prob(t, x |> Dense(1), x |> Dense(1)))\n",
+        "    m = x |> Dense(8)\n    s = x |> Dense(8)\n    z: [B, 8] ~ normal(m, s)\n    loss l = mse(z, x)\n",
+        "    h: [B, 3] ~ bernoulli(x |> Dense(3))\n    output o = h\n",
         "    z = x |> Dense(3)\n    loss l = cross_entropy(z, y)\n    metric m over set = log_loss(z, y)\n",
         "    z = (x |> Dense(1))[:, 0]\n    metric m over set = brier_score(z, y)\n    loss l = mse(z, t[:, 0])\n",
     ),
@@ -56,6 +59,8 @@ TOLD = {
         "    output p = softmax(x, axis=0)\n",
         "    output p = log_softmax(x |> Dense(3), axis=0)\n",
         "    output p = softmax((x |> Dense(1))[:, 0])\n",
+        "    loss l = mean((norm(x, axis=0) - 1) ** 2) + mse(x |> Dense(1), t)\n",
+        "    loss l = mse(t[:, 0] * max(x |> Dense(8)), t[:, 0])\n",
     ),
     "AX0805": (
         "    loss l = -mean(log_softmax(x |> Dense(3))[:, y])\n",
@@ -119,7 +124,28 @@ TOLD |= {
     ),
 }
 TOLD_CASES = [(code, body) for code, bodies in TOLD.items() for body in bodies]
+TOLD |= {
+    "AX0835": (
+        "    loss l = bce_logits(t, x |> Dense(1))\n",
+        "    s = (x |> Dense(1))[:, 0]\n    metric r over set = r2(t[:, 0], s)\n    loss l = mse(s, t[:, 0])\n",
+    ),
+    "AX0836": ("    p = x |> Dense(1)\n    loss l = mse(p, t) + huber(p, p)\n",),
+    "AX0837": (
+        "    s = x[:, none, :] * x[:, :, none]\n    output o = softmax(where((x > 0)[:, :, none], s, -1e9))\n",
+        "    output o = softmax(float(x > 0) * x)\n",
+    ),
+    "AX0838": ("    hs, h = GRU(4)(x[:, none])\n    output o = h\n",),
+    "AX0839": ("    k: i64[B] ~ randint(1, 9)\n    output o = cumsum(ones([8]))[k]\n",),
+}
 QUIET = {
+    "predictions first": "    loss l = bce_logits(x |> Dense(1), t)\n    metric m = mae(t, x |> Dense(1))\n",
+    "a mask along the softmax": "    s = x[:, none, :] * x[:, :, none]\n"
+    "    output o = softmax(where((x > 0)[:, none, :], s, -1e9))\n",
+    "a scan of numbers": "    hs, h = GRU(4)(x[:, :, none])\n    output o = h\n",
+    "draws within": "    k: i64[B] ~ randint(0, 8)\n    j: i64[B] ~ randint(1, 8)\n"
+    "    output o = cumsum(ones([8]))[k] + cumsum(ones([8]))[j]\n",
+    "a spread above 0": "    s = exp(x |> Dense(8))\n    z: [B, 8] ~ normal(x |> Dense(8), s)\n    loss l = mse(z, x)\n",
+    "the largest of each": "    loss l = mse(max(x |> Dense(8), axis=1), t[:, 0])\n",
     "logits": "    loss l = cross_entropy(x |> Dense(3), y)\n",
     "attention before logits": "    loss l = cross_entropy(softmax(x) @ transpose(ones([3, 8])), y)\n",
     "a softmax among the layers": "    loss l = cross_entropy(softmax(x |> Dense(4)) |> Dense(3), y)\n",
