@@ -6,7 +6,7 @@ import errno
 import mmap
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from archonnx.runtime.data import storage
 from archonnx.runtime.data.loaders import parquet
 from archonnx.runtime.data.sources import load_file
 from archonnx.runtime.data.stored import read_npz
+from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import Prepared, prepare
+from tests.support.same_run import assert_same_run
 
 ROWS = 300
 """Rows of every data set here; a block has some ten of them."""
@@ -127,6 +129,26 @@ def test_a_training_on_data_in_files_has_the_weights_of_one_in_memory(folder: Pa
     spec.write_text(SPEC, encoding="utf-8")
     for path, array in once.parameters.items():
         assert np.array_equal(mapped.parameters[path], array) and np.array_equal(resumed.parameters[path], array)
+
+
+class Cut(Observer):
+    """Interrupts after the third step of the second epoch."""
+
+    def step(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
+        if (epoch, step) == (2, 3):
+            raise KeyboardInterrupt
+
+
+def test_a_training_on_data_in_files_goes_on_in_the_middle_of_an_epoch(folder: Path, tmp_path: Path) -> None:
+    settings = {"epochs": 3, "batch_size": 32}
+    with little_memory():
+        whole = train(folder / "net.arch", tmp_path / "whole", device="cpu", threads=1, settings=settings)
+        cut = train(folder / "net.arch", tmp_path / "cut", device="cpu", threads=1, settings=settings, observer=Cut())
+        assert cut.record["stopped"] == "interrupted" and len(cut.history) == 1
+        rest = train(folder / "net.arch", tmp_path / "rest", device="cpu", threads=1, resume=cut.path)
+    assert_same_run(rest, whole)
+    with pytest.raises(AssertionError):
+        assert_same_run(cut, whole)
 
 
 def test_what_is_wrong_in_a_later_block_is_told_with_its_row(folder: Path, tmp_path: Path) -> None:
