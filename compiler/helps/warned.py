@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TypeGuard
 
+from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.source import Span
@@ -383,3 +384,19 @@ def _in_order(sight: Sight) -> Iterator[str]:
     if sight.span.text.endswith("}"):
         text = re.sub(r",\s*(by|stratify)\s*:\s*\w+", "", sight.span.text)
         yield _do(sight, Edit(sight.span, f"{text[:-1].rstrip()}, by: order}}"))
+
+
+@proposes("AX0844")
+def _over_the_rest(sight: Sight) -> Iterator[str]:
+    """The modules that the help names."""
+    modules = re.search(r" over (.+)`$", str(sight.diagnostic.help))
+    if modules is not None and not sight.yaml:
+        yield _do(sight, inserted(sight.span, sight.span.end, f" over {modules[1]}"))
+
+
+@proposes("AX0845")
+def _any_batch(sight: Sight) -> Iterator[str]:
+    """The first axis of all types that begin with this number."""
+    types = [one for one in walk(sight.file) if isinstance(one, ast.TensorType) and one.dims]
+    places = [one.dims[0].span for one in types if one.dims[0].span.text == sight.span.text]
+    yield _do(sight, *(Edit(place, "B") for place in dict.fromkeys(places)))

@@ -370,6 +370,7 @@ def _alike(one: Array, other: Array) -> bool:
     return np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
+ANY_NUMBER = "a name in its type in place of the number, as `B`, is any number of examples"
 TEXTS = "a column of texts is compared as a whole: its texts are numbered by `index(data.kind, vocabulary(data.kind))`"
 
 
@@ -413,6 +414,7 @@ def _check_composite(array: Array, wanted: Field, span: Span | None, sizes: Mapp
                 f"axis {axis} of `{wanted.name}` is {number}, and the data given for it has {size}",
                 span,
                 notes=[f"the data is {_given(array)}, and `{wanted.name}` is {wanted.type}"],
+                help=ANY_NUMBER if axis == 0 and dim.constant is not None else None,
             )
 
 

@@ -513,3 +513,32 @@ def test_feeds_and_parts_that_give_the_answer_away(data: str, x: str, y: str, ex
     train = f"train:\n    {data}\n    feed x = {x}\n    feed y = {y}\n    epochs = 2\n"
     told = found(f"{model}{train}    minimize l with adam()\n")
     assert [f.code for f in told if f.code in ("AX0842", "AX0843")] == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("minimize p over a", "minimize q", ["AX0844"]),
+        ("minimize q", "minimize p over a", ["AX0844"]),
+        ("minimize p over a", "minimize q over b", []),
+        ("minimize p", "minimize q", []),
+    ],
+)
+def test_opponents_that_are_trained_too(first: str, second: str, expected: list[str]) -> None:
+    body = "    a = Dense(4)\n    b = Dense(1)\n    loss p = mean(square(a(x)))\n    loss q = mse(b(relu(a(x))), t)\n"
+    train = f"\ntrain:\n    {first} with adam()\n    {second} with adam()\n"
+    assert of_body(body, train) == expected
+
+
+@pytest.mark.parametrize(
+    ("types", "size", "expected"),
+    [
+        (("[16, 8]", "i64[16]"), "16", ["AX0845"]),
+        (("[16, 8]", "i64[16]"), "8", []),
+        (("[16, 8]", "i64[16]"), "all", []),
+        (("[B, 8]", "i64[B]"), "16", []),
+    ],
+)
+def test_batches_of_one_size_alone(types: tuple[str, str], size: str, expected: list[str]) -> None:
+    model = f"model M():\n    input x: {types[0]}\n    target y: {types[1]}\n    loss l = cross_entropy(x |> Dense(10), y)\n"
+    assert [f.code for f in found(f"{model}{DIGITS}    batch_size = {size}\n    minimize l with adam()\n")] == expected
