@@ -400,3 +400,11 @@ def _any_batch(sight: Sight) -> Iterator[str]:
     types = [one for one in walk(sight.file) if isinstance(one, ast.TensorType) and one.dims]
     places = [one.dims[0].span for one in types if one.dims[0].span.text == sight.span.text]
     yield _do(sight, *(Edit(place, "B") for place in dict.fromkeys(places)))
+
+
+@proposes("AX0846", "AX0847")
+def _scaled(sight: Sight) -> Iterator[str]:
+    """The feed as the help writes it."""
+    written = re.search(r"`([^`]+)`$", str(sight.diagnostic.help))
+    if written is not None:
+        yield _do(sight, Edit(sight.span, written[1]))

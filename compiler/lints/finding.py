@@ -39,6 +39,7 @@ from . import (  # noqa: F401 - importing a rule registers it
     other_axis,
     over_examples,
     picked_examples,
+    scaled_wrong,
     scan_of_examples,
     scan_of_one_step,
     schedules,

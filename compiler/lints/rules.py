@@ -167,6 +167,10 @@ class Sight:
         made = self.producers.get(node.inputs[0])
         return made is not None and bool(node.origin.used) and made.origin.place == node.origin.place
 
+    def given(self, value: Value) -> Field | None:
+        """The field that a value is as it is given; None if it is something else."""
+        return self._fields.get(value)
+
     def field_of(self, value: Value) -> Field | None:
         """The field that a value is, element by element: as it is given, or scaled; None if it is something else."""
         node = self.producers.get(value)

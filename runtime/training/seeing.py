@@ -23,6 +23,8 @@ from .fit import steps_per_epoch
 from .preparing import Prepared
 from .streaming import StreamedExamples
 
+LOOKED_AT = 2_000
+"""Examples that are looked at for bounds, evenly over the train part: a fault of scale is one of all examples."""
 CLASSES = 10_000
 """Labels with more different numbers than this name no classes that a part could lack."""
 
@@ -34,7 +36,7 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
     per_epoch = steps_per_epoch(parts["train"], settings)
     if isinstance(data.examples, StreamedExamples):
         return DataSight(model, program, sum(parts.values()), parts, per_epoch=per_epoch)
-    labels = {}
+    labels, bounds = {}, {}
     classes = {r.field for r in model_ranges(model) if r.noun == "classes" and r.selection is None}
     for name, field in model.fields.items():
         numbers = data.examples.rows(name) if field.target and name in classes else None
@@ -43,7 +45,16 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
             every, trained = _different(numbers[used]), _different(numbers[data.parts.train])
             if len(every) <= CLASSES:
                 labels[name] = Labels(every, trained)
-    return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels, per_epoch)
+        own = name in program.feeds and program.feeds[name].source == program.data and name not in program.whole
+        if own and field.type.dtype.is_float and len(data.parts.train):
+            bounds[name] = _bounds(data.examples.rows(name), data.parts.train)
+    return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels, per_epoch, bounds)
+
+
+def _bounds(numbers: Any, rows: Any) -> tuple[float, float]:
+    """The smallest and the largest number of some rows, as far as they are looked at."""
+    seen = numbers[np.sort(rows[:: max(1, len(rows) // LOOKED_AT)])]
+    return float(seen.min(initial=0)), float(seen.max(initial=0))
 
 
 def _different(numbers: Any) -> frozenset[int]:

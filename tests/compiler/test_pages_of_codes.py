@@ -81,6 +81,7 @@ def test_an_example_gives_its_code(page: Page, tmp_path: Path, monkeypatch: pyte
 
 
 WARNINGS = [page for page in catalogue().values() if page.code[:4] == "AX08"]
+BOUNDS = {"pixels": (0.0, 16 / 255), "shades": (0.0, 16.0)}
 ROWS = 40
 """Rows of the data of an example: the first thirty train, and lack the last of three labels where it is sorted."""
 
@@ -90,8 +91,9 @@ def seen(model: ModelProgram, page: Page) -> list[DataSight]:
     if page.code not in DATA_RULES or page.code in RULES:
         return []
     labels = {"y": Labels(frozenset({0, 1, 2}), frozenset({0, 1}))} if "y" in model.fields else {}
+    bounds = {name: of for name, of in BOUNDS.items() if name in model.fields}
     parts = {"train": 30, "test": 10}
-    return [DataSight(model, program, ROWS, parts, labels) for program in model.programs]
+    return [DataSight(model, program, ROWS, parts, labels, bounds=bounds) for program in model.programs]
 
 
 @pytest.mark.parametrize("page", WARNINGS, ids=lambda page: page.slug)
