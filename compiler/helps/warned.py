@@ -260,7 +260,34 @@ def _one_class(sight: Sight) -> Iterator[str]:
 
 @proposes("AX0810")
 def _minus(sight: Sight) -> Iterator[str]:
-    yield from _word(sight, r"^-\s*", "")
+    if not str(sight.diagnostic.help).startswith("a distance"):
+        yield from _word(sight, r"^-\s*", "")
+        return
+    both = sight.innermost(ast.Binary)
+    if isinstance(both, ast.Binary) and both.op == "-":
+        yield _do(sight, Edit(both.op_span, "+"))
+
+
+@proposes("AX0801", "AX0861")
+def _in_place_of(sight: Sight) -> Iterator[str]:
+    """What the help says to write, in place of what it names or of the place."""
+    written = re.match(r"write `(.+?)`(?: in place of `(.+)`)?$", str(sight.diagnostic.help))
+    if written is not None:
+        yield from _word(sight, re.escape(written[2] or sight.span.text), written[1])
+
+
+@proposes("AX0862")
+def _mask(sight: Sight) -> Iterator[str]:
+    """Another number for what is hidden, or the scores first."""
+    call = sight.innermost(ast.Call)
+    if not isinstance(call, ast.Call) or call.span != sight.span or len(call.arguments) != 3:
+        return
+    _, first, second = (one.span for one in call.arguments)
+    zero = next((one for one in (first, second) if one.text in ("0", "0.0")), None)
+    if zero is not None:
+        yield _do(sight, Edit(zero, "-1e9"))
+    else:
+        yield _do(sight, Edit(first, second.text), Edit(second, first.text))
 
 
 @proposes("AX0811")

@@ -7,9 +7,11 @@ from typing import Literal
 
 from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.op import Op
+from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.compare import Predicate
 from archonnx.compiler.ops.conv import Conv
-from archonnx.compiler.ops.elementwise import Add, Div, Maximum, Mul
-from archonnx.compiler.ops.functions import Relu, Sigmoid, Softplus
+from archonnx.compiler.ops.elementwise import Add, Cast, Div, Maximum, Mul
+from archonnx.compiler.ops.functions import Exp, Relu, Sigmoid, Softplus
 from archonnx.compiler.ops.index import GatherElements
 from archonnx.compiler.ops.linalg import MatMul
 from archonnx.compiler.ops.loss import CrossEntropy
@@ -27,7 +29,7 @@ from .rules import Sight, lint, warning
 class Taken(Record):
     """What a loss takes: the kind of its scores, the ops in it that read them first, and what it has in itself."""
 
-    kind: Literal["logits", "logs", "probabilities", "variances", "deviations"]
+    kind: Literal["logits", "logs", "log rates", "probabilities", "variances", "deviations"]
     read_by: tuple[type[Op], ...]
     inside: str = ""
     instead: str = ""
@@ -51,8 +53,11 @@ TAKEN: Mapping[str, Taken] = {
     "normal_log_prob": Taken("deviations", (Div,), place=1),
     "normal": Taken("deviations", (Mul,)),
     "bernoulli": Taken("probabilities", (DiscreteDraw,), "sigmoid", place=1),
+    "poisson_nll": Taken("log rates", (Exp,)),
 }
 """Losses by their names; the scores are the first input of the first op that reads them."""
+RANKED = ("roc_auc", "average_precision")
+"""Metrics of an order."""
 MAKES: Mapping[type[Op], str] = {Softmax: "softmax", Sigmoid: "sigmoid", Relu: "relu"}
 """What holds scores within bounds."""
 
@@ -104,6 +109,14 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
                 "a score of 0 is one like others",
                 f"put {what} before the layer that makes the logits",
             )
+    elif taken.kind == "log rates":
+        if not isinstance(given.op, Exp):
+            return None
+        return (
+            f"`{used}` takes the log of a rate, and is given what {what} gives: exp is applied twice",
+            "it has an exp in itself",
+            f"give it what {what} is given; keep {what} for the outputs",
+        )
     elif taken.kind in ("variances", "deviations"):
         if not _any_size(sight, given):
             return None
@@ -146,6 +159,7 @@ def _metrics(sight: Sight) -> Iterator[Diagnostic]:
     model = sight.model
     for name, metric in model.set_metrics.items():
         given = sight.source(model.evaluate.outputs[metric.arguments[0]])
+        yield from _thresholds(sight, name, metric.function, given)
         if SET_FUNCTIONS[metric.function].prediction != "probabilities" or given is None:
             continue
         statement = sight.metric(name)
@@ -161,6 +175,41 @@ def _metrics(sight: Sight) -> Iterator[Diagnostic]:
             "between 0 and 1",
             help=f"write `{makes}({text})` in place of `{text}`" if text else f"apply `{makes}` to its prediction",
         )
+
+
+def _thresholds(sight: Sight, name: str, function: str, given: Node | None) -> Iterator[Diagnostic]:
+    """``roc_auc(z > 0, y)``, which is of one threshold; ``f1_score(z > 0.5, y)`` of a ``z`` that has a sigmoid."""
+    while given is not None and isinstance(given.op, Cast):
+        given = sight.source(given.inputs[0])
+    statement = sight.metric(name)
+    if given is None or not isinstance(given.op, Predicate) or statement is None:
+        return
+    text = sight.first_argument(statement.value)
+    score = text.partition(">")[0].strip()
+    if not score.isidentifier() or text == score:
+        return
+    if function in RANKED:
+        yield warning(
+            "AX0801",
+            f"`{function}` takes scores, and {_name(sight, given)} leaves two of them: one threshold is measured",
+            statement.value.span,
+            "all thresholds are tried",
+            help=f"write `{score}` in place of `{text}`",
+        )
+    elif text.endswith("0.5") and _has_sigmoid(sight, given.inputs[0]):
+        yield warning(
+            "AX0801",
+            f"`{score}` is a logit, whose sigmoid is above 0.5 where it is above 0: 0.5 is a probability of 0.62",
+            statement.value.span,
+            "a threshold of probabilities",
+            help=f"write `{score} > 0` in place of `{text}`",
+        )
+
+
+def _has_sigmoid(sight: Sight, score: Value) -> bool:
+    """Whether a sigmoid of this is taken."""
+    nodes = (node for of in sight.computations for node in of.graph.nodes)
+    return any(isinstance(node.op, Sigmoid) and node.inputs[0] == score for node in nodes)
 
 
 def _name(sight: Sight, node: Node) -> str:

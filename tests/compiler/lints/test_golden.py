@@ -18,6 +18,7 @@ PARTS = {"train": 30, "test": 10}
     "diagnostics/lints/given.md",
     "diagnostics/lints/programs.md",
     "diagnostics/lints/trainings.md",
+    "diagnostics/lints/readings.md",
 )
 def test_findings_are_shown(case: Case, golden: Golden) -> None:
     (name,) = case.sources

@@ -542,3 +542,51 @@ def test_opponents_that_are_trained_too(first: str, second: str, expected: list[
 def test_batches_of_one_size_alone(types: tuple[str, str], size: str, expected: list[str]) -> None:
     model = f"model M():\n    input x: {types[0]}\n    target y: {types[1]}\n    loss l = cross_entropy(x |> Dense(10), y)\n"
     assert [f.code for f in found(f"{model}{DIGITS}    batch_size = {size}\n    minimize l with adam()\n")] == expected
+
+
+# ---------------------------------------------------------------- losses beside outputs, masks, states
+
+SHOWN = "    z = x |> Dense(8)\n    output p = {}(z)\n    loss l = {}\n"
+SCORES = "    seen = {}(ones([8, 8])) > 0\n    s = x[:, :, none] * x[:, none]\n    output p = softmax(where({}))\n"
+STEPS = "    h0 = zeros([B])\n    scan u in x along 1{} -> hs along 1:\n        h = u + {}\n        emit h\n    output y2 = hs\n"
+CODE = "    m, v = split(x |> Dense(4), 2, axis=-1)\n    kl = kl_normal(m, exp(v){})\n    loss l = {}\n"
+RATED = "    r = x |> Dense(1)\n    loss l = poisson_nll({}, t)\n"
+CLASS = "    z = (x |> Dense(1))[:, 0]\n    output p = sigmoid(z)\n    metric a over set = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (SHOWN.format("sigmoid", "mae(z, x)"), ["AX0860"]),
+        (SHOWN.format("tanh", "mse(z, x / 2)"), ["AX0860"]),
+        (SHOWN.format("softmax", "bce_logits(z, x)"), ["AX0860"]),
+        (SHOWN.format("sigmoid", "mse(sigmoid(z), x)"), []),
+        (SHOWN.format("sigmoid", "bce_logits(z, x) + 0.1 * mse(z, x)"), []),
+        (SHOWN.format("sigmoid", "mse(z, x |> Dense(8))"), []),
+        (SCORES.format("tril", "seen, s, 0.0"), ["AX0862"]),
+        (SCORES.format("tril", "seen, -1e4, s"), ["AX0862"]),
+        (SCORES.format("tril", "seen, s, -1e4"), []),
+        (SCORES.format("triu", "seen, -1e4, s"), []),
+        (STEPS.format("", "h0"), ["AX0863"]),
+        (STEPS.format(", h = h0", "h"), []),
+        (CODE.format(", reduce=none", "mean(x) - mean(kl)"), ["AX0810"]),
+        (CODE.format("", "mean(x) + 0.1 * mean(x) - kl"), ["AX0810"]),
+        (CODE.format("", "mean(x) + kl"), []),
+        (RATED.format("exp(r)"), ["AX0801"]),
+        (RATED.format("r"), []),
+        (CLASS.format("average_precision(z > 0, y)"), ["AX0801"]),
+        (CLASS.format("f1_score(z > 0.5, y)"), ["AX0801"]),
+        (CLASS.format("f1_score(p > 0.5, y)"), []),
+        (CLASS.format("f1_score(z > 0, y)"), []),
+    ],
+)
+def test_scores_masks_and_states_that_contradict_themselves(body: str, expected: list[str]) -> None:
+    assert of_body(body, TRAIN if "loss l" in body else "") == expected
+
+
+SLOW = "    q = Dense(1)\n    slow = {}\n    loss l = mse(q(x), t + stop_gradient(slow(x)))\n"
+
+
+@pytest.mark.parametrize(("made", "expected"), [("q", ["AX0861"]), ("copy(q)", [])])
+def test_a_second_name_is_no_copy(made: str, expected: list[str]) -> None:
+    assert of_body(SLOW.format(made), f"{TRAIN}    update slow = 0.9 * slow + 0.1 * q\n") == expected
