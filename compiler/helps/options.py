@@ -156,4 +156,4 @@ def _parts(sight: Sight) -> Iterator[str]:
         return
     loose = [one for one in call.arguments if one.name is None]
     if len(loose) >= 2 and not sight.yaml:
-        yield replaced("`split` is told how many parts there are", loose[1].value, str(len(node.targets)))
+        yield replaced("the number of parts is told", loose[1].value, str(len(node.targets)))
