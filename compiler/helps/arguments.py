@@ -13,6 +13,7 @@ from archonnx.grammar.foreign import called_here
 from archonnx.grammar.source import Span
 from archonnx.grammar.text.words import is_name
 
+from .misread import in_brackets, turned
 from .sight import (
     Advice,
     Sight,
@@ -292,8 +293,9 @@ def _of_the_message(sight: Sight) -> Iterator[str]:
         masks = [a for a in node.arguments if a.name == "mask"] if isinstance(node, ast.Call) else []
         if masks and way is not None:
             own = masks[0].value
-            text = own.span.text if isinstance(own, ast.Name | ast.Index | ast.Call) else f"({own.span.text})"
-            yield replaced("give it an axis", own, f"{text}{way[1]}")
+            other = turned(sight, own)
+            words = "give it an axis" if other is None else "a mask is true of what is seen, not of padding"
+            yield replaced(words, own, f"{other or in_brackets(own)}{way[1]}")
             return
 
 

@@ -13,9 +13,6 @@ from archonnx.grammar.source import Span
 from .rewrites import text
 from .sight import (
     Sight,
-    assigned,
-    callee,
-    expressions,
     indentation,
     inserted,
     proposes,
@@ -66,56 +63,6 @@ def _loss(sight: Sight) -> Iterator[str]:
 def declared(sight: Sight, kind: type[ast.Loss] | type[ast.Metric]) -> list[str]:
     """The names of the losses or metrics of the file."""
     return [node.name for node in statements(sight.file) if isinstance(node, kind)]
-
-
-@proposes("AX0405")
-def _over_others(sight: Sight) -> Iterator[str]:
-    """``minimize judged over generator``: the modules that the loss is made with."""
-    minimize = sight.innermost(ast.Minimize)
-    if not isinstance(minimize, ast.Minimize) or not isinstance(minimize.over, ast.Name) or sight.yaml:
-        return
-    loss, over = minimize.loss.span.text, minimize.over
-    others = [one for one in _minimized(sight) if one is not minimize and one.over is not None]
-    trained_elsewhere = any(over.id == one.over.span.text for one in others if one.over is not None)
-    for call in _stops(sight, loss) if not trained_elsewhere else ():
-        if over.id in _modules_behind(sight, call):
-            yield replaced(
-                f"the gradient of `{loss}` ends there: leave `stop_gradient` out", call, text(call.arguments[0].value)
-            )
-    for module in _modules_of(sight, loss):
-        if module != over.span.text:
-            yield replaced(f"`{loss}` is made with `{module}`: `over {module}`", over, module)
-
-
-def _stops(sight: Sight, loss: str) -> list[ast.Call]:
-    """Where a loss is given what no gradient passes."""
-    values = [node.value for node in statements(sight.file) if isinstance(node, ast.Loss) and node.name == loss]
-    calls = [node for value in values for node in expressions(value) if isinstance(node, ast.Call)]
-    return [node for node in calls if callee(node) == "stop_gradient" and len(node.arguments) == 1]
-
-
-def _modules_of(sight: Sight, loss: str) -> list[str]:
-    """The names that are called, or piped to, on the way to a loss, the nearest first."""
-    return _modules_behind(
-        sight, *(node.value for node in statements(sight.file) if isinstance(node, ast.Loss) and node.name == loss)
-    )
-
-
-def _modules_behind(sight: Sight, *values: ast.Expr) -> list[str]:
-    """The same on the way to some values."""
-    left = list(values)
-    found: dict[str, None] = {}
-    seen: set[str] = set()
-    while left:
-        for node in expressions(left.pop(0)):
-            called = node.callee if isinstance(node, ast.Call) else node.stage if isinstance(node, ast.Pipe) else None
-            if isinstance(called, ast.Name) and isinstance(assigned(sight.file, called.id), ast.Call):
-                found[called.id] = None
-            elif isinstance(node, ast.Name) and node.id not in seen:
-                seen.add(node.id)
-                made = assigned(sight.file, node.id)
-                left.extend([made] if made is not None else [])
-    return list(found)
 
 
 @proposes("AX0214")
@@ -305,6 +252,22 @@ def _split(shares: tuple[float, ...], names: tuple[str, ...]) -> str:
 
 def _share(share: float) -> str:
     return f"{share:.6g}"
+
+
+_PAIR = re.compile(r"(\w+)[ ]*:[ ]*([\d.]+)[ ]*$")
+
+
+@proposes("AX0701")
+def _held_back_in_yaml(sight: Sight) -> Iterator[str]:
+    """``validation_split: 0.15``."""
+    match = _PAIR.match(whole_line(sight.span).text.strip()) if sight.yaml else None
+    if match is not None and match[1] == sight.span.text and match[1] in HELD_BACK and 0 < float(match[2]) < 1:
+        share = float(match[2])
+        written = f"split: {_split((1 - share, share), ('train', HELD_BACK[match[1]]))}"
+        line = whole_line(sight.span)
+        start = line.start + len(indentation(sight.span))
+        place = Span(line.source, start, start + len(match[0]))
+        yield Suggestion.of(f"`split` names every part: `{written}`", "", written, place)
 
 
 @proposes("AX0702")

@@ -13,7 +13,24 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic, Suggestion
 from archonnx.grammar.record import replace
 
-from . import arguments, calls, declared, forms, loops, names, options, programs, ranks, shapes, sizes, sources, warned
+from . import (
+    arguments,
+    calls,
+    declared,
+    forms,
+    gradients,
+    loops,
+    misread,
+    names,
+    options,
+    programs,
+    ranks,
+    shapes,
+    sizes,
+    sources,
+    tables,
+    warned,
+)
 from .sight import LATE, RULES, Advice, Sight, path_to
 
 __all__ = [
@@ -21,7 +38,9 @@ __all__ = [
     "calls",
     "declared",
     "forms",
+    "gradients",
     "loops",
+    "misread",
     "names",
     "options",
     "programs",
@@ -30,6 +49,7 @@ __all__ = [
     "shapes",
     "sizes",
     "sources",
+    "tables",
     "warned",
 ]
 

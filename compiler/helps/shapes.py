@@ -11,6 +11,7 @@ from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.foreign import called_here
 from archonnx.grammar.source import Span
 
+from .misread import number_of
 from .sight import Sight, around, assigned, callee, expressions, instead, proposes, replaced, statements
 
 _SHAPE = re.compile(r"^(\w+)\[([^\]]*)\]")
@@ -59,8 +60,8 @@ def _declared_dtype(sight: Sight) -> Iterator[str]:
         return
     statement, type_ = declared
     call = sight.innermost(ast.Call)
-    if len(type_.dims) > 1 and callee(call) in PAIRED:
-        return  # a row for each class, and no number of one
+    if callee(call) in PAIRED and (len(type_.dims) > 1 or number_of(sight, statement.name)):
+        return  # a row for each class, or a number that is no class
     written = f"{needed[1]}{type_.span.text[type_.span.text.index('[') :]}"
     yield replaced(f"declare it so: `{statement.name}: {written}`", type_, written)
 

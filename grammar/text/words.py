@@ -5,6 +5,7 @@ Plain data for error messages; the grammar itself is in ``archonnx.lark``.
 
 from __future__ import annotations
 
+import json
 import re
 
 TOP_LEVEL = ("fn", "block", "model", "train", "optimizer", "schedule", "search", "from", "for")
@@ -44,6 +45,11 @@ _NEVER_NAMES = RESERVED | {"while", "def", "class", "import", "lambda", "True", 
 def is_name(text: str) -> bool:
     """Whether a text can be a name."""
     return _NAME.fullmatch(text) is not None and text not in _NEVER_NAMES
+
+
+def column_of(data: str, name: str) -> str:
+    """How a column of a table is read: ``data.age``, ``data["year built"]``."""
+    return f"{data}.{name}" if is_name(name) else f"{data}[{json.dumps(name, ensure_ascii=False)}]"
 
 
 FORMS = {

@@ -17,6 +17,7 @@ from archonnx.compiler.program import Field
 from archonnx.compiler.tokens import Tokens
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.source import Span
+from archonnx.grammar.text.words import column_of
 
 from .loader import Loaded
 from .storage import BLOCK, blocks
@@ -79,11 +80,12 @@ class Values:
 
     def fail_no_text(self, column: str, rows: npt.NDArray[np.int64]) -> NoReturn:
         """SpecError for rows without a text."""
+        own = column_of(DATA, column)
         fail(
             "AX0631",
             f"{self.place(rows)}: `{column}` has no value",
             None,
-            help=f'fill it in the feed, as in `fill(data.{column}, "none")`, or take those rows out of the file',
+            help=f'fill it in the feed, as in `fill({own}, "none")`, or take those rows out of the file',
         )
 
     def fail_length(self, column: str, how: Tokens, rows: npt.NDArray[np.int64], size: int) -> NoReturn:
@@ -165,12 +167,13 @@ class Values:
 
     def fail_missing(self, column: str, rows: npt.NDArray[np.int64], wanted: Field, span: Span | None) -> NoReturn:
         """SpecError: a column has no value in these rows, and a field is made of it."""
+        own = column_of(DATA, column)
         fail(
             "AX0631",
             f"{self.place(rows)}: `{column}` has no value",
             span,
-            help=f"fill it in the feed of `{wanted.name}`, as in `fill(data.{column}, 0.0)`, or with what is learned: "
-            f"`impute(data.{column})`",
+            help=f"fill it in the feed of `{wanted.name}`, as in `fill({own}, 0.0)`, or with what is learned: "
+            f"`impute({own})`",
         )
 
     def _refuse(

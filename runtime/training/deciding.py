@@ -11,12 +11,15 @@ from typing import Any
 
 from archonnx.compiler.feeding import INDEX
 from archonnx.compiler.pipeline import decided_arguments, deciding_programs
+from archonnx.compiler.program import DATA, TrainProgram
+from archonnx.compiler.settings import Split
 from archonnx.compiler.spec import Spec
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.feeding import Learner, sample_of
 from archonnx.runtime.data.memory import Memory
-from archonnx.runtime.data.parts import share_out
+from archonnx.runtime.data.parts import RULES, share_out
 
 from .preparing import DataChoice, load_data
 
@@ -44,7 +47,8 @@ def decided(
         report.finish()
         loaded = load_data(spec.name, program, settings, base, choice, known)
         count = len(loaded.fields[INDEX])
-        parts, _ = share_out(count, settings.split, loaded, {}, program.span, shuffle=settings.shuffle)
+        how = _by_columns(settings.split, program)
+        parts, _ = share_out(count, how, loaded, {}, program.span, shuffle=settings.shuffle)
         keys = Learner(loaded, parts.train, known.fitted.keys if known is not None else None)
         sizes = decided_arguments(spec, program, sample_of(loaded, spec.float_type), keys)
         for name, value in sizes.items():
@@ -56,3 +60,14 @@ def decided(
                     help=f"give it: `--arg {name}=...`",
                 )
     return replace(spec, arguments={**found, **spec.arguments}) if found else spec
+
+
+def _by_columns(how: Split, program: TrainProgram) -> Split:
+    """A split by fields that are fed as columns are: the model that has the fields is not there yet."""
+    columns = {}
+    for rule in RULES:
+        feed = program.feeds.get(getattr(how, rule) or "")
+        value = feed.statement.value if feed is not None else None
+        if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == program.data:
+            columns[rule] = f"{DATA}.{value.name}"
+    return how.model_copy(update=columns) if columns else how

@@ -7,7 +7,8 @@ come through ``learn``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from archonnx.compiler.feeding import DATA, INDEX, ROWS, TARGET, Encoding, Sample, Texts
@@ -20,8 +21,9 @@ from archonnx.compiler.ops.reduce import reduce_sum
 from archonnx.compiler.ops.shape import unsqueeze
 from archonnx.compiler.ops.slicing import concat
 from archonnx.compiler.tokens import BYTES
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail, listing
+from archonnx.grammar.diagnostics import Report, SpecError, Suggestion, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
+from archonnx.grammar.text.words import column_of, is_name
 
 from .values import TextColumn, Vocabulary
 
@@ -63,7 +65,7 @@ class Columns:
                 return self.read(sample.target, span)
             known = sample.names
             listed = f"it has {listing(known)}" if known else None
-            fail("AX0206", f"{sample.where} has no `{name}`", span, help=did_you_mean(name, known) or listed)
+            fail("AX0206", f"{sample.where} has no `{name}`", span, help=_meant(name, known, span) or listed)
         type_ = sample.types[name]
         return TextColumn(name) if type_ is None else self._input(name, type_)
 
@@ -140,3 +142,16 @@ class Columns:
                 help="as in `vocabulary(data.city)`",
             )
         return Texts(name)
+
+
+def _meant(name: str, known: Sequence[str], span: Span | None) -> Suggestion | None:
+    """A column of nearly this name; one that is no word of the language stands in brackets."""
+    close = did_you_mean(name, known)
+    plain = re.sub(r"\W+", "_", name).lower()
+    same = [one for one in known if re.sub(r"\W+", "_", one.strip()).lower() == plain]
+    meant = next(iter(same), None) or (close.replacement if close is not None else None)
+    if meant is None or is_name(meant) or span is None or span.source.text[span.start - 1 : span.start] != ".":
+        return close
+    place = Span(span.source, span.start - 1, span.end)
+    written = column_of("", meant)
+    return Suggestion.of(f"a name with blanks or signs stands in brackets: `data{written}`", "", written, place)

@@ -104,6 +104,7 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
     """Each argument is a graph input; free names of dims are symbols, ``dim`` arguments i64[] inputs."""
     for parameter in entry.parameters:
         if isinstance(parameter.type, ast.NamedType) and parameter.type.name == "dim":
+            _refuse_default(parameter)
             _check_argument_name(frame, parameter)
             frame.bind_dim(parameter.name, parameter.span)
             origin = Origin(f"dim `{parameter.name}`", parameter.span)
@@ -114,8 +115,7 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
             continue
         if not is_tensor_type(type_) or type_.dtype == "any":
             fail("AX0209", f"an argument of an entry is a tensor or a `dim`: `{name}` is neither", parameter.span)
-        if parameter.default is not None:
-            fail("AX0209", "an argument of an entry has no default: it is an input of a graph", parameter.default.span)
+        _refuse_default(parameter)
         _check_argument_name(frame, parameter)
         for dim in type_.dims:
             if isinstance(dim, ast.Dots):
@@ -128,6 +128,11 @@ def _declare_inputs(frame: Frame, entry: ast.Entry, work: Elaboration) -> None:
         frame.build.inputs[name] = frame.locals[name] = value
         work.fields[name] = Field(name, known, origin=origin)
         frame.note_tensors(name, value, parameter.span)
+
+
+def _refuse_default(parameter: ast.Parameter) -> None:
+    if parameter.default is not None:
+        fail("AX0209", "an argument of an entry has no default: it is an input of a graph", parameter.default.span)
 
 
 def _check_argument_name(frame: Frame, parameter: ast.Parameter) -> None:

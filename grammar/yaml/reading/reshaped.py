@@ -5,7 +5,9 @@ What this module does not do: find a mistake, or say what it is.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 
 from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.source import Span
@@ -157,11 +159,16 @@ def item_of_a_class(entries: dict[str, tuple[Scalar, Node]], node: Mapping) -> S
     return Suggestion.of(words, "", written, node.span, otherwise=words)
 
 
+_TYPED = ("inputs", "targets")
+"""Sections whose types name dims."""
+
+
 def with_a_name(item: Span, sections: dict[str, tuple[Scalar, Node]]) -> Suggestion | str:
     """The last layer with a name that outputs or losses use and nothing else gives."""
     words = "add `as: NAME`, so that outputs and losses can use it"
     used = " ".join(entry[1].span.text for key, entry in sections.items() if key in ("outputs", "losses", "metrics"))
     given = {key.text for word in _NAMED if word in sections for key in _keys(sections[word][1])}
+    given |= {name for word in _TYPED if word in sections for name in re.findall(r"\w+", sections[word][1].span.text)}
     names = [name for name in re.findall(r"(?<![\w.])[A-Za-z_]\w*(?![\w(]|\s*:)", used) if name not in given]
     named = next(iter(names), "y")
     source, text = item.source, item.text
@@ -177,11 +184,28 @@ def _keys(node: Node) -> list[Scalar]:
     return [key for key, _ in node.items] if isinstance(node, Mapping) else []
 
 
+AROUND = ("windows",)
+"""What is made of a source."""
+
+
+def _given(items: Iterable[tuple[Scalar, Node]]) -> list[str]:
+    """Arguments of a call."""
+    return [f"{key.text}={value.span.text}" for key, value in items]
+
+
 def one_source(node: Mapping) -> Suggestion | None:
     """``{csv: iris.csv, target: species}``: the arguments stand below the name of the source."""
     if len(node.items) < 2 or not isinstance(node.items[0][1], Scalar):
         return None
     (key, value), *others = node.items
+    around = [(name, given) for name, given in others if name.text in AROUND and isinstance(given, Mapping)]
+    if around and isinstance(value, Scalar):
+        (name, given), *_ = around
+        its_own = [one for one in others if one[0] is not name]
+        inner = ", ".join([json.dumps(value.text), *_given(its_own)])
+        written = f"'{name.text}({', '.join([f'{key.text}({inner})', *_given(given.items)])})'"
+        words = f"`{name.text}` goes around the source: `{written}`"
+        return Suggestion.of(words, "", written, node.span, otherwise=words)
     rest = ", ".join(f"{name.span.text}: {given.span.text}" for name, given in others)
     written = f"{{{key.span.text}: {{{FIRST.get(key.text, 'path')}: {value.span.text}, {rest}}}}}"
     words = f"its arguments stand below its name: `{written}`"

@@ -56,7 +56,12 @@ def type_(node: Node, parser: Parser[ast.Type] = parse_type) -> ast.Type:
     """A type: ``"f32[B, 3]"``, or ``[B, 3]`` without quotes."""
     if isinstance(node, Sequence) and node.flow:
         return parser(node.span.source, node.span.start, node.span.end)
-    return _read(scalar(node, "a type"), parser)
+    text = scalar(node, "a type")
+    if text.text.isdecimal():
+        own = f'"[B, {text.text}]"'
+        help = Suggestion.of(f"a type says all axes, that of the examples first: `{own}`", "", own, text.span)
+        fail("AX0101", f"expected a type, found `{text.text}`", text.span, help=help)
+    return _read(text, parser)
 
 
 def parameter_type(node: Node) -> ast.Type:
@@ -234,6 +239,10 @@ def _move_labels(diagnostic: Diagnostic, move: Callable[[Span], Span]) -> Diagno
 _NO_BLANK = re.compile(r"[^\W\d]\w*:(?=[^\s:])")
 
 
+_TEXT = re.compile(r"[\w./>\s-]+")
+"""What may be meant as a text, and not as something that is computed."""
+
+
 def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
     """What is special about expressions in YAML, where that may be the reason."""
     end = node.span.end
@@ -245,7 +254,7 @@ def _advise(diagnostic: Diagnostic, node: Scalar) -> Diagnostic:
     if cut and not node.style and node.span.source.text[end : end + 20].lstrip(" ").startswith(","):
         mended = quoted(node.span)
         return replace(diagnostic, help=_COMMA if mended is None else mended.or_else(_COMMA))
-    if node.style in ("'", '"') and '"' not in node.text and diagnostic.help is None:
+    if node.style in ("'", '"') and _TEXT.fullmatch(node.text) and diagnostic.help is None:
         advice = "YAML's quotes do not count: a text has quotes of its own, as in '\"b t d -> b d\"'"
         return replace(diagnostic, help=advice)
     return diagnostic
