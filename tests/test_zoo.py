@@ -8,7 +8,9 @@ import onnxruntime
 import pytest
 
 import archonnx
+from archonnx.compiler.checking import examined
 from archonnx.compiler.lints.finding import findings
+from archonnx.compiler.lints.levels import Levels
 from archonnx.compiler.pipeline import elaborate
 from archonnx.grammar import ast
 from archonnx.grammar.format import format_file
@@ -60,6 +62,12 @@ def test_form(path: Path):
     models = [item for item in tree.declarations if isinstance(item, ast.Model)]
     assert models and all(model.doc is not None for model in models)
     assert dump(parse_yaml(Source("spec.yaml", to_yaml(tree)))) == dump(tree)
+
+
+@pytest.mark.parametrize("name", ["dates", "dates_attention"])
+def test_what_takes_a_proofs_time_to_train_is_checked_within_its_budget(name: str):
+    (path,) = [one for one in ZOO if one.stem == name]
+    assert examined(source(path), path, {}, Levels()) == []
 
 
 @pytest.mark.parametrize("path", TRAINED)
