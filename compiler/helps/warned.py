@@ -277,7 +277,7 @@ def _in_place_of(sight: Sight) -> Iterator[str]:
 
 
 @proposes("AX0862")
-def _mask(sight: Sight) -> Iterator[str]:
+def _masked_scores(sight: Sight) -> Iterator[str]:
     """Another number for what is hidden, or the scores first."""
     call = sight.innermost(ast.Call)
     if not isinstance(call, ast.Call) or call.span != sight.span or len(call.arguments) != 3:
