@@ -28,13 +28,15 @@ CALL = re.compile(r"(?<![\w.}])([A-Za-z_]\w*)\(")
 
 OF_PROGRAMS = {"generate", "fresh", "run", "choice", "intrange", "uniform", "loguniform"}
 """What only `train` and `search` blocks call."""
+FORMS = {"copy"}
+"""What is called and is a form of the language."""
 NOT_OURS = {"NAME", "f", "n", "list", "Trainer", "ModelRuns", "compile"}
 """Names that stand for any, and calls in Python."""
 
 
 def names() -> set[str]:
     """What a spec can call."""
-    return {*library_texts(), *builtins(), *SOURCES, *SET_FUNCTIONS, *OF_PROGRAMS, *NOT_OURS}
+    return {*library_texts(), *builtins(), *SOURCES, *SET_FUNCTIONS, *OF_PROGRAMS, *FORMS, *NOT_OURS}
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:

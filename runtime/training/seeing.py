@@ -46,8 +46,9 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
             if len(every) <= CLASSES:
                 labels[name] = Labels(every, trained)
         own = name in program.feeds and program.feeds[name].source == program.data and name not in program.whole
-        if own and field.type.dtype.is_float and len(data.parts.train):
-            bounds[name] = _bounds(data.examples.rows(name), data.parts.train)
+        rows = data.examples.rows(name) if own and field.type.dtype.is_float else None
+        if rows is not None and len(data.parts.train):
+            bounds[name] = _bounds(rows, data.parts.train)
     return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels, per_epoch, bounds)
 
 

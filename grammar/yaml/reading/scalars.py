@@ -239,7 +239,7 @@ def _move_labels(diagnostic: Diagnostic, move: Callable[[Span], Span]) -> Diagno
 _NO_BLANK = re.compile(r"[^\W\d]\w*:(?=[^\s:])")
 
 
-_TEXT = re.compile(r"[\w./>\s-]+")
+_TEXT = re.compile(r"[\w./>\s-]+|[\w\s()]+->[\w\s()]+")
 """What may be meant as a text, and not as something that is computed."""
 
 
