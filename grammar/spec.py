@@ -22,6 +22,10 @@ def is_yaml(name: str) -> bool:
     return name.lower().endswith((".yaml", ".yml"))
 
 
+DATA = (".csv", ".tsv", ".npz", ".npy", ".parquet", ".xlsx")
+"""Endings of files that no spec has."""
+
+
 def read_file(path: Path, name: str | None = None, *, said: str | None = None, span: Span | None = None) -> Source:
     """The text of a file.
 
@@ -36,6 +40,13 @@ def read_file(path: Path, name: str | None = None, *, said: str | None = None, s
     Raises:
         SpecError: there is no such file, it is not an ordinary one, it is too large, or it is not UTF-8.
     """
+    if span is None and path.suffix.lower() in DATA:
+        fail(
+            "AX0601",
+            f"{said or shown_path(path)} is data, and not a spec",
+            None,
+            help="a spec names its own data, which `archonnx check SPEC --data` opens",
+        )
     try:
         reason = _unfit(path)
         text = path.read_text("utf-8-sig") if reason is None else ""

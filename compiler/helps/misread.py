@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.source import Span
 
 from .sight import Advice, Sight, around, assigned, callee, expressions, proposes, replaced, statements
 
@@ -138,3 +139,21 @@ def _draw_as_call(sight: Sight) -> Iterator[str]:
     for line in dict.fromkeys(lines):
         yield replaced(f"a draw is a statement: `{line}`", made, line)
     yield Advice(f"a draw is a statement, with the type of what is drawn: `{lines[0]}`")
+
+
+# ---------------------------------------------------------------- keys of YAML
+
+KEYS = ("name", "of", "doc", "arguments", "data", "sources", "fit", "feed", "feed_whole", "steps", "body")
+"""Keys of a program in YAML beside its settings."""
+
+
+@proposes("AX0701")
+def _key_of_a_program(sight: Sight) -> Iterator[str]:
+    """``whole: {A: data.A}`` for ``feed_whole``."""
+    word = re.match(r"\w+", sight.span.text)
+    if not sight.yaml or word is None:
+        return
+    for key in KEYS:
+        if word[0] in key.split("_") or key in word[0].split("_"):
+            place = Span(sight.span.source, sight.span.start, sight.span.start + len(word[0]))
+            yield Suggestion.of(f"did you mean `{key}`?", "", key, place)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Edit, Report, Suggestion, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .layers import arguments
@@ -31,8 +31,29 @@ _STEPS = {
 
 def trains(key: Scalar, node: Node, report: Report) -> ast.Suite:
     """``train:`` with one program, or a list of several."""
+    if isinstance(node, Mapping) and all(_is_program(value) for _, value in node.items) and node.items:
+        names = [word for word, _ in node.items]
+        edits = [Edit(word.span.to(_colon(word.span)), f"- name: {word.text}") for word in names]
+        words = f"`- name: {names[0].text}`, with its settings below, and so for each"
+        fail(
+            "AX0128",
+            "several programs are a list",
+            names[0].span,
+            help=Suggestion.at_places(words, *edits, otherwise=words),
+        )
     items = node.items if isinstance(node, Sequence) else (node,)
     return tuple(attempt_each(report, items, lambda item: _train(key, item, report)))
+
+
+def _is_program(node: Node) -> bool:
+    """Whether this has what only programs have."""
+    return isinstance(node, Mapping) and any(word.text in ("data", "steps", "feed") for word, _ in node.items)
+
+
+def _colon(span: Span) -> Span:
+    """The colon behind a key."""
+    at = span.source.text.index(":", span.end)
+    return Span(span.source, at, at + 1)
 
 
 def _train(key: Scalar, node: Node, report: Report) -> ast.Train:

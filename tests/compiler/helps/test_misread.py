@@ -21,6 +21,7 @@ PADDED = (
     "model Net():\n    input w: i64[B, 6]\n    input n: i64[B]\n    here = arange(6)[none, :] < n[:, none]\n"
     "    gone = w == 0\n    h = w |> Embedding(9, 4)\n"
 )
+NAMED = "model: Net\ninputs: {x: '[N, 3]'}\nlayers:\n- Dense: 1\n  as: y\noutputs: {y: y}\nlosses: {l: mean(y * y)}\n"
 YAML = "model: Net\ninputs: {x: '[N, 3]'}\nlayers:\n"
 
 
@@ -53,6 +54,17 @@ def first(text: str, name: str = "net.arch") -> Diagnostic:
             f"{HEAD}    p = softmax(x)\n    move = categorical(p)\n    output y = move\n",
             "net.arch",
             ("move = ", "move: i64[B] ~ "),
+        ),
+        (
+            f"{NAMED}train:\n  early:\n    steps: [{{minimize: l, with: adam()}}]\n"
+            "  late:\n    steps: [{minimize: l, with: sgd(0.1)}]\n",
+            "net.yaml",
+            ("early:", "- name: early"),
+        ),
+        (
+            f"{NAMED}train: {{data: {{npz: a.npz}}, whole: {{x: data.x}}, steps: [{{minimize: l, with: adam()}}]}}\n",
+            "net.yaml",
+            ("whole:", "feed_whole:"),
         ),
         (GAN, "net.arch", ("fake = mse(score", "fake = mse(judge(made)")),
         (
