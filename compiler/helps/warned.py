@@ -162,6 +162,16 @@ def _from_zero(sight: Sight) -> Iterator[str]:
                 yield Suggestion.of(f"places begin at 0: `{written}`", "", written, node.span)
 
 
+@proposes("AX0848")
+def _causal(sight: Sight) -> Iterator[str]:
+    """The argument that hides what comes later."""
+    call = sight.innermost(ast.Call)
+    if isinstance(call, ast.Call):
+        own = next((one for one in call.arguments if one.name == "causal"), None)
+        added = inserted(call.span, call.span.end - 1, ", causal=true")
+        yield _do(sight, added if own is None else Edit(own.value.span, "true"))
+
+
 @proposes("AX0838")
 def _steps(sight: Sight) -> Iterator[str]:
     """A row as a sequence of numbers, in place of a sequence of one row."""

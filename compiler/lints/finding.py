@@ -31,6 +31,7 @@ from . import (  # noqa: F401 - importing a rule registers it
     left_out,
     lone_argument,
     long_patience,
+    looks_ahead,
     loss_of_probabilities,
     lost_examples,
     masked_scores,

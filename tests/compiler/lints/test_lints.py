@@ -495,6 +495,22 @@ SERIES = 'data = windows(csv("a.csv"), length=8, horizon=2)\n    split = {train:
 
 
 @pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        ("TransformerEncoder(1, heads=2)", ["AX0848"]),
+        ("MultiHeadAttention(2, causal=false)", ["AX0848"]),
+        ("TransformerEncoder(1, heads=2, causal=true)", []),
+    ],
+)
+def test_who_foretells_the_next_token_does_not_see_it(layer: str, expected: list[str]) -> None:
+    model = "model M():\n    input w: i64[B, T]\n    target n: i64[B, T]\n    h = w |> Embedding(9, 8)\n"
+    train = 'train:\n    data = windows(text("a.txt"), context=8)\n    feed w = data.ids\n    feed n = data.next\n'
+    loss = f"    loss l = cross_entropy(h |> {layer} |> Dense(9), n)\n\n"
+    told = found(f"{model}{loss}{train}    minimize l with adam()\n")
+    assert [f.code for f in told if f.code == "AX0848"] == expected
+
+
+@pytest.mark.parametrize(
     ("data", "x", "y", "expected"),
     [
         (TABLE, "stack([log(data.a), data.b], axis=1)", "min_max(data.a)", ["AX0842"]),
