@@ -9,7 +9,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
 from archonnx.grammar.source import Span
 
-from .sight import Advice, Sight, around, inserted, proposes, replaced, statements
+from .sight import Advice, Sight, around, inserted, proposes, replaced, statements, whole_line
 
 
 @proposes("AX0313")
@@ -132,3 +132,14 @@ def _assigned_into(sight: Sight) -> Iterator[str]:
         yield Advice(
             f"a tensor is not assigned into: `put({node.value.span.text}, at, update, axis=1)` gives the changed one"
         )
+
+
+@proposes("AX0703", "AX0702", "AX0218", "AX0808")
+def _without_a_name(sight: Sight) -> Iterator[str]:
+    """``loss = mse(p, y)``: a value that is called loss, where a loss needs a name."""
+    asked = re.search(r"\b(?:train|valid|test)\.(\w+)|minimize (\w+)", whole_line(sight.span).text)
+    for one in statements(sight.file):
+        word = one.targets[0].span.text if isinstance(one, ast.Assign) and len(one.targets) == 1 else ""
+        if isinstance(one, ast.Assign) and word in ("loss", "metric") and asked is not None:
+            name = asked[1] or asked[2]
+            yield replaced(f"a {word} has a name: `{word} {name} = ...`", one.targets[0], f"{word} {name}")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from archonnx.grammar import ast
@@ -50,6 +51,19 @@ def _as_a_scan(sight: Sight) -> Iterator[str]:
         *(edit for one in gathered for edit in _emitted(one, before, suite[suite.index(loop) + 1 :])),
     ]
     yield Suggestion.at_places(f"a loop of a length that is known later is a `scan`: `{headed[0].text}:`", *edits)
+
+
+@proposes("AX0305", "AX0302", "AX0304")
+def _along_the_steps(sight: Sight) -> Iterator[str]:
+    """``scan x_t in x along 0`` of [B, T, n], where each step then has the examples in place of the steps."""
+    scan = sight.innermost(ast.Scan)
+    if not isinstance(scan, ast.Scan) or sight.yaml:
+        return
+    head = Span(scan.span.source, scan.span.start, scan.body[0].span.start)
+    places = [head.start + match.start() for match in re.finditer(r"\balong 0\b", head.text)]
+    edits = [Edit(Span(head.source, at, at + len("along 0")), "along 1") for at in places]
+    if edits:
+        yield Suggestion.at_places("the steps of a tensor [B, T, n] lie `along 1`; axis 0 counts its examples", *edits)
 
 
 def _heads(loop: ast.For, span: Span) -> bool:

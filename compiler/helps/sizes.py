@@ -62,7 +62,11 @@ def _declared_otherwise(sight: Sight) -> Iterator[str]:
     if not isinstance(node, ast.Output | ast.TypedAssign) or node.type is None or sight.yaml:
         return
     found = sight.type_of(node.value)
-    if found is not None:
+    wanted = node.type.dims if isinstance(node.type, ast.TensorType) else ()
+    named = any(
+        isinstance(one, ast.Name) and own.isdigit() for one, own in zip(wanted, found[1] if found else (), strict=False)
+    )
+    if found is not None and not named:
         written = f"{'' if found[0] == 'f32' else found[0]}[{', '.join(found[1])}]"
         yield replaced(f"declare what it is: `{written}`", node.type, written)
 
@@ -105,6 +109,9 @@ def _made_alike(sight: Sight, node: ast.Node, size: str) -> Suggestion:
 
 def _argument_of(path: list[ast.Node], size: str) -> str | None:
     """The argument of the model or block around that is this number, if it is not the number itself."""
+    declared = [dim.span.text for one in path if isinstance(one, ast.Block | ast.Model) for dim in _written(one)]
+    if size in declared:
+        return None  # it is to be this number, whatever an argument is today
     for node in path:
         given = (
             node.hyperparameters
@@ -117,6 +124,14 @@ def _argument_of(path: list[ast.Node], size: str) -> str | None:
             if one.default is not None and one.default.span.text == size and not around(one.span, path[-1].span):
                 return one.name
     return None
+
+
+def _written(node: ast.Node) -> Iterator[ast.Expr]:
+    """The dims of all types that are declared in a block or model."""
+    for one in (node, *children(node)):
+        yield from one.dims if isinstance(one, ast.TensorType) else ()
+        if one is not node and not isinstance(one, ast.Expr | ast.TensorType):
+            yield from _written(one)
 
 
 # ---------------------------------------------------------------- numbers that are sizes

@@ -192,9 +192,11 @@ def _deviation(sight: Sight) -> Iterator[str]:
         return
     if "standard deviation" in sight.diagnostic.headline and len(call.arguments) >= 2:
         given = call.arguments[1].value
-        written = (
-            f"exp(0.5 * {given.span.text})" if "log" in given.span.text.lower() else f"softplus({given.span.text})"
-        )
+        text = given.span.text
+        positive = rf"exp\((?:\S+ \* )?{re.escape(text)}\)"
+        made = [one for one in statements(sight.file) if isinstance(one, ast.Assign) and len(one.values) == 1]
+        named = (one.targets[0].span.text for one in made if re.fullmatch(positive, one.values[0].span.text))
+        written = next(named, f"exp(0.5 * {text})" if "log" in text.lower() else f"softplus({text})")
         yield Suggestion.of(f"a standard deviation is above 0: `{written}`", "", written, given.span)
     elif str(sight.diagnostic.help).startswith("apply `sigmoid`") and call.arguments:
         given = call.arguments[0].value

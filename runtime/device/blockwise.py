@@ -11,6 +11,7 @@ on its data, so a step that fails has changed nothing. What this module does not
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -42,6 +43,10 @@ Lanes = Sequence[Sequence[Callable[[], None]]]
 def helpers(lanes: int) -> tuple[Aside, ...]:
     """The threads of all lanes but the first, which is the caller's: the same for all statements of a process."""
     return tuple([Aside() for _ in range(lanes - 1)])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=helpers.cache_clear)  # a child has none of its parent's threads
 
 
 def in_blocks(steps: Sequence[TrainStep], parameters: Container[str]) -> dict[int, Blockwise]:

@@ -115,7 +115,7 @@ def _run_over(frame: Frame, node: ast.Scan) -> tuple[Run, dict[str, Any]]:
                     f"cannot tell whether a scan runs over {run.length} or {count} steps",
                     b.span,
                     others=[Label(first.span, f"{run.length} steps")],
-                    help=f"state it: `assert {run.length} == {count}`",
+                    help="the steps of a tensor [B, T, n] lie `along 1`; axis 0 counts its examples",
                 )
             fail(
                 "AX0332",

@@ -42,6 +42,26 @@ def test_what_is_read_from_the_data_keeps_its_size() -> None:
     assert [fix.applied().count("Dense(4)") for fix in found.fixes] == [1]
 
 
+def test_a_size_that_is_declared_as_a_number_is_that_number_and_a_named_one_stays_named() -> None:
+    block = "block Maker(n: int = 20)(z: [B, k]) -> [B, 20]:\n    return z |> Dense(n) |> Dense(90)\n"
+    found = first(f"{block}model M():\n    input z: [B, 4]\n    output y = Maker()(z)\n")
+    assert "Dense(20)" in found.fixes[0].applied()
+    named = first(HEAD + "    output y: [B, n] = row |> reshape([-1, 4, 5])\n")
+    assert all("[B, 4, 5]" not in fix.text for fix in named.fixes)
+
+
+def test_a_scan_over_the_examples_runs_along_the_steps() -> None:
+    body = "    scan s in x along 0, h = zeros([B, 3]) -> all along 0:\n        h = tanh(s + h)\n        emit h\n"
+    fix = first(f"{HEAD}{body}    output y = all\n").fixes[0]
+    assert "along 0" not in fix.applied()
+
+
+def test_a_loss_without_a_name_gets_the_one_that_is_asked_for() -> None:
+    train = "train:\n    minimize fit with adam()\n"
+    found = first(f"{HEAD}    target t: [B, 1]\n    loss = mse(row |> Dense(1), t)\n    output y = row\n{train}")
+    assert "    loss fit = mse(" in found.fixes[0].applied()
+
+
 LOOP = HEAD + "    cell = Dense(n)\n    back = Dense(n)\n    h = zeros([B, n])\n"
 SCAN = HEAD + "    cell = Dense(n)\n    back = Dense(n)\n"
 
