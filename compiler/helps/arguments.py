@@ -347,8 +347,8 @@ def _classes_last(sight: Sight) -> Iterator[str]:
 def _one_score(sight: Sight) -> Iterator[str]:
     """``accuracy(p, y)`` and ``cross_entropy(s, y)`` of one score for each example."""
     call = next((n for n in reversed(sight.path) if isinstance(n, ast.Call) and callee(n) in ONE_SCORE), None)
-    if not isinstance(call, ast.Call) or len(call.arguments) != 2:
-        return
+    if not isinstance(call, ast.Call) or len(call.arguments) != 2 or re.search(r"S is \[\w", sight.diagnostic.headline):
+        return  # there is an axis of classes
     score, label = (argument.value for argument in call.arguments)
     own = score.span.text
     outputs = {node.name: node.value for node in statements(sight.file) if isinstance(node, ast.Output)}
