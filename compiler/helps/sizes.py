@@ -215,7 +215,7 @@ def _of_call(call: ast.Call) -> Iterator[ast.Node]:
             continue
         if name[:1].isupper() and _is_number(argument.value):
             yield argument.value
-        elif name in SHAPED and isinstance(argument.value, ast.List):
+        elif (name in SHAPED or name[:1].isupper()) and isinstance(argument.value, ast.List):
             yield from (item for item in argument.value.items if _is_number(item))
 
 

@@ -21,6 +21,7 @@ def first(text: str) -> Diagnostic:
     ("body", "wrong", "right"),
     [
         ("code = row |> Dense(6)\n    output y: [B, 20] = code |> Dense(9) |> relu |> Dense(30)", "30", "20"),
+        ("again: [B, 20] = row |> MLP([6, 20, 18])\n    output y = again", "18]", "20]"),
         ("h = row |> Dense(12) |> relu\n    g = h |> Dense(7)\n    output y = h + g", "Dense(7)", "Dense(12)"),
         (
             "scan s in x along 1, h = zeros([B, 16]):\n        h = tanh(Dense(n)(s) + Dense(n)(h))\n    output y = h",
