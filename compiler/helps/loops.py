@@ -26,44 +26,53 @@ class _Read(Record):
 
 
 class _Gathered(Record):
-    """A list to which each step adds one value."""
+    """A list to which each step adds one value, and the axis along which it is stacked behind the loop."""
 
     name: str
     value: ast.Expr
     statement: ast.Stmt
+    empty: ast.Stmt
+    axis: int
+    stacked: tuple[ast.Call, ...]
 
 
 @proposes("AX0309")
 def _as_a_scan(sight: Sight) -> Iterator[str]:
     """``for t in range(T):`` of a length that is known only when the model runs."""
     loop = next((one for one in statements(sight.file) if isinstance(one, ast.For) and _heads(one, sight.span)), None)
-    suite = next((one for one in _suites(sight.file) if loop in one), None)
-    if not isinstance(loop, ast.For) or suite is None or len(loop.targets) != 1 or sight.yaml:
+    if loop is None or len(loop.targets) != 1 or sight.yaml:
         return
-    before = suite[: suite.index(loop)]
-    gathered = list(_gathered(loop))
-    states = {name: first for name, first in _firsts(loop, before).items() if name not in {g.name for g in gathered}}
-    if len(gathered) > 1 or (gathered and not _starts_empty(before, gathered[0].name)):
+    before, behind = _around(sight.file, loop)
+    adding = list(_added(loop))
+    gathered = [one for name, value, at in adding if (one := _gathered(name, value, at, before, behind)) is not None]
+    if len(adding) > 1 or len(gathered) != len(adding) or _read_again(loop, gathered):
         return
+    lists = {one.name for one in gathered}
+    states = {name: first for name, first in _firsts(loop, before).items() if name not in lists}
+    head, *slices = _header(sight, loop, states, gathered)
     edits = [
-        *(headed := list(_header(sight, loop, states, gathered))),
+        head,
+        *slices,
         *(Edit(whole_line(first.span), "") for first in states.values()),
-        *(edit for one in gathered for edit in _emitted(one, before, suite[suite.index(loop) + 1 :])),
+        *(edit for one in gathered for edit in _emitted(one)),
     ]
-    yield Suggestion.at_places(f"a loop of a length that is known later is a `scan`: `{headed[0].text}:`", *edits)
+    yield Suggestion.at_places(f"a loop of a length that is known later is a `scan`: `{head.text}:`", *edits)
 
 
 @proposes("AX0305", "AX0302", "AX0304")
 def _along_the_steps(sight: Sight) -> Iterator[str]:
     """``scan x_t in x along 0`` of [B, T, n], where each step then has the examples in place of the steps."""
     scan = sight.innermost(ast.Scan)
-    if not isinstance(scan, ast.Scan) or sight.yaml:
-        return
-    head = Span(scan.span.source, scan.span.start, scan.body[0].span.start)
-    places = [head.start + match.start() for match in re.finditer(r"\balong 0\b", head.text)]
-    edits = [Edit(Span(head.source, at, at + len("along 0")), "along 1") for at in places]
+    edits = along_one(scan) if isinstance(scan, ast.Scan) and not sight.yaml else []
     if edits:
         yield Suggestion.at_places("the steps of a tensor [B, T, n] lie `along 1`; axis 0 counts its examples", *edits)
+
+
+def along_one(scan: ast.Scan) -> list[Edit]:
+    """The edits that let a scan run, and gather, along axis 1 where it does along axis 0."""
+    head = Span(scan.span.source, scan.span.start, scan.body[0].span.start)
+    places = [head.start + match.start() for match in re.finditer(r"\balong 0\b", head.text)]
+    return [Edit(Span(head.source, at, at + len("along 0")), "along 1") for at in places]
 
 
 def _heads(loop: ast.For, span: Span) -> bool:
@@ -71,12 +80,14 @@ def _heads(loop: ast.For, span: Span) -> bool:
     return loop.iterable.span.start <= span.start <= loop.iterable.span.end and loop.span.source is span.source
 
 
-def _suites(node: ast.Node) -> Iterator[tuple[ast.Stmt, ...]]:
-    """All sequences of statements below a node."""
-    for one in statements(node):
-        body = getattr(one, "body", None)
-        if isinstance(body, tuple):
-            yield body
+def _around(file: ast.File, loop: ast.For) -> tuple[tuple[ast.Stmt, ...], tuple[ast.Stmt, ...]]:
+    """The statements beside a loop, before and behind it."""
+    for one in statements(file):
+        body: tuple[ast.Stmt, ...] = getattr(one, "body", ())
+        for at, statement in enumerate(body):
+            if statement is loop:
+                return body[:at], body[at + 1 :]
+    return (), ()
 
 
 # ---------------------------------------------------------------- what is carried, and what is gathered
@@ -99,40 +110,61 @@ def _firsts(loop: ast.For, before: tuple[ast.Stmt, ...]) -> dict[str, ast.Assign
     }
 
 
-def _gathered(loop: ast.For) -> Iterator[_Gathered]:
-    """``outs.append(h)`` and ``outs = outs + [h]``."""
+def _added(loop: ast.For) -> Iterator[tuple[str, ast.Expr, ast.Stmt]]:
+    """``outs.append(h)`` and ``outs = outs + [h]``: the list, the value, the statement."""
     for one in loop.body:
         if isinstance(one, ast.ExprStmt) and isinstance(one.value, ast.Call) and len(one.value.arguments) == 1:
             called = one.value.callee
             if isinstance(called, ast.Attribute) and called.name == "append" and isinstance(called.value, ast.Name):
-                yield _Gathered(called.value.id, one.value.arguments[0].value, one)
+                yield called.value.id, one.value.arguments[0].value, one
         elif isinstance(one, ast.Assign) and len(one.values) == 1 and isinstance(one.targets[0], ast.Name):
             value, name = one.values[0], one.targets[0].id
             added = value.right if isinstance(value, ast.Binary) and value.left.span.text == name else None
             if isinstance(added, ast.List) and len(added.items) == 1:
-                yield _Gathered(name, added.items[0], one)
+                yield name, added.items[0], one
 
 
-def _starts_empty(before: tuple[ast.Stmt, ...], name: str) -> bool:
-    return _empty(before, name) is not None
+def _gathered(
+    name: str, value: ast.Expr, at: ast.Stmt, before: tuple[ast.Stmt, ...], behind: tuple[ast.Stmt, ...]
+) -> _Gathered | None:
+    """What is added to a list that starts empty and is only stacked, along one axis; None for any other."""
+    empty = next((one for one in before if isinstance(one, ast.Assign) and one.span.text == f"{name} = []"), None)
+    nodes = [node for statement in behind for node in expressions(statement)]
+    stacked = [node for node in nodes if isinstance(node, ast.Call) and callee(node) == "stack" and _of(node, name)]
+    axes = {_axis(call) for call in stacked} or {1}
+    axis = axes.pop()
+    read = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
+    if empty is None or axis is None or axes or read != len(stacked):
+        return None
+    return _Gathered(name, value, at, empty, axis, tuple(stacked))
 
 
-def _empty(before: tuple[ast.Stmt, ...], name: str) -> ast.Assign | None:
-    """The statement that makes an empty list."""
-    return next((one for one in before if isinstance(one, ast.Assign) and one.span.text == f"{name} = []"), None)
+def _of(call: ast.Call, name: str) -> bool:
+    """Whether a list is what a call is given first."""
+    return bool(call.arguments) and call.arguments[0].value.span.text == name
 
 
-def _emitted(one: _Gathered, before: tuple[ast.Stmt, ...], behind: tuple[ast.Stmt, ...]) -> Iterator[Edit]:
-    """``emit`` for what is added to a list; where the list is stacked, it is a tensor already."""
-    yield Edit(one.statement.span, f"emit {one.value.span.text}")
-    empty = _empty(before, one.name)
-    if empty is not None:
-        yield Edit(whole_line(empty.span), "")
-    for statement in behind:
-        for node in expressions(statement):
-            given = node.arguments if isinstance(node, ast.Call) and callee(node) in ("stack", "concat") else ()
-            if given and given[0].value.span.text == one.name:
-                yield Edit(node.span, one.name)
+def _axis(call: ast.Call) -> int | None:
+    """The axis along which a list is stacked; None where it is not a number from 0 on."""
+    given = call.arguments[1].value.span.text if len(call.arguments) == 2 else "0"
+    return int(given) if given.isdigit() and len(call.arguments) <= 2 else None
+
+
+def _read_again(loop: ast.For, gathered: list[_Gathered]) -> bool:
+    """Whether a step reads the list to which it adds."""
+    adding = {id(one.statement) for one in gathered}
+    names = {one.name for one in gathered}
+    nodes = (node for one in loop.body if id(one) not in adding for node in expressions(one))
+    return any(isinstance(node, ast.Name) and node.id in names for node in nodes)
+
+
+def _emitted(one: _Gathered) -> Iterator[Edit]:
+    """``emit`` for what is added to a list, which is a tensor where it is stacked."""
+    whole, value = one.statement.span, one.value.span
+    yield Edit(Span(whole.source, whole.start, value.start), "emit ")
+    yield Edit(Span(whole.source, value.end, whole.end), "")
+    yield Edit(whole_line(one.empty.span), "")
+    yield from (Edit(call.span, one.name) for call in one.stacked)
 
 
 # ---------------------------------------------------------------- the head
@@ -154,7 +186,7 @@ def _header(sight: Sight, loop: ast.For, states: dict[str, ast.Assign], gathered
     elif counted or not given:
         given.append(f"{step} in {loop.iterable.span.text}")
     given += [f"{name} = {first.values[0].span.text}" for name, first in states.items()]
-    result = f" -> {gathered[0].name} along 1" if gathered else ""
+    result = f" -> {gathered[0].name} along {gathered[0].axis}" if gathered else ""
     yield Edit(Span(loop.span.source, loop.span.start, loop.iterable.span.end), f"scan {', '.join(given)}{result}")
     if callee(loop.iterable) == "range":
         yield from (Edit(place.span, f"{one.name}_{step}") for one in read for place in one.places)
@@ -171,8 +203,8 @@ def _read(loop: ast.For, step: str) -> Iterator[_Read]:
     for node in (node for one in loop.body for node in expressions(one)):
         if isinstance(node, ast.Index) and isinstance(node.value, ast.Name):
             axis = next((i for i, one in enumerate(node.subscripts) if one.span.text == step), None)
-            rest = [one for i, one in enumerate(node.subscripts) if i != axis]
-            if axis is not None and all(one.span.text in (":", "...") for one in rest):
+            texts = [one.span.text for one in node.subscripts]
+            if axis is not None and {*texts[:axis]} <= {":"} and {*texts[axis + 1 :]} <= {":", "..."}:
                 found.setdefault((node.value.id, axis), []).append(node)
     for (name, axis), places in found.items():
         if len([1 for other, _ in found if other == name]) == 1:

@@ -113,13 +113,9 @@ def _argument_of(path: list[ast.Node], size: str) -> str | None:
     if size in declared:
         return None  # it is to be this number, whatever an argument is today
     for node in path:
-        given = (
-            node.hyperparameters
-            if isinstance(node, ast.Block)
-            else node.parameters
-            if isinstance(node, ast.Model)
-            else ()
-        )
+        given: tuple[ast.Parameter, ...] = ()
+        if isinstance(node, ast.Block | ast.Model):
+            given = node.hyperparameters if isinstance(node, ast.Block) else node.parameters
         for one in given:
             if one.default is not None and one.default.span.text == size and not around(one.span, path[-1].span):
                 return one.name

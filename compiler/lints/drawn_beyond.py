@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archonnx.compiler.ir.graph import Node
-from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import Add, Mul
 from archonnx.compiler.ops.index import FromFront, Gather
-from archonnx.compiler.ops.shape import Broadcast, Constant
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .rules import Sight, lint, warning
@@ -40,8 +38,8 @@ def _bounds(sight: Sight, node: Node) -> tuple[int, int] | None:
     """What `randint` draws from, and up to."""
     low = 0
     if isinstance(node.op, Add):
-        found = [number for value in node.inputs if (number := _number(sight, value)) is not None]
-        rest = [value for value in node.inputs if _number(sight, value) is None]
+        found = [number for value in node.inputs if (number := sight.number(value)) is not None]
+        rest = [value for value in node.inputs if sight.number(value) is None]
         made = sight.source(rest[0]) if len(found) == len(rest) == 1 else None
         if made is None:
             return None
@@ -51,13 +49,5 @@ def _bounds(sight: Sight, node: Node) -> tuple[int, int] | None:
         if made is None:
             return None
         node = made
-    count = next((number for value in node.inputs if (number := _number(sight, value)) is not None), None)
+    count = next((number for value in node.inputs if (number := sight.number(value)) is not None), None)
     return None if count is None else (low, low + int(count))
-
-
-def _number(sight: Sight, value: Value) -> float | None:
-    """The number that a value is everywhere."""
-    node = sight.producers.get(value)
-    while node is not None and isinstance(node.op, Broadcast):
-        node = sight.producers.get(node.inputs[0])
-    return float(node.op.array) if node is not None and isinstance(node.op, Constant) and not node.op.shape else None

@@ -8,7 +8,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.compare import Greater
 from archonnx.compiler.ops.elementwise import Where
 from archonnx.compiler.ops.norm import Softmax
-from archonnx.compiler.ops.shape import Broadcast, Constant
+from archonnx.compiler.ops.shape import Broadcast
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .rules import Sight, lint, warning
@@ -25,7 +25,7 @@ def masked_scores(sight: Sight) -> Iterator[Diagnostic]:
         if where is None or not isinstance(where.op, Where) or where.origin.used:
             continue
         condition, yes, no = where.inputs
-        first, second = _number(sight, yes), _number(sight, no)
+        first, second = sight.number(yes), sight.number(no)
         if 0 in (first, second):
             yield warning(
                 "AX0862",
@@ -42,16 +42,6 @@ def masked_scores(sight: Sight) -> Iterator[Diagnostic]:
                 "where the condition holds the first of the two is taken",
                 help="the scores come first: `where(seen, scores, -1e9)`",
             )
-
-
-def _number(sight: Sight, value: Value) -> float | None:
-    """The number that all elements are; None if they differ."""
-    node = sight.producers.get(value)
-    while node is not None and isinstance(node.op, Broadcast):
-        node = sight.producers.get(node.inputs[0])
-    if node is None or not isinstance(node.op, Constant) or node.op.array.size != 1:
-        return None
-    return float(node.op.array.item())
 
 
 def _lower(sight: Sight, condition: Value) -> bool:

@@ -184,10 +184,18 @@ class Sight:
 
     def is_constant(self, value: Value) -> bool:
         """Whether a value is a constant, repeated or not."""
+        return self._constant(value) is not None
+
+    def number(self, value: Value) -> float | None:
+        """The number that all elements of a value are; None if they differ, or are not known."""
+        constant = self._constant(value)
+        return float(constant.array.item()) if constant is not None and constant.array.size == 1 else None
+
+    def _constant(self, value: Value) -> Constant | None:
         node = self.producers.get(value)
         while node is not None and isinstance(node.op, Broadcast):
             node = self.producers.get(node.inputs[0])
-        return node is not None and isinstance(node.op, Constant)
+        return node.op if node is not None and isinstance(node.op, Constant) else None
 
     @staticmethod
     def user(node: Node) -> str:

@@ -97,7 +97,17 @@ def test_a_loop_of_python_becomes_a_scan(loop: str, scan: str) -> None:
     elaborate(parse_spec(Source("net.arch", SCAN + scan)))
 
 
-def test_a_list_that_is_read_otherwise_than_stacked_is_left_to_the_reader() -> None:
-    loop = "    outs = []\n    for t in range(T):\n        outs.append(cell(x[:, t]))\n    output y = sum(outs)\n"
+@pytest.mark.parametrize(
+    "read", ["sum(outs)", "outs[-1]", "concat(outs, axis=1)", "stack(outs, axis=-1)", "stack(outs) + outs[0]"]
+)
+def test_a_list_that_is_read_otherwise_than_stacked_is_left_to_the_reader(read: str) -> None:
+    loop = f"    outs = []\n    for t in range(T):\n        outs.append(cell(x[:, t]))\n    output y = {read}\n"
     found = first(LOOP + loop)
-    assert found.code == "AX0309" and "scan" in str(found.help)
+    assert found.code == "AX0309" and "scan" in str(found.help) and not found.fixes
+
+
+def test_a_stack_is_what_the_steps_give_along_its_axis() -> None:
+    loop = "    outs = []\n    for t in range(T):\n        outs.append(cell(x[:, t]))\n    output y = stack(outs)\n"
+    scan = "    scan x_t in x along 1 -> outs along 0:\n        emit cell(x_t)\n    output y = outs\n"
+    unused = "    h = zeros([B, n])\n"
+    assert first(LOOP + loop).fixes[0].applied() == SCAN + unused + scan
