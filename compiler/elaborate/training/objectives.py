@@ -36,7 +36,9 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail
 
 from .block import Bound, ProgramBlock, Statement, Syntax, program_frame
-from .step import Assignment, Clip, Objective, build_step, condition_step, refuse_batch, simplified, working_copy
+from .clipping import Clip
+from .draft import Assignment, Objective
+from .step import build_step, condition_step, refuse_batch, simplified, working_copy
 
 
 def build_steps(
