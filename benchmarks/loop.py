@@ -25,7 +25,7 @@ from .ours import spec_of
 
 NAMES = ("linear", "mlp_small", "mlp_large", "digits_cnn", "cnn")
 ROUNDS = 15
-ROUND_SECONDS = 0.3
+ROUND_SECONDS = 1.0
 EPOCH_BYTES = 2**24
 """Memory of the examples of an epoch."""
 

@@ -39,7 +39,7 @@ compiler.elaborate.core compiler.marks
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
-compiler.blockwise compiler.helps compiler.lints compiler.lowering compiler.raw compiler.splitting compiler.trace compiler.steps
+compiler.blockwise compiler.helps compiler.lints compiler.lowering compiler.raw compiler.rows compiler.splitting compiler.trace compiler.steps
 compiler.portability
 compiler.apart compiler.joining compiler.looked_up
 compiler.onnx_export compiler.pipeline

@@ -36,13 +36,14 @@ from archonnx.compiler.program import (
     Repeat,
     TrainStep,
 )
+from archonnx.compiler.rows import row_of
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
 from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves, write_rows
-from .session import Buffer, Session, SessionOptions, bound, give_back, open_graph, threads_of
-from .slots import Ran, Slots
+from .session import Buffer, Session, SessionOptions, bound, give_back, open_exported, open_graph, threads_of
+from .slots import Joined, Ran, Slots
 from .state import TrainState, key_of
 from .statement import Statement
 
@@ -243,6 +244,18 @@ class StepRunner:
         statements = self.load(batch).statements
         return Slots.of(statements, {name: batch[name] for name in self.fields if name in cut}, size, count)
 
+    def join(self, slots: Slots) -> None:
+        """From here on make all passes of a row one run of a session, where no session is asked what its nodes take."""
+        graphs = [statement.session.graph for statement in slots.statements]
+        if self._options.profile is not None or slots.joined is not None or None in graphs:
+            return
+        keys = [self.keys(statement.index) for statement in slots.statements]
+        states = [own[name] for own, step in zip(keys, self.steps, strict=True) for name in step.carried]
+        row = row_of([graph for graph in graphs if graph is not None], keys, states, slots.fields)
+        read = {n: value for one in slots.statements for n, value in one.inputs(self.state.sides).items()}
+        fixed = {name: read[name] for name in row.inputs if name in {*self.fields, SEED} - slots.fields.keys()}
+        slots.joined = Joined(open_exported(row, self._options), self.state, list(dict.fromkeys(states)), fixed)
+
     def run_row(self, slots: Slots, count: int) -> Ran:
         """One pass on each of the first batches of ``slots``; to the bit as ``step`` on each of them.
 
@@ -250,14 +263,17 @@ class StepRunner:
         """
         statements, sides = slots.statements, self.state.sides
         runs, after = slots.runs(sides, count)
-        slots.steps[:count] = (self.executed + np.arange(count * len(statements))).reshape(count, -1)
+        slots.number(self.executed, count)
         begun, left = self.executed, iter(runs)
         # Counted first: whoever looks at any moment must not take what was changed for what was not.
-        self.executed += len(runs)
+        self.executed += count * len(statements)
         try:
             for run in left:
                 run()
         except Exception as error:
+            if slots.joined is not None:  # nothing has changed: the step that fails is found among single ones
+                slots.joined, self.executed = None, begun
+                return self.run_row(slots, count)
             return self._broken_off(slots, begun, len(runs) - length_hint(left) - 1, error)
         self.state.sides = after
         self.passes += count

@@ -23,6 +23,7 @@ from archonnx.runtime.aside import Aside
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Parts
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.device.slots import Joined
 from archonnx.runtime.training import supplying
 from archonnx.runtime.training.fit import TrainingLoop
 from archonnx.runtime.training.keeping import Keeper
@@ -46,6 +47,7 @@ train:
 PLANS = {
     "one statement": "    minimize objective with adam(lr=0.01)\n",
     "two": "    minimize objective over first with adam(lr=0.01)\n    minimize penalty over last with sgd(lr=0.01)\n",
+    "one after the other": "    minimize objective with adam(lr=0.01)\n    minimize penalty with sgd(lr=0.01)\n",
     "every": "    minimize objective with adam(lr=0.01)\n    every 3:\n        minimize penalty with sgd(lr=0.01)\n",
 }
 
@@ -117,6 +119,30 @@ def assert_same(one: Snapshot | None, other: Snapshot | None) -> None:
         np.testing.assert_array_equal(array, other.tensors[name], err_msg=name)
 
 
+def joined_at_once(monkeypatch: Any) -> list[int]:
+    """Rows become one run of a session as soon as there is one; how many steps each of those had."""
+    found: list[int] = []
+    real = Joined.run
+
+    def run(self: Joined, slots: Any, sides: int, count: int) -> Callable[[], None]:
+        found.append(count)
+        return real(self, slots, sides, count)
+
+    monkeypatch.setattr(supplying, "JOINED_FROM", 1)
+    monkeypatch.setattr(supplying, "QUICK", 10.0)
+    monkeypatch.setattr(Joined, "run", run)
+    return found
+
+
+@pytest.mark.parametrize("plan", ["one statement", "two", "one after the other"])
+def test_a_row_that_is_one_run_of_a_session_is_the_steps_one_by_one(plan: str, monkeypatch: Any) -> None:
+    """With draws, rows of several lengths, and statements that change the same tensors or others."""
+    singly = loop(plan, OneByOne()).run()
+    runs = joined_at_once(monkeypatch)
+    assert_same(loop(plan, Often()).run().snapshot, singly.snapshot)
+    assert len(runs) > 2 and len(set(runs)) > 1
+
+
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize(("count", "aside"), [(103, False), (103, True), (8, False), (3, False)])
 def test_a_row_of_steps_is_the_steps_one_by_one(plan: str, count: int, aside: bool, monkeypatch: Any) -> None:
@@ -156,7 +182,10 @@ def test_the_state_is_kept_after_every_so_many_steps_in_rows_too() -> None:
     assert [26 * epoch + step for epoch, step, _ in kept] == [11, 22, 33, 44, 55, 66, 77]
 
 
-def test_a_label_of_no_class_is_told_at_its_step() -> None:
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_label_of_no_class_is_told_at_its_step(joined: bool, monkeypatch: Any) -> None:
+    runs = joined_at_once(monkeypatch) if joined else []
+
     def spoil(fields: dict[str, Any]) -> None:
         fields["label"][77] = 4
 
@@ -168,11 +197,14 @@ def test_a_label_of_no_class_is_told_at_its_step() -> None:
         state = training.whole_state()
         assert state is not None and state.reached[:2] == (0, 19)
         found.append((str(caught.value), state))
-    assert found[0][0] == found[1][0]
+    assert found[0][0] == found[1][0] and bool(runs) is joined
     assert_same(found[0][1], found[1][1])
 
 
-def test_an_infinite_loss_is_told_at_its_step_with_the_state_before() -> None:
+@pytest.mark.parametrize("joined", [False, True])
+def test_an_infinite_loss_is_told_at_its_step_with_the_state_before(joined: bool, monkeypatch: Any) -> None:
+    runs = joined_at_once(monkeypatch) if joined else []
+
     def spoil(fields: dict[str, Any]) -> None:
         fields["x"][50] = 3e38
 
@@ -182,7 +214,7 @@ def test_an_infinite_loss_is_told_at_its_step_with_the_state_before() -> None:
         with pytest.raises(SpecError, match="AX0610") as caught:
             training.run()
         found.append((str(caught.value), training.whole_state()))
-    assert found[0][0] == found[1][0] and "step 13" in found[0][0]
+    assert found[0][0] == found[1][0] and "step 13" in found[0][0] and bool(runs) is joined
     assert_same(found[0][1], found[1][1])
 
 
