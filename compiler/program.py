@@ -217,6 +217,8 @@ class TrainStep(Record):
     ``value``."""
     gradients: Mapping[str, Value] = {}
     """The gradients that it follows, by path of the parameter, before any clipping: values of the graph."""
+    gathers: Mapping[str, Value] = {}
+    """The gradients of a batch that it adds to means, by the names under which it carries those, likewise."""
     watched: tuple[str, ...] = ()
     """Paths of the parameters that the output ``WATCH`` is about."""
     rates: Mapping[str, Graph] = {}

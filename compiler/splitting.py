@@ -17,10 +17,13 @@ from .gradients import GRADIENT
 from .ir.graph import Graph, Node, needed
 from .ir.parts import cut
 from .ir.value import Value
+from .ops.sizes import DimValue
 from .program import NEXT, TrainStep
 
 BETWEEN = "between/"
 """What the second part takes from the first."""
+ROWS = "rows/"
+"""What the update takes for the rows of a batch, i64[]: those of all processes together."""
 
 
 class Split(Record):
@@ -29,7 +32,7 @@ class Split(Record):
     Attributes:
         parts: graphs that read the batch. Outputs: the losses, ``next/NAME`` for what is ``averaged``, and
             ``grad/PATH``; the first one also gives ``between/N``, which the second one takes.
-        update: takes ``grad/PATH``, and gives ``next/NAME`` for everything else.
+        update: takes ``grad/PATH`` and ``rows/N``, and gives ``next/NAME`` for everything else.
         averaged: what is carried and follows from the batch by more than gradients.
     """
 
@@ -54,24 +57,36 @@ def split(step: TrainStep, in_two_from: int) -> Split:
         SpecError: a parameter follows from the batch by more than its gradient, or something does that has no mean.
     """
     graph = step.graph
-    paths = dict(step.gradients)
+    paths = {**step.gradients, **step.gathers}
     gradients = set(paths.values())
-    of_batch = _of_batch(graph, step.fields, gradients)
+    counts = _counts(step)
+    of_batch = _of_batch(graph, step.fields, gradients.union(counts.values()))
     carried = {name: value for name, value in graph.outputs.items() if name.startswith(NEXT)}
     averaged = {name: value for name, value in carried.items() if value in of_batch}
     for name, value in averaged.items():
         _check_mean(step, name.removeprefix(NEXT), value)
     losses = {name: graph.outputs[name] for name in step.losses}
     others = {name: v for name, v in graph.outputs.items() if name not in averaged and name not in losses}
-    after = [node for node in graph.nodes if gradients.isdisjoint(node.outputs)]
+    known = gradients.union(counts.values())
+    after = [node for node in graph.nodes if known.isdisjoint(node.outputs)]
     given = {GRADIENT + path: value for path, value in paths.items()}
-    update = cut(f"{graph.name}.update", after, {**graph.inputs, **given}, others, graph.facts)
+    update = cut(f"{graph.name}.update", after, {**graph.inputs, **given, **counts}, others, graph.facts)
     parts = _backward(graph, {**losses, **averaged}, given, in_two_from) if losses or averaged else ()
     return Split(parts, update, tuple(name.removeprefix(NEXT) for name in averaged))
 
 
+def _counts(step: TrainStep) -> dict[str, Value]:
+    """Of a step that gathers gradients the numbers of rows by which they are weighed."""
+    counts = [
+        node.outputs[0]
+        for node in step.graph.nodes
+        if isinstance(node.op, DimValue) and node.op.dim.symbol is not None and node.op.dim.symbol == step.rows
+    ]
+    return {f"{ROWS}{place}": value for place, value in enumerate(counts)}
+
+
 def _of_batch(graph: Graph, fields: Collection[str], gradients: Collection[Value]) -> set[Value]:
-    """What depends on a batch or its size, other than by a gradient."""
+    """What depends on a batch or its size, other than by ``gradients`` (and what else is the same for all)."""
     inputs = [graph.inputs[name] for name in fields]
     symbols = set().union(*(value.type.symbols() for value in inputs))
     found = set(inputs)

@@ -48,6 +48,7 @@ def sized(step: TrainStep, total: int | None, per_epoch: int | None) -> TrainSte
         step,
         graph=bind(step.graph, known, values),
         gradients={path: values[g] for path, g in step.gradients.items()},
+        gathers={name: values[g] for name, g in step.gathers.items()},
         carried={name: type_.substitute(sizes) for name, type_ in step.carried.items()},
         initial={name: bind(graph, known) for name, graph in step.initial.items()},
         rates={name: bind(graph, known) for name, graph in step.rates.items()},

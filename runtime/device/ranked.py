@@ -18,7 +18,7 @@ from archonnx.compiler.blockwise import NUMBER
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
 from archonnx.compiler.program import NEXT, SEED, STEP, WATCH
-from archonnx.compiler.splitting import BETWEEN
+from archonnx.compiler.splitting import BETWEEN, ROWS
 from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.ranks import Ranks, lost
 
@@ -28,7 +28,7 @@ from .shares import shares_of
 from .slots import Slots
 from .state import TrainState, blocks, key_of
 from .statement import Statement
-from .step import StepRunner
+from .step import StepRunner, in_order
 from .sums import FAILURES, FIGURES, STOPS, Sums, rows_of
 
 
@@ -40,10 +40,12 @@ class RankedRunner(StepRunner):
     def __init__(self, *arguments: Any, ranks: Ranks, **named: Any) -> None:
         self.ranks = ranks
         steps, group, device = arguments[0], named.get("group", 1), named.get("device", "cpu")
-        larger = f"let `batch_size` be {group} times as large: {ranks.size} processes hold a part of it each"
         refused = {
             f"on {device}": (device != "cpu", "train on the CPU: `--device cpu`"),
-            "with `accumulate`": (group > 1, larger),
+            "with `accumulate` and a pass of more than one `minimize`": (
+                group > 1 and named.get("plan", ()) not in ((), in_order(len(steps), group)),
+                "train in one process",
+            ),
             "with a condition in a `repeat`": (any(step.asks for step in steps), "train in one process"),
         }
         for what, (here, help) in refused.items():
@@ -102,7 +104,7 @@ class _Bound:
 
 
 class RankedSession:
-    """Runs the parts of a statement, in step with the other ranks."""
+    """Runs the parts of a statement, in step with the other ranks. ``whole`` hears the rows of all before an update."""
 
     def __init__(
         self,
@@ -112,9 +114,10 @@ class RankedSession:
         sums: Sums,
         losses: Mapping[str, Array],
         rows: int,
+        whole: Callable[[int], None],
     ) -> None:
         self._ranks, self._parts, self._update, self._sums = ranks, parts, update, sums
-        self._losses, self._rows = losses, rows
+        self._losses, self._rows, self._whole = losses, rows, whole
         self._told = np.zeros(FIGURES + ranks.size + len(losses))
 
     def run(self, binding: Any) -> None:
@@ -132,6 +135,8 @@ class RankedSession:
             raise failure
         if told[FAILURES]:
             lost()
+        total = rows_of(told, ranks.size).sum()
+        self._whole(int(total))
         if self._update is not None:
             self._update.run(binding.update)
         for move in binding.moves:
@@ -140,7 +145,6 @@ class RankedSession:
             ranks.meet()
         for target, mean in binding.averaged:
             target[...] = mean
-        total = rows_of(told, ranks.size).sum()
         for loss, sum_ in zip(self._losses.values(), told[FIGURES + ranks.size :], strict=True):
             loss[...] = sum_ / total
         ranks.stopping |= bool(told[STOPS])
@@ -179,6 +183,7 @@ class _Making:
         numbers = apart.numbers if apart is not None else {}
         self._numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in numbers.items()}
         self._between: dict[str, Buffer] = {}
+        self._whole = Buffer((), np.dtype(np.int64), "cpu")
 
     def statement(self) -> Statement:
         """The statement."""
@@ -196,7 +201,7 @@ class _Making:
         symbol = runner.counted or batch_symbol({n: step.graph.inputs[n].type for n in step.fields})
         rows = self._dims.get(symbol or "", 1)
         hosts = {name: buffer.host for name, buffer in losses.items()}
-        session = RankedSession(runner.ranks, parts, update, self._share.sums, hosts, rows)
+        session = RankedSession(runner.ranks, parts, update, self._share.sums, hosts, rows, self._tell)
 
         def bind(sides: int) -> Any:
             means = [
@@ -216,6 +221,10 @@ class _Making:
         touched, changed = sum(set(bits.values())), sum({bits[name] for name in step.carried})
         told = squares.host if squares is not None else None
         return Statement(self._index, session, {}, bind, inputs, touched, changed, hosts, told, None, rows)
+
+    def _tell(self, total: int) -> None:
+        """The rows of a batch, of which all ranks have had so many: too many where each took all of a small one."""
+        self._whole.host[...] = self._runner.examples or total
 
     def _moves(self, families: Sequence[Session], sides: int) -> list[Callable[[], None]]:
         """What changes this rank's part of each tensor that all change together."""
@@ -266,6 +275,8 @@ class _Making:
             return self._runner.state.current(self._keys[name], sides).value
         if name in (SEED, STEP):
             return self._runner.special(name, own=own)
+        if name.startswith(ROWS):
+            return self._whole.value
         if name in self._fields:
             return self._fields[name].value
         if name in self._numbers:

@@ -83,6 +83,7 @@ class StepRunner:
         passes: how many passes have begun, on which ``every`` counts.
         gathered: how many batches of a pass that is not over have changed the state.
         counted: the dim by which a batch is shared, where several processes train together.
+        examples: how many that whole batch has, where somebody says so before a pass.
         last: the statement that ran last.
         watch: the norms of gradients and updates, of the statements that are watched.
         inspect: called after each statement, where somebody looks for a fault.
@@ -112,13 +113,11 @@ class StepRunner:
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = self.gathered = 0
         self.counted: str | None = None
+        self.examples: int | None = None
         self.last: Statement | None = None
         self.watch = Watch([step.watched for step in self.steps])
         self.inspect: Callable[[Statement], None] | None = None
-        in_order: Plan = tuple(Do(index) for index in range(len(self.steps)))
-        if group > 1:
-            in_order = (Gather(0), *in_order[1:])
-        self._plan = None if plan in ((), in_order) else plan
+        self._plan = None if plan in ((), in_order(len(self.steps), group)) else plan
         self._size, self._group = group, list[Batch]()
         self._assumptions = tuple(assumptions)
         self._options = options or SessionOptions()
@@ -503,6 +502,12 @@ class StepRunner:
         """
         options = replace(self._options, threads=1)
         return [open_graph(one.graph, {}, options) for one in apart.families]
+
+
+def in_order(steps: int, group: int) -> Plan:
+    """The plan of a pass that runs each statement once, the first one on each batch of a group."""
+    plan: Plan = tuple(Do(index) for index in range(steps))
+    return (Gather(0), *plan[1:]) if group > 1 else plan
 
 
 class _PlannedPass:

@@ -256,6 +256,7 @@ class TrainingLoop:
                     self._row(number, given)
                 else:
                     rows, batch = given
+                    runner.examples = rows
                     self._batch(number, rows, partial(runner.step, batch, fresh))
         interrupt.check()
         if runner.gathered or runner.waiting:

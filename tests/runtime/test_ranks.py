@@ -79,8 +79,9 @@ class _Member:
 
 
 @cache
-def model_of(**arguments: Any) -> ModelProgram:
-    return elaborate(parse_spec(Source("net.arch", TEXT), **arguments))
+def model_of(accumulate: int = 1, **arguments: Any) -> ModelProgram:
+    text = TEXT.replace("    clip_norm", f"    accumulate = {accumulate}\n    clip_norm")
+    return elaborate(parse_spec(Source("net.arch", text), **arguments))
 
 
 def together(size: int, do: Callable[[Ranks], Any]) -> list[Any]:
@@ -146,6 +147,20 @@ def test_ranks_are_one_process_at_the_whole_batch(size: int, way: str, monkeypat
         for name, array in snapshot.tensors.items():
             np.testing.assert_array_equal(array, found[0].tensors[name], err_msg=name)
         assert snapshot.numbers["position"] == alone.numbers["position"]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("way", ["in memory", "by messages"])
+def test_several_batches_of_ranks_make_one_update(size: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three batches of 12, then one of 12 and one of 2, which three ranks do not share: each counts by its rows."""
+    if way == "by messages":
+        monkeypatch.setattr(Ranks, "memory", lambda self, size: None)
+    alone = figures(loop(accumulate=3))
+    for snapshot in together(size, lambda ranks: figures(loop(ranks, accumulate=3))):
+        assert_close(snapshot.tensors, alone.tensors)
+        assert snapshot.numbers["position"] == alone.numbers["position"]
+        for mine, whole in zip(snapshot.numbers["history"], alone.numbers["history"], strict=True):
+            assert_close(mine["train"], whole["train"])
 
 
 def test_draws_differ_by_rank_and_repeat() -> None:
@@ -236,9 +251,9 @@ def test_parameters_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
         assert "AX0721" in str(error) and "`dense.0.b`" in str(error)
 
 
-def test_what_cannot_be_shared_is_refused() -> None:
-    text = TEXT.replace("    clip_norm", "    accumulate = 2\n    clip_norm")
-    model = elaborate(parse_spec(Source("net.arch", text)))
+@pytest.mark.parametrize("line", ["repeat 2 while objective > 0.1:", "accumulate = 2\n    repeat 2:"])
+def test_what_cannot_be_shared_is_refused(line: str) -> None:
+    model = elaborate(parse_spec(Source("net.arch", TEXT.replace("    minimize", f"    {line}\n        minimize"))))
     with pytest.raises(SpecError, match="AX0720"):
         Trainer(model, options=SessionOptions("cpu", 1), ranks=Ranks(Fake(2).of(0)))
 

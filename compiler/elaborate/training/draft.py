@@ -62,6 +62,8 @@ class StepDraft:
     changed: dict[Slot, Span] = field(default_factory=dict)
     """What changes, and the statement that says so."""
     gradients: dict[Slot, Value] = field(default_factory=dict)
+    gathers: dict[str, Value] = field(default_factory=dict)
+    """The gradients of a batch, by the names under which their means are carried."""
     gathered: dict[str, TensorType] = field(default_factory=dict)
     """What another step carries, and this one reads."""
     rates: dict[str, Graph] = field(default_factory=dict)
@@ -115,9 +117,11 @@ class StepDraft:
         nodes = work.build.builder.nodes
         nodes[:], edges = Recomputing(nodes, self.forward, draws).run()
         gradients = {slot.path: edges.get(g, g) for slot, g in self.gradients.items()}
+        gathers = {name: edges.get(g, g) for name, g in self.gathers.items()}
         outputs = {name: work.losses[name][0] for name in losses} | self.outputs
         outputs = {name: edges.get(value, value) for name, value in outputs.items()}
-        graph = work.graph(self.name, outputs | {f"grad/{path}": g for path, g in gradients.items()})
+        kept = {f"grad/{name}": g for name, g in (gradients | gathers).items()}
+        graph = work.graph(self.name, outputs | kept)
         paths = {slot.path: (slot, value) for slot, value in work.build.parameters.items()}
         updated = {path: slot.type for path, (slot, _) in paths.items() if NEXT + path in self.outputs}
         constants = {
@@ -130,8 +134,9 @@ class StepDraft:
         fields = tuple(name for name in work.fields if name in graph.inputs)
         carried = updated | self.carried
         return TrainStep(
-            self.name, minimized, graph, fields, carried, constants, losses, self.initial, gradients, rates=self.rates
-        )
+            self.name, minimized, graph, fields, carried, constants, losses, self.initial, gradients, gathers,
+            rates=self.rates,
+        )  # fmt: skip
 
 
 def zero() -> Graph:

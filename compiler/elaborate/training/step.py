@@ -138,6 +138,7 @@ def _gather(
         for slot, g in gradients.items():
             path = f"{name}/{slot.path}"
             mean = step.carry(path, g.type, zeros(g.type))
+            step.gathers[path] = g
             step.outputs[NEXT + path] = mean * cast(kept, g.type.dtype) + g * cast(added, g.type.dtype)
             read[slot] = update.read(path, g.type)
     update.carry(name, COUNT, zero())
