@@ -164,11 +164,13 @@ def train_several(
         fail("AX0702", f"`{kind}` is a number from 2 on, not {count}", None)
     if resume:
         before = _before(Runs(out), request, kind, count)
-        plan, request, finished = before.plan, before.request, list(before)
-        spec = as_requested(spec, request)
+        plan, finished = before.plan, list(before)
+        spec = as_requested(spec, before.request)
+        request = before.request.about(spec, how.options)
     else:
         model = elaborate(decided_spec(spec, request, how))
         plan, finished = _plan(model, request, kind, count), []
+        request = request.about(spec, how.options)
         save_summary(out, plan, request, finished)
     done = {run.path.name for run in finished}
     try:

@@ -75,7 +75,7 @@ def for_stage(spec: Spec, request: Request, stage: Stage) -> tuple[Spec, Request
 
 def train_models(spec: Spec, found: Sequence[Stage], request: Request, place: Place, how: How) -> ModelRuns:
     """Train several models one after the other, and write a run directory for each into one, which is reserved."""
-    named = _named(found)
+    named, request = _named(found), request.about(spec, how.options)
     save_models(place.folder, named, request, [])
     return _trained(spec, named, request, place.folder, how, [])
 
@@ -85,7 +85,8 @@ def resume_models(spec: Spec, request: Request, place: Place, how: How) -> Model
     out = place.folder
     before = ModelRuns(out)
     check_same_request(request, before.request, out)
-    return _trained(as_requested(spec, before.request), before.stages, before.request, out, how, list(before))
+    spec = as_requested(spec, before.request)
+    return _trained(spec, before.stages, before.request.about(spec, how.options), out, how, list(before))
 
 
 def _trained(

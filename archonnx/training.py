@@ -20,11 +20,12 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import DeviceName, SessionOptions
 from archonnx.runtime.device.tuning import place_of, remembered, tuned
+from archonnx.runtime.folders.kept import kept_plan, kept_spec
 from archonnx.runtime.folders.models import ModelRuns, holds_models
 from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import new_run, save_run
-from archonnx.runtime.folders.several import Kind, Runs
+from archonnx.runtime.folders.several import KINDS, Kind, Runs
 from archonnx.runtime.interrupt import asked_to_stop, ending
 from archonnx.runtime.mpi import communicator, processes, threads_each
 from archonnx.runtime.paths import resolved
@@ -62,14 +63,18 @@ class TrainOptions(TypedDict, total=False):
 
 
 @overload
-def train(spec: SpecLike, out: str | Path | None = None, **options: Unpack[TrainOptions]) -> Run: ...
-@overload
-def train(spec: SpecLike, out: str | Path | None = None, *, folds: int, **options: Unpack[TrainOptions]) -> Runs: ...
-@overload
-def train(spec: SpecLike, out: str | Path | None = None, *, seeds: int, **options: Unpack[TrainOptions]) -> Runs: ...
+def train(spec: SpecLike | None, out: str | Path | None = None, **options: Unpack[TrainOptions]) -> Run: ...
 @overload
 def train(
-    spec: SpecLike,
+    spec: SpecLike | None, out: str | Path | None = None, *, folds: int, **options: Unpack[TrainOptions]
+) -> Runs: ...
+@overload
+def train(
+    spec: SpecLike | None, out: str | Path | None = None, *, seeds: int, **options: Unpack[TrainOptions]
+) -> Runs: ...
+@overload
+def train(
+    spec: SpecLike | None,
     out: str | Path | None = None,
     *,
     folds: int | None,
@@ -77,7 +82,7 @@ def train(
     **options: Unpack[TrainOptions],
 ) -> Run | Runs: ...
 def train(
-    spec: SpecLike,
+    spec: SpecLike | None,
     out: str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -106,14 +111,15 @@ def train(
     program has a handler of its own for it. A second signal ends it at once; the directory keeps the last state.
 
     Args:
-        spec: a file, a name from the zoo, or what ``load`` gave.
+        spec: a file, a name from the zoo, or what ``load`` gave; None for that of ``resume``, as it was when that
+            training began.
         out: the directory to make (``runs/NAME-N`` unless given; the one of ``resume`` where that is given).
         settings: replace settings of the spec: ``{"epochs": 5, "split.test": 0.2}``.
         seed: replaces the spec's seed.
         program: run this ``train`` block alone, after those from which it starts, also of other models.
         resume: a run, or what is left of one, to be continued: with its arguments and settings, unless others are
-            given. The result is, to the bit, that of a training that was not interrupted. With folds or seeds, the
-            folder of several runs, of which those that are not finished are continued or begun.
+            given. The result is, to the bit, that of a training that was not interrupted. Of a folder of several
+            runs, those that are not finished are continued or begun.
         device: ``auto`` takes a GPU if there is one.
         threads: CPU threads.
         tune: decide by this machine's own times which form a graph takes where there are several, which are measured
@@ -134,7 +140,10 @@ def train(
     """
     if watch not in (None, "grads"):
         fail("AX0702", f"`{watch}` cannot be watched", None, help="`grads` can")
-    loaded = with_imports(as_spec(spec))
+    before = Path(resume) if resume is not None else None
+    loaded = with_imports(as_spec(spec)) if spec is not None else _kept(before)
+    if folds is None and seeds is None and before is not None and (plan := kept_plan(before)) is not None:
+        folds, seeds = (len(plan.runs) if plan.kind == kind else None for kind in KINDS)
     changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
@@ -146,7 +155,6 @@ def train(
     if ranks is not None:
         observer, threads = observer if ranks.rank == 0 else None, threads or threads_each()
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice, ranks)
-    before = Path(resume) if resume is not None else None
     request.check()
     chosen = Path(out) if out is not None else None
     if ranks is not None:
@@ -154,6 +162,13 @@ def train(
     destination = _destination(chosen, before, loaded.name) if ranks is None or ranks.rank == 0 else _nowhere()
     with ending(), _tuned(how, asked=tune), destination as place:
         return _trained(loaded, request, place, how, before, folds, seeds)
+
+
+def _kept(before: Path | None) -> Spec:
+    """The spec of a training that is to be continued."""
+    if before is None:
+        fail("AX0702", "neither a spec nor a run to go on with is given", None, help="give one of them")
+    return kept_spec(before)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def _instead(path: Path, known: Mapping[str, Path]) -> str:
     except (OSError, ValueError):
         return "`archonnx check` lists the zoo"
     if run:
-        return f"it is a run: `archonnx train SPEC --resume {path}` goes on with it, `archonnx eval {path}` measures it"
+        return f"it is a run: `archonnx train --resume {path}` goes on with it, `archonnx eval {path}` measures it"
     beside = near_file(path.parent / f"{path.name}.arch")
     return did_you_mean(str(path), known) or beside or "`archonnx check` lists the zoo"
 

@@ -31,7 +31,7 @@ def fail_without_run(folder: Path, span: Span | None = None, help: str | None = 
             "AX0611",
             f"{folder} holds a training that did not end, and has no weights yet",
             span,
-            help=f"`archonnx train SPEC --resume {folder}` goes on with it, with `--set epochs=N` to an earlier end",
+            help=f"`archonnx train --resume {folder}` goes on with it, with `--set epochs=N` to an earlier end",
         )
     headline = f"{folder} is not a run directory" if folder.exists() else f"there is no run directory {folder}"
     fail("AX0611", headline, span, help=help or _instead(folder) or "`archonnx train SPEC` makes one")

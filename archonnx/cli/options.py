@@ -125,12 +125,12 @@ SpecOrRun = Annotated[
 Device = Annotated[DeviceOption, typer.Option("--device", help="Where to run; `auto` takes a GPU if there is one.")]
 
 
-def read_spec(name: str, arguments: Mapping[str, Any], dtype: str | None = None, model: str | None = None) -> Spec:
-    """A spec with the arguments, the float type and the model of the command line."""
+def read_spec(of: str | Spec, arguments: Mapping[str, Any], dtype: str | None = None, model: str | None = None) -> Spec:
+    """A spec, by its name or read already, with the arguments, the float type and the model of the command line."""
     from archonnx.compiler.pipeline import float_type, load
     from archonnx.grammar.record import replace
 
-    spec = replace(load(name), arguments=dict(arguments), model=model)
+    spec = replace(load(of) if isinstance(of, str) else of, arguments=dict(arguments), model=model)
     return spec if dtype is None else replace(spec, float_type=float_type(dtype))
 
 

@@ -101,8 +101,6 @@ def explain(error: Any, verb: Any, given: Sequence[str], group: Any) -> None:
         say = _extra(given, own, verb.name, text)
     elif text.startswith("Missing option"):
         say = _missing(given, verb.name)
-    elif text.startswith("Missing argument 'SPEC'") and "--resume" in given:
-        say = f"The spec of the run is given too: `archonnx train SPEC {' '.join(given)}`."
     else:
         say = _value(text)
     whole = text if say is None else f"{text.rstrip('.')}. {say}"

@@ -185,6 +185,9 @@ def _size(path: Path) -> int:
 def _several(folder: Path) -> Listed:
     runs: Runs | ModelRuns = ModelRuns(folder) if holds_models(folder) else Runs(folder)
     names = tuple(runs.stages if isinstance(runs, ModelRuns) else runs.plan.runs)
+    finished = tuple(runs if isinstance(runs, ModelRuns) else runs.names)
+    if lost := [name for name in finished if not os.path.lexists(folder / name / RECORD)]:
+        return Listed(folder, Mark.damaged, f"{', '.join(lost)} had ended, and has no {RECORD}", parts=names)
     done = f"{len(runs)} of {len(names)} runs"
     return Listed(folder, Mark.whole if runs.complete else Mark.resumable, done, parts=names)
 

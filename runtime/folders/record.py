@@ -27,9 +27,14 @@ LARGEST = 1 << 26
 """Bytes of a record that are read at most."""
 
 
-def _inside(name: str) -> str:
+def is_inside(name: str) -> bool:
+    """Whether the name of a file is a path inside the folder from which it is meant."""
     pure = PurePosixPath(name)
-    if not pure.parts or pure.is_absolute() or ".." in pure.parts or any(sign in name for sign in "\\:\0"):
+    return bool(pure.parts) and not (pure.is_absolute() or ".." in pure.parts or any(sign in name for sign in "\\:\0"))
+
+
+def _inside(name: str) -> str:
+    if not is_inside(name):
         raise ValueError("this is not a path inside the run")
     return name
 

@@ -99,6 +99,7 @@ class Request:
             "data": {name: Path(path).name for name, path in self.data.items()},
             "start": [transfer.shared.model_dump() for transfer in self.start],
             "model": self.model,
+            "specs": dict(self.specs),
         }
 
     @staticmethod
@@ -112,7 +113,8 @@ class Request:
         only = tuple(record["only"]) if isinstance(record["only"], list) else record["only"]
         data = {name: noted.data.get(name, Path(path).name) for name, path in record.get("data", {}).items()}
         about = (record["arguments"], record["changes"], only, dtype, start, data, record.get("model"))
-        return Request(*about, record.get("id") or uuid4().hex)
+        specs = {str(name): str(text) for name, text in dict(record.get("specs") or {}).items()}
+        return Request(*about, record.get("id") or uuid4().hex, specs)
 
 
 def _unwritable(value: Any) -> str | None:
@@ -146,7 +148,6 @@ def save_state(folder: Path, state: State, request: Request) -> None:
         "done": [{**t.as_json(), "history": [epoch.as_json() for epoch in t.outcome.history]} for t in state.done],
         "program": label(state.program),
         "numbers": snapshot.numbers,
-        "specs": dict(request.specs),
         "threads": request.threads,
         "memory": {source: memory.as_json() for source, memory in memories.items()},
     }
@@ -179,9 +180,7 @@ class SavedState:
     def __init__(self, folder: Path) -> None:
         path, self._folder = folder / STATE_FILE, folder
         if not path.is_file():
-            several = next((kind for kind in ("folds", "seeds") if (folder / f"{kind}.json").is_file()), None)
-            way = f"it holds several, which go on with `--{several}`" if several is not None else None
-            fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None, help=way)
+            fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None)
         with self._damaged():
             self._tensors, metadata = load_with_metadata(path)
             self._record = json.loads(metadata[METADATA_KEY])

@@ -153,6 +153,11 @@ def save_summary(folder: Path, plan: Plan, request: Request, finished: Sequence[
     write_atomically(folder / f"{plan.kind}.json", f"{json.dumps(record, indent=2)}\n".encode())
 
 
+def holds_several(folder: Path) -> bool:
+    """Whether a folder is one of runs of folds or seeds."""
+    return any((folder / f"{kind}.json").is_file() for kind in KINDS)
+
+
 def read_summary(folder: Path, kinds: Sequence[str], what: str, way: str) -> dict[str, Any]:
     """The file of a folder of several runs that says what is in it; SpecError if it is not there, or damaged.
 

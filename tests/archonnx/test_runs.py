@@ -67,6 +67,8 @@ def test_each_mark_says_what_can_be_done(folder: Path) -> None:
     for n in (9, 10, 11):
         archonnx.train("xor", resume=folder / f"xor-{n}", device="cpu")
     assert {one["mark"] for one in listed(folder, "--verify").values()} == {"whole"}
+    (folder / "folds" / "fold-2" / "run.json").unlink()
+    assert listed(folder)["folds"]["why"] == "fold-2 had ended, and has no run.json"
 
 
 def test_a_run_that_goes_on_or_is_written_now(made: Path, folder: Path) -> None:

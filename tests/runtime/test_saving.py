@@ -112,6 +112,27 @@ def test_a_run_needs_nothing_outside_it(home: Path, copy: Path, tmp_path: Path) 
     assert pickle.loads(pickle.dumps(alone)).evaluate() == before.evaluate()  # its data is still at home
 
 
+def test_a_state_alone_goes_on_after_its_spec_and_imports_have_gone(copy: Path, tmp_path: Path) -> None:
+    first = train(copy, "left")
+    whole = train(copy, "whole", settings={"epochs": 3})
+    for path in [*first.path.iterdir(), copy / "blocks", copy / "twice.arch"]:
+        if path.name != STATE_FILE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (copy / "twice.arch").write_text("model Other():\n    input x: [B, 2]\n    output y = x\n")
+    run = archonnx.train(None, resume=first.path, settings={"epochs": 3}, device="cpu", threads=1)
+    np.testing.assert_equal(run.parameters, whole.parameters)
+    assert (run.path / "imports" / "blocks" / "line.arch").read_text() == LINE and run.spec().source.text == SPEC
+
+
+def test_a_state_names_no_file_outside_its_folder(copy: Path) -> None:
+    tensors, metadata = load_with_metadata(copy / "run" / STATE_FILE)
+    record = json.loads(metadata["archonnx.state"])
+    for name in ("../../outside.arch", "/tmp/outside.arch"):
+        said = json.dumps({**record, "specs": {**record["specs"], name: LINE}})
+        save_parameters(copy / "run" / STATE_FILE, tensors, {"archonnx.state": said})
+        told(lambda: archonnx.train(None, resume=copy / "run", settings={"epochs": 3}), "AX0618")
+
+
 def test_an_edited_import_changes_nothing_of_a_run(copy: Path) -> None:
     before = Run(copy / "run").evaluate()
     (copy / "blocks" / "line.arch").write_text(LINE.replace("x @ W", "x @ W + 1"))

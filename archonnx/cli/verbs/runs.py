@@ -29,8 +29,8 @@ def runs(
 ) -> None:
     """List runs: what each is, in which settings they differ, and their losses and metrics.
 
-    `whole`: everything is there. `resumable`: a training that has not ended, or was interrupted; `train SPEC --resume
-    RUN` goes on. `damaged`: a file is missing or is not what was written, and it is said which. `being written`: a
+    `whole`: everything is there. `resumable`: a training that has not ended, or was interrupted; `train --resume RUN`
+    goes on. `damaged`: a file is missing or is not what was written, and it is said which. `being written`: a
     process is at it.
 
     What a kill left half moved to its place is put there first. Figures are those of the valid part, if there is one.

@@ -29,7 +29,10 @@ class Watch(StrEnum):
 
 @verb("train", Group.training)
 def train(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name from the zoo.")],
+    spec: Annotated[
+        str | None,
+        typer.Argument(metavar="SPEC", help="A file, or a name from the zoo; else that of --resume."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The directory to make; runs/NAME-N unless given.")
     ] = None,
@@ -104,6 +107,10 @@ def train(
         archonnx train digits_cnn --arg width=64 --set epochs=5 --set split.test=0.2 --set split.train=0.7
         archonnx train model.arch --out runs/mine --seed 1 --device cpu
         archonnx train model.arch --resume runs/mine
+        archonnx train --resume runs/mine
+
+    Without SPEC the training goes on with the spec as it was when it began: its directory holds that, with what it
+    imports, also where the spec has been edited since, or is gone.
 
     With `--from` a training starts with the weights of another run. Of a whole run, what has the same path and shape
     here is taken; a path that is named must fit entirely. What was taken, left there and fresh here is listed.
@@ -113,7 +120,7 @@ def train(
 
     With `--folds` or `--seeds` a spec is trained several times, and mean and standard deviation of every loss and
     metric are shown. Every run is kept, `fold-1` or `seed-0` in the directory; an interrupt keeps those that are
-    finished, and `--resume` with the same number does the rest.
+    finished, and `--resume` does the rest.
 
         archonnx train digits_cnn --folds 5
         archonnx train digits_cnn --seeds 10 --seed 100 --set epochs=5
@@ -144,21 +151,24 @@ def train(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
+    from archonnx.runtime.folders.kept import kept_spec
     from archonnx.runtime.folders.models import ModelRuns, holds_models
     from archonnx.runtime.folders.resume import SavedState
-    from archonnx.runtime.folders.several import Runs
+    from archonnx.runtime.folders.several import Runs, holds_several
     from archonnx.runtime.interrupt import ending, status_of
 
     from ..given import check_given
     from ..progress import progress
 
-    if resume is not None and dtype is not None and folds is None and seeds is None and not holds_models(resume):
+    if resume is not None and dtype is not None and not (holds_several(resume) or holds_models(resume)):
         SavedState(resume).check_dtype(dtype)
-    asked = read_spec(spec, arguments, dtype)
+    if spec is None and resume is None:
+        raise typer.BadParameter("name one, or a run to go on with by `--resume`", param_hint="SPEC")
+    asked = read_spec(spec or kept_spec(resume or Path()), arguments, dtype)
     check_given(asked, arguments, changes)
     with ending() as interrupt, training.together() as first:
         page, logs = (port if live and first else None), (tensorboard if first else None)
-        with progress(sys.stderr) as shown, _followed(shown, spec, page, logs) as observer:
+        with progress(sys.stderr) as shown, _followed(shown, spec or asked.name, page, logs) as observer:
             trained = training.train(
                 asked,
                 out,
@@ -237,7 +247,7 @@ def _summarise(run: Run) -> None:
         print_table(metrics_rows(run.metrics))
     say(f"\nrun: {run.path}\nnext:")
     if run.record["stopped"] == "interrupted":
-        say(f"  archonnx train SPEC --resume {run.path}")
+        say(f"  archonnx train --resume {run.path}")
     if (run.path / "model.onnx").exists():
         say(f"  archonnx predict {run.path} --input DATA\n  archonnx export {run.path} -o {run.name}.onnx")
     if run.entries:
@@ -254,7 +264,7 @@ def _summarise_models(runs: ModelRuns) -> None:
         say("")
     say(f"{len(runs)} of {len(runs.stages)} models: {runs.path}")
     if not runs.complete:
-        say(f"next:\n  the same command with --resume {runs.path} does the rest")
+        say(f"next:\n  archonnx train --resume {runs.path}")
 
 
 def _summarise_several(runs: Runs) -> None:
@@ -265,6 +275,6 @@ def _summarise_several(runs: Runs) -> None:
         print_table(spread_rows(runs.metrics), left=(0, 1))
     say(f"\n{len(runs)} of {asked} {runs.plan.kind}: {runs.path}")
     if not runs.complete:
-        say(f"next:\n  the same command with --resume {runs.path} does the rest")
+        say(f"next:\n  archonnx train --resume {runs.path}")
     elif runs:
         say(f"next:\n  archonnx eval {runs[0].path} --on {list(runs.metrics)[-1]}")
