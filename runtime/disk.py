@@ -7,7 +7,6 @@ What this module does not do: decide what is written where (``files``, ``staging
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,7 +28,7 @@ def gate(action: str, path: Path) -> None:
     GATE[-1](action, path)
 
 
-def write(path: Path, pieces: Iterable[bytes]) -> None:
+def write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Write a new file, piece by piece, and see that it is on the disk."""
     gate("create", path)
     with path.open("wb") as file:
@@ -40,19 +39,6 @@ def write(path: Path, pieces: Iterable[bytes]) -> None:
                 file.write(piece[start : start + CHUNK])
         file.flush()
         gate("sync", path)
-        os.fsync(file.fileno())
-
-
-def write_by(path: Path, writer: Callable[[Path], None]) -> None:
-    """The same with a function that opens the file itself. It keeps the mode that a new file has here."""
-    gate("create", path)
-    with path.open("wb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-    gate("write", path)
-    writer(path)
-    path.chmod(mode)
-    gate("sync", path)
-    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

@@ -30,6 +30,11 @@ It is one entry, since those of several come in any order, and the same training
 PART = ".archonnx-part"
 """How names of files end that are not whole."""
 NUMBERS = count()
+STORED = {
+    "bool": "BOOL", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64", "uint8": "U8", "uint16": "U16",
+    "uint32": "U32", "uint64": "U64", "float16": "F16", "float32": "F32", "float64": "F64",
+}  # fmt: skip
+"""What safetensors calls the types of NumPy."""
 
 
 @contextmanager
@@ -53,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
             disk.remove(temporary)
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a file, whole or in pieces, in place of the old one."""
     with replacing(path) as temporary:
         disk.write(temporary, [content] if isinstance(content, bytes) else content)
@@ -63,18 +68,35 @@ def save_parameters(
     path: Path, parameters: Mapping[str, Array], metadata: Mapping[str, str] | None = None, *, checksum: bool = True
 ) -> None:
     """Write parameters by path, whole or not at all, with a checksum of them and of what is said along with them."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
     said = dict(metadata or {})
     if checksum:
         said = {SAID: json.dumps({**said, CHECKSUM: of_arrays(arrays, said)})}
-    with replacing(path) as temporary:
-        try:
-            disk.write_by(temporary, lambda file: save_file(arrays, file, said))
-        except SafetensorError as error:
-            fail("AX0616", f"cannot write {path}: {error}", None)
+    for name, array in arrays.items():
+        if array.dtype.name not in STORED:
+            fail("AX0616", f"cannot write {path}: `{name}` holds {array.dtype}, which no such file holds", None)
+    write_atomically(path, _pieces(arrays, said))
+
+
+def _pieces(arrays: Mapping[str, Array], said: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """What a file of safetensors holds: the length of its header, the header, and the numbers, widest types first.
+
+    The package itself writes into a file of its own (``.tmpXXXXXX``), which a kill would leave where nothing knows it.
+    """
+    order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(said)} if said else {}
+    begin = 0
+    for name in order:
+        end = begin + arrays[name].nbytes
+        dtype = STORED[arrays[name].dtype.name]
+        header[name] = {"dtype": dtype, "shape": arrays[name].shape, "data_offsets": (begin, end)}
+        begin = end
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for name in order:
+        array = arrays[name]
+        yield array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data
 
 
 def stored_places(path: Path) -> dict[str, tuple[int, int]]:

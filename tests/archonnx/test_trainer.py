@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,8 +14,10 @@ import onnxruntime
 import pytest
 
 import archonnx
+from archonnx.runtime import disk
 from archonnx.runtime.training.observing import Epoch, Outcome
 from tests.support.copies import PICKLES, by_joblib
+from tests.support.faults import faults
 
 LINE = """
 model Line():
@@ -370,12 +373,8 @@ def test_saving_is_whole_or_not_at_all(
     before = path.read_bytes()
     ours.fit(batches())
 
-    def full(*arguments: Any) -> None:
-        Path(arguments[1]).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("safetensors.numpy.save_file", full)
-    with pytest.raises(archonnx.SpecError, match="No space left"):
+    monkeypatch.setattr(disk, "CHUNK", 64)
+    with faults(at=2, error=errno.ENOSPC), pytest.raises(archonnx.SpecError, match="ENOSPC at call 2"):
         ours.save(path)
     assert path.read_bytes() == before and {file.name for file in tmp_path.iterdir()} == {path.name, "spec.arch"}
     with pytest.raises(archonnx.SpecError, match="there is no folder"):

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime import disk
 from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.files import save_parameters
 from archonnx.runtime.folders.listing import Mark, look
 from archonnx.runtime.folders.resume import Request, SavedState, save_state
 from archonnx.runtime.folders.run import Run
@@ -144,6 +147,30 @@ def test_some_faults_of_a_save(over: bool, tmp_path: Path, trainings: tuple[Trai
 @pytest.mark.parametrize("over", [False, True])
 def test_all_faults_of_a_save(over: bool, tmp_path: Path, trainings: tuple[Trained, Trained]) -> None:
     tried(tmp_path, trainings, over, lambda number: True)
+
+
+def test_parameters_are_written_piece_by_piece_as_others_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill leaves half of them under a name that the next command knows; safetensors would write under its own."""
+    monkeypatch.setattr(disk, "CHUNK", 256)
+    arrays: dict[str, Array] = {
+        "\u00e4/w": np.arange(600, dtype=np.float32).reshape(2, 300),
+        "turned": np.arange(6.0).reshape(2, 3).T,
+        "bytes": np.arange(3, dtype=np.uint8),
+        "none": np.zeros((0, 4), np.float16),
+        "scalar": np.array(7, np.int64),
+        "truth": np.array([True, False]),
+    }
+    with faults() as seen:
+        save_parameters(tmp_path / "w", arrays, {"said": 'a "text"'}, checksum=False)
+    assert equal(load_file(tmp_path / "w"), arrays) and len(seen.calls) > 2400 // 256
+    save_file({name: np.asarray(a, order="C") for name, a in arrays.items()}, tmp_path / "v", {"said": 'a "text"'})
+    assert (tmp_path / "w").read_bytes() == (tmp_path / "v").read_bytes()
+    for text in ("lone \ud800", "text"):
+        with pytest.raises(SpecError, match="AX0616"):
+            save_parameters(tmp_path / "x", {"w": np.array([text])} if text == "text" else {text: np.zeros(1)})
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_state_that_is_being_written_is_the_old_or_the_new_one(
