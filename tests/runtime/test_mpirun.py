@@ -54,7 +54,10 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_processes_are_one_at_the_same_batch(spec: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_two_processes_are_one_at_the_same_batch(accumulate: int, tmp_path: Path) -> None:
+    spec = tmp_path / "net.arch"
+    spec.write_text(SPEC.replace("epochs = 3", f"epochs = 3\n    accumulate = {accumulate}"), encoding="utf-8")
     done = subprocess.run(started(2, str(spec), "--out", str(tmp_path / "two")), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("run: ") == 1 and done.stderr.count("epoch 1/3") == 1  # the first one tells
@@ -65,9 +68,10 @@ def test_two_processes_are_one_at_the_same_batch(spec: Path, tmp_path: Path) -> 
         assert mine["valid"] == pytest.approx(alone["valid"], rel=1e-4)
 
 
-def test_what_is_wrong_with_a_spec_is_told_once_and_ends_all(spec: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_spec_is_told_once_and_ends_all(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.arch"
-    wrong.write_text(SPEC.replace("epochs = 3", "epochs = 3\n    accumulate = 2"), encoding="utf-8")
+    repeated = "    repeat 2 while objective > 0.1:\n        minimize"
+    wrong.write_text(SPEC.replace("    minimize", repeated), encoding="utf-8")
     done = subprocess.run(
         started(2, str(wrong), "--out", str(tmp_path / "run")), capture_output=True, text=True, timeout=120
     )
