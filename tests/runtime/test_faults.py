@@ -17,15 +17,19 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.models import Stage
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime import disk
 from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.files import save_parameters
+from archonnx.runtime.folders.kept import kept_spec
 from archonnx.runtime.folders.listing import Mark, look
+from archonnx.runtime.folders.models import save_models
 from archonnx.runtime.folders.resume import Request, SavedState, save_state
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import save_run
+from archonnx.runtime.folders.several import Plan, save_summary
 from archonnx.runtime.reserving import LOCK, reserved
 from archonnx.runtime.staging import SAVING
 from archonnx.runtime.training.programs import State, Trained, run_programs
@@ -187,3 +191,41 @@ def test_a_state_that_is_being_written_is_the_old_or_the_new_one(
             with faults(at, error), suppress(Killed, SpecError):
                 trial.keep()
             assert SavedState(trial.run).epochs == 3
+
+
+def test_a_summary_that_is_being_written_is_the_old_or_the_new_one(
+    tmp_path: Path, trainings: tuple[Trained, Trained]
+) -> None:
+    """Of folds, and of several models: what the folder holds can be gone on with, also where there was none before."""
+    request = Request({}, {}, None, specs={"run.arch": "model M():\n    output y = 1"})
+    stages = {name: Stage("M", (name,)) for name in ("fold-1", "fold-2")}
+
+    def write(folder: Path, kind: str, count: int) -> None:
+        done = [Run(folder / name) for name in (*stages,)[:count]]
+        if kind == "models":
+            save_models(folder, stages, request, [run.path.name for run in done])
+        else:
+            save_summary(folder, Plan.folds(2), request, done)
+
+    for kind in ("folds", "models"):
+        folder = tmp_path / kind
+        for name in stages:
+            (folder / name).mkdir(parents=True)
+            save_run(folder / name, spec(folder / name), MODEL, [trainings[0]], replace=True)
+        with faults() as seen:
+            write(folder, kind, 1)
+        for at in range(len(seen.calls)):
+            for error in ERRORS:
+                for before in (0, 1):
+                    (folder / f"{kind}.json").unlink(missing_ok=True)
+                    if before:
+                        write(folder, kind, 1)
+                    with faults(at, error), suppress(Killed, SpecError):
+                        write(folder, kind, 2)
+                    with reserved(folder):  # the next command
+                        pass
+                    left = {path.name for path in folder.iterdir() if path.is_file()}
+                    assert left <= {f"{kind}.json"} and (left or not before), (at, error, left)
+                    found = look(folder)
+                    assert found is None if not left else found and found.mark in (Mark.whole, Mark.resumable), found
+                    assert not left or kept_spec(folder).source.text == request.specs["run.arch"]
