@@ -57,11 +57,14 @@ __all__ = [
 
 MANY = 40
 """Diagnostics for which edits are proposed at most."""
+READ = 250_000
+"""Characters that are read for them at most, of all: a rule reads the whole file, which takes 3 us a character."""
 
 
 def proposed(diagnostics: Sequence[Diagnostic], file: ast.File) -> list[Diagnostic]:
     """The diagnostics with what the rules propose before their own suggestions."""
-    return [_with_proposals(d, file) for d in diagnostics[:MANY]] + list(diagnostics[MANY:])
+    many = min(MANY, READ // max(1, len(file.span.source.text)))
+    return [_with_proposals(d, file) for d in diagnostics[:many]] + list(diagnostics[many:])
 
 
 def _with_proposals(diagnostic: Diagnostic, file: ast.File) -> Diagnostic:

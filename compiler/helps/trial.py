@@ -17,6 +17,8 @@ from archonnx.grammar.text.outline import outline
 
 TRIED, FOR_EACH = 18, 7
 """Edits that are tried at most, of all and of one diagnostic: each costs a check."""
+CHECKED = 200_000
+"""Characters that are checked for it at most, of all: 50,000 with a thousand layers take a quarter of a second."""
 SHOWN = 3
 """Fixes of a diagnostic that are shown at most."""
 SYNTAX, UNNAMED, UNREAD = "AX01", "AX0129", "AX0101"
@@ -39,7 +41,7 @@ def tried(source: Source, report: Report, check: Check) -> Report:
         report: what was found.
         check: checks a text in place of the file, and gives what it finds.
     """
-    left = TRIED
+    left = min(TRIED, CHECKED // max(1, len(source.text)))
     kept: list[Diagnostic] = []
     for diagnostic in report.diagnostics:
         suggestion = diagnostic.help

@@ -51,6 +51,7 @@ HOSTILE = {
     "dicts in dicts": (repeated("a = {one: a, two: [a]}", 60, "a = {one: 1}"), "items"),
     "pairs of pairs": (repeated("a = zip(a, reversed(a))", 60, "a = [1, 2]"), "items"),
     "lists beside each other": (repeated("b = a[1:]", 5_000, "a = [0] * 600000"), "items"),
+    "a list of tensors that grows": (repeated("h = h + x; a = a + [h]", 400, "a = []; h = x"), "items"),
     "lists compared": (repeated("b = a == c", 5_000, "a = [[1, 2]] * 90000; c = a + []"), "items"),
     "lists of sizes compared": (repeated("b = a == c", 5_000, "a = [B] * 9000; c = a + []"), "items"),
     "a constant": (repeated("x = x + sum(tensor(a))", 500, "a = [0.5] * 200000"), "constants"),

@@ -31,6 +31,8 @@ FINDING, SILENT = 400, 20
 """What it costs that a statement fails: with something to say, and where what it follows from was said before."""
 ITEMS = 20
 """Items of a list that cost a unit of work to look at."""
+NAMED = 3
+"""Units of work to name a tensor of a list, which `outs = outs + [h]` does for all of them at each step."""
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
 PLANNED = frozenset({
@@ -276,6 +278,7 @@ class Frame:
         elif isinstance(value, list):
             spend(Cost.items, 1 + len(value) // ITEMS)
             if not {Value, list}.isdisjoint(map(type, value)):
+                spend(Cost.items, NAMED * len(value))
                 for position, item in enumerate(value):
                     self.note_tensors(f"{name}[{position}]", item, span, module)
 
