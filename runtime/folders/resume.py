@@ -179,6 +179,9 @@ class SavedState:
 
     def __init__(self, folder: Path) -> None:
         path, self._folder = folder / STATE_FILE, folder
+        if path.is_symlink():
+            way = "put the file in place"
+            fail("AX0618", f"{path} is a link, and a run reads nothing outside itself", None, help=way)
         if not path.is_file():
             fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None)
         with self._damaged():

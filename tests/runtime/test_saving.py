@@ -133,6 +133,12 @@ def test_a_state_names_no_file_outside_its_folder(copy: Path) -> None:
         told(lambda: archonnx.train(None, resume=copy / "run", settings={"epochs": 3}), "AX0618")
 
 
+def test_a_state_that_is_a_link_is_not_followed(copy: Path) -> None:
+    (copy / "run" / STATE_FILE).rename(copy / "elsewhere")
+    (copy / "run" / STATE_FILE).symlink_to(copy / "elsewhere")
+    assert "is a link" in told(lambda: train(copy, None, resume=copy / "run", settings={"epochs": 3}), "AX0618")
+
+
 def test_an_edited_import_changes_nothing_of_a_run(copy: Path) -> None:
     before = Run(copy / "run").evaluate()
     (copy / "blocks" / "line.arch").write_text(LINE.replace("x @ W", "x @ W + 1"))
