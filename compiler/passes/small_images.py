@@ -20,7 +20,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, Convolution, ConvWeightGrad
 from archonnx.compiler.ops.linalg import matrix_product
 from archonnx.compiler.ops.shape import reshape, transpose
-from archonnx.compiler.ops.slicing import concat, pad, slice_axis
+from archonnx.compiler.ops.slicing import concat, pad, slices
 
 from .axes import Axis, axes_of
 from .crossings import crossings
@@ -44,9 +44,7 @@ def conv_of_patches(site: Site) -> Value | None:
     if axes is None:
         return None
     n = len(axes)
-    weights = transpose(w, (0, *range(2, n + 2), 1))
-    for place, axis in enumerate(axes, 1):
-        weights = slice_axis(weights, place, axis.taps.start, axis.taps.stop)
+    weights = transpose(slices(w, 2, [axis.taps for axis in axes]), (0, *range(2, n + 2), 1))
     weights = reshape(weights, (w.shape[0], weights.type.size // w.shape[0]))
     return _images(matrix_product(_patches(x, axes), weights, False, True), [axis.places for axis in axes])
 
@@ -61,8 +59,9 @@ def weight_grad_of_patches(site: Site) -> Value | None:
     n, taps = len(axes), [axis.taps for axis in axes]
     rows = matrix_product(_leading(dy, matrix=True), _patches(x, axes), True)
     dw = reshape(rows, (dy.shape[1], *map(len, taps), x.shape[1]))
-    unseen = [a.kernel - t.stop for a, t in zip(axes, taps, strict=True)]
-    dw = pad(dw, (0, *(t.start for t in taps), 0), (0, *unseen, 0))
+    before, after = [t.start for t in taps], [a.kernel - t.stop for a, t in zip(axes, taps, strict=True)]
+    if any(before + after):
+        return _widened(transpose(dw, (*range(1, n + 1), 0, n + 1)), before, after)
     return transpose(dw, (0, n + 1, *range(1, n + 1)))
 
 
@@ -124,19 +123,30 @@ def _views(x: Value, starts: Sequence[Sequence[int]], counts: Sequence[int], str
     """Slices of the leading axes beside each other, as a matrix: a row for each element of each."""
     views = []
     for at in product(*starts):
-        view = x
-        for axis, (start, count, stride) in enumerate(zip(at, counts, strides, strict=True)):
-            view = slice_axis(view, axis, start, start + stride * (count - 1) + 1, stride)
+        seen = [range(start, start + step * n, step) for start, n, step in zip(at, counts, strides, strict=True)]
+        view = slices(x, 0, seen)
         views.append(reshape(view, (x.shape[-2] * prod(counts), x.shape[-1])))
     return concat(views, 1) if len(views) > 1 else views[0]
+
+
+def _widened(dw: Value, before: Sequence[int], after: Sequence[int]) -> Value:
+    """``[O, C, *kernel]`` of ``[*taps, O, C]``, with zeros for the taps that see nothing.
+
+    Zeros go around whole blocks, which are then turned: for 512x512 of one tap 1.3 ms, and 6.7 if zeros go between
+    elements.
+    """
+    n = len(before)
+    whole = pad(dw, (*before, 0, 0), (*after, 0, 0))
+    kernel, channels = whole.shape[:n], dw.shape[n:]
+    pairs = channels[0] * channels[1]
+    turned = transpose(reshape(whole, (whole.type.size // pairs, pairs)), (1, 0))
+    return reshape(turned, (*channels, *kernel))
 
 
 def _kernel(w: Value, taps: Sequence[range]) -> Value:
     """``[taps * O, C]``: these taps of the kernel as a matrix."""
     n = len(taps)
-    weights = transpose(w, (*range(2, n + 2), 0, 1))
-    for axis, of in enumerate(taps):
-        weights = slice_axis(weights, axis, of.start, of[-1] + 1, of.step)
+    weights = transpose(slices(w, 2, taps), (*range(2, n + 2), 0, 1))
     return reshape(weights, (prod(map(len, taps)) * weights.shape[-2], weights.shape[-1]))
 
 
