@@ -8,6 +8,8 @@ from archonnx.grammar.diagnostics import Report, Suggestion
 from archonnx.grammar.source import Span
 
 LARGEST_INTEGER = 2**63
+LONGEST_PATH = 1024
+"""Letters of a text that may be meant as a path: it is read anew for each escape that is none."""
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
@@ -53,7 +55,7 @@ def read_string(span: Span, report: Report) -> str:
 
 def _slashes(span: Span) -> Suggestion | None:
     """``"data\\flats.csv"``: a path, whose folders are parted by ``/`` everywhere."""
-    if re.search(r"\w\.\w+\"$", span.text) is None:
+    if len(span.text) > LONGEST_PATH or re.search(r"\w\.\w+\"$", span.text) is None:
         return None
     whole = span.text.replace("\\\\", "/").replace("\\", "/")
     words = f"the folders of a path are parted by `/`: `{whole}`"
