@@ -296,12 +296,12 @@ def slice_axis(
 
 def slices(x: Value, first: int, seen: Sequence[range]) -> Value:
     """These places of the axes from ``first`` on, in one pass; each range runs forwards, and lies in its axis."""
-    cut = [(axis, of) for axis, of in enumerate(seen, first) if x.shape[axis] != len(of)]
+    cut = {axis: of for axis, of in enumerate(seen, first) if x.shape[axis] != len(of)}
     if not cut:
         return x
-    axes, ranges = zip(*cut, strict=True)
-    bounds = [tuple(map(Dim.of, of)) for of in ([r.start for r in ranges], [r[-1] + 1 for r in ranges])]
-    return current_builder().add(Slice(axes, *bounds, tuple(r.step for r in ranges)), x)
+    starts = tuple(Dim.of(of.start) for of in cut.values())
+    ends = tuple(Dim.of(of[-1] + 1) for of in cut.values())
+    return current_builder().add(Slice(tuple(cut), starts, ends, tuple(of.step for of in cut.values())), x)
 
 
 def _clipped(bound: Dim | int, size: Dim, highest: Dim, lowest: int = 0) -> Dim:

@@ -51,7 +51,7 @@ HOSTILE = {
     "dicts in dicts": (repeated("a = {one: a, two: [a]}", 60, "a = {one: 1}"), "items"),
     "pairs of pairs": (repeated("a = zip(a, reversed(a))", 60, "a = [1, 2]"), "items"),
     "lists beside each other": (repeated("b = a[1:]", 5_000, "a = [0] * 600000"), "items"),
-    "a list of tensors that grows": (repeated("h = h + x; a = a + [h]", 400, "a = []; h = x"), "items"),
+    "a list of tensors that grows in front": (repeated("h = h + x; a = [h] + a", 400, "a = []; h = x"), "items"),
     "lists compared": (repeated("b = a == c", 5_000, "a = [[1, 2]] * 90000; c = a + []"), "items"),
     "lists of sizes compared": (repeated("b = a == c", 5_000, "a = [B] * 9000; c = a + []"), "items"),
     "a constant": (repeated("x = x + sum(tensor(a))", 500, "a = [0.5] * 200000"), "constants"),
@@ -206,3 +206,12 @@ def test_a_spec_that_is_trusted_may_take_more(monkeypatch: pytest.MonkeyPatch, g
     with pytest.raises(SpecError) as caught, bounded():
         spend(Cost.dims, budget.WORK * times + 1)
     assert "`ARCHONNX_WORK=10`" in caught.value.diagnostics[0].notes[0]
+
+
+def test_a_list_that_grows_at_its_end_costs_its_new_items() -> None:
+    def work(steps: int) -> int:
+        own, found, _ = checked(repeated("h = h + x; a = a + [h]", steps, "a = []; h = x"), 10 * WORK, 10 * BYTES)
+        assert not found
+        return 10 * WORK - own.left
+
+    assert work(800) - work(600) < 1.5 * (work(400) - work(200))

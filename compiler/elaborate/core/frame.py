@@ -32,7 +32,7 @@ FINDING, SILENT = 400, 20
 ITEMS = 20
 """Items of a list that cost a unit of work to look at."""
 NAMED = 3
-"""Units of work to name a tensor of a list, which `outs = outs + [h]` does for all of them at each step."""
+"""Units of work to name a tensor of a list."""
 POISON = object()
 """Stands for a value whose making failed; using it is silent."""
 PLANNED = frozenset({
@@ -60,6 +60,7 @@ class Frame:
         left_out: identities of statements that do not run: where only the setup of a body is run.
         preparing: modules whose setup is running around this body, with its frame.
         owner: the module to which modules made here belong: that of the place, but for arguments of a block.
+        named: lists by their names, whose tensors have names.
         outcome: what the body returned, once it has run.
         emission: what the scan emits in whose body this is.
     """
@@ -78,6 +79,7 @@ class Frame:
     left_out: frozenset[int] = frozenset()
     preparing: Mapping[Module, Frame] = field(default_factory=dict)
     ordinals: dict[str, int] = field(default_factory=dict)
+    named: dict[str, list[Any]] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
     emission: Any = None
 
@@ -272,15 +274,18 @@ class Frame:
         self.statics[name] = (size, span)
 
     def note_tensors(self, name: str, value: Any, span: Span, module: Module | None = None) -> None:
-        """Remember what the spec calls a tensor, or the tensors of a list."""
+        """Remember what the spec calls a tensor, or the tensors of a list; those that stood in it are known already."""
         if isinstance(value, Value):
             self.build.observed.bindings.append(Binding(name, value, span, self.place, module))
         elif isinstance(value, list):
             spend(Cost.items, 1 + len(value) // ITEMS)
             if not {Value, list}.isdisjoint(map(type, value)):
-                spend(Cost.items, NAMED * len(value))
-                for position, item in enumerate(value):
-                    self.note_tensors(f"{name}[{position}]", item, span, module)
+                before = self.named.get(name, ())
+                self.named[name] = value
+                fresh = [at for at, item in enumerate(value) if at >= len(before) or item is not before[at]]
+                spend(Cost.items, NAMED * len(fresh))
+                for position in fresh:
+                    self.note_tensors(f"{name}[{position}]", value[position], span, module)
 
     def at(self, span: Span, what: str) -> AbstractContextManager[None]:
         """Nodes made inside come from this place."""
