@@ -296,7 +296,7 @@ def slice_axis(
 
 def slices(x: Value, first: int, seen: Sequence[range]) -> Value:
     """These places of the axes from ``first`` on, in one pass; each range runs forwards, and lies in its axis."""
-    cut = {axis: of for axis, of in enumerate(seen, first) if x.shape[axis] != len(of)}
+    cut = {axis: of for axis, of in enumerate(seen, first) if x.shape[axis] != Dim.of(len(of))}
     if not cut:
         return x
     starts = tuple(Dim.of(of.start) for of in cut.values())
