@@ -1,7 +1,8 @@
 """What clients are tried on: graphs of a spec as files, what is given to them, and what onnxruntime makes of it.
 
-Of a graph ``NAME`` a folder has ``NAME.onnx``; ``NAME.npz``, with ``ROUND/INPUT`` for each round; ``NAME.json``, with
-``carried`` (by output the input that takes it in the next round), ``rounds`` and ``outputs``;
+Of a graph ``NAME`` a folder has ``NAME.onnx``; ``NAME.fixed.onnx``, with the sizes of what it is given; ``NAME.npz``,
+with ``ROUND/INPUT`` for each round; ``NAME.json``, with ``carried`` (by output the input that takes it in the next
+round), ``rounds`` and ``outputs``;
 ``NAME.onnxruntime.npz``, with ``ROUND/OUTPUT``; and ``NAME.moved.npz``, with how far each number of these moves if
 onnxruntime itself is given numbers that differ in their last bit. What this module does not do: run other clients.
 """
@@ -115,12 +116,27 @@ def _write(
         break
     else:
         return False
+    onnx.save(_fixed(made, given[0]), file.with_suffix(".fixed.onnx"))
     outputs = [one.name for one in session.get_outputs()]
     file.with_suffix(".json").write_text(json.dumps({"carried": carried, "rounds": len(given), "outputs": outputs}))
     np.savez(file.with_suffix(".npz"), **_flat(given))
     np.savez(file.with_suffix(".onnxruntime.npz"), **_flat(results))
     np.savez(file.with_suffix(".moved.npz"), **_moved(lambda feed: _run(session, feed), given, carried, results))
     return True
+
+
+def _fixed(model: onnx.ModelProto, given: Mapping[str, Array]) -> onnx.ModelProto:
+    """A model whose inputs have the sizes of what it is given, and that leaves all other shapes to who reads it."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for one in fixed.graph.input:
+        if one.name in given:
+            for dim, size in zip(one.type.tensor_type.shape.dim, given[one.name].shape, strict=True):
+                dim.dim_value = size
+    for one in fixed.graph.output:
+        one.type.tensor_type.ClearField("shape")
+    del fixed.graph.value_info[:]
+    return fixed
 
 
 def _moved(

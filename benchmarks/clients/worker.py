@@ -75,19 +75,14 @@ def in_openvino(path: Any, outputs: Any) -> Any:
 
 
 def in_tract(path: Any, outputs: Any) -> Any:
-    """tract, which is told the types of the inputs first."""
+    """tract, of a file with fixed sizes: it gives no size to a symbol that other shapes of the file name as well."""
     client: Any = import_module("tract")
-    model = client.onnx().load(str(path))
+    model = client.onnx().load(str(path.with_suffix(".fixed.onnx")))
     names = [model.input_name(index) for index in range(model.input_count())]
-    kinds = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "bool", "uint8": "u8"}
-    opened: Any = []
+    opened = model.into_model().into_runnable()
 
     def run(feed: Any) -> Any:
-        if not opened:
-            for index, name in enumerate(names):
-                model.set_input_fact(index, ",".join(map(str, (*feed[name].shape, kinds[str(feed[name].dtype)]))))
-            opened.append(model.into_model().into_runnable())
-        made = opened[0].run([numpy.ascontiguousarray(feed[name]) for name in names])
+        made = opened.run([numpy.asarray(feed[name], order="C") for name in names])
         return {name: one.to_numpy() for name, one in zip(outputs, made, strict=True)}
 
     return run
@@ -97,8 +92,9 @@ def in_mnn(path: Any, outputs: Any) -> Any:
     """MNN, of a file that its converter makes of the ONNX. It holds numbers as f32 and i32."""
     client: Any = import_module("MNN")
     converted = path.with_suffix(".mnn")
-    command = [pathlib.Path(sys.executable).with_name("mnnconvert"), "-f", "ONNX", "--modelFile", path]
-    _converted([*command, "--MNNModel", converted, "--bizCode", "x"], converted)
+    # What mnnconvert runs; mnnconvert itself has pip install a logger besides, and tells a server of it: 10 s for each.
+    python = [sys.executable, "-c", "import sys, _tools; _tools.mnnconvert(sys.argv)"]
+    _converted([*python, *["-f", "ONNX", "--bizCode", "x", "--modelFile"], path, "--MNNModel", converted], converted)
     opened: Any = []
 
     def run(feed: Any) -> Any:
@@ -116,7 +112,7 @@ def _converted(command: Any, made: Any) -> None:
     """Run a converter, which may die or not come to an end."""
     done = subprocess.run(command, check=False, capture_output=True, timeout=CONVERTING, cwd=made.parent)
     if not made.exists():
-        raise RuntimeError(f"{command[0].name}: " + (done.stdout + done.stderr).decode().strip()[-200:])
+        raise RuntimeError("it was not converted: " + (done.stdout + done.stderr).decode().strip()[-200:])
 
 
 def _mnn_tensor(expr: Any, array: Any) -> Any:

@@ -29,8 +29,12 @@ class Equal(Predicate):
 
     traits = COMMUTATIVE
     accepts = "any"
-    onnx = OnnxOp("Equal")
     function = np.equal
+
+    def lower(
+        self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> str:
+        return _emit_equal(emit, inputs, types[0].dtype)
 
 
 @register
@@ -44,7 +48,14 @@ class NotEqual(Predicate):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        return emit.node("Not", emit.node("Equal", *inputs))
+        return emit.node("Not", _emit_equal(emit, inputs, types[0].dtype))
+
+
+def _emit_equal(emit: Emitter, inputs: Sequence[str], dtype: DType) -> str:
+    """Equality; of truth values it is that of integers where any client is to compute it: tract has no other."""
+    if dtype is DType.bool and emit.everywhere:
+        inputs = [emit.node("Cast", name, to=DType.i32) for name in inputs]
+    return emit.node("Equal", *inputs)
 
 
 @register

@@ -24,6 +24,7 @@ from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.onnx_export import export
+from archonnx.compiler.ops.compare import equal, not_equal
 from archonnx.compiler.ops.random import random_bernoulli, random_uniform
 from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.portability import OPSETS
@@ -109,6 +110,35 @@ def test_portable_draws_are_the_others_to_the_bit(dtype: DType, symbolic: bool) 
         given["x"] = np.zeros(100, np.float32)
         for ours, others in zip(sessions["portable"].run(None, given), sessions["onnx"].run(None, given), strict=True):
             np.testing.assert_array_equal(ours, others)
+
+
+def test_truth_values_are_compared_as_integers_in_a_portable_graph() -> None:
+    """tract has no Equal of truth values."""
+    a, b = (Value(TensorType(DType.bool, (Dim.of(4),)), name) for name in "ab")
+    builder = Builder()
+    with builder.active():
+        same = {"same": equal(a, b), "other": not_equal(a, b)}
+    made = export(builder.graph("same", {"a": a, "b": b}, same), target="portable")
+    compared = {name for node in made.graph.node if node.op_type == "Equal" for name in node.input}
+    assert compared
+    assert not compared & {"a", "b"}
+    given = {"a": np.array([True, True, False, False]), "b": np.array([True, False, True, False])}
+    ours, others = onnxruntime.InferenceSession(made.SerializeToString()).run(None, given)
+    np.testing.assert_array_equal(ours, [True, False, False, True])
+    np.testing.assert_array_equal(others, ~ours)
+
+
+def test_the_files_of_fixed_sizes_name_no_other(tmp_path: Path) -> None:
+    tried = list(write_graphs("digits_mlp", tmp_path, how=GraphOptions("portable", steps=10, steps_per_epoch=5)))
+    for one in tried:
+        as_it_is, fixed = (onnx.load(one.file.with_suffix(suffix)) for suffix in (".onnx", ".fixed.onnx"))
+        symbols = [
+            [dim.dim_param for value in (*made.graph.input, *made.graph.output, *made.graph.value_info)
+             for dim in value.type.tensor_type.shape.dim if dim.dim_param]
+            for made in (as_it_is, fixed)
+        ]  # fmt: skip
+        assert symbols[0]
+        assert not symbols[1]
 
 
 def test_no_integer_of_a_portable_draw_is_large() -> None:
