@@ -268,6 +268,17 @@ def _fail_busy(folder: Path, said: dict[str, Any] | None = None) -> NoReturn:
     )
 
 
+def fail_if_in_use(folder: Path) -> None:
+    """SpecError (AX0640) where a training writes in a folder in which nothing is to be read yet."""
+    if in_use(folder):
+        fail(
+            "AX0640",
+            f"a training writes in {folder}, and has kept nothing yet that could be read",
+            None,
+            help="wait until it ends, or stop it: Ctrl-C (or SIGTERM) keeps what it has done",
+        )
+
+
 def mend_if_free(folder: Path) -> None:
     """Do the rest of a save that was not finished, unless the one who writes is at it; SpecError if nobody can."""
     for _ in range(PATIENCE):

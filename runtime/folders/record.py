@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.checksums import RECORD, fail_without_run, of_record
+from archonnx.runtime.checksums import RECORD, STATE_FILE, fail_without_run, of_record
+from archonnx.runtime.reserving import fail_if_in_use
 
 DEFAULT_DTYPE = "f32"
 """The float type of a model of which nothing else is said."""
@@ -156,6 +157,8 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _fail_none(folder: Path) -> NoReturn:
+    if not (folder / STATE_FILE).is_file():
+        fail_if_in_use(folder)
     inside = sorted(other.parent.name for other in folder.glob(f"*/{RECORD}"))
     way = f"it holds several runs: {', '.join(inside)}" if inside else None
     if not folder.exists() and folder.parent.is_dir():

@@ -27,6 +27,7 @@ from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions, threads_of
 from archonnx.runtime.files import load_with_metadata, save_parameters
+from archonnx.runtime.reserving import fail_if_in_use
 from archonnx.runtime.training.observing import Snapshot
 from archonnx.runtime.training.programs import State, Trained, label
 
@@ -183,6 +184,7 @@ class SavedState:
             way = "put the file in place"
             fail("AX0618", f"{path} is a link, and a run reads nothing outside itself", None, help=way)
         if not path.is_file():
+            fail_if_in_use(folder)
             fail("AX0618", f"{folder} contains no training to continue: there is no {path}", None)
         with self._damaged():
             self._tensors, metadata = load_with_metadata(path)

@@ -16,6 +16,8 @@ import pytest
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime import reserving
 from archonnx.runtime.files import save_parameters, write_atomically
+from archonnx.runtime.folders.record import read_record
+from archonnx.runtime.folders.resume import SavedState
 from archonnx.runtime.reserving import LOCK, reserved, reserved_number
 from archonnx.runtime.staging import MOVES, SAVING, interrupted, staged
 from tests.support.faults import Killed, faults
@@ -61,6 +63,18 @@ def test_the_second_one_is_refused_at_once_and_told_who_is_there(tmp_path: Path)
     assert (tmp_path / "run" / LOCK).is_file()
     with reserved(tmp_path / "run") as place:
         assert place.fresh
+
+
+@pytest.mark.parametrize("read", [SavedState, read_record])
+def test_who_reads_where_a_training_has_kept_nothing_yet_is_told_to_wait(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    def code() -> None:
+        read(tmp_path)
+
+    with reserved(tmp_path):
+        assert in_another_process(code) == 40
+    assert in_another_process(code) in (11, 18)
 
 
 def test_where_a_file_system_has_no_locks_a_process_that_lives_counts(
