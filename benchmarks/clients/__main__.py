@@ -26,8 +26,9 @@ from .comparing import Client, Found, compare, run
 from .graphs import KINDS, Sizes, write_graphs
 from .telling import HEADS, ROWS, options, rows_of, tell
 
-SMALL = Sizes(0, 2_000_000)
-"""Of models that are tried with all their graphs; of larger ones the outputs are, with one row."""
+SMALL = Sizes(-1, 2_000_000)
+"""Of models that are tried with all their graphs, those without parameters as well; of larger ones the outputs are,
+with one row."""
 
 
 @dataclass(slots=True)
@@ -134,6 +135,8 @@ def main() -> int:
     every = len(list(zoo()))
     counts = {name: len(rows[name].specs) for name in table}
     remarks = [f"{NAMES[name]}: {count} of the {every} specs." for name, count in counts.items() if count < every]
+    if asked.larger:
+        remarks = [f"{NAMES[name]}: {', '.join(rows[name].specs)}." for name in table]
     remarks += [text for name in table for text in _remarks(name, rows[name])]
     tell("larger" if asked.larger else "zoo", [page.table(heads, cells), *remarks], whole=not asked.only)
     return int(any(found.others for name in MUST if name in rows for found in rows[name].kinds.values()))

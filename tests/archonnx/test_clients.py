@@ -32,6 +32,7 @@ from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
 from archonnx.runtime.export.compiled_folder import compile_to
 from archonnx.runtime.training.trainer import initial_values
 from benchmarks.clients import versions, worker
+from benchmarks.clients.__main__ import SMALL
 from benchmarks.clients.comparing import Client as BenchmarkClient
 from benchmarks.clients.comparing import Found
 from benchmarks.clients.comparing import compare as benchmark_compare
@@ -139,6 +140,12 @@ def test_the_files_of_fixed_sizes_name_no_other(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert symbols[0]
         assert not symbols[1]
+
+
+def test_a_model_without_parameters_is_tried(tmp_path: Path) -> None:
+    how = GraphOptions("portable", steps=10, steps_per_epoch=5)
+    tried = write_graphs("bayes_net", tmp_path, sizes=SMALL, how=how)
+    assert {one.graph for one in tried} == {"infer", "ancestral", "score", "separated"}
 
 
 def test_no_integer_of_a_portable_draw_is_large() -> None:
