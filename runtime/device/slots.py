@@ -63,6 +63,8 @@ class Slots:
     losses: Sequence[Mapping[str, Array]]
     """For each statement and each of its losses a number a slot."""
     joined: Joined | None = None
+    joins: bool = True
+    """Whether it has not been tried yet to make one run of all."""
     bound: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
     """By the sides of the first slot: for each slot the runs of its statements."""
 
@@ -115,6 +117,10 @@ class Slots:
         return found
 
 
+TRIED = 2
+"""So many passes are made both ways before a row is one run."""
+
+
 @dataclass(slots=True)
 class Joined:
     """All passes of a row as one run of a session. Where it fails, nothing that it read has changed.
@@ -137,6 +143,33 @@ class Joined:
     def turned(self) -> int:
         """The sides that change, whatever the number of passes."""
         return sum({self.state.bit[key] for key in self.states})
+
+    def agrees(self, slots: Slots, sides: int, count: int) -> bool:
+        """Whether the first ``count`` slots give the same to the bit as their statements one by one.
+
+        The clock decides from when on a row is one run, and may not decide what is trained. The state is left as it
+        was.
+        """
+        before = {key: self.state.current(key, sides).read() for key in self.states}
+        runs, after = slots.runs(sides, count)
+        try:
+            for run in runs:
+                run()
+            singly = self._made(slots, after, count)
+            for key, array in before.items():
+                self.state.current(key, sides).write(array)
+            self.run(slots, sides, count)()
+            return singly == self._made(slots, sides ^ self.turned, count)
+        except Exception:  # onnxruntime's exceptions have no base of their own: the row itself will say so
+            return False
+        finally:
+            for key, array in before.items():
+                self.state.current(key, sides).write(array)
+
+    def _made(self, slots: Slots, sides: int, count: int) -> list[bytes]:
+        """What passes made: the states on these sides, and the losses."""
+        states = [self.state.current(key, sides).read() for key in self.states]
+        return [array.tobytes() for array in (*states, *slots.found(count).values())]
 
     def run(self, slots: Slots, sides: int, count: int) -> Callable[[], None]:
         """What runs the first ``count`` slots."""

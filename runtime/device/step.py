@@ -43,7 +43,7 @@ from archonnx.runtime.measures.watch import Watch
 
 from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves, write_rows
 from .session import Buffer, Session, SessionOptions, bound, give_back, open_exported, open_graph, threads_of
-from .slots import Joined, Ran, Slots
+from .slots import TRIED, Joined, Ran, Slots
 from .state import TrainState, key_of
 from .statement import Statement
 
@@ -244,16 +244,22 @@ class StepRunner:
         return Slots.of(statements, {name: batch[name] for name in self.fields if name in cut}, size, count)
 
     def join(self, slots: Slots) -> None:
-        """From here on make all passes of a row one run of a session, where no session is asked what its nodes take."""
+        """From here on make all passes of a row one run of a session, where that gives the same to the bit.
+
+        It is tried on two passes of the row that has just run. No session is asked then what its nodes take.
+        """
         graphs = [statement.session.graph for statement in slots.statements]
-        if self._options.profile is not None or slots.joined is not None or None in graphs:
+        if self._options.profile is not None or not slots.joins or None in graphs:
             return
+        slots.joins = False
         keys = [self.keys(statement.index) for statement in slots.statements]
         states = [own[name] for own, step in zip(keys, self.steps, strict=True) for name in step.carried]
         row = row_of([graph for graph in graphs if graph is not None], keys, states, slots.fields)
         read = {n: value for one in slots.statements for n, value in one.inputs(self.state.sides).items()}
         fixed = {name: read[name] for name in row.inputs if name in {*self.fields, SEED} - slots.fields.keys()}
-        slots.joined = Joined(open_exported(row, self._options), self.state, list(dict.fromkeys(states)), fixed)
+        joined = Joined(open_exported(row, self._options), self.state, list(dict.fromkeys(states)), fixed)
+        if joined.agrees(slots, self.state.sides, min(TRIED, slots.count)):
+            slots.joined = joined
 
     def run_row(self, slots: Slots, count: int) -> Ran:
         """One pass on each of the first batches of ``slots``; to the bit as ``step`` on each of them.

@@ -22,8 +22,9 @@ from archonnx.grammar.source import Source
 from archonnx.runtime.aside import Aside
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.parts import Parts
+from archonnx.runtime.device import step
 from archonnx.runtime.device.session import SessionOptions
-from archonnx.runtime.device.slots import Joined
+from archonnx.runtime.device.slots import TRIED, Joined
 from archonnx.runtime.training import supplying
 from archonnx.runtime.training.fit import TrainingLoop
 from archonnx.runtime.training.keeping import Keeper
@@ -141,6 +142,16 @@ def test_a_row_that_is_one_run_of_a_session_is_the_steps_one_by_one(plan: str, m
     runs = joined_at_once(monkeypatch)
     assert_same(loop(plan, Often()).run().snapshot, singly.snapshot)
     assert len(runs) > 2 and len(set(runs)) > 1
+
+
+def test_a_row_that_would_give_something_else_stays_single_steps(monkeypatch: Any) -> None:
+    """Here the statements of the row stand in the other order, as if onnxruntime computed it otherwise."""
+    plan = "one after the other"
+    singly = loop(plan, OneByOne()).run()
+    runs, real = joined_at_once(monkeypatch), step.row_of
+    monkeypatch.setattr(step, "row_of", lambda graphs, keys, *rest: real(graphs[::-1], keys[::-1], *rest))
+    assert_same(loop(plan, Often()).run().snapshot, singly.snapshot)
+    assert runs and set(runs) == {TRIED}
 
 
 @pytest.mark.parametrize("plan", PLANS)
