@@ -14,6 +14,7 @@ import numpy as np
 from archonnx.compiler.ir.dims import ONE
 from archonnx.compiler.ir.op import Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
+from archonnx.compiler.ops.slicing import backwards
 
 Kind = Literal["lstm", "gru", "rnn"]
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -87,16 +88,20 @@ class Recurrent(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> list[str]:
+        """One node; for graphs that run everywhere a sequence is turned, since tract passes over a direction."""
         states = list(inputs[4 : 4 + self.states]) if self.started else [""] * self.states
-        given = [*inputs[:4], "", *states, *([inputs[-1]] if self.peepholes else [])]
+        turned = self.reverse and emit.everywhere
+        x = backwards(emit, inputs[0], 0) if turned else inputs[0]
+        given = [x, *inputs[1:4], "", *states, *([inputs[-1]] if self.peepholes else [])]
         while not given[-1]:
             given.pop()
-        return emit.nodes(
+        hs, *last = emit.nodes(
             self.kind.upper(),
             *given,
             outputs=1 + self.states,
             hidden_size=types[2].shape[2],
-            direction="reverse" if self.reverse else None,
+            direction="reverse" if self.reverse and not turned else None,
             linear_before_reset=self.reset_after if self.kind == "gru" else None,
             activations=[self.activation] if self.kind == "rnn" and self.activation != "Tanh" else None,
         )
+        return [backwards(emit, hs, 0) if turned else hs, *last]

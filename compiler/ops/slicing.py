@@ -192,16 +192,14 @@ class Reverse(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
-        n = len(self.axes)
-        before_first = int(np.iinfo(np.int64).min)
-        return emit.node(
-            "Slice",
-            inputs[0],
-            emit.constant([-1] * n),
-            emit.constant([before_first] * n),
-            emit.constant(self.axes),
-            emit.constant([-1] * n),
-        )
+        return backwards(emit, inputs[0], *self.axes)
+
+
+def backwards(emit: Emitter, x: str, *axes: int) -> str:
+    """The node of ``x`` in opposite order along axes."""
+    before_first, n = int(np.iinfo(np.int64).min), len(axes)
+    ends = [emit.constant([value] * n) for value in (-1, before_first)]
+    return emit.node("Slice", x, *ends, emit.constant(axes), emit.constant([-1] * n))
 
 
 @register
