@@ -37,6 +37,7 @@ from archonnx.compiler.program import (
     TrainStep,
 )
 from archonnx.compiler.rows import row_of
+from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
@@ -257,7 +258,11 @@ class StepRunner:
         row = row_of([graph for graph in graphs if graph is not None], keys, states, slots.fields)
         read = {n: value for one in slots.statements for n, value in one.inputs(self.state.sides).items()}
         fixed = {name: read[name] for name in row.inputs if name in {*self.fields, SEED} - slots.fields.keys()}
-        joined = Joined(open_exported(row, self._options), self.state, list(dict.fromkeys(states)), fixed)
+        try:
+            session = open_exported(row, self._options)
+        except SpecError:  # onnxruntime refuses the row, and the steps go on without
+            return
+        joined = Joined(session, self.state, list(dict.fromkeys(states)), fixed)
         if joined.agrees(slots, self.state.sides, min(TRIED, slots.count)):
             slots.joined = joined
 

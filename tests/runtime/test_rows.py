@@ -17,7 +17,7 @@ import archonnx
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import TrainSettings
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.grammar.source import Source
 from archonnx.runtime.aside import Aside
 from archonnx.runtime.data.batches import Examples
@@ -152,6 +152,14 @@ def test_a_row_that_would_give_something_else_stays_single_steps(monkeypatch: An
     monkeypatch.setattr(step, "row_of", lambda graphs, keys, *rest: real(graphs[::-1], keys[::-1], *rest))
     assert_same(loop(plan, Often()).run().snapshot, singly.snapshot)
     assert runs and set(runs) == {TRIED}
+
+
+def test_a_row_that_onnxruntime_refuses_stays_single_steps(monkeypatch: Any) -> None:
+    singly = loop("two", OneByOne()).run()
+    runs = joined_at_once(monkeypatch)
+    monkeypatch.setattr(step, "open_exported", lambda *_: fail("AX0612", "onnxruntime cannot run this", None))
+    assert_same(loop("two", Often()).run().snapshot, singly.snapshot)
+    assert not runs
 
 
 @pytest.mark.parametrize("plan", PLANS)

@@ -15,6 +15,7 @@ from ..options import MAX_SEED, Arguments, Device, DeviceOption, FloatType, key_
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
+    from archonnx.compiler.spec import Spec
     from archonnx.runtime.folders.models import ModelRuns
     from archonnx.runtime.folders.run import Run
     from archonnx.runtime.folders.several import Runs
@@ -162,9 +163,13 @@ def train(
 
     if resume is not None and dtype is not None and not (holds_several(resume) or holds_models(resume)):
         SavedState(resume).check_dtype(dtype)
-    if spec is None and resume is None:
+    if spec is not None:
+        begun: str | Spec = spec
+    elif resume is not None:
+        begun = kept_spec(resume)
+    else:
         raise typer.BadParameter("name one, or a run to go on with by `--resume`", param_hint="SPEC")
-    asked = read_spec(spec or kept_spec(resume or Path()), arguments, dtype)
+    asked = read_spec(begun, arguments, dtype)
     check_given(asked, arguments, changes)
     with ending() as interrupt, training.together() as first:
         page, logs = (port if live and first else None), (tensorboard if first else None)
