@@ -70,7 +70,7 @@ def _run(arguments: list[str]) -> None:
         from archonnx.runtime.data.progress import listening
 
         from .app import app
-        from .output import say
+        from .telling import say
 
         with listening(say):
             app(arguments)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .telling import say
+
 if TYPE_CHECKING:
     from archonnx.compiler.ir.types import Array, TensorType
 
@@ -53,8 +55,6 @@ def write_arrays(
 def say_where_nan(results: Mapping[str, Array]) -> None:
     """A note on stderr for results that are not numbers, as of infinities among what was given."""
     import numpy as np
-
-    from .output import say
 
     for name, array in results.items():
         if array.dtype.kind == "f" and array.ndim and np.isnan(array).any():

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from .options import is_run, read_spec
+from .telling import tell
 
 if TYPE_CHECKING:
     from archonnx.runtime.export.artifact import Kind
@@ -71,10 +70,10 @@ def write_folder(
         compile_to(output, program, options, kinds=kinds, seed=seed, verify=verify, dump_ir=dump_ir, observer=_tell)
         count = program.parameter_count
     weights = output / WEIGHTS
-    typer.echo(f"{weights}: {count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")
+    tell(f"{weights}: {count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")
     if again:
-        typer.echo(f"{output}: an earlier export was there, and has been replaced")
+        tell(f"{output}: an earlier export was there, and has been replaced")
 
 
 def _tell(graph: Written) -> None:
-    typer.echo(f"{graph.name}: {graph.nodes:,} nodes, {graph.size / 1e6:.2f} MB, {graph.seconds:.2f} s")
+    tell(f"{graph.name}: {graph.nodes:,} nodes, {graph.size / 1e6:.2f} MB, {graph.seconds:.2f} s")

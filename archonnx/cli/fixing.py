@@ -21,7 +21,7 @@ from archonnx.grammar.source import Source
 from archonnx.grammar.spec import SUFFIXES, read_file
 from archonnx.runtime.files import write_atomically
 
-from .output import say
+from .telling import say
 
 ROUNDS = 30
 """A fix may uncover a mistake that has a fix too: so often at most."""

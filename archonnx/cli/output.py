@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 from archonnx.grammar.diagnostics import Report, render_report
 from archonnx.runtime.columns import columns
 
+from .telling import harmless, say
+
 if TYPE_CHECKING:
     from archonnx.runtime.folders.several import Spread
     from archonnx.runtime.measures.set_metrics import Confusion
@@ -19,12 +21,6 @@ if TYPE_CHECKING:
 def coloured(stream: TextIO) -> bool:
     """Whether to use colour: on a terminal, unless NO_COLOR is set."""
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-
-
-def say(text: str) -> None:
-    """Lines for people, on stderr. What a file or a name says in them is shown, and never acts on a terminal."""
-    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
-    print(shown, file=sys.stderr, flush=True)
 
 
 def show_report(report: Report) -> None:
@@ -79,6 +75,7 @@ def print_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,), *, 
         left: columns, by number, that are set to the left.
         total: whether the last row is apart from the others.
     """
+    rows = [[harmless(cell, "") for cell in row] for row in rows]
     if not sys.stdout.isatty():
         print(columns(rows, left), flush=True)
         return

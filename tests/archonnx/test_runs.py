@@ -53,6 +53,13 @@ def test_runs_are_compared_in_what_differs(made: Path) -> None:
     assert found["folds"]["runs"] == ["fold-1", "fold-2"]
 
 
+def test_a_name_does_not_act_on_a_terminal(folder: Path) -> None:
+    """A folder of runs may be somebody else's: colours, new lines and the direction of writing are shown."""
+    (folder / "xor-9").rename(folder / "a\x1b[31mred\n\u202e")
+    said = CliRunner().invoke(app, ["runs", str(folder)]).stdout
+    assert "a\ufffd[31mred\ufffd\ufffd" in said and said.replace("\n", "").isprintable()
+
+
 def test_each_mark_says_what_can_be_done(folder: Path) -> None:
     (folder / "xor-9" / "run.json").unlink()
     (folder / "xor-10" / "weights.safetensors").write_bytes(b"no")

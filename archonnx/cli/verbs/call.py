@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..options import MAX_SEED, Device, DeviceOption, key_values
+from ..telling import tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def call(
 
     opened = Run(run, SessionOptions(device.value))
     if entry is None:
-        typer.echo(_listed(opened))
+        tell(_listed(opened))
         return
     types = opened.entry(entry).fields
     tokens = {name for name, type_ in types.items() if takes_text(type_) and opened.texts is not None}
@@ -70,7 +72,7 @@ def call(
     made = opened.call(entry, seed=seed, **given, **arguments)
     if texts_among({**given, **arguments}, types) and opened.texts is not None:
         made, shown = with_texts(made, opened.texts)
-        typer.echo("\n".join(shown))
+        (tell if sys.stdout.isatty() else print)("\n".join(shown))  # a file has what was made, to the character
     if made:
         write_arrays(made, out)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..telling import tell
 from ..verb import Group, verb
 
 
@@ -43,13 +44,13 @@ def compare(
     head = ["", *beside.labels(opened)]
     print_table([head, *beside.figures(opened)])
     if shown := beside.sparks(opened):
-        typer.echo()
+        tell()
         print_table([["curves", *head[1:]], *shown], range(len(head)))
-    typer.echo()
+    tell()
     if differing:
         print_table([["settings", *head[1:]], *differing])
     else:
-        typer.echo("They have the same settings.")
+        tell("They have the same settings.")
     if output is not None:
         write_atomically(output, beside.compare(opened).encode())
-        typer.echo(f"wrote {output}")
+        tell(f"wrote {output}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..telling import say, tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ def convert(
     from archonnx.grammar.spec import is_yaml, read_file
     from archonnx.runtime.files import write_atomically
 
-    from ..output import say
-
     if output is not None and to is not None and is_yaml(output.name) != (to is Spelling.yaml):
         raise typer.BadParameter(f"`{output}` is not a name for {to}", param_hint="--to")
     if output is not None and output.exists() and not force:
@@ -55,7 +54,7 @@ def convert(
         typer.echo(text, nl=False)
     else:
         write_atomically(output, text.encode())
-        typer.echo(f"wrote {output}")
+        tell(f"wrote {output}")
 
 
 def _converted(source: Source, to: Spelling) -> str:

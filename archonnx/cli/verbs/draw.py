@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..options import Arguments, FloatType, ModelName, key_values, spec_or_run
+from ..telling import tell
 from ..verb import Group, verb
 
 KINDS = (".svg", ".png")
@@ -55,4 +56,4 @@ def draw(
     drawn = draw_spec(loaded, graph, depth=depth, programs=programs)
     content = drawn.encode() if output.suffix.lower() == ".svg" else rasterised(drawn)
     write_atomically(output, content)
-    typer.echo(f"wrote {output}")
+    tell(f"wrote {output}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..options import Device, DeviceOption
+from ..telling import say, tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def evaluate(
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.folders.run import Run
 
-    from ..output import confusion_rows, metrics_rows, print_table, say
+    from ..output import confusion_rows, metrics_rows, print_table
 
     opened = Run(run, SessionOptions(device.value))
     parts: list[PartName] = opened.parts_to_measure if on is None else [on.value]
@@ -70,5 +71,5 @@ def evaluate(
     for part, measured in found.items():
         for name, confusion in measured.tables.items():
             where = f" ({part})" if len(found) > 1 else ""
-            typer.echo(f"\n{name}{where}: a row for each true class, a column for each predicted class")
+            tell(f"\n{name}{where}: a row for each true class, a column for each predicted class")
             print_table(confusion_rows(confusion, opened.named(confusion.classes)))

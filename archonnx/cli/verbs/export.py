@@ -28,6 +28,7 @@ from ..options import (
     key_values,
     read_spec,
 )
+from ..telling import tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _one(
     else:
         nodes, size = _of_spec(what, output, graph, options, given, dtype, model)
     replaced = "; an earlier export was there, and has been replaced" if again else ""
-    typer.echo(f"{output}: {nodes} nodes, {size / 1e6:.2f} MB{replaced}")
+    tell(f"{output}: {nodes} nodes, {size / 1e6:.2f} MB{replaced}")
 
 
 def _of_spec(
@@ -188,8 +189,8 @@ def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str 
     if graph != "infer":
         fail("AX0513", f"`{graph}` does not take the columns of the data; only `infer` does", None, help=WITHOUT_RAW)
     file = run.export_raw(output, target=options.target, opset=options.opset, precision=options.precision)
-    typer.echo(f"{output}: {file.nodes} nodes, {file.size / 1e6:.2f} MB; as the run on {file.checked} {file.on}")
-    typer.echo(f"takes {', '.join(map(str, file.columns.values()))}")
+    tell(f"{output}: {file.nodes} nodes, {file.size / 1e6:.2f} MB; as the run on {file.checked} {file.on}")
+    tell(f"takes {', '.join(map(str, file.columns.values()))}")
 
 
 def _check_rows(graph: str, options: GraphOptions) -> None:

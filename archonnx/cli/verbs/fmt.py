@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..telling import tell
 from ..verb import Group, verb
 
 
@@ -47,9 +48,9 @@ def fmt(
         wrong |= check
         if not (check or diff or stdout):
             write_atomically(path, after.encode())
-            typer.echo(f"formatted {path}")
+            tell(f"formatted {path}")
         elif check and not diff:
-            typer.echo(f"would format {path}")
+            tell(f"would format {path}")
     if wrong:
         raise typer.Exit(1)
 

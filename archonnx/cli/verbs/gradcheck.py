@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..options import MAX_SEED, Arguments, Inputs, ModelName, ParametersFrom, SpecOrRun, key_values
+from ..telling import tell
 from ..verb import Group, verb
 
 
@@ -64,9 +65,9 @@ def gradcheck(
         directions=directions,
         seed=seed,
     )
-    typer.echo(f"{result.model}: gradients beside central differences in {result.dtype}")
+    tell(f"{result.model}: gradients beside central differences in {result.dtype}")
     drawn = f"drawn, seed {seed}" if opened.program.fields else "none"
-    typer.echo(f"inputs: {origin if given else drawn}\nparameters: {opened.origin}\n\n{result}")
+    tell(f"inputs: {origin if given else drawn}\nparameters: {opened.origin}\n\n{result}")
     if not result.ok:
         show_report(Report(result.findings))
         raise typer.Exit(1)

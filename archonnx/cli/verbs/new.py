@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..telling import tell
 from ..verb import Group, verb
 
 LONGEST = 100
@@ -48,7 +49,7 @@ def new(
     if path.exists():
         raise typer.BadParameter(f"`{path}` is there already", param_hint="NAME")
     write_atomically(path, template(kind, yaml=yaml).replace("TITLE", title).encode())
-    typer.echo(f"wrote {path}\nnext: archonnx check {path}, archonnx train {path}")
+    tell(f"wrote {path}\nnext: archonnx check {path}, archonnx train {path}")
 
 
 def template(kind: Kind, *, yaml: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..options import MAX_SEED, Device, DeviceOption
+from ..telling import say
 from ..verb import Group, verb
 
 
@@ -59,7 +60,6 @@ def predict(
     from archonnx.runtime.folders.run import Run
 
     from ..arrays import raw_inputs, read_arrays, say_where_nan, write_arrays
-    from ..output import say
 
     if bool(inputs) == bool(fields):
         fail(

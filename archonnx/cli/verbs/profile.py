@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..options import Arguments, Device, DeviceOption, FloatType, Inputs, ModelName, SpecOrRun, key_values
+from ..telling import say, tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ def profile(
     from archonnx.runtime.training.programs import program_named
 
     from ..opened_model import OpenedModel
-    from ..output import say
 
     opened = OpenedModel.open(what, key_values(arg, "--arg"), dtype, None, 0, model)
     if not opened.program.programs:
@@ -92,7 +92,7 @@ def show(found: Profile, top: int, operators: bool) -> None:
     rows.append(["a step", f"{len(lines)} lines", *sums, _time(found.total), "100.0%", f"{kernels:g}"])
     print_table(rows, (0, 1), total=True)
     if operators:
-        typer.echo()
+        tell()
         named = [[name, f"{count:g}", _time(time), f"{time / total:.1%}"] for name, count, time in found.operators()]
         print_table([["operator", "kernels", "all", ""], *named[:top]])
 

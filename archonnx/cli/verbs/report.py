@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..telling import tell
 from ..verb import Group, verb
 
 
@@ -37,4 +38,4 @@ def report(
     if target.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"`{target}` does not end in .html", param_hint="--output")
     write_atomically(target, make(Run(run)).encode())
-    typer.echo(f"wrote {target}")
+    tell(f"wrote {target}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..telling import say
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def runs(
     from archonnx.grammar.diagnostics import did_you_mean, fail
     from archonnx.runtime.folders.listing import Mark, differing, runs_in
 
-    from ..output import print_table, say
+    from ..output import print_table
 
     if not folder.is_dir():
         way = "`archonnx train SPEC` makes runs/NAME-1; another folder is named: `archonnx runs DIR`"
@@ -82,7 +83,6 @@ def _rows(found: Sequence[Listed], names: Sequence[str], folder: Path) -> list[l
 
 
 def _remarks(found: Sequence[Listed], names: Sequence[str]) -> None:
-    from ..output import say
 
     for one in found:
         if one.why:

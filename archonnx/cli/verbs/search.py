@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..options import Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..telling import say, tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def search(
     from archonnx import training
     from archonnx.runtime.interrupt import ending, status_of
 
-    from ..output import metrics_rows, print_table, say
+    from ..output import metrics_rows, print_table
 
     done: list[Trial] = []
 
@@ -66,7 +67,7 @@ def search(
         )
         print_table(_rows(done))
         best = next(trial for trial in reversed(done) if trial.best)
-        typer.echo(f"\nbest: {_drawn(best)}\n")
+        tell(f"\nbest: {_drawn(best)}\n")
         print_table(metrics_rows(run.metrics))
         say(f"\nrun: {run.path}")
     if interrupt.signal is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..options import Arguments, FloatType, ModelName, key_values, spec_or_run
+from ..telling import tell
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def show(
     elif sys.stdout.isatty():
         _draw(summary, depth)
     else:
-        typer.echo(summary.text(depth))
+        tell(summary.text(depth))
 
 
 def sizes(texts: list[str] | None) -> dict[str, int]:
@@ -93,7 +94,7 @@ def _draw(summary: Summary, depth: int | None) -> None:
 
     from ..output import print_table
 
-    typer.echo(summary.heading)
+    tell(summary.heading)
     print_table(summary.cells(depth), range(LEFT), total=True)
     for note in summary.notes:
-        typer.echo(note)
+        tell(note)

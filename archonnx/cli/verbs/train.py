@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..options import MAX_SEED, Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..telling import say
 from ..verb import Group, verb
 
 if TYPE_CHECKING:
@@ -209,8 +210,6 @@ def _followed(shown: Observer, title: str, port: int | None, logs: Path | None) 
     """What is told of the training: to who reads the terminal, to a page, to logs."""
     from archonnx.runtime.training.observers import Several
 
-    from ..output import say
-
     observers = [shown]
     with ExitStack() as stack:
         if port is not None:
@@ -240,7 +239,7 @@ def _sources(texts: Sequence[str]) -> dict[str, Path]:
 
 
 def _summarise(run: Run) -> None:
-    from ..output import metrics_rows, print_table, say
+    from ..output import metrics_rows, print_table
 
     programs = run.record["programs"]
     for program in programs:
@@ -262,7 +261,6 @@ def _summarise(run: Run) -> None:
 
 
 def _summarise_models(runs: ModelRuns) -> None:
-    from ..output import say
 
     for run in runs.values():
         _summarise(run)
@@ -273,7 +271,7 @@ def _summarise_models(runs: ModelRuns) -> None:
 
 
 def _summarise_several(runs: Runs) -> None:
-    from ..output import print_table, say, spread_rows
+    from ..output import print_table, spread_rows
 
     asked = len(runs.plan.runs)
     if runs.metrics:

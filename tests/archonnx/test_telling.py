@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archonnx.cli.output import say
+from archonnx.cli.telling import say
 
 
 def test_what_names_say_does_not_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
