@@ -104,4 +104,10 @@ class Recurrent(Op):
             linear_before_reset=self.reset_after if self.kind == "gru" else None,
             activations=[self.activation] if self.kind == "rnn" and self.activation != "Tanh" else None,
         )
-        return [backwards(emit, hs, 0) if turned else hs, *last]
+        return [_turned_back(emit, hs) if turned else hs, *last]
+
+
+def _turned_back(emit: Emitter, hs: str) -> str:
+    """The states in opposite order. MNN dies where a slice reads a layer's four axes, and takes three."""
+    direction = emit.constant([1])
+    return emit.node("Unsqueeze", backwards(emit, emit.node("Squeeze", hs, direction), 0), direction)

@@ -57,6 +57,8 @@ def test_a_layer_that_is_not_alone_in_reading_its_sequence_reads_one_of_its_own(
     bounds = {node.input[1] for node in portable.graph.node if node.op_type == "Max"}
     values = {onnx.numpy_helper.to_array(t).tobytes() for t in portable.graph.initializer if t.name in bounds}
     assert not any(a.name == "direction" for node in portable.graph.node for a in node.attribute)
+    states = {node.output[0] for node in portable.graph.node if node.op_type in LAYERS}
+    assert {node.op_type for node in portable.graph.node if states & set(node.input)} == {"Squeeze"}
     assert len(bounds) == len(values) == count and not any(node.op_type == "Max" for node in other.graph.node)
     for x in (numbers(2, 5, 3), -1e30 * np.ones((2, 5, 3), np.float32)):
         ours, theirs = run_onnx(portable, {"x": x}), run_onnx(other, {"x": x})
