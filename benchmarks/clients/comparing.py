@@ -71,6 +71,12 @@ class Found:
         """How many were."""
         return self.tried - len(self.others)
 
+    def join(self, other: Found) -> None:
+        """Add what it made of others."""
+        self.tried, self.worst = self.tried + other.tried, max(self.worst, other.worst)
+        self.undecided |= other.undecided
+        self.others |= other.others
+
 
 def run(client: Client, folder: Path) -> str:
     """Let a client run the graphs of a folder; its version, or "" where it did not come to an end."""

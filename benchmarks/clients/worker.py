@@ -143,6 +143,38 @@ def in_ncnn(path: Any, outputs: Any) -> Any:
     return run
 
 
+def in_onnx2torch(path: Any, outputs: Any) -> Any:
+    """PyTorch, of the module that onnx2torch makes."""
+    torch: Any = import_module("torch")
+    graph = import_module("onnx").load(str(path)).graph
+    held = {one.name for one in graph.initializer}
+    names = [one.name for one in graph.input if one.name not in held]
+    module = import_module("onnx2torch").convert(str(path))
+
+    def run(feed: Any) -> Any:
+        made = module(*(torch.from_numpy(numpy.array(feed[name])) for name in names))
+        return dict(zip(outputs, [one.detach().numpy() for one in (made if len(outputs) > 1 else [made])], strict=True))
+
+    return run
+
+
+def in_onnxsim(path: Any, outputs: Any) -> Any:
+    """onnxruntime, of what onnxsim makes of the file."""
+    made, checked = import_module("onnxsim").simplify(str(path))
+    if not checked:
+        raise RuntimeError("onnxsim found its own graph to be another")
+    simplified = path.with_suffix(".simplified.onnx")
+    import_module("onnx").save(made, str(simplified))
+    return in_onnxruntime(simplified, outputs)
+
+
+def in_onnxslim(path: Any, outputs: Any) -> Any:
+    """onnxruntime, of what onnxslim makes of the file."""
+    slim = path.with_suffix(".slim.onnx")
+    import_module("onnxslim").slim(str(path), str(slim))
+    return in_onnxruntime(slim, outputs)
+
+
 CLIENTS = {
     "onnxruntime": (in_onnxruntime, "onnxruntime"),
     "reference": (in_reference, "onnx"),
@@ -150,6 +182,9 @@ CLIENTS = {
     "tract": (in_tract, "tract"),
     "mnn": (in_mnn, "MNN"),
     "ncnn": (in_ncnn, "ncnn"),
+    "onnx2torch": (in_onnx2torch, "onnx2torch"),
+    "onnxsim": (in_onnxsim, "onnxsim"),
+    "onnxslim": (in_onnxslim, "onnxslim"),
 }
 """How a client opens a file, and the module that is it."""
 
