@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from archonnx.compiler.elaborate.core.foreign import RELATIVES
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
-from archonnx.grammar.foreign import idiom, section
+from archonnx.grammar.foreign import called_here, idiom, section
 from archonnx.grammar.source import Span
 
 from .rewrites import bare, rewritten, text
@@ -101,7 +101,9 @@ def _other_arguments(sight: Sight) -> Iterator[str]:
         rest = _without(call, given)
         yield Suggestion.of(say, "", f"{call.callee.span.text}({rest})", call.span, otherwise=say)
     say = section("penalties").get(given.name or "")
-    if say is not None:
+    if say is not None and not any(
+        f"`{own}`" in str(sight.diagnostic.help) for own in called_here(given.name or "", "arguments")
+    ):
         yield Advice(say)
     relative = RELATIVES.get((call.callee.span.text, given.name or ""))
     if relative is not None:

@@ -71,10 +71,15 @@ def _declared_otherwise(sight: Sight) -> Iterator[str]:
         yield replaced(f"declare what it is: `{written}`", node.type, written)
 
 
+_UNEVEN = re.compile(
+    r"(\d+)\D* (?:is not a multiple of|do not make|do not divide into groups of|do not divide evenly into) (\d+)"
+)
+
+
 @proposes("AX0319", late=True)
 def _multiple(sight: Sight) -> Iterator[str]:
     """A width of 30 for 4 heads: the next number that is shared out evenly."""
-    found = re.search(r"(\d+)\D* (?:is not a multiple of|do not divide evenly into) (\d+)", sight.diagnostic.headline)
+    found = _UNEVEN.search(sight.diagnostic.headline)
     if found is None or found[2] == "0":
         return
     width, parts = int(found[1]), int(found[2])
@@ -82,7 +87,10 @@ def _multiple(sight: Sight) -> Iterator[str]:
         for size in (width + parts - width % parts, width - width % parts):
             if size > 0:
                 yield _made_alike(sight, node, str(size))
-    yield f"{width + parts - width % parts} is the next multiple of {parts}"
+    following = f"{width + parts - width % parts} is the next multiple of {parts}"
+    shares = [str(n) for n in range(2, min(width, 1024)) if width % n == 0]
+    some = ", ".join([*shares[:3], *shares[3:][-3:]])
+    yield f"{width} is shared out evenly by {some}; {following}" if shares else following
 
 
 def _pair(headline: str) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ A page of the documentation is written from them.
     methods     what a tensor has elsewhere: the function here, where ``self`` is the tensor
     dropped     names of arguments that have no counterpart, and why none is needed
     penalties   names of arguments that add to the loss there
+    settings    settings of a training that `train` does not have: where that is said here
     idioms      what is called elsewhere and has no counterpart: what to do instead
 
 No word of these tables is ever read as another: it is suggested, and the spec says what it means. What this module
@@ -35,9 +36,14 @@ TOOLS = {
     "keras": "Keras",
     "numpy": "NumPy",
     "ludwig": "Ludwig",
+    "jax": "JAX with Flax, Haiku, Equinox and Optax",
+    "sklearn": "scikit-learn",
+    "matlab": "MATLAB",
+    "books": "books and papers",
     "languages": "other languages",
 }
-"""Every file, and the tool that it is about. Where several know a word, the first one counts."""
+"""Every file, and the tool that it is about. Where several know a word, the first one counts; where they have lists for
+it, that of the first one is the likeliest."""
 
 _CALL = re.compile(r"(?:(?P<prefix>[\w.]+)\.)?(?P<name>\w+)(?:\((?P<first>[^)]*)\))?(?:\((?P<second>[^)]*)\))?")
 
@@ -79,7 +85,9 @@ def section(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for tool in TOOLS:
         for key, value in table(tool).get(name, {}).items():
-            found.setdefault(key, value)
+            known = found.setdefault(key, value)
+            if known is not value and isinstance(known, list):
+                found[key] = list(dict.fromkeys([*known, *value]))
     return found
 
 

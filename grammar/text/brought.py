@@ -253,6 +253,11 @@ def _as_a_name(failure: Failure, place: Span) -> Suggestion | None:
         return None
     if word == "lambda" and failure.accepts("NUMBER") and re.match(r"lambda\s*:", failure.rest):
         return None  # a function without a name and without arguments
+    if failure.accepts("NUMBER") and re.match(r"\w+\s*=(?!=)", failure.rest):  # an argument, and not a parameter
+        for ours in called_here(word, "arguments"):
+            return Suggestion.of(
+                f"did you mean `{ours}`?", word, ours, place, otherwise=f"it may be called `{ours}` here"
+            )
     places = [Span(source, m.start(), m.end()) for m in re.finditer(rf"(?<![\w.\"]){word}(?![\w\"])", source.text)]
     words = f"choose another name, such as `{word}_`"
     return Suggestion.at_places(words, *(Edit(one, f"{word}_") for one in places[:MOST_NAMES]), otherwise=words)

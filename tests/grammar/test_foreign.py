@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from typer.main import get_command
 
+from archonnx.cli.app import app
 from archonnx.compiler.elaborate.builtin.table import builtins
 from archonnx.compiler.elaborate.core.signatures import DTYPES
 from archonnx.compiler.elaborate.core.values import Builtin
@@ -89,6 +92,18 @@ def test_a_word_has_a_name_here(word: str) -> None:
 def test_words_of_statements_stand_for_statements() -> None:
     assert {name for word in section("statements") for name in called_here(word, "statements")} <= set(FORMS)
     assert not section("statements").keys() & FORMS.keys()
+
+
+def test_what_is_said_elsewhere_is_no_setting_and_its_options_are_there() -> None:
+    options = {name for command in get_command(app).commands.values() for of in command.params for name in of.opts}  # type: ignore[attr-defined]
+    for word, say in section("settings").items():
+        assert not {word, *called_here(word)} & TrainSettings.model_fields.keys(), word
+        assert {*re.findall(r"--[\w-]+", say)} <= options, word
+
+
+def test_lists_of_several_tools_are_joined() -> None:
+    """`step_size` is how often a rate falls in PyTorch, and the rate itself in books: either may be meant."""
+    assert called_here("step_size", "arguments") == ("every", "lr")
 
 
 def test_all_tools_have_something_to_say() -> None:

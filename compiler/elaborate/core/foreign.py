@@ -48,9 +48,10 @@ def other_name(what: str, argument: ast.Argument, names: Sequence[str], needed: 
     """
     name = argument.name or ""
     kind, callee = what.split(" ", 1)[0], what.split("`")[1] if "`" in what else what
+    known_ones = f"its parameters are {', '.join(names)}" if names else None
     known = next((ours for ours in called_here(name, "arguments") if ours in names), None)
     if known is not None:
-        return Suggestion.of(f"did you mean `{known}`?", name, known)
+        return Suggestion.of(f"did you mean `{known}`?", name, known, otherwise=known_ones)
     pair = PAIRS.get(name, ())
     if pair and set(pair) <= set(names):
         return f"it is given as {' and '.join(f'`{one}`' for one in pair)}"
@@ -62,7 +63,7 @@ def other_name(what: str, argument: ast.Argument, names: Sequence[str], needed: 
     near = did_you_mean(name, names)
     if near is None and len(needed) == 1:
         return Suggestion.of(f"it needs `{needed[0]}`: is that meant?", name, needed[0])
-    return near or (f"its parameters are {', '.join(names)}" if names else None)
+    return near or known_ones
 
 
 def _activation(value: ast.Expr) -> str:

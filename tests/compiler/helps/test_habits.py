@@ -108,11 +108,39 @@ TRAIN = '\ntrain:\n    data = sklearn("digits")\n    epochs = 2\n'
             ["early_stopping = {monitor: valid.l}", "minimize l with adam()"],
         ),
         (["optimizer = sgd(0.1)", "loss = l"], ["minimize l with sgd(0.1)"]),
+        # of books
+        (["minimize l with adam(eta=0.1)"], ["minimize l with adam(lr=0.1)"]),
+        (["minimize l with adamw(lambda=0.1)"], ["minimize l with adamw(weight_decay=0.1)"]),
+        (["minimize l with momentum(0.1, 0.9)"], ["minimize l with sgd(lr=0.1, momentum=0.9)"]),
+        (["minimize l with optax.adam(1e-3, b1=0.8)"], ["minimize l with adam(lr=1e-3, beta1=0.8)"]),
+        (["minimize l with adam(InitialLearnRate=0.1)"], ["minimize l with adam(lr=0.1)"]),
+        (["weight_decay = 0.1", "minimize l with adam(1e-3)"], ["minimize l with adamw(1e-3, weight_decay=0.1)"]),
+        (["weight_decay = 0.1", "minimize l with sgd"], ["minimize l with sgd(weight_decay=0.1)"]),
+        (["accumulation_steps = 4", "minimize l with adam()"], ["accumulate = 4", "minimize l with adam()"]),
     ],
 )
 def test_a_line_of_a_program_becomes_that_of_here(lines: list[str], meant: list[str]) -> None:
     wrong, right = (f"{HEAD}{STEPS}{TRAIN}" + "".join(f"    {one}\n" for one in several) for several in (lines, meant))
     assert first(wrong).fixes[0].applied() == right
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("cv = 5", "--folds 5"),
+        ("class_weight = 2", "weight=["),
+        ("weight_decay = 1", "l2(layer)"),
+        ("steps = 9", "`epochs`"),
+    ],
+)
+def test_what_is_no_setting_is_said_elsewhere(line: str, said: str) -> None:
+    found = first(f"{HEAD}{STEPS}{TRAIN}    {line}\n    minimize l with rmsprop()\n")
+    assert said in str(found.help) and not found.fixes
+
+
+def test_heads_that_share_a_width_out_are_named() -> None:
+    found = first("model N():\n    input x: [B, T, 12]\n    output y = MultiHeadAttention(5)(x)\n")
+    assert "shared out evenly by 2, 3, 4, 6; 15" in str(found.help)
 
 
 def test_where_a_gradient_is_stopped_on_the_way_to_what_is_trained_the_stop_is_left_out() -> None:
