@@ -84,11 +84,14 @@ class Blockwise(Record):
             ``given/N`` and ``number/N``.
         families: the updates.
         members: what they change.
+        turned: of the tensors that are changed those which the rest reads, and gives gradients of, as ``[*kernel, C,
+            O]`` (``turned``).
     """
 
     rest: Graph
     families: tuple[Family, ...]
     members: tuple[Member, ...]
+    turned: tuple[str, ...] = ()
 
     @property
     def carried(self) -> list[str]:

@@ -103,7 +103,7 @@ def _without_gradients(apart: Blockwise, rest: Graph, found: Mapping[int, _Found
             families.append(_still(family))
         members[number] = replace(member, family=still[member.family], given=(), looked=Looked(where, names))
     graph = cut(rest.name, builder.nodes, inputs, outputs, rest.facts)
-    return Blockwise(graph, tuple(families), tuple(members))
+    return replace(apart, rest=graph, families=tuple(families), members=tuple(members))
 
 
 def _rows(one: _Found, family: Family, read: Callable[[str, TensorType], Value]) -> tuple[Value, list[Value]]:

@@ -26,7 +26,7 @@ from .conv import Conv, Convolution
 from .index import gather
 from .linalg import sums_of_products
 from .shape import constant, reshape, transpose
-from .slicing import pad, slice_axis
+from .slicing import pad, slice_axis, slices
 
 DOMAIN = "com.microsoft.nchwc"
 """Of onnxruntime's ops on images in blocks."""
@@ -211,6 +211,25 @@ def flipped_kernel_blocks(w: Value, block: int, groups: int, taps: Sequence[rang
     flat = reshape(transpose(each, (0, 3, 1, 4, 2, 5)), (groups * c, o, prod(kernel), block, block))
     flat = gather(flat, constant(np.arange(prod(kernel))[::-1].copy()), 2)
     return reshape(flat, (groups * c, o, *kernel, block, block))
+
+
+def turned_kernel_blocks(w: Value, block: int) -> Value:
+    """``kernel_blocks`` of a kernel that lies as ``[*kernel, C, O]``: blocks are moved as they are."""
+    *kernel, c, o = (d.evaluate({}) for d in w.shape)
+    inner, outer = -(-c // block), -(-o // block)
+    w = pad(w, (0,) * 4, (0, 0, inner * block - c, outer * block - o))
+    apart = reshape(w, (prod(kernel), inner, block, outer, block))
+    return reshape(transpose(apart, (3, 1, 0, 2, 4)), (outer, inner, *kernel, block, block))
+
+
+def turned_flipped_kernel_blocks(w: Value, block: int, taps: Sequence[range]) -> Value:
+    """``flipped_kernel_blocks`` of such a kernel, of one group."""
+    w = transpose(slices(w, 0, taps), (0, 1, 3, 2))
+    *kernel, o, c = (d.evaluate({}) for d in w.shape)
+    flat = reshape(w, (prod(kernel), o, c))
+    if prod(kernel) > 1:
+        flat = gather(flat, constant(np.arange(prod(kernel))[::-1].copy()), 0)
+    return turned_kernel_blocks(reshape(flat, (*kernel, o, c)), block)
 
 
 def kernel_alone_blocks(w: Value, block: int, flipped: bool = False) -> Value:

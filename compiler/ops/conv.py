@@ -253,10 +253,14 @@ class ConvWeightGrad(Convolution):
                 return self._by_examples(emit, x, dy, x_type, dy_type)
         unknown = emit.everywhere and any(dim.constant is None for dim in dy_type.shape)  # no kernel in OpenVINO
         if self.groups == 1 and (unknown or x_type.shape[1] != ONE):
-            if {*self.strides} == {1} and at_most(Dim.of(LARGE), product(dy_type.shape[2:])):
+            if self.is_large(dy_type):
                 return self._by_shifts(emit, x, dy, x_type, dy_type)
             return self._by_products(emit, x, dy, x_type, dy_type)
         return self._by_conv(emit, x, dy, x_type)
+
+    def is_large(self, dy: TensorType) -> bool:
+        """Whether products for each example are faster than one for all."""
+        return {*self.strides} == {1} and at_most(Dim.of(LARGE), product(dy.shape[2:]))
 
     def _by_examples(self, emit: Emitter, x: str, dy: str, x_type: TensorType, dy_type: TensorType) -> str:
         """Kernels of one element: a product for each example and group, summed. All results together are kept small."""

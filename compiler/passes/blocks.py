@@ -28,6 +28,8 @@ from archonnx.compiler.ops.blocks import (
     kernel_alone_blocks,
     kernel_blocks,
     to_blocks,
+    turned_flipped_kernel_blocks,
+    turned_kernel_blocks,
 )
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, Convolution
 from archonnx.compiler.ops.shape import reshape, transpose
@@ -40,7 +42,9 @@ from .depthwise import weight_grad_alone
 from .manager import Pipeline
 from .pointwise import POINTS
 from .rewrite import Rewrite, Rule, Site, rule
-from .small_images import PATCHES
+from .small_images import PATCHES, weight_grad_turned
+from .turned_kernels import slice_of_turned, turned_kernel
+from .views import transpose_to_same, transpose_twice
 
 Ints: TypeAlias = tuple[int, ...]
 
@@ -52,8 +56,17 @@ def has_images(graph: Graph) -> bool:
 
 def in_blocks(graph: Graph, block: int) -> Graph:
     """A graph that computes the same with its convolutions in blocks of so many channels."""
-    rules = (*POINTS, *PATCHES, weight_grad_alone, *block_rules(block))
-    return Pipeline((Rewrite(rules, name="images"), CommonSubexpressions(), DeadCode())).run(graph)
+    rules = (
+        *POINTS,
+        *PATCHES,
+        weight_grad_alone,
+        *block_rules(block),
+        slice_of_turned,
+        transpose_twice,
+        transpose_to_same,
+    )
+    rewrites = Rewrite((weight_grad_turned,), name="turned"), DeadCode(), Rewrite(rules, name="images")
+    return Pipeline((*rewrites, CommonSubexpressions(), DeadCode())).run(graph)
 
 
 def block_rules(block: int) -> tuple[Rule, ...]:
@@ -66,7 +79,10 @@ def block_rules(block: int) -> tuple[Rule, ...]:
         assert isinstance(op, Conv)
         if not _fits(op, block, x.type, site.output.type, w.type):
             return None
-        kernel = kernel_alone_blocks(w, block) if _alone(op, w.type) else kernel_blocks(w, block)
+        if (first := turned_kernel(site, w)) is not None and op.groups == 1:
+            kernel = turned_kernel_blocks(first, block)
+        else:
+            kernel = kernel_alone_blocks(w, block) if _alone(op, w.type) else kernel_blocks(w, block)
         y = _conv(to_blocks(x, block), kernel, op.strides, op.dilations, op.pads, op.groups)
         return from_blocks(y, w.shape[0])
 
@@ -84,10 +100,12 @@ def block_rules(block: int) -> tuple[Rule, ...]:
         phases = list(product(*(_phases(a) for a in axes)))
         if not all(taps and min(pads) >= 0 for each in phases for taps, *pads in each):
             return None
-        images, parts = to_blocks(dy, block), []
+        images, parts, first = to_blocks(dy, block), [], turned_kernel(site, w)
         for each in phases:
             taps, begins, ends = zip(*each, strict=True)
-            if not _alone(op, w.type):
+            if first is not None and op.groups == 1:
+                kernel = turned_flipped_kernel_blocks(first, block, taps)
+            elif not _alone(op, w.type):
                 kernel = flipped_kernel_blocks(w, block, op.groups, taps)
             elif taps == tuple(range(a.kernel) for a in axes):
                 kernel = kernel_alone_blocks(w, block, flipped=True)

@@ -15,16 +15,19 @@ from collections.abc import Sequence
 from itertools import product
 from math import prod
 
+from archonnx.compiler.ir.dims import Dim
+from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.conv import Conv, ConvInputGrad, Convolution, ConvWeightGrad
+from archonnx.compiler.ops.conv import SMALL, Conv, ConvInputGrad, Convolution, ConvWeightGrad
 from archonnx.compiler.ops.linalg import matrix_product
-from archonnx.compiler.ops.shape import reshape, transpose
+from archonnx.compiler.ops.shape import Transpose, reshape, transpose
 from archonnx.compiler.ops.slicing import concat, pad, slices
 
 from .axes import Axis, axes_of
 from .crossings import crossings
 from .rewrite import Site, rule
+from .turned_kernels import kernel_first, turned_kernel
 
 PLACES, CHANNELS = 16, 16
 """Images of more places than these, or of fewer channels, or of more rows in all examples together (``crossings``), are
@@ -43,10 +46,11 @@ def conv_of_patches(site: Site) -> Value | None:
     axes = _small(site, x.type, site.output.type, w.type)
     if axes is None:
         return None
-    n = len(axes)
-    weights = transpose(slices(w, 2, [axis.taps for axis in axes]), (0, *range(2, n + 2), 1))
-    weights = reshape(weights, (w.shape[0], weights.type.size // w.shape[0]))
-    return _images(matrix_product(_patches(x, axes), weights, False, True), [axis.places for axis in axes])
+    taps, turned = slices(w, 2, [axis.taps for axis in axes]), turned_kernel(site, w) is not None
+    weights = transpose(taps, kernel_first(w.rank) if turned else (0, *range(2, w.rank), 1))
+    columns = weights.type.size // w.shape[0]
+    weights = reshape(weights, (columns, w.shape[0]) if turned else (w.shape[0], columns))
+    return _images(matrix_product(_patches(x, axes), weights, False, not turned), [axis.places for axis in axes])
 
 
 @rule(ConvWeightGrad, exact=False)
@@ -65,6 +69,31 @@ def weight_grad_of_patches(site: Site) -> Value | None:
     return transpose(dw, (0, n + 1, *range(1, n + 1)))
 
 
+@rule(Transpose, exact=False)
+def weight_grad_turned(site: Site) -> Value | None:
+    """``[*kernel, C, O]`` of the gradient of a weight, as it lies in memory (``compiler.turned``).
+
+    Of larger images too. One product as far as all patches together are small, or are made for the convolution anyway.
+    """
+    made = site.made_by(site.inputs[0], ConvWeightGrad)
+    if made is None or site.node.op != Transpose(kernel_first(site.output.rank)):
+        return None
+    (x, dy), op, kernel = made.inputs, made.op, made.outputs[0].type
+    assert isinstance(op, ConvWeightGrad)
+    axes = _sized(op, x.type, dy.type, kernel)
+    if axes is None or op.is_large(dy.type):
+        return None
+    rows, views = _leading(dy, matrix=True), _patches_apart(x, axes)
+    if _few(axes, x.type, dy.type, kernel) or at_most(views[0].type.size * len(views), Dim.of(SMALL)):
+        dw = matrix_product(_beside(views), rows, True)
+    else:
+        dw = concat([matrix_product(view, rows, True) for view in views], 0)
+    taps = [axis.taps for axis in axes]
+    dw = reshape(dw, (*map(len, taps), x.shape[1], dy.shape[1]))
+    before, after = [t.start for t in taps], [a.kernel - t.stop for a, t in zip(axes, taps, strict=True)]
+    return pad(dw, (*before, 0, 0), (*after, 0, 0))
+
+
 @rule(ConvInputGrad, exact=False)
 def input_grad_of_patches(site: Site) -> Value | None:
     """``dx[i] = sum over taps t of dy[(i - t) / stride] @ w[t]^T``: a product for each remainder of i by the stride."""
@@ -81,14 +110,18 @@ def input_grad_of_patches(site: Site) -> Value | None:
     before = [max(0, -min(of)) for of in seen]
     after = [max(0, max(of) + c - a.places) for of, c, a in zip(seen, counts, axes, strict=True)]
     padded = pad(_leading(dy), (*before, 0, 0), (*after, 0, 0))
-    parts = []
+    parts, turned = [], turned_kernel(site, w) is not None
     for firsts in product(*(range(a.stride) for a in axes)):
         taps = [of[first] for of, first in zip(phases, firsts, strict=True)]
         starts = [
             [b + a.place(first, t) for t in each] for b, a, first, each in zip(before, axes, firsts, taps, strict=True)
         ]
-        patches = _views(padded, starts, counts, [1] * n)
-        parts.append(matrix_product(patches, _kernel(w, taps)))
+        patches = _beside(_views(padded, starts, counts, [1] * n))
+        if turned and prod(map(len, taps)) == 1:
+            weights = reshape(transpose(slices(w, 2, taps), kernel_first(w.rank)), (w.shape[1], w.shape[0]))
+            parts.append(matrix_product(patches, weights, False, True))
+        else:
+            parts.append(matrix_product(patches, _kernel(w, taps)))
     strides = [a.stride for a in axes]
     whole = reshape(concat(parts, 0) if len(parts) > 1 else parts[0], (*strides, *counts, dx.shape[0], dx.shape[1]))
     apart = [place for axis in range(n) for place in (n + axis, axis)]
@@ -99,33 +132,50 @@ def _small(site: Site, x: TensorType, y: TensorType, w: TensorType) -> list[Axis
     """The axes of a convolution from x to y by w that patches are good for; None of another."""
     op = site.node.op
     assert isinstance(op, Convolution)
-    sizes = [[d.constant for d in of.shape] for of in (x, y, w)]
-    known = [[d for d in of if d is not None] for of in sizes]
-    if op.groups > 1 or x.dtype is not DType.f32 or known != sizes or not all(map(prod, known)):
-        return None
-    images, places, kernel = known
-    seen = min(prod(images[2:]), prod(places[2:]))
-    if prod(kernel[2:]) == 1 or seen > PLACES or min(kernel[:2]) < CHANNELS:
-        return None
-    if seen * images[0] > crossings().patch_rows:
+    axes = _sized(op, x, y, w)
+    return axes if axes is not None and _few(axes, x, y, w) else None
+
+
+def _sized(op: Convolution, x: TensorType, y: TensorType, w: TensorType) -> list[Axis] | None:
+    """The axes of a convolution of one group and known sizes, none of which is 0; None of another."""
+    known = [of.static_shape for of in (x, y, w)]
+    if op.groups > 1 or x.dtype is not DType.f32 or not all(of is not None and all(of) for of in known):
         return None
     return axes_of(op, x, y, w)
 
 
+def _few(axes: Sequence[Axis], x: TensorType, y: TensorType, w: TensorType) -> bool:
+    """Whether patches are good for a convolution of known sizes."""
+    images, *channels = (dim.evaluate({}) for dim in (x.shape[0], *w.shape[:2]))
+    seen = min(prod(axis.size for axis in axes), prod(axis.places for axis in axes))
+    if prod(axis.kernel for axis in axes) == 1 or seen > PLACES or min(channels) < CHANNELS:
+        return False
+    return seen * images <= crossings().patch_rows
+
+
 def _patches(x: Value, axes: Sequence[Axis]) -> Value:
     """``[*places * N, taps * C]``: what each place sees."""
+    return _beside(_patches_apart(x, axes))
+
+
+def _patches_apart(x: Value, axes: Sequence[Axis]) -> list[Value]:
+    """For each tap ``[*places * N, C]``: what each place sees through it."""
     padded = pad(_leading(x), (*(a.begin for a in axes), 0, 0), (*(a.end for a in axes), 0, 0))
     starts = [[tap * a.dilation for tap in a.taps] for a in axes]
     return _views(padded, starts, [a.places for a in axes], [a.stride for a in axes])
 
 
-def _views(x: Value, starts: Sequence[Sequence[int]], counts: Sequence[int], strides: Sequence[int]) -> Value:
-    """Slices of the leading axes beside each other, as a matrix: a row for each element of each."""
+def _views(x: Value, starts: Sequence[Sequence[int]], counts: Sequence[int], strides: Sequence[int]) -> list[Value]:
+    """Slices of the leading axes as matrices: a row for each element."""
     views = []
     for at in product(*starts):
         seen = [range(start, start + step * n, step) for start, n, step in zip(at, counts, strides, strict=True)]
         view = slices(x, 0, seen)
         views.append(reshape(view, (x.shape[-2] * prod(counts), x.shape[-1])))
+    return views
+
+
+def _beside(views: Sequence[Value]) -> Value:
     return concat(views, 1) if len(views) > 1 else views[0]
 
 

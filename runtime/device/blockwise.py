@@ -22,6 +22,7 @@ import numpy as np
 from archonnx.compiler.blockwise import GIVEN, NUMBER, Blockwise, blockwise
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import NEXT, TrainStep
+from archonnx.compiler.turned import turned
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.aside import Aside
 
@@ -58,7 +59,13 @@ def in_blocks(steps: Sequence[TrainStep], parameters: Container[str]) -> dict[in
         own = {key_of(index, name, parameters) for name in apart.carried}
         return all(own.isdisjoint(names) for other, names in enumerate(changed) if other != index)
 
-    return {index: apart for index, apart in found.items() if alone(index, apart)}
+    def elsewhere(index: int) -> set[str]:
+        """What other statements read of it, by its own names."""
+        keys = {key_of(index, name, parameters): name for name in steps[index].carried}
+        others = (name for other, step in enumerate(steps) if other != index for name in step.graph.inputs)
+        return {keys[name] for name in others if name in keys}
+
+    return {index: turned(apart, elsewhere(index)) for index, apart in found.items() if alone(index, apart)}
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 A tensor has two places. A step reads one and writes the other, then the two change roles, so that a step that fails
 leaves the state as it was. A tensor that is changed in blocks has its two places in one piece of memory, a block for
-each lane apart: it is moved by so much, forwards and backwards in turn. What this module does not do: run anything.
+each lane apart: it is moved by so much, forwards and backwards in turn. Kernels among those may lie with their elements
+first (``compiler.turned``). What this module does not do: run anything.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from archonnx.compiler.blockwise import Blockwise
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.passes.turned_kernels import kernel_first, kernel_last
 from archonnx.compiler.program import GATHERED, TrainStep
 from archonnx.compiler.steps import initial_state
 
@@ -59,11 +61,13 @@ class TrainState:
         self.sides = 0
         self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
         moved = {key_of(index, name, parameters) for index, one in apart.items() for name in one.carried}
+        self.turned = {key_of(index, name, parameters) for index, one in apart.items() for name in one.turned}
         for name, places in shared.items():
             self.pairs[name] = Buffer.over(places[0]), Buffer.over(places[1])
             self.pairs[name][0].write(initial.pop(name))
         for name in list(initial):
-            self.pairs[name] = _places(initial.pop(name), device, changes=bool(self.bit[name]), moved=name in moved)
+            array = self._laid(name, initial.pop(name))
+            self.pairs[name] = _places(array, device, changes=bool(self.bit[name]), moved=name in moved)
 
     def current(self, name: str, sides: int | None = None) -> Buffer:
         """The buffer that holds a tensor's value (or would, with these sides)."""
@@ -72,6 +76,21 @@ class TrainState:
     def other(self, name: str, sides: int) -> Buffer:
         """The buffer that a step writes."""
         return self.pairs[name][not self.bit[name] & sides]
+
+    def read(self, name: str) -> Array:
+        """A copy of a tensor's value, with its axes in the order that the model gives them."""
+        buffer = self.current(name)
+        if name not in self.turned:
+            return buffer.read()
+        return np.array(buffer.host.transpose(kernel_last(buffer.host.ndim)), order="C")
+
+    def write(self, name: str, array: Array) -> None:
+        """Replace a tensor's value; the axes are in the order that the model gives them."""
+        self.current(name).write(self._laid(name, array))
+
+    def _laid(self, name: str, array: Array) -> Array:
+        """An array with its axes in the order in which they lie in memory."""
+        return array.transpose(kernel_first(array.ndim)) if name in self.turned else array
 
 
 def _places(array: Array, device: str, *, changes: bool, moved: bool) -> tuple[Buffer, Buffer]:

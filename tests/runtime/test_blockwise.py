@@ -138,6 +138,46 @@ def test_of_many_tensors_all_are_changed_apart(monkeypatch: pytest.MonkeyPatch, 
     assert_equal(tensors, expected)
 
 
+IMAGES = """model Net():
+    input x: [B, 16, 2, 2]
+    target y: [B, 20]
+    p = x |> Conv(20, 3, padding=1) |> relu |> Conv(20, 3, 2, padding=1) |> mean(axis=[2, 3])
+    loss objective = mse(p, y)
+
+train:
+    minimize objective with adamw(lr=0.01, weight_decay=0.1)
+"""
+
+
+def test_kernels_lie_turned_and_nobody_sees_it(tmp_path: Path, whole: Any) -> None:
+    """Parameters, their state, what is restored and what others read of them are those of whole tensors."""
+    draw = np.random.default_rng(0)
+    batch = {"x": draw.normal(size=(3, 16, 2, 2)), "y": draw.normal(size=(3, 20))}
+    batch = {name: array.astype(np.float32) for name, array in batch.items()}
+    spec = parse_spec(Source("net.arch", IMAGES))
+
+    def run() -> tuple[list[dict[str, float]], dict[str, Any], Any, Trainer]:
+        made = archonnx.Trainer(spec, batch_size=3, threads=1, device="cpu")
+        losses = [made.step(batch) for _ in range(2)]
+        made.save(tmp_path / str(len(made.runner.turned)))
+        losses += [made.step(batch) for _ in range(2)]
+        return losses, made.runner.tensors(), made.evaluate(batch), made
+
+    (losses, tensors, seen, made), (others, expected, also_seen, plain) = run(), whole(run)
+    assert made.runner.turned == {"conv.0.W", "conv.1.W"} and not plain.runner.turned
+    assert [one["objective"] for one in losses] == pytest.approx([one["objective"] for one in others], rel=1e-5)
+    for name, array in expected.items():
+        np.testing.assert_allclose(tensors[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert seen == pytest.approx(also_seen, rel=1e-4)
+    loaded = archonnx.Trainer.load(tmp_path / "2", threads=1, device="cpu")
+    for _ in range(2):
+        loaded.step(batch)
+    made.runner.keep_both()
+    assert not made.runner.turned and made.evaluate(batch) == pytest.approx(seen, rel=1e-5)
+    assert_equal(made.runner.tensors(), tensors)
+    assert_equal(loaded.runner.tensors(), tensors)
+
+
 def test_a_step_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made, (batch, *_) = trainer(), batches(1)
     made.step(batch)

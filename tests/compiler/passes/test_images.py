@@ -18,8 +18,11 @@ from archonnx.compiler.ir.types import Array, DType, TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad
+from archonnx.compiler.ops.shape import transpose
 from archonnx.compiler.passes import small_images
 from archonnx.compiler.passes.blocks import in_blocks
+from archonnx.compiler.passes.turned_kernels import kernel_first
+from archonnx.compiler.turned import reading_turned
 from archonnx.runtime.device import blocks
 from archonnx.runtime.device.session import SessionOptions, call, open_exported, open_graph
 
@@ -115,6 +118,32 @@ def test_any_convolution_of_patches_gives_the_same(graph: Graph) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_images, "CHANNELS", 1)
         check(graph, 64)
+
+
+def with_turned_kernel(graph: Graph) -> Graph:
+    """The same, given its kernel and giving its gradient as a kernel that lies turned."""
+    order = kernel_first(graph.inputs["w"].rank)
+    builder = Builder()
+    builder.nodes += graph.nodes
+    with builder.active():
+        dw = transpose(graph.outputs["dw"], order)
+    return reading_turned(builder.graph("turned", dict(graph.inputs), {**graph.outputs, "dw": dw}), ["w"])
+
+
+@settings(max_examples=60)
+@given(geometries(2), st.sampled_from([1, 16]))
+def test_any_convolution_with_its_kernel_turned_gives_the_same(graph: Graph, channels: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_images, "CHANNELS", channels)
+        check(with_turned_kernel(graph), 2)
+
+
+def test_a_turned_kernel_is_read_where_it_lies() -> None:
+    found = in_blocks(with_turned_kernel(three((1, 1), (3, 3), (16, 32), 3, pads=(1,) * 4)), 8)
+    read = [node for node in found.nodes if found.inputs["w"] in node.inputs]
+    made = next(node for node in found.nodes if found.outputs["dw"] in node.outputs)
+    assert [(type(node.op).__name__, node.outputs[0].type) for node in read] == [("Slice", of_type(1, 1, 16, 32))]
+    assert type(made.op).__name__ == "Pad" and made.inputs[0].type == of_type(1, 1, 16, 32)
 
 
 @settings(max_examples=40)
