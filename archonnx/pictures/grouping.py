@@ -16,6 +16,7 @@ from archonnx.compiler.ir.graph import Graph, Node
 from archonnx.compiler.ir.op import Trait
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.custom import StatedGradient
 from archonnx.compiler.ops.shape import Broadcast, Transpose
 from archonnx.compiler.program import ModelProgram
 from archonnx.grammar import ast
@@ -203,16 +204,17 @@ class Grouping:
 
     def _is_plumbing(self, node: Node) -> bool:
         """Whether a node computes nothing that a reader would look for."""
-        if isinstance(node.op, Broadcast):
+        if isinstance(node.op, Broadcast | StatedGradient):
             return True
         place = node.origin.span
         moves = Trait.VIEW in node.op.traits or isinstance(node.op, Transpose)
         return moves and (place is None or place.source != self.model.spec.source)
 
     def _pass_on(self, node: Node) -> None:
-        found = tuple(dict.fromkeys(source for value in node.inputs for source in self.grouped.sources(value)))
-        for value in node.outputs:
-            self.makers[value] = found
+        stated = isinstance(node.op, StatedGradient)  # what it reads besides its results is for the gradient alone
+        for number, value in enumerate(node.outputs):
+            read = node.inputs[number : number + 1] if stated else node.inputs
+            self.makers[value] = tuple(dict.fromkeys(source for one in read for source in self.grouped.sources(one)))
 
     def _join(self, node: Node, way: tuple[Step, ...], key: object, label: str, module: str | None) -> None:
         """Put a node in the group with which it is connected, or, of a module, in the one that there is."""

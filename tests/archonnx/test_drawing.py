@@ -97,8 +97,39 @@ def test_a_module_that_is_applied_twice_is_drawn_twice() -> None:
     drawn = [box.label for box in boxes(found.root)]
     assert drawn.count("Discriminator") == 3 and drawn.count("Generator") == 1
     steps = [item for item in found.root.items() if item.kind == "step"]
-    assert [item.details for item in steps] == [("trains D: 4,417 numbers",), ("trains G: 4,866 numbers",)]
+    assert [item.label for item in steps] == ["minimize d_loss over D", "minimize g_loss over G"]
+    assert [item.details for item in steps] == [
+        ("with adam(rate, beta1=0.5)", f"trains {what} numbers", f"{often} times a pass")
+        for what, often in (("D: 4,417", 2), ("G: 4,866", 1))
+    ]
     assert {edge.source.label for edge in found.edges if edge.target in steps} == {"d_loss", "g_loss"}
+
+
+def test_a_program_shows_each_statement_once_and_equal_sources_as_one(tmp_path: Path) -> None:
+    text = CHAIN + "".join(
+        f"\ntrain {name}:\n    data = csv('a.csv')\n    accumulate = 2\n"
+        f"    every 3:\n        minimize objective with sgd(lr=0.1)\n"
+        for name in ("first", "second")
+    ).replace("'", '"')
+    found = outline(model(text, tmp_path))
+    items = list(found.root.items())
+    assert [item.label for item in items if item.kind == "source"] == ['csv("a.csv")']
+    assert [(item.label, item.details[-1]) for item in items if item.kind == "step"] == [
+        ("minimize objective", "once in 3 passes")
+    ] * 2
+    assert boxes(found.root)[-1].details == ("10 epochs, batches of 32, 2 of them an update",)
+
+
+@pytest.mark.parametrize("activation", ["silu", "own"])
+def test_a_stated_gradient_is_no_part_of_what_is_computed(activation: str, tmp_path: Path) -> None:
+    own = "fn own(x: [...S]) -> [...S]:\n    return x * tanh(x)\nbackward(dy):\n    return dy * x\n\n"
+    body = "    h = Dense(4)(x)\n    a = FN(h)\n    output out: [B, 8] = concat([a, a * a], axis=1)\n".replace(
+        "FN", activation
+    )
+    found = outline(model(f"{own}model M():\n    input x: [B, 3]\n{body}", tmp_path))
+    starred = {"tanh", "*"} if activation == "own" else {"silu"}
+    assert {target for source, target, _ in links(found) if source == "Dense"} == starred
+    assert not [item for item in found.root.items() if "backward" in item.label]
 
 
 def test_layers_of_a_transformer_are_one_that_takes_what_it_gives() -> None:
