@@ -237,7 +237,7 @@ def train_steps(
         told: whether what the spec says of these rates is wanted; it may need the number of passes.
     """
     if rates:
-        steps = _steps_of(elaborate(model.spec, lengths={program.name: (total, per_epoch)}, rates=True), program)
+        steps = _decided_steps(model, program, total, per_epoch, rates=True)
         steps = steps if told else tuple(replace(step, rates={}) for step in steps)
     elif program.steps is not None:
         steps = program.steps
@@ -248,11 +248,11 @@ def train_steps(
 
 
 def _decided_steps(
-    model: ModelProgram, program: TrainProgram, total: int | None, per_epoch: int | None
+    model: ModelProgram, program: TrainProgram, total: int | None, per_epoch: int | None, *, rates: bool = False
 ) -> tuple[TrainStep, ...]:
     """The statements of a program in which something is decided by the number of steps."""
     try:
-        again = elaborate(model.spec, lengths={program.name: (total, per_epoch)})
+        again = elaborate(model.spec, lengths={program.name: (total, per_epoch)}, rates=rates)
     except SpecError as error:
         if total is None and _differs(model, program, error, (1, per_epoch)):
             fail_unsaid("steps", program.span)

@@ -170,3 +170,12 @@ def test_a_step_of_a_schedule_that_needs_its_length_is_exported_where_it_is_said
     assert told.exit_code == 0 and out.is_file()
     with pytest.raises(SpecError, match="AX0623"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_a_rate_that_is_an_input_asks_for_the_length_where_that_decides_it(tmp_path: Path) -> None:
+    spec, file = tmp_path / "pair.arch", tmp_path / "pair.onnx"
+    spec.write_text(SPEC.replace("lr=0.01", "lr=0.1 if steps > 3 else 0.2"), "utf-8")
+    arguments = ["export", str(spec), "--graph", "train_step", "--rate-input", "-o", str(file)]
+    with pytest.raises(SpecError, match="AX0623"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert CliRunner().invoke(app, [*arguments, "--steps", "9"]).exit_code == 0
