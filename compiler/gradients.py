@@ -20,15 +20,19 @@ GRADIENT = "grad/"
 """Output names of a gradient graph: ``grad/PATH``."""
 
 
-def gradient_graph(model: ModelProgram, loss: str) -> Graph:
-    """The graph of the gradient of a loss with respect to each trainable parameter, by ``grad/PATH``."""
+def gradient_graph(model: ModelProgram, loss: str, *, told: bool = False) -> Graph:
+    """The graph of the gradient of a loss with respect to each trainable parameter, by ``grad/PATH``.
+
+    Where it is ``told``, the loss itself is the first output, by its name.
+    """
     forward = model.training.graph
     trained = {path: forward.inputs[path] for path, parameter in model.parameters.items() if parameter.trainable}
     builder = Builder()
     builder.nodes = list(forward.nodes)
     with builder.active(), assuming(forward.facts):
         found = loss_gradients(builder, loss, forward.outputs[loss], list(trained.values()))
-        outputs = {
+        outputs = {loss: forward.outputs[loss]} if told else {}
+        outputs |= {
             GRADIENT + path: full(value.shape, 0, value.type.dtype) if g is None else g
             for (path, value), g in zip(trained.items(), found, strict=True)
         }

@@ -5,6 +5,7 @@ What this module does not do: make graphs (``runtime.export`` does).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,8 @@ def write_folder(
         program = elaborate(read_spec(what, given, dtype, model))
         compile_to(output, program, options, kinds=kinds, seed=seed, verify=verify, dump_ir=dump_ir, observer=_tell)
         count = program.parameter_count
+    for name, reason in json.loads((output / MANIFEST).read_text("utf-8"))["unwritten"].items():
+        tell(f"{name}: not written: {reason}")
     weights = output / WEIGHTS
     tell(f"{weights}: {count:,} parameters, {weights.stat().st_size / 1e6:.2f} MB")
     if again:

@@ -3,7 +3,7 @@
     infer                      the outputs
     evaluate                   losses and metrics, outside training
     ENTRY                      what an entry gives
-    gradients                  of the first loss for every parameter; ``gradients.LOSS`` of the others
+    gradients                  the first loss and its gradient for every parameter; ``gradients.LOSS`` of the others
     train_step                 the first statement of an unnamed ``train`` block; ``train_step.1`` the second
     train_step.PROGRAM         the first statement of a named one; ``train_step.PROGRAM.1`` the second
 
@@ -115,7 +115,7 @@ def graphs_of(
     if "gradients" in kinds:
         for index, loss in enumerate(model.losses):
             name = "gradients" if index == 0 else f"gradients.{loss}"
-            made = partial(_sized, model, partial(gradient_graph, model, loss), asked)
+            made = partial(_sized, model, partial(gradient_graph, model, loss, told=True), asked)
             yield Artifact(name, "gradients", made, model.assumptions)
     if TRAIN_STEP in kinds:
         programs = model.programs if asked.program is None else (program_named(model, asked.program),)

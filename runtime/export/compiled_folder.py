@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.text import print_graph
@@ -36,6 +36,9 @@ from archonnx.runtime.training.trainer import initial_values
 from .artifact import Artifact, Kind
 from .artifacts import GraphOptions, as_onnx, fail_half, graphs_of
 from .contract import FORMAT, contract_of, model_contract, program_contract
+
+if TYPE_CHECKING:
+    import onnx
 
 WITHOUT_GRADIENTS: tuple[Kind, ...] = ("infer", "entry", "evaluate", "train_step")
 """The graphs that are written unless others are asked; gradients alone are of use to few, and as large as a step."""
@@ -155,8 +158,9 @@ def compile_to(
         if trained is not None:
             for artifact in built:
                 graphs[artifact.name]["tried"] = trained.check(artifact, part / f"{artifact.name}.onnx")
-            if "raw" in kinds:
-                graphs |= _raw(part, trained, unwritten)
+            if "raw" in kinds and (raw := _raw(part, trained, unwritten)) is not None:
+                observer(raw)
+                graphs[raw.name] = raw.as_json()
         manifest = {
             **_manifest(model, asked, list(built), trained),
             "weights": WEIGHTS,
@@ -170,20 +174,24 @@ def compile_to(
     return [written[artifact.name] for artifact in built]
 
 
-def _raw(part: Path, trained: Trained, unwritten: dict[str, str]) -> dict[str, Any]:
-    """Write the model with its feed inside, where that can be; what the manifest says of it."""
+def _raw(part: Path, trained: Trained, unwritten: dict[str, str]) -> Written | None:
+    """Write the model with its feed inside, where that can be."""
     import onnx
 
-    file = part / RAW
+    file, begin = part / RAW, time.perf_counter()
     try:
         trained.raw(file)
     except SpecError as error:
         unwritten["raw"] = error.diagnostics[0].headline
-        return {}
-    model = onnx.load(file, load_external_data=False)
+        return None
+    seconds = time.perf_counter() - begin
+    return _written("raw", onnx.load(file, load_external_data=False), file.stat().st_size, seconds, {})
+
+
+def _written(name: str, model: onnx.ModelProto, size: int, seconds: float, state: Mapping[str, float | str]) -> Written:
     said = contract_of(model)
-    kept = {key: said[key] for key in said if key not in ("format", "model")}
-    return {"raw": {**kept, "file": RAW, "nodes": len(model.graph.node), "size": file.stat().st_size}}
+    contract = {key: said[key] for key in said if key not in ("format", "model")}
+    return Written(name, f"{name}.onnx", len(model.graph.node), size, seconds, contract, state)
 
 
 def _weights(model: ModelProgram, trained: Trained | None, seed: int) -> dict[str, Array]:
@@ -330,19 +338,11 @@ class _Writer:
             about=self.trained.about if self.trained is not None else None,
         )
         refer_to_weights(model, WEIGHTS, weights.places)
-        content, file = model.SerializeToString(), f"{artifact.name}.onnx"
-        write_atomically(self.folder / file, content)
-        said = contract_of(model)
-        state = {name: _filling(array) for name, array in artifact.state.items()}
-        return Written(
-            name=artifact.name,
-            file=file,
-            nodes=len(model.graph.node),
-            size=len(content),
-            seconds=seconds + time.perf_counter() - begin,
-            contract={key: said[key] for key in said if key not in ("format", "model")},
-            state={name: _stored(artifact, name) if value is None else value for name, value in state.items()},
-        )
+        content = model.SerializeToString()
+        write_atomically(self.folder / f"{artifact.name}.onnx", content)
+        filled = {name: _filling(array) for name, array in artifact.state.items()}
+        state = {name: _stored(artifact, name) if value is None else value for name, value in filled.items()}
+        return _written(artifact.name, model, len(content), seconds + time.perf_counter() - begin, state)
 
 
 class _Dump:

@@ -71,6 +71,7 @@ def graph_contract(artifact: Artifact, graph: Graph, inputs: Mapping[str, str], 
         said["losses"], said["minimises"] = list(step.losses), list(step.minimized)
     if artifact.kind == "gradients":
         said["gradients"] = {name: name.removeprefix(GRADIENT) for name in graph.outputs if name.startswith(GRADIENT)}
+        said["losses"] = said["minimises"] = [name for name in graph.outputs if name not in said["gradients"]]
     return said
 
 

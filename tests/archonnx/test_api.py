@@ -43,7 +43,7 @@ def test_compile_gives_onnx_graphs_over_the_same_parameters() -> None:
         assert shapes["conv.0.W"] == [32, 1, 3, 3]
     assert compiled.graphs["infer"] is compiled.graphs["infer"]
     outputs = [o.name for o in compiled.graphs["gradients"].graph.output]
-    assert outputs == [f"grad/{path}" for path in compiled.parameters]
+    assert outputs == ["objective", *(f"grad/{path}" for path in compiled.parameters)]
 
 
 def test_training_by_hand_lowers_the_loss() -> None:
