@@ -5,8 +5,6 @@ What this module does not do: compute anything (``blocks`` and ``small_images`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from archonnx.compiler.ir.types import TensorType
 from archonnx.compiler.ops.conv import Convolution
 from archonnx.grammar.record import Record
@@ -26,11 +24,13 @@ class Axis(Record):
     @property
     def taps(self) -> range:
         """The elements of the kernel from the first to the last that ever sees more than padding."""
-        seen = [tap for tap in range(self.kernel) if any(0 <= at < self.size for at in self._seen(tap))]
+        places = range(self.places)
+        seen = [tap for tap in range(self.kernel) if any(0 <= self.sees(place, tap) < self.size for place in places)]
         return range(seen[0], seen[-1] + 1) if seen else range(1)
 
-    def _seen(self, tap: int) -> Iterator[int]:
-        return (place * self.stride + tap * self.dilation - self.begin for place in range(self.places))
+    def sees(self, place: int, tap: int) -> int:
+        """Which element a place sees through a tap: less than 0, or beyond the last one, where that is padding."""
+        return place * self.stride + tap * self.dilation - self.begin
 
     def phase(self, first: int) -> range:
         """The taps through which the elements ``first``, ``first + stride``, ... are seen."""

@@ -33,7 +33,7 @@ from archonnx.compiler.ops.blocks import (
 )
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, Convolution
 from archonnx.compiler.ops.shape import reshape, transpose
-from archonnx.compiler.ops.slicing import stack
+from archonnx.compiler.ops.slicing import slices, stack
 
 from .axes import Axis, axes_of
 from .cse import CommonSubexpressions
@@ -105,12 +105,10 @@ def block_rules(block: int) -> tuple[Rule, ...]:
             taps, begins, ends = zip(*each, strict=True)
             if first is not None and op.groups == 1:
                 kernel = turned_flipped_kernel_blocks(first, block, taps)
-            elif not _alone(op, w.type):
-                kernel = flipped_kernel_blocks(w, block, op.groups, taps)
-            elif taps == tuple(range(a.kernel) for a in axes):
-                kernel = kernel_alone_blocks(w, block, flipped=True)
+            elif _alone(op, w.type):
+                kernel = kernel_alone_blocks(slices(w, 2, taps), block, flipped=True)
             else:
-                return None
+                kernel = flipped_kernel_blocks(w, block, op.groups, taps)
             parts.append(_conv(images, kernel, (1, 1), op.dilations, (*begins, *ends), op.groups))
         return from_blocks(_interleaved(parts, op.strides), dx.shape[1])
 

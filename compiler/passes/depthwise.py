@@ -17,10 +17,10 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.conv import ConvWeightGrad
 from archonnx.compiler.ops.linalg import matrix_product
 from archonnx.compiler.ops.reduce import reduce_sum
-from archonnx.compiler.ops.shape import reshape, transpose
+from archonnx.compiler.ops.shape import full, reshape, transpose
 from archonnx.compiler.ops.slicing import concat, pad, slice_axis
 
-from .axes import axes_of
+from .axes import Axis, axes_of
 from .rewrite import Site, rule
 
 WIDTH = 112
@@ -47,9 +47,9 @@ def weight_grad_alone(site: Site) -> Value | None:
         return None
     n = len(rows)
     order = (1, *range(2, n + 2), 0, n + 2)
-    begins, ends = ([0, *of, 0] for of in ([a.begin for a in rows], [a.end for a in rows]))
-    seen = pad(transpose(x, order), [*begins, last.begin], [*ends, last.end])
-    count, width = dy.type.size // (op.groups * last.places), seen.shape[-1]
+    begins, ends = ([0, *of, 0, 0] for of in ([a.begin for a in rows], [a.end for a in rows]))
+    seen = pad(transpose(x, order), begins, ends)
+    count, width = dy.type.size // (op.groups * last.places), last.size
     grads = reshape(transpose(dy, order), (op.groups, count, last.places))
     products = []
     for tap in product(*(range(a.kernel) for a in rows)):
@@ -58,10 +58,20 @@ def weight_grad_alone(site: Site) -> Value | None:
             view = _every(view, place, at * axis.dilation, axis.places, axis.stride)
         view = reshape(view, (op.groups, count, width))
         products.append(reshape(matrix_product(view, grads, True), (op.groups, 1, width * last.places)))
-    flat, step = _joined(products, 1), last.stride * last.places + 1
-    starts = (tap * last.dilation * last.places for tap in range(last.kernel))
-    sums = [reduce_sum(_every(flat, 2, start, last.places, step), 2, keep=True) for start in starts]
-    return reshape(_joined(sums, 2), dw.shape)
+    flat = _joined(products, 1)
+    return reshape(_joined([_diagonal(flat, last, tap) for tap in range(last.kernel)], 2), dw.shape)
+
+
+def _diagonal(products: Value, axis: Axis, tap: int) -> Value:
+    """The sum along the diagonal of an element of the kernel, of matrices in a row.
+
+    It ends where padding begins, so that rows need none: to put zeros around them takes as long as a product.
+    """
+    seen = [place for place in range(axis.places) if 0 <= axis.sees(place, tap) < axis.size]
+    if not seen:
+        return full((*products.shape[:2], 1), 0.0, products.type.dtype)
+    start = axis.sees(seen[0], tap) * axis.places + seen[0]
+    return reduce_sum(_every(products, 2, start, len(seen), axis.stride * axis.places + 1), 2, keep=True)
 
 
 def _every(x: Value, axis: int, start: int, count: int, step: int) -> Value:
