@@ -37,7 +37,8 @@ def figures(runs: Sequence[Run]) -> Rows:
     names = dict.fromkeys((part, name) for run in runs for part, of in run.metrics.items() for name in of)
     rows = [[f"{part} {name}", *(figure(run.metrics.get(part, {}).get(name)) for run in runs)] for part, name in names]
     for said, name in {"epochs": "epochs", "best epoch": "best_epoch", "ended": "stopped"}.items():
-        rows.append([said, *("" if (value := run.record[name]) is None else str(value) for run in runs)])
+        values = ["" if (value := run.record[name]) is None else str(value) for run in runs]
+        rows += [[said, *values]] if any(values) else []  # without a valid part no epoch is the best
     rows.append(["seconds", *(f"{run.record['seconds']:.1f}" for run in runs)])
     return rows
 

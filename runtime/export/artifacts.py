@@ -233,7 +233,7 @@ def as_onnx(
     made = trusting(artifact.make(), model.fields) if exact else artifact.make()
     graph = optimise(made, verify=verify, observer=observer)
     if exact:
-        graph = _as_run_here(artifact, graph)
+        graph = _as_run_here(artifact, graph, sized=bool(asked.batch_size or asked.batch))
     if weights is not None and not artifact.trains and (layered := recognised(graph)) is not graph:
         graph, weights = prepared(optimise(layered, verify=verify, observer=observer), weights)
     if weights is not None and not artifact.trains:
@@ -293,13 +293,15 @@ def _inputs(
     }
 
 
-def _as_run_here(artifact: Artifact, graph: Graph) -> Graph:
+def _as_run_here(artifact: Artifact, graph: Graph, *, sized: bool) -> Graph:
     """The nodes that a trainer on this machine runs, whose kernels are onnxruntime's alone."""
     if artifact.kind == TRAIN_STEP and (open_dims := sorted(graph.all_symbols())):
         fail(
             "AX0506",
             f"the target `exact` is for one size of every dim, and `{open_dims[0]}` of `{artifact.name}` has none",
             None,
-            help="give the number of rows: `--batch-size 32`",
+            help=f"write a number in place of `{open_dims[0]}` in the spec"
+            if sized
+            else "give the number of rows: `--batch-size 32`",
         )
     return for_kernels(graph, machine_block() if has_images(graph) else None)

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 import archonnx
 from archonnx.cli.app import app
+from archonnx.compiler.pipeline import elaborate, load
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
 
 SPEC = """
 model Pair(width: int = 3):
@@ -179,3 +181,21 @@ def test_a_rate_that_is_an_input_asks_for_the_length_where_that_decides_it(tmp_p
     with pytest.raises(SpecError, match="AX0623"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert CliRunner().invoke(app, [*arguments, "--steps", "9"]).exit_code == 0
+
+
+def test_the_target_exact_names_the_dim_that_has_no_size(tmp_path: Path) -> None:
+    spec = tmp_path / "series.arch"
+    spec.write_text("""
+model Series():
+    input  x: [B, T, 2]
+    target y: [B, 1]
+    loss far = mse(mean(x, axis=1) |> Dense(1), y)
+
+train:
+    minimize far with sgd(lr=0.1)
+""")
+    model = elaborate(load(spec))
+    for size, help in ((None, "--batch-size 32"), (4, "in place of `T`")):
+        with pytest.raises(SpecError, match=help):
+            options = GraphOptions("exact", batch_size=size)
+            as_onnx(graph_named(model, "train_step", options), model, options)

@@ -202,7 +202,7 @@ def _check_rows(graph: str, options: GraphOptions) -> None:
             "AX0506",
             f"`--batch-size` fixes the number of rows in `train_step`, and this is `{graph}`",
             None,
-            help="leave `--batch-size` out",
+            help="`--batch` fixes it in every graph but the entries",
         )
 
 
