@@ -1,8 +1,9 @@
 """What is cheap to compute again is not kept for the gradient: a product or a sum of tensors that are kept anyway.
 
 Between the forward pass and the gradient that reads it a tensor takes its memory for most of a step. One pass over
-tensors that wait there as well gives it once more: a gelu keeps its input and the distribution function, and multiplies
-them again. Losses are computed before gradients, so that logits need not wait for a loss at the end of a step.
+tensors that wait there as well gives it once more: silu keeps its input and the sigmoid, and multiplies them again. A
+gelu keeps its input alone, since forward it is one operator without a distribution function (``shared``). Losses are
+computed before gradients, so that logits need not wait for a loss at the end of a step.
 
 What this module does not do: compute again what takes arithmetic (functions, products of matrices, sums over axes), or
 whole regions, which a spec chooses (``compiler/remat.py``).
@@ -20,6 +21,8 @@ from archonnx.compiler.ops.elementwise import Add, Maximum, Minimum, Mul, Neg, S
 from archonnx.compiler.ops.functions import Relu
 from archonnx.compiler.ops.shape import Broadcast, Reshape, Squeeze, StopGradient, Unsqueeze
 from archonnx.grammar.record import replace
+
+from .shared import made_by_gradients
 
 CHEAP = (Add, Maximum, Minimum, Mul, Neg, Relu, Sub)
 """Ops that take one pass over memory."""
@@ -41,7 +44,10 @@ def recomputed(graph: Graph, losses: Collection[str]) -> Graph:
         losses: the outputs that gradients are of: what they need is the forward pass.
     """
     found = {name: value for name, value in graph.outputs.items() if name in losses}
-    return losses_first(_Recomputing(graph, found.values()).run(), found) if found else graph
+    if not found:
+        return graph
+    graph = made_by_gradients(graph, found.values(), lambda value: _bytes(value) >= LARGE)
+    return losses_first(_Recomputing(graph, found.values()).run(), found)
 
 
 def losses_first(graph: Graph, losses: Collection[str]) -> Graph:
