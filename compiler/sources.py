@@ -7,6 +7,7 @@ specs are checked without what reads files. Importing this module imports pydant
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -163,6 +164,11 @@ def _known_encoding(encoding: str) -> str:
     return encoding
 
 
+_PARTS_OF_DATES = frozenset(
+    {"%Y", "%y", "%m", "%b", "%B", "%d", "%j", "%H", "%I", "%p", "%M", "%S", "%z", "%a", "%A", "%%"}
+)
+
+
 @source("csv")
 class CsvSource(Arguments):
     """``csv("wine.csv", target="quality")``: every column is a field, by its name in the first line.
@@ -187,6 +193,24 @@ class CsvSource(Arguments):
     """How the file's characters are written, such as ``"cp1252"``."""
     columns: list[str] | None = None
     """The columns that ``data`` has side by side, in this order; all of numbers and booleans but the target if None."""
+    names: list[str] | None = None
+    """What the columns are called, of a file whose first line is a row like the others."""
+    without: dict[str, str] = Field(default_factory=dict)
+    """Characters that are left out of the cells of a column, by its name, before they are read: ``{price: "$,"}``."""
+    dates: dict[str, str] = Field(default_factory=dict)
+    """How the dates of a column are written, by its name, as Python's ``strptime`` has it: ``{day: "%m/%d/%Y"}``."""
+
+    @field_validator("dates")
+    @classmethod
+    def _says_the_day(cls, dates: dict[str, str]) -> dict[str, str]:
+        for name, form in dates.items():
+            parts = set(re.findall(r"%.", form))
+            if not parts & {"%Y", "%y"} or not ((parts >= {"%d"} and parts & {"%m", "%b", "%B"}) or "%j" in parts):
+                raise ValueError(f"`{name}` needs a day, a month and a year, as `%d.%m.%Y` has")
+            if parts - _PARTS_OF_DATES:
+                odd = min(parts - _PARTS_OF_DATES)
+                raise ValueError(f"`{name}` has `{odd}`, which is none of {' '.join(sorted(_PARTS_OF_DATES))}")
+        return dates
 
     @field_validator("delimiter")
     @classmethod

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Diagnostic, make_error
 from archonnx.grammar.source import Span
 from archonnx.grammar.text.words import is_name
+
+from .dressed import formats, grouped, left_out
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 """What means that there is no value, in small letters; in a column of texts only ``""`` does."""
@@ -40,6 +43,8 @@ _INTEGERS, _FLOATS = (re.compile(rf"(?:{one}\n)*+{one}", re.ASCII) for one in (_
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,](?P<part>\d+))?)?(?P<offset>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
+_APART = re.compile(r"(?<=\d)[ _'\u00a0\u202f](?=\d{3}(?!\d))")
+"""What stands between thousands besides a comma and a point."""
 _ARTICLE = {"int": "an integer", "float": "a number", "bool": "true or false", "date": "a date", "text": "a text"}
 _PLURAL = {"number": "numbers", "bool": "true and false", "date": "dates", "other": "numbers with another decimal sign"}
 
@@ -62,6 +67,8 @@ class Cells:
         span: the place of the spec that asked for it.
         decimal: what separates the fraction of a number: ``.`` or ``,``.
         missing: what else means that there is no value, in texts as well.
+        without: by the name of a column: characters that are left out of its cells.
+        dates: by the name of a column: how its dates are written, as ``strptime`` has it.
     """
 
     where: str
@@ -69,6 +76,8 @@ class Cells:
     span: Span | None = None
     decimal: str = "."
     missing: frozenset[str] = frozenset()
+    without: Mapping[str, str] = field(default_factory=dict)
+    dates: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str, cells: Sequence[str] | Array, kind: str | None = None) -> Array | Diagnostic:
         """The cells as an array, or what is wrong with them.
@@ -82,6 +91,9 @@ class Cells:
         """
         if isinstance(cells, np.ndarray):
             return cells.astype(np.float64) if kind == "float" else cells
+        if name in self.without:
+            gone = str.maketrans("", "", self.without[name])
+            cells = [cell.translate(gone).strip() for cell in cells]
         if kind == "text":
             return self._texts(cells)
         if self.decimal == "." and not self.missing and (plain := plain_numbers(cells, kind)) is not None:
@@ -91,7 +103,7 @@ class Cells:
         values = [cell for cell in cells if cell not in gaps] if gaps else cells
         if kind is not None:
             try:
-                return self._filled(present, self._as(kind, values))
+                return self._filled(present, self._as(kind, values, self.dates.get(name)))
             except OddCellError as odd:
                 return self._not_of_kind(name, cells, kind, odd)
         if not values:
@@ -130,10 +142,16 @@ class Cells:
         found = set(looks.values())
         as_texts = f"`kinds={{{_key(name)}: text}}`"
         if found == {"text"}:
-            return None
+            return self._dressed(name, cells, different)
         if found <= {"number", "other"}:
             cell = next(cell for cell in cells if looks.get(cell) == "other")
             sign = "," if self.decimal == "." else "."
+            if grouped([one for one in different if looks[one] == "other"], self.decimal):
+                return self._problem(
+                    f"{self._at(name, cells, cell)}: is the `{sign}` a decimal one, or between thousands?",
+                    f'`without={{{_key(name)}: "{sign}"}}` reads {cell.replace(sign, "")}, `decimal="{sign}"` '
+                    f"{cell.replace(sign, '.')}, {as_texts} a text",
+                )
             return self._problem(
                 f"{self._at(name, cells, cell)}: is that a number with a decimal `{sign}`?",
                 f'`decimal="{sign}"` reads it as a number, {as_texts} as a text',
@@ -142,18 +160,34 @@ class Cells:
         one = next(cell for cell in cells if looks.get(cell) == usual)
         odd = [i for i, cell in enumerate(cells) if looks.get(cell, usual) != usual]
         cell = cells[odd[0]]
-        closed = re.sub(r"(?<=\d)[ _'\u00a0\u202f](?=\d{3}(?!\d))", "", cell)
-        if usual == "number" and closed != cell and _NUMBER[self.decimal].fullmatch(closed):
-            return self._problem(
-                f"{self.where}: `{name}` holds {_PLURAL[usual]} ({shown(one)} in line {self._line(cells, one)}), "
-                f"but {shown(cell)} in {shown_lines([self.lines[i] for i in odd])}",
-                f"in the file it is written `{closed}`; {as_texts} reads all of it as texts",
-            )
+        way = f"{as_texts} reads all of it as texts"
+        gone = left_out(different, self.decimal) if found <= {"number", "other", "text"} else None
+        apart = set(_APART.findall(cell))
+        if gone is not None:
+            way = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number, {way}"
+        elif usual == "number" and apart and _NUMBER[self.decimal].fullmatch(_APART.sub("", cell)):
+            way = f"`without={{{_key(name)}: {_quoted(''.join(sorted(apart)))}}}` reads `{_APART.sub('', cell)}`, {way}"
+        else:
+            way = f"{way}, `missing=[{_quoted(cell)}]` takes that for a gap"
         return self._problem(
             f"{self.where}: `{name}` holds {_PLURAL[usual]} ({shown(one)} in line {self._line(cells, one)}), "
             f"but {shown(cell)} in {shown_lines([self.lines[i] for i in odd])}",
-            f"{as_texts} reads all of it as texts, `missing=[{_quoted(cell)}]` takes that for a gap",
+            way,
         )
+
+    def _dressed(self, name: str, cells: Sequence[str], different: set[str]) -> Diagnostic | None:
+        """What is to be said of texts that seem to be numbers or dates as people write them; None of other texts."""
+        as_texts = f"`kinds={{{_key(name)}: text}}` keeps texts"
+        gone = left_out(different, self.decimal)
+        at = self._at(name, cells, next(cell for cell in cells if cell in different))
+        if gone is not None:
+            way = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number"
+            return self._problem(f"{at}: is that a number or a text?", f"{way}, {as_texts}")
+        ways = [f'`dates={{{_key(name)}: "{form}"}}`' for form in formats(different)]
+        if ways:
+            said = f"{' or '.join(ways)} says how it is written"
+            return self._problem(f"{at}: is that a date?", f"{said}, {as_texts}")
+        return None
 
     def _looks(self, cell: str, other: re.Pattern[str]) -> str:
         if _NUMBER[self.decimal].fullmatch(cell):
@@ -166,13 +200,15 @@ class Cells:
 
     # ---------------------------------------------------------------- as one kind
 
-    def _as(self, kind: str, values: Sequence[str]) -> Array:
-        """The values as a kind; OddCellError if one of them is not."""
+    def _as(self, kind: str, values: Sequence[str], form: str | None = None) -> Array:
+        """The values as a kind, dates in a form of their own; OddCellError if one of them is not."""
         if kind == "float" and values and all(cell.lower() in ("true", "false") for cell in set(values)):
             return self._as("bool", values).astype(np.float64)  # what they were where one of them was missing
         read: Callable[[str], Any] = {"int": self._integer, "float": self._float, "bool": _boolean, "date": _date}[kind]
         different = dict.fromkeys(values)
-        if kind == "date":
+        if kind == "date" and form is not None:
+            read = partial(_date_as, form=form)
+        elif kind == "date":
             _check_offsets(different)
         dtype = {"int": "i8", "float": "f8", "bool": "?", "date": "M8[s]"}[kind]
         known = np.array([read(cell) for cell in different], dtype=dtype)
@@ -218,7 +254,9 @@ class Cells:
 
     def _not_of_kind(self, name: str, cells: Sequence[str], kind: str, odd: OddCellError) -> Diagnostic:
         why = odd.why or f"which is not {_ARTICLE[kind]}"
-        return self._problem(f"{self._at(name, cells, odd.cell)}, {why}")
+        gone = left_out([odd.cell], self.decimal) if kind in ("int", "float") and odd.why is None else None
+        help = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number" if gone is not None else None
+        return self._problem(f"{self._at(name, cells, odd.cell)}, {why}", help)
 
     def _at(self, name: str, cells: Sequence[str], cell: str) -> str:
         """Where a cell is and what it holds."""
@@ -264,6 +302,15 @@ def _date(cell: str) -> datetime:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         raise OddCellError(cell, "a day or an hour that there is not") from None
+
+
+def _date_as(cell: str, form: str) -> datetime:
+    """A moment in UTC that is written in another form than that of ISO 8601."""
+    try:
+        moment = datetime.strptime(cell, form)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise OddCellError(cell, f"which is no date by `{form}`") from None
 
 
 def _check_offsets(cells: Iterable[str]) -> None:

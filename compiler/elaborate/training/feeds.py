@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archonnx.compiler.elaborate.core.columns import Columns, Learn
@@ -26,6 +27,8 @@ from archonnx.grammar.record import Record, replace
 from archonnx.grammar.source import Span
 
 from .block import ProgramBlock, block_frame, part
+
+_FRACTION = re.compile(r"[+-]?\d+\.\d+", re.ASCII)
 
 
 def check_feeds(block: ProgramBlock, trained: Elaboration, frame: Frame, report: Report) -> None:
@@ -239,7 +242,7 @@ def _field(
             f"nothing feeds `{field.name}`",
             program.span,
             help=f"add `feed {field.name} = ...`; {where} has {listing(there)}",
-            notes=[f"{where} has no `{field.name}`; {close}"] if close else (),
+            notes=[f"{where} has no `{field.name}`; {close}"] if close else _headless(where, there),
         )
     span = feed.statement.value.span if feed is not None else program.span
     if feed is None:
@@ -258,7 +261,8 @@ def _field(
                 "AX0708",
                 f"`{field.name}` is {field.type}, and what feeds it is {describe(given)}",
                 span,
-                help=f"number the texts: `feed {field.name} = index({column}, vocabulary({column}))`",
+                help=f"number the texts: `feed {field.name} = index({column}, vocabulary({column}))`; more than two "
+                f"are for `input {field.name}: i64[B]` and `one_hot` or an `Embedding`",
             )
         given = columns.index(given, columns.vocabulary(given, False))
     if feed is not None:
@@ -267,6 +271,13 @@ def _field(
     if feed is None or not feed.statement.whole:
         _refuse_rowless(builder, given, columns, field, span)
     return given
+
+
+def _headless(where: str, names: Sequence[str]) -> Sequence[str]:
+    """What is said where a number with a fraction is the name of a column: the first line is a row."""
+    if not any(_FRACTION.fullmatch(name) for name in names):
+        return ()
+    return [f"the first line of {where} seems to be a row: `names=[...]` says what the columns are called"]
 
 
 def _refuse_rowless(builder: Builder, value: Value, columns: Columns, field: Field, span: Span | None) -> None:

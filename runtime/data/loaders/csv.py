@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,16 +76,19 @@ def read_csv(
         own: whether it is the file that the spec is about, which has the columns that the spec names.
     """
     how = how or CsvSource(path=str(path))
-    wanted = {**how.kinds, **(kinds or {})}
-    reader = _Reader(path, how, span)
-    names, gathered, ends = reader.read(wanted)
+    wanted = {**how.kinds, **dict.fromkeys(how.dates, "date"), **(kinds or {})}
+    as_text = {**wanted, **dict.fromkeys([*how.dates, *how.without], "text")}
+    reader = _Reader(path, how, span, own=own)
+    names, gathered, ends = reader.read(as_text)
     if own:
         check_target(how.target, names, path.name, span)
         check_named("kinds", how.kinds, names, path.name, span)
         check_named("columns", how.columns or (), names, path.name, span)
+        check_named("without", how.without, names, path.name, span)
+        check_named("dates", how.dates, names, path.name, span)
     lines = np.array(ends, dtype=np.int64)
-    cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing))
-    read = gathered.columns(reader.cells, [wanted.get(name) for name in names])
+    cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing), how.without, how.dates)
+    read = gathered.columns(reader.cells, [as_text.get(name) for name in names])
     columns = {name: cells.column(name, column, wanted.get(name)) for name, column in zip(names, read, strict=True)}
     notes = []
     if "" in columns:
@@ -115,13 +119,16 @@ class _Reader:
     span: Span | None
     line: int = 1
     """The line that was read last."""
+    own: bool = False
+    headed: bool = True
+    """Whether the first line names the columns."""
 
     def read(self, kinds: Mapping[str, str]) -> tuple[list[str], Gathered, list[int]]:
         """Names of the columns, their cells, and the line on which each row ends."""
         report = Report()
         ends: list[int] = []
         with self._rows() as rows:
-            names = [name.strip() for name in next(rows, [])]
+            names, rows = self._named(rows)
             _check_names(self.path, self.how, names, report, self.span)
             plain = self.how.decimal == "." and not self.how.missing
             gathered = Gathered(names, kinds, plain=plain)
@@ -134,7 +141,8 @@ class _Reader:
                 ends.append(self.line)
                 if len(row) != len(names):
                     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
-                    what = f"{self.path.name}:{self.line}: {cells} where the header names {len(names)}"
+                    header = "the header names" if self.headed else "`names` has"
+                    what = f"{self.path.name}:{self.line}: {cells} where {header} {len(names)}"
                     quoted = f"a cell that has a `{self.how.delimiter}` in it stands in double quotes"
                     report.error("AX0603", what, self.span, help=quoted if len(row) > len(names) else None)
                     if len(report.diagnostics) >= ERRORS_SHOWN:
@@ -157,12 +165,30 @@ class _Reader:
             self._check_room(len(ends) * len(names))
         return names, gathered, ends
 
+    def _named(self, rows: Iterator[list[str]]) -> tuple[list[str], Iterator[list[str]]]:
+        """The names of the columns, and the rows behind them.
+
+        A file whose columns the spec names has no header; one that is read later, for predictions, may have one, of
+        some of these names.
+        """
+        first = next(rows, [])
+        header = [name.strip() for name in first]
+        if self.how.names is None:
+            return header, rows
+        self.headed = bool(header) and set(header) <= {name.strip() for name in self.how.names}
+        if self.headed and self.own:
+            what = f"{self.path.name}:1: the first line has the names of the columns"
+            fail("AX0603", what, self.span, help="leave `names` out")
+        names = header if self.headed else [name.strip() for name in self.how.names]
+        return names, rows if self.headed else chain([first], rows)
+
     def cells(self, positions: Collection[int]) -> dict[int, list[str]]:
         """The cells of some columns, by their positions; equal ones are one object."""
         found: dict[int, list[str]] = {at: [] for at in positions}
         known: dict[str, str] = {}
         with self._rows() as rows:
-            next(rows, None)
+            if self.headed:
+                next(rows, None)
             for row in filter(None, rows):
                 for at, cells in found.items():
                     cells.append(known.setdefault(row[at].strip(), row[at].strip()))
@@ -260,7 +286,8 @@ def _check_names(path: Path, how: CsvSource, names: Sequence[str], report: Repor
             "AX0603",
             f"{path.name}:1: the first line holds numbers, not the names of the columns",
             span,
-            help="put a line of names above it",
+            help=f"say what they are called: `names=[{', '.join(f'c{i}' for i in range(1, min(len(names), 3) + 1))}"
+            f"{', ...' if len(names) > 3 else ''}]`",
         )
 
 

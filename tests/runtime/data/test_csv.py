@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def test_dates_are_moments_in_utc(tmp_path: Path) -> None:
     ("cells", "says"),
     [
         (["1", "2", "l6"], "`a` holds numbers ('1' in line 2), but 'l6' in line 4"),
-        (["1", "2 500", "3"], "in the file it is written `2500`"),
+        (["1", "2 500", "3"], '`without={a: " "}` reads `2500`'),
         (["A7", "2", "B6", "4"], "`a` holds numbers ('2' in line 3), but 'A7' in lines 2, 4"),
         (["1", "inf"], "but 'inf' in line 3"),
         (["1.5", "true"], "but 'true' in line 3"),
@@ -403,3 +404,108 @@ def test_arguments_in_yaml(source: str, tmp_path: Path) -> None:
     loaded = load_source(read, tmp_path)
     np.testing.assert_array_equal(loaded.fields["x"], [1.5, np.nan])
     assert loaded.kinds["zip"] == "text"
+
+
+# ---------------------------------------------------------------- as people write numbers and dates
+
+
+@pytest.mark.parametrize(
+    ("cells", "help", "read_as"),
+    [
+        (["$1,234.50", "$7", "$-2.5"], 'without={x: "$,"}', [1234.5, 7, -2.5]),
+        (["12 %", "7.5%", "100 %"], 'without={x: "%"}', [12, 7.5, 100]),
+        (["1,234", "12,000", "1,000,000"], 'without={x: ","}', [1234, 12000, 1e6]),
+        (["3", "1,234,567", "-9"], 'without={x: ","}', [3, 1234567, -9]),
+        ([f"{n} kg" for n in range(20)], 'without={x: "kg"}', [*range(20)]),
+        (["€ 5", "€ 1,000.25"], 'without={x: "€,"}', [5, 1000.25]),
+    ],
+)
+def test_numbers_as_people_write_them_are_read_when_it_is_said(
+    cells: list[str], help: str, read_as: list[float], tmp_path: Path
+) -> None:
+    text = "x,y\n" + "".join(f'"{cell}",0\n' for cell in cells)
+    assert help in problem(read(tmp_path, text), "x")
+    _, _, characters = help.partition(": ")
+    loaded = read(tmp_path, text, without={"x": characters[1:-2]})
+    np.testing.assert_array_equal(loaded.fields["x"], read_as)
+    np.testing.assert_array_equal(loaded.fields["data"][:, 0], read_as)
+    assert read(tmp_path, text, kinds={"x": "text"}).fields["x"].tolist() == cells
+
+
+def test_a_comma_before_three_digits_may_be_either(tmp_path: Path) -> None:
+    said = problem(read(tmp_path, 'x\n"1,234"\n"5,678"\n'), "x")
+    assert "1234" in said and "1.234" in said and 'decimal=","' in said and 'without={x: ","}' in said
+    both = read(tmp_path, "x;y\n1.234,5;a\n2;b\n", delimiter=";", decimal=",", without={"x": "."})
+    np.testing.assert_array_equal(both.fields["x"], [1234.5, 2])
+
+
+@pytest.mark.parametrize(
+    "cells", [["2 rooms", "3 rooms"], ["(555) 1234", "(555) 99"], ["1.2.3", "1.2.4"], ["12:30", "13:45"], ["a1", "b2"]]
+)
+def test_classes_and_codes_with_digits_are_texts(cells: list[str], tmp_path: Path) -> None:
+    assert read(tmp_path, "x\n" + "".join(f"{cell}\n" for cell in cells)).fields["x"].tolist() == cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "forms"),
+    [
+        (["3/16/2024", "1/2/2024"], ["%m/%d/%Y"]),
+        (["16.3.2024", "1.2.2024"], ["%d.%m.%Y"]),
+        (["1/2/2024"], ["%m/%d/%Y", "%d/%m/%Y"]),
+        (["3 Mar 2024", "12 Dec 2023"], ["%d %b %Y"]),
+        (["16.3.2024 08:30", "1.2.2024 17:00"], ["%d.%m.%Y %H:%M"]),
+    ],
+)
+def test_dates_of_other_forms_are_read_when_it_is_said(cells: list[str], forms: list[str], tmp_path: Path) -> None:
+    text = "x,y\n" + "".join(f"{cell},0\n" for cell in [*cells, ""])
+    said = problem(read(tmp_path, text), "x")
+    assert re.findall(r'dates=\{x: "([^"]+)"', said) == forms
+    dates = read(tmp_path, text, dates={"x": forms[0]}).fields["x"]
+    wanted = [np.datetime64(datetime.strptime(cell, forms[0])) for cell in cells]
+    assert dates[:-1].tolist() == np.array(wanted, dtype="M8[s]").tolist() and np.isnat(dates[-1])
+
+
+def test_days_without_marks_are_dates_where_it_is_said(tmp_path: Path) -> None:
+    assert read(tmp_path, "x\n20240316\n").kinds["x"] == "int"
+    (day,) = read(tmp_path, "x\n20240316\n", dates={"x": "%Y%m%d"}).fields["x"]
+    assert day == np.datetime64("2024-03-16")
+    assert "'2024031x', which is no date" in problem(read(tmp_path, "x\n2024031x\n", dates={"x": "%Y%m%d"}), "x")
+
+
+@pytest.mark.parametrize("form", ["%d.%m.", "%H:%M", "%Y", "%d.%m.%Y %f", "day"])
+def test_a_form_of_dates_has_a_day_and_no_parts_of_seconds(form: str) -> None:
+    with pytest.raises(ValueError):
+        CsvSource(path="t.csv", dates={"x": form})
+
+
+def test_a_file_without_a_header_has_its_names_from_the_spec(tmp_path: Path) -> None:
+    rows = "5.1,3.5,red\n4.9,3.0,blue\n"
+    loaded = read(tmp_path, rows, names=["length", "width", "kind"])
+    np.testing.assert_array_equal(loaded.fields["length"], [5.1, 4.9])
+    assert (
+        loaded.fields["kind"].tolist() == ["red", "blue"]
+        and loaded.lines is not None
+        and loaded.lines.tolist() == [1, 2]
+    )
+    assert "3 cells where `names` has 2" in refused(tmp_path, rows, names=["length", "width"])
+    assert "names=[c1, c2]" in refused(tmp_path, "5.1,3.5\n4.9,3.0\n")
+    later = read(tmp_path, "kind,length\nred,1\n", names=["length", "width", "kind"])
+    assert {*later.fields} >= {"kind", "length"} and "width" not in later.fields
+
+
+def test_a_header_beside_names_is_not_read_as_a_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    text = LINE.replace("SOURCE", 'csv("t.csv", names=[x, y])')
+    source_of = elaborate(parse_spec(Source("m.arch", text))).programs[0].source
+    assert source_of is not None
+    with pytest.raises(SpecError, match="the first line has the names"):
+        load_source(source_of, tmp_path)
+
+
+def test_columns_that_are_half_numbers_in_parts_are_read_again_without_their_marks(tmp_path: Path) -> None:
+    """The first part of a long column is plain numbers, and marks come later."""
+    cells = [*map(str, range(20_001)), "1,000"]
+    text = "x\n" + "".join(f'"{cell}"\n' for cell in cells)
+    numbers = read(tmp_path, text, without={"x": ","}).fields["x"]
+    assert numbers[-1] == 1000 and numbers[:-1].tolist() == [*range(20_001)]
+    assert 'without={x: ","}' in problem(read(tmp_path, text), "x")
