@@ -39,6 +39,7 @@ from .axes import Axis, axes_of
 from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .depthwise import weight_grad_alone
+from .first_layers import weight_grad_of_few_channels
 from .manager import Pipeline
 from .pointwise import POINTS
 from .rewrite import Rewrite, Rule, Site, rule
@@ -56,15 +57,9 @@ def has_images(graph: Graph) -> bool:
 
 def in_blocks(graph: Graph, block: int) -> Graph:
     """A graph that computes the same with its convolutions in blocks of so many channels."""
-    rules = (
-        *POINTS,
-        *PATCHES,
-        weight_grad_alone,
-        *block_rules(block),
-        slice_of_turned,
-        transpose_twice,
-        transpose_to_same,
-    )
+    gradients = weight_grad_of_few_channels, weight_grad_alone
+    views = slice_of_turned, transpose_twice, transpose_to_same
+    rules = *POINTS, *PATCHES, *gradients, *block_rules(block), *views
     rewrites = Rewrite((weight_grad_turned,), name="turned"), DeadCode(), Rewrite(rules, name="images")
     return Pipeline((*rewrites, CommonSubexpressions(), DeadCode())).run(graph)
 

@@ -80,7 +80,7 @@ def weight_grad_turned(site: Site) -> Value | None:
         return None
     (x, dy), op, kernel = made.inputs, made.op, made.outputs[0].type
     assert isinstance(op, ConvWeightGrad)
-    axes = _sized(op, x.type, dy.type, kernel)
+    axes = sized_axes(op, x.type, dy.type, kernel)
     if axes is None or op.is_large(dy.type):
         return None
     rows, views = _leading(dy, matrix=True), _patches_apart(x, axes)
@@ -132,11 +132,11 @@ def _small(site: Site, x: TensorType, y: TensorType, w: TensorType) -> list[Axis
     """The axes of a convolution from x to y by w that patches are good for; None of another."""
     op = site.node.op
     assert isinstance(op, Convolution)
-    axes = _sized(op, x, y, w)
+    axes = sized_axes(op, x, y, w)
     return axes if axes is not None and _few(axes, x, y, w) else None
 
 
-def _sized(op: Convolution, x: TensorType, y: TensorType, w: TensorType) -> list[Axis] | None:
+def sized_axes(op: Convolution, x: TensorType, y: TensorType, w: TensorType) -> list[Axis] | None:
     """The axes of a convolution of one group and known sizes, none of which is 0; None of another."""
     known = [of.static_shape for of in (x, y, w)]
     if op.groups > 1 or x.dtype is not DType.f32 or not all(of is not None and all(of) for of in known):

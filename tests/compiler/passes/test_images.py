@@ -19,7 +19,7 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ir.verify import verify
 from archonnx.compiler.ops.conv import Conv, ConvInputGrad, ConvWeightGrad
 from archonnx.compiler.ops.shape import transpose
-from archonnx.compiler.passes import small_images
+from archonnx.compiler.passes import first_layers, small_images
 from archonnx.compiler.passes.blocks import in_blocks
 from archonnx.compiler.passes.turned_kernels import kernel_first
 from archonnx.compiler.turned import reading_turned
@@ -120,6 +120,20 @@ def test_any_convolution_of_patches_gives_the_same(graph: Graph) -> None:
         check(graph, 64)
 
 
+@settings(max_examples=40)
+@given(geometries(2))
+def test_any_gradient_of_a_first_kernel_is_the_same(graph: Graph) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(first_layers, "EXAMPLES", 1)
+        check(graph, 64)
+
+
+@pytest.mark.parametrize(("examples", "stride", "product"), [(4, 2, True), (3, 2, False), (4, 3, False)])
+def test_few_channels_of_some_examples_that_overlap_are_one_product(examples: int, stride: int, product: bool) -> None:
+    found = check(three((9, 9), (3, 3), (3, 20), examples, (stride, stride)), 8)
+    assert (found["MatMul"], found["ConvWeightGrad"]) == (int(product), int(not product))
+
+
 def with_turned_kernel(graph: Graph) -> Graph:
     """The same, given its kernel and giving its gradient as a kernel that lies turned."""
     order = kernel_first(graph.inputs["w"].rank)
@@ -195,7 +209,7 @@ def test_taps_that_see_padding_alone_are_left_out() -> None:
     [
         three((8, 8), (3, 3), (6, 6)),
         three((8, 8), (3, 3), (8, 8), dtype=DType.f64),
-        three((8, 8, 8), (3, 3, 3), (8, 8), 64, (1,) * 3, (1,) * 3, (0,) * 6),
+        three((8, 8, 8), (3, 3, 3), (16, 16), 64, (1,) * 3, (1,) * 3, (0,) * 6),
     ],
     ids=["channels that fill no block", "f64", "volumes"],
 )
