@@ -44,9 +44,7 @@ def described_data(model: ModelProgram, program: TrainProgram, data: Prepared) -
         lines += ["learned of the train part:", *_indented(columns(learned, left=(0, 1)))]
     parts = [f"{name} {len(data.parts.of(name)):,}" for name in PARTS if len(data.parts.of(name))]
     lines += [f"parts: {', '.join(parts)}"]
-    lines += [f"note: {note}" for note in data.loaded.notes]
-    if data.note is not None:
-        lines.append(f"note: {data.note}")
+    lines += [f"note: {note}" for note in data_replace(data, others={}).notes()]
     lines += ["fields of the model:", *_indented(columns(list(_fields(model, program, data)), left=(0, 1, 2)))]
     return lines
 

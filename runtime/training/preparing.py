@@ -5,7 +5,8 @@ What this module does not do: batch (``data.batches`` does), or keep anything (`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+import json
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as data_replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import DATA, Field, ModelProgram, TrainProgram
 from archonnx.compiler.settings import Split, TrainSettings
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import fail, listing
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.anew import Draws, Round, seed_of_round
@@ -63,7 +64,7 @@ class Prepared:
 
     def notes(self) -> list[str]:
         """What people should know of it."""
-        own = [*self.loaded.notes, *([self.note] if self.note is not None else [])]
+        own = [*self.loaded.notes, *_nearly_equal(self), *([self.note] if self.note is not None else [])]
         return [*own, *(f"{name}: {line}" for name, other in self.others.items() for line in other.notes())]
 
     def memory(self, program: TrainProgram, choice: DataChoice | None) -> Memory:
@@ -104,6 +105,17 @@ class DataChoice:
         """What stands for it: a path, "" for what is in memory, None where it is that of the spec."""
         given = self.given(program)
         return None if given is None else str(given) if isinstance(given, str | Path) else ""
+
+
+def _nearly_equal(data: Prepared) -> Iterator[str]:
+    """Classes of a column that are told apart by capitals or spaces alone, which are mostly slips of whoever typed."""
+    for (column, _), keys in data.fitted.keys.items():
+        alike: dict[str, list[str]] = {}
+        for key in keys if column in data.loaded.fields else ():
+            alike.setdefault(" ".join(str(key).casefold().split()), []).append(str(key))
+        found = [json.dumps(text, ensure_ascii=False) for texts in alike.values() if len(texts) > 1 for text in texts]
+        if found:
+            yield f"values of `{column}` differ only in capitals or spaces, and count as different: {listing(found)}"
 
 
 def load_data(

@@ -124,3 +124,11 @@ def test_an_argument_is_decided_once(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not good
     assert "error[AX0205]: `cities` is given twice" in text
     assert "first here" in text
+
+
+def test_classes_that_differ_in_capitals_or_spaces_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, text = checked(tmp_path, [*ROWS[:3], *(row.replace("Ulm", "ulm") for row in ROWS[3:])], capsys)
+    assert 'note: values of `town` differ only in capitals or spaces, and count as different: "Ulm", "ulm"' in text
+    assert "differ only" not in checked(tmp_path, ROWS, capsys)[1]
