@@ -33,7 +33,7 @@ SCRIPT = Path(__file__).with_name("live.js")
 LOOK = (
     STYLE + "svg{font:11px system-ui,sans-serif}svg text{fill:var(--ink)}svg .name{font-weight:600;font-size:12px}"
     "svg .tick{font-size:10px}svg .grid{stroke:var(--rim)}"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),34rem))}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr))}"
     "#notes{color:var(--faint);white-space:pre-wrap;font-size:.85rem}"
 )
 
