@@ -125,7 +125,7 @@ def in_ncnn(path: Any, outputs: Any) -> Any:
     """ncnn, of files that its converter pnnx makes of the ONNX; it knows no batch, so that rows are run one by one."""
     client: Any = import_module("ncnn")
     converted = path.with_suffix(".ncnn.param")
-    _converted([pathlib.Path(sys.executable).with_name("pnnx"), path], converted)
+    _converted([pathlib.Path(sys.executable).with_name("pnnx"), path, "fp16=0"], converted)  # or weights become halves
     net = client.Net()
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
     net.load_param(str(converted))
