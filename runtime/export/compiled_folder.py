@@ -30,7 +30,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.files import save_parameters, stored_places, write_atomically
 from archonnx.runtime.reserving import LOCK, fail_writing, reserved
-from archonnx.runtime.staging import staged
+from archonnx.runtime.staging import SAVING, interrupted, mend, staged
 from archonnx.runtime.training.trainer import initial_values
 
 from .artifact import Artifact, Kind
@@ -273,6 +273,7 @@ def _folder(out: Path) -> Iterator[Path]:
     """A folder to be filled, whose files take the places of those that a compilation left at ``out``."""
     with reserved(out):
         check_free(out)
+        mend(out)
         old = _written_before(out)
         try:
             with staged(out, MANIFEST, old) as part:
@@ -292,8 +293,9 @@ def _written_before(out: Path) -> list[str]:
 
 def check_free(out: Path) -> None:
     """SpecError if there is something at ``out`` that no compilation wrote."""
-    taken = out.exists() and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir()))
-    if taken and not (out / MANIFEST).is_file():
+    begun = (LOCK, SAVING)  # what an export leaves that was killed before anything stood
+    taken = out.exists() and (not out.is_dir() or any(path.name not in begun for path in out.iterdir()))
+    if taken and not (out / MANIFEST).is_file() and not interrupted(out):
         fail(
             "AX0614",
             f"{out} exists already, and no `archonnx compile` wrote it",

@@ -199,3 +199,12 @@ train:
         with pytest.raises(SpecError, match=help):
             options = GraphOptions("exact", batch_size=size)
             as_onnx(graph_named(model, "train_step", options), model, options)
+
+
+def test_a_folder_whose_writing_was_killed_is_written_again(spec: Path, tmp_path: Path) -> None:
+    out = tmp_path / "build"
+    (out / ".saving").mkdir(parents=True)
+    (out / ".saving/infer.onnx").write_bytes(b"half")
+    (out / ".lock").touch()
+    invoke("compile", str(spec), "-o", str(out))
+    assert (out / "graphs.json").is_file() and not (out / ".saving").exists()
