@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from archonnx.grammar import ast
-from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.diagnostics import Edit, Suggestion, did_you_mean
 from archonnx.grammar.foreign import called_here, idiom, section
 from archonnx.grammar.source import Span
 
@@ -283,6 +283,27 @@ def _said_elsewhere(sight: Sight) -> Iterator[str]:
     found = _setting(sight)
     say = section("settings").get(found[1] if found is not None else sight.span.text)
     if say is not None:
+        yield Advice(say)
+
+
+IN_YAML = ("data", "sources", "fit", "feed", "feed_whole", "steps", "body", "arguments")
+"""What a program has beside its settings, as YAML spells it."""
+
+
+@proposes("AX0701")
+def _keys_in_yaml(sight: Sight) -> Iterator[str]:
+    """``feeds: {...}``, and ``optimizer: adam`` beside the steps: keys of YAML that are no settings."""
+    if not sight.yaml:
+        return
+    word = sight.span.text
+    near = did_you_mean(word, IN_YAML)
+    if near is not None:
+        yield Suggestion.of(f"did you mean `{near.replacement}`?", "", near.replacement, sight.span)
+    elif word in OPTIMIZERS or word in RATES:
+        yield Advice("a step names it: `steps: [{minimize: LOSS, with: adam(lr=1e-3)}]`")
+    elif word in LOSSES:
+        yield Advice("a step makes it small: `steps: [{minimize: LOSS, with: adam(lr=1e-3)}]`")
+    elif (say := idiom(word)) is not None:
         yield Advice(say)
 
 

@@ -138,6 +138,35 @@ def test_what_is_no_setting_is_said_elsewhere(line: str, said: str) -> None:
     assert said in str(found.help) and not found.fixes
 
 
+KEYS = """model: Net
+inputs: {x: '[B, 4]'}
+outputs: {y: 'x'}
+losses: {l: 'mean(x)'}
+train:
+  data: 'sklearn("iris")'
+  feed: {x: data.data}
+  steps: [{minimize: l, with: 'adam(lr=0.01)'}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("optimizer: adam", "steps: [{minimize"),
+        ("verbose: 1", "shows its progress"),
+        ("cv: 5", "--folds 5"),
+        ("sourcs: 5", "did you mean `sources`?"),
+    ],
+)
+def test_keys_of_yaml_that_are_no_settings(line: str, said: str) -> None:
+    assert said in str(first(f"{KEYS}  {line}\n", "net.yaml").help)
+
+
+def test_a_key_of_yaml_in_the_plural_is_the_key() -> None:
+    wrong = KEYS.replace("  feed:", "  feeds:")
+    assert first(wrong, "net.yaml").fixes[0].applied() == KEYS
+
+
 def test_heads_that_share_a_width_out_are_named() -> None:
     found = first("model N():\n    input x: [B, T, 12]\n    output y = MultiHeadAttention(5)(x)\n")
     assert "shared out evenly by 2, 3, 4, 6; 15" in str(found.help)
