@@ -57,6 +57,13 @@ def declare_parameter(frame: Frame, statement: ast.Param | ast.Buffer) -> Value:
             others=[Label(slot.statement.span, "first here")],
         )
     if slot is None:
+        if frame.build.mode.complete and any(one.kind == "entry" for one in frame.place.around()):
+            fail(
+                "AX0220",
+                f"`{word} {name}` would be made here, and methods and entries make none",
+                statement.span,
+                help="apply its module in the body of the model as well: what only an entry has is never trained",
+            )
         if frame.build.mode.complete:
             fail(
                 "AX0314",

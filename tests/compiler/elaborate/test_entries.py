@@ -150,6 +150,7 @@ def test_training_is_false_in_an_entry() -> None:
     [
         ("entry e(z: [R, 4]) -> [R, 2]:\n    return z |> Dense(2)", "AX0220"),
         ("entry e(z: [R, 4]) -> [R, 4]:\n    other = copy(net)\n    return other(z)", "AX0220"),
+        ("idle = Dense(2)\nentry e(z: [R, 4]) -> [R, 2]:\n    return idle(z)", "AX0220"),
         ("entry e(z: [R, 4]) -> [R, 4]:\n    param w: [4] = 0\n    return z * w", "AX0212"),
         ("entry e(z: [R, 4]) -> [R, 4]:\n    return z + x", "AX0201"),
         ("entry e(z: [R, 4]) -> [R, 4]:\n    return z + y", "AX0201"),
