@@ -106,7 +106,7 @@ def _called(label: str, version: str = "") -> str:
 NAMES = {
     "onnxruntime": "onnxruntime",
     "reference": "onnx, reference evaluator",
-    "openvino": "OpenVINO, CPU",
+    "openvino": "OpenVINO (CPU)",
     "node": "onnxruntime-node",
     "web": "onnxruntime-web, wasm",
     "tract": "tract",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from archonnx.compiler.elaborate.files.library import library
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion, did_you_mean
 from archonnx.grammar.foreign import called_here, idiom, section
@@ -299,10 +300,9 @@ def _keys_in_yaml(sight: Sight) -> Iterator[str]:
     near = did_you_mean(word, IN_YAML)
     if near is not None:
         yield Suggestion.of(f"did you mean `{near.replacement}`?", "", near.replacement, sight.span)
-    elif word in OPTIMIZERS or word in RATES:
-        yield Advice("a step names it: `steps: [{minimize: LOSS, with: adam(lr=1e-3)}]`")
-    elif word in LOSSES:
-        yield Advice("a step makes it small: `steps: [{minimize: LOSS, with: adam(lr=1e-3)}]`")
+    elif word in (*OPTIMIZERS, *RATES, *LOSSES):
+        if _STEPS.search(sight.span.source.text):
+            yield Advice("a step names it: `steps: [{minimize: LOSS, with: adam(lr=1e-3)}]`")
     elif (say := idiom(word)) is not None:
         yield Advice(say)
 
@@ -316,6 +316,7 @@ def _elsewhere(sight: Sight) -> Iterator[str]:
         yield Suggestion.of(say, "", "", whole_line(found[0].span), otherwise=say)
 
 
+_STEPS = re.compile(r"^[ ]+steps[ ]*:", re.MULTILINE)
 _STEP = re.compile(r"^[ ]+(minimize|with|optimizer|loss|lr|learning_rate)[ ]*:[ ]*(\S.*?)[ ]*$\n?", re.MULTILINE)
 _WORDS = re.compile(r"\d[\d.]*(?:e[-+]?\d+)?|[\w.]+")
 
@@ -324,7 +325,7 @@ _WORDS = re.compile(r"\d[\d.]*(?:e[-+]?\d+)?|[\w.]+")
 def _steps_in_yaml(sight: Sight) -> Iterator[str]:
     """``optimizer: adam`` and ``loss: l`` beside each other, which are one step."""
     source = sight.span.source
-    if not sight.yaml or re.search(r"^[ ]+steps[ ]*:", source.text, re.MULTILINE):
+    if not sight.yaml or _STEPS.search(source.text):
         return
     start = source.text.find("\ntrain:")
     found = {match[1]: match for match in _STEP.finditer(source.text, max(start, 0)) if start >= 0}
@@ -350,8 +351,15 @@ def _called_optimizer(written: str, rate: str | None) -> str:
     words = [word for word in _WORDS.findall(written) if word not in ("type", "name", "class_name", "config")]
     name = next(iter(called_here(words[0])), words[0].lower()) if words else "adam"
     pairs = list(zip(words[1::2], words[2::2], strict=False)) + ([("lr", rate)] if rate is not None else [])
-    given = ", ".join(f"{next(iter(called_here(key, 'arguments')), key)}={value}" for key, value in pairs)
+    given = ", ".join(f"{_parameter(name, key)}={value}" for key, value in pairs)
     return f'"{name}({given})"' if "," in given else f"{name}({given})"
+
+
+def _parameter(optimizer: str, word: str) -> str:
+    """What a parameter of an optimizer of the library is called, by its own name or by that of another tool."""
+    declaration = getattr(library().find(optimizer), "declaration", None)
+    taken = {parameter.name for parameter in getattr(declaration, "hyperparameters", ())}
+    return word if word in taken else next((one for one in called_here(word, "arguments") if one in taken), word)
 
 
 @proposes("AX0306")

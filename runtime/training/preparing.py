@@ -111,7 +111,7 @@ def _nearly_equal(data: Prepared) -> Iterator[str]:
     """Classes of a column that are told apart by capitals or spaces alone, which are mostly slips of whoever typed."""
     for (column, _), keys in data.fitted.keys.items():
         alike: dict[str, list[str]] = {}
-        for key in keys if column in data.loaded.fields else ():
+        for key in keys if column in data.loaded.fields and data.loaded.column(column).ndim == 1 else ():
             alike.setdefault(" ".join(str(key).casefold().split()), []).append(str(key))
         found = [json.dumps(text, ensure_ascii=False) for texts in alike.values() if len(texts) > 1 for text in texts]
         if found:

@@ -140,8 +140,8 @@ def test_what_is_no_setting_is_said_elsewhere(line: str, said: str) -> None:
 
 KEYS = """model: Net
 inputs: {x: '[B, 4]'}
-outputs: {y: 'x'}
-losses: {l: 'mean(x)'}
+layers: [{Dense: 2, as: h}]
+losses: {l: 'mean(h)'}
 train:
   data: 'sklearn("iris")'
   feed: {x: data.data}
@@ -189,3 +189,9 @@ def test_a_size_that_the_data_decides_is_said_in_the_head_of_the_program() -> No
     model = "model Net(words: int):\n    input x: i64[B, 4]\n    loss l = mean(Embedding(words, 3)(x))\n"
     fit = "    fit all = vocabulary(data.text)\n    minimize l with adam()\n"
     assert "train of Net(words=size(all)):" in str(first(f"{model}{TRAIN}{fit}").help)
+
+
+def test_an_optimizer_beside_a_loss_in_yaml_is_a_step_with_its_own_parameters() -> None:
+    written = "  optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}\n  loss: l\n"
+    wrong = KEYS.replace("  steps: [{minimize: l, with: 'adam(lr=0.01)'}]\n", written)
+    assert 'with: "sgd(lr=0.1, momentum=0.9)"' in first(wrong, "net.yaml").fixes[0].applied()
