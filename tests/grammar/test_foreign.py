@@ -74,6 +74,19 @@ def test_a_row_gives_calls_that_there_are(row: Form) -> None:
                 assert {a.name for a in call.arguments if a.name} <= known
 
 
+@pytest.mark.parametrize("row", [row for row in all_forms() if any(").h" in ours for ours in row.ours)], ids=str)
+def test_what_a_row_takes_of_several_results_is_one_of_them(row: Form) -> None:
+    for ours in row.ours:
+        tree = parse_expression(Source(ours, ours))
+        if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Call):
+            declaration = library().find(tree.value.callee.span.text).declaration  # type: ignore[union-attr]
+            assert tree.name in {item.name for item in declaration.result.fields}  # type: ignore[union-attr]
+
+
+def test_no_row_takes_what_no_layer_gives() -> None:
+    assert not [row.theirs for row in all_forms() for ours in row.ours if ".last" in ours]
+
+
 @pytest.mark.parametrize("word", sorted(section("names")))
 def test_a_word_has_a_name_here(word: str) -> None:
     known = {
