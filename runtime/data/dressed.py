@@ -72,15 +72,15 @@ def grouped(cells: Collection[str], decimal: str) -> bool:
     return all(_GROUPED[decimal].fullmatch(cell) for cell in cells)
 
 
-def formats(cells: Collection[str]) -> list[str]:
-    """The usual ways of writing dates by which all cells are dates.
+def formats(cells: Collection[str], tried: Collection[str] = ()) -> list[str]:
+    """The usual ways of writing dates by which all cells are dates; of many, those of them that are ``tried``.
 
     >>> formats(["3/16/2024", "1/2/2024"]), formats(["1/2/2024"]), formats(["a/b/c"])
     (['%m/%d/%Y'], ['%m/%d/%Y', '%d/%m/%Y'], [])
     """
     if not all(map(_DATED.fullmatch, cells)):
         return []
-    return [form for form in FORMATS if all(_is_date(cell, form) for cell in cells)]
+    return [form for form in FORMATS if all(_is_date(cell, form) for cell in tried or cells)]
 
 
 def _is_date(cell: str, form: str) -> bool:

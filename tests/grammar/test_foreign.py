@@ -79,8 +79,8 @@ def test_what_a_row_takes_of_several_results_is_one_of_them(row: Form) -> None:
     for ours in row.ours:
         tree = parse_expression(Source(ours, ours))
         if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Call):
-            declaration = library().find(tree.value.callee.span.text).declaration  # type: ignore[union-attr]
-            assert tree.name in {item.name for item in declaration.result.fields}  # type: ignore[union-attr]
+            declaration = getattr(library().find(tree.value.callee.span.text), "declaration", None)
+            assert isinstance(declaration, ast.Block) and tree.name in {one.name for one in declaration.result.fields}
 
 
 def test_no_row_takes_what_no_layer_gives() -> None:
