@@ -39,6 +39,8 @@ def coming_from() -> str:
         parts.append(f"## {name}")
         for section, (heading, column) in SECTIONS.items():
             rows = table(tool).get(section)
+            if rows and section == "settings":
+                rows = {", ".join(words): say for say, words in rows.items()}
             if rows:
                 parts += [f"### {heading}", "\n".join(_table(name, column, rows))]
     return "\n\n".join(parts) + "\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from archonnx.compiler.elaborate.files.library import library
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion, did_you_mean
-from archonnx.grammar.foreign import called_here, idiom, section
+from archonnx.grammar.foreign import called_here, idiom, said_elsewhere, section
 from archonnx.grammar.source import Span
 
 from .programs import declared
@@ -282,7 +282,7 @@ def _penalties(sight: Sight) -> Iterator[str]:
 def _said_elsewhere(sight: Sight) -> Iterator[str]:
     """What is no setting here: by which option, statement or transformation it is said."""
     found = _setting(sight)
-    say = section("settings").get(found[1] if found is not None else sight.span.text)
+    say = said_elsewhere().get(found[1] if found is not None else sight.span.text)
     if say is not None:
         yield Advice(say)
 

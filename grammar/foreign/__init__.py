@@ -12,7 +12,7 @@ A page of the documentation is written from them.
     methods     what a tensor has elsewhere: the function here, where ``self`` is the tensor
     dropped     names of arguments that have no counterpart, and why none is needed
     penalties   names of arguments that add to the loss there
-    settings    settings of a training that `train` does not have: where that is said here
+    settings    where things are said here that are settings of a training elsewhere: by which names
     idioms      what is called elsewhere and has no counterpart: what to do instead
 
 No word of these tables is ever read as another: it is suggested, and the spec says what it means. What this module
@@ -89,6 +89,12 @@ def section(name: str) -> dict[str, Any]:
             if known is not value and isinstance(known, list):
                 found[key] = list(dict.fromkeys([*known, *value]))
     return found
+
+
+@cache
+def said_elsewhere() -> Mapping[str, str]:
+    """By settings that other tools have and ``train`` has not: where that is said here."""
+    return {word: say for say, words in section("settings").items() for word in words}
 
 
 @cache

@@ -17,7 +17,7 @@ from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.sources import SOURCES
 from archonnx.grammar import ast
-from archonnx.grammar.foreign import TOOLS, Form, all_forms, called_here, form, section, table
+from archonnx.grammar.foreign import TOOLS, Form, all_forms, called_here, form, said_elsewhere, section, table
 from archonnx.grammar.record import fields
 from archonnx.grammar.source import Source
 from archonnx.grammar.text.parser import parse_expression
@@ -109,7 +109,7 @@ def test_words_of_statements_stand_for_statements() -> None:
 
 def test_what_is_said_elsewhere_is_no_setting_and_its_options_are_there() -> None:
     options = {name for command in get_command(app).commands.values() for of in command.params for name in of.opts}  # type: ignore[attr-defined]
-    for word, say in section("settings").items():
+    for word, say in said_elsewhere().items():
         assert not {word, *called_here(word)} & TrainSettings.model_fields.keys(), word
         assert {*re.findall(r"--[\w-]+", say)} <= options, word
 
