@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.ir.builder import current_builder
-from archonnx.compiler.ir.dims import ONE, Dim, product
+from archonnx.compiler.ir.dims import ONE, ZERO, Dim, product
 from archonnx.compiler.ir.facts import at_most
 from archonnx.compiler.ir.op import Arithmetic, Emitter, Op, TypeProblem, register
 from archonnx.compiler.ir.types import TensorType
@@ -30,23 +30,30 @@ from .slicing import pad, slice_axis, slices
 
 DOMAIN = "com.microsoft.nchwc"
 """Of onnxruntime's ops on images in blocks."""
+FOURS = 4
+"""So many channels, or a multiple, are put into blocks."""
 
 
 @register
 class ToBlocks(Op):
-    """``[N, C, H, W]`` to ``[N, C / block, H, W, block]``. Backward: ``from_blocks(dy)``."""
+    """``[N, C, H, W]`` to ``[N, C / block, H, W, block]``; what the last block lacks are zeros.
+
+    Channels come in fours, as onnxruntime moves them. Backward: ``from_blocks(dy)``.
+    """
 
     block: int = 8
 
     def infer(self, x: TensorType) -> TensorType:
         check_float(self.name, x=x)
         _check_rank(self.name, x, 4)
-        headline = f"{x.shape[1]} channels do not divide evenly into blocks of {self.block}"
-        check_divides(self.block, x.shape[1], headline)
-        return x.with_shape((x.shape[0], x.shape[1] // self.block, *x.shape[2:], Dim.of(self.block)))
+        few = min(FOURS, self.block)
+        check_divides(few, x.shape[1], f"{x.shape[1]} channels do not divide evenly by {few}")
+        blocks = (x.shape[1] + (self.block - 1)) // self.block
+        return x.with_shape((x.shape[0], blocks, *x.shape[2:], Dim.of(self.block)))
 
     def evaluate(self, x: Any) -> Any:
-        apart = x.reshape(x.shape[0], -1, self.block, *x.shape[2:])
+        whole = np.pad(x, ((0, 0), (0, -x.shape[1] % self.block), (0, 0), (0, 0)))
+        apart = whole.reshape(x.shape[0], -1, self.block, *x.shape[2:])
         return np.ascontiguousarray(np.moveaxis(apart, 2, -1))
 
     def vjp(self, dy: Value, y: Value, x: Value) -> tuple[Value | None, ...]:
@@ -55,11 +62,14 @@ class ToBlocks(Op):
     def lower(
         self, emit: Emitter, inputs: Sequence[str], types: Sequence[TensorType], results: Sequence[TensorType]
     ) -> str:
+        n, blocks, h, w, block = results[0].shape
+        missing = blocks * block - types[0].shape[1]
         if emit.portable:
-            n, c, h, w = types[0].shape
-            apart = emit.node("Reshape", inputs[0], emit.dims([n, c // self.block, Dim.of(self.block), h, w]))
+            zeros = emit.dims([ZERO] * 5 + [missing, ZERO, ZERO])
+            whole = emit.node("Pad", inputs[0], zeros) if missing != ZERO else inputs[0]
+            apart = emit.node("Reshape", whole, emit.dims([n, blocks, block, h, w]))
             return emit.node("Transpose", apart, perm=[0, 1, 3, 4, 2])
-        point = types[0].shape[2:] == (ONE, ONE)
+        point = types[0].shape[2:] == (ONE, ONE) and missing == ZERO
         moved = inputs[0] if point else emit.node("ReorderInput", inputs[0], domain=DOMAIN)
         return emit.node("Reshape", moved, emit.dims(results[0].shape))
 

@@ -9,6 +9,7 @@ from .op_cases import Case, arg
 
 CASES = (
     Case(ToBlocks(2), (arg("f32", "B", 4, 2, 3),), machine=True),
+    Case(ToBlocks(8), (arg("f32", "B", 12, 2, 3),), machine=True),
     Case(FromBlocks(Dim.of(4)), (arg("f32", "B", 2, 2, 3, 2),), machine=True),
     Case(FromBlocks(Dim.of(3)), (arg("f32", "B", 2, 2, 3, 2),), machine=True),
     Case(

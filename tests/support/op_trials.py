@@ -305,7 +305,8 @@ def of_blocks(draw: Draw, kind: type[Op]) -> Trial:
     block, batch = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     c, o, h, w = (draw(st.integers(1, 3)) for _ in range(4))
     if kind is blocks.ToBlocks:
-        return Trial(blocks.ToBlocks(block), (reals(draw, (batch, c * block, h, w)),))
+        block, fours = draw(st.sampled_from([(block, block), (8, 4)]))
+        return Trial(blocks.ToBlocks(block), (reals(draw, (batch, c * fours, h, w)),))
     if kind is blocks.FromBlocks:
         channels = Dim.of(c * block - draw(st.integers(0, block - 1)))
         return Trial(blocks.FromBlocks(channels), (reals(draw, (batch, c, h, w, block)),))

@@ -79,7 +79,7 @@ def check(graph: Graph, block: int, run: bool = False) -> Counter[str]:
 
 @st.composite
 def geometries(draw: st.DrawFn, block: int) -> Graph:
-    """Any two axes; channels are those of up to three blocks, of the output perhaps not whole ones."""
+    """Any two axes; channels are those of up to two blocks for a group, perhaps not whole ones."""
     kernel, strides, dilations, pads, size = [], [], [], [], []
     for _ in range(2):
         k, d = draw(st.integers(1, 4)), draw(st.integers(1, 2))
@@ -98,8 +98,10 @@ def geometries(draw: st.DrawFn, block: int) -> Graph:
             (b0, b1, e0, e1), channels,
         )  # fmt: skip
     groups = draw(st.sampled_from([1, 1, 2]))
-    inputs = block * groups * draw(st.integers(1, 2))
-    outputs = block * groups * draw(st.integers(1, 2)) - (draw(st.integers(0, block - 1)) if groups == 1 else 0)
+    missing = st.sampled_from([0, *range(0, block, 4), block - 1])
+    inputs, outputs = (
+        block * groups * draw(st.integers(1, 2)) - (draw(missing) if groups == 1 else 0) for _ in range(2)
+    )
     return three(
         tuple(size), tuple(kernel), (inputs, outputs), draw(st.integers(1, 3)), tuple(strides), tuple(dilations),
         (b0, b1, e0, e1), groups,
@@ -181,7 +183,7 @@ def test_onnxruntime_gives_the_same(graph: Graph) -> None:
 
 
 def test_stride_1_is_one_convolution_forward_and_one_back() -> None:
-    found = check(three((8, 8), (3, 3), (16, 8), 9, pads=(1,) * 4), 8)
+    found = check(three((8, 8), (3, 3), (16, 12), 9, pads=(1,) * 4), 8)
     assert found["BlockConv"] == 2 and found["Conv"] == found["ConvInputGrad"] == 0 and found["ConvWeightGrad"] == 1
 
 
@@ -207,14 +209,39 @@ def test_taps_that_see_padding_alone_are_left_out() -> None:
 @pytest.mark.parametrize(
     "graph",
     [
-        three((8, 8), (3, 3), (6, 6)),
+        three((8, 8), (3, 3), (6, 6), strides=(2, 2)),
         three((8, 8), (3, 3), (8, 8), dtype=DType.f64),
-        three((8, 8, 8), (3, 3, 3), (16, 16), 64, (1,) * 3, (1,) * 3, (0,) * 6),
+        three((8, 8), (3, 3), (6, 6), pads=(3, 0, 0, 0)),
+        three((9, 9), (3, 3), (12, 12), groups=2),
+        three((8, 8, 8), (3, 3, 3), (16, 16), 64, (2,) * 3, (1,) * 3, (0,) * 6),
     ],
-    ids=["channels that fill no block", "f64", "volumes"],
+    ids=["channels that fill no block", "f64", "more padding than the kernel reaches", "groups", "volumes"],
 )
 def test_others_are_left_alone(graph: Graph) -> None:
     assert kinds(in_blocks(graph, 8)) == kinds(graph)
+
+
+@pytest.mark.parametrize(("channels", "filled"), [((12, 12), True), ((24, 2), True), ((4, 4), False), ((6, 7), False)])
+def test_the_last_block_is_filled_up_where_that_takes_few_products_more(
+    channels: tuple[int, int], filled: bool
+) -> None:
+    """By 12 of 16 twice 1.8 times as many, by 2 of 8 four times, of what is given; channels come in fours."""
+    assert ("BlockConv" in check(three((6, 6), (3, 3), channels, 5), 8)) == filled
+
+
+@pytest.mark.parametrize(("size", "kernel"), [((7, 6), (3, 2)), ((9,), (4,)), ((4, 3, 5), (2, 1, 3))])
+def test_what_is_in_no_block_goes_back_by_a_convolution(size: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+    n = len(size)
+    found = check(three(size, kernel, (3, 5), 2, (1,) * n, (1,) * n, tuple(k // 2 for k in kernel) * 2), 8)
+    assert found["Conv"] == 2 and found["ConvInputGrad"] == 0
+
+
+@pytest.mark.parametrize(("channels", "moved"), [((20, 10), 10), ((20, 11), 20), ((10, 20), 10)])
+def test_the_narrower_image_is_cut_for_each_tap(channels: tuple[int, int], moved: int) -> None:
+    graph = three((6, 5), (3, 2), channels, 3, dilations=(1, 2), pads=(1, 0, 0, 1))
+    check(graph, 8)
+    (found,) = [node for node in in_blocks(graph, 8).nodes if isinstance(node.op, ConvWeightGrad)]
+    assert found.inputs[0].shape[1] == Dim.of(moved)
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
