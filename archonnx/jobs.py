@@ -1,6 +1,6 @@
-"""Trainings as they are asked for: one that leaves a run, and several that leave a folder of runs.
+"""A training as it is asked for, which leaves a run.
 
-What this module does not do: read what was asked for (``training`` does).
+What this module does not do: read what was asked for (``training`` does), or train several times (``series`` does).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from archonnx.compiler.pipeline import elaborate, float_type
-from archonnx.compiler.program import DATA, ModelProgram, TrainProgram
+from archonnx.compiler.program import DATA, TrainProgram
 from archonnx.compiler.spec import Spec
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.record import replace as changed
-from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.folders.checkpoints import Checkpoints
@@ -25,17 +25,17 @@ from archonnx.runtime.folders.record import DEFAULT_DTYPE
 from archonnx.runtime.folders.resume import Request, SavedState
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.saving import check_room, save_run
-from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
-from archonnx.runtime.interrupt import asked_to_stop, attending
+from archonnx.runtime.interrupt import attending
 from archonnx.runtime.ranks import Ranks
-from archonnx.runtime.reserving import Place, reserved
+from archonnx.runtime.reserving import Place, holder
 from archonnx.runtime.training.deciding import decided
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
-from archonnx.runtime.training.programs import changed_settings, program_named, run_programs
+from archonnx.runtime.training.programs import changed_settings, run_programs
 from archonnx.runtime.training.seeing import tell_of_model
 from archonnx.runtime.training.transfer import Weights
 
+Said = TypeVar("Said")
 ASKED = {"arguments": "arguments", "changes": "settings", "only": "programs", "start": "weights", "dtype": "floats"}
 """What a request says, in words."""
 
@@ -52,6 +52,18 @@ class How:
     """The processes that train together; this one alone if None."""
     told: set[str] = dataclasses.field(default_factory=set)
     """What was said of the spec already: several trainings of it say it once."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process tells and writes what all have in common."""
+        return self.ranks is None or self.ranks.rank == 0
+
+    def of_all(self, one: Said) -> list[Said]:
+        """What each process says, when all have come here, however long that takes."""
+        if self.ranks is None:
+            return [one]
+        self.ranks.wait()
+        return self.ranks.gather(one)
 
     def tell(self, line: str) -> None:
         """Say something of the spec, once."""
@@ -118,14 +130,13 @@ def run_once(
     if how.ranks is not None and how.ranks.rank:
         with attending():
             run()
-        return Run(Path(how.ranks.gather("")[0]), how.options)
+        return Run(Path(how.of_all("")[0]), how.options)
     checkpoints = Checkpoints(out.folder, request, how.observer, state)
     with attending() as interrupt, checkpoints.guarding():
         trained = run(keeper=checkpoints.keeper)
         with interrupt.waiting():
             saved_run = save_run(out, spec, model, trained, request=request, note=how.observer.note)
-    if how.ranks is not None:
-        how.ranks.gather(str(saved_run.path))
+    how.of_all(str(saved_run.path.absolute()))
     return saved_run
 
 
@@ -143,6 +154,25 @@ def decided_spec(spec: Spec, request: Request, how: How, known: Memory | None = 
     return decided(spec, base_of(spec), request.changes, _choice(request, how), known)
 
 
+def place_of_all(place: Place, ranks: Ranks | None) -> Place:
+    """What the first of several processes has reserved, where each of them writes its own runs.
+
+    Raises:
+        SpecError: one of them does not see that folder (AX0720).
+    """
+    if ranks is None:
+        return place
+    folder, said = ranks.gather((str(place.folder.absolute()), holder(place.folder)))[0]
+    if not all(ranks.gather(holder(Path(folder)) == said)):
+        fail(
+            "AX0720",
+            f"not all of the {ranks.size} processes see {folder}, where each writes what it trains",
+            None,
+            help="choose a folder that all machines have in common: `--out /shared/runs/mine`",
+        )
+    return place if ranks.rank == 0 else dataclasses.replace(place, folder=Path(folder))
+
+
 def base_of(spec: Spec) -> Path:
     """The folder in which data files are looked for."""
     return spec.path.parent if spec.path is not None else Path.cwd()
@@ -150,72 +180,6 @@ def base_of(spec: Spec) -> Path:
 
 def _choice(request: Request, how: How) -> DataChoice:
     return DataChoice({**request.data, **how.data.sources}, how.data.changed, how.data.read)
-
-
-def train_several(
-    spec: Spec, request: Request, place: Place, how: How, kind: Kind, count: int, *, resume: bool = False
-) -> Runs:
-    """Train a spec on each fold of its data or with several seeds, and write a run directory for each into ``out``.
-
-    An interrupt keeps what is finished, and ``resume`` does the rest of what is in ``out``.
-    """
-    out = place.folder
-    if count < 2:
-        fail("AX0702", f"`{kind}` is a number from 2 on, not {count}", None)
-    if resume:
-        before = _before(Runs(out), request, kind, count)
-        plan, finished = before.plan, list(before)
-        spec = as_requested(spec, before.request)
-        request = before.request.about(spec, how.options)
-    else:
-        model = elaborate(decided_spec(spec, request, how))
-        plan, finished = _plan(model, request, kind, count), []
-        request = request.about(spec, how.options)
-        save_summary(out, plan, request, finished)
-    done = {run.path.name for run in finished}
-    try:
-        for number, (name, changes) in enumerate(plan.runs.items(), 1):
-            if name in done:
-                continue
-            how.observer.opening(
-                f"fold {number} of {count}" if kind == "folds" else f"seed {changes['seed']}, {number} of {count}"
-            )
-            own = dataclasses.replace(request, changes={**request.changes, **changes})
-            with reserved(out / name) as one:
-                state = SavedState(one.folder) if (one.folder / STATE_FILE).is_file() else None
-                run = run_once(spec, own, one, how, state)
-            if run.record["stopped"] == "interrupted":
-                break
-            finished.append(run)
-            save_summary(out, plan, request, finished)
-            if asked_to_stop():
-                break
-    finally:
-        if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
-            (out / f"{kind}.json").unlink()
-    return Runs(out, how.options)
-
-
-def _plan(model: ModelProgram, request: Request, kind: Kind, count: int) -> Plan:
-    """Which runs there are to be; seeds count from that of the program that leaves the weights."""
-    if kind == "folds":
-        return Plan.folds(count)
-    if request.only is None and not model.programs:
-        return Plan.seeds(count, 0)
-    only = request.only[-1] if isinstance(request.only, tuple) else request.only
-    program = model.programs[-1] if only is None else program_named(model, only)
-    report = Report()
-    settings = program.settings.changed(request.changes, report)
-    report.finish()
-    return Plan.seeds(count, settings.seed)
-
-
-def _before(runs: Runs, request: Request, kind: Kind, count: int) -> Runs:
-    """Runs of which the rest is to be done; SpecError if something else is asked for than then."""
-    if (runs.plan.kind, len(runs.plan.runs)) != (kind, count):
-        fail("AX0618", f"{runs.path} holds {len(runs.plan.runs)} {runs.plan.kind}, not {count} {kind}", None)
-    check_same_request(request, runs.request, runs.path)
-    return runs
 
 
 def check_same_request(request: Request, before: Request, path: Path) -> None:

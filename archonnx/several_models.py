@@ -1,4 +1,5 @@
 """Trainings of a file whose programs train several models: a run for each, in one folder, one after the other.
+Several processes share the batches of each, since one may need what another has learned.
 
 What this module does not do: train one (``jobs`` does), or say what is taken from which program (``settings`` do).
 """
@@ -20,7 +21,7 @@ from archonnx.runtime.checksums import STATE_FILE
 from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weights
 from archonnx.runtime.folders.resume import SEVERAL_MODELS, Request, SavedState
 from archonnx.runtime.interrupt import asked_to_stop
-from archonnx.runtime.reserving import Place, reserved
+from archonnx.runtime.reserving import Place, nowhere, reserved
 from archonnx.runtime.training.programs import label, needed_for
 from archonnx.runtime.training.transfer import check_starts
 
@@ -76,7 +77,8 @@ def for_stage(spec: Spec, request: Request, stage: Stage) -> tuple[Spec, Request
 def train_models(spec: Spec, found: Sequence[Stage], request: Request, place: Place, how: How) -> ModelRuns:
     """Train several models one after the other, and write a run directory for each into one, which is reserved."""
     named, request = _named(found), request.about(spec, how.options)
-    save_models(place.folder, named, request, [])
+    if how.first:
+        save_models(place.folder, named, request, [])
     return _trained(spec, named, request, place.folder, how, [])
 
 
@@ -98,17 +100,18 @@ def _trained(
                 continue
             how.observer.opening(f"model {stage.model}, {number} of {len(named)}")
             own, asked = for_stage(spec, request, stage)
-            with reserved(out / name) as one:
-                state = SavedState(one.folder) if (one.folder / STATE_FILE).is_file() else None
+            with reserved(out / name) if how.first else nowhere() as one:
+                state = SavedState(out / name) if (out / name / STATE_FILE).is_file() else None
                 run = run_once(own, asked, one, how, state, earlier=partial(trained_weights, out))
             if run.record["stopped"] == "interrupted":
                 break
             finished.append(name)
-            save_models(out, named, request, finished)
-            if asked_to_stop():
+            if how.first:
+                save_models(out, named, request, finished)
+            if any(how.of_all(asked_to_stop())):
                 break
     finally:
-        if not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
+        if how.first and not any(path.is_dir() for path in out.iterdir()):  # nothing came of it
             (out / SEVERAL_MODELS).unlink()
     return ModelRuns(out, how.options)
 

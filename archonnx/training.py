@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal, NoReturn, TypedDict, Unpack, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from archonnx.compiler.passes.crossings import using
 from archonnx.compiler.pipeline import with_imports
@@ -30,14 +29,15 @@ from archonnx.runtime.interrupt import asked_to_stop, ending
 from archonnx.runtime.mpi import communicator, processes, threads_each
 from archonnx.runtime.paths import resolved
 from archonnx.runtime.ranks import Ranks
-from archonnx.runtime.reserving import Place, reserved
+from archonnx.runtime.reserving import Place, nowhere, reserved
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.preparing import DataChoice
 from archonnx.runtime.training.search import Found, Trial, best_trial
 from archonnx.runtime.training.transfer import transfer_of
 
-from .jobs import How, base_of, train_once, train_several
+from .jobs import How, base_of, place_of_all, train_once
 from .loading import SpecLike, as_spec
+from .series import train_several
 from .several_models import chosen_stages, for_stage, resume_models, train_models
 
 OTHERS_FIRST = 2.0
@@ -157,9 +157,7 @@ def train(
     how = How(SessionOptions(device, threads), observer or Observer(), watch is not None, choice, ranks)
     request.check()
     chosen = Path(out) if out is not None else None
-    if ranks is not None:
-        _check_alone(folds, seeds)
-    destination = _destination(chosen, before, loaded.name) if ranks is None or ranks.rank == 0 else _nowhere()
+    destination = _destination(chosen, before, loaded.name) if ranks is None or ranks.rank == 0 else nowhere()
     with ending(), _tuned(how, asked=tune), destination as place:
         return _trained(loaded, request, place, how, before, folds, seeds)
 
@@ -178,7 +176,12 @@ def _tuned(how: How, *, asked: bool) -> Iterator[None]:
         yield
         return
     if how.ranks is not None and remembered(place_of(how.options)) is None:
-        _refuse_several("a machine is measured by one process, and several share this training")
+        fail(
+            "AX0720",
+            "a machine is measured by one process, and several share this training",
+            None,
+            help="train once in one process with `--tune`: what it finds is remembered for this machine",
+        )
     with using(tuned(how.options)):
         yield
 
@@ -191,23 +194,6 @@ def _destination(out: Path | None, before: Path | None, name: str) -> Iterator[P
         SavedState(before)  # says what is there instead
     with reserved(before) if before is not None and in_place else new_run(out, name) as place:
         yield place
-
-
-@contextmanager
-def _nowhere() -> Iterator[Place]:
-    """A place for a process that writes nothing: the first one of those that train together does."""
-    with TemporaryDirectory() as folder, reserved(Path(folder) / "run") as place:
-        yield place
-
-
-def _check_alone(folds: int | None, seeds: int | None) -> None:
-    """SpecError where several trainings are wanted of processes that train together."""
-    if folds is not None or seeds is not None:
-        _refuse_several("with folds or seeds several processes do not share a training")
-
-
-def _refuse_several(why: str) -> NoReturn:
-    fail("AX0720", why, None, help="start each training by itself, with its `--seed`")
 
 
 def ranks_of_mpirun() -> Ranks | None:
@@ -237,23 +223,21 @@ def _trained(
     again = folds is not None or seeds is not None
     if before is not None and holds_models(before):
         _check_together(spec, again)
-        if how.ranks is not None:
-            _refuse_models(spec)
+        place = place_of_all(place, how.ranks)
         _check_in_place(before, place)
         return resume_models(spec, request, place, how)
     if before is None or again:
         found = chosen_stages(spec, request, how)
         if found is not None and len(found) > 1:
             _check_together(spec, again)
-            if how.ranks is not None:
-                _refuse_models(spec)
-            return train_models(spec, found, request, place, how)
+            return train_models(spec, found, request, place_of_all(place, how.ranks), how)
         if found:
             spec, request = for_stage(spec, request, found[0])
     if folds is None and seeds is None:
         return train_once(spec, request, place, how, resume=before)
     if folds is not None and seeds is not None:
         fail("AX0702", "`folds` and `seeds` are given both", None, help="train on the folds with each `seed` in turn")
+    place = place_of_all(place, how.ranks)
     if before is not None:
         _check_in_place(before, place)
     kind: Kind = "folds" if seeds is None else "seeds"
@@ -272,6 +256,8 @@ def search(
 ) -> Run:
     """Train a spec with many arguments, as its ``search`` block says, and keep the best training so far as a run.
 
+    Several processes (``mpirun``) try as many points at once, one each.
+
     Args:
         spec: a file, a name from the zoo, or what ``load`` gave; arguments that are given there are not varied.
         out: the directory to make (``runs/NAME-N`` unless given).
@@ -282,17 +268,22 @@ def search(
         on_trial: is called with every trial when it is done.
     """
     loaded = with_imports(as_spec(spec))
-    if processes() > 1:
-        _refuse_several("a search trains many times, and several processes share one training")
-    with ending(), new_run(Path(out) if out is not None else None, loaded.name) as place:
+    ranks = ranks_of_mpirun()
+    first = ranks is None or ranks.rank == 0
+    if ranks is not None:
+        on_trial, threads = on_trial if first else None, threads or threads_each()
+    with ending(), new_run(Path(out) if out is not None else None, loaded.name) if first else nowhere() as own:
+        place = place_of_all(own, ranks)
 
         def save(found: Found) -> None:
             request = Request(found.spec.arguments, found.changes, None, _dtype(found.spec))
             request.remember(found.spec.source.text, base_of(found.spec))
             save_run(place, found.spec, found.model, found.trained, request=request)
 
-        options = SessionOptions(device, threads)
-        best_trial(loaded, trials=trials, changes=settings or {}, options=options, on_trial=on_trial, on_better=save)
+        options, changes = SessionOptions(device, threads), settings or {}
+        best_trial(
+            loaded, trials=trials, changes=changes, options=options, on_trial=on_trial, on_better=save, ranks=ranks
+        )
         return Run(place.folder, options)
 
 
@@ -311,16 +302,6 @@ def _check_together(spec: Spec, again: bool) -> None:
             None,
             help="choose a program that needs no other model: `--program NAME`",
         )
-
-
-def _refuse_models(spec: Spec) -> NoReturn:
-    """SpecError where processes that train together are to train several models."""
-    fail(
-        "AX0720",
-        f"the programs of {spec.source.name} train several models, which several processes do not share",
-        None,
-        help="train in one process: `archonnx train` without `mpirun`",
-    )
 
 
 def _dtype(spec: Spec) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -23,8 +24,10 @@ from .shared_memory import Bytes, shared_memory
 
 Numbers = npt.NDArray[Any]
 Result = TypeVar("Result")
+Job = TypeVar("Job")
 LOOK = 0.1
-"""Seconds between two looks at whether somebody asks to stop, while others are waited for."""
+"""Seconds between two looks at whether somebody asks to stop, while others are waited for; or whether they have come,
+where they may take long."""
 AWAKE = 2e-3
 """Seconds for which others are waited for without leaving the core: shares of a batch differ by less."""
 REST = 5e-5
@@ -79,6 +82,14 @@ class Ranks:
     def meet(self) -> None:
         """Go on when all ranks have come here."""
         self.add(np.zeros(1))
+
+    def wait(self) -> None:
+        """Go on when all ranks have come here, however long that takes: each has had something else to do."""
+        self._communicator.add(np.zeros(1), partial(time.sleep, LOOK))
+
+    def dealt(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Of jobs that are independent the ones that are this rank's: they are dealt out in turn."""
+        return jobs[self.rank :: self.size]
 
     def part(self, count: int) -> tuple[int, int]:
         """Of so many numbers the ones that are this rank's, from one to another."""

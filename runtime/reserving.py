@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from archonnx.grammar.diagnostics import SpecError, fail
@@ -88,6 +89,13 @@ def reserved_number(folder: Path, name: str) -> Iterator[Place]:
         yield place
     finally:
         place.release()
+
+
+@contextmanager
+def nowhere() -> Iterator[Place]:
+    """A place for a process that writes nothing, since the first one of those that train together does."""
+    with TemporaryDirectory() as folder, reserved(Path(folder) / "run") as place:
+        yield place
 
 
 def _reserve(folder: Path) -> Place:
@@ -229,6 +237,14 @@ def _said(number: int) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) and said.get("file") == MARK else None
+
+
+def holder(folder: Path) -> str:
+    """What the lock of a folder says of who writes there, as it is written; empty where there is none."""
+    try:
+        return (folder / LOCK).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def _same(number: int, path: Path) -> bool:

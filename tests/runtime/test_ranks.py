@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from archonnx import ModelRuns, Run, jobs, search, train
 from archonnx import training as training_of_spec
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
@@ -24,9 +28,11 @@ from archonnx.runtime.data.parts import Parts
 from archonnx.runtime.device import shares
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.ranks import Ranks
+from archonnx.runtime.reserving import Place, reserved
 from archonnx.runtime.training.fit import TrainingLoop
 from archonnx.runtime.training.measuring import Measurement
 from archonnx.runtime.training.observing import Observer, Snapshot
+from archonnx.runtime.training.search import Trial
 from archonnx.runtime.training.trainer import Trainer
 
 TEXT = """
@@ -258,22 +264,6 @@ def test_what_cannot_be_shared_is_refused(line: str) -> None:
         Trainer(model, options=SessionOptions("cpu", 1), ranks=Ranks(Fake(2).of(0)))
 
 
-@pytest.mark.parametrize("arguments", [{"folds": 3}, {"seeds": 2}])
-def test_several_trainings_are_refused_before_anything_is_made(
-    arguments: dict[str, int], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training_of_spec, "ranks_of_mpirun", lambda: Ranks(Fake(2).of(0)))
-    with pytest.raises(SpecError, match=r"AX0720.*folds or seeds"):
-        training_of_spec.train("digits_cnn", tmp_path / "run", device="cpu", **arguments)
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_search_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_of_spec, "processes", lambda: 2)
-    with pytest.raises(SpecError, match=r"AX0720.*a search trains many times"):
-        training_of_spec.search("digits_cnn", tmp_path / "run", device="cpu")
-
-
 def test_a_measurement_taken_up_in_the_middle_is_the_same() -> None:
     alone = loop()
     settings = TrainSettings.model_validate({"batch_size": 4})
@@ -351,16 +341,114 @@ def test_sources_beside_the_first_are_shared_where_one_dim_counts_both(size: int
             assert_close(mine["valid"], whole["valid"])
 
 
-def test_programs_of_several_models_are_refused_for_what_they_are(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = "model {0}():\n    input x: [B, 1]\n    loss l = mean((x |> Dense(1)) ** 2)\n"
-    train = "train {1} of {0}:\n    data = generate(points, n=8)\n    minimize l with sgd(lr=0.1)\n"
-    text = "fn points(n: int) -> (x: [n, 1]):\n    x: [n, 1] ~ normal(0, 1)\n    return x\n"
-    text += "".join((model + train).format(*names) for names in (("A", "first"), ("B", "second")))
-    (tmp_path / "two.arch").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(training_of_spec, "ranks_of_mpirun", lambda: Ranks(Fake(2).of(0)))
-    with pytest.raises(SpecError) as caught:
-        training_of_spec.train(tmp_path / "two.arch", tmp_path / "run", device="cpu")
-    found = caught.value.diagnostics[0]
-    assert found.code == "AX0720" and "several models" in found.headline
+SERIES = """
+fn points(n: int) -> (x: [n, 2]):
+    x: [n, 2] ~ normal(0, 1)
+    return x
+
+model {0}(width = 3):
+    input x: [B, 2]
+    net = Dense(width)
+    output y: [B, 1] = x |> net |> tanh |> Dense(1)
+    loss objective = mse(y, x[:, :1] * x[:, 1:])
+
+train {1} of {0}:
+    data = generate(points, n=40)
+    split = {{train: 0.6, valid: 0.4}}
+    batch_size = 6
+    epochs = 2
+    minimize objective with adam(lr=0.02)
+"""
+SEARCH = """
+search:
+    width = choice(1, 3, 8)
+    epochs = intrange(1, 2)
+    maximize -valid.objective
+"""
+
+
+def by_ranks(monkeypatch: pytest.MonkeyPatch, do: Callable[[Ranks], Any], size: int = 2) -> list[Any]:
+    """What trainings of specs come to in several ranks; none of them may fail."""
+    local = threading.local()
+
+    def run(ranks: Ranks) -> Any:
+        local.ranks = ranks
+        return do(ranks)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training_of_spec, "ranks_of_mpirun", lambda: local.ranks)
+        found = together(size, run)
+    for one in found:
+        if isinstance(one, Exception):
+            raise one
+    return found
+
+
+class Hears(Observer):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def opening(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_folds_are_dealt_out_and_are_those_of_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three for two processes; then the fold that is missing is trained, by the one that it falls to."""
+    spec, heard = tmp_path / "net.arch", Hears()
+    spec.write_text(SERIES.format("Net", "fitted"), encoding="utf-8")
+    alone = train(spec, tmp_path / "one", folds=3, device="cpu", threads=1)
+    asked: dict[str, Any] = {"device": "cpu", "threads": 1, "observer": heard}
+    found = by_ranks(monkeypatch, lambda ranks: train(spec, tmp_path / "two", folds=3, **asked))
+    assert [line for line in heard.lines if line.startswith("fold")] == ["fold 1 of 3", "fold 3 of 3"]
+    for runs in found:
+        assert runs.names == alone.names and runs.complete and runs.metrics == alone.metrics
+        for one, other in zip(runs, alone, strict=True):
+            assert_close(one.parameters, other.parameters, tolerance=0.0)
+    shutil.rmtree(tmp_path / "two" / "fold-2")
+    summary = tmp_path / "two" / "folds.json"
+    record = json.loads(summary.read_text())
+    summary.write_text(json.dumps({**record, "finished": ["fold-1", "fold-3"]}))
+    by_ranks(monkeypatch, lambda ranks: train(None, resume=tmp_path / "two", device="cpu", threads=1))
+    assert json.loads(summary.read_text())["metrics"] == record["metrics"]
+
+
+def test_points_of_a_search_are_dealt_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tmp_path / "net.arch"
+    spec.write_text(SERIES.format("Net", "fitted") + SEARCH, encoding="utf-8")
+
+    def searched(name: str) -> tuple[list[Trial], Run]:
+        trials: list[Trial] = []
+        found = search(spec, tmp_path / name, device="cpu", threads=1, on_trial=trials.append)
+        return trials, found
+
+    (alone, one), ((tried, two), (silent, _)) = searched("one"), by_ranks(monkeypatch, lambda ranks: searched("two"))
+    assert [(trial.arguments, trial.settings, trial.value) for trial in tried] == [
+        (trial.arguments, trial.settings, trial.value) for trial in alone
+    ]
+    assert tried == alone and not silent and len(tried) == 6
+    assert two.arguments == one.arguments
+    assert_close(two.parameters, one.parameters, tolerance=0.0)
+
+
+def test_several_models_are_trained_one_after_the_other_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tmp_path / "two.arch"
+    first, second = SERIES.format("A", "first"), SERIES[SERIES.index("model") :].format("B", "second")
+    second = second.replace("    batch_size", "    start_from = {net: first.net}\n    batch_size")
+    spec.write_text(first + second, encoding="utf-8")
+    how: dict[str, Any] = {"device": "cpu", "threads": 1}
+    one = cast("ModelRuns", train(spec, tmp_path / "one", **how))
+    found = by_ranks(monkeypatch, lambda ranks: train(spec, tmp_path / "two", **how))
+    for two in found:
+        assert [*two] == [*one] == ["a", "b"]
+        for name, run in two.items():
+            assert_close(run.parameters, one[name].parameters)
+
+
+def test_a_folder_that_not_all_processes_see_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "holder", lambda folder: threading.current_thread().name)  # each its own
+
+    def place(ranks: Ranks) -> Place:
+        with reserved(tmp_path / str(ranks.rank)) as own:
+            return jobs.place_of_all(own, ranks)
+
+    assert ["AX0720" in str(error) for error in together(2, place)] == [True, True]

