@@ -193,10 +193,14 @@ class _Reading:
             self.merged.update(dict.fromkeys(node.outputs, merging))
             self.figures.update(node.outputs)
             return None
-        results = [place for value in node.outputs if (place := self._place(value.type)) is not None]
-        if len(results) < len(node.outputs) or not node.op.keeps_apart(places, types, results[0]):
+        carried = [value for value in node.outputs if node.op.bodies() and not self._counts(value.type)]
+        results = {value: place for value in node.outputs if (place := self._place(value.type)) is not None}
+        if not results or len(results) + len(carried) < len(node.outputs):
             return node.origin
-        self.rows.update(zip(node.outputs, results, strict=True))
+        if not node.op.keeps_apart(places, types, next(iter(results.values()))):
+            return node.origin
+        self.rows.update(results)
+        self.given.update(carried)  # states of a scan that no example has a part in
         return None
 
     def _of_others(self, node: Node) -> Origin | None:

@@ -15,7 +15,7 @@ import numpy as np
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.graph import Graph, Node
-from archonnx.compiler.ir.op import Emitter, register
+from archonnx.compiler.ir.op import Emitter, Trait, register
 from archonnx.compiler.ir.parts import inline
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -162,11 +162,14 @@ def keep_apart(
             where[value] = value.shape.index(size)  # an initial state that is the same for all becomes one of each
     for node in body.nodes:
         along = [where.get(value) for value in node.inputs]
-        if all(place is None for place in along):
-            continue
+        alike = all(place is None for place in along)  # what it reads is the same for all examples
         for output in node.outputs:
             axes = [axis for axis, dim in enumerate(output.shape) if dim == size]
-            if len(axes) != 1 or not node.op.keeps_apart(along, [v.type for v in node.inputs], axes[0]):
+            if alike and not axes:
+                continue
+            types = [value.type for value in node.inputs]
+            drawn = alike and Trait.RANDOM in node.op.traits
+            if len(axes) != 1 or not (drawn or node.op.keeps_apart(along, types, axes[0])):
                 return False
             where[output] = axes[0]
     before = [where.get(value) for value in body.inputs.values()][:states]

@@ -223,6 +223,8 @@ STEPS = {
     "scan reversed a in x along 0 -> each along 0:\n        emit max(a)": True,
     "scan a in x along 0 -> each along 0:\n        emit mean(a @ w)": True,
     "scan p in seq along 1, each = zeros([B]):\n        each = each + p[:, 0]": True,
+    "scan p in seq along 1, each = zeros([B]), k = 1.0:\n        each = each + k * p[:, 0]\n        k = k / 2": True,
+    "scan p in seq along 1, each = zeros([B]), k = 1.0:\n        each = each + k * float(arange(B)) * p[:, 0]\n        k = k / 2": False,
     "scan a in x along 0, s = 0.0 -> each along 0:\n        s = s + a[0]\n        emit s": False,
     "scan a in x along 0 -> each along 0:\n        emit mean(yes) * a[0]": False,
     "scan a in x along 0 -> each along 0:\n        emit sum(yes * a[0])": False,
