@@ -150,12 +150,16 @@ def _take(frame: Frame, value: Value, axis: int, position: Any, subscript: ast.E
     known = size.constant
     if known is not None and not -known <= position < known:
         fail("AX0318", f"index {position} is outside axis {axis}, of size {known}", subscript.span)
-    wanted = Dim.of(position + 1 if position >= 0 else -position)
-    if known is None and not at_most(wanted, size):
-        message = f"an axis of size {size} is indexed at {position}"
-        frame.build.observed.assumptions.append(Assumption(">=", size, wanted, message, subscript.span))
-        frame.build.assume(">=", size, wanted)
+    wanted = position + 1 if position >= 0 else -position
+    _assume(frame, size, wanted, f"an axis of size {size} is indexed at {position}", subscript)
     return take_at(value, axis, position)
+
+
+def _assume(frame: Frame, size: Dim, wanted: int, message: str, subscript: ast.Expr) -> None:
+    """Count it as a fact that an axis has so many positions, which the runtime checks, unless that is certain."""
+    if size.constant is None and not at_most(Dim.of(wanted), size):
+        frame.build.observed.assumptions.append(Assumption(">=", size, Dim.of(wanted), message, subscript.span))
+        frame.build.assume(">=", size, Dim.of(wanted))
 
 
 def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value:
@@ -170,12 +174,30 @@ def _slice(frame: Frame, value: Value, axis: int, subscript: ast.Slice) -> Value
             fail("AX0318", f"a slice bound is an int or a dim, not {describe(bound)}", part.span)
     if isinstance(step, Dim) or step == 0:
         fail("AX0318", "the step of a slice is a known int, not 0", subscript.span)
+    if left := _left_out(start, stop, step):
+        _assume(
+            frame,
+            value.shape[axis],
+            left,
+            f"a slice leaves out {left} positions of an axis of size {value.shape[axis]}",
+            subscript,
+        )
     for bound, part in ((start, subscript.start), (stop, subscript.stop)):
         if bound is not None and part is not None:
             _check_bound(value.shape[axis], axis, bound, part)
     if isinstance(start, Dim) or isinstance(stop, Dim):
         _check_order(value.shape[axis], start, stop, subscript)
     return slice_axis(value, axis, start, stop, step or 1)
+
+
+def _left_out(start: Any, stop: Any, step: Any) -> int:
+    """How many positions ``x[2:]``, ``x[:-1]`` and ``x[2:-1]`` leave out, so many the axis has to have.
+
+    0 for other slices: ``x[:10]`` and ``x[-10:]`` say how much is wanted, and of a shorter axis all may be meant.
+    """
+    first, last = (0 if bound is None else bound for bound in (start, stop))
+    known = is_whole(first) and is_whole(last) and (step or 1) > 0
+    return first - last if known and first >= 0 >= last and stop != 0 else 0
 
 
 def _check_order(size: Dim, start: Any, stop: Any, subscript: ast.Slice) -> None:

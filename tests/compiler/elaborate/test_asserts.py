@@ -182,9 +182,9 @@ def test_an_equality_in_a_block_speaks_of_the_models_dims() -> None:
         ("T <= 10", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[:T]"),
         ("T < 10", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[1:T + 1]"),
         ("10 >= T", "param place: [10, 4] ~ normal(0, 1)\noutput y = x + place[:T]"),
-        ("T >= 2", "output y = x[2:]"),
+        ("T >= 2", "output y = x[-2:]"),
         ("T > 1", "output y = x[:2]"),
-        ("2 <= T", "output y = x[:-2]"),
+        ("2 <= T", "output y = x[:2]"),
     ],
 )
 def test_an_assumed_inequality_is_a_fact_from_there_on(condition: str, body: str) -> None:
@@ -234,6 +234,17 @@ def test_an_index_beyond_what_is_known_is_assumed() -> None:
     text = model("output y = x[2]", "x: [T, 4]")
     np.testing.assert_allclose(predict(text, x=X)["y"], X[2])
     assert "size T is indexed at 2" in broken(text, x=X[:2]).headline
+
+
+@pytest.mark.parametrize(("cut", "left"), [("1:", 1), (":-1", 1), ("1:-2", 3), ("1::2", 1), ("-2:", 0), (":2", 0)])
+def test_positions_that_a_slice_leaves_out_are_assumed_to_be_there(cut: str, left: int) -> None:
+    text = model(f"output y = x[{cut}]", "x: [T, 4]")
+    if not left:  # it says how much it takes
+        assert codes(text) == ["AX0317"]
+        return
+    for size in range(left, len(X)):
+        np.testing.assert_allclose(predict(text, x=X[:size])["y"], eval(f"x[{cut}]", {"x": X[:size]}))
+    assert f"leaves out {left} positions of an axis of size T" in broken(text, x=X[: left - 1]).headline
 
 
 # ---------------------------------------------------------------- checked when it runs
