@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ops.norm import LogSoftmax, Softmax
-from archonnx.compiler.ops.reduce import Extreme, Reduction
+from archonnx.compiler.ops.reduce import Extreme, ReduceMean, Reduction
 from archonnx.compiler.ops.shape import Broadcast
+from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
 
 from .rules import Sight, lint, warning
@@ -46,7 +47,10 @@ def _reduced(sight: Sight, node: Node) -> Iterator[Diagnostic]:
     """A norm along the first axis alone; a largest value of all numbers that stands beside one number an example."""
     (x,) = node.inputs
     axes = getattr(node.op, "axes", ())
-    if x.type.rank < 2 or not x.shape[0].symbols() & sight.batch or 0 not in axes:
+    if not x.type.rank or not x.shape[0].symbols() & sight.batch or 0 not in axes:
+        return
+    if x.type.rank == 1:
+        yield from _last_axis(sight, node)
         return
     if sight.user(node) == "norm" and list(axes) == [0]:
         yield warning(
@@ -64,6 +68,27 @@ def _reduced(sight: Sight, node: Node) -> Iterator[Diagnostic]:
             f"the one of all {x.type}",
             help=f"of each example it is `axis={x.type.rank - 1}`",
         )
+
+
+def _last_axis(sight: Sight, node: Node) -> Iterator[Diagnostic]:
+    """``sum(normal_log_prob(z), axis=-1)``: the axis that was to be summed has been summed before.
+
+    A mean over the examples by this axis is as good as another, unless it stands beside one number for each.
+    """
+    calls = (call for call in sight.syntax(ast.Call) if call.span == node.origin.place)
+    axes = [a.value.span.text for call in calls for a in call.arguments if a.name == "axis"]
+    if node.origin.used or axes != ["-1"] or (isinstance(node.op, ReduceMean) and not _beside(sight, node)):
+        return
+    (x,) = node.inputs
+    made = sight.elementwise_source(x)
+    before = f"`{user}` gives" if made is not None and (user := sight.user(made)) else "this is"
+    yield warning(
+        "AX0804",
+        f"{node.origin.subject} runs over the examples: the only axis of {x.type} counts them",
+        node.origin.place,
+        f"{before} one number for each example already",
+        help="leave it out; where all examples are meant, leave out `axis=-1`",
+    )
 
 
 def _beside(sight: Sight, node: Node) -> bool:

@@ -20,6 +20,8 @@ def scan_of_one_step(sight: Sight) -> Iterator[Diagnostic]:
         taken = node.inputs[op.states : op.states + op.scanned]
         if not taken or not op.states or taken[0].type.rank < 2 or taken[0].shape[0].constant != 1:
             continue
+        if not all(sight.is_constant(value) for value in node.inputs[: op.states]):  # a cell: its state is handed to it
+            continue
         who = f"`{sight.user(node)}`" if sight.user(node) else "this scan"
         yield warning(
             "AX0838",

@@ -313,6 +313,9 @@ class DiscreteDraw(Op):
     def infer(self, *inputs: TensorType) -> TensorType:
         return inputs[0]
 
+    def keeps_apart(self, places: Sequence[int | None], inputs: Sequence[TensorType], result: int) -> bool:
+        return places[0] is not None  # it is the draw, whatever its probabilities were
+
     def evaluate(self, draw: Any, *parameters: Any) -> Any:
         return draw
 

@@ -66,9 +66,10 @@ def first_wrong(
     reached = {graph.inputs[name] for name in names}
     for number, node in enumerate(graph.nodes):
         moved = [value for value in dict.fromkeys(_arguments(node)) if value in reached]
-        if not moved or isinstance(node.op, StopGradient):
+        floating = [out for out in node.outputs if out.type.dtype.is_float]
+        if not moved or not floating or isinstance(node.op, StopGradient):
             continue
-        reached.update(out for out in node.outputs if out.type.dtype.is_float)
+        reached.update(floating)
         if not _agrees(graph, node, moved, values, sizes, tolerance, np.random.default_rng([seed, number])):
             return node
     return None

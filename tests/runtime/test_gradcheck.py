@@ -68,6 +68,12 @@ def test_a_wrong_backward_is_found_and_named(factor: str, other: str, wrong: set
     assert "are wrong" in str(check) or "is wrong" in str(check)
 
 
+def test_a_place_of_the_largest_on_the_way_is_passed_over() -> None:
+    body = "k = argmax(x, axis=1)\nloss J = mean(cubed(x) * one_hot(k, 3))"
+    (finding,) = checked(model(body, "x: [B, 3]", FNS.replace("FACTOR", "2").replace("OTHER", "a"))).findings
+    assert "`backward` of fn `cubed`" in finding.headline
+
+
 def test_the_compared_figures_are_the_directional_derivative() -> None:
     """A linear loss: both figures are the inner product of its coefficients with the direction, whatever the step."""
     check = checked(model("param w: [4] = 1\nloss J = sum(w * x)", "x: [4]"), {"x": [1.0, 2, 3, 4]}, directions=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Results
+from archonnx.compiler.ir.facts import is_one
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops import index, slicing
 from archonnx.compiler.ops import sort as sort_ops
+from archonnx.compiler.ops.shape import broadcast_to
 
 from .calling import Size, Tensor, axis_of, builtin, require
 
@@ -44,8 +46,14 @@ def gather(frame: Frame, x: Tensor, indices: Tensor, *, axis: int = 0) -> Value:
 
 @builtin
 def take_along_axis(frame: Frame, x: Tensor, indices: Tensor, *, axis: int) -> Value:
-    """``x[indices[i, j], j]`` for axis 0 of a matrix, and so on: each index reads along its own line of ``x``."""
+    """``x[indices[i, j], j]`` for axis 0 of a matrix, and so on: each index reads along its own line of ``x``.
+
+    An axis of ``indices`` that has size 1 beside one of ``x`` is repeated: all lines along it are read at one place.
+    """
     place = axis_of(x, axis)
+    if indices.rank == x.rank:
+        pairs = zip(indices.shape, x.shape, strict=True)
+        indices = broadcast_to(indices, [b if n != place and is_one(a) else a for n, (a, b) in enumerate(pairs)])
     return index.gather_elements(x, index.from_front(indices, x.shape[place]), place)
 
 
@@ -84,6 +92,6 @@ def put(frame: Frame, x: Tensor, at: Tensor, update: Tensor, *, axis: int) -> Va
 
 
 @builtin
-def one_hot(frame: Frame, labels: Tensor, classes: int) -> Value:
+def one_hot(frame: Frame, labels: Tensor, classes: Size) -> Value:
     """1 at the label's place in a new last axis, else 0."""
     return index.one_hot(labels, classes, frame.build.float_type)

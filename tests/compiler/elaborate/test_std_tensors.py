@@ -44,6 +44,7 @@ CALLS: dict[str, Any] = {
     "top_k(v, 3).values": -np.sort(-V)[:3],
     "flip(x, axis=0)": X[::-1],
     "take_along_axis(x, p, axis=1)": np.take_along_axis(X, PLACES, axis=1),
+    "take_along_axis(z, i[none, :2, none], axis=1)": np.take_along_axis(Z, ROWS[None, :2, None], axis=1),
     "gather(x, i, axis=-1)": X[:, ROWS],
     "scatter_add(v, i, x[0])": scattered(np.add.at, V, ROWS, X[0]),
     "scatter_add(x, i, x, axis=1)": scattered(np.add.at, X, (slice(None), ROWS), X),

@@ -61,6 +61,9 @@ TOLD = {
         "    output p = softmax((x |> Dense(1))[:, 0])\n",
         "    loss l = mean((norm(x, axis=0) - 1) ** 2) + mse(x |> Dense(1), t)\n",
         "    loss l = mse(t[:, 0] * max(x |> Dense(8)), t[:, 0])\n",
+        "    loss l = -mean(sum(normal_log_prob(x |> Dense(8)), axis=-1) + t[:, 0])\n",
+        "    loss l = mean(sum(cross_entropy(x |> Dense(3), y, reduce=none), axis=-1))\n",
+        "    loss l = mse(t[:, 0], mean((x |> Dense(1))[:, 0], axis=-1) + 0 * t[:, 0])\n",
     ),
     "AX0805": (
         "    loss l = -mean(log_softmax(x |> Dense(3))[:, y])\n",
@@ -142,6 +145,8 @@ QUIET = {
     "a mask along the softmax": "    s = x[:, none, :] * x[:, :, none]\n"
     "    output o = softmax(where((x > 0)[:, none, :], s, -1e9))\n",
     "a scan of numbers": "    hs, h = GRU(4)(x[:, :, none])\n    output o = h\n",
+    "a cell": "    g = GRU(4)\n    h = x |> Dense(4)\n    for _ in range(2):\n        h = g(x[:, none], start=h).h\n    output o = h\n",
+    "a sum over the batch": "    loss l = sum(mse(x |> Dense(1), t, reduce=none)) + mean(cross_entropy(x |> Dense(3), y, reduce=none), axis=-1)\n",
     "draws within": "    k: i64[B] ~ randint(0, 8)\n    j: i64[B] ~ randint(1, 8)\n"
     "    output o = cumsum(ones([8]))[k] + cumsum(ones([8]))[j]\n",
     "a spread above 0": "    s = exp(x |> Dense(8))\n    z: [B, 8] ~ normal(x |> Dense(8), s)\n    loss l = mse(z, x)\n",
