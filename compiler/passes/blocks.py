@@ -38,6 +38,7 @@ from archonnx.compiler.ops.shape import reshape, transpose
 from archonnx.compiler.ops.slicing import slices, stack
 
 from .axes import Axis, axes_of
+from .block_gradients import weight_grad_rules
 from .cse import CommonSubexpressions
 from .dce import DeadCode
 from .depthwise import weight_grad_alone
@@ -71,11 +72,12 @@ def has_images(graph: Graph) -> bool:
 
 def in_blocks(graph: Graph, block: int) -> Graph:
     """A graph that computes the same with its convolutions in blocks of so many channels."""
-    gradients = weight_grad_of_few_channels, weight_grad_alone
+    turned, gradients = weight_grad_rules(block)
+    gradients = *gradients, weight_grad_of_few_channels, weight_grad_alone
     swapped = weight_grad_of_narrower, input_grad_by_convolution
     views = slice_of_turned, transpose_twice, transpose_to_same
     rules = *POINTS, *PATCHES, *gradients, *block_rules(block), *swapped, *views
-    rewrites = Rewrite((weight_grad_turned,), name="turned"), DeadCode(), Rewrite(rules, name="images")
+    rewrites = Rewrite((*turned, weight_grad_turned), name="turned"), DeadCode(), Rewrite(rules, name="images")
     return Pipeline((*rewrites, CommonSubexpressions(), DeadCode())).run(graph)
 
 

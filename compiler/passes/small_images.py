@@ -84,7 +84,7 @@ def weight_grad_turned(site: Site) -> Value | None:
     if axes is None or op.is_large(dy.type):
         return None
     rows, views = _leading(dy, matrix=True), _patches_apart(x, axes)
-    if _few(axes, x.type, dy.type, kernel) or at_most(views[0].type.size * len(views), Dim.of(SMALL)):
+    if few_rows(axes, x.type, dy.type, kernel) or at_most(views[0].type.size * len(views), Dim.of(SMALL)):
         dw = matrix_product(_beside(views), rows, True)
     else:
         dw = concat([matrix_product(view, rows, True) for view in views], 0)
@@ -133,7 +133,7 @@ def _small(site: Site, x: TensorType, y: TensorType, w: TensorType) -> list[Axis
     op = site.node.op
     assert isinstance(op, Convolution)
     axes = sized_axes(op, x, y, w)
-    return axes if axes is not None and _few(axes, x, y, w) else None
+    return axes if axes is not None and few_rows(axes, x, y, w) else None
 
 
 def sized_axes(op: Convolution, x: TensorType, y: TensorType, w: TensorType) -> list[Axis] | None:
@@ -144,7 +144,7 @@ def sized_axes(op: Convolution, x: TensorType, y: TensorType, w: TensorType) -> 
     return axes_of(op, x, y, w)
 
 
-def _few(axes: Sequence[Axis], x: TensorType, y: TensorType, w: TensorType) -> bool:
+def few_rows(axes: Sequence[Axis], x: TensorType, y: TensorType, w: TensorType) -> bool:
     """Whether patches are good for a convolution of known sizes."""
     images, *channels = (dim.evaluate({}) for dim in (x.shape[0], *w.shape[:2]))
     seen = min(prod(axis.size for axis in axes), prod(axis.places for axis in axes))

@@ -145,6 +145,23 @@ def summed(shape: str, expression: str) -> tuple[Graph, dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize(
+    ("images", "repeated"), [("8, 3, 2, 2", 1), ("8, 3, 4", 1), ("2, 3, 4, 4", 1), ("8, 3, 5, 5", 0), ("4, 3, 1, 1", 0)]
+)
+def test_numbers_of_channels_are_repeated_for_few_places(images: str, repeated: int) -> None:
+    places = ", 1" * (images.count(",") - 1)
+    text = f"model M():\n    input x: [{images}]\n    input s: [3{places}]\n    output y = exp(x * s) + s\n"
+    graph = optimise(program(text).infer)
+    given = {"x": numbers(*map(int, images.split(","))), "s": numbers(3, *[1] * (images.count(",") - 1))}
+    assert kinds(check(graph, given))["MatMul"] == repeated
+
+
+def test_numbers_of_channels_stay_where_images_were_transposed() -> None:
+    text = "model M():\n    input x: [3, 8, 2, 2]\n    input s: [3, 1, 1]\n"
+    graph = optimise(program(text + "    output y = tanh(transpose(x, [1, 0, 2, 3])) * s\n").infer)
+    assert kinds(check(graph, {"x": numbers(3, 8, 2, 2), "s": numbers(3, 1, 1)}))["MatMul"] == 0
+
+
+@pytest.mark.parametrize(
     ("shape", "expression"),
     [
         ("[80, 32]", "sum(x, axis=0)"),
