@@ -104,7 +104,11 @@ class _Bound:
 
 
 class RankedSession:
-    """Runs the parts of a statement, in step with the other ranks. ``whole`` hears the rows of all before an update."""
+    """Runs the parts of a statement, in step with the other ranks.
+
+    ``whole`` hears the rows of all before an update; ``shared`` says whether there is something of which each rank
+    changes a part, which may be empty.
+    """
 
     def __init__(
         self,
@@ -115,9 +119,10 @@ class RankedSession:
         losses: Mapping[str, Array],
         rows: int,
         whole: Callable[[int], None],
+        shared: bool,
     ) -> None:
         self._ranks, self._parts, self._update, self._sums = ranks, parts, update, sums
-        self._losses, self._rows, self._whole = losses, rows, whole
+        self._losses, self._rows, self._whole, self._shared = losses, rows, whole, shared
         self._told = np.zeros(FIGURES + ranks.size + len(losses))
 
     def run(self, binding: Any) -> None:
@@ -135,13 +140,13 @@ class RankedSession:
             raise failure
         if told[FAILURES]:
             lost()
-        total = rows_of(told, ranks.size).sum()
+        total = sum(rows_of(told, ranks.size))
         self._whole(int(total))
         if self._update is not None:
             self._update.run(binding.update)
         for move in binding.moves:
             move()
-        if binding.moves:
+        if self._shared:
             ranks.meet()
         for target, mean in binding.averaged:
             target[...] = mean
@@ -201,7 +206,8 @@ class _Making:
         symbol = runner.counted or batch_symbol({n: step.graph.inputs[n].type for n in step.fields})
         rows = self._dims.get(symbol or "", 1)
         hosts = {name: buffer.host for name, buffer in losses.items()}
-        session = RankedSession(runner.ranks, parts, update, self._share.sums, hosts, rows, self._tell)
+        sums, shared = self._share.sums, bool(self._share.bunches)
+        session = RankedSession(runner.ranks, parts, update, sums, hosts, rows, self._tell, shared)
 
         def bind(sides: int) -> Any:
             means = [

@@ -82,14 +82,8 @@ class Share:
 
     def gradients(self, bunch: Bunch) -> Array:
         """The means of the gradients of a bunch, as one vector."""
-        (types,) = [graph.outputs for graph in self.split.parts]
-        for names, flat in zip(_summed(self.split, 0, self.bunches).values(), self.sums.mean[0], strict=True):
-            if bunch.gradients[0] in names:
-                sizes = [_count(types[name].type) for name in names]
-                first = names.index(bunch.gradients[0])
-                begin, end = sum(sizes[:first]), sum(sizes[: first + len(bunch.gradients)])
-                return flat[begin:end]
-        raise KeyError(bunch.gradients[0])
+        array, begin, end = _place(self.split, self.bunches, bunch)
+        return self.sums.mean[0][array][begin:end]
 
     def tensors(self, step: TrainStep) -> dict[str, tuple[Array, Array]]:
         """The two places of every tensor that is shared, by its name in the step."""
@@ -128,7 +122,9 @@ def _share(ranks: Ranks, step: TrainStep, alone: bool) -> Share:
     if memory is None:
         parts = split(step, IN_TWO_FROM)
         return Share(parts, SumsByMessages(ranks, _sizes(parts)))
-    sums = SumsInMemory(ranks, sizes, memory[: len(memory) - all_])
+    update = whole.update if apart is None else apart.rest
+    everywhere = bool(whole.averaged) or any(name in update.inputs for name in gradients)
+    sums = SumsInMemory(ranks, sizes, memory[: len(memory) - all_], _pieces(whole, bunches), everywhere)
     pairs = ((one, other) for one, other in laid_out(kept, memory[len(memory) - all_ :]))
     places = [[next(pairs) for _ in bunch.carried] for bunch in bunches]
     return Share(whole, sums, apart, bunches, places)
@@ -158,6 +154,25 @@ def _summed(split_: Split, part: int, bunches: Sequence[Bunch] = ()) -> dict[np.
     for name in dict.fromkeys((*together, *names)):
         found.setdefault(split_.parts[part].outputs[name].type.dtype.numpy, []).append(name)
     return found
+
+
+def _place(split_: Split, bunches: Sequence[Bunch], bunch: Bunch) -> tuple[int, int, int]:
+    """Where the gradients of a bunch lie: the number of an array, and from where to where there."""
+    (types,) = [graph.outputs for graph in split_.parts]
+    for number, names in enumerate(_summed(split_, 0, bunches).values()):
+        if bunch.gradients[0] in names:
+            sizes = [_count(types[name].type) for name in names]
+            first = names.index(bunch.gradients[0])
+            return number, sum(sizes[:first]), sum(sizes[: first + len(bunch.gradients)])
+    raise KeyError(bunch.gradients[0])
+
+
+def _pieces(split_: Split, bunches: Sequence[Bunch]) -> list[list[int]]:
+    """The lengths of the pieces of each array: the gradients of a bunch, and the rest, which comes after them."""
+    places = [_place(split_, bunches, bunch) for bunch in bunches if bunch.gradients]
+    (sizes,) = _sizes(split_, bunches)
+    found = [[end - begin for array, begin, end in places if array == number] for number in range(len(sizes))]
+    return [[*own, length - sum(own)] for own, (_, length) in zip(found, sizes, strict=True)]
 
 
 def _sizes(split_: Split, bunches: Sequence[Bunch] = ()) -> Sizes:

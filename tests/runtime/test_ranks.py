@@ -341,6 +341,24 @@ def test_sources_beside_the_first_are_shared_where_one_dim_counts_both(size: int
             assert_close(mine["valid"], whole["valid"])
 
 
+def test_a_single_number_has_no_part_for_every_rank_and_all_meet() -> None:
+    """Of one number two of three ranks change nothing; batches of 7 weigh 2, 2 and 3."""
+    text = "model Mean():\n    input x: [B]\n    param p: [1] = 0\n    loss objective = mean((p - x) ** 2)\n\ntrain:\n"
+    text += "    batch_size = 7\n    epochs = 3\n    minimize objective with sgd(lr=0.1, momentum=0.9)\n"
+    model, x = elaborate(parse_spec(Source("mean.arch", text))), np.random.default_rng(0).standard_normal(21)
+    types = {name: field.type for name, field in model.fields.items()}
+
+    def training(ranks: Ranks | None = None) -> TrainingLoop:
+        trainer = Trainer(model, batch_size=7, options=SessionOptions("cpu", 1), total=9, ranks=ranks)
+        examples = Examples({"x": x.astype(np.float32)}, types)
+        parts = Parts(np.arange(21), np.arange(0), np.arange(0))
+        return TrainingLoop(trainer, examples, parts, model.programs[-1].settings)
+
+    alone = figures(training())
+    for snapshot in together(3, lambda ranks: figures(training(ranks))):
+        assert_close(snapshot.tensors, alone.tensors)
+
+
 SERIES = """
 fn points(n: int) -> (x: [n, 2]):
     x: [n, 2] ~ normal(0, 1)
