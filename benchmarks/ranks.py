@@ -1,8 +1,9 @@
 """What several processes gain: ``python -m benchmarks.ranks [CASE]``, and what a sum of so many bytes costs them.
 
 One process with one thread takes steps on the whole batch; two processes of one thread each take the same steps, half a
-batch each. They run in turns. With ``--sums`` the processes sum arrays alone, which gives the two numbers of the model
-in ``docs/performance.md``: seconds a sum, and seconds a byte.
+batch each; and two processes that know nothing of each other take steps on the whole batch at the same time, which says
+what two cores are worth together at that moment. They run in turns. With ``--sums`` the processes sum arrays alone,
+which gives the two numbers of the model in ``docs/performance.md``: seconds a sum, and seconds a byte.
 """
 
 from __future__ import annotations
@@ -69,12 +70,21 @@ def sum_seconds(size: int) -> float:
     return statistics.median(took)
 
 
+OWN = [sys.executable, "-m", "benchmarks.ranks"]
+MPIRUN = [str(Path(sys.executable).with_name("mpirun")), "--allow-run-as-root", "--oversubscribe", "-n"]
+
+
 def in_processes(count: int, *arguments: str) -> float:
     """What the first of so many processes prints."""
-    own = [sys.executable, "-m", "benchmarks.ranks", *arguments]
-    start = [str(Path(sys.executable).with_name("mpirun")), "--allow-run-as-root", "--oversubscribe", "-n", str(count)]
-    done = subprocess.run([*(start if count > 1 else []), *own], cwd=ROOT, capture_output=True, text=True, check=True)
+    start = [*MPIRUN, str(count)] if count > 1 else []
+    done = subprocess.run([*start, *OWN, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.strip().splitlines()[0]))
+
+
+def side_by_side(*arguments: str) -> float:
+    """The mean of what two processes print that run at the same time and know nothing of each other."""
+    started = [subprocess.Popen([*OWN, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    return statistics.mean(float(json.loads(process.communicate()[0])) for process in started)
 
 
 def main() -> None:
@@ -93,13 +103,13 @@ def main() -> None:
             print(f"{size:>10,} bytes: {in_processes(2, '--sums', '--own', str(size)) * 1e6:,.0f} us", flush=True)
     else:
         steps = max(4, int(SECONDS / in_processes(1, options.case, "--own", "4")))
-        pairs = [
-            [in_processes(count, options.case, "--own", str(steps)) for count in (1, 2)] for _ in range(options.rounds)
-        ]
-        best = min(one for one, _ in pairs) / min(two for _, two in pairs)
-        median = statistics.median(one / two for one, two in pairs)
-        print(f"{CASES[options.case].title}: {min(one for one, _ in pairs) * 1e3:.3f} ms alone, "
-              f"two processes {best:.2f} times the steps (best), {median:.2f} (paired median)")  # fmt: skip
+        own = (options.case, "--own", str(steps))
+        rounds = [(in_processes(1, *own), in_processes(2, *own), side_by_side(*own)) for _ in range(options.rounds)]
+        alone, two, beside = (min(times) for times in zip(*rounds, strict=True))
+        medians = [statistics.median(times) for times in zip(*((a / t, 2 * a / b) for a, t, b in rounds), strict=True)]
+        print(f"{CASES[options.case].title}: {alone * 1e3:.3f} ms alone, "
+              f"two processes {alone / two:.2f} times the steps (best), {medians[0]:.2f} (paired median); "
+              f"two that share nothing {2 * alone / beside:.2f}, {medians[1]:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":
