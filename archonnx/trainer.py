@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.mixed import Precision
 from archonnx.compiler.pipeline import elaborate, float_type, parse_spec
 from archonnx.compiler.program import OPSET
 from archonnx.compiler.spec import Spec
@@ -43,6 +44,7 @@ class _Recipe:
     options: SessionOptions
     steps: int | None
     steps_per_epoch: int | None
+    precision: Precision | None
 
 
 class Trainer(_Trainer):
@@ -55,7 +57,9 @@ class Trainer(_Trainer):
         >>> trainer.parameters["dense.W"].shape                                   # doctest: +SKIP
         (256, 10)
 
-    ``parameters`` are starting values by path, such as those of a run, in place of the initial ones.
+    ``parameters`` are starting values by path, such as those of a run, in place of the initial ones. With the precision
+    ``bf16``, given here or set by the spec, products and convolutions of steps and gradients take bf16; all else, and
+    what is predicted, stays f32.
     """
 
     def __init__(
@@ -71,9 +75,10 @@ class Trainer(_Trainer):
         steps: int | None = None,
         steps_per_epoch: int | None = None,
         parameters: Mapping[str, Any] | None = None,
+        precision: Precision | None = None,
     ) -> None:
         options = SessionOptions(device, threads, use_tf32)
-        self._begin(_Recipe(as_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch))
+        self._begin(_Recipe(as_spec(spec), program, batch_size, seed, options, steps, steps_per_epoch, precision))
         for path, array in (parameters or {}).items():
             self.parameters[path] = array
 
@@ -90,6 +95,7 @@ class Trainer(_Trainer):
             total=recipe.steps,
             per_epoch=recipe.steps_per_epoch,
             parameters=parameters,
+            precision=recipe.precision,
         )
 
     # ------------------------------------------------------------ training
@@ -143,6 +149,7 @@ class Trainer(_Trainer):
             "seed": recipe.seed,
             "steps": recipe.steps,
             "steps_per_epoch": recipe.steps_per_epoch,
+            "precision": recipe.precision,
             "count": [runner.executed, runner.passes, runner.gathered],
             "learning_rates": self._rates.given,
         }
@@ -218,4 +225,5 @@ def _recipe(record: Mapping[str, Any], options: SessionOptions) -> _Recipe:
         float_type=float_type(said["dtype"]),
     )
     length = record["steps"], record["steps_per_epoch"]
-    return _Recipe(spec, record["program"], record["batch_size"], record["seed"], options, *length)
+    precision = record.get("precision")
+    return _Recipe(spec, record["program"], record["batch_size"], record["seed"], options, *length, precision)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
+from archonnx.compiler.mixed import Precision
 from archonnx.compiler.passes.crossings import using
 from archonnx.compiler.pipeline import with_imports
 from archonnx.compiler.program import DATA
@@ -54,6 +55,7 @@ class TrainOptions(TypedDict, total=False):
     device: DeviceName
     threads: int | None
     tune: bool
+    precision: Precision | None
     observer: Observer | None
     watch: Literal["grads"] | None
     start_from: str | Path | Run | Sequence[str | Path | Run]
@@ -92,6 +94,7 @@ def train(
     device: DeviceName = "auto",
     threads: int | None = None,
     tune: bool = False,
+    precision: Precision | None = None,
     observer: Observer | None = None,
     watch: Literal["grads"] | None = None,
     start_from: str | Path | Run | Sequence[str | Path | Run] = (),
@@ -124,6 +127,8 @@ def train(
         threads: CPU threads.
         tune: decide by this machine's own times which form a graph takes where there are several, which are measured
             once, for some seconds, and remembered (``runtime.device.tuning``).
+        precision: ``bf16`` for products and convolutions of training steps, in place of what the setting ``precision``
+            says. All else is f32: parameters, what optimizers carry, and what is measured and exported.
         observer: is told what happens.
         watch: ``grads`` adds the norms of gradients, parameters and updates to every epoch of the history.
         start_from: runs whose weights to start with, in place of what the spec says: ``"runs/x-1"``, or
@@ -144,7 +149,8 @@ def train(
     loaded = with_imports(as_spec(spec)) if spec is not None else _kept(before)
     if folds is None and seeds is None and before is not None and (plan := kept_plan(before)) is not None:
         folds, seeds = (len(plan.runs) if plan.kind == kind else None for kind in KINDS)
-    changes = {**(settings or {}), **({} if seed is None else {"seed": seed})}
+    named = {"seed": seed, "precision": precision}
+    changes = {**(settings or {}), **{name: value for name, value in named.items() if value is not None}}
     asked = [start_from] if isinstance(start_from, str | Path | Run) else start_from
     start = tuple(transfer_of(one.path if isinstance(one, Run) else one) for one in asked)
     given = {**(sources or {}), **({} if data is None else {DATA: data})}

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,19 +76,36 @@ def graph_of(case: Case) -> Graph:
     return bind(builder.graph("case", inputs, {f"y{i}": y for i, y in enumerate(outputs)}), {"B": case.sizes[0]})
 
 
-def open_all() -> None:
-    """Open a session for each case; where its nodes are placed goes to the log. None gets further than that."""
+def open_all(folder: str) -> None:
+    """Open a session for each model in a folder; where its nodes are placed goes to the log. None gets further."""
     import onnxruntime
 
-    for number, case in enumerate(cases()):
+    for path in Path(folder).glob("*.onnx"):
         options = onnxruntime.SessionOptions()
-        options.log_severity_level, options.logid = 0, f"case{number}"
+        options.log_severity_level, options.logid = 0, f"case{path.stem}"
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        model = export(graph_of(case), check=False).SerializeToString()
+        providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         try:
-            onnxruntime.InferenceSession(model, options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+            onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
         except Exception as stand_in:  # the first thing that needs a real GPU
-            assert "cuda" in str(stand_in).lower() or "cudnn" in str(stand_in).lower(), f"{case}: {stand_in}"
+            assert "cuda" in str(stand_in).lower() or "cudnn" in str(stand_in).lower(), f"{path.stem}: {stand_in}"
+
+
+def opened(library: Path, models: Iterable[bytes]) -> str:
+    """The log of onnxruntime as it opens models one after the other; each is a case of its number."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_stand_ins(library, Path(folder))
+        for number, model in enumerate(models):
+            (Path(folder) / f"{number}.onnx").write_bytes(model)
+        environment = {**os.environ, "LD_LIBRARY_PATH": folder}
+        code = f"from benchmarks.cuda_kernels import open_all; open_all({folder!r})"
+        root = Path(__file__).parents[1]
+        log = subprocess.run(
+            [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, errors="replace"
+        )
+    assert log.returncode == 0, log.stderr[-2000:]
+    assert "placed on [CUDAExecutionProvider]" in log.stderr, "the CUDA provider was not loaded"
+    return log.stderr
 
 
 def on_cpu(log: str) -> Iterator[tuple[int, str]]:
@@ -105,16 +122,9 @@ def on_cpu(log: str) -> Iterator[tuple[int, str]]:
 
 def measured(library: Path) -> set[tuple[str, str]]:
     """Operators and dtypes that have no kernel on CUDA, of all that the cases of ops are lowered to."""
-    with tempfile.TemporaryDirectory() as folder:
-        make_stand_ins(library, Path(folder))
-        environment = {**os.environ, "LD_LIBRARY_PATH": folder}
-        command = [sys.executable, "-c", "from benchmarks.cuda_kernels import open_all; open_all()"]
-        root = Path(__file__).parents[1]
-        log = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, errors="replace")
-    assert log.returncode == 0, log.stderr[-2000:]
-    assert "placed on [CUDAExecutionProvider]" in log.stderr, "the CUDA provider was not loaded"
+    log = opened(library, (export(graph_of(case), check=False).SerializeToString() for case in cases()))
     table, found = cases(), set()
-    for number, operator in on_cpu(log.stderr):
+    for number, operator in on_cpu(log):
         graph = graph_of(table[number])
         for node, dtype in typed(lower(graph, portable=True), graph):
             if operator in ("*", node.op_type):

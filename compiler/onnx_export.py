@@ -28,6 +28,7 @@ from .ir.types import Array, DType, TensorType
 from .ir.value import Value
 from .joining import joined
 from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
+from .mixed import Products, opset_for, with_products
 from .portability import OPSETS, check_opset, check_target, typed
 from .program import OPSET, PRODUCER
 
@@ -84,6 +85,7 @@ def export(
     opset: int = OPSET,
     texts: Mapping[str, TextTable] | None = None,
     beside: Collection[str] = (),
+    products: Products = "f32",
 ) -> onnx.ModelProto:
     """The graph as an ONNX model.
 
@@ -97,6 +99,7 @@ def export(
         opset: version of the ai.onnx operators.
         texts: the graph inputs that are made of texts, and how: by an ai.onnx.ml operator, whatever the target.
         beside: further graph inputs that are to be weights, by ``refer_to_weights``.
+        products: in what products and convolutions of f32 are computed; those of bf16 may ask for a later opset.
 
     Raises:
         SpecError: there is no such target, or the graph cannot be written in this opset.
@@ -118,6 +121,8 @@ def export(
     if opset != OPSET:
         _check_operators(lowered, graph, opset)
     _drop_unused_outputs(lowered, graph.outputs)
+    lowered = with_products(lowered, graph, products)
+    opset = opset_for(lowered, opset)
     weights = fixed
     if fixed:
         types = {name: value.type for name, value in graph.inputs.items()}

@@ -243,6 +243,8 @@ class TrainSettings(Settings):
     buckets: Buckets | None = None
     """Put examples of like length into a batch, which is as long as its bucket; measured is at the full length."""
     seed: Seed = 0
+    precision: Literal["f32", "bf16"] = "f32"
+    """In what products and convolutions of training steps are computed; what is measured, and exported, is f32."""
     split: Split = Split()
     early_stopping: EarlyStopping | None = None
     checkpoint: Checkpoint = Checkpoint()

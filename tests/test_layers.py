@@ -41,7 +41,7 @@ compiler.elaborate.builtin compiler.elaborate.model
 compiler.elaborate.files compiler.elaborate.training
 compiler.blockwise compiler.helps compiler.lints compiler.lowering compiler.raw compiler.rows compiler.splitting compiler.trace compiler.steps
 compiler.portability
-compiler.apart compiler.joining compiler.looked_up compiler.turned
+compiler.apart compiler.joining compiler.looked_up compiler.mixed compiler.turned
 compiler.onnx_export compiler.pipeline
 compiler.checking
 runtime.aside runtime.interrupt runtime.shared_memory

@@ -54,6 +54,13 @@ class Precision(StrEnum):
     f16_io = "f16-io"
 
 
+class StepPrecision(StrEnum):
+    """In what the products of a training step are computed."""
+
+    f32 = "f32"
+    bf16 = "bf16"
+
+
 class FileFormat(StrEnum):
     """What a file is."""
 

@@ -19,7 +19,9 @@ SPECS = (".arch", ".yaml", ".yml")
 RATES = ("lr", "learning-rate", "learning_rate", "rate")
 OTHER_OPTIONS = {
     "gpu": "--device cuda", "cuda": "--device cuda", "cpu": "--device cpu", "fp16": "--precision f16",
-    "half": "--precision f16", "float16": "--precision f16", "checkpoint": "--resume RUN", "ckpt": "--resume RUN",
+    "half": "--precision f16", "float16": "--precision f16", "bf16": "--precision bf16", "amp": "--precision bf16",
+    "mixed-precision": "--precision bf16", "autocast": "--precision bf16",
+    "checkpoint": "--resume RUN", "ckpt": "--resume RUN",
     "output-dir": "--out DIRECTORY", "output": "--out FILE", "save": "--out FILE", "out": "-o FILE",
     "workers": "--threads N", "num-threads": "--threads N", "split": "--on valid", "csv": "--input FILE",
     "file": "--input FILE", "dataset": "--data FILE", "dynamic": "--batch 1", "cv": "--folds 5", "k": "--folds 5",
@@ -28,6 +30,8 @@ OTHER_OPTIONS = {
 """Options of other tools, and what they are here; only those that a verb has are told of."""
 VALUES = {
     "gpu": "cuda", "cuda:0": "cuda", "gpu:0": "cuda", "fp16": "f16", "float16": "f16", "half": "f16", "fp32": "f32",
+    "bfloat16": "bf16", "bf16-mixed": "bf16", "bf16-true": "bf16", "mixed": "bf16", "mixed_bfloat16": "bf16",
+    "32": "f32", "16": "f16", "16-mixed": "f16", "mixed_float16": "f16",
     "float32": "f32", "validation": "valid", "val": "valid", "dev": "valid", "training": "train", "testing": "test",
     "onnxruntime": "ort", "gradients": "grads", "any": "portable", "openvino": "portable", "tensorrt": "portable",
 }  # fmt: skip
@@ -40,6 +44,13 @@ OTHER_VERBS = {
     "summary": "show", "format": "fmt", "init": "new", "tune": "search",
 }  # fmt: skip
 """Verbs of other tools."""
+OTHER_HALF = {"f16": "bf16", "bf16": "f16"}
+"""Sixteen bits are those of bf16 in training, where f16 would need losses to be scaled, and of f16 in exports."""
+OF_A_VERB = {
+    ("train", "--precision f16"): "--precision bf16",
+    ("export", "--precision bf16"): "--precision f16",
+}
+"""What it is in a verb that has it otherwise."""
 CLOSE = 0.75
 """How alike an option must be to be offered."""
 
@@ -135,7 +146,7 @@ def _option(option: str, own: Mapping[str, Any], given: Sequence[str], verb: str
         return f"A setting is given by `--set {name}={value or 'VALUE'}`."
     other = OTHER_OPTIONS.get(bare.lower().replace("_", "-"))
     if other is not None and other.split()[0] in own:
-        return f"It is `{other}` here."
+        return f"It is `{OF_A_VERB.get((verb, other), other)}` here."
     having = [one for one, command in getattr(group, "commands", {}).items() if option in _options_of(command)]
     if having and len(having) <= 6:
         verbs = ", ".join(f"`{one}`" for one in having)
@@ -208,6 +219,8 @@ def _value(text: str) -> str | None:
     meant = VALUES.get(match[1].lower())
     if match[1].lower() == "int8":
         return "Eight bits are made of the exported file by onnxruntime's `quantize_static`."
+    if meant not in known:
+        meant = OTHER_HALF.get(meant or "")
     if meant not in known:
         meant = next(iter(get_close_matches(match[1].lower(), known, 1)), None)
     return f"Did you mean `{meant}`?" if meant in known else None

@@ -31,14 +31,17 @@ from .replayed import replayed
 from .rewrite import Rewrite, Site, rule
 
 
-def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True) -> Graph:
+def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True, mixed: bool = False) -> Graph:
     """A graph that computes the same in fewer or faster kernels.
 
     Args:
         graph: what is to run.
         block: how many channels the machine's convolutions take in a block; None leaves convolutions as they are.
         cpu: whether it runs there. On a GPU sums stay sums, since products may round their factors to TF32.
+        mixed: whether its products round their factors to bf16, wherever it runs. Sums stay sums then, and parameters
+            take no part in products with what is subtracted from them.
     """
+    cpu = cpu and not mixed
     if block is not None:
         graph = in_blocks(graph, block)
     if has_loops(graph):
@@ -49,7 +52,8 @@ def for_kernels(graph: Graph, block: int | None = None, *, cpu: bool = True) -> 
         with assuming(graph.facts):
             parted = apart(graph)
         graph = graph if parted is graph else optimise(parted)
-    rules = (weighted_sum, sum_of_rows, sum_along_rows, narrower_turned, for_each_place) if cpu else (weighted_sum,)
+    on_cpu = (weighted_sum, sum_of_rows, sum_along_rows, narrower_turned, for_each_place)
+    rules = on_cpu if cpu else () if mixed else (weighted_sum,)
     graph = Pipeline((SumsOfWeights(),)).run(graph) if cpu else graph
     return Pipeline((Rewrite(rules, name="fewer-kernels"), CommonSubexpressions(), DeadCode())).run(graph)
 

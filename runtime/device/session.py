@@ -25,6 +25,7 @@ import numpy as np
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.mixed import Precision, Products
 from archonnx.compiler.onnx_export import ORIGIN_KEY, PATH_KEY, export
 from archonnx.compiler.passes.blocks import has_images
 from archonnx.compiler.passes.kernels import for_kernels
@@ -81,6 +82,9 @@ class SessionOptions:
     rests: bool = False
     """Whether a session's threads sleep as soon as a run ends: otherwise they wait awake for the next one, up to some
     milliseconds, and keep others from the cores."""
+    precision: Precision = "f32"
+    """In what products and convolutions of f32 are computed. The CPU has none of bf16, and computes them of rounded
+    numbers, by the graph that a GPU is given: the same but for the order of sums, and slower than f32."""
 
 
 def threads_of(options: SessionOptions) -> int:
@@ -191,7 +195,9 @@ def for_machine(
     """The graph that runs here, with these dims fixed. ``losses`` are those of its outputs that it follows."""
     fixed = optimise(bind(graph, dims) if dims else graph)
     on_cpu = choose_device(options.device).name == "cpu"
-    chosen = for_kernels(fixed, machine_block() if on_cpu and has_images(fixed) else None, cpu=on_cpu)
+    mixed = options.precision != "f32"
+    block = machine_block() if on_cpu and not mixed and has_images(fixed) else None
+    chosen = for_kernels(fixed, block, cpu=on_cpu, mixed=mixed)
     return recomputed(chosen, losses) if results_bytes(chosen) >= PLANNED else chosen
 
 
@@ -220,11 +226,18 @@ def results_bytes(graph: Graph) -> int:
 
 def open_exported(graph: Graph, options: SessionOptions, *, planned: bool = True) -> Session:
     """A session for a graph as it is."""
-    model = export(graph, target="ort", check=False)
+    model = export(graph, target="ort", check=False, products=_products(options))
     said = _said(model, ORIGIN_KEY), _said(model, PATH_KEY)
     for node in model.graph.node:  # onnxruntime would keep it as well: 1.2 kB a node
         del node.metadata_props[:]
     return open_session(model, options, graph, planned=planned, said=said)
+
+
+def _products(options: SessionOptions) -> Products:
+    """How the products of a graph are written."""
+    return (
+        "rounded" if options.precision == "bf16" and choose_device(options.device).name == "cpu" else options.precision
+    )
 
 
 def open_session(

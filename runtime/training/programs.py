@@ -263,6 +263,7 @@ class _Runner:
             parameters=start.parameters,
             watch=self.watch,
             ranks=self.ranks,
+            precision=settings.precision,
         )
         snapshot = state.snapshot if state is not None else None
         if snapshot is not None:

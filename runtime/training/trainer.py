@@ -5,6 +5,7 @@ What this module does not do: read data, or repeat steps until something is good
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from archonnx.compiler.gradients import GRADIENT, gradient_graph
 from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
+from archonnx.compiler.mixed import Precision
 from archonnx.compiler.pipeline import train_steps
 from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram, TrainStep
 from archonnx.compiler.ranges import field_ranges, merged, trusting
@@ -65,6 +67,8 @@ class Trainer:
         parameters: starting values by path, instead of the initial ones.
         watch: whether the norms of gradients and updates are kept (``runner.watch``).
         ranks: the processes that train together; this one alone if None.
+        precision: in what products of steps and gradients are computed, that of the program's settings if None. Figures
+            and outputs are of f32.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Trainer:
         parameters: Mapping[str, Array] | None = None,
         watch: bool = False,
         ranks: Ranks | None = None,
+        precision: Precision | None = None,
     ) -> None:
         self.model, self.ranks = model, ranks
         self.seed, self.batch_size = int(seed_value(seed)), batch_size
@@ -87,6 +92,8 @@ class Trainer:
         self.device = choose_device(self.options.device)
         if program is None and model.programs:
             program = model.programs[-1]
+        said = program.settings.precision if program is not None else "f32"
+        self._stepping = dataclasses.replace(self.options, precision=precision or said)
 
         def steps_with(rates: bool) -> tuple[TrainStep, ...]:
             if program is None:
@@ -107,7 +114,7 @@ class Trainer:
             group=program.settings.accumulate if program is not None else 1,
             assumptions=model.assumptions,
             seed=seed,
-            options=self.options,
+            options=self._stepping,
             device=self.device.name,
         )
         self.parameters = Parameters(model, self.runner)
@@ -203,7 +210,7 @@ class Trainer:
                 None,
                 help=did_you_mean(loss, self.model.losses) or f"known: {', '.join(self.model.losses)}",
             )
-        function = self._function(f"{GRADIENT}{loss}", lambda: gradient_graph(self.model, loss))
+        function = self._function(f"{GRADIENT}{loss}", lambda: gradient_graph(self.model, loss), self._stepping)
         results = function(batch, step=self.runner.executed)
         return {name.removeprefix(GRADIENT): array for name, array in results.items() if name.startswith(GRADIENT)}
 
@@ -246,12 +253,12 @@ class Trainer:
         """The types of the arguments of every entry, by name."""
         return {name: arguments_of(graph, self.model) for name, graph in self.model.entries.items()}
 
-    def _function(self, name: str, make: Callable[[], Graph]) -> Function:
+    def _function(self, name: str, make: Callable[[], Graph], options: SessionOptions | None = None) -> Function:
         if name not in self._functions:
             graph = make()
             assumptions = of_graph(graph, self.model.assumptions)
             self._functions[name] = Function(
-                graph, self, assumptions, ignored=self.model.fields, judged=self.model.training.graph
+                graph, self, assumptions, ignored=self.model.fields, judged=self.model.training.graph, options=options
             )
         return self._functions[name]
 
@@ -322,6 +329,7 @@ class Function:
         assumptions: what must hold of sizes.
         ignored: names that may be given although the graph does not use them.
         judged: a graph that says, as well, which of its inputs are indices: in a gradient labels are clipped.
+        options: where it runs; as the trainer's outputs unless given.
     """
 
     def __init__(
@@ -331,7 +339,9 @@ class Function:
         assumptions: Sequence[Assumption],
         ignored: Container[str] = (),
         judged: Graph | None = None,
+        options: SessionOptions | None = None,
     ) -> None:
+        self._options = options or trainer.options
         self._trainer, self._assumptions, self._ignored = trainer, assumptions, ignored
         self._parameters = [name for name in graph.inputs if name in trainer.model.parameters]
         special = {SEED, STEP, *self._parameters}
@@ -372,7 +382,7 @@ class Function:
 
     def _run(self, arrays: Mapping[str, Array], step: int, seed: int) -> dict[str, Array]:
         if self._session is None:
-            self._session = open_graph(self._graph, {}, self._trainer.options)
+            self._session = open_graph(self._graph, {}, self._options)
         inputs: dict[str, Any] = dict(arrays)
         inputs |= {path: self._trainer.runner.value(path) for path in self._parameters}
         inputs |= {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import MAX_SEED, Arguments, Device, DeviceOption, FloatType, key_values, read_spec
+from ..options import MAX_SEED, Arguments, Device, DeviceOption, FloatType, StepPrecision, key_values, read_spec
 from ..telling import say
 from ..verb import Group, verb
 
@@ -94,6 +94,12 @@ def train(
         Path | None, typer.Option("--tensorboard", metavar="DIR", help="Also write logs of TensorBoard into DIR.")
     ] = None,
     device: Device = DeviceOption.auto,
+    precision: Annotated[
+        StepPrecision | None,
+        typer.Option(
+            "--precision", help="`bf16`: mixed; products and convolutions of steps in 16 bits, the rest in 32."
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of CPU threads.")] = None,
     tune: Annotated[
         bool, typer.Option("--tune", help="Measure this machine once, and choose forms of graphs by its own times.")
@@ -145,6 +151,12 @@ def train(
 
         archonnx train digits_cnn --tune
 
+    With `--precision bf16` a step's products and convolutions, and those of its gradients, take bf16 and give f32;
+    parameters, optimizers, sums and losses stay f32, and so does what is measured and exported. A GPU is quicker so. A
+    CPU is slower: it computes the same numbers in f32. `--resume` goes on with it.
+
+        archonnx train digits_cnn --device cuda --precision bf16
+
     With `--live` the address of a page is printed, on this machine alone, with curves that grow; with `--watch grads`
     it has the norms of gradients too. It is there as long as the training runs. `--tensorboard` needs `pip install
     'archonnx[tensorboard]'`.
@@ -188,6 +200,7 @@ def train(
                 device=device.value,
                 threads=threads,
                 tune=tune,
+                precision=precision.value if precision is not None else None,
                 observer=observer,
                 watch="grads" if watch is Watch.grads else None,
                 start_from=from_ or (),
