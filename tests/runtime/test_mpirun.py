@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archonnx import Run, train
+from archonnx import Run, Runs, train
 from archonnx.runtime.checksums import STATE_FILE
 
 BESIDE = Path(sys.executable).with_name("mpirun")
@@ -66,6 +66,17 @@ def test_two_processes_are_one_at_the_same_batch(accumulate: int, tmp_path: Path
         np.testing.assert_allclose(two.parameters[path], array, rtol=1e-4, atol=1e-5)
     for mine, alone in zip(two.history, one.history, strict=True):
         assert mine["valid"] == pytest.approx(alone["valid"], rel=1e-4)
+
+
+def test_folds_that_two_processes_deal_out_are_those_of_one(spec: Path, tmp_path: Path) -> None:
+    asked = [str(spec), "--folds", "3", "--threads", "1", "--out", str(tmp_path / "two")]
+    done = subprocess.run(started(2, *asked), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    two, one = Runs(tmp_path / "two"), train(spec, tmp_path / "one", folds=3, device="cpu", threads=1)
+    assert two.names == one.names and two.metrics == one.metrics
+    for mine, alone in zip(two, one, strict=True):
+        for path, array in alone.parameters.items():
+            np.testing.assert_array_equal(mine.parameters[path], array)
 
 
 def test_what_is_wrong_with_a_spec_is_told_once_and_ends_all(tmp_path: Path) -> None:
