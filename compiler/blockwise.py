@@ -8,7 +8,7 @@ Parameters whose rules are alike share one graph over vectors of any length. Wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from math import prod
 
 from archonnx.grammar.record import Record, replace
@@ -126,13 +126,13 @@ def blockwise(step: TrainStep) -> Blockwise | None:
     merged = CommonSubexpressions().run(replace(step.graph, outputs={**step.graph.outputs, **gradients}))
     stops = {merged.outputs[name] for name in gradients}
     graph = replace(merged, outputs={name: merged.outputs[name] for name in step.graph.outputs})
-    lasting = (*step.carried, *step.constants)
+    lasting, inputs = (*step.carried, *step.constants), set(graph.inputs.values())
     groups = [
         found
         for found in _groups(step.carried, graph, stops, lasting, 1 if many else LARGE)
-        if _saved(graph, found) > 0
+        if _saved(graph, found, inputs) > 0
     ]
-    if not groups or (not many and sum(_saved(graph, found) for found in groups) < WORTH):
+    if not groups or (not many and sum(_saved(graph, found, inputs) for found in groups) < WORTH):
         return None
     return _apart(graph, groups, lasting)
 
@@ -163,9 +163,8 @@ def _bytes(types: Iterable[TensorType]) -> int:
     return sum(prod(type_.static_shape or (0,)) * type_.dtype.numpy.itemsize for type_ in types)
 
 
-def _saved(graph: Graph, rules: Mapping[str, _Rule]) -> int:
+def _saved(graph: Graph, rules: Mapping[str, _Rule], inputs: Set[Value]) -> int:
     """Bytes: second sets that are not needed, less what must be held until all of it is there."""
-    inputs = set(graph.inputs.values())
     given = {value for rule in rules.values() for value in rule.tensors if value not in inputs}
     return _bytes(graph.inputs[name].type for name in rules) - _bytes(value.type for value in given)
 
@@ -197,21 +196,21 @@ def _groups(
         groups.setdefault(first(name), []).append(name)
     moved = set(carried) - set(rules)
     allowed = {graph.inputs[name] for name in lasting if name in graph.inputs and name not in moved}
+    forbidden = set(graph.inputs.values()) - allowed
     found = []
     for names in groups.values():
         members = {name: rules[name] for name in names}
-        if _possible(graph, members, allowed):
+        if _possible(graph, members, forbidden):
             found.append(members)
     return found
 
 
-def _possible(graph: Graph, rules: Mapping[str, _Rule], allowed: set[Value]) -> bool:
+def _possible(graph: Graph, rules: Mapping[str, _Rule], forbidden: Set[Value]) -> bool:
     """Whether these tensors are of one shape, and follow from nothing that lies elsewhere."""
     own = [graph.inputs[name] for name in rules]
-    inputs = set(graph.inputs.values())
     read = {value for rule in rules.values() for value in rule.tensors}
     alike = len({value.shape for value in (*own, *read)}) == 1
-    return alike and all(value in allowed for value in read if value in inputs)
+    return alike and forbidden.isdisjoint(read)
 
 
 def _rule(value: Value, producers: Mapping[Value, Node], places: Mapping[Node, int], stops: set[Value]) -> _Rule:
@@ -246,7 +245,7 @@ def _by_element(node: Node) -> bool:
 
 def _apart(graph: Graph, groups: Sequence[Mapping[str, _Rule]], lasting: Iterable[str]) -> Blockwise:
     """The step in two; ``lasting`` are inputs that are there without being handed over."""
-    producers = graph.producers()
+    producers, places = graph.producers(), {node: place for place, node in enumerate(graph.nodes)}
     names = {graph.inputs[name]: name for name in lasting if name in graph.inputs}
     handed: dict[str, Value] = {}
     families: dict[object, tuple[int, Family]] = {}
@@ -259,10 +258,11 @@ def _apart(graph: Graph, groups: Sequence[Mapping[str, _Rule]], lasting: Iterabl
         return names[value]
 
     for rules in groups:
-        form = _Form(graph, rules, producers)
-        number, _ = families.setdefault(form.key, (len(families), form.family(f"{graph.name}.update")))
+        form = _Form(graph, rules, producers, places)
+        if (key := form.key) not in families:
+            families[key] = len(families), form.family(f"{graph.name}.update")
         given, numbers = (tuple(map(name_of, values)) for values in (form.given, form.numbers))
-        members.append(Member(number, tuple(rules), given, numbers))
+        members.append(Member(families[key][0], tuple(rules), given, numbers))
     moved = {NEXT + name for rules in groups for name in rules}
     outputs = {name: value for name, value in graph.outputs.items() if name not in moved}
     rest = cut(graph.name, graph.nodes, graph.inputs, {**outputs, **handed}, graph.facts)
@@ -272,11 +272,16 @@ def _apart(graph: Graph, groups: Sequence[Mapping[str, _Rule]], lasting: Iterabl
 class _Form:
     """What the rules of a group are, whatever their tensors are called and how large they are."""
 
-    def __init__(self, graph: Graph, rules: Mapping[str, _Rule], producers: Mapping[Value, Node]) -> None:
-        order = {node: None for rule in rules.values() for node in rule.nodes}
+    def __init__(
+        self,
+        graph: Graph,
+        rules: Mapping[str, _Rule],
+        producers: Mapping[Value, Node],
+        places: Mapping[Node, int],
+    ) -> None:
+        nodes = {node for rule in rules.values() for node in rule.nodes}
         targets = [graph.outputs[NEXT + name] for name in rules]
-        kept = set(order)
-        self._nodes = needed([node for node in graph.nodes if node in kept], targets)
+        self._nodes = needed(sorted(nodes, key=places.__getitem__), targets)
         own = [graph.inputs[name] for name in rules]
         read = dict.fromkeys(value for rule in rules.values() for value in rule.tensors)
         self.given = [value for value in read if value not in own]

@@ -184,12 +184,12 @@ def moves(
         given: the tensors that it hands over.
     """
     carried = {name: state.current(key, sides).value for name, key in keys.items()}
+    read = {**carried, **numbers, **given}
     found: list[list[Callable[[], None]]] = [[] for _ in range(lanes)]
     turn = 0
     for member in apart.members:
         session = families[member.family]
         written = [state.other(keys[name], sides).value for name in member.carried]
-        read = {**carried, **numbers, **given}
         made = block_bindings(
             session,
             [blocks(carried[name].numpy(), lanes) for name in member.carried],

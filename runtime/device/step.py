@@ -107,7 +107,7 @@ class StepRunner:
     ) -> None:
         self.steps = tuple(steps)
         self._sparing = device == "cpu" and self.SPARING
-        self._paths = tuple(parameters)
+        self._paths = dict.fromkeys(parameters)
         self._apart = self._parted()
         self._device = device
         self.state = self._laid_out(parameters)
