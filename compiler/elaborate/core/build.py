@@ -170,6 +170,8 @@ class Build:
     under_way: UnderWay = field(default_factory=UnderWay)
     columns: Columns | None = None
     """Of the data, where a feed is elaborated."""
+    starts: dict[object, Any] = field(default_factory=dict)
+    """What parameters start from, by all that decides it (``meaning.starts``)."""
 
     def copy(self) -> Build:
         """The same with a graph of its own, to add to. The dims are settled."""

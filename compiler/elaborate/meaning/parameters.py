@@ -23,6 +23,7 @@ from archonnx.grammar.diagnostics import Label, did_you_mean, fail
 from archonnx.grammar.record import replace
 
 from .matching import tensor_type
+from .starts import Start, shared_start
 from .typed import declared, sample
 
 OPTIONS = ("trainable", "decay")
@@ -107,9 +108,12 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
         options[option.name] = truth(frame, option.value)
     apart, around, owner = frame.apart(), frame.build, frame.owner
 
-    @cache
-    def unplaced() -> tuple[Graph, Mapping[int, str]]:
+    def elaborate() -> Start:
         return initial_graph(apart, statement, type_, around.builder), apart.build.observed.sites
+
+    @cache
+    def unplaced() -> Start:
+        return shared_start(frame, statement, type_, elaborate)
 
     def initial(path: str) -> Graph:
         original = owner.copied_path()
