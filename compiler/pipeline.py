@@ -26,6 +26,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source, Span
 from archonnx.grammar.spec import SUFFIXES, near_file, read_file, read_tree, shown_path
+from archonnx.grammar.uncollected import uncollected
 
 from .elaborate.core.columns import Learn
 from .elaborate.core.values import BlockType, Module, Scope
@@ -191,7 +192,8 @@ def elaborate(
     spec = spec if float_type is None else replace(spec, float_type=float_type)
     with bounded(Budget(times=BUILDING)):
         try:
-            return _elaborate(spec, lengths or {}, simplify, rates)
+            with uncollected():  # not around the trials below: each leaves a graph
+                return _elaborate(spec, lengths or {}, simplify, rates)
         except SpecError as error:
             report = Report(proposed(error.diagnostics, spec.file))
             report = tried(spec.source, report, lambda source: errors_in(replace(spec, source=source)))

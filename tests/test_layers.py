@@ -17,7 +17,7 @@ OUTSIDE = ("tests", "benchmarks", "docs")
 LAYERS = """
 specs grammar.record
 grammar.source grammar.foreign
-grammar.budget
+grammar.budget grammar.uncollected
 grammar.ast grammar.diagnostics
 grammar.bounded
 grammar.text

@@ -38,6 +38,7 @@ from archonnx.compiler.program import (
 )
 from archonnx.compiler.rows import row_of
 from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.uncollected import uncollected
 from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
@@ -443,6 +444,7 @@ class StepRunner:
         parts = [part for one in statements for part in getattr(one.session, "parts", (one.session,))]
         return list({id(part): part for part in parts if isinstance(part, Session)}.values())
 
+    @uncollected()
     def _compile(self, shapes: Shapes) -> _Pass:
         """Sessions and buffers for batches of these shapes; the oldest ones make room."""
         while len(self._passes) >= SESSIONS_KEPT:

@@ -23,6 +23,7 @@ from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Para
 from archonnx.compiler.ranges import field_ranges, merged, trusting
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.record import replace
+from archonnx.grammar.uncollected import uncollected
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
 from archonnx.runtime.data.ranges import RangeCheck
@@ -71,6 +72,7 @@ class Trainer:
             and outputs are of f32.
     """
 
+    @uncollected()
     def __init__(
         self,
         model: ModelProgram,
