@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.pipeline import elaborate
-from archonnx.compiler.program import OPSET
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
 
 from .loading import SpecLike, as_spec

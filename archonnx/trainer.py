@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.mixed import Precision
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.pipeline import elaborate, float_type, parse_spec
-from archonnx.compiler.program import OPSET
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace

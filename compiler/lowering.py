@@ -23,7 +23,7 @@ from .ir.types import Array, DType, TensorType
 from .ir.value import Value
 from .older import AXES_AN_INPUT, PART_OF_SHAPE, axes_once_an_attribute
 from .ops.shape import Broadcast
-from .program import OPSET
+from .opset import OPSET
 
 
 @dataclass(slots=True)

@@ -29,8 +29,9 @@ from .ir.value import Value
 from .joining import joined
 from .lowering import Body, Lowered, OnnxNode, Tensor, all_nodes, lower
 from .mixed import Products, opset_for, with_products
+from .opset import OPSET
 from .portability import OPSETS, check_opset, check_target, typed
-from .program import OPSET, PRODUCER
+from .program import PRODUCER
 
 if TYPE_CHECKING:
     import onnx

@@ -15,7 +15,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Label, Report, did_you_mean
 from .ir.graph import Graph
 from .ir.types import DType
 from .lowering import Lowered, OnnxNode, all_nodes, lower
-from .program import OPSET
+from .opset import OPSET
 
 OPSETS = range(13, 27)
 """The opsets that are written. Before 13, Squeeze and ReduceSum took axes otherwise, and CumSum was new."""

@@ -31,8 +31,6 @@ SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
 LARGEST = 2**33
 """Elements that a tensor may have, its symbolic dims left out."""
-OPSET = 21
-"""At 22 and later CUDA loses MaxPool and others; onnx's own default is refused by onnxruntime."""
 PRODUCER = "archonnx"
 """What exported models say of who made them."""
 WATCH = "watch/squares"

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.pipeline import zoo
-from archonnx.compiler.program import OPSET
 from archonnx.runtime.export.artifact import Kind
 from archonnx.runtime.export.artifacts import GraphOptions
 from benchmarks import page

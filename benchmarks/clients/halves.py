@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.pipeline import zoo
-from archonnx.compiler.program import OPSET
 from archonnx.runtime.export.artifact import Kind
 from benchmarks import page
 

@@ -26,6 +26,7 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, batch_symbol
 from archonnx.compiler.onnx_export import Target, TextTable, export
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.passes.blocks import has_images
 from archonnx.compiler.passes.halves import halved
 from archonnx.compiler.passes.inference import folded
@@ -33,7 +34,7 @@ from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import Pass, optimise
 from archonnx.compiler.pipeline import train_steps
-from archonnx.compiler.program import OPSET, STEP, ModelProgram, TrainProgram
+from archonnx.compiler.program import STEP, ModelProgram, TrainProgram
 from archonnx.compiler.ranges import field_ranges, trusting
 from archonnx.compiler.steps import initial_state
 from archonnx.grammar.diagnostics import did_you_mean, fail

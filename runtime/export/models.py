@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.onnx_export import Target, split_weights
-from archonnx.compiler.program import OPSET, PRODUCER, SEED, ModelProgram
+from archonnx.compiler.opset import OPSET
+from archonnx.compiler.program import PRODUCER, SEED, ModelProgram
 from archonnx.grammar.diagnostics import fail
 from archonnx.runtime.device.session import write_ort
 from archonnx.runtime.files import write_atomically

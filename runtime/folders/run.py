@@ -27,8 +27,9 @@ from typing import Any, Literal
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.pipeline import elaborate
-from archonnx.compiler.program import OPSET, ModelProgram, TrainProgram
+from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError, fail

@@ -56,6 +56,13 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert not modules & (SLOW | {"numpy"})
 
 
+def test_the_help_loads_no_compiler() -> None:
+    told = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"  # it ends by SystemExit
+    modules = imported(f"{told}\n{command('--help')}")
+    assert "archonnx.cli.verbs.compile" in modules
+    assert not modules & {"numpy", "archonnx.compiler.ir", "archonnx.compiler.settings"}
+
+
 def test_a_check_with_options_says_what_a_plain_one_says() -> None:
     """Plain checks go past the library that reads options."""
     outputs = {

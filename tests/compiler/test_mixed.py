@@ -14,8 +14,8 @@ from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.lowering import all_nodes, lower
 from archonnx.compiler.mixed import CONVOLUTIONS, PRODUCTS, with_products
 from archonnx.compiler.onnx_export import export
+from archonnx.compiler.opset import OPSET
 from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.compiler.program import OPSET
 from archonnx.grammar.source import Source
 from benchmarks import cuda_zoo
 from benchmarks.cuda_kernels import on_cpu, opened, provider

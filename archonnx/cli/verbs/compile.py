@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archonnx.compiler.program import OPSET
+from archonnx.compiler.opset import OPSET
 
 from ..options import (
     MAX_SEED,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from archonnx.compiler.program import OPSET
+from archonnx.compiler.opset import OPSET
 
 from ..options import (
     Arguments,
