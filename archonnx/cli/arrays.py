@@ -31,12 +31,13 @@ def write_arrays(
         results: arrays by name.
         out: the file.
         classes: names of classes, by result.
-        kept: columns of what was given that stand before the results.
+        kept: columns of what was given that stand before the results; ``data.NAME`` if a result is called so too.
     """
     import sys
 
     from archonnx.runtime.files import write_atomically
 
+    kept = _told_apart(kept or {}, results)
     if out is None:
         sys.stdout.write(as_csv(results, classes, kept))
         return
@@ -47,9 +48,20 @@ def write_arrays(
         fail(
             "AX0604", said, None, help=f"a table is `{out.with_suffix('.csv')}`, arrays are `{out.with_suffix('.npz')}`"
         )
-    content = as_npz(results, classes, kept) if out.suffix == ".npz" else as_csv(results, classes, kept).encode()
+    if out.suffix.lower() == ".npz":
+        content = as_npz(results, classes, kept)
+    else:
+        content = as_csv(results, classes, kept, "\t" if out.suffix.lower() == ".tsv" else ",").encode()
     write_atomically(out, content)
     print(f"{out}: {', '.join(f'{name} {list(array.shape)}' for name, array in results.items())}")
+
+
+def _told_apart(kept: Mapping[str, Array], results: Mapping[str, Array]) -> dict[str, Array]:
+    """Kept columns, ``data.NAME`` where a result, or a part of one, is called so too."""
+    return {
+        f"data.{name}" if any(name == one or name.startswith(f"{one}.") for one in results) else name: array
+        for name, array in kept.items()
+    }
 
 
 def say_where_nan(results: Mapping[str, Array]) -> None:
@@ -70,14 +82,20 @@ def read_named(text: str) -> dict[str, Any]:
     from archonnx.runtime.paths import is_there, short
 
     if "=" in text:
-        return read_arrays(text, {})
+        return read_arrays(text, {}, texts=True)
     if not is_there(Path(text), "file"):
         fail("AX0601", f"there is no file {short(text)}", None)
     return dict(arrays_of(Path(text)))
 
 
-def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
-    """Arrays by name, as ``--input`` gives them: ``FILE``, ``NAME=FILE``, or ``NAME=[[1, 2]]``, in JSON."""
+def read_arrays(text: str, types: Mapping[str, TensorType], *, texts: bool = False) -> dict[str, Any]:
+    """Arrays by name, as ``--input`` gives them: ``FILE``, ``NAME=FILE``, or ``NAME=[[1, 2]]``, in JSON.
+
+    Args:
+        text: what was given.
+        types: those that are wanted.
+        texts: whether they may be columns of data, which have texts and gaps too.
+    """
     from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
     from archonnx.runtime.data.stored import arrays_of
     from archonnx.runtime.paths import is_there, short
@@ -85,7 +103,7 @@ def read_arrays(text: str, types: Mapping[str, TensorType]) -> dict[str, Any]:
     name, equals, file = text.partition("=")
     path = Path(file if equals else text)
     if equals and path.suffix not in ARRAY_FILES:
-        return {name: _literal(name, path, file)}
+        return {name: _literal(name, path, file, texts=texts)}
     if not is_there(path, "file"):
         numbers = None if equals or path.suffix else f"numbers are given as `--input '{short(text)}=[1, 2]'`"
         fail("AX0601", f"there is no file {short(str(path))}", None, help=numbers)
@@ -117,8 +135,15 @@ def _only(loaded: Mapping[str, Any], name: str, path: Path) -> Any:
     return next(iter(loaded.values()))
 
 
-def _literal(name: str, path: Path, text: str) -> Any:
-    """Numbers, ``true`` and ``false`` in nested lists, from a JSON file or written as they are."""
+def _literal(name: str, path: Path, text: str, *, texts: bool) -> Any:
+    """Numbers, ``true`` and ``false`` in nested lists, from a JSON file or written as they are.
+
+    Args:
+        name: of what they are the values.
+        path: the file, if it is one.
+        text: what was written.
+        texts: whether it may be a column of data, which has texts and ``null`` too.
+    """
     import json
 
     from archonnx.grammar.diagnostics import fail
@@ -128,6 +153,7 @@ def _literal(name: str, path: Path, text: str) -> Any:
     if from_file and not is_there(path, "file"):
         fail("AX0601", f"there is no file {short(str(path))}", None)
     what = short(str(path)) if from_file else f"`{short(text)}`"
+    as_texts = f', `--input \'{name}=["one", "two"]\'`' if texts else ""
     try:
         with reading(path):
             value = json.loads(path.read_text("utf-8") if from_file else text, parse_constant=_not_json)
@@ -137,14 +163,15 @@ def _literal(name: str, path: Path, text: str) -> Any:
             "AX0604",
             f"{what}, given for `{name}`, is neither a file nor numbers in JSON: {reason}",
             None,
-            help=f"write nested lists, as in `--input '{name}=[[1, 2], [3, 4]]'`, or a file: `{name}=FILE.npy`",
+            help=f"write nested lists, as in `--input '{name}=[[1, 2], [3, 4]]'`{as_texts}, or a file: "
+            f"`{name}=FILE.npy`",
         )
-    if not _is_numbers(value):
+    if not _is_made_of(value, (int, float, str, type(None)) if texts else (int, float)):
         fail(
             "AX0604",
-            f"{what}, given for `{name}`, is not made of numbers, true and false in lists",
+            f"{what}, given for `{name}`, is not made of numbers, {'texts, ' if texts else ''}true and false in lists",
             None,
-            help=f"`--input '{name}=[[1, 2], [3, 4]]'`",
+            help=f"`--input '{name}=[[1, 2], [3, 4]]'`{as_texts}",
         )
     return value
 
@@ -154,11 +181,11 @@ def _not_json(word: str) -> Any:
     raise ValueError(f"{word} is not a number of JSON")
 
 
-def _is_numbers(value: Any) -> bool:
-    """Whether a value is made of numbers in lists, of as many axes as an array may have."""
+def _is_made_of(value: Any, types: tuple[type, ...]) -> bool:
+    """Whether a value is made of such values in lists, of as many axes as an array may have."""
     values = [value]
     for _ in range(MAX_RANK + 1):
-        odd = [one for one in values if not isinstance(one, list | int | float)]
+        odd = [one for one in values if not isinstance(one, (list, *types))]
         values = [inner for one in values if isinstance(one, list) for inner in one]
         if odd or not values:
             return not odd
@@ -243,6 +270,7 @@ def as_csv(
     results: Mapping[str, Array],
     classes: Mapping[str, Sequence[str]] | None = None,
     kept: Mapping[str, Array] | None = None,
+    delimiter: str = ",",
 ) -> str:
     """Outputs by row: a column for each number, ``probs.0, probs.1, ...`` where an output has several.
 
@@ -270,7 +298,7 @@ def as_csv(
             column = name if rows.shape[1] == 1 else f"{name}.{part}"
             columns[column] = [str(n) if shown is None else shown[int(n)] for n in rows[:, position]]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()

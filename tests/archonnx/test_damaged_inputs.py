@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from archonnx import cli
-from archonnx.cli.arrays import as_csv, raw_inputs, read_arrays, say_where_nan
+from archonnx.cli.arrays import as_csv, raw_inputs, read_arrays, say_where_nan, write_arrays
 from archonnx.cli.options import literal
+from archonnx.compiler.ir.types import TensorType
 from archonnx.grammar.diagnostics import SpecError, listing
 from archonnx.runtime.files import load_parameters
 from archonnx.runtime.folders.inputs import check_numbers
@@ -150,3 +151,29 @@ def test_no_rows_are_a_table_of_no_rows(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err == ""
     say_where_nan({"p": np.array([[0.0, 1.0], [np.nan, 1.0], [0.0, np.nan]]), "label": np.array([1, 2, 3])})
     assert capsys.readouterr().err.startswith("note: `p` is NaN in row 1 (from 0) and 1 more")
+
+
+def test_a_file_of_results_is_what_its_name_says(tmp_path: Path) -> None:
+    results = {"p": np.array([0.5, 1.5]), "n": np.array([1, 2])}
+    write_arrays(results, tmp_path / "p.tsv")
+    assert (tmp_path / "p.tsv").read_text() == "p\tn\n0.5\t1\n1.5\t2\n"
+    write_arrays(results, tmp_path / "p.NPZ")
+    assert np.load(tmp_path / "p.NPZ")["n"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("column", ["label", "p.0"])
+def test_a_kept_column_that_is_called_like_a_result_is_kept(column: str, tmp_path: Path) -> None:
+    results = {"label": np.array([7, 8]), "p": np.zeros((2, 2))}
+    for name in ("r.csv", "r.npz"):
+        write_arrays(results, tmp_path / name, kept={column: np.array(["a", "b"], dtype=object)})
+    header, first, _ = (tmp_path / "r.csv").read_text().splitlines()
+    assert header == f"data.{column},label,p.0,p.1" and first == "a,7,0.0,0.0"
+    arrays = np.load(tmp_path / "r.npz")
+    assert arrays[f"data.{column}"].tolist() == ["a", "b"] and arrays["label"].tolist() == [7, 8]
+
+
+def test_columns_of_data_may_be_texts_and_gaps_and_fields_may_not() -> None:
+    assert raw_inputs(['city=["Bern", null]', "age=[31, null]"]) == [{"city": ["Bern", None], "age": [31, None]}]
+    for given in ('x=["Bern"]', "x=[1, null]"):
+        with pytest.raises(SpecError, match="is not made of numbers, true and false"):
+            read_arrays(given, {"x": TensorType.of("f32", "B")})

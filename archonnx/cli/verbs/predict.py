@@ -22,7 +22,8 @@ def predict(
             "-i",
             metavar="FILE|FOLDER|NAME=FILE|NAME=LITERAL",
             help="Raw data, like that of the training: a table, a picture, a folder of pictures, an .npz file; or a "
-            "column by its name, from an .npy or .json file or in numbers: `age=[31, 54]`. Repeatable.",
+            'column by its name, from an .npy or .json file or as it is: `age=[31, null]`, `city=["Bern"]`. '
+            "Repeatable.",
         ),
     ] = None,
     fields: Annotated[
