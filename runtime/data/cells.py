@@ -22,7 +22,7 @@ from archonnx.grammar.diagnostics import Diagnostic, make_error
 from archonnx.grammar.source import Span
 from archonnx.grammar.text.words import is_name
 
-from .dressed import formats, grouped, left_out
+from .dressed import are_days, formats, grouped, left_out
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 """What means that there is no value, in small letters; in a column of texts only ``""`` does."""
@@ -71,6 +71,7 @@ class Cells:
         missing: what else means that there is no value, in texts as well.
         without: by the name of a column: characters that are left out of its cells.
         dates: by the name of a column: how its dates are written, as ``strptime`` has it.
+        again: whether they are read as others were before them: then no spec is asked how they are written.
     """
 
     where: str
@@ -80,6 +81,7 @@ class Cells:
     missing: frozenset[str] = frozenset()
     without: Mapping[str, str] = field(default_factory=dict)
     dates: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
 
     def column(self, name: str, cells: Sequence[str] | Array, kind: str | None = None) -> Array | Diagnostic:
         """The cells as an array, or what is wrong with them.
@@ -92,14 +94,15 @@ class Cells:
                 some are missing are f64.
         """
         if isinstance(cells, np.ndarray):
-            return cells.astype(np.float64) if kind == "float" else cells
+            numbers = cells.astype(np.float64) if kind == "float" else cells
+            return numbers if kind is not None else self._no_days(name, numbers)
         if name in self.without:
             gone = str.maketrans("", "", self.without[name])
             cells = [cell.translate(gone).strip() for cell in cells]
         if kind == "text":
             return self._texts(cells)
         if self.decimal == "." and not self.missing and (plain := plain_numbers(cells, kind)) is not None:
-            return plain
+            return plain if kind is not None else self._no_days(name, plain)
         gaps = {cell for cell in set(cells) if cell.lower() in MISSING or cell in self.missing}
         present = np.array([cell not in gaps for cell in cells] if gaps else [True] * len(cells), dtype=np.bool_)
         values = [cell for cell in cells if cell not in gaps] if gaps else cells
@@ -129,13 +132,24 @@ class Cells:
                     f"{self._at(name, cells, padded)}: is that a number or a code?",
                     f"`kinds={{{_key(name)}: text}}` keeps the 0 in front, `kinds={{{_key(name)}: int}}` drops it",
                 )
-            return self._filled(present, self._as("int", values))
+            return self._no_days(name, self._filled(present, self._as("int", values)))
         for kind, pattern in (("float", _NUMBER[self.decimal]), ("date", _DATE)):
             if all(map(pattern.fullmatch, different)):
                 return self._filled(present, self._as(kind, values))
         if all(cell.lower() in ("true", "false") for cell in different):
             return self._filled(present, self._as("bool", values))
         return self._mixed(name, cells, different) or self._texts(cells)
+
+    def _no_days(self, name: str, numbers: Array) -> Array | Diagnostic:
+        """Numbers as they are, unless all of them are days that are written without a mark."""
+        known: Any = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
+        if not are_days(known):
+            return numbers
+        row = 0 if numbers.dtype.kind == "i" else int(np.flatnonzero(~np.isnan(numbers))[0])
+        return self._problem(
+            f"{self.where}:{self.lines[row]}: `{name}` has {numbers[row]:.0f}: is that a date or a number?",
+            f'`dates={{{_key(name)}: "%Y%m%d"}}` says how it is written, `kinds={{{_key(name)}: int}}` keeps numbers',
+        )
 
     def _mixed(self, name: str, cells: Sequence[str], different: set[str]) -> Diagnostic | None:
         """What is wrong with a column of several kinds; None if they are all texts."""
@@ -258,8 +272,20 @@ class Cells:
     def _not_of_kind(self, name: str, cells: Sequence[str], kind: str, odd: OddCellError) -> Diagnostic:
         why = odd.why or f"which is not {_ARTICLE[kind]}"
         gone = left_out([odd.cell], self.decimal) if kind in ("int", "float") and odd.why is None else None
-        help = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number" if gone is not None else None
-        return self._problem(f"{self._at(name, cells, odd.cell)}, {why}", help)
+        way = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number" if gone is not None else None
+        if self.again:
+            before = self._as_before(name, odd.cell, kind) if odd.why is None else None
+            way = before if gone is None else f"write it without `{gone}`"
+        return self._problem(f"{self._at(name, cells, odd.cell)}, {why}", way)
+
+    def _as_before(self, name: str, cell: str, kind: str) -> str | None:
+        """How a cell is written in a file that is read as another one was."""
+        if kind == "int" and is_number(cell, self.decimal):
+            return f"all were integers in the training; with `kinds={{{_key(name)}: float}}` there, fractions are taken"
+        if kind == "date":
+            form = self.dates.get(name, "%Y-%m-%d` or `%Y-%m-%dT%H:%M:%S")
+            return f"as in the training, dates are written `{form}`"
+        return "write `true` or `false`" if kind == "bool" else None
 
     def _at(self, name: str, cells: Sequence[str], cell: str) -> str:
         """Where a cell is and what it holds."""

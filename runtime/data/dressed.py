@@ -10,6 +10,9 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
+
 FORMATS = (
     "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%m-%d-%Y", "%d-%m-%Y", "%Y.%m.%d",
     "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y",
@@ -81,6 +84,21 @@ def formats(cells: Collection[str], tried: Collection[str] = ()) -> list[str]:
     if not all(map(_DATED.fullmatch, cells)):
         return []
     return [form for form in FORMATS if all(_is_date(cell, form) for cell in tried or cells)]
+
+
+def are_days(numbers: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> bool:
+    """Whether numbers, of which some differ, are all days of 1900 to 2099 as in ``20240316``.
+
+    One number in 30 between the first and the last of these is such a day, so that other numbers are hardly ever.
+
+    >>> are_days(np.array([20240228, 20240301])), are_days(np.array([20240228, 20240300]))
+    (True, False)
+    """
+    if not len(numbers) or numbers.min() < 19000101 or numbers.max() > 20991231 or numbers.min() == numbers.max():
+        return False
+    days = numbers.astype(np.int64)
+    month, day = days // 100 % 100, days % 100
+    return bool(np.all((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers == days)))
 
 
 def _is_date(cell: str, form: str) -> bool:

@@ -207,8 +207,10 @@ class _Splitting:
         fewest = int(counts.min(initial=len(labels)))
         if fewest < len(parts):
             has = "1 example" if fewest == 1 else f"{fewest} examples"
-            why = f"{classes[counts.argmin()]} has {has}, and the parts are {', '.join(parts)}"
-            fail("AX0606", f"cannot stratify by `{name}`: {why}", self.span)
+            at = int(np.flatnonzero(labels == classes[counts.argmin()])[0])
+            why = f"{classes[counts.argmin()]} has {has} ({self.row(at)}), and the parts are {', '.join(parts)}"
+            way = "leave such rows out, put small classes together, or draw the parts without `stratify`"
+            fail("AX0606", f"cannot stratify by `{name}`: {why}", self.span, help=way)
         for part, size in parts.items():
             if size < len(classes):
                 why = f"there are {len(classes)} classes, and the {part} part has {size} of the examples"

@@ -24,6 +24,9 @@ from .storage import BLOCK, blocks
 
 SHOWN = 5
 """So many rows are named, and so many values."""
+UNLEARNED = "a class without an example that trains is not learned: `stratify` in the split gives each part some, or \
+take those rows out"
+"""What is to be done about a value of the target that the train part lacks."""
 
 
 class Values:
@@ -70,12 +73,13 @@ class Values:
         more = f" and {len(encoding.keys) - SHOWN} more" if len(encoding.keys) > SHOWN else ""
         named = isinstance(value, str) and encoding.tokens is None  # a text has words that no other text has
         close = did_you_mean(value, [str(key) for key in encoding.keys]) if named else None
+        known = f"give what is not known a number: `vocabulary({of}, unknown=true)`"
         fail(
             "AX0631",
             f"{self.place(same)}: `{name}` {what} {_shown(value)}, which the train part does not have",
             None,
             notes=[f"it has {listed}{more}"],
-            help=close or f"give what is not known a number: `vocabulary({of}, unknown=true)`",
+            help=close or (UNLEARNED if name == self._loaded.target else known),
         )
 
     def fail_no_text(self, column: str, rows: npt.NDArray[np.int64]) -> NoReturn:
@@ -168,13 +172,11 @@ class Values:
     def fail_missing(self, column: str, rows: npt.NDArray[np.int64], wanted: Field, span: Span | None) -> NoReturn:
         """SpecError: a column has no value in these rows, and a field is made of it."""
         own = column_of(DATA, column)
-        fail(
-            "AX0631",
-            f"{self.place(rows)}: `{column}` has no value",
-            span,
-            help=f"fill it in the feed of `{wanted.name}`, as in `fill({own}, 0.0)`, or with what is learned: "
-            f"`impute({own})`",
-        )
+        way = f"as in `fill({own}, 0.0)`, or with what is learned: `impute({own})`"
+        way = f"fill it in the feed of `{wanted.name}`, {way}"
+        if wanted.target:
+            way = "take those rows out of the file: what is made up for a target is learned and measured like any other"
+        fail("AX0631", f"{self.place(rows)}: `{column}` has no value", span, help=way)
 
     def _refuse(
         self, bad: Array, array: Array, wanted: Field, what: str, columns: Sequence[str], span: Span | None

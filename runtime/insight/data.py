@@ -15,6 +15,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import DataSource, ModelProgram, TrainProgram
 from archonnx.grammar.record import replace
 from archonnx.runtime.columns import columns
+from archonnx.runtime.data.cells import LONGEST_SHOWN
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import class_names
 from archonnx.runtime.data.parts import PARTS
@@ -81,6 +82,8 @@ def _content(array: Any, kind: str) -> str:
     there = array[~np.isnan(array)] if kind == "float" else array
     if not len(there):
         return ""
+    if kind == "int":
+        return f"{there.min()} to {there.max()}"
     return f"{there.min():g} to {there.max():g}" if kind != "bool" else f"{int(there.sum()):,} true"
 
 
@@ -108,8 +111,10 @@ def _fields(model: ModelProgram, program: TrainProgram, data: Prepared) -> Itera
 
 
 def _shown(key: str | int) -> str:
-    """A value, a text in quotes on one line."""
-    return f'"{on_a_line(key)}"' if isinstance(key, str) else str(key)
+    """A value, a text in quotes on one line, of a long one its beginning."""
+    if not isinstance(key, str):
+        return str(key)
+    return f'"{on_a_line(key if len(key) <= LONGEST_SHOWN else key[:LONGEST_SHOWN] + "...")}"'
 
 
 def _short(array: Array) -> str:

@@ -78,7 +78,8 @@ def read_csv(
     how = how or CsvSource(path=str(path))
     wanted = {**how.kinds, **dict.fromkeys(how.dates, "date"), **(kinds or {})}
     as_text = {**wanted, **dict.fromkeys([*how.dates, *how.without], "text")}
-    reader = _Reader(path, how, span, own=own)
+    again = bool(kinds) and span is None
+    reader = _Reader(path, how, span, own=own, again=again)
     names, gathered, ends = reader.read(as_text)
     if own:
         check_target(how.target, names, path.name, span)
@@ -87,7 +88,7 @@ def read_csv(
         check_named("without", how.without, names, path.name, span)
         check_named("dates", how.dates, names, path.name, span)
     lines = np.array(ends, dtype=np.int64)
-    cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing), how.without, how.dates)
+    cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing), how.without, how.dates, again)
     read = gathered.columns(reader.cells, [as_text.get(name) for name in names])
     columns = {name: cells.column(name, column, wanted.get(name)) for name, column in zip(names, read, strict=True)}
     notes = []
@@ -122,11 +123,14 @@ class _Reader:
     own: bool = False
     headed: bool = True
     """Whether the first line names the columns."""
+    again: bool = False
+    """Whether it is read as another file was before it: then no spec is asked how it is written."""
 
     def read(self, kinds: Mapping[str, str]) -> tuple[list[str], Gathered, list[int]]:
         """Names of the columns, their cells, and the line on which each row ends."""
         report = Report()
         ends: list[int] = []
+        _check_table(self.path, self.span)
         with self._rows() as rows:
             names, rows = self._named(rows)
             _check_names(self.path, self.how, names, report, self.span)
@@ -137,14 +141,13 @@ class _Reader:
                 if not row:
                     continue
                 if not ends:
-                    _check_delimiter(self.path, self.how.delimiter, names, row, self.span)
+                    self._check_delimiter(names, row)
                 ends.append(self.line)
                 if len(row) != len(names):
                     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
                     header = "the header names" if self.headed else "`names` has"
                     what = f"{self.path.name}:{self.line}: {cells} where {header} {len(names)}"
-                    quoted = f"a cell that has a `{self.how.delimiter}` in it stands in double quotes"
-                    report.error("AX0603", what, self.span, help=quoted if len(row) > len(names) else None)
+                    report.error("AX0603", what, self.span, help=self._help_with_length(row, names))
                     if len(report.diagnostics) >= ERRORS_SHOWN:
                         break
                     part.clear()
@@ -164,6 +167,14 @@ class _Reader:
             gathered.add(part)
             self._check_room(len(ends) * len(names))
         return names, gathered, ends
+
+    def _help_with_length(self, row: Sequence[str], names: Sequence[str]) -> str | None:
+        """What to do about a row of another length."""
+        if len(row) < len(names):
+            return None
+        if len(row) == len(names) + 1 and not row[-1]:
+            return f"the line ends with a `{self.how.delimiter}` that the first one lacks"
+        return f"a cell that has a `{self.how.delimiter}` in it stands in double quotes"
 
     def _named(self, rows: Iterator[list[str]]) -> tuple[list[str], Iterator[list[str]]]:
         """The names of the columns, and the rows behind them.
@@ -208,7 +219,8 @@ class _Reader:
         except UnicodeError:
             _check_text(path, span)
             at = _undecoded_line(path, encoding)
-            fail("AX0603", f"{path.name}{at} is not {_encoding(how)} text", span, help=_other_encoding(path, how))
+            way = f"write it in {_encoding(how)}, as in the training" if self.again else _other_encoding(path, how)
+            fail("AX0603", f"{path.name}{at} is not {_encoding(how)} text", span, help=way)
         except csv.Error as error:
             _check_text(path, span)
             fail("AX0603", f"{path.name}:{self.line}: {error}", span, help=_help_with(str(error)))
@@ -223,6 +235,19 @@ class _Reader:
                     progress.at(file.tell())
         finally:
             self.line = max(1, rows.line_num)
+
+    def _check_delimiter(self, names: Sequence[str], row: Sequence[str]) -> None:
+        """SpecError if the one column of the file is several by another delimiter."""
+        if len(names) != 1:
+            return
+        delimiter = self.how.delimiter
+        body = delimiter.join(row)
+        for other, written in DELIMITERS.items():
+            if other != delimiter and other in names[0] and names[0].count(other) == body.count(other):
+                seem = f"one column, {shown(names[0])}: the cells seem to be separated by `{written}`"
+                usual = DELIMITERS.get(delimiter, delimiter)
+                way = f"separate them by `{usual}`, as in the training" if self.again else f'`delimiter="{written}"`'
+                fail("AX0603", f"{self.path.name}:1: {seem}", self.span, help=way)
 
     def _check_room(self, cells: int) -> None:
         """SpecError where so many cells were read that no more can be held."""
@@ -253,27 +278,13 @@ def _help_with(said: str) -> str | None:
     return None
 
 
-def _check_delimiter(path: Path, delimiter: str, names: Sequence[str], row: Sequence[str], span: Span | None) -> None:
-    """SpecError if the one column of the file is several by another delimiter."""
-    if len(names) != 1:
-        return
-    body = delimiter.join(row)
-    for other, written in DELIMITERS.items():
-        if other != delimiter and other in names[0] and names[0].count(other) == body.count(other):
-            fail(
-                "AX0603",
-                f"{path.name}:1: one column, {shown(names[0])}: the cells seem to be separated by `{written}`",
-                span,
-                help=f'`delimiter="{written}"`',
-            )
-
-
 def _check_names(path: Path, how: CsvSource, names: Sequence[str], report: Report, span: Span | None) -> None:
     if not names:
         fail("AX0603", f"{path.name} is empty", span, help="its first line names the columns")
     for name, count in Counter(names).items():
         if count > 1 and name:
-            report.error("AX0603", f"{path.name}:1: the column `{short(name)}` is there {count} times", span)
+            what = f"{path.name}:1: the column `{short(name)}` is there {count} times"
+            report.error("AX0603", what, span, help="give each a name of its own")
     for position, name in enumerate(names):
         if len(name) > LONGEST_NAME or not name.isprintable():
             what = f"has {len(name):,} characters" if len(name) > LONGEST_NAME else "has characters that are not shown"
@@ -289,6 +300,14 @@ def _check_names(path: Path, how: CsvSource, names: Sequence[str], report: Repor
             help=f"say what they are called: `names=[{', '.join(f'c{i}' for i in range(1, min(len(names), 3) + 1))}"
             f"{', ...' if len(names) > 3 else ''}]`",
         )
+
+
+def _check_table(path: Path, span: Span | None) -> None:
+    """SpecError if a file of text is one of JSON."""
+    with reading(path, span), path.open("rb") as file:
+        begins = file.read(2)
+    if begins in (b'{"', b"[{", b"[\n", b"{\n", b"[\r", b"{\r"):
+        fail("AX0603", f"{path.name} is JSON, not a CSV file", span, help="write it as a table: CSV or Parquet")
 
 
 def _check_text(path: Path, span: Span | None) -> None:

@@ -472,6 +472,46 @@ def test_days_without_marks_are_dates_where_it_is_said(tmp_path: Path) -> None:
     assert "'2024031x', which is no date" in problem(read(tmp_path, "x\n2024031x\n", dates={"x": "%Y%m%d"}), "x")
 
 
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_numbers_that_are_all_days_are_asked_about(gap: str, tmp_path: Path) -> None:
+    text = f"x,y\n{',1' if gap else '20240229,1'}\n20231231,2\n20240301,3\n"
+    said = problem(read(tmp_path, text), "x")
+    assert "is that a date or a number?" in said and f"t.csv:{3 if gap else 2}:" in said
+    assert re.findall(r'dates=\{x: "([^"]+)"', said) == ["%Y%m%d"]
+    assert read(tmp_path, text, kinds={"x": "int"}).fields["x"][1] == 20231231
+    for other in (20231332, 20231200, 18991231, 21000101):
+        assert read(tmp_path, text + f"{other},4\n").fields["x"][-1] == other
+
+
+# ---------------------------------------------------------------- what a run reads
+
+
+@pytest.mark.parametrize(
+    ("content", "help"),
+    [
+        ("a\tb\n1\t2\n", "separate them by `,`, as in the training"),
+        ("a,b\n1,é\n".encode("cp1252"), "write it in UTF-8, as in the training"),
+        ("a,b\n2.5,2024-01-01\n", "with `kinds={a: float}` there, fractions are taken"),
+        ("a,b\n7 %,2024-01-01\n", "write it without `%`"),
+        ("a,b\n1,31.12.2024\n", "dates are written `%Y-%m-%d` or"),
+    ],
+)
+def test_a_run_is_not_told_what_a_spec_may_say(content: str | bytes, help: str, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    try:
+        found = list(read_csv(path, CsvSource(path="t.csv"), {"a": "int", "b": "date"}).problems.values())
+    except SpecError as error:
+        found = error.diagnostics
+    assert {help in (one.help or "") for one in found} == {True}
+
+
+def test_a_sign_at_the_end_of_lines_and_a_file_of_json_are_told(tmp_path: Path) -> None:
+    assert "the line ends with a `,` that the first one lacks" in refused(tmp_path, "a,b\n1,2,\n")
+    for text in ('{"a": 1, "b": 2}\n', '[{"a": 1}]', "[\n  {\n"):
+        assert "t.csv is JSON" in refused(tmp_path, text)
+
+
 @pytest.mark.parametrize("form", ["%d.%m.", "%H:%M", "%Y", "%d.%m.%Y %f", "day"])
 def test_a_form_of_dates_has_a_day_and_no_parts_of_seconds(form: str) -> None:
     with pytest.raises(ValueError):
