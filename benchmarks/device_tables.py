@@ -97,14 +97,16 @@ def lacking(model: onnx.ModelProto, table: Table) -> Counter[str]:
 
 
 def models_of(spec: str, kind: Kind) -> Iterator[onnx.ModelProto]:
-    """The graphs of this kind of the models of a spec; none where data must decide first."""
+    """The graphs of this kind of the models of a spec, every value with its type; none where data must decide first."""
+    from onnx.shape_inference import infer_shapes
+
     how = GraphOptions(steps=STEPS, steps_per_epoch=STEPS)
     try:
         for one in specs_of_models(load(spec)):
             model = elaborate(one)
             for artifact in graphs_of(model, how, (kind,)):
                 weights = initial_values(model.parameters, 0) if artifact.holds_weights else None
-                yield as_onnx(artifact, model, how, weights)
+                yield infer_shapes(as_onnx(artifact, model, how, weights))
     except SpecError:
         return
 
