@@ -116,6 +116,9 @@ def test_usage_errors_have_status_2(folder: Path) -> None:
         ("train line.arch --set epochs =5", "`--set epochs=5`"),
         ("train line.arch --set epochs 5", "`--set epochs=5`"),
         ("train line.arch mine", "`--out mine`"),
+        ("train line.arch --fp16", "`--precision bf16`"),
+        ("export line.arch --bf16", "`--precision f16`"),
+        ("train line.arch --precision 16-mixed", "Did you mean `bf16`?"),
     ],
 )
 def test_a_wrong_line_is_told_the_right_one(
