@@ -1,8 +1,9 @@
 """What parameters start from, elaborated once for all that start alike: the weights of repeated layers.
 
-A graph of an initial value was a third to a half of what a layer costs to elaborate (2026-11-29). It depends on its
-statement, the type of the parameter, and what the names of the statement stand for; of equal parameters it differs in
-nothing but the module in its origins. What this module does not do: elaborate such a graph (``parameters`` does).
+Graphs of initial values were 46% of the elaboration of 700 dense layers and 17% of that of ResNet-50, under a profiler
+(2026-11-29). Such a graph depends on its statement, the type of the parameter, and what the names of the statement
+stand for; of equal parameters it differs in nothing but the module in its origins. What this module does not do:
+elaborate such a graph (``parameters`` does).
 """
 
 from __future__ import annotations
