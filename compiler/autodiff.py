@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from archonnx.grammar.budget import Cost, spend
 
 from .ir.builder import Builder
-from .ir.graph import Node
+from .ir.graph import Graph, Node
 from .ir.op import Trait
 from .ir.value import Value
 from .ops.shape import broadcast_to, constant, zeros_like
@@ -127,16 +127,41 @@ def depending(nodes: Sequence[Node], wrt: Sequence[Value]) -> set[Value]:
 
 def _refuse_discrete(nodes: Sequence[Node], active: set[Value], y: Value) -> None:
     """NotDifferentiable if ``y`` depends, through a discrete draw, on what is differentiated."""
-    tainted: dict[Value, Node] = {}
+    draws: dict[Value, Node] = {}
+    _follow_draws(nodes, active, draws)
+    if y in draws:
+        raise NotDifferentiable(draws[y], DISCRETE)
+
+
+def _follow_draws(nodes: Sequence[Node], active: set[Value], draws: dict[Value, Node]) -> None:
+    """Add to ``draws`` what depends, through a discrete draw, on what is differentiated, with that draw."""
     for node in nodes:
         if Trait.DISCRETE in node.op.traits and not active.isdisjoint(node.inputs[1:]):
-            tainted.update(dict.fromkeys(node.outputs, node))
-        elif tainted and not node.op.stops_gradient:
-            source = next((tainted[value] for value in node.inputs if value in tainted), None)
+            draws.update(dict.fromkeys(node.outputs, node))
+        elif node.op.bodies() and node.op.not_differentiable is None:
+            for body in node.op.bodies():
+                draws.update(_drawn_inside(node, body, active, draws))
+        elif draws and not node.op.stops_gradient:
+            source = next((draws[value] for value in node.inputs if value in draws), None)
             if source is not None:
-                tainted.update(dict.fromkeys(node.outputs, source))
-    if y in tainted:
-        raise NotDifferentiable(tainted[y], DISCRETE)
+                draws.update(dict.fromkeys(node.outputs, source))
+
+
+def _drawn_inside(node: Node, body: Graph, active: set[Value], draws: Mapping[Value, Node]) -> dict[Value, Node]:
+    """The results of a node that do, by its body: what a step hands on, the next one reads, until nothing is added."""
+    given, made = list(body.inputs.values()), list(body.outputs.values())
+    pairs = list(zip(node.inputs, given, strict=True))
+    within = {inner for outer, inner in pairs if outer in active}
+    found = {inner: draws[outer] for outer, inner in pairs if outer in draws}
+    handed_on = list(zip(made, given, strict=False))[: getattr(node.op, "states", 0)]
+    known = -1
+    while known != len(within) + len(found):
+        known = len(within) + len(found)
+        within = depending(body.nodes, list(within))
+        _follow_draws(body.nodes, within, found)
+        within |= {start for end, start in handed_on if end in within}
+        found |= {start: found[end] for end, start in handed_on if end in found and start not in found}
+    return {outer: found[inner] for outer, inner in zip(node.outputs, made, strict=True) if inner in found}
 
 
 def pull_back(node: Node, cotangents: Mapping[Value, Value], active: set[Value]) -> list[tuple[Value, Value]]:

@@ -250,6 +250,19 @@ def test_a_gradient_through_a_discrete_draw_is_refused_with_the_ways_out() -> No
     assert finding.code == "AX0401"
 
 
+@pytest.mark.parametrize(
+    ("emitted", "refused"),
+    [("f32(k)", True), ("f32(before)", True), ("f32(stop_gradient(k))", False), ("f32(i64(y[:, 0] > 0))", False)],
+)
+def test_a_draw_inside_a_scan_is_refused_as_one_outside_is(emitted: str, refused: bool) -> None:
+    body = "net = Dense(4)\nscan y in x along 1, before = i64(zeros([B])) -> ks along 1:\n"
+    body += "    k: i64[B] ~ categorical(softmax(net(y)))\n"
+    body += f"    emit {emitted} + 0 * mean(net(y), axis=1)\n    before = k\nloss l = mean(ks)\noutput o = ks"
+    found = findings(model(body, "x: [B, 3, 5]", after="\ntrain:\n    minimize l with sgd\n"))
+    assert [one.code for one in found] == ["AX0401"] * refused
+    assert all("categorical" in one.span.text for one in found if one.span is not None)
+
+
 def test_a_draw_that_is_a_constant_for_the_gradient() -> None:
     body = "param w: [4] = [0.1, 0.2, -0.3, 0.4]\np = softmax(x * w)\nk: i64[B] ~ categorical(p)\n"
     of = program(model(body + "loss l = sum(log(p) * one_hot(stop_gradient(k), 4))\nmetric first = mean(f32(k == 0))"))
