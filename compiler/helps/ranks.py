@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
+from archonnx.compiler.elaborate.files.library import library
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Edit, Suggestion
 
@@ -49,6 +50,16 @@ def _axes_of_the_examples(sight: Sight) -> Iterator[str]:
             text = node.span.text if whole else f"({node.span.text})"
             places = ", ".join([":", *["none"] * (len(other) - 1)])
             yield replaced("one number for each example gets an axis", node, f"{text}[{places}]")
+
+
+@proposes("AX0304", "AX0308")
+def _reduced_before(sight: Sight) -> Iterator[str]:
+    """``masked_mean(cross_entropy(z, y), mask)``: the loss is one number, and one for each element is wanted."""
+    for call in islice(_calls(sight), 2 * MANY):
+        declared = getattr(library().find(callee(call) or ""), "declaration", None)
+        reduces = any(parameter.name == "reduce" for parameter in getattr(declared, "parameters", ()))
+        if reduces and all(given.name != "reduce" for given in call.arguments) and not sight.yaml:
+            yield replaced("one number for each element is", call, f"{call.span.text[:-1]}, reduce=none)")
 
 
 @proposes("AX0318")
@@ -109,7 +120,7 @@ def _last_state(sight: Sight) -> Iterator[str]:
         one.targets[0].id: one.targets[1].span.text
         for one in statements(sight.file)
         if isinstance(one, ast.Assign) and len(one.targets) >= 2 and len(one.values) == 1
-        if isinstance(one.targets[0], ast.Name)
+        if isinstance(one.targets[0], ast.Name) and one.targets[1].span.text != "_"
     }
     seen = 0
     for statement in makers(sight):

@@ -220,9 +220,10 @@ def _emit(frame: Frame, node: ast.Emit) -> None:
     emission.at = node.span
     if len(node.values) != len(emission.names):
         wanted = listed(emission.names) if emission.names else "nothing"
+        given = f"{len(node.values)} values are" if len(node.values) > 1 else "1 value is"
         fail(
             "AX0228",
-            f"{len(node.values)} values are emitted, and the header gives {wanted}",
+            f"{given} emitted, and the header gives {wanted}",
             node.span,
             help=None if emission.names else "name what is made of them after the header: `-> ys along 1:`",
         )

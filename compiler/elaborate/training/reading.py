@@ -174,7 +174,8 @@ def _together(frame: Frame, block: ProgramBlock, suite: ast.Suite) -> Statement:
     found: list[Bound[ast.Minimize | ast.Update | ast.Repeat]] = []
     for inner in _flat(frame, block, suite):
         if not isinstance(inner, ast.Minimize | ast.Update):
-            fail("AX0212", "`together` contains `minimize` and `update` statements", inner.span)
+            way = f"write `update {inner.span.text}`" if isinstance(inner, ast.Assign) else None
+            fail("AX0212", "`together` contains `minimize` and `update` statements", inner.span, help=way)
         found.append(block.bound(inner))
     return tuple(found)
 

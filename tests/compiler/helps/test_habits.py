@@ -49,6 +49,10 @@ def first(text: str, name: str = "net.arch") -> Diagnostic:
         (f"{HEAD}    a, b = split(row, 10, axis=1)\n    output y = a * b\n", ("row, 10", "row, 2")),
         # layers and losses
         (
+            f"{HEAD}    s = row |> Dense(20)\n    loss l = masked_mean(mse(s, row), row > 0)\n",
+            ("mse(s, row)", "mse(s, row, reduce=none)"),
+        ),
+        (
             f"{HEAD}    hs, h = GRU(6, num_layers=2)(x)\n    output y = h\n",
             ("h = GRU(6, num_layers=2)", "h, each = RecurrentStack([GRU(6), GRU(6)])"),
         ),
