@@ -190,7 +190,17 @@ def from_frame(
     for position, name in enumerate(names):
         series = frame.iloc[:, position] if package == "pandas" else frame.to_series(position)
         arrays[name] = read(Column(where, name), series, (kinds or {}).get(name))
-    return table(arrays, where, len(frame), target=target, side_by_side=columns)
+    offsets = {
+        name: _zone(series) is not None
+        for name, series in ((name, frame[name]) for name in frame.columns)
+        if str(series.dtype).lower().startswith("datetime")
+    }
+    return table(arrays, where, len(frame), target=target, side_by_side=columns, offsets=offsets)
+
+
+def _zone(series: Any) -> Any:
+    """The time zone of a column of dates, as pandas and polars name it; None if it has none."""
+    return getattr(series.dtype, "tz", None) or getattr(series.dtype, "time_zone", None)
 
 
 def is_frame(value: Any) -> str | None:

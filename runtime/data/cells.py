@@ -120,6 +120,13 @@ class Cells:
             says = f"`kinds={{{_key(name)}: text}}` reads it as texts"
             return self._problem(f"{self._at(name, cells, odd.cell)}, {odd.why}", says)
 
+    def have_offset(self, name: str, cells: Sequence[str] | Array) -> bool:
+        """Whether dates have an offset from UTC: all of them have, or none."""
+        if name in self.dates:
+            return "%z" in self.dates[name]
+        found = next((match for cell in cells if (match := _DATE.fullmatch(cell))), None)
+        return found is not None and found["offset"] is not None
+
     # ---------------------------------------------------------------- what kind it is
 
     def _guessed(self, name: str, cells: Sequence[str], values: Sequence[str], present: Array) -> Array | Diagnostic:

@@ -53,6 +53,7 @@ class Memory:
         whole: the shapes of those that have no row for each example, by name.
         others: what it remembers of further sources, by their names.
         fields: the fields of the model that the source feeds; none in a run of before they were kept.
+        offsets: of columns of dates, as far as it is known: whether they had an offset from UTC.
     """
 
     where: str
@@ -75,6 +76,7 @@ class Memory:
     whole: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     others: Mapping[str, Memory] = field(default_factory=dict)
     fields: tuple[str, ...] = ()
+    offsets: Mapping[str, bool] = field(default_factory=dict)
 
     @staticmethod
     def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
@@ -101,6 +103,7 @@ class Memory:
             loaded.tokens,
             dict(loaded.tokenizers.used),
             {name: array.shape for name, array in loaded.whole.items()},
+            offsets=dict(loaded.offsets),
         )
 
     def sample(self, float_type: DType, rows: int | str = ROWS, *, any_length: bool = False) -> Sample:
@@ -149,6 +152,7 @@ class Memory:
             "together": self.together,
             **({"tokens": self.tokens} if self.tokens is not None else {}),
             **({"tokenizers": dict(self.tokenizers)} if self.tokenizers else {}),
+            **({"offsets": dict(self.offsets)} if self.offsets else {}),
             "fields": list(self.fields),
             **({"others": list(self.others)} if self.others else {}),
             "statistics": list(self.fitted.statistics),
@@ -216,6 +220,7 @@ class Memory:
             {name: tuple(shape) for name, shape in record.get("whole", {}).items()},
             dict(others),
             tuple(record.get("fields", ())),
+            dict(record.get("offsets", {})),
         )
 
 

@@ -73,6 +73,9 @@ def read_parquet(
             if own:
                 check_target(target, names, path.name, span)
                 check_named("columns", columns or (), names, path.name, span)
+            offsets = {
+                of.name: of.type.tz is not None for of in file.schema_arrow if str(of.type).startswith("timestamp")
+            }
             arrays, progress = dict[str, Array | Diagnostic](), Reading(path.name, len(names), "columns")
             for done, name in enumerate(names):
                 arrays[name] = _readable(Column(path.name, name, span), file, rows, (kinds or {}).get(name))
@@ -82,7 +85,7 @@ def read_parquet(
     except Exception as error:  # of damaged files pyarrow raises many kinds, in names of columns as well
         help = "make the file again, or copy it again"
         fail("AX0604", f"{path.name} is not a Parquet file, or is damaged", span, notes=[_first(error)], help=help)
-    return table(arrays, path.name, rows, target=target, side_by_side=columns, files=[path], span=span)
+    return table(arrays, path.name, rows, target=target, side_by_side=columns, files=[path], span=span, offsets=offsets)
 
 
 def _check_room(path: Path, file: Any, span: Span | None) -> None:
