@@ -98,7 +98,8 @@ def spaced(random: Random) -> Case:
 @mutation("csv")
 def separated(random: Random) -> Case:
     sign, written = random.choice(((";", ";"), ("\t", "\\t"), ("|", "|")))
-    return case(f"cells between {sign!r}", BASE.text(delimiter=sign), refused("1", f'`delimiter="{written}"`'))
+    said, later = (refused("1", word) for word in (f'`delimiter="{written}"`', "as in the training"))
+    return case(f"cells between {sign!r}", BASE.text(delimiter=sign), said, later)
 
 
 @mutation("csv")

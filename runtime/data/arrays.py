@@ -15,6 +15,7 @@ from archonnx.compiler.ir.types import Array, DType
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
+from .cells import clock_of
 from .columns import Column, names_once
 from .lengths import numbered
 from .loader import KINDS, Fields, Loaded
@@ -187,20 +188,13 @@ def from_frame(
     report.finish()
     read = _pandas if package == "pandas" else _polars
     arrays: dict[str, Array | Diagnostic] = {}
+    clocks: dict[str, str] = {}
     for position, name in enumerate(names):
         series = frame.iloc[:, position] if package == "pandas" else frame.to_series(position)
         arrays[name] = read(Column(where, name), series, (kinds or {}).get(name))
-    offsets = {
-        name: _zone(series) is not None
-        for name, series in ((name, frame[name]) for name in frame.columns)
-        if str(series.dtype).lower().startswith("datetime")
-    }
-    return table(arrays, where, len(frame), target=target, side_by_side=columns, offsets=offsets)
-
-
-def _zone(series: Any) -> Any:
-    """The time zone of a column of dates, as pandas and polars name it; None if it has none."""
-    return getattr(series.dtype, "tz", None) or getattr(series.dtype, "time_zone", None)
+        if str(series.dtype).lower().startswith("datetime"):
+            clocks[name] = clock_of(getattr(series.dtype, "tz", None) or getattr(series.dtype, "time_zone", None))
+    return table(arrays, where, len(frame), target=target, side_by_side=columns, clocks=clocks)
 
 
 def is_frame(value: Any) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,9 @@ _INTEGERS, _FLOATS = (re.compile(rf"(?:{one}\n)*+{one}", re.ASCII) for one in (_
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,](?P<part>\d+))?)?(?P<offset>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
+Clock = Literal["local", "UTC", "offset"]
+"""How dates are written: without an offset from UTC, all by it, or with offsets from it."""
+_OF_UTC = ("Z", "+00:00", "+0000", "-00:00", "-0000")
 _APART = re.compile(r"(?<=\d)[ _'\u00a0\u202f](?=\d{3}(?!\d))")
 """What stands between thousands besides a comma and a point."""
 _ARTICLE = {"int": "an integer", "float": "a number", "bool": "true or false", "date": "a date", "text": "a text"}
@@ -120,12 +123,13 @@ class Cells:
             says = f"`kinds={{{_key(name)}: text}}` reads it as texts"
             return self._problem(f"{self._at(name, cells, odd.cell)}, {odd.why}", says)
 
-    def have_offset(self, name: str, cells: Sequence[str] | Array) -> bool:
-        """Whether dates have an offset from UTC: all of them have, or none."""
-        if name in self.dates:
-            return "%z" in self.dates[name]
+    def clock(self, name: str, cells: Sequence[str] | Array) -> Clock:
+        """By which clock dates are written: all of them have an offset from UTC, or none."""
         found = next((match for cell in cells if (match := _DATE.fullmatch(cell))), None)
-        return found is not None and found["offset"] is not None
+        if ("%z" not in self.dates[name]) if name in self.dates else (found is None or found["offset"] is None):
+            return "local"
+        gaps = {cell for cell in set(cells) if cell.lower() in MISSING or cell in self.missing}
+        return "UTC" if all(cell.endswith(_OF_UTC) or cell in gaps for cell in cells) else "offset"
 
     # ---------------------------------------------------------------- what kind it is
 
@@ -347,6 +351,11 @@ def _date_as(cell: str, form: str) -> datetime:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         raise OddCellError(cell, f"which is no date by `{form}`") from None
+
+
+def clock_of(zone: object) -> Clock:
+    """How dates of a time zone are written, as pandas, polars and Arrow name it."""
+    return "local" if zone is None else "UTC" if str(zone) in ("UTC", "Etc/UTC", "+00:00") else "offset"
 
 
 def _check_offsets(cells: Iterable[str]) -> None:

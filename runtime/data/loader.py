@@ -65,7 +65,8 @@ class Loaded:
         spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
             numbered so that rows of one stretch follow each other.
         first: the number of its first row, where it is a part of something.
-        offsets: of columns of dates, where the source says so: whether they had an offset from UTC.
+        clocks: of columns of dates, where the source says so: they have no offset from UTC ("local"), are all by
+            it ("UTC"), or have one ("offset").
     """
 
     fields: Fields
@@ -86,7 +87,7 @@ class Loaded:
     kin: tuple[str, ...] = ()
     alphabet: tuple[str, ...] | None = None
     first: int = 0
-    offsets: Mapping[str, bool] = field(default_factory=dict)
+    clocks: Mapping[str, str] = field(default_factory=dict)
     tokenizers: TokenizerFiles = field(default_factory=TokenizerFiles, repr=False)
 
     @cached_property

@@ -53,7 +53,7 @@ class Memory:
         whole: the shapes of those that have no row for each example, by name.
         others: what it remembers of further sources, by their names.
         fields: the fields of the model that the source feeds; none in a run of before they were kept.
-        offsets: of columns of dates, as far as it is known: whether they had an offset from UTC.
+        clocks: of columns of dates, as far as it is known: "local", "UTC" or "offset".
     """
 
     where: str
@@ -76,7 +76,7 @@ class Memory:
     whole: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     others: Mapping[str, Memory] = field(default_factory=dict)
     fields: tuple[str, ...] = ()
-    offsets: Mapping[str, bool] = field(default_factory=dict)
+    clocks: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(loaded: Loaded, feeding: Feeding, fitted: Fitted, *, together: bool, replaced: str | None = None) -> Memory:
@@ -103,7 +103,7 @@ class Memory:
             loaded.tokens,
             dict(loaded.tokenizers.used),
             {name: array.shape for name, array in loaded.whole.items()},
-            offsets=dict(loaded.offsets),
+            clocks=dict(loaded.clocks),
         )
 
     def sample(self, float_type: DType, rows: int | str = ROWS, *, any_length: bool = False) -> Sample:
@@ -152,7 +152,7 @@ class Memory:
             "together": self.together,
             **({"tokens": self.tokens} if self.tokens is not None else {}),
             **({"tokenizers": dict(self.tokenizers)} if self.tokenizers else {}),
-            **({"offsets": dict(self.offsets)} if self.offsets else {}),
+            **({"clocks": dict(self.clocks)} if self.clocks else {}),
             "fields": list(self.fields),
             **({"others": list(self.others)} if self.others else {}),
             "statistics": list(self.fitted.statistics),
@@ -220,7 +220,7 @@ class Memory:
             {name: tuple(shape) for name, shape in record.get("whole", {}).items()},
             dict(others),
             tuple(record.get("fields", ())),
-            dict(record.get("offsets", {})),
+            dict(record.get("clocks", {})),
         )
 
 

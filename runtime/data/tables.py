@@ -34,7 +34,7 @@ def table(
     notes: Sequence[str] = (),
     files: Sequence[Path] = (),
     span: Span | None = None,
-    offsets: Mapping[str, bool] | None = None,
+    clocks: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Columns as fields, with ``data``, the matrix of the numbers and booleans among them, ``target`` and ``index``.
 
@@ -51,7 +51,7 @@ def table(
         notes: what was left out.
         files: what was read.
         span: the place of the spec that asked for it.
-        offsets: of columns of dates: whether they had an offset from UTC.
+        clocks: how columns of dates are written.
     """
     arrays = {name: column for name, column in columns.items() if not isinstance(column, Diagnostic)}
     problems = {name: column for name, column in columns.items() if isinstance(column, Diagnostic)}
@@ -95,7 +95,7 @@ def table(
         made=frozenset(made.keys() - arrays.keys()),
         notes=tuple(notes),
         files=tuple(files),
-        offsets=offsets or {},
+        clocks=clocks or {},
     )
 
 

@@ -216,10 +216,11 @@ class InputReader:
                     help=did_you_mean(column, here) or (f"it has {listing(here)}" if here else None),
                 )
                 continue
-            had, has = self._memory.offsets.get(column), loaded.offsets.get(column)
-            if None not in (had, has) and had != has:
-                headline, way = _without_offset(loaded.where, column, had=bool(had))
-                report.error("AX0631", headline, None, help=way)
+            if self._memory.clocks.get(column) == "offset" and loaded.clocks.get(column) == "local":
+                headline = (
+                    f"{loaded.where}: the dates of `{column}` have no offset from UTC, and had one in the training"
+                )
+                report.error("AX0631", headline, None, help="write it, as in `2024-03-31T01:30:00+01:00`")
             shape, before = loaded.fields[column].shape[1:], self._memory.shapes.get(column, ())
             if shape != before and not self._memory.together:
                 report.error(
@@ -228,13 +229,6 @@ class InputReader:
                     None,
                 )
         report.finish()
-
-
-def _without_offset(where: str, column: str, *, had: bool) -> tuple[str, str]:
-    """What is said of dates that have no offset from UTC where those of the training had one, or the other way."""
-    has, before = ("no offset from UTC", "one") if had else ("an offset from UTC", "none")
-    way = "write it, as in `2024-03-31T01:30:00+01:00`" if had else "write them by the clock of the training's dates"
-    return f"{where}: the dates of `{column}` have {has}, and had {before} in the training", way
 
 
 def narrowed(

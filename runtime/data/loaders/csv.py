@@ -91,8 +91,8 @@ def read_csv(
     cells = Cells(path.name, ends, span, how.decimal, frozenset(how.missing), how.without, how.dates, again)
     read = gathered.columns(reader.cells, [as_text.get(name) for name in names])
     columns = {name: cells.column(name, column, wanted.get(name)) for name, column in zip(names, read, strict=True)}
-    offsets = {
-        name: cells.have_offset(name, read[at])
+    clocks = {
+        name: cells.clock(name, read[at])
         for at, name in enumerate(names)
         if isinstance(column := columns[name], np.ndarray) and column.dtype.kind == "M"
     }
@@ -113,7 +113,7 @@ def read_csv(
         notes=notes,
         files=[path],
         span=span,
-        offsets=offsets,
+        clocks=clocks,
     )
 
 

@@ -17,7 +17,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ParquetSource
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.cells import EXACT
+from archonnx.runtime.data.cells import EXACT, clock_of
 from archonnx.runtime.data.columns import Column, names_once
 from archonnx.runtime.data.loader import KINDS, Loaded, Place, loads
 from archonnx.runtime.data.progress import Reading
@@ -73,9 +73,8 @@ def read_parquet(
             if own:
                 check_target(target, names, path.name, span)
                 check_named("columns", columns or (), names, path.name, span)
-            offsets = {
-                of.name: of.type.tz is not None for of in file.schema_arrow if str(of.type).startswith("timestamp")
-            }
+            times = [of for of in file.schema_arrow if str(of.type).startswith("timestamp")]
+            clocks = {of.name: clock_of(of.type.tz) for of in times}
             arrays, progress = dict[str, Array | Diagnostic](), Reading(path.name, len(names), "columns")
             for done, name in enumerate(names):
                 arrays[name] = _readable(Column(path.name, name, span), file, rows, (kinds or {}).get(name))
@@ -85,7 +84,7 @@ def read_parquet(
     except Exception as error:  # of damaged files pyarrow raises many kinds, in names of columns as well
         help = "make the file again, or copy it again"
         fail("AX0604", f"{path.name} is not a Parquet file, or is damaged", span, notes=[_first(error)], help=help)
-    return table(arrays, path.name, rows, target=target, side_by_side=columns, files=[path], span=span, offsets=offsets)
+    return table(arrays, path.name, rows, target=target, side_by_side=columns, files=[path], span=span, clocks=clocks)
 
 
 def _check_room(path: Path, file: Any, span: Span | None) -> None:

@@ -121,7 +121,7 @@ def _fields(cut: _Cut, taken: Rows, after: Rows, short: Sequence[Rows]) -> Loade
         made=frozenset({"target"} & made.keys()),
         notes=(*series.notes, *([note] if short else [])),
         files=series.files,
-        offsets=series.offsets,
+        clocks=series.clocks,
         tokens=series.tokens,
         alphabet=series.alphabet,
         kin=tuple({TOKENS, _next(series, TOKENS)} & {*fields, *made}) if series.tokens is not None else (),
