@@ -76,7 +76,7 @@ def weight_grad_rules(block: int) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
             return None
         images, kernel = to_blocks(x, block), to_blocks(dy, block)
         n, blocks = (dim.evaluate({}) for dim in images.shape[:2])
-        images = _surrounded(images, axes)
+        images = _around(images, 2, axes)
         images = reshape(images, (1, n * blocks, *images.shape[2:]))
         kernel = reshape(kernel, (n * blocks, 1, *kernel.shape[2:4], 1, block))
         each = _conv(op, images, kernel, n * blocks * block)
@@ -117,31 +117,24 @@ def _elements(op: ConvWeightGrad, axes: Sequence[Axis], x: Value, dy: Value, blo
     if bands > 1:
         places = rows.places // bands
         seen = (places - 1) * rows.stride + (rows.kernel - 1) * rows.dilation + 1
-        images = _around(images, 2, rows)
+        images = _around(images, 2, [rows])
         firsts = [band * places for band in range(bands)]
         images = concat([slice_axis(images, 2, p * rows.stride, p * rows.stride + seen) for p in firsts], 1)
         kernel = concat([slice_axis(kernel, 2, p, p + places) for p in firsts], 0)
-        images = _around(to_blocks(images, block), 3, columns)
+        images = _around(to_blocks(images, block), 3, [columns])
     else:
-        images = _surrounded(to_blocks(images, block), axes)
+        images = _around(to_blocks(images, block), 2, axes)
     n, blocks, height, width, _ = kernel.shape
     apart = reshape(kernel, (n // block, block, blocks, height, width, block))
     return _conv(op, images, transpose(apart, (2, 0, 3, 4, 1, 5)), 1)
 
 
-def _surrounded(images: Value, axes: Sequence[Axis]) -> Value:
-    """What the window sees, zeros and all, of images in blocks."""
-    ends = [_end(axis) for axis in axes]
-    kept = slices(images, 2, [range(axis.size + min(end, 0)) for axis, end in zip(axes, ends, strict=True)])
-    after = (0, 0, *(max(end, 0) for end in ends), 0)
-    return pad(kept, (0, 0, *(axis.begin for axis in axes), 0), after)
-
-
-def _around(x: Value, place: int, axis: Axis) -> Value:
-    """The same along one axis of x."""
-    end, others = _end(axis), x.rank - place - 1
-    kept = slice_axis(x, place, 0, axis.size + min(end, 0))
-    return pad(kept, (0,) * place + (axis.begin,) + (0,) * others, (0,) * place + (max(end, 0),) + (0,) * others)
+def _around(x: Value, place: int, axes: Sequence[Axis]) -> Value:
+    """What the window sees, zeros and all, along spatial axes of x of which the first stands at this place."""
+    ends, others = [_end(axis) for axis in axes], (0,) * (x.rank - place - len(axes))
+    kept = slices(x, place, [range(axis.size + min(end, 0)) for axis, end in zip(axes, ends, strict=True)])
+    before, after = (axis.begin for axis in axes), (max(end, 0) for end in ends)
+    return pad(kept, (*(0,) * place, *before, *others), (*(0,) * place, *after, *others))
 
 
 def _end(axis: Axis) -> int:
