@@ -147,7 +147,7 @@ def main() -> int:
 
             files["torch"] = Path(folder) / "theirs.onnx"
             export(case, dict(run.parameters), "image", files["torch"])
-        parts = {name: run._data.part(name) for name in ("train", "test")}
+        parts = {name: run._open.data.part(name) for name in ("train", "test")}
         rows = {name: examples.take(indices) for name, (examples, indices) in parts.items()}
         table, lost = measured(files, rows, asked.ranges or RANGES)
         if not asked.alone:

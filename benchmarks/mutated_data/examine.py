@@ -130,7 +130,7 @@ class Bench:
         return {**self._read(given), **{name: np.array(value) for name, value in figures.items()}}
 
     def _read(self, given: Any) -> Mapping[str, Array]:
-        return self.run._reader.read(given, list(self.run._elaborated.fields)).fields
+        return self.run._open.reader.read(given, list(self.run._open.model.fields)).fields
 
     # ---------------------------------------------------------------- what is expected
 

@@ -1,6 +1,8 @@
 """Run directories: what a training leaves behind.
 
     run          ``Run``: a run directory, open: its figures, its parameters, its predictions
+    opened       ``OpenRun``: what is made of its files, each when it is first asked for
+    exporting    the graphs of a run as ONNX files; ``trials`` tries each beside the run before it stands
     saving       ``new_run`` reserves a directory before training; ``save_run`` writes it, whole or not at all
     resume       ``save_state`` writes where a training stands; ``SavedState`` is what was written
     checkpoints  ``Checkpoints`` do so while it runs

@@ -1,159 +1,152 @@
-"""The graphs of a run as ONNX, each tried beside the run before it stands: ``Beside``.
+"""The graphs of a run as ONNX files: one by its name, all in a folder, or the model with its feed.
 
-Outputs are compared with what the run predicts, entries with what it gives when it is called, and the graphs of
-training with the same graphs as a training here runs them. What this module does not do: make graphs, or write files.
+What this module does not do: make graphs (``runtime.export`` does), try files beside the run (``trials`` and ``raw``
+do).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.ir.types import Array, DType, TensorType, batch_symbol
-from archonnx.compiler.program import SEED, STEP, ModelProgram
+from archonnx.compiler.ir.types import Array
+from archonnx.compiler.opset import OPSET
 from archonnx.grammar.diagnostics import SpecError, fail
-from archonnx.runtime.device.session import SessionOptions, call, open_graph, open_session
-from archonnx.runtime.export.artifact import Artifact
-from archonnx.runtime.export.artifacts import GraphOptions
-from archonnx.runtime.export.contract import rates_of
-from archonnx.runtime.export.raw import CHANGED, TOLERANCE, as_taken, differences
+from archonnx.runtime.export.artifact import Kind
+from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
+from archonnx.runtime.export.compiled_folder import Trained, Written, compile_to
+from archonnx.runtime.export.exported import ExportedModel
+from archonnx.runtime.export.models import fail_without_outputs, is_portable, write_model, write_tried
+from archonnx.runtime.export.raw import spec_metadata
+from archonnx.runtime.training.fit import steps_per_epoch
+from archonnx.runtime.training.trainer import fail_entry
 
-from .raw import ROWS_TRIED
-
-SIZES = (3, 2, 5, 8, 1)
-"""Sizes of dims that are tried in turn where the arguments of an entry are made."""
-RATE = 0.01
-"""A learning rate that is an input, while a file is tried."""
-LEARNED = 10
-"""So many times further than outputs may lie what a step changes: an update follows the sign of what it rounds."""
+from .opened import OpenRun
+from .raw import ROWS_TRIED, RawExport, RawFile
+from .trials import Beside
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What a run gives to the trial of its files.
+def export_model(run: OpenRun, path: Path, entry: str | None, options: GraphOptions) -> None:
+    """Write the outputs of the model, or an entry, as ONNX: what was exported with the run is copied where it fits."""
+    if entry is None and options.opset == OPSET and options.target in ("onnx", "portable"):
+        kept = run.model_file("model.onnx")
+        if options.target == "onnx" or is_portable(kept):
+            import onnx
 
-    Attributes:
-        model: what was trained.
-        weights: by path.
-        rows: some examples of its data, by field; SpecError where the data is not at hand.
-        predict: the outputs for fields.
-        call: what an entry gives for arguments.
-        how: how the files are written.
-        options: where they are run.
+            write_model(path, onnx.load(kept))
+            return
+    if entry is not None and entry not in run.model.entries:
+        fail_entry(run.record["model"], entry, run.model.entries)
+    export_graph(run, path, entry or "infer", options)
+
+
+def export_graph(run: OpenRun, path: Path, name: str, options: GraphOptions) -> tuple[int, int]:
+    """Write one graph of the model as ONNX, by its name; it is tried beside the run before it stands.
+
+    Returns:
+        The number of its nodes, and of the bytes that were written.
     """
-
-    model: ModelProgram
-    weights: Mapping[str, Array]
-    rows: Callable[[int], Mapping[str, Array]]
-    predict: Callable[[Mapping[str, Array]], Mapping[str, Array]]
-    call: Callable[[str, Mapping[str, Array]], Mapping[str, Array]]
-    how: GraphOptions
-    options: SessionOptions
-
-    def __call__(self, artifact: Artifact, file: Path) -> str:
-        """On what a file was tried; SpecError if it does not give what the run does."""
-        graph = artifact.make()
-        types = {name: value.type for name, value in graph.inputs.items() if name not in self.model.parameters}
-        refused = ""
-        for given, on in self._candidates(artifact, types):
-            try:
-                wanted = self._wanted(artifact, given)
-            except SpecError as error:
-                refused = error.diagnostics[0].headline
-                continue
-            self._compare(artifact, file, given, wanted)
-            return on
-        return f"not tried: {refused or 'nothing is known to give to it'}"
-
-    def _candidates(
-        self, artifact: Artifact, types: Mapping[str, TensorType]
-    ) -> Iterator[tuple[dict[str, Array], str]]:
-        """What may be given, and which it is: rows of the data, then arrays that are made."""
-        around: dict[str, Array] = {name: np.zeros((), np.int64) for name in (SEED, STEP) if name in types}
-        if artifact.step is not None:
-            around |= {
-                name: np.zeros([dim.evaluate({}) for dim in type_.shape], type_.dtype.numpy)
-                for name, type_ in artifact.step.constants.items()
-                if name not in self.model.parameters
-            }
-            around |= artifact.state
-            around |= {name: np.asarray(RATE, types[name].dtype.numpy) for name in rates_of(artifact, self.model)}
-        fields = {name: type_ for name, type_ in types.items() if name not in around}
-        fixed = self.how.batch or (self.how.batch_size if artifact.step is not None else None)
-        if artifact.kind != "entry":
-            try:
-                rows = self.rows(fixed or ROWS_TRIED)
-            except SpecError:
-                rows = {}
-            if fields.keys() <= rows.keys():
-                yield around | {name: rows[name] for name in fields}, "rows of the training data"
-        for size in SIZES:
-            made = _made(fields, size, fixed)
-            if made is not None:
-                yield around | made, "made arrays"
-
-    def _wanted(self, artifact: Artifact, given: Mapping[str, Array]) -> Mapping[str, Array]:
-        fields = {name: array for name, array in given.items() if name not in (SEED, STEP)}
-        if artifact.kind == "infer":
-            return self.predict(fields)
-        if artifact.kind == "entry":
-            return self.call(artifact.name, fields)
-        graph = artifact.make()
-        everything = {**given, **self.weights}
-        return call(open_graph(graph, {}, self.options), {name: everything[name] for name in graph.inputs})
-
-    def _compare(self, artifact: Artifact, file: Path, given: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
-        try:
-            handle = open_session(file, self.options).handle
-            everything = {**self.weights, **given}
-            names = [one.name for one in handle.get_outputs()]
-            inputs = {one.name: as_taken(everything[one.name], one.type) for one in handle.get_inputs()}
-            made = dict(zip(names, handle.run(names, inputs), strict=True))
-            half = DType.f16 if self.how.precision != "f32" else None
-            found = _apart(made, wanted) if artifact.step is not None else differences(made, wanted, half)
-        except SpecError as error:
-            found = [one.headline for one in error.diagnostics]
-        except Exception as error:  # onnxruntime's exceptions have no base of their own
-            found = [str(error)]
-        if found:
-            said = f"`{artifact.name}` as exported does not give what the run does: nothing is written"
-            fail("AX0514", said, None, notes=found[:4])
+    asked = _with_lengths(run, options)
+    if name == "infer" and not run.model.infer.outputs:
+        fail_without_outputs(run.model.name)
+    artifact = graph_named(run.model, name, asked)
+    given = _trained(run, asked)
+    weights = run.parameters if artifact.holds_weights else None
+    model = as_onnx(artifact, run.model, asked, weights, metadata=given.metadata, about=given.about)
+    return len(model.graph.node), write_tried(path, model, lambda part: given.check(artifact, part))
 
 
-def _made(fields: Mapping[str, TensorType], size: int, rows: int | None) -> dict[str, Array] | None:
-    """Arrays of these types: normal floats, zeros for integers but for scalars, which are mostly sizes."""
-    rng = np.random.default_rng(0)
-    symbols = sorted({symbol for type_ in fields.values() for dim in type_.shape for symbol in dim.symbols()})
-    sizes = dict.fromkeys(symbols, size)
-    if rows is not None and (counting := batch_symbol(fields)) is not None:
-        sizes[counting] = rows
-    arrays: dict[str, Array] = {}
-    for name, type_ in fields.items():
-        shape = tuple(dim.evaluate(sizes) for dim in type_.shape)
-        if any(length < 0 for length in shape):
-            return None
-        if type_.dtype.is_float:
-            arrays[name] = rng.normal(size=shape).astype(type_.dtype.numpy)
-        else:
-            full = size if not shape and type_.dtype is DType.i64 else 0
-            arrays[name] = np.full(shape, full, type_.dtype.numpy)
-    return arrays
+def export_all(
+    run: OpenRun,
+    folder: Path,
+    options: GraphOptions,
+    *,
+    kinds: Sequence[Kind],
+    verify: bool,
+    dump_ir: bool,
+    observer: Callable[[Written], None],
+) -> list[Written]:
+    """Write all graphs of the model with the trained weights into a folder, each tried beside the run."""
+    asked = _with_lengths(run, options)
+    return compile_to(
+        folder,
+        run.model,
+        asked,
+        kinds=kinds,
+        trained=_trained(run, asked),
+        verify=verify,
+        dump_ir=dump_ir,
+        observer=observer,
+    )
 
 
-def _apart(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """In which results of a step two graphs differ by more than rounding does to an update, in a sentence each."""
-    found = []
-    for name, right in wanted.items():
-        ours = made[name]
-        if right.dtype.kind != "f":
-            found += differences({name: ours}, {name: right})
-            continue
-        bound = LEARNED * TOLERANCE[DType.from_numpy(right.dtype)]
-        close = np.isclose(ours, right, rtol=bound, atol=bound, equal_nan=True)
-        if (others := int((~close).sum())) > CHANGED * right.size:
-            found.append(f"{others} of {right.size} numbers of `{name}` are not the run's")
-    return found
+def export_raw(run: OpenRun, path: Path, options: GraphOptions) -> RawFile:
+    """Write the model as ONNX that takes the columns of the data; it is run beside the run before it stands."""
+    if run.memory is None:
+        fail("AX0611", f"{run.path} does not remember its data, and cannot be exported with its feed", None)
+    kept = run.model_file("model.onnx")
+    if path.resolve() == kept.resolve():
+        fail("AX0616", f"{path} is the model of the run, which takes its fields", None, help="choose another file")
+    exact = replace(run.options, use_tf32=False)
+    alone = ExportedModel.open(kept, exact)
+    model, program, memory = run.narrowed
+    name = run.record["name"]
+    about = _about(run) | {"spec": spec_metadata(name, run.contents.file(run.record["spec"]).read_bytes())}
+    return RawExport(
+        model,
+        program,
+        memory,
+        run.reader,
+        lambda: run.data.loaded(program, memory),
+        lambda fields: alone.predict(fields, batch_size=ROWS_TRIED, seed=0),
+        run.parameters,
+        exact,
+        about,
+    ).write(path, options)
+
+
+def _with_lengths(run: OpenRun, options: GraphOptions) -> GraphOptions:
+    """What is asked of graphs, with the length of the training where nothing is said of it."""
+    lengths = {}
+    with suppress(SpecError):  # without its rows nobody knows it
+        per_epoch = steps_per_epoch(len(run.data.rows("train")), run.settings)
+        if run.settings.epochs:
+            lengths[run.program.name] = (run.settings.epochs * per_epoch, per_epoch)
+    return replace(options, lengths=lengths)
+
+
+def _trained(run: OpenRun, options: GraphOptions) -> Trained:
+    """What a run gives to the files of its graphs."""
+    exact = replace(run.options, use_tf32=False)
+    beside = Beside(
+        run.model,
+        run.parameters,
+        lambda count: _some_fields(run, count),
+        lambda fields: OpenRun(run.path, exact).predict(fields, batch_size=ROWS_TRIED),
+        lambda entry, given: OpenRun(run.path, exact).entry(entry).call(given, seed=0),
+        options,
+        exact,
+    )
+
+    def raw(file: Path) -> None:
+        export_raw(run, file, GraphOptions("portable", options.opset))
+
+    about = _about(run) | {key: run.record[key] for key in ("epochs", "seed", "id")}
+    return Trained(run.parameters, run.record["seed"], about, run.token_metadata, beside, raw)
+
+
+def _about(run: OpenRun) -> dict[str, Any]:
+    """What every file says of the run."""
+    classes = {name: list(names) for name, names in run.classes.items()}
+    return {"classes": classes, "metrics": run.record["metrics"]}
+
+
+def _some_fields(run: OpenRun, count: int) -> Mapping[str, Array]:
+    """So many examples of the training, by field; they are repeated where there are fewer."""
+    examples, indices = run.data.part("train")
+    return examples.take(np.resize(indices, count) if count != ROWS_TRIED else indices[:count])

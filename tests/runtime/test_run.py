@@ -88,7 +88,7 @@ def test_its_predictions_are_those_of_the_trainer_and_of_the_reference_evaluator
 
 def test_evaluating_a_run_gives_the_figures_of_its_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "spec", lambda run: None)
-    monkeypatch.setattr("archonnx.runtime.folders.run.elaborate", lambda spec: MODEL)
+    monkeypatch.setattr("archonnx.runtime.folders.opened.elaborate", lambda spec: MODEL)
     for part in ("train", "valid", "test"):
         assert Run(run.path).evaluate(part) == run.metrics[part]  # type: ignore[arg-type]
 

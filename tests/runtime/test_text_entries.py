@@ -141,7 +141,7 @@ train:
 """
     (tmp_path / "m.arch").write_text(spec)
     run = archonnx.train(archonnx.load(tmp_path / "m.arch"), tmp_path / "run", device="cpu")
-    assert run.texts is None and not run.token_metadata
+    assert run.texts is None and not run._open.token_metadata
     assert "archonnx.tokens" not in {one.key for one in onnx.load(run.path / "entries/echo.onnx").metadata_props}
     with pytest.raises(SpecError, match="`prompt` is given as a text, and the run numbers no texts"):
         run.call("echo", prompt="cat")

@@ -188,7 +188,7 @@ def _raw(what: str, output: Path, graph: str, options: GraphOptions, dtype: str 
     _check_rows(graph, options)
     if graph != "infer":
         fail("AX0513", f"`{graph}` does not take the columns of the data; only `infer` does", None, help=WITHOUT_RAW)
-    file = run.export_raw(output, target=options.target, opset=options.opset, precision=options.precision)
+    file = run.export_raw(output, options)
     tell(f"{output}: {file.nodes} nodes, {file.size / 1e6:.2f} MB; as the run on {file.checked} {file.on}")
     tell(f"takes {', '.join(map(str, file.columns.values()))}")
 
