@@ -45,7 +45,8 @@ from .helps.trial import tried
 from .ir.builder import Builder
 from .ir.types import DType
 from .models import Stage, meant_model, program_models
-from .program import Application, ModelProgram, TrainProgram, TrainStep, own_lengths
+from .plan import own_lengths
+from .program import Application, ModelProgram, TrainProgram, TrainStep
 from .spec import Spec
 from .steps import fail_unsaid, sized, watched
 

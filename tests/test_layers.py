@@ -24,7 +24,7 @@ grammar.text
 grammar.format
 grammar.yaml
 grammar.spec
-compiler.directions compiler.opset
+compiler.directions compiler.opset compiler.plan
 compiler.errors compiler.set_metrics compiler.settings compiler.tokens
 compiler.sources
 compiler.ir compiler.older

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archonnx.compiler.pipeline import train_steps
-from archonnx.compiler.program import DataSource, Do, Every, ModelProgram, Plan, Repeat, TrainProgram, TrainStep
+from archonnx.compiler.plan import Do, Every, Plan, Repeat
+from archonnx.compiler.program import DataSource, ModelProgram, TrainProgram, TrainStep
 from archonnx.grammar.source import Span
 
 from .outline import Box, Edge, Item, Outline, said_of, short

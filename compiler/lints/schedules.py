@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from archonnx.compiler.program import Followed, ModelProgram, Scheduled, TrainProgram, own_lengths
+from archonnx.compiler.plan import own_lengths
+from archonnx.compiler.program import Followed, ModelProgram, Scheduled, TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic

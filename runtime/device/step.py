@@ -21,21 +21,8 @@ import numpy as np
 from archonnx.compiler.blockwise import Blockwise
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.looked_up import looked_up
-from archonnx.compiler.program import (
-    CONDITION,
-    GATHERED,
-    NEXT,
-    SEED,
-    STEP,
-    WATCH,
-    Assumption,
-    Do,
-    Every,
-    Gather,
-    Plan,
-    Repeat,
-    TrainStep,
-)
+from archonnx.compiler.plan import Do, Every, Gather, Plan, Repeat
+from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, WATCH, Assumption, TrainStep
 from archonnx.compiler.rows import row_of
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.uncollected import uncollected

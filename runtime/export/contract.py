@@ -19,21 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.gradients import GRADIENT
 from archonnx.compiler.ir.graph import Graph
-from archonnx.compiler.program import (
-    CONDITION,
-    GATHERED,
-    NEXT,
-    SEED,
-    STEP,
-    Assumption,
-    Do,
-    Every,
-    Gather,
-    ModelProgram,
-    Plan,
-    Repeat,
-    TrainProgram,
-)
+from archonnx.compiler.plan import Do, Every, Gather, Plan, Repeat
+from archonnx.compiler.program import CONDITION, GATHERED, NEXT, SEED, STEP, Assumption, ModelProgram, TrainProgram
 
 from .artifact import TRAIN_STEP, Artifact
 

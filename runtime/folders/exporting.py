@@ -23,7 +23,7 @@ from archonnx.runtime.export.compiled_folder import Trained, Written, compile_to
 from archonnx.runtime.export.exported import ExportedModel
 from archonnx.runtime.export.models import fail_without_outputs, is_portable, write_model, write_tried
 from archonnx.runtime.export.raw import spec_metadata
-from archonnx.runtime.training.fit import steps_per_epoch
+from archonnx.runtime.training.lengths import steps_per_epoch
 from archonnx.runtime.training.trainer import fail_entry
 
 from .opened import OpenRun

@@ -23,8 +23,9 @@ from archonnx.runtime.interrupt import Interrupt, attending
 from archonnx.runtime.measures.figures import from_json, to_json
 from archonnx.runtime.ranks import Ranks
 
-from .fit import TrainingLoop, grouped, steps_per_epoch
+from .fit import TrainingLoop
 from .keeping import Keeper
+from .lengths import grouped, steps_per_epoch
 from .measuring import Measured, Measurement
 from .observing import Epoch, Observer, Outcome, Snapshot
 from .preparing import DataChoice, Prepared, prepare

@@ -19,7 +19,7 @@ from archonnx.grammar.diagnostics import Diagnostic, Report
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.parts import PARTS
 
-from .fit import steps_per_epoch
+from .lengths import steps_per_epoch
 from .preparing import Prepared
 from .streaming import StreamedExamples
 

@@ -13,7 +13,7 @@ import pytest
 import archonnx
 from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.pipeline import parse_spec
-from archonnx.compiler.program import Do, Every, Gather, Repeat, gathering
+from archonnx.compiler.plan import Do, Every, Gather, Repeat, gathering
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import SessionOptions

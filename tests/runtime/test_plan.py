@@ -11,7 +11,8 @@ import pytest
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.compiler.program import Do, Every, ModelProgram, Plan, Repeat
+from archonnx.compiler.plan import Do, Every, Plan, Repeat
+from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.source import Source
 from archonnx.runtime.data.batches import endless_order, epoch_order
 from archonnx.runtime.device.session import SessionOptions

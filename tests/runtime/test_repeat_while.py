@@ -11,7 +11,8 @@ import pytest
 
 import archonnx
 from archonnx.compiler.pipeline import elaborate, parse_spec, train_steps
-from archonnx.compiler.program import CONDITION, Repeat, own_lengths
+from archonnx.compiler.plan import Repeat, own_lengths
+from archonnx.compiler.program import CONDITION
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.format import format_file
 from archonnx.grammar.source import Source

@@ -11,7 +11,8 @@ from archonnx.compiler.elaborate.core.frame import Frame
 from archonnx.compiler.elaborate.core.values import Module, Scope
 from archonnx.compiler.elaborate.model.model import Elaboration
 from archonnx.compiler.ir.types import DType
-from archonnx.compiler.program import DataSource, Feed, Fit, Plan
+from archonnx.compiler.plan import Plan
+from archonnx.compiler.program import DataSource, Feed, Fit
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Report, Suggestion
 from archonnx.grammar.source import Span

@@ -16,14 +16,8 @@ from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.types import DType
 from archonnx.compiler.models import ProgramModels, Stage
-from archonnx.compiler.program import (
-    PER_EPOCH,
-    TOTAL,
-    TrainProgram,
-    TrainStep,
-    gathering,
-    own_lengths,
-)
+from archonnx.compiler.plan import gathering, own_lengths
+from archonnx.compiler.program import PER_EPOCH, TOTAL, TrainProgram, TrainStep
 from archonnx.compiler.settings import TrainSettings, read_settings
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Label, Report, SpecError, did_you_mean, fail

@@ -14,16 +14,8 @@ from archonnx.compiler.elaborate.core.frame import STATEMENT, Frame
 from archonnx.compiler.elaborate.core.static import is_whole
 from archonnx.compiler.elaborate.core.suites import not_built, silenced, worded
 from archonnx.compiler.elaborate.core.values import describe
-from archonnx.compiler.program import (
-    DATA,
-    DataSource,
-    Do,
-    Every,
-    Feed,
-    Fit,
-    Plan,
-    Repeat,
-)
+from archonnx.compiler.plan import Do, Every, Plan, Repeat
+from archonnx.compiler.program import DATA, DataSource, Feed, Fit
 from archonnx.compiler.sources import FRESH, GENERATE, PLANNED, source_arguments
 from archonnx.grammar import ast
 from archonnx.grammar.budget import Cost, at_statement, spend

@@ -9,7 +9,7 @@ import pytest
 
 import archonnx
 from archonnx.compiler.pipeline import parse_spec
-from archonnx.compiler.program import Do, Every, Plan, Repeat, runs
+from archonnx.compiler.plan import Do, Every, Plan, Repeat, runs
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
