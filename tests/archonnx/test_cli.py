@@ -144,6 +144,8 @@ def test_without_a_spec_check_lists_the_zoo_and_near_names_are_proposed(folder: 
     listed = archonnx("check", cwd=folder).stdout.splitlines()
     words = ["digits_cnn", "A", "small", "convolutional", "classifier", "for", "8x8", "grey", "digits."]
     assert words in [line.split() for line in listed] and "  convolution" in listed
+    (over_two_lines,) = [line for line in listed if "karate_club" in line]
+    assert over_two_lines.endswith("the instructor and the president (Zachary 1977).")
     assert "`archonnx check` lists the zoo" in archonnx("check", "wholly_other", cwd=folder).stderr
     assert "did you mean `digits_cnn`?" in archonnx("check", "digits_cn", cwd=folder).stderr
 
