@@ -156,7 +156,10 @@ class _ArchEstimator(BaseEstimator):
         loaded, beside = _loaded(X), {TARGET: y, **columns}
         for name in beside.keys() & {*loaded.fields, *loaded.problems}:
             fail(
-                "AX0603", f"`{name}` is a column of `X`, and is given beside it", None, help="call the column otherwise"
+                "AX0603",
+                f"`{name}` is a column of `X`, and is given beside it",
+                None,
+                help="give the column another name",
             )
         check_consistent_length(y, *columns.values())
         own = from_arrays(beside, where="what is given beside X")

@@ -242,7 +242,7 @@ def _trained(
     if folds is None and seeds is None:
         return train_once(spec, request, place, how, resume=before)
     if folds is not None and seeds is not None:
-        fail("AX0702", "`folds` and `seeds` are given both", None, help="train on the folds with each `seed` in turn")
+        fail("AX0702", "both `folds` and `seeds` are given", None, help="train on the folds with each `seed` in turn")
     place = place_of_all(place, how.ranks)
     if before is not None:
         _check_in_place(before, place)

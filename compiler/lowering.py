@@ -264,7 +264,7 @@ class _Lowering:
         try:
             tensor = _tensor(array, dtype)
         except OverflowError:
-            fail("AX0311", "an integer of this leaves 64 bits", self._origin.place)
+            fail("AX0311", "an integer here does not fit 64 bits", self._origin.place)
         key = (tensor.dtype, tensor.array.shape, tensor.array.tobytes())
         if key not in self._constant_names:
             name = self._names.unique(_constant_hint(tensor))

@@ -20,7 +20,7 @@ def percent(sight: Sight) -> Iterator[Diagnostic]:
         if split.counts and sum(split.parts.values()) == HUNDRED:
             yield warning(
                 "AX0822",
-                f"these are {HUNDRED} examples in all, and not percent",
+                f"these are {HUNDRED} examples in all, not percentages",
                 sight.setting(program, "split"),
                 "integers are counts of examples",
                 help=f"shares are written `{_as_shares(split.parts)}`",

@@ -24,7 +24,7 @@ def second_name(sight: Sight) -> Iterator[Diagnostic]:
             yield warning(
                 "AX0861",
                 f"`{update.target.span.text}` is another name of `{value.id}`, and not a module of its own: "
-                "the update of one from the other moves nothing away",
+                "an update of one from the other changes nothing",
                 value.span,
                 "one module, with two names",
                 help=f"write `copy({value.id})`",

@@ -26,5 +26,5 @@ def shadowed_dim(sight: Sight) -> Iterator[Diagnostic]:
                         f"`{target.id}` is a dim of `{dims[target.id].name}`, and is given another meaning here",
                         target.span,
                         f"below, `{target.id}` is this value, and no longer the size of the input",
-                        help="call it otherwise",
+                        help="give it another name",
                     )

@@ -96,7 +96,7 @@ class ClassCheck(Op):
         if self.classes == ONE:
             raise TypeProblem(
                 "AX0330",
-                "there is one class alone, so that nothing can be learned of labels",
+                "there is only one class, so labels teach nothing",
                 operands=(),
                 help="give each class a score of its own, as with `Dense(2)`; one score for yes or no is judged by "
                 "`bce_logits(score, float(label))`",

@@ -301,7 +301,7 @@ def _top_level(failure: Failure) -> Diagnostic | None:
     others = f"declarations start with {_join([f'`{word}`' for word in TOP_LEVEL], 'or')}"
     return make_error(
         "AX0123",
-        "only declarations stand at the top of a file",
+        "only declarations stand at the top level of a file",
         failure.place,
         help=idiom(failure.word) or brought.constant(failure) or others,
     )

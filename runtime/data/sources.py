@@ -205,6 +205,6 @@ def _format(kind: str, path: Path) -> str:
             "AX0604",
             f"{short(path.name)} is not known as a file of data by the end of its name",
             None,
-            help="read are .csv, .txt, .parquet, .npz and .npy files, pictures, folders of .npy files and of pictures",
+            help="data is a .csv, .txt, .parquet, .npz or .npy file, a picture, or a folder of pictures or .npy files",
         )
     return kind

@@ -59,7 +59,7 @@ def shared_out(model: ModelProgram, program: TrainProgram, held: Mapping[str, Co
             "AX0707",
             f"the source `{unread[0]}` feeds no field of {model.name}",
             at,
-            help="feed one from it, or leave it",
+            help="feed one from it, or leave the source out",
         )
     return found
 

@@ -161,7 +161,7 @@ class Frame:
         except OverflowError:
             fail("AX0311", "a number here is out of range", expr.span)
         except RecursionError:
-            fail("AX0216", "this nests too deep", expr.span)
+            fail("AX0216", "this is nested too deeply", expr.span)
 
     def evaluate_function(self, expr: ast.Expr, hint: str | None = None) -> Any:
         """The same where a fn is expected: a call that lacks its first argument is a partial there."""

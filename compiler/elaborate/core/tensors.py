@@ -65,7 +65,7 @@ def _assume_64_bits(frame: Frame, dim: Dim) -> None:
     """Where a dim can leave 64 bits while its names are sizes of up to 2**31, it is checked when it runs."""
     for part in dim.parts():
         if part.reach >= INT64:
-            message = f"{part} leaves 64 bits"
+            message = f"{part} does not fit 64 bits"
             place = current_builder().origin.place
             most, least = Dim.of(INT64 - 1), Dim.of(1 - INT64)
             found = [] if at_most(part, most) else [Assumption("<=", part, most, message, place)]

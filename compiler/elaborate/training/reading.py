@@ -102,7 +102,7 @@ def _add_source(frame: Frame, block: ProgramBlock, statement: ast.Stmt, name: st
             "AX0205",
             f"`{name}` is {describe(frame.lookup(name))} already",
             statement.span,
-            help="call the source otherwise",
+            help="give the source another name",
         )
     block.sources[name] = replace(_source(frame, block, value), name=name)
 

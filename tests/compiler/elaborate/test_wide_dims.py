@@ -42,7 +42,7 @@ def test_a_number_of_dims_is_exact_or_refused(expression: str, k: int) -> None:
             given = trainer.predict({"x": np.zeros(b), "z": np.zeros(t)})["y"]
         except SpecError as error:
             assert error.diagnostics[0].code == "AX0617"
-            assert "leaves 64 bits" in error.diagnostics[0].headline
+            assert "does not fit 64 bits" in error.diagnostics[0].headline
             assert max(map(abs, computed)) >= 2**63
         else:
             assert given == np.float64(np.int64(computed[-1]))
