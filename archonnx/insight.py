@@ -10,7 +10,8 @@ from archonnx.compiler.pipeline import elaborate, float_type
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.record import replace
-from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.device.devices import DeviceName
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.insight.gradcheck import check_gradients
 from archonnx.runtime.insight.gradcheck_result import GradientCheck
 from archonnx.runtime.insight.inputs import examples_of

@@ -33,7 +33,8 @@ from archonnx.grammar.record import replace as changed
 from archonnx.grammar.source import Source
 from archonnx.runtime.data.arrays import from_arrays, from_frame, is_frame, raise_all
 from archonnx.runtime.data.loader import Loaded
-from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.device.devices import DeviceName
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.training.observing import Epoch
 
 from .in_memory import Learned, columns_read, learn

@@ -19,7 +19,8 @@ from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Source
-from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.device.devices import DeviceName
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import load_with_metadata, save_parameters
 from archonnx.runtime.training.observing import Epoch, Observer

@@ -18,7 +18,8 @@ from archonnx.compiler.pipeline import with_imports
 from archonnx.compiler.program import DATA
 from archonnx.compiler.spec import Spec
 from archonnx.grammar.diagnostics import fail
-from archonnx.runtime.device.session import DeviceName, SessionOptions
+from archonnx.runtime.device.devices import DeviceName
+from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.device.tuning import place_of, remembered, tuned
 from archonnx.runtime.folders.kept import kept_plan, kept_spec
 from archonnx.runtime.folders.models import ModelRuns, holds_models

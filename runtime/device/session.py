@@ -1,4 +1,4 @@
-"""Opening sessions: the only place that imports onnxruntime and chooses where a model runs.
+"""Opening sessions: a graph of the compiler, or an ONNX file, made ready to run.
 
 A failure inside onnxruntime is shown at the line of the spec from which the failing node came. What this module does
 not do: know what a graph is for.
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import io
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,21 +31,17 @@ from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.passes.recompute import recomputed
 from archonnx.compiler.portability import missing_kernels
-from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError, fail
+from archonnx.grammar.diagnostics import Diagnostic, Label, Report, SpecError
 
 from .blocks import machine_block
+from .devices import FATAL, Device, DeviceName, choose_device, onnxruntime_module
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-DeviceName = Literal["auto", "cpu", "cuda"]
 THREADS: int | None = None
 """CPU threads of a session whose options do not say; None: onnxruntime's choice, a thread for each core."""
-FATAL = 4
-"""onnxruntime's log level at which it says nothing by itself: what goes wrong comes as an exception."""
-
-
 DOUBLE = 11
 """ONNX's code of f64, here so that onnx need not be imported for it."""
 PLANNED = 16 * 2**20
@@ -91,14 +86,6 @@ def threads_of(options: SessionOptions) -> int:
     """How many CPU threads a session has; onnxruntime's own choice is a thread for each core that it may use."""
     chosen = THREADS if options.threads is None else options.threads
     return chosen or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A place to run. ``note`` says why it is not the one that was hoped for, and is empty otherwise."""
-
-    name: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +193,10 @@ def left_of(graph: Graph) -> onnx.ModelProto:
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
-        settings, path = _onnxruntime().SessionOptions(), Path(folder) / "left.onnx"
+        settings, path = onnxruntime_module().SessionOptions(), Path(folder) / "left.onnx"
         settings.log_severity_level, settings.optimized_model_filepath = FATAL, str(path)
         model = export(graph, target="ort", check=False)
-        _onnxruntime().InferenceSession(
+        onnxruntime_module().InferenceSession(
             model.SerializeToString(),
             settings,
             providers=_providers(Device("cpu"), SessionOptions()),
@@ -253,7 +240,7 @@ def open_session(
     A file may have its weights beside it. ``planned`` says whether memory is laid out after the first run. ``said``
     are the origins and the paths of nodes, by their names.
     """
-    ort = _onnxruntime()
+    ort = onnxruntime_module()
     device = choose_device(options.device)
     settings = ort.SessionOptions()
     settings.log_severity_level = FATAL
@@ -282,7 +269,7 @@ def open_session(
 
 def write_ort(source: Path, path: Path) -> None:
     """Write an ONNX file as onnxruntime's own format has it, optimised, in forms that no one machine's kernels need."""
-    ort = _onnxruntime()
+    ort = onnxruntime_module()
     settings = ort.SessionOptions()
     settings.log_severity_level = FATAL
     settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
@@ -311,56 +298,6 @@ def _providers(device: Device, options: SessionOptions) -> list[Any]:
     return [("CUDAExecutionProvider", {"use_tf32": int(options.use_tf32)}), cpu] if device.name == "cuda" else [cpu]
 
 
-@cache
-def choose_device(wanted: DeviceName) -> Device:
-    """The device for a wish; SpecError if ``cuda`` was asked for and cannot be had."""
-    if wanted == "cpu":
-        return Device("cpu")
-    if "CUDAExecutionProvider" not in _onnxruntime().get_available_providers():
-        why = "this onnxruntime has no CUDA provider (it comes with the package onnxruntime-gpu)"
-    elif not _gpus():
-        why = "no NVIDIA GPU is visible"
-    else:
-        with contextlib.redirect_stdout(io.StringIO()):
-            _onnxruntime().preload_dlls()
-        if _cuda_works():
-            return Device("cuda")
-        why = "onnxruntime cannot use the GPU (are CUDA 13 and cuDNN 9 installed?)"
-    if wanted == "cuda":
-        fail("AX0613", f"cannot run on cuda: {why}", None, help="run on the CPU: `--device cpu`")
-    return Device("cpu", why)
-
-
-def _cuda_works() -> bool:
-    """Whether onnxruntime, given the CUDA provider, keeps it: it drops it where a library is missing."""
-    from onnx import TensorProto, helper
-
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "probe", ends[:1], ends[1:])
-    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21)])
-    handle = _onnxruntime().InferenceSession(model.SerializeToString(), providers=["CUDAExecutionProvider"])
-    return "CUDAExecutionProvider" in handle.get_providers()
-
-
-def _gpus() -> int:
-    """How many GPUs NVIDIA's driver counts, asked of the driver itself, so that a machine without one stays quiet."""
-    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    count = ctypes.c_int(0)
-    try:
-        driver = ctypes.CDLL(name)
-    except OSError:
-        return 0
-    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
-
-
-@cache
-def _onnxruntime() -> Any:
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(FATAL)
-    return onnxruntime
-
-
 def give_back() -> None:
     """Give the system what was freed, as far as the C library would keep it: GNU's does where something lies behind it.
 
@@ -380,7 +317,7 @@ class Buffer:
     __slots__ = ("_shared", "_whole", "value")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], device: str) -> None:
-        self.value = _onnxruntime().OrtValue.ortvalue_from_shape_and_type(shape, dtype.type, device, 0)
+        self.value = onnxruntime_module().OrtValue.ortvalue_from_shape_and_type(shape, dtype.type, device, 0)
         self._shared: Array | None = self.value.numpy() if device == "cpu" else None
         self._whole: Buffer | None = None
 
@@ -429,7 +366,7 @@ class Buffer:
 
 def shared_value(array: Array) -> onnxruntime.OrtValue:
     """An array in memory as onnxruntime sees it, in the same place."""
-    return _onnxruntime().OrtValue.ortvalue_from_numpy(array)
+    return onnxruntime_module().OrtValue.ortvalue_from_numpy(array)
 
 
 def bound(session: Session, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> onnxruntime.IOBinding:

@@ -22,7 +22,8 @@ from archonnx.compiler.program import SEED, STEP, ModelProgram
 from archonnx.compiler.trace import TracedName, TraceGraph, trace_loss, trace_outputs
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import bound_dims
-from archonnx.runtime.device.session import SessionOptions, call, choose_device, open_graph
+from archonnx.runtime.device.devices import choose_device
+from archonnx.runtime.device.session import SessionOptions, call, open_graph
 from archonnx.runtime.seeds import seed_value
 from archonnx.runtime.training.trainer import EVALUATION_STEP
 

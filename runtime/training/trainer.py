@@ -27,8 +27,9 @@ from archonnx.grammar.uncollected import uncollected
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments, in_batches
 from archonnx.runtime.data.ranges import RangeCheck
+from archonnx.runtime.device.devices import choose_device
 from archonnx.runtime.device.ranked import RankedRunner
-from archonnx.runtime.device.session import Session, SessionOptions, call, choose_device, open_graph
+from archonnx.runtime.device.session import Session, SessionOptions, call, open_graph
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.measures.set_metrics import Gathered
 from archonnx.runtime.ranks import Ranks
