@@ -164,9 +164,8 @@ def _known_encoding(encoding: str) -> str:
     return encoding
 
 
-_PARTS_OF_DATES = frozenset(
-    {"%Y", "%y", "%m", "%b", "%B", "%d", "%j", "%H", "%I", "%p", "%M", "%S", "%z", "%a", "%A", "%%"}
-)
+_PARTS_OF_TIMES = frozenset({"%H", "%I", "%p", "%M", "%S", "%f", "%z", "%%"})
+_PARTS_OF_DATES = frozenset({"%Y", "%y", "%m", "%b", "%B", "%d", "%j", "%a", "%A"}) | _PARTS_OF_TIMES
 
 
 @source("csv")
@@ -197,16 +196,26 @@ class CsvSource(Arguments):
     """What the columns are called, of a file whose first line is a row like the others."""
     without: dict[str, str] = Field(default_factory=dict)
     """Characters that are left out of the cells of a column, by its name, before they are read: ``{price: "$,"}``."""
+    skip: Count = 0
+    """How many lines stand above the names of the columns, as a title does."""
+    comment: str | None = Field(default=None, min_length=1)
+    """What lines begin with that are no rows: ``"#"``."""
     dates: dict[str, str] = Field(default_factory=dict)
-    """How the dates of a column are written, by its name, as Python's ``strptime`` has it: ``{day: "%m/%d/%Y"}``."""
+    """How the dates of a column are written, by its name, as Python's ``strptime`` has it: ``{day: "%m/%d/%Y"}``.
+
+    A month is its first day, a time of day one of 1970-01-01, and parts of a second, ``%f``, are left out.
+    """
 
     @field_validator("dates")
     @classmethod
     def _says_the_day(cls, dates: dict[str, str]) -> dict[str, str]:
         for name, form in dates.items():
             parts = set(re.findall(r"%.", form))
-            if not parts & {"%Y", "%y"} or not ((parts >= {"%d"} and parts & {"%m", "%b", "%B"}) or "%j" in parts):
-                raise ValueError(f"`{name}` needs a day, a month and a year, as `%d.%m.%Y` has")
+            days = parts - _PARTS_OF_TIMES
+            if days and not (days & {"%Y", "%y"} and days & {"%m", "%b", "%B", "%j"}):
+                raise ValueError(f"`{name}` needs a month and a year, as `%d.%m.%Y` and `%Y-%m` have")
+            if not days and not parts & {"%H", "%I"}:
+                raise ValueError(f"`{name}` needs a day as `%d.%m.%Y` has one, or a time as `%H:%M`")
             if parts - _PARTS_OF_DATES:
                 odd = min(parts - _PARTS_OF_DATES)
                 raise ValueError(f"`{name}` has `{odd}`, which is none of {' '.join(sorted(_PARTS_OF_DATES))}")

@@ -15,10 +15,10 @@ from archonnx.compiler.ir.types import Array, DType
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
-from .cells import clock_of
 from .columns import Column, names_once
 from .lengths import numbered
 from .loader import KINDS, Fields, Loaded
+from .moments import clock_of
 from .tables import table
 
 FRAMES = ("pandas", "polars")

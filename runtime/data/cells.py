@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,8 @@ from archonnx.grammar.diagnostics import Diagnostic, make_error
 from archonnx.grammar.source import Span
 from archonnx.grammar.text.words import is_name
 
-from .dressed import are_days, formats, grouped, left_out
+from .dressed import TIMES, are_days, formats, grouped, left_out
+from .moments import ISO, OF_UTC, Clock, OddCellError, check_offsets, date, date_as, without_parts
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 """What means that there is no value, in small letters; in a column of texts only ``""`` does."""
@@ -30,6 +30,8 @@ EXACT = 2**53
 """Integers up to here are floats without loss."""
 DATES_TRIED = 1000
 """Cells of a column that are tried as dates, all over it: a column of a million takes 5 s for each form otherwise."""
+MINUS = "\u2212"
+"""The sign that typesetters take for a minus."""
 LINES_SHOWN = 5
 LONGEST_SHOWN = 60
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -42,24 +44,10 @@ _WHOLE = r"-?(?:0|[1-9]\d{0,15})"
 _REAL = rf"{_WHOLE}(?:\.\d{{1,20}})?(?:[eE][+-]?\d{{1,3}})?"
 _INTEGERS, _FLOATS = (re.compile(rf"(?:{one}\n)*+{one}", re.ASCII) for one in (_WHOLE, _REAL))
 """Columns of usual numbers, a line for each."""
-_DATE = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,](?P<part>\d+))?)?(?P<offset>Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)
-Clock = Literal["local", "UTC", "offset"]
-"""How dates are written: without an offset from UTC, all by it, or with offsets from it."""
-_OF_UTC = ("Z", "+00:00", "+0000", "-00:00", "-0000")
 _APART = re.compile(r"(?<=\d)[ _'\u00a0\u202f](?=\d{3}(?!\d))")
 """What stands between thousands besides a comma and a point."""
 _ARTICLE = {"int": "an integer", "float": "a number", "bool": "true or false", "date": "a date", "text": "a text"}
 _PLURAL = {"number": "numbers", "bool": "true and false", "date": "dates", "other": "numbers with another decimal sign"}
-
-
-class OddCellError(Exception):
-    """A cell that is not of the kind of its column, and why if that is not plain."""
-
-    def __init__(self, cell: str, why: str | None = None) -> None:
-        super().__init__(cell, why)
-        self.cell, self.why = cell, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +108,18 @@ class Cells:
         try:
             return self._guessed(name, cells, values, present)
         except OddCellError as odd:
-            says = f"`kinds={{{_key(name)}: text}}` reads it as texts"
+            form = without_parts(odd.cell)
+            cut = f"{_written(name, form)} leaves it out, " if form else ""
+            says = f"{cut}`kinds={{{_key(name)}: text}}` reads it as texts"
             return self._problem(f"{self._at(name, cells, odd.cell)}, {odd.why}", says)
 
     def clock(self, name: str, cells: Sequence[str] | Array) -> Clock:
         """By which clock dates are written: all of them have an offset from UTC, or none."""
-        found = next((match for cell in cells if (match := _DATE.fullmatch(cell))), None)
+        found = next((match for cell in cells if (match := ISO.fullmatch(cell))), None)
         if ("%z" not in self.dates[name]) if name in self.dates else (found is None or found["offset"] is None):
             return "local"
         gaps = {cell for cell in set(cells) if cell.lower() in MISSING or cell in self.missing}
-        return "UTC" if all(cell.endswith(_OF_UTC) or cell in gaps for cell in cells) else "offset"
+        return "UTC" if all(cell.endswith(OF_UTC) or cell in gaps for cell in cells) else "offset"
 
     # ---------------------------------------------------------------- what kind it is
 
@@ -144,7 +134,7 @@ class Cells:
                     f"`kinds={{{_key(name)}: text}}` keeps the 0 in front, `kinds={{{_key(name)}: int}}` drops it",
                 )
             return self._no_days(name, self._filled(present, self._as("int", values)))
-        for kind, pattern in (("float", _NUMBER[self.decimal]), ("date", _DATE)):
+        for kind, pattern in (("float", _NUMBER[self.decimal]), ("date", ISO)):
             if all(map(pattern.fullmatch, different)):
                 return self._filled(present, self._as(kind, values))
         if all(cell.lower() in ("true", "false") for cell in different):
@@ -195,12 +185,24 @@ class Cells:
         elif usual == "number" and apart and _NUMBER[self.decimal].fullmatch(_APART.sub("", cell)):
             way = f"`without={{{_key(name)}: {_quoted(''.join(sorted(apart)))}}}` reads `{_APART.sub('', cell)}`, {way}"
         else:
-            way = f"{way}, `missing=[{_quoted(cell)}]` takes that for a gap"
+            way = self._way_out(cells, odd, way)
         return self._problem(
             f"{self.where}: `{name}` holds {_PLURAL[usual]} ({shown(one)} in line {self._line(cells, one)}), "
             f"but {shown(cell)} in {shown_lines([self.lines[i] for i in odd])}",
             way,
         )
+
+    def _way_out(self, cells: Sequence[str], odd: Sequence[int], as_texts: str) -> str:
+        """What to do about cells that are not of the kind of the others."""
+        cell = cells[odd[0]]
+        if is_number(cell.replace(MINUS, "-"), self.decimal):
+            return f"a minus is written `-`, and this is U+2212; {as_texts}"
+        different = list(dict.fromkeys(cells[at] for at in odd))
+        if len(odd) == 1 and odd[0] in (0, len(cells) - 1) and len(cells) > 2 and _is_word(cell):
+            holds = "units" if odd[0] == 0 else "totals"
+            as_texts = f"take line {self.lines[odd[0]]} out of the file if it holds {holds}; {as_texts}"
+        gaps = ", ".join(map(_quoted, different[:LINES_SHOWN]))
+        return f"{as_texts}, `missing=[{gaps}]` takes {'those' if len(different) > 1 else 'that'} for a gap"
 
     def _dressed(self, name: str, cells: Sequence[str], different: set[str]) -> Diagnostic | None:
         """What is to be said of texts that seem to be numbers or dates as people write them; None of other texts."""
@@ -211,10 +213,11 @@ class Cells:
             way = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number"
             return self._problem(f"{at}: is that a number or a text?", f"{way}, {as_texts}")
         some = [cell for cell in cells[:: max(1, len(cells) // DATES_TRIED)] if cell in different]
-        ways = [f'`dates={{{_key(name)}: "{form}"}}`' for form in formats(different, some)]
-        if ways:
-            said = f"{' or '.join(ways)} says how it is written"
-            return self._problem(f"{at}: is that a date?", f"{said}, {as_texts}")
+        forms = formats(different, some)
+        if forms:
+            said = f"{' or '.join(_written(name, form) for form in forms)} says how it is written"
+            what = "a date" if forms[0] not in TIMES else "a time of day"
+            return self._problem(f"{at}: is that {what}?", f"{said}, {as_texts}")
         return None
 
     def _looks(self, cell: str, other: re.Pattern[str]) -> str:
@@ -222,7 +225,7 @@ class Cells:
             return "number"
         if other.fullmatch(cell):
             return "other"
-        if _DATE.fullmatch(cell):
+        if ISO.fullmatch(cell):
             return "date"
         return "bool" if cell.lower() in ("true", "false") else "text"
 
@@ -232,12 +235,12 @@ class Cells:
         """The values as a kind, dates in a form of their own; OddCellError if one of them is not."""
         if kind == "float" and values and all(cell.lower() in ("true", "false") for cell in set(values)):
             return self._as("bool", values).astype(np.float64)  # what they were where one of them was missing
-        read: Callable[[str], Any] = {"int": self._integer, "float": self._float, "bool": _boolean, "date": _date}[kind]
+        read: Callable[[str], Any] = {"int": self._integer, "float": self._float, "bool": _boolean, "date": date}[kind]
         different = dict.fromkeys(values)
         if kind == "date" and form is not None:
-            read = partial(_date_as, form=form)
+            read = partial(date_as, form=form)
         elif kind == "date":
-            _check_offsets(different)
+            check_offsets(different)
         dtype = {"int": "i8", "float": "f8", "bool": "?", "date": "M8[s]"}[kind]
         known = np.array([read(cell) for cell in different], dtype=dtype)
         place = {cell: i for i, cell in enumerate(different)}
@@ -284,6 +287,10 @@ class Cells:
         why = odd.why or f"which is not {_ARTICLE[kind]}"
         gone = left_out([odd.cell], self.decimal) if kind in ("int", "float") and odd.why is None else None
         way = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number" if gone is not None else None
+        if kind == "date" and name not in self.dates:
+            forms = formats([odd.cell]) or [form for form in [without_parts(odd.cell)] if form]
+            ways = " or ".join(_written(name, form) for form in forms)
+            way = f"{ways} says how it is written" if forms else None
         if self.again:
             before = self._as_before(name, odd.cell, kind) if odd.why is None else None
             way = before if gone is None else f"write it without `{gone}`"
@@ -330,42 +337,14 @@ def _boolean(cell: str) -> bool:
     return known
 
 
-def _date(cell: str) -> datetime:
-    """A moment in UTC, without its time zone."""
-    match = _DATE.fullmatch(cell)
-    if match is None:
-        raise OddCellError(cell)
-    if match["part"] is not None and match["part"].strip("0"):
-        raise OddCellError(cell, "a part of a second, which dates do not keep")
-    try:
-        moment = datetime.fromisoformat(cell)
-        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        raise OddCellError(cell, "a day or an hour that there is not") from None
+def _written(name: str, form: str) -> str:
+    """How a source is told how the dates of a column are written."""
+    return f'`dates={{{_key(name)}: "{form}"}}`'
 
 
-def _date_as(cell: str, form: str) -> datetime:
-    """A moment in UTC that is written in another form than that of ISO 8601."""
-    try:
-        moment = datetime.strptime(cell, form)
-        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        raise OddCellError(cell, f"which is no date by `{form}`") from None
-
-
-def clock_of(zone: object) -> Clock:
-    """How dates of a time zone are written, as pandas, polars and Arrow name it."""
-    return "local" if zone is None else "UTC" if str(zone) in ("UTC", "Etc/UTC", "+00:00") else "offset"
-
-
-def _check_offsets(cells: Iterable[str]) -> None:
-    """OddCellError unless all dates have an offset from UTC, or none has."""
-    zoned = {cell: match["offset"] is not None for cell in cells if (match := _DATE.fullmatch(cell))}
-    if len(set(zoned.values())) > 1:
-        first = next(iter(zoned))
-        odd = next(cell for cell, offset in zoned.items() if offset != zoned[first])
-        has, lacks = ("an offset from UTC", "none") if zoned[odd] else ("no offset from UTC", "one")
-        raise OddCellError(odd, f"which has {has}, where {first!r} has {lacks}")
+def _is_word(cell: str) -> bool:
+    """Whether a cell is a word or two, and no number in disguise."""
+    return any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell)) and cell.lower() not in ("true", "false")
 
 
 def is_number(cell: str, decimal: str = ".") -> bool:

@@ -13,11 +13,18 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+TIMES = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
+"""How times of day are written."""
 FORMATS = (
     "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%m-%d-%Y", "%d-%m-%Y", "%Y.%m.%d",
     "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y",
     "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M",
     "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S",
+    "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC",
+    "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%d/%m/%Y %I:%M %p", "%d/%m/%Y %I:%M:%S %p",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y",
+    *TIMES,
 )  # fmt: skip
 """How dates are usually written besides ISO 8601."""
 CLASSES = 10
@@ -32,8 +39,11 @@ _MARKED = re.compile(
     rf"(?P<sign>[+-]?)(?P<before>[{_CURRENCY}]?) ?(?P<number>[+-]?[\d.,]+) ?(?P<behind>[%{_CURRENCY}]?)", re.ASCII
 )
 _MEASURED = re.compile(r"(?P<number>[+-]?[\d.,]+) ?(?P<unit>[^\W\d_]{1,12})")
+_TIME = r"\d\d?:\d\d(?::\d\d)?(?: ?[AP]M)?"
+_MONTH = r"\d{4}[-/]\d\d|\d\d?[/.]\d{4}|[A-Z][a-z]{2,8}[ -]\d{2,4}"
+_DAY = r"\d{1,4}[./ -][\w]{1,9}[./ -]\d{1,4}|[A-Z][a-z]{2,8} \d{1,2}, \d{4}"
 _DATED = re.compile(
-    r"\d{1,4}[./ -][\w]{1,9}[./ -]\d{1,4}(?: \d\d?:\d\d(?::\d\d)?)?|[A-Z][a-z]{2,8} \d{1,2}, \d{4}", re.ASCII
+    rf"(?:[A-Z][a-z]{{2}}, )?(?:{_DAY})(?: {_TIME})?(?: UTC| [+-]\d{{4}})?|{_TIME}|{_MONTH}", re.ASCII | re.IGNORECASE
 )
 
 

@@ -17,9 +17,10 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.sources import ParquetSource
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, fail
 from archonnx.grammar.source import Span
-from archonnx.runtime.data.cells import EXACT, clock_of
+from archonnx.runtime.data.cells import EXACT
 from archonnx.runtime.data.columns import Column, names_once
 from archonnx.runtime.data.loader import KINDS, Loaded, Place, loads
+from archonnx.runtime.data.moments import clock_of
 from archonnx.runtime.data.progress import Reading
 from archonnx.runtime.data.room import check_free, check_swelling
 from archonnx.runtime.data.storage import blocks, storage

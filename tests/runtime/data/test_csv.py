@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from datetime import datetime
 from pathlib import Path
@@ -440,7 +441,7 @@ def test_a_comma_before_three_digits_may_be_either(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "cells", [["2 rooms", "3 rooms"], ["(555) 1234", "(555) 99"], ["1.2.3", "1.2.4"], ["12:30", "13:45"], ["a1", "b2"]]
+    "cells", [["2 rooms", "3 rooms"], ["(555) 1234", "(555) 99"], ["1.2.3", "1.2.4"], ["12:3", "1:0"], ["a1", "b2"]]
 )
 def test_classes_and_codes_with_digits_are_texts(cells: list[str], tmp_path: Path) -> None:
     assert read(tmp_path, "x\n" + "".join(f"{cell}\n" for cell in cells)).fields["x"].tolist() == cells
@@ -454,15 +455,32 @@ def test_classes_and_codes_with_digits_are_texts(cells: list[str], tmp_path: Pat
         (["1/2/2024"], ["%m/%d/%Y", "%d/%m/%Y"]),
         (["3-Mar-2024", "12-Dec-2023"], ["%d-%b-%Y"]),
         (["16.3.2024 08:30", "1.2.2024 17:00"], ["%d.%m.%Y %H:%M"]),
+        (["3/16/2024 8:30 PM", "1/2/2024 7:00 AM"], ["%m/%d/%Y %I:%M %p"]),
+        (["2024-03", "2023-12"], ["%Y-%m"]),
+        (["Mar 2024", "Dec 2023"], ["%b %Y"]),
+        (["Sat, 16 Mar 2024 08:30:00 +0000"], ["%a, %d %b %Y %H:%M:%S %z"]),
     ],
 )
 def test_dates_of_other_forms_are_read_when_it_is_said(cells: list[str], forms: list[str], tmp_path: Path) -> None:
-    text = "x,y\n" + "".join(f"{cell},0\n" for cell in [*cells, ""])
+    text = "x,y\n" + "".join(f'"{cell}",0\n' for cell in [*cells, ""])
     said = problem(read(tmp_path, text), "x")
     assert re.findall(r'dates=\{x: "([^"]+)"', said) == forms
     dates = read(tmp_path, text, dates={"x": forms[0]}).fields["x"]
-    wanted = [np.datetime64(datetime.strptime(cell, forms[0])) for cell in cells]
+    wanted = [np.datetime64(datetime.strptime(cell, forms[0]).replace(tzinfo=None)) for cell in cells]
     assert dates[:-1].tolist() == np.array(wanted, dtype="M8[s]").tolist() and np.isnat(dates[-1])
+
+
+def test_times_of_day_and_parts_of_seconds_are_read_when_it_is_said(tmp_path: Path) -> None:
+    said = problem(read(tmp_path, "x\n20:00\n7:05\n"), "x")
+    assert 'is that a time of day? `dates={x: "%H:%M"}`' in said
+    times = read(tmp_path, "x\n20:00\n7:05\n", dates={"x": "%H:%M"}).fields["x"]
+    assert times.astype(np.int64).tolist() == [20 * 3600, 7 * 3600 + 300]
+    exact = "x\n2024-03-01T00:00:07.25\n2024-03-01T00:00:08\n"
+    (form,) = re.findall(r'dates=\{x: "([^"]+)"', problem(read(tmp_path, exact), "x"))
+    assert read(tmp_path, exact, dates={"x": form}).fields["x"].astype(str).tolist() == [
+        "2024-03-01T00:00:07",
+        "2024-03-01T00:00:08",
+    ]
 
 
 def test_days_without_marks_are_dates_where_it_is_said(tmp_path: Path) -> None:
@@ -512,8 +530,8 @@ def test_a_sign_at_the_end_of_lines_and_a_file_of_json_are_told(tmp_path: Path) 
         assert "t.csv is JSON" in refused(tmp_path, text)
 
 
-@pytest.mark.parametrize("form", ["%d.%m.", "%H:%M", "%Y", "%d.%m.%Y %f", "day"])
-def test_a_form_of_dates_has_a_day_and_no_parts_of_seconds(form: str) -> None:
+@pytest.mark.parametrize("form", ["%d.%m.", "%M", "%Y", "%m", "%d.%m.%Y %Q", "day"])
+def test_a_form_of_dates_has_a_month_and_a_year_or_a_time(form: str) -> None:
     with pytest.raises(ValueError):
         CsvSource(path="t.csv", dates={"x": form})
 
@@ -549,3 +567,81 @@ def test_columns_that_are_half_numbers_in_parts_are_read_again_without_their_mar
     numbers = read(tmp_path, text, without={"x": ","}).fields["x"]
     assert numbers[-1] == 1000 and numbers[:-1].tolist() == [*range(20_001)]
     assert 'without={x: ","}' in problem(read(tmp_path, text), "x")
+
+
+# ---------------------------------------------------------------- what stands around a table
+
+
+WAYS = r"`((?:skip|comment|delimiter|encoding)=[^`]+)`"
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("Report 2024\n\na,b\n1,2\n", [(4, 1, 2)]),
+        ("Report 2024,\n,\na,b\n1,2\n", [(4, 1, 2)]),
+        ("# made by hand\na,b\n1,2\n", [(3, 1, 2)]),
+        ("a,b\n1,2\n// from here on guessed\n3,4\n", [(2, 1, 2), (4, 3, 4)]),
+        ("sep=;\na;b\n1;2\n", [(3, 1, 2)]),
+        ("a   b\n1   2\n33  4 \n", [(2, 1, 2), (3, 33, 4)]),
+        ("a:b\n1:2\n", [(2, 1, 2)]),
+        ("a,b\n1,2\n".encode("utf-16-le"), [(2, 1, 2)]),
+    ],
+)
+def test_the_way_out_reads_the_table(content: str | bytes, rows: list[tuple[int, ...]], tmp_path: Path) -> None:
+    """What is offered is done, word by word, until there is nothing to be said; then the rows are those of the table."""
+    arguments: dict[str, Any] = {}
+    for _ in range(3):
+        try:
+            loaded = read(tmp_path, content, **arguments)
+            break
+        except SpecError as error:
+            name, value = re.findall(WAYS, error.diagnostics[0].help or "")[0].split("=", 1)
+            arguments[name] = json.loads(value)
+    assert loaded.lines is not None and arguments
+    assert list(zip(loaded.lines, loaded.fields["a"], loaded.fields["b"], strict=True)) == rows
+
+
+def test_what_begins_like_a_comment_inside_a_cell_is_of_the_cell(tmp_path: Path) -> None:
+    loaded = read(tmp_path, '# "it\na,b\n"x\n#y",2\n#z,3\n', comment="#")
+    assert loaded.fields["a"].tolist() == ["x\n#y"] and loaded.lines is not None and loaded.lines.tolist() == [4]
+
+
+def test_what_spreadsheets_leave_behind_is_left_out_and_told(tmp_path: Path) -> None:
+    loaded = read(tmp_path, "a,b,,\n1,2,,\n,,,\n3,4,,\n,,,\n,,,\n")
+    np.testing.assert_array_equal(loaded.fields["a"], [1, np.nan, 3])
+    assert loaded.notes == (
+        "t.csv: 2 rows with nothing in any cell left out at the end",
+        "t.csv: columns 3, 4 without a name and without values left out",
+    )
+    assert "column 3 has no name" in refused(tmp_path, "a,b,\n1,2,3\n")
+
+
+def test_names_that_come_again_and_a_row_in_place_of_names_are_refused(tmp_path: Path) -> None:
+    assert "t.csv:3: the names of the columns are there again" in refused(tmp_path, "a,b\n1,2\na,b\n3,4\n")
+    assert "`names=[c1, c2]`" in refused(tmp_path, "5.1,red\n4.9,blue\n")
+    assert read(tmp_path, "2019,2020,name\n4.9,5.0,x\n").kinds == {"2019": "float", "2020": "float", "name": "text"}
+
+
+def test_a_last_row_that_says_total_is_told(tmp_path: Path) -> None:
+    assert "t.csv:4: `who` is 'Total:' in the last row" in read(tmp_path, "who,x\nA,1\nB,2\nTotal:,3\n").notes[0]
+    assert read(tmp_path, "who,x\nTotal,1\nB,2\nTotal,3\n").notes == ()
+
+
+def test_a_quote_after_a_space_begins_a_cell_too(tmp_path: Path) -> None:
+    assert read(tmp_path, 'a, b\n1, "x, y"\n').fields["b"].tolist() == ["x, y"]
+
+
+def test_utf_8_is_not_read_as_letters_of_one_byte(tmp_path: Path) -> None:
+    said = refused(tmp_path, "a,b\n1,Zürich\n", encoding="cp1252")
+    assert "by cp1252 `ü` would be `Ã¼`" in said and "leave `encoding` out" in said
+    assert read(tmp_path, "a,b\n1,Zürich\n".encode("cp1252"), encoding="cp1252").fields["b"].tolist() == ["Zürich"]
+
+
+def test_several_odd_cells_are_offered_as_gaps_at_once(tmp_path: Path) -> None:
+    content = "x\n1\n#N/A\n2\n#DIV/0!\n3\n"
+    said = problem(read(tmp_path, content), "x")
+    assert 'missing=["#N/A", "#DIV/0!"]' in said
+    assert read(tmp_path, content, missing=["#N/A", "#DIV/0!"]).kinds == {"x": "float"}
+    assert "take line 2 out of the file if it holds units" in problem(read(tmp_path, "x\nkg\n1\n2\n"), "x")
+    assert "U+2212" in problem(read(tmp_path, "x\n1\n\u22125\n2\n"), "x")

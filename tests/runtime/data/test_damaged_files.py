@@ -252,7 +252,7 @@ def test_text_that_is_hardly_a_table(text: bytes, says: str, tmp_path: Path) -> 
 
 
 def test_a_line_without_an_end_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archonnx.runtime.data.loaders.csv.LONGEST_LINE", 100)
+    monkeypatch.setattr("archonnx.runtime.data.written.LONGEST_LINE", 100)
     (tmp_path / "t.csv").write_text("a,b\n1,2\n" + "1" * 5000)
     assert "t.csv:2: a line of more than 100 characters" in said(lambda: read_csv(tmp_path / "t.csv"))
 
