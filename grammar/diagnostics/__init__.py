@@ -9,7 +9,7 @@
 Whoever finds something wrong needs this door alone.
 """
 
-from .diagnostic import Diagnostic, Label, did_you_mean, listing
+from .diagnostic import Diagnostic, Label, did_you_mean, listing, look
 from .fixes import Edit, Fix, Suggestion
 from .report import Report, SpecError, fail, make_error, render_report
 
@@ -24,6 +24,7 @@ __all__ = [
     "did_you_mean",
     "fail",
     "listing",
+    "look",
     "make_error",
     "render_report",
 ]

@@ -61,7 +61,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
         return None
     word = word[:LONGEST]
     brought = [other for other in called_here(word) if other in words]
-    same = brought or [other for other in words if other.casefold() == word.casefold()]
+    same = brought or [other for other in words if other.casefold() == word.casefold() or look(other) == look(word)]
     near = get_close_matches(word, words, n=3, cutoff=0.6)
     found = same or get_close_matches(word, words, n=3, cutoff=0.7) or [other for other in near if _alike(word, other)]
     return meant(word, found)
@@ -69,8 +69,30 @@ def did_you_mean(word: str, known: Iterable[str]) -> Suggestion | None:
 
 def meant(word: str, found: Sequence[str]) -> Suggestion | None:
     """Help text that offers words in place of one: the likeliest of those that help; None where there are none."""
-    guesses = [Suggestion.of(f"did you mean `{other}`?", word, other) for other in found]
+    guesses = [Suggestion.of(f"did you mean `{other}`?{_unseen(word, other)}", word, other) for other in found]
     return guesses[0].or_else(None, *guesses[1:]) if guesses else None
+
+
+def look(text: str) -> str:
+    """What a text looks like: without what is not shown, each letter with its accents as one, all spaces alike."""
+    if text.isascii():
+        return text
+    from unicodedata import category, normalize
+
+    kinds = {c: category(c) for c in text}
+    return normalize("NFC", "".join(" " if kinds[c] == "Zs" else c for c in text if kinds[c] != "Cf"))
+
+
+def _unseen(word: str, other: str) -> str:
+    """How a word differs from another one that looks the same; nothing if it looks otherwise."""
+    if word == other or look(word) != look(other):
+        return ""
+    here, there = (_points({*one} - {*two}) for one, two in ((word, other), (other, word)))
+    return f" It looks the same, but {here} in one is {there} in the other"
+
+
+def _points(characters: Iterable[str]) -> str:
+    return " ".join(f"U+{ord(character):04X}" for character in sorted(characters)) or "nothing"
 
 
 def listing(names: Iterable[str]) -> str:

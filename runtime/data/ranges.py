@@ -36,10 +36,12 @@ class Given(NamedTuple):
     Attributes:
         row: the words for a row of a field: ``line 7 of people.csv``.
         expression: of what a field is made, in the words of the spec: ``data.grade``; None where it is given as it is.
+        again: whether they are new data of a model that is trained already.
     """
 
     row: Callable[[str, int], str] = lambda field, row: f"row {row}"
     expression: Callable[[str], str | None] = lambda field: None
+    again: bool = False
 
 
 ANYWHERE = Given()
@@ -149,6 +151,8 @@ def _place(field: str, at: Sequence[Any], given: Given) -> str:
 
 
 def _help(r: FieldRange, indices: npt.NDArray[Any], count: int, given: Given) -> str:
+    if given.again:
+        return f"the run was trained with {count} {r.noun}: leave such rows out, or train with data that has them"
     lowest, highest = int(indices.min()), int(indices.max())
     expression = given.expression(r.field)
     if lowest == 1 and highest == count:

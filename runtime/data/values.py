@@ -119,13 +119,13 @@ class Values:
 
     def refuse_missing(self, column: str) -> None:
         """SpecError if a row has no value in a column that had one in every row of the training."""
-        rows = np.flatnonzero(self.missing(column))
+        rows, own = np.flatnonzero(self.missing(column)), column_of(DATA, column)
         if len(rows):
             fail(
                 "AX0631",
                 f"{self.place(rows)}: `{column}` has no value, and had one in every row of the training",
                 None,
-                help="take those rows out of the file, or train on data in which values are missing too",
+                help=f"take those rows out of the file, or train with a feed that fills them: `fill({own}, 0)`",
             )
 
     def fitting(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from archonnx.compiler.feeding import DATA, INDEX, TARGET, Feeding
-from archonnx.compiler.ir.types import Array
+from archonnx.compiler.ir.types import Array, TensorType
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
@@ -21,14 +21,17 @@ from archonnx.grammar.record import replace as replace_record
 from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
+from archonnx.runtime.data.ranges import check_set
 from archonnx.runtime.data.sources import load_given, load_source
 from archonnx.runtime.data.subwords import TokenizerFiles
 from archonnx.runtime.data.tables import stacked
-from archonnx.runtime.training.preparing import spans_of
+from archonnx.runtime.training.preparing import given_by, spans_of
 
 from .texts import TextNumbers
 
 SHOWN = 5
+WHOLE = ("int", "bool")
+"""Kinds of columns that have a value in each row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class InputReader:
             self._check_columns(feeding, loaded, wanted)
             fitted = learned(feeding, loaded, memory.fitted, everything, together=True)
         else:
-            feeding, fitted = self.feeding, memory.fitted
+            feeding, fitted = self._feeding_of(loaded, wanted), memory.fitted
             self._check_columns(feeding, loaded, wanted)
         known = {*used, *keep, *memory.kinds, DATA, TARGET, INDEX}
         extra = [name for name in (*loaded.fields, *loaded.problems) if name not in known]
@@ -154,21 +157,40 @@ class InputReader:
             more = f" and {len(extra) - SHOWN} more" if len(extra) > SHOWN else ""
             shown = ", ".join(f"`{name}`" for name in extra[:SHOWN])
             notes += (f"{loaded.where}: left out, for the training had no such columns: {shown}{more}",)
-        return Inputs(fed(feeding, fitted, loaded, fields, spans_of(program, fields)), loaded, notes)
+        made = fed(feeding, fitted, loaded, fields, spans_of(program, fields))
+        check_set(model, program, made, given_by(program, loaded, again=True))
+        return Inputs(made, loaded, notes)
+
+    def _feeding_of(self, loaded: Loaded, wanted: Sequence[str]) -> Feeding:
+        """How fields are made of these rows: as in the training, where numbers may have gaps now that the feed fills.
+
+        A column of integers without gaps is one of floats where it has some, if nothing else changes by that.
+        """
+        kinds = self._memory.kinds
+        gaps = [name for name, array in loaded.fields.items() if array.dtype.kind == "f" and kinds.get(name) in WHOLE]
+        if not gaps:
+            return self.feeding
+        memory = replace(self._memory, kinds={**kinds, **dict.fromkeys(gaps, "float")})
+        try:
+            feeding = self._elaborated(memory)
+        except SpecError:  # what integers alone do
+            return self.feeding
+        filled = all(feeding.handled[name].issuperset({*gaps} & {*feeding.sources[name]}) for name in wanted)
+        return feeding if filled and _learned(feeding) == _learned(self.feeding) else self.feeding
 
     @property
     def feeding(self) -> Feeding:
         """How fields are made of columns, as in the training."""
         if self._feeding is None:
-            self._feeding = self._elaborated(any_length=False)
+            self._feeding = self._elaborated(self._memory)
         return self._feeding
 
     def open_feeding(self) -> Feeding:
         """The same where windows of a text may have any length, as the model takes them."""
-        return self._elaborated(any_length=True)
+        return self._elaborated(self._memory, any_length=True)
 
-    def _elaborated(self, *, any_length: bool) -> Feeding:
-        model, memory = self._model, self._memory
+    def _elaborated(self, memory: Memory, *, any_length: bool = False) -> Feeding:
+        model = self._model
         sample = memory.sample(model.float_type, any_length=any_length)
         return elaborated_feeding(model, self._program, sample, memory.fitted.learn)
 
@@ -229,6 +251,11 @@ class InputReader:
                     None,
                 )
         report.finish()
+
+
+def _learned(feeding: Feeding) -> dict[str, TensorType]:
+    """The types of what is learned, by name."""
+    return {name: statistic.graph.outputs[name].type for name, statistic in feeding.statistics.items()}
 
 
 def narrowed(

@@ -6,7 +6,7 @@ What this module does not do: batch (``data.batches`` does), or keep anything (`
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as data_replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import DATA, Field, ModelProgram, TrainProgram
 from archonnx.compiler.settings import Split, TrainSettings
-from archonnx.grammar.diagnostics import fail, listing
+from archonnx.grammar.diagnostics import fail, listing, look
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
 from archonnx.runtime.data.anew import Draws, Round, seed_of_round
@@ -108,14 +108,21 @@ class DataChoice:
 
 
 def _nearly_equal(data: Prepared) -> Iterator[str]:
-    """Classes of a column that are told apart by capitals or spaces alone, which are mostly slips of whoever typed."""
+    """Classes that are told apart by capitals, spaces or what is not seen, which are mostly slips of whoever typed."""
     for (column, _), keys in data.fitted.keys.items():
         alike: dict[str, list[str]] = {}
         for key in keys if column in data.loaded.fields and data.loaded.column(column).ndim == 1 else ():
-            alike.setdefault(" ".join(str(key).casefold().split()), []).append(str(key))
-        found = [json.dumps(text, ensure_ascii=False) for texts in alike.values() if len(texts) > 1 for text in texts]
+            alike.setdefault(" ".join(look(str(key)).casefold().split()), []).append(str(key))
+        found = [_seen(texts) for texts in alike.values() if len(texts) > 1]
         if found:
-            yield f"values of `{column}` differ only in capitals or spaces, and count as different: {listing(found)}"
+            unseen = any("\\u" in texts for texts in found)
+            what = "capitals, spaces or what is not seen" if unseen else "capitals or spaces"
+            yield f"values of `{column}` differ only in {what}, and count as different: {listing(found)}"
+
+
+def _seen(texts: Sequence[str]) -> str:
+    """Texts beside each other, with what is not ASCII written out where they look the same."""
+    return ", ".join(json.dumps(text, ensure_ascii=len({*map(look, texts)}) < len(texts)) for text in texts)
 
 
 def load_data(
@@ -395,8 +402,8 @@ def fields_of(
     return fields
 
 
-def given_by(program: TrainProgram, loaded: Loaded) -> Given:
-    """What messages say of the data of a program."""
+def given_by(program: TrainProgram, loaded: Loaded, *, again: bool = False) -> Given:
+    """What messages say of the data of a program, or of new data, ``again``."""
 
     def row(field: str, number: int) -> str:
         if field in program.whole:
@@ -408,7 +415,7 @@ def given_by(program: TrainProgram, loaded: Loaded) -> Given:
         feed = program.feeds.get(field)
         return f"{program.data}.{field}" if feed is None else feed.statement.value.span.text
 
-    return Given(row, expression)
+    return Given(row, expression, again)
 
 
 def spans_of(program: TrainProgram, fields: Mapping[str, Field]) -> dict[str, Span | None]:

@@ -132,3 +132,9 @@ def test_classes_that_differ_in_capitals_or_spaces_are_named(
     _, text = checked(tmp_path, [*ROWS[:3], *(row.replace("Ulm", "ulm") for row in ROWS[3:])], capsys)
     assert 'note: values of `town` differ only in capitals or spaces, and count as different: "Ulm", "ulm"' in text
     assert "differ only" not in checked(tmp_path, ROWS, capsys)[1]
+
+
+def test_classes_that_look_the_same_are_written_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alike = [ROWS[0], "M\u00fcnster,50,1", "Mu\u0308nster,60,2", *ROWS[2:]]
+    _, text = checked(tmp_path, alike, capsys)
+    assert 'what is not seen, and count as different: "Mu\\u0308nster", "M\\u00fcnster"' in text

@@ -124,3 +124,13 @@ def test_a_foreign_name_leads_to_ours(text: str, help_text: str) -> None:
 )
 def test_words_that_only_end_alike_are_not_suggested(word: str, known: str, meant: bool) -> None:
     assert (did_you_mean(word, [known]) is not None) is meant
+
+
+def test_what_looks_the_same_is_told_by_its_characters() -> None:
+    assert did_you_mean("Zu\u0308rich", ["Ulm", "Z\u00fcrich"]) == (
+        "did you mean `Z\u00fcrich`? It looks the same, but U+0075 U+0308 in one is U+00FC in the other"
+    )
+    assert did_you_mean("Rom\u200be", ["Rome"]) == (
+        "did you mean `Rome`? It looks the same, but U+200B in one is nothing in the other"
+    )
+    assert did_you_mean("rome", ["Rome"]) == "did you mean `Rome`?"

@@ -96,3 +96,36 @@ def test_columns_that_were_only_learned_of_are_not_needed_later(tmp_path: Path) 
     (tmp_path / "new.csv").write_text("age,y\n20,1\n,2\n")
     w = next(iter(run.parameters.values()))
     np.testing.assert_allclose(run.predict(tmp_path / "new.csv")["z"], np.array([2, 0.2]) * w, rtol=1e-6)
+
+
+def test_a_feed_that_fills_fills_what_had_no_gaps_in_the_training(tmp_path: Path) -> None:
+    """New rows with gaps in a column of integers are those with the value that fills it."""
+    run = prepared(tmp_path, "standardise(fill(data.label, 3))")
+    given, filled = ("age,known,size,label\n" + f"1,true,1,0\n1,true,1,{cell}\n1,true,1,1\n" for cell in ("", "3"))
+    for name, text in (("gaps", given), ("filled", filled)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    answers = [run.predict(tmp_path / f"{name}.csv")["z"] for name in ("gaps", "filled")]
+    np.testing.assert_array_equal(*answers)
+    assert len({*answers[0].tolist()}) == 3
+
+
+def test_a_label_of_new_data_that_is_no_class_is_told_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,0\n2,1\n3,2\n")
+    (tmp_path / "new.csv").write_text("x,y\n1,0\n\n2,3\n")
+    (tmp_path / "t.arch").write_text("""
+model T():
+    input  x: [B]
+    target y: i64[B]
+    logits = Dense(3)(x[:, none])
+    output p = softmax(logits)
+    loss objective = cross_entropy(logits, y)
+
+train:
+    data = csv("t.csv")
+    epochs = 1
+    minimize objective with sgd()
+""")
+    run = archonnx.train(tmp_path / "t.arch", tmp_path / "run", device="cpu")
+    with pytest.raises(SpecError, match=r"`y` is 3 in line 4 of new\.csv") as caught:
+        run.measure(data=tmp_path / "new.csv")
+    assert "was trained with 3 classes" in str(caught.value.diagnostics[0].help)
