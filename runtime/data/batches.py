@@ -74,6 +74,11 @@ class Examples:
         self._beside: tuple[BesideFirst, ...] = ()
         self._part: PartName = "train"
 
+    @property
+    def by_row(self) -> Mapping[str, Array]:
+        """The fields that have a row for each example."""
+        return self._rows
+
     def with_others(self, beside: Sequence[BesideFirst]) -> Examples:
         """The same with examples of other sources in each batch."""
         joined = copy(self)

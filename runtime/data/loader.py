@@ -64,6 +64,7 @@ class Loaded:
         whole: arrays that have no row for each example, as the edges of a graph: they may be fed whole alone. Numbers.
         spans: where each row is made of several rows of a series, the first of them and the one after the last, [n, 2],
             numbered so that rows of one stretch follow each other.
+        moments: when each row is, where rows are of several series that lie beside each other in time: any numbers.
         first: the number of its first row, where it is a part of something.
         clocks: of columns of dates, where the source says so: they have no offset from UTC ("local"), are all by
             it ("UTC"), or have one ("offset").
@@ -83,6 +84,7 @@ class Loaded:
     files: tuple[Path, ...] = ()
     whole: Mapping[str, Array] = field(default_factory=dict)
     spans: Spans | None = None
+    moments: npt.NDArray[Any] | None = None
     tokens: str | None = None
     kin: tuple[str, ...] = ()
     alphabet: tuple[str, ...] | None = None

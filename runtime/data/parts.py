@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.settings import Split
-from archonnx.grammar.diagnostics import Report, SpecError, did_you_mean, fail, listing
+from archonnx.grammar.diagnostics import did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
 from .groups import assign
-from .loader import Loaded
 from .overlaps import Spans, sharing
 
 Indices = npt.NDArray[np.int64]
@@ -69,6 +68,7 @@ class _Splitting:
         span: the place in the spec, for what cannot be done.
         row: what messages call an example.
         spans: the rows of a series that each example is made of, where examples may share them.
+        moments: when each example is, where they are of several series.
     """
 
     count: int
@@ -78,6 +78,7 @@ class _Splitting:
     span: Span | None
     row: Callable[[int], str]
     spans: Spans | None = None
+    moments: npt.NDArray[Any] | None = None
 
     def parts(self) -> Parts:
         """The parts, before anything is folded."""
@@ -90,11 +91,18 @@ class _Splitting:
         if how.stratify is not None:
             parts = self._stratified(how.stratify, sizes)
         else:
-            ordered = how.in_order(self.shuffle)
-            order = np.arange(self.count) if ordered else np.random.default_rng(how.seed).permutation(self.count)
+            order = self._order(np.arange(self.count))
             ends = np.cumsum(list(sizes.values()))
             parts = Parts(*np.split(order[: ends[-1]], ends[:-1]))
         return parts if self.shuffle else parts.in_order()
+
+    def _order(self, examples: Indices) -> Indices:
+        """The places of examples in the order in which they are shared out: that of the data, of time, or drawn."""
+        if not self.how.in_order(self.shuffle):
+            return np.random.default_rng(self.how.seed).permutation(len(examples))
+        if self.moments is None:
+            return np.arange(len(examples))
+        return np.argsort(self.moments[examples], kind="stable")
 
     def _sizes(self) -> dict[str, int]:
         """Numbers of examples. Fractions are rounded so that every example has its place."""
@@ -170,7 +178,7 @@ class _Splitting:
         if groups < len(wanted):
             fail(
                 "AX0606",
-                f"cannot split by `{name}`: {_groups(groups)}, and the parts are {', '.join(wanted)}",
+                f"cannot split by `{name}`: {groups_in_words(groups)}, and the parts are {', '.join(wanted)}",
                 self.span,
             )
         needs = [sizes[part] for part in wanted]
@@ -233,15 +241,13 @@ class _Splitting:
         if how.group is not None:
             groups, of_row = self._groups(how.group, rest)
             if groups < count:
-                fail("AX0606", f"cannot cut by `{how.group}`: {_groups(groups)}, and {count} folds", self.span)
+                fail("AX0606", f"cannot cut by `{how.group}`: {groups_in_words(groups)}, and {count} folds", self.span)
             share, more = divmod(len(rest), count)
             needs = [share + (fold < more) for fold in range(count)]
             return np.flatnonzero(assign(np.bincount(of_row), needs, how.seed)[of_row] == number)
         if how.stratify is not None:
             return self._stratified_fold(how.stratify, rest, number, count)
-        ordered = how.in_order(self.shuffle)
-        order = np.arange(len(rest)) if ordered else np.random.default_rng(how.seed).permutation(len(rest))
-        return np.array_split(order, count)[number]
+        return np.array_split(self._order(rest), count)[number]
 
     def _stratified_fold(self, name: str, rest: Indices, number: int, count: int) -> Indices:
         from sklearn.model_selection import StratifiedKFold
@@ -268,7 +274,7 @@ class _Splitting:
             if len(rows) and not len(left[name]):
                 fail(
                     "AX0606",
-                    f"the {name} part is empty: each of its {_examples(len(rows))} has rows of a later part",
+                    f"the {name} part is empty: each of its {examples_in_words(len(rows))} has rows of a later part",
                     self.span,
                     help="a longer series, a smaller window or another split leaves some",
                 )
@@ -284,6 +290,7 @@ def split(
     shuffle: bool = True,
     row: Callable[[int], str] = lambda number: f"example {number}",
     spans: Spans | None = None,
+    moments: npt.NDArray[Any] | None = None,
 ) -> Parts:
     """Share ``count`` examples out; the same always gives the same parts.
 
@@ -299,38 +306,13 @@ def split(
             rule, in the order of the data.
         row: what messages call an example.
         spans: the rows of a series that each example is made of, where examples may share them.
+        moments: when each example is, where they are of several series: that is their order then.
     """
-    splitting = _Splitting(count, how, fields, shuffle, span, row, spans)
+    splitting = _Splitting(count, how, fields, shuffle, span, row, spans, moments)
     parts = splitting.parts()
     if how.fold is not None:
         parts = splitting.folded(parts, *how.fold)
     return splitting.apart(parts) if how.in_order(shuffle) else parts
-
-
-def share_out(
-    count: int,
-    how: Split,
-    loaded: Loaded,
-    fields: Mapping[str, Array],
-    span: Span | None = None,
-    *,
-    shuffle: bool = True,
-) -> tuple[Parts, str | None]:
-    """The same for what a source holds and the fields of a model, and what people should know of the parts."""
-    named = {**{f"data.{name}": array for name, array in loaded.fields.items()}, **loaded.fields, **fields}
-    for name in (how.stratify, how.group, how.column):
-        if name is not None and name not in named and (column := name.removeprefix("data.")) in loaded.problems:
-            raise SpecError(Report([loaded.problems[column]]))
-
-    def row(number: int) -> str:
-        place = f"row {number}" if loaded.lines is None else f"line {loaded.lines[number]}"
-        return f"{place} of {loaded.where}"
-
-    parts = split(count, how, named, span, shuffle=shuffle, row=row, spans=loaded.spans)
-    notes = [described(parts, how, named, shuffle=shuffle)]
-    if loaded.spans is not None:
-        notes.append(_left_out(count, parts, how) if how.in_order(shuffle) else _shared(parts, loaded.spans))
-    return parts, "; ".join(filter(None, notes)) or None
 
 
 def check_rows(parts: Parts, count: int, span: Span | None = None) -> None:
@@ -341,52 +323,11 @@ def check_rows(parts: Parts, count: int, span: Span | None = None) -> None:
         fail("AX0606", headline, span, notes=["the data has become shorter since the training"])
 
 
-def described(parts: Parts, how: Split, fields: Mapping[str, Array], *, shuffle: bool) -> str | None:
-    """What people should know of a split that is not by chance alone: the rule, and the sizes that came of it."""
-    sizes = {name: parts.of(name) for name in PARTS if len(parts.of(name))}
-    shown = ", ".join(f"{name} {len(rows)}" for name, rows in sizes.items())
-    if how.group is not None:
-        groups = {name: len(np.unique(np.asarray(fields[how.group])[rows])) for name, rows in sizes.items()}
-        counted = ", ".join(f"{name} {len(rows)} ({_groups(groups[name])})" for name, rows in sizes.items())
-        return f"split by group `{how.group}`: {counted}"
-    if how.column is not None:
-        return f"split by column `{how.column}`: {shown}"
-    if how.in_order(shuffle) and len(sizes) > 1:
-        return f"split by order{'' if how.by else ', since `shuffle = false`'}: {shown}"
-    return None
-
-
-def _left_out(count: int, parts: Parts, how: Split) -> str | None:
-    """What people should know of the examples that are in no part since they have rows of a later one."""
-    wanted = sum(how.parts.values()) if how.counts else count
-    left = int(wanted) - sum(len(parts.of(name)) for name in PARTS)
-    return f"{_examples(left)} left out, with rows of a later part" if left else None
-
-
-def _shared(parts: Parts, spans: Spans) -> str | None:
-    """What people should know of parts that share rows."""
-    for name in ("test", "valid"):
-        others = parts.of(name)
-        shared = int(np.count_nonzero(sharing(parts.train, others, spans)))
-        if shared:
-            total = f"{shared} of the {_examples(len(parts.train))} of the train part"
-            return f"windows overlap: {total} have rows of the {name} part; `by: order` keeps the parts apart"
-    return None
-
-
 def _later(parts: Parts) -> Iterator[tuple[PartName, Indices]]:
     """Each part with the examples of the parts that come after it."""
     for place, name in enumerate(PARTS):
         after = [parts.of(later) for later in PARTS[place + 1 :]]
         yield name, np.concatenate(after) if after else np.arange(0)
-
-
-def _examples(count: int) -> str:
-    return "1 example" if count == 1 else f"{count} examples"
-
-
-def _groups(count: int) -> str:
-    return "1 group" if count == 1 else f"{count} groups"
 
 
 def _missing(values: Array) -> npt.NDArray[np.bool_]:
@@ -396,3 +337,11 @@ def _missing(values: Array) -> npt.NDArray[np.bool_]:
     if values.dtype.kind in "fM":
         return np.asarray(np.isnan(values) if values.dtype.kind == "f" else np.isnat(values), bool)
     return np.zeros(len(values), bool)
+
+
+def groups_in_words(count: int) -> str:
+    return "1 group" if count == 1 else f"{count} groups"
+
+
+def examples_in_words(count: int) -> str:
+    return "1 example" if count == 1 else f"{count} examples"

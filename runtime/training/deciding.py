@@ -19,7 +19,8 @@ from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.feeding import Learner, sample_of
 from archonnx.runtime.data.memory import Memory
-from archonnx.runtime.data.parts import RULES, share_out
+from archonnx.runtime.data.parts import RULES
+from archonnx.runtime.data.sharing_out import share_out
 
 from .preparing import DataChoice, load_data
 

@@ -5,8 +5,7 @@ What this module does not do: batch (``data.batches`` does), or keep anything (`
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as data_replace
 from pathlib import Path
@@ -19,18 +18,20 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import DATA, Field, ModelProgram, TrainProgram
 from archonnx.compiler.settings import Split, TrainSettings
-from archonnx.grammar.diagnostics import fail, listing, look
+from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import replace
 from archonnx.grammar.source import Span
+from archonnx.runtime.data.alike import nearly_equal, seen_in_training
 from archonnx.runtime.data.anew import Draws, Round, seed_of_round
 from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.buckets import Bucketing
 from archonnx.runtime.data.feeding import Fitted, Learner, check_rows, fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory, changes
-from archonnx.runtime.data.parts import RULES, Indices, PartName, Parts, share_out
+from archonnx.runtime.data.parts import RULES, Indices, PartName, Parts
 from archonnx.runtime.data.parts import check_rows as check_parts
 from archonnx.runtime.data.ranges import Given, check_set
+from archonnx.runtime.data.sharing_out import share_out
 from archonnx.runtime.data.sources import load_given, load_source
 from archonnx.runtime.data.streamed import Stream, as_batches
 
@@ -64,7 +65,12 @@ class Prepared:
 
     def notes(self) -> list[str]:
         """What people should know of it."""
-        own = [*self.loaded.notes, *_nearly_equal(self), *([self.note] if self.note is not None else [])]
+        seen = seen_in_training(self.examples.by_row, self.parts) if isinstance(self.examples, Examples) else None
+        own = [
+            *self.loaded.notes,
+            *nearly_equal(self.fitted, self.loaded),
+            *(note for note in (self.note, seen) if note is not None),
+        ]
         return [*own, *(f"{name}: {line}" for name, other in self.others.items() for line in other.notes())]
 
     def memory(self, program: TrainProgram, choice: DataChoice | None) -> Memory:
@@ -105,24 +111,6 @@ class DataChoice:
         """What stands for it: a path, "" for what is in memory, None where it is that of the spec."""
         given = self.given(program)
         return None if given is None else str(given) if isinstance(given, str | Path) else ""
-
-
-def _nearly_equal(data: Prepared) -> Iterator[str]:
-    """Classes that are told apart by capitals, spaces or what is not seen, which are mostly slips of whoever typed."""
-    for (column, _), keys in data.fitted.keys.items():
-        alike: dict[str, list[str]] = {}
-        for key in keys if column in data.loaded.fields and data.loaded.column(column).ndim == 1 else ():
-            alike.setdefault(" ".join(look(str(key)).casefold().split()), []).append(str(key))
-        found = [_seen(texts) for texts in alike.values() if len(texts) > 1]
-        if found:
-            unseen = any("\\u" in texts for texts in found)
-            what = "capitals, spaces or what is not seen" if unseen else "capitals or spaces"
-            yield f"values of `{column}` differ only in {what}, and count as different: {listing(found)}"
-
-
-def _seen(texts: Sequence[str]) -> str:
-    """Texts beside each other, with what is not ASCII written out where they look the same."""
-    return ", ".join(json.dumps(text, ensure_ascii=len({*map(look, texts)}) < len(texts)) for text in texts)
 
 
 def load_data(

@@ -15,7 +15,8 @@ import archonnx
 from archonnx.compiler.settings import Split, TrainSettings
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.runtime.data.groups import assign
-from archonnx.runtime.data.parts import PARTS, Parts, described, split
+from archonnx.runtime.data.parts import PARTS, Parts, split
+from archonnx.runtime.data.sharing_out import described
 from archonnx.runtime.folders.run import Run
 from archonnx.runtime.training.observing import Observer
 from tests.support.runs import as_before_checksums, reseal

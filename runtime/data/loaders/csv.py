@@ -230,15 +230,15 @@ class _Reader:
         report.finish()
         notes = []
         if self.empty:
-            rows = f"{self.empty} rows" if self.empty > 1 else "a row"
-            notes.append(f"{self.path.name}: {rows} with nothing in any cell left out at the end")
+            some = f"{self.empty} rows" if self.empty > 1 else "a row"
+            notes.append(f"{self.path.name}: {some} with nothing in any cell left out at the end")
         if names and not names[0]:
             index = "the first column has no name (an index, as pandas writes one) and is left out"
             notes.append(f"{self.path.name}: {index}")
         if unnamed:
             which = "columns" if len(unnamed) > 1 else "column"
-            at = listing(str(at + 1) for at in unnamed)
-            notes.append(f"{self.path.name}: {which} {at} without a name and without values left out")
+            numbers = listing(str(at + 1) for at in unnamed)
+            notes.append(f"{self.path.name}: {which} {numbers} without a name and without values left out")
         return notes
 
     def _named(self, rows: Iterator[list[str]]) -> tuple[list[str], Iterator[list[str]]]:

@@ -66,8 +66,9 @@ def windows(series: Loaded, how: WindowsSource, span: Span | None = None, *, tar
         unit = "rows" if series.tokens is None else series.tokens if series.alphabet is None else "tokens"
         fail("AX0604", f"{series.where}: a window takes {needed} {unit}, and there are {longest} in a row", span)
     short = [rows for rows, windows_of in zip(stretches, taken, strict=True) if not len(windows_of)]
-    loaded = _fields(cut, np.concatenate(taken), np.concatenate(after), short)
-    return replace(loaded, spans=_spans(series, stretches, starts, reach))
+    rows = np.concatenate(taken)
+    loaded = _fields(cut, rows, np.concatenate(after), short)
+    return replace(loaded, spans=_spans(series, stretches, starts, reach), moments=cut.moments(rows[:, -1]))
 
 
 def _spans(series: Loaded, stretches: Sequence[Rows], starts: Sequence[Rows], reach: int) -> Spans:
@@ -158,6 +159,12 @@ class _Cut:
             kind = KINDS[times.dtype.kind]
             self._refuse(f"`time` is a column of dates or numbers, and `{self.how.time}` holds {kind} values")
         return [stretch for part in parts for stretch in self._without_gaps(part, times)]
+
+    def moments(self, rows: Rows) -> Array | None:
+        """When rows are: of several series by their time, or as the file has them where they have none."""
+        if self.how.by is None:
+            return None
+        return rows if self.how.time is None else self.series.fields[self.how.time][rows]
 
     def _without_gaps(self, rows: Rows, times: Array) -> list[Rows]:
         """The rows, cut where the time takes another step than the usual one."""

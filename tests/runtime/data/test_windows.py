@@ -19,7 +19,8 @@ from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.runtime.data.arrays import from_arrays
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.loaders.windows import windows
-from archonnx.runtime.data.parts import PARTS, share_out, split
+from archonnx.runtime.data.parts import PARTS, split
+from archonnx.runtime.data.sharing_out import share_out
 from archonnx.runtime.data.sources import load_source
 from archonnx.runtime.training.observing import Observer
 from tests.support.programs import WHOLE
@@ -300,7 +301,7 @@ def test_by_order_no_part_has_rows_of_a_later_one(
         return
     held = {name: rows_of(loaded, parts.of(name)) for name in PARTS}
     assert not held["train"] & (held["valid"] | held["test"]) and not held["valid"] & held["test"]
-    whole = split(count, how_split, loaded.fields)
+    whole = split(count, how_split, loaded.fields, moments=loaded.moments)
     for place, name in enumerate(PARTS):  # nothing is left out for another reason
         later = rows_of(loaded, np.concatenate([np.arange(0), *(whole.of(after) for after in PARTS[place + 1 :])]))
         kept = [n for n in whole.of(name).tolist() if not later & rows_of(loaded, [n])]
@@ -319,6 +320,24 @@ def test_parts_by_order_have_a_gap_of_one_window_less_a_row(tmp_path: Path) -> N
     apart = load(tmp_path, "v\n" + "\n".join(map(str, range(43))), 3, stride=4)
     parts, note = share_out(10, Split(train=0.5, test=0.5, by="order"), apart, {})
     assert len(parts.train) == 5 and note == "split by order: train 5, test 5"
+
+
+@pytest.mark.parametrize("time", ["day", None])
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_by_order_several_series_are_shared_out_by_time(time: str | None, interleaved: bool, tmp_path: Path) -> None:
+    """However they stand in the file; without a time it is the order of the file, and people are told what that does."""
+    lines = [(day, site, f"2024-01-{day:02d},{site},{day}\n") for site in "ba" for day in range(1, 21)]
+    text = "day,site,v\n" + "".join(line for *_, line in (sorted(lines) if interleaved else lines))
+    loaded = load(tmp_path, text, 2, by="site", **({"time": time} if time else {}))
+    parts, note = share_out(36, Split(train=0.5, test=0.5, by="order"), loaded, {})
+    last = {name: loaded.fields["v_next"][parts.of(name), 0] for name in ("train", "test")}
+    by_time = time is not None or interleaved
+    assert bool(last["train"].max() < last["test"].min()) is by_time
+    assert {*loaded.fields["site"][parts.test].tolist()} == ({"a", "b"} if by_time else {"a"})
+    assert note is not None and ("the series stand one after the other" in note) is not by_time
+    if by_time:
+        folded, _ = share_out(36, Split(train=0.5, test=0.5, by="order", fold=(2, 2)), loaded, {})
+        assert loaded.fields["v"][folded.train].max() < loaded.fields["v"][folded.valid].min()
 
 
 def test_windows_of_windows_share_the_rows_of_those(tmp_path: Path) -> None:
