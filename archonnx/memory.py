@@ -24,7 +24,6 @@ from archonnx.runtime.columns import columns
 from archonnx.runtime.device.blockwise import in_blocks
 from archonnx.runtime.device.memory import Peak, peak_of
 from archonnx.runtime.device.session import SessionOptions, for_machine, left_of
-from archonnx.runtime.device.state import ROOM
 
 SESSION, NODE = 15_000_000, 8_300
 """Bytes that onnxruntime takes for itself, and for each node: the growth of a process whose model is tiny, measured."""
@@ -132,14 +131,14 @@ def _sizes(
 
 
 def _state(model: ModelProgram, steps: tuple[TrainStep, ...], apart: Mapping[int, Blockwise]) -> dict[str, int]:
-    """What is carried; what changes has a second place into which it is written, or room for a block of it."""
+    """What is carried; what changes otherwise than in blocks has a second place into which it is written."""
     carried = {name: type_ for step in steps for name, type_ in step.carried.items()}
     gathered = sum(_bytes(type_, {}) for name, type_ in carried.items() if name.startswith(GATHERED))
     changed = sum(_bytes(type_, {}) for type_ in carried.values())
     parameters = sum(_bytes(parameter.type, {}) for parameter in model.parameters.values())
     moved = sum(_bytes(type_, {}) for name, type_ in carried.items() if name in model.parameters)
     in_place = [steps[index].carried[name] for index, one in apart.items() for name in one.carried]
-    spared = sum(max(0, _bytes(type_, {}) - ROOM * type_.dtype.numpy.itemsize) for type_ in in_place)
+    spared = sum(_bytes(type_, {}) for type_ in in_place)
     return {
         "parameters": parameters,
         "optimizer state": changed - moved - gathered,

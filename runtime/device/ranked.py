@@ -22,11 +22,11 @@ from archonnx.compiler.splitting import BETWEEN, ROWS
 from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.ranks import Ranks, lost
 
-from .blockwise import block_bindings
+from .blockwise import block_binding, blocks
 from .session import Buffer, Session, bound, open_graph, shared_value
 from .shares import shares_of
 from .slots import Slots
-from .state import TrainState, blocks, key_of
+from .state import TrainState, key_of
 from .statement import Statement
 from .step import StepRunner, in_order
 from .sums import FAILURES, FIGURES, STOPS, Sums, rows_of
@@ -238,18 +238,17 @@ class _Making:
         own = self._runner.ranks.part
 
         def cut(array: Array) -> list[Array]:
-            return blocks(array[slice(*own(array.size))], 1)
+            return blocks(array[slice(*own(array.size))])
 
         for bunch, places in zip(share.bunches, share.places, strict=True):
             side = bool(sides & self._runner.state.bit[self._keys[bunch.carried[0][0]]])
-            bindings = block_bindings(
-                families[bunch.family],
-                [cut(place[side]) for place in places],
-                [cut(share.gradients(bunch))] if bunch.gradients else [],
-                [cut(place[not side]) for place in places],
-                {f"{NUMBER}{place}": self._value(name, sides, own=False) for place, name in enumerate(bunch.numbers)},
-            )
-            found += [families[bunch.family].runs(binding) for binding in bindings]
+            session, read = families[bunch.family], [cut(place[side]) for place in places]
+            given = [cut(share.gradients(bunch))] if bunch.gradients else []
+            written = [cut(place[not side]) for place in places]
+            said = {f"{NUMBER}{place}": self._value(name, sides, own=False) for place, name in enumerate(bunch.numbers)}
+            for number in range(len(read[0])):
+                block, others, new = ([parts[number] for parts in kind] for kind in (read, given, written))
+                found.append(session.runs(block_binding(session, block, others, new, said)))
         return found
 
     def _shape(self, type_: TensorType) -> tuple[int, ...]:

@@ -314,12 +314,11 @@ def give_back() -> None:
 class Buffer:
     """Memory for one tensor on a device. On the CPU, NumPy and onnxruntime look at the same memory."""
 
-    __slots__ = ("_shared", "_whole", "value")
+    __slots__ = ("_shared", "value")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], device: str) -> None:
         self.value = onnxruntime_module().OrtValue.ortvalue_from_shape_and_type(shape, dtype.type, device, 0)
         self._shared: Array | None = self.value.numpy() if device == "cpu" else None
-        self._whole: Buffer | None = None
 
     @staticmethod
     def of(array: Array, device: str) -> Buffer:
@@ -329,18 +328,10 @@ class Buffer:
         return buffer
 
     @staticmethod
-    def within(whole: Buffer, start: int, shape: tuple[int, ...]) -> Buffer:
-        """A part of a vector on the CPU, from an element on."""
-        part = Buffer.__new__(Buffer)
-        part._whole, part._shared = whole, whole.host[start : start + prod(shape)].reshape(shape)
-        part.value = shared_value(part._shared)
-        return part
-
-    @staticmethod
     def over(memory: Array) -> Buffer:
         """Memory of somebody else's on the CPU."""
         buffer = Buffer.__new__(Buffer)
-        buffer._whole, buffer._shared, buffer.value = None, memory, shared_value(memory)
+        buffer._shared, buffer.value = memory, shared_value(memory)
         return buffer
 
     def write(self, array: Array) -> None:

@@ -1,15 +1,13 @@
 """What training steps carry: parameters and the state of optimizers, in memory that stays where it is.
 
 A tensor has two places. A step reads one and writes the other, then the two change roles, so that a step that fails
-leaves the state as it was. A tensor that is changed in blocks has its two places in one piece of memory, a block for
-each lane apart: it is moved by so much, forwards and backwards in turn. Kernels among those may lie with their elements
-first (``compiler.turned``). What this module does not do: run anything.
+leaves the state as it was. A tensor that is changed in blocks has one (``blockwise``). Kernels among those may lie with
+their elements first (``compiler.turned``). What this module does not do: run anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from math import prod
 from types import MappingProxyType
 
 import numpy as np
@@ -22,12 +20,9 @@ from archonnx.compiler.steps import initial_state
 
 from .session import Buffer
 
-ROOM = 2**16
-"""Elements by which a tensor that is changed in blocks is moved: blocks of all lanes, side by side."""
-
 
 class TrainState:
-    """Parameters and optimizer state, each tensor in two places.
+    """Parameters and optimizer state, each tensor in two places, or in one if it is changed in blocks.
 
     Tensors that are changed by the same statements change sides together: one bit of ``sides`` for each such group.
 
@@ -67,7 +62,9 @@ class TrainState:
             self.pairs[name][0].write(initial.pop(name))
         for name in list(initial):
             array = self._laid(name, initial.pop(name))
-            self.pairs[name] = _places(array, device, changes=bool(self.bit[name]), moved=name in moved)
+            first = Buffer.of(array, device)
+            two = self.bit[name] and name not in moved
+            self.pairs[name] = first, Buffer(array.shape, array.dtype, device) if two else first
 
     def current(self, name: str, sides: int | None = None) -> Buffer:
         """The buffer that holds a tensor's value (or would, with these sides)."""
@@ -93,24 +90,6 @@ class TrainState:
         return array.transpose(kernel_first(array.ndim)) if name in self.turned else array
 
 
-def _places(array: Array, device: str, *, changes: bool, moved: bool) -> tuple[Buffer, Buffer]:
-    """A tensor's two places, the first with its value."""
-    if not moved:
-        first = Buffer.of(array, device)
-        return first, Buffer(array.shape, array.dtype, device) if changes else first
-    room = min(ROOM, array.size)
-    whole = Buffer((array.size + room,), array.dtype, device)
-    first = Buffer.within(whole, 0, array.shape)
-    first.write(array)
-    return first, Buffer.within(whole, room, array.shape)
-
-
 def key_of(index: int, name: str, parameters: Container[str]) -> str:
     """Optimizer state belongs to its statement; parameters, and gradients that are gathered, are everybody's."""
     return name if name in parameters or name.startswith(GATHERED) else f"{index}:{name}"
-
-
-def blocks(array: Array, lanes: int) -> list[Array]:
-    """The parts of an array of two places, one after the other, as vectors; so many of them are as long as ``ROOM``."""
-    flat, size = array.reshape(-1), ROOM // lanes
-    return [flat[start : start + size] for start in range(0, prod(array.shape), size)]

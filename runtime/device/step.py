@@ -3,7 +3,7 @@
 Every tensor that a step changes has two buffers (``state``). A step reads one and writes the other, then the two change
 roles; an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders
 nodes. So a step that fails leaves the state as it was. Large tensors of an optimizer are changed in blocks instead
-(``blockwise``), in memory for one set of them and a block. In which order a pass runs the statements is its plan:
+(``blockwise``), in memory for one set of them. In which order a pass runs the statements is its plan:
 ``repeat`` and ``every``. What this module does not do: choose batches, or decide when to stop.
 """
 

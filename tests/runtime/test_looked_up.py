@@ -10,7 +10,7 @@ import pytest
 
 from archonnx.compiler import blockwise
 from archonnx.compiler.looked_up import looked_up
-from archonnx.runtime.device import state
+from archonnx.runtime.device import blockwise as lanes
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.training.trainer import Trainer
@@ -40,7 +40,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table counts as large; blocks of 32 elements cut it, the last one smaller."""
     monkeypatch.setattr(blockwise, "LARGE", 300)
     monkeypatch.setattr(blockwise, "WORTH", 1)
-    monkeypatch.setattr(state, "ROOM", 64)
+    monkeypatch.setattr(lanes, "SHORTEST", 32)
+    monkeypatch.setattr(lanes, "LONGEST", 32)
 
 
 def trained(how: str, rows: int = 5) -> tuple[Trainer, list[dict[str, float]]]:
