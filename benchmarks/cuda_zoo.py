@@ -7,6 +7,7 @@ What this does not do: run a kernel.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,12 +31,17 @@ STEPS, ROWS = 1_000, 8
 
 def main() -> int:
     """Print what is left to the CPU."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cuda_zoo", description=__doc__)
+    parser.add_argument("specs", nargs="*", metavar="SPEC", help="of the zoo; all but deep ones unless given")
+    specs = parser.parse_args().specs or names()
+    if unknown := [name for name in specs if name not in zoo()]:
+        parser.error(f"the zoo has no {unknown[0]}")
     library = provider()
     if library is None:
         print("gcc, nm and an onnxruntime with CUDA are needed")
         return 1
     for precision in ("f32", "bf16"):
-        found = left_to_cpu(library, sys.argv[1:] or names(), precision)
+        found = left_to_cpu(library, specs, precision)
         steps = len(found)
         kept = {step: operators for step, operators in found.items() if operators}
         print(f"{precision}: {steps} steps, {len(kept)} of them with nodes on the CPU")

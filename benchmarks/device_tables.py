@@ -8,6 +8,7 @@ there, so a graph that runs whole by it need not. What this does not do: run any
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -113,7 +114,11 @@ def models_of(spec: str, kind: Kind) -> Iterator[onnx.ModelProto]:
 
 def main() -> int:
     """Print a table of how many graphs would run whole, and of what is lacking."""
-    specs, known = sys.argv[1:] or [name for name in zoo() if name not in DEEP], tables()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.device_tables", description=__doc__)
+    parser.add_argument("specs", nargs="*", metavar="SPEC", help="of the zoo; all but deep ones unless given")
+    specs, known = parser.parse_args().specs or [name for name in zoo() if name not in DEEP], tables()
+    if unknown := [name for name in specs if name not in zoo()]:
+        parser.error(f"the zoo has no {unknown[0]}")
     print("| device | graphs | run whole | lack most often (graphs) |\n| --- | --- | ---: | --- |")
     rows: dict[tuple[str, str], tuple[list[int], Counter[str]]] = {}
     for kind in KINDS:
@@ -126,7 +131,7 @@ def main() -> int:
                     operators.update(found.keys())
     for device in known:
         for kind, name in KINDS.items():
-            whole, operators = rows[device, kind]
+            whole, operators = rows.get((device, kind), ([], Counter()))
             most = ", ".join(f"{operator} {count}" for operator, count in operators.most_common(SHOWN))
             print(f"| {device} | {name} | {sum(whole)} of {len(whole)} | {most} |")
     return 0

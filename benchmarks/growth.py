@@ -6,6 +6,7 @@ processor time is of this one.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def measured(spec: Spec) -> tuple[Budget, float]:
 
 def main() -> int:
     """Measure, and write the page."""
+    argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__).parse_args()
     rows = []
     for what, make in MANY.items():
         found = [measured(parse_spec(Source("many.arch", make(n)))) for n in SIZES]

@@ -7,6 +7,7 @@ the text to having the answer. What this module does not do: judge the answers (
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -149,6 +150,7 @@ second text has a mistake, and is checked again for each fix that is offered."""
 
 def main() -> None:
     """Measure, and write the page."""
+    argparse.ArgumentParser(prog="python -m benchmarks.keystrokes", description=__doc__).parse_args()
     text = spec()
     assert text.count("\n") == LINES
     with tempfile.TemporaryDirectory() as folder:

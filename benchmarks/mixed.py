@@ -6,6 +6,7 @@ and what trainings of the zoo reach in both. What this does not do: say how long
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ SIZE = 256
 
 def main() -> None:
     """Print both tables."""
+    argparse.ArgumentParser(prog="python -m benchmarks.mixed", description=__doc__).parse_args()
     print("| gradients | ours from ours in f32 | torch's from torch's in f32 | ours from torch's | in f32 |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, text in NETS.items():

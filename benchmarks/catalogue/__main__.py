@@ -1,12 +1,13 @@
 """Measure the facts of the catalogue.
 
 Without arguments it measures all rows and writes docs/catalogue.md; else it measures the rows that are named, by number
-(``1.5``) or by subject (``losses``), and writes nothing, unless ``--write`` comes first: then these rows alone are
+(``1.5``) or by subject (``losses``), and writes nothing, unless ``--write`` is given: then these rows alone are
 written anew, each with its date.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 import time
@@ -70,8 +71,11 @@ def with_sections(text: str, sections: dict[str, str]) -> str:
 
 def main(wanted: list[str]) -> int:
     """Measure. The exit status is 1 if a fact does not hold, 2 if a row does not exist."""
-    writing = wanted[:1] == ["--write"]
-    wanted = wanted[writing:]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.catalogue", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the rows that are named anew in the page")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="by number or subject; all unless given")
+    given = parser.parse_args(wanted)
+    writing, wanted = given.write, given.rows
     try:
         rows = chosen(wanted)
     except LookupError as error:
