@@ -52,14 +52,21 @@ def read_file(path: Path, name: str | None = None, *, said: str | None = None, s
         text = path.read_text("utf-8-sig") if reason is None else ""
     except OSError as error:
         reason = error.strerror or str(error)
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
+    except UnicodeDecodeError as error:
+        reason = f"it is not UTF-8 text, by the byte {_place_of(error)}"
     except (ValueError, RuntimeError) as error:  # a NUL in the name; links in a circle
         reason = str(error)
     if reason is not None:
         near = near_file(path) if span is None else None
         fail("AX0601", f"cannot read {said or shown_path(path)}: {reason}", span, help=near)
     return Source(name or str(path), text)
+
+
+def _place_of(error: UnicodeDecodeError) -> str:
+    """``0xE9 at line 3, column 9``: the first byte that is none of UTF-8, the column in bytes."""
+    before = error.object[: error.start]
+    line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+    return f"0x{error.object[error.start]:02X} at line {line}, column {column}"
 
 
 def _unfit(path: Path) -> str | None:

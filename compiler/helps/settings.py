@@ -156,6 +156,15 @@ def _parts_in_yaml(sight: Sight) -> Iterator[str]:
         yield Suggestion.of(f"each part has a name: `{made}`", "", made, sight.span)
 
 
+@proposes("AX0702")
+def _watched(sight: Sight) -> Iterator[str]:
+    """``early_stopping = valid.objective``."""
+    figure = re.fullmatch(r"\"?((?:train|valid)\.\w+)\"?", sight.span.text)
+    if figure is not None and sight.diagnostic.headline.startswith("`early_stopping`: a dictionary"):
+        made = f"{{monitor: {figure[1]}}}"
+        yield Suggestion.of(f"what is watched has a name: `{made}`", "", made, sight.span)
+
+
 def _split(shares: tuple[float, ...], names: tuple[str, ...]) -> str:
     return f"{{{', '.join(f'{name}: {_share(share)}' for name, share in zip(names, shares, strict=True))}}}"
 

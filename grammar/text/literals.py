@@ -15,12 +15,17 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 def read_number(span: Span, report: Report) -> int | float:
-    """``12`` is an int, ``12.0`` and ``1e3`` are floats. Numbers are bounded: ints by 64 bits, floats by float64."""
+    """``12`` is an int, ``12.0`` and ``1e3`` are floats, ``010`` is none. Ints have 64 bits, and floats are float64."""
     text = span.text
     if text.isdigit():
         value = int(text) if len(text.lstrip("0")) < 20 else LARGEST_INTEGER + 1
         if value > LARGEST_INTEGER:
             report.error("AX0118", "an integer has at most 64 bits", span, help="write a float, such as `1e30`")
+        elif text[0] == "0" and value > 0:  # eight to some, as in C and YAML 1.1, and ten to others
+            bare = text.lstrip("0")
+            words = f"digits are decimal: `{bare}`"
+            help = Suggestion.of(words, text, bare, span, otherwise=words)
+            report.error("AX0118", f"an integer does not begin with 0: `{text}`", span, help=help)
         return value
     number = float(text)
     if number == float("inf"):

@@ -154,13 +154,12 @@ def _unknown_character(failure: Failure) -> Diagnostic | None:
     span = Span(failure.whole.source, failure.place.start, failure.place.start + 1)
     if character in LOOKALIKES:
         known = LOOKALIKES[character]
+        said = f"write `{known}`" if known.strip() else "write an ordinary space"
         return make_error(
             "AX0102",
             f"unknown character {_character(character)}",
             span,
-            help=Suggestion.of(
-                f"write `{known}`" if known.strip() else "write an ordinary space", character, known, span
-            ),
+            help=Suggestion.of(said, character, known, span, otherwise=said),
         )
     if character == "'":
         end = failure.rest.find("'", 1)

@@ -85,6 +85,10 @@ def _share(match: re.Match[str]) -> str:
     return f"{float(match[1]) / 100:g}"
 
 
+def _decimal(match: re.Match[str]) -> str:
+    return str(int(match[0], 0))
+
+
 _SHAPE, _DTYPE, _VALUE = r"\[[^\[\]]*\]", r"(?:[iuf]\d+|bf16|bool)", "a value stands behind `=`"
 _DECLARES, _NAMES = r"^(input|target)\s+(\w+)", "it needs a name"
 _TRAINS = r"^(?:minimi[sz]e|optimi[sz]e|train|fit)"
@@ -161,6 +165,9 @@ _ROWS: tuple[Row, ...] = (
     (r"\b(\d+(?:\.\d+)?)\s*%(?!\s*[\w(])", _share, "a share is a number up to 1"),
     (r"(?<=[(,])(\s*)(\w+)\s*:\s*(?=[^,()\[\]:]+[,)])", r"\1\2=", "an argument is given by `=`"),
     (r";(?=[^\[\](]*[\])])", ",", "items are separated by `,`"),
+    (r"(?<!\w)0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)\b", _decimal, "numbers are decimal"),
+    (r"(?<![\w.)\]])\.inf\b", "inf", "infinity is a name"),
+    (r"(?<![^\s=:])(\d{1,3}),(\d{3})$", r"\1\2", "digits stand together"),
     (
         r"(?<![\w.])(\d+(?:\.\d+)?)\s*(?=[A-Za-z]\w*)(?!(?:if|else|for|in|and|or|not|with|then|while|along|over)\b)",
         r"\1 * ",

@@ -10,6 +10,12 @@ from archonnx.compiler.settings import EarlyStopping, Split, TrainSettings, read
 from archonnx.compiler.sources import SOURCES, source_arguments
 from archonnx.grammar.diagnostics import Diagnostic, Report
 from archonnx.grammar.source import Source, Span
+from archonnx.grammar.yaml.reading.programs import OF_A_PROGRAM
+
+
+def test_yaml_knows_which_keys_stand_below_train() -> None:
+    assert set(TrainSettings.model_fields) <= set(OF_A_PROGRAM)
+
 
 TEXT = Source("t.arch", "epochs = 0\nsplit = {train: 2.5}\n")
 EPOCHS, SPLIT, TRAIN = Span(TEXT, 0, 10), Span(TEXT, 11, 31), Span(TEXT, 20, 30)

@@ -152,8 +152,8 @@ def test_comments_anywhere_stay(places: list[tuple[int, bool, int]]) -> None:
 
 
 def test_numbers_keep_their_spelling() -> None:
-    text = "train:\n    a = [1e-3, 0.50, 1., .5, 1E5, (007)]\n"
-    assert format_file(source(text)) == "train:\n    a = [1e-3, 0.50, 1., .5, 1E5, 007]\n"
+    text = "train:\n    a = [1e-3, 0.50, 1., .5, 1E5, (7)]\n"
+    assert format_file(source(text)) == "train:\n    a = [1e-3, 0.50, 1., .5, 1E5, 7]\n"
     assert format_node(ast.Number(1e-05, span=parse(source("")).span)) == "1e-5"
 
 

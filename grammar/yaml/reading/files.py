@@ -35,28 +35,20 @@ from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar, Sequence, compose
 from .reshaped import with_a_name
 from .scalars import body, declarations, expression, key_string, name
-from .sections import Findings, ReportFullError, attempt, attempt_each, docstring, known_keys, section
+from .sections import (
+    FILE_KEYS,
+    MODEL_KEYS,
+    Findings,
+    ReportFullError,
+    attempt,
+    attempt_each,
+    docstring,
+    known_keys,
+    section,
+)
 from .signatures import Entries, better, hyperparameters, inputs, needed_result, result
 from .statements import FIELDS, MEASURED, STORED, Build, asserts, statements_of
 
-MODEL_KEYS = (
-    "model",
-    "args",
-    "doc",
-    "inputs",
-    "targets",
-    "asserts",
-    "params",
-    "buffers",
-    "body",
-    "layers",
-    "methods",
-    "outputs",
-    "losses",
-    "metrics",
-    "entries",
-)
-FILE_KEYS = ("imports", "fns", "blocks", "optimizers", "schedules", "declarations", *MODEL_KEYS, "train", "search")
 _BODY_KEYS = ("asserts", "params", "buffers", "body", "layers", "methods", "return")
 _FN_KEYS = ("doc", "inputs", "returns", *_BODY_KEYS)
 _BLOCK_KEYS = ("doc", "args", "inputs", "returns", *_BODY_KEYS)
@@ -72,7 +64,7 @@ def parse_yaml(source: Source) -> ast.File:
     report = Findings()
     found: list[ast.Stmt] = []
     try:
-        entries = known_keys(compose(source, report), FILE_KEYS, "a spec", report)
+        entries = known_keys(compose(source, report), FILE_KEYS, "a spec", report, programs.OF_A_PROGRAM)
         if "model" not in entries:
             for word in [word for word in entries if word in MODEL_KEYS]:
                 report.error(
@@ -243,9 +235,12 @@ def _body(entries: Entries, report: Report) -> tuple[list[ast.Stmt], Chain | Non
 
 def _first_value(entries: Entries) -> ast.Expr | None:
     """What the layers start from: the input, if there is one and no more."""
-    if "inputs" not in entries or not isinstance(entries["inputs"][1], MappingNode):
+    if "inputs" not in entries:
         return None
-    items = entries["inputs"][1].items
+    word, value = entries["inputs"]
+    if not isinstance(value, MappingNode):  # which has been told
+        return ast.Name(word.text, span=word.span)
+    items = value.items
     return ast.Name(items[0][0].text, span=items[0][0].span) if len(items) == 1 else None
 
 

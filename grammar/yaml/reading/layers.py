@@ -19,7 +19,7 @@ from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .nodes import Mapping, Node, Scalar, Sequence
-from .reshaped import dashes, item_of_a_class
+from .reshaped import dashes, item_of_a_class, next_item, own_item
 from .scalars import expression, is_empty, name, scalar
 
 MAX_PIPE = 40
@@ -117,7 +117,7 @@ class Chain:
             fail("AX0128", "this item has no layer", node.span, help="for example `- {Dense: 10, as: logits}`")
         if len(layers) > 1:
             extra, _ = entries[layers[1]]
-            others = item_of_a_class(entries, node) or did_you_mean(extra.text, ["as", "from"])
+            others = item_of_a_class(entries, node) or own_item(extra) or did_you_mean(extra.text, ["as", "from"])
             fail(
                 "AX0127",
                 f"an item is one layer, and this one has `{layers[0]}` and `{layers[1]}`",
@@ -127,7 +127,10 @@ class Chain:
         key, value = entries[layers[0]]
         callee = expression(key)
         whole = key.span.to(value.span)
-        stage = callee if is_empty(value) else ast.Call(callee, arguments(value), span=whole)
+        given = () if is_empty(value) else arguments(value)
+        if isinstance(value, Scalar) and given and isinstance(given[0].value, ast.Pipe):
+            fail("AX0128", "a layer behind another is an item of its own", value.span, help=next_item(node, value))
+        stage = ast.Call(callee, given, span=whole) if given else callee
         self._pipe(stage, whole)
 
     def _pipe(self, stage: ast.Expr, span: Span) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import yaml
 
-from archonnx.grammar.diagnostics import Label, Report, Suggestion, fail
+from archonnx.grammar.diagnostics import Label, Report, fail
 from archonnx.grammar.source import Source, Span
 
-from .lines import lines
+from .refused import not_yaml, unreadable
 
 MAX_CHARACTERS = 2**17
 MAX_SIZE = 20_000
@@ -79,9 +79,9 @@ def compose(source: Source, report: Report) -> Node:
         for event in yaml.parse(source.text, Loader=yaml.SafeLoader):
             composer.take(event)
     except yaml.reader.ReaderError as error:
-        _unreadable(source, error)
+        unreadable(source, error)
     except yaml.MarkedYAMLError as error:
-        _not_yaml(source, error)
+        not_yaml(source, error)
     except (ValueError, OverflowError):  # an escape beyond Unicode: PyYAML lets these through
         fail("AX0124", "a YAML escape that stands for no character", composer.here)
     if composer.root is None:
@@ -176,6 +176,9 @@ class _Composer:
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, Scalar):
                 self.report.error("AX0126", "a key that is a list or a mapping", key.span, help="keys are words")
+            elif key.text == "<<" and not key.style:
+                help = "keys of one mapping are not put in another: write them out"
+                self.report.error("AX0126", "a merge of keys", key.span, help=help)
             elif key.text in pairs:
                 self.report.error(
                     "AX0120",
@@ -193,7 +196,8 @@ class _Composer:
         if node is None:
             inside = any(opened.anchor == anchor for opened in self.open)
             headline = f"`*{anchor}` stands inside `&{anchor}`" if inside else f"there is no `&{anchor}` above"
-            fail("AX0125", headline, span)
+            help = f"`*` repeats the value that `&{anchor}` stands before: where none is meant, leave it out"
+            fail("AX0125", headline, span, help=None if inside else help)
         if len(self.open) + node.height > MAX_DEPTH:
             self._too_deep(span)
         self.count += node.size
@@ -215,77 +219,3 @@ class _Composer:
             "one level too many",
             help="move the inner parts into a block or fn of their own",
         )
-
-
-_ADVICE = {
-    "mapping values are not allowed here": (
-        "`: ` starts a value, and none can stand here",
-        "put quotes around a text that has `: ` in it",
-    ),
-    "expected ',' or '}', but got ':'": (
-        "`:` starts a value, and none can stand here",
-        "put quotes around a text that has `: ` in it",
-    ),
-    "found character '\\t' that cannot start any token": ("a tab", "indent with spaces"),
-    "found unexpected end of stream": ("the quotes that open here are never closed", None),
-    "could not find expected ':'": ("a key without a `:`", "write `key: value`, with a blank after the colon"),
-    "found character '%' that cannot start any token": (
-        "a plain value cannot start with `%`",
-        "put quotes around the value",
-    ),
-    "found character '@' that cannot start any token": (
-        "a plain value cannot start with `@`",
-        "put quotes around the value",
-    ),
-    "found character '`' that cannot start any token": (
-        "a plain value cannot start with a backquote",
-        "put quotes around the value",
-    ),
-}
-
-
-def _not_yaml(source: Source, error: yaml.MarkedYAMLError) -> None:
-    problem = error.problem or "it cannot be read"
-    headline, advice = _ADVICE.get(problem, (f"this is not YAML: {problem}", None))
-    mark = error.context_mark if problem == "found unexpected end of stream" else error.problem_mark
-    start = min(mark.index if mark is not None else 0, len(source.text))
-    others = []
-    if error.context_mark is not None and error.context_mark.index < start and error.context:
-        opened = error.context_mark.index
-        others.append(Label(Span(source, opened, opened + 1), error.context))
-    own = _mended(source, problem, start, error.context_mark)
-    found = [one for one in (own, *lines(source)) if one is not None]
-    help = found[0].or_else(advice or found[0].otherwise, *found[1:]) if found else advice
-    fail("AX0124", headline, Span(source, start, min(start + 1, len(source.text))), others=others, help=help)
-
-
-_VALUE = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>[^\s\"'{}#][^\"{}#\n]*?)(?=\s*(?:[}\n]|#|$))")
-_IN_BRACES = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>\w*\[[^\]\n]*\])")
-
-
-def _mended(source: Source, problem: str, start: int, opened: Any) -> Suggestion | None:
-    """Quotes around a value that YAML reads otherwise, or the column of the other items of a list."""
-    text = source.text
-    line = text.rfind("\n", 0, start) + 1
-    if "<block sequence start>" in problem and opened is not None:
-        indentation = Span(source, line, start)
-        if not indentation.text.strip():
-            words = "the items of a list begin in one column"
-            return Suggestion.of(words, "", " " * int(opened.column), indentation, otherwise=words)
-    for pattern in (_IN_BRACES, _VALUE):
-        for match in pattern.finditer(text, line, text.find("\n", start) % (len(text) + 1)):
-            if match.start("value") <= start <= match.end("value"):
-                place = Span(source, match.start("value"), match.end("value"))
-                return Suggestion.of("put quotes around the value", "", f'"{match["value"]}"', place)
-    return None
-
-
-def _unreadable(source: Source, error: yaml.reader.ReaderError) -> None:
-    start = min(error.position, len(source.text))
-    fail(
-        "AX0124",
-        f"the character U+{ord(source.text[start]):04X} cannot stand in YAML"
-        if start < len(source.text)
-        else "this is not YAML",
-        Span(source, start, min(start + 1, len(source.text))),
-    )

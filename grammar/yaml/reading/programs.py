@@ -7,6 +7,7 @@ source, and any source may be written as an expression: ``data: 'csv("a.csv")'``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from archonnx.grammar import ast
@@ -17,7 +18,14 @@ from .layers import arguments
 from .nodes import Mapping, Node, Scalar, Sequence
 from .reshaped import listed, one_source
 from .scalars import body, expression, literal_text, name
-from .sections import attempt, attempt_each, docstring, mapping, required, section
+from .sections import FILE_KEYS, attempt, attempt_each, docstring, mapping, required, section
+
+OF_A_PROGRAM = (
+    *("data", "sources", "feed", "feed_whole", "fit", "steps", "minimize", "optimizer", "lr", "epochs", "batch_size"),
+    *("epoch_of", "batches", "split", "early_stopping", "checkpoint", "shuffle", "seed", "precision", "drop_last"),
+    *("buckets", "clip_norm", "clip_value", "accumulate", "recompute", "start_from", "freeze"),
+)
+"""Keys that stand below ``train``: settings, and what people take for one."""
 
 _STEPS = {
     "minimize": ("minimize", "with", "over"),
@@ -113,6 +121,9 @@ def _settings(key: Scalar, value: Node, report: Report) -> ast.Suite:
             return _steps(value, report)
         case "body":
             return body(value)
+    if key.text in FILE_KEYS:
+        words = f"`{key.text}` stands beside `train`, in the first column"
+        fail("AX0127", f"`{key.text}` is a section of a spec, and no setting of a program", key.span, help=words)
     return (ast.Assign((name(key),), (expression(value),), span=span),)
 
 
@@ -152,7 +163,24 @@ def _steps(node: Node, report: Report) -> ast.Suite:
     return tuple(statement for suite in suites for statement in suite)
 
 
+_MINIMIZED = re.compile(r"minimize\s+(?P<loss>.+?)(?:\s+over\s+(?P<over>.+?))?\s+with\s+(?P<optimizer>.+)")
+
+
+def _as_text(node: Node) -> Suggestion | None:
+    """``minimize objective with adam()``: a step as the language has it."""
+    match = _MINIMIZED.fullmatch(node.text) if isinstance(node, Scalar) else None
+    if match is None:
+        return None
+    over = f", over: {match['over']}" if match["over"] else ""
+    written = f'{{minimize: {match["loss"]}, with: "{match["optimizer"]}"{over}}}'
+    words = f"a step has keys: `{written}`"
+    return Suggestion.of(words, "", written, node.span, otherwise=words)
+
+
 def _step(node: Node, report: Report) -> ast.Suite:
+    text = _as_text(node)
+    if text is not None:
+        fail("AX0128", "a step is written as a mapping, `key: value`", node.span, help=text)
     entries = {key.text: value for key, value in mapping(node, "a step")}
     kind = next((kind for kind in _STEPS if kind in entries), None)
     if kind is None:

@@ -37,9 +37,17 @@ def dashes(node: Node) -> Suggestion | str:
     return Suggestion.at_places(words, *edits, otherwise=words)
 
 
-def keyed(node: Node) -> Suggestion | str | None:
-    """A list, or a text, where a mapping is meant: its items get names."""
+def keyed(node: Node, what: str) -> Suggestion | str | None:
+    """A list, or a text, where a mapping is meant: its items get names, or lose their dashes."""
     section = _section(node)
+    if what == "a spec":
+        return "a spec starts with `model: NAME`"
+    if isinstance(node, Scalar) and not node.text.strip():
+        return "its entries stand below it, a line for each; where there are none, leave it out"
+    if isinstance(node, Scalar) and (_STATEMENT.search(node.text) or "|>" in node.text):
+        return "statements of the language stand below `body: |`, a line for each"
+    if isinstance(node, Sequence) and not node.flow and (undashed := _undashed(node)) is not None:
+        return undashed
     if section == "imports":
         return "it says which names of which file are read: `imports: {blocks.arch: [Residual]}`"
     items: tuple[Node, ...] = node.items if isinstance(node, Sequence) else ()
@@ -51,6 +59,22 @@ def keyed(node: Node) -> Suggestion | str | None:
     made = [f"{name}: {_value(item, section, node)}" for name, item in zip(names, items, strict=False)]
     written = f"{{{', '.join(made)}}}"
     return Suggestion.of(f"each has a name: `{written}`", "", written, node.span)
+
+
+_STATEMENT = re.compile(r"\w[ ]*=(?!=)|^(?:minimize|update|feed|input|output|loss|param)\b")
+
+
+def _undashed(node: Sequence) -> Suggestion | None:
+    """``- x: "[B, 8]"``, line by line, where the names are keys."""
+    if not all(isinstance(item, Mapping) and len(item.items) == 1 for item in node.items):
+        return None
+    source = node.span.source
+    edits = []
+    for item in node.items:
+        dash = source.text.rfind("-", 0, item.span.start)
+        edits.append(Edit(Span(source, dash, item.span.start), " " * (item.span.start - dash)))
+    words = "its names are keys, without dashes before them"
+    return Suggestion.at_places(words, *edits[:MOST], otherwise=words)
 
 
 def _section(node: Node) -> str:
@@ -93,7 +117,8 @@ def _value(item: Node, section: str, node: Node) -> str:
         return "64"
     if section in ("inputs", "targets") and isinstance(item, Mapping):
         return '"[B]"'
-    return item.span.text
+    plain = isinstance(item, Scalar) and not item.style and re.search(r"[,\[\]{}:#]", item.text) is not None
+    return json.dumps(item.span.text) if plain else item.span.text
 
 
 def listed(node: Node) -> Suggestion | str:
@@ -159,6 +184,28 @@ def item_of_a_class(entries: dict[str, tuple[Scalar, Node]], node: Mapping) -> S
     return Suggestion.of(words, "", written, node.span, otherwise=words)
 
 
+def next_item(item: Mapping, value: Scalar) -> Suggestion | str:
+    """``- Dense: 32 |> relu``: two items."""
+    words = "each layer has a line: `- Dense: 32`, and `- relu` below it"
+    text, at = item.span.source.text, item.span.start
+    margin = at - text.rfind("\n", 0, at) - 3
+    if len(item.items) > 1 or value.style or margin < 0 or text[at - 2 : at] != "- ":
+        return words
+    parts = [part.strip() for part in value.text.split("|>")]
+    written = f"\n{' ' * margin}- ".join(parts)
+    return Suggestion.of(words, "", written, value.span, otherwise=words)
+
+
+def own_item(key: Scalar) -> Suggestion | None:
+    """A layer on a line below another, without a dash."""
+    text, at = key.span.source.text, key.span.start
+    margin = text[text.rfind("\n", 0, at) + 1 : at]
+    if len(margin) < 2 or margin.strip():
+        return None
+    words = f"each layer is an item: `- {key.text}`"
+    return Suggestion.of(words, "", "- ", Span(key.span.source, at - 2, at))
+
+
 _TYPED = ("inputs", "targets")
 """Sections whose types name dims."""
 
@@ -197,6 +244,12 @@ def one_source(node: Mapping) -> Suggestion | None:
     """``{csv: iris.csv, target: species}``: the arguments stand below the name of the source."""
     if len(node.items) < 2 or not isinstance(node.items[0][1], Scalar):
         return None
+    kind = next((given for word, given in node.items if word.text in _KEYS_OF_A_CLASS), None)
+    if isinstance(kind, Scalar):
+        rest = ", ".join(f"{word.span.text}: {given.span.text}" for word, given in node.items if given is not kind)
+        written = f"{{{kind.span.text}: {{{rest}}}}}"
+        words = f"the source is the key of its arguments: `{written}`"
+        return Suggestion.of(words, "", written, node.span, otherwise=words)
     (key, value), *others = node.items
     around = [(name, given) for name, given in others if name.text in AROUND and isinstance(given, Mapping)]
     if around and isinstance(value, Scalar):

@@ -7,6 +7,7 @@ Otherwise the text is parsed alone, and the spans of the tree and of the diagnos
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -94,8 +95,11 @@ def _statements(node: Node, parser: Parser[ast.Suite]) -> ast.Suite:
 
 def _not_a_name(text: Scalar) -> str | None:
     """What was probably meant by what cannot be a name."""
-    if text.text == "<<":
-        return "keys of one mapping are not put in another: write them out"
+    hidden = next((c for c in text.text if unicodedata.category(c) == "Cf"), None)
+    if hidden is not None:
+        place = text.span.text.find(hidden) + text.span.start
+        without = f"leave out the invisible character U+{ord(hidden):04X} in it"
+        return Suggestion.of(without, "", "", Span(text.span.source, place, place + 1), otherwise=without)
     mended = quoted(text.span)
     words = _COMMA if ")" in text.text else None
     return mended.or_else(words) if mended is not None else words
@@ -134,7 +138,9 @@ def is_empty(node: Node) -> bool:
 
 def _require(node: Scalar, what: str) -> None:
     if not node.text.strip():
-        fail("AX0128", f"{what} is missing here", node.span, help=_blank(node.span))
+        empty = "give the key a value, or leave it out"
+        help = _blank(node.span)
+        fail("AX0128", f"{what} is missing here", node.span, help=empty if help is None else help.or_else(empty))
     if not node.style and node.text.lower() in ("~", "null"):
         fail(
             "AX0128",

@@ -6,7 +6,7 @@ seen, since the report ends the reading.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from archonnx.grammar import ast
@@ -22,6 +22,25 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 MAX_ERRORS = 20
+
+MODEL_KEYS = (
+    "model",
+    "args",
+    "doc",
+    "inputs",
+    "targets",
+    "asserts",
+    "params",
+    "buffers",
+    "body",
+    "layers",
+    "methods",
+    "outputs",
+    "losses",
+    "metrics",
+    "entries",
+)
+FILE_KEYS = ("imports", "fns", "blocks", "optimizers", "schedules", "declarations", *MODEL_KEYS, "train", "search")
 
 
 class ReportFullError(Exception):
@@ -57,12 +76,14 @@ def attempt_each(report: Report, items: Iterable[T], build: Callable[[T], U]) ->
 def mapping(node: Node, what: str) -> Entries:
     """The entries of a mapping."""
     if not isinstance(node, Mapping):
-        fail("AX0128", f"{what} is written as a mapping, `key: value`", node.span, help=keyed(node))
+        fail("AX0128", f"{what} is written as a mapping, `key: value`", node.span, help=keyed(node, what))
     return node.items
 
 
-def known_keys(node: Node, known: Iterable[str], what: str, report: Report) -> dict[str, tuple[Scalar, Node]]:
-    """The entries of a mapping whose keys are known; others are reported."""
+def known_keys(
+    node: Node, known: Iterable[str], what: str, report: Report, trained: Collection[str] = ()
+) -> dict[str, tuple[Scalar, Node]]:
+    """The entries of a mapping whose keys are known; others are reported, those in ``trained`` as keys of ``train``."""
     words = tuple(known)
     for key, _ in mapping(node, what):
         if key.text not in words:
@@ -70,7 +91,9 @@ def known_keys(node: Node, known: Iterable[str], what: str, report: Report) -> d
                 "AX0127",
                 f"{what} has no key `{key.text}`",
                 key.span,
-                help=did_you_mean(key.text, words) or f"its keys are {', '.join(words)}",
+                help=f"it stands below `train:`, as `{key.text}` of a program"
+                if key.text in trained
+                else did_you_mean(key.text, words) or f"its keys are {', '.join(words)}",
             )
     return {key.text: (key, value) for key, value in mapping(node, what) if key.text in words}
 
@@ -78,7 +101,8 @@ def known_keys(node: Node, known: Iterable[str], what: str, report: Report) -> d
 def required(entries: dict[str, Node], key: str, span: Span) -> Node:
     """The value of a key that has to be there."""
     if key not in entries:
-        fail("AX0128", f"`{next(iter(entries))}` needs `{key}` beside it", span)
+        example = "with: adam()" if key == "with" else f"{key}: ..."
+        fail("AX0128", f"`{next(iter(entries))}` needs `{key}` beside it", span, help=f"beside it stands `{example}`")
     return entries[key]
 
 
