@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from archonnx.grammar.diagnostics import Diagnostic
 
+from .padding_seen import length_field
 from .rules import Sight, inputs_read, lint, warning
 
 
@@ -16,9 +17,10 @@ def asked_in_use(sight: Sight) -> Iterator[Diagnostic]:
     if not model.infer.outputs:
         return
     used = inputs_read(model.infer).union(*map(inputs_read, model.entries.values()))
+    lengths = length_field(sight)  # a layer that should be told of them is told of
     judged = inputs_read(model.evaluate) | inputs_read(model.training.graph)
     for name, field in model.fields.items():
-        if not field.target and name in judged - used and field.type.dtype.is_integer:
+        if not field.target and name in judged - used and field.type.dtype.is_integer and name != lengths:
             yield warning(
                 "AX0806",
                 f"only losses and metrics read the input `{name}`",

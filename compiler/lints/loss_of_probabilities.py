@@ -10,7 +10,7 @@ from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.compare import Predicate
 from archonnx.compiler.ops.conv import Conv
-from archonnx.compiler.ops.elementwise import Add, Cast, Div, Maximum, Mul
+from archonnx.compiler.ops.elementwise import Add, Cast, Div, Maximum, Mul, Sub
 from archonnx.compiler.ops.functions import Exp, Relu, Sigmoid, Softplus
 from archonnx.compiler.ops.index import GatherElements
 from archonnx.compiler.ops.linalg import MatMul
@@ -29,7 +29,7 @@ from .rules import Sight, lint, warning
 class Taken(Record):
     """What a loss takes: the kind of its scores, the ops in it that read them first, and what it has in itself."""
 
-    kind: Literal["logits", "logs", "log rates", "probabilities", "variances", "deviations"]
+    kind: Literal["numbers", "logits", "logs", "log rates", "probabilities", "variances", "deviations"]
     read_by: tuple[type[Op], ...]
     inside: str = ""
     instead: str = ""
@@ -45,6 +45,9 @@ TAKEN: Mapping[str, Taken] = {
     "multiclass_focal": _CLASSES,
     "bce_logits": Taken("logits", (Softplus,), "sigmoid"),
     "focal": Taken("logits", (Mul,), "sigmoid"),
+    "mse": Taken("numbers", (Sub,)),
+    "mae": Taken("numbers", (Sub,)),
+    "huber": Taken("numbers", (Sub,)),
     "nll": Taken("logs", (GatherElements,), instead="cross_entropy"),
     "bce": Taken("probabilities", (Maximum,), "sigmoid", "bce_logits"),
     "cce": Taken("probabilities", (Maximum,), "softmax", "soft_cross_entropy"),
@@ -80,14 +83,14 @@ def loss_of_probabilities(sight: Sight) -> Iterator[Diagnostic]:
                 seen.add((place, used))
                 headline, text, help_ = said
                 at = given.origin.place
-                notes = (f"{_name(sight, given)} stands at {at}",) if at is not None else ()
+                notes = (f"{name_of(sight, given)} stands at {at}",) if at is not None else ()
                 yield warning("AX0801", headline, place, text, notes=notes, help=help_)
     yield from _metrics(sight)
 
 
 def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str, str] | None:
     """The headline, the words at the loss, and the help; None where the scores may be what it takes."""
-    what = _name(sight, given)
+    what = name_of(sight, given)
     if taken.kind == "logits":
         made = MAKES.get(type(given.op))
         if made == taken.inside:
@@ -109,6 +112,14 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
                 "a score of 0 is one like others",
                 f"put {what} before the layer that makes the logits",
             )
+    elif taken.kind == "numbers":
+        if sight.user(given) != "Dropout":
+            return None
+        return (
+            f"`{used}` compares what {what} gives: in training some of the predictions are 0, and the others larger",
+            "no prediction is a part of what it is made for",
+            f"put {what} before the layer that makes the prediction",
+        )
     elif taken.kind == "log rates":
         if not isinstance(given.op, Exp):
             return None
@@ -118,7 +129,7 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
             f"give it what {what} is given; keep {what} for the outputs",
         )
     elif taken.kind in ("variances", "deviations"):
-        if not _any_size(sight, given):
+        if not any_size(sight, given):
             return None
         if taken.kind == "deviations":
             return (
@@ -131,7 +142,7 @@ def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str,
             "above 0: what is below is cut off, and learns nothing",
             "make it positive: `softplus(...) + 1e-3`, or `exp(...)`",
         )
-    elif _any_size(sight, given):
+    elif any_size(sight, given):
         wanted = "log-probabilities" if taken.kind == "logs" else "probabilities"
         if not taken.instead:
             return (
@@ -163,14 +174,14 @@ def _metrics(sight: Sight) -> Iterator[Diagnostic]:
         if SET_FUNCTIONS[metric.function].prediction != "probabilities" or given is None:
             continue
         statement = sight.metric(name)
-        if statement is None or not _any_size(sight, given):
+        if statement is None or not any_size(sight, given):
             continue
         several = given.outputs[0].type.rank > 1 and given.outputs[0].shape[-1].constant != 1
         makes = "softmax" if several else "sigmoid"
         text = sight.first_argument(statement.value)
         yield warning(
             "AX0801",
-            f"`{metric.function}` takes probabilities, and {_name(sight, given)} gives numbers of any size",
+            f"`{metric.function}` takes probabilities, and {name_of(sight, given)} gives numbers of any size",
             statement.value.span,
             "between 0 and 1",
             help=f"write `{makes}({text})` in place of `{text}`" if text else f"apply `{makes}` to its prediction",
@@ -191,7 +202,7 @@ def _thresholds(sight: Sight, name: str, function: str, given: Node | None) -> I
     if function in RANKED:
         yield warning(
             "AX0801",
-            f"`{function}` takes scores, and {_name(sight, given)} leaves two of them: one threshold is measured",
+            f"`{function}` takes scores, and {name_of(sight, given)} leaves two of them: one threshold is measured",
             statement.value.span,
             "all thresholds are tried",
             help=f"write `{score}` in place of `{text}`",
@@ -212,12 +223,12 @@ def _has_sigmoid(sight: Sight, score: Value) -> bool:
     return any(isinstance(node.op, Sigmoid) and node.inputs[0] == score for node in nodes)
 
 
-def _name(sight: Sight, node: Node) -> str:
+def name_of(sight: Sight, node: Node) -> str:
     """What gives the scores, in the words of the spec."""
     return f"`{sight.user(node)}`" if sight.user(node) else node.origin.what
 
 
-def _any_size(sight: Sight, node: Node) -> bool:
+def any_size(sight: Sight, node: Node) -> bool:
     """Whether this is an affine map of something."""
     if isinstance(node.op, Add):
         terms = [sight.producers.get(value) for value in node.inputs]

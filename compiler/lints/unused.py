@@ -9,6 +9,7 @@ from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
 from archonnx.grammar.foreign import idiom
 
+from .padding_seen import length_field
 from .rules import Sight, lint, modules_of, numbers_of, warning
 
 
@@ -20,6 +21,7 @@ def unused(sight: Sight) -> Iterator[Diagnostic]:
         return  # what the steps read is known once the data is
     splits = [program.settings.split for program in model.programs]
     read = sight.read.union(*({split.stratify, split.group, split.column} - {None} for split in splits))
+    lengths = length_field(sight)
     for name, field in model.fields.items():
         if name not in read:
             kind = "target" if field.target else "input"
@@ -28,7 +30,7 @@ def unused(sight: Sight) -> Iterator[Diagnostic]:
                 f"nothing reads the {kind} `{name}`",
                 field.origin.place,
                 "no output, loss or metric depends on it",
-                help="leave it out, or use it",
+                help=f"tell the layers of it, `lengths={name}`" if name == lengths else "leave it out, or use it",
             )
     yield from _constants(sight)
     idle = [p for path, p in model.parameters.items() if path not in sight.read]
