@@ -3,20 +3,25 @@
 The step is cut where gradients are. What is before them reads the batch; it can be in two parts itself, so that the
 gradients of later layers are summed over the processes while those of earlier ones are made. What is after them, the
 optimizer's update, reads no batch. What a batch changes otherwise, as the running statistics of a normalisation, is
-the mean over the processes. What this module does not do: run anything, or sum.
+the mean over the processes. What has no such mean is not shared (``apart``). What this module does not do: run
+anything, or sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.record import Record
 
 from .gradients import GRADIENT
 from .ir.graph import Graph, Node, needed
 from .ir.parts import cut
+from .ir.types import batch_symbol
 from .ir.value import Value
+from .ops.einsum import Einsum
+from .ops.elementwise import Cast, Div, Mul
+from .ops.linalg import MatMul
+from .ops.reduce import ReduceSum
 from .ops.sizes import DimValue
 from .program import NEXT, TrainStep
 
@@ -50,21 +55,13 @@ def split(step: TrainStep, in_two_from: int) -> Split:
     """The parts of a step.
 
     Args:
-        step: which changes something.
+        step: which changes something, of which nothing is ``apart``.
         in_two_from: bytes of gradients from which on they are made in two parts.
-
-    Raises:
-        SpecError: a parameter follows from the batch by more than its gradient, or something does that has no mean.
     """
     graph = step.graph
     paths = {**step.gradients, **step.gathers}
     gradients = set(paths.values())
-    counts = _counts(step)
-    of_batch = _of_batch(graph, step.fields, gradients.union(counts.values()))
-    carried = {name: value for name, value in graph.outputs.items() if name.startswith(NEXT)}
-    averaged = {name: value for name, value in carried.items() if value in of_batch}
-    for name, value in averaged.items():
-        _check_mean(step, name.removeprefix(NEXT), value)
+    counts, averaged = _counts(step), _averaged(step)
     losses = {name: graph.outputs[name] for name in step.losses}
     others = {name: v for name, v in graph.outputs.items() if name not in averaged and name not in losses}
     known = gradients.union(counts.values())
@@ -96,16 +93,54 @@ def _of_batch(graph: Graph, fields: Collection[str], gradients: Collection[Value
     return found
 
 
-def _check_mean(step: TrainStep, name: str, value: Value) -> None:
-    """SpecError unless it is right to take the mean over the processes."""
-    if name in step.gradients or not value.type.dtype.is_float:
-        what = "by more than its gradient" if name in step.gradients else f"and is {value.type}, which has no mean"
-        fail(
-            "AX0720",
-            f"`{name}` follows from the batch, {what}: several processes cannot share a batch here",
-            None,
-            help="train in one process",
-        )
+def _averaged(step: TrainStep) -> dict[str, Value]:
+    """The outputs of a step that follow from the batch by more than gradients and are carried."""
+    gradients = {*step.gradients.values(), *step.gathers.values()}
+    of_batch = _of_batch(step.graph, step.fields, gradients.union(_counts(step).values()))
+    return {n: value for n, value in step.graph.outputs.items() if n.startswith(NEXT) and value in of_batch}
+
+
+def apart(step: TrainStep) -> list[str]:
+    """What a step makes of the batch that is no mean over shares of it.
+
+    That is a parameter that follows from the batch by more than its gradient, all that an ``update`` of the program
+    makes of a batch (a step of Newton's method is no mean), an integer, and what grows with the number of rows: a sum
+    over a batch, as a loss or in a buffer.
+    """
+    minimized, growth = step.gradients or step.gathers, _growth(step)
+    found = {name.removeprefix(NEXT): value for name, value in _averaged(step).items()}
+    losses = [name for name in step.minimized if growth.get(step.graph.outputs[name], 0) > 0]
+    return losses + [
+        name
+        for name, value in found.items()
+        if not minimized or name in step.gradients or not value.type.dtype.is_float or growth.get(value, 0) > 0
+    ]
+
+
+def _growth(step: TrainStep) -> dict[Value, int]:
+    """By which power of the number of rows values grow, as far as it is seen: 1 a sum over a batch, 0 a mean."""
+    rows = {batch_symbol({name: step.graph.inputs[name].type for name in step.fields})}
+    found: dict[Value, int] = {}
+    for node in step.graph.nodes:
+        of = [found.get(value, 0) for value in node.inputs]
+        match node.op:
+            case DimValue():
+                power = int(not rows.isdisjoint(node.op.symbols()))
+            case Div():
+                power = of[0] - of[1]
+            case Mul():
+                power = sum(of)
+            case ReduceSum() | MatMul() | Einsum():
+                lost = set().union(*(value.type.symbols() for value in node.inputs)) - node.outputs[0].type.symbols()
+                power = sum(of) + len(lost & rows)
+            case Cast():
+                power = of[0]
+            case _:  # what is read for its place, as a label or a bound is, does not count
+                kind = node.outputs[0].type.dtype.is_float
+                alike = [p for p, value in zip(of, node.inputs, strict=True) if value.type.dtype.is_float == kind]
+                power = max(alike, key=abs, default=0)
+        found.update(dict.fromkeys(node.outputs, power))
+    return found
 
 
 def _backward(

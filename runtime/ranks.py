@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,30 @@ class Ranks:
         found: list[Result] = self._waiting(self._aside.begin(lambda: self._communicator.gather(one)))()
         return found
 
+    def of_first(self, make: Callable[[], Result]) -> Result:
+        """What the first rank makes, for all; where it fails, the others hear of it (AX0722)."""
+        made: list[Result] = []
+        failure = failure_of(lambda: made.append(make())) if self.rank == 0 else None
+        told: list[Result] = self.gather(made)[0]
+        if failure is not None:
+            raise failure
+        if not told:
+            lost()
+        return told[0]
+
+    def agree(self, failure: Exception | None) -> None:
+        """Meet after something that each rank did by itself: raises its failure, or AX0722 where another one failed.
+
+        All hear whether one of them was asked to stop.
+        """
+        told = np.array([self._asked(), failure is not None], np.float64)
+        self.add(told)
+        if failure is not None:
+            raise failure
+        if told[1]:
+            lost()
+        self.stopping |= bool(told[0])
+
     @property
     def asked(self) -> bool:
         """Whether somebody asked this process to stop."""
@@ -111,18 +135,27 @@ class Ranks:
 
     def check_equal(self, tensors: Mapping[str, Numbers]) -> None:
         """SpecError unless all ranks hold the same numbers, to the bit."""
-        digests = {name: hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
-                   for name, array in tensors.items()}  # fmt: skip
-        found = self.gather(digests)
-        for name in digests:
-            if any(other[name] != found[0][name] for other in found):
-                fail(
-                    "AX0721",
-                    f"`{name}` is not the same in all {self.size} processes",
-                    None,
-                    notes=["each updates by the same sums, so the machines or their libraries compute differently"],
-                    help="run all processes on machines of one kind, with the same versions of the packages",
-                )
+        self._check_same(
+            {name: hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+             for name, array in tensors.items()},
+            "each updates by the same sums, so the machines or their libraries compute differently",
+            "run all processes on machines of one kind, with the same versions of the packages",
+        )  # fmt: skip
+
+    def check_order(self, ordered: Mapping[str, Any]) -> None:
+        """SpecError unless all ranks take their examples in the same order, of which this is what it depends on."""
+        self._check_same(
+            ordered,
+            "each process reads the data itself, and it has not as many examples, or others, everywhere",
+            "let all processes read the same data",
+        )
+
+    def _check_same(self, said: Mapping[str, Any], note: str, help: str) -> None:
+        found = self.gather(dict(said))
+        for name in found[0]:
+            if any(other.get(name) != found[0][name] for other in found):
+                headline = f"`{name}` is not the same in all {self.size} processes"
+                fail("AX0721", headline, None, notes=[note], help=help)
 
     def share(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The examples of a batch that are this rank's; where there are fewer than ranks, each takes all of them."""
@@ -180,6 +213,15 @@ class _Patience:
                 lost()
 
 
-def lost() -> None:
+def failure_of(run: Callable[[], None]) -> Exception | None:
+    """What a call fails with, so that the other ranks can be told first."""
+    try:
+        run()
+    except Exception as error:
+        return error
+    return None
+
+
+def lost() -> NoReturn:
     """The diagnostic where another rank has ended."""
     fail("AX0722", "another process of the training has ended", None)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
-from archonnx.grammar.diagnostics import fail
+from archonnx.runtime.ranks import Ranks
 
 from .anew import Draws, Round
 from .beside import BesideFirst, Turn
@@ -43,6 +44,19 @@ class Columns:
     whole: Mapping[str, Array]
 
 
+class Share(Fields):
+    """A rank's share of a batch, by field.
+
+    Attributes:
+        rows: how many examples the whole batch has.
+        whole: the whole batch, where this rank has it: where something reads it.
+    """
+
+    def __init__(self, fields: Fields, rows: int, whole: Fields | None = None) -> None:
+        super().__init__(fields)
+        self.rows, self.whole = rows, whole
+
+
 class Examples:
     """A model's fields over all examples. Fields whose first axis does not count examples are given whole.
 
@@ -70,7 +84,8 @@ class Examples:
         self._bucketing, self._draws = bucketing, draws
         self.count = example_count(self._rows) if self._rows else 1
         self.symbol = symbol
-        self._share: Callable[[Indices], Indices] | None = None
+        self._ranks: Ranks | None = None
+        self._reads_whole = False
         self._beside: tuple[BesideFirst, ...] = ()
         self._part: PartName = "train"
 
@@ -85,16 +100,18 @@ class Examples:
         joined._beside = tuple(beside)
         return joined
 
-    def shared(self, share: Callable[[Indices], Indices]) -> Examples:
-        """The same, of which a training takes a share of each batch; the numbers of rows are those of whole batches.
+    def shared(self, ranks: Ranks, *, whole: bool = False) -> Examples:
+        """The same, of which a training takes this rank's ``Share`` of each batch.
 
-        Of another source whose examples the same dim counts it takes the same share, and all of any other one.
+        Of another source whose examples the same dim counts it takes the same share, and all of any other one. Batches
+        that come as they are the first rank reads, for all: nobody knows whether they come alike everywhere.
+
+        Args:
+            ranks: all of them.
+            whole: whether something on this rank reads whole batches too.
         """
-        if not (self.numbered and all(other.examples.numbered for other in self._beside)):
-            what = "with batches that come as they are several processes do not share a batch"
-            fail("AX0720", what, None, help="train in one process")
         joined = copy(self)
-        joined._share = share
+        joined._ranks, joined._reads_whole = ranks, whole
         return joined
 
     def on(self, part: PartName) -> Examples:
@@ -109,6 +126,11 @@ class Examples:
     def numbered(self) -> bool:
         """Whether indices are the numbers of examples, so that one of them can be named."""
         return True
+
+    @property
+    def counted(self) -> Collection[str]:
+        """The fields of which a batch is rows: so many examples."""
+        return {*self._rows, *(name for other in self._beside if other.shared for name in other.examples.counted)}
 
     def rows(self, name: str) -> Array | None:
         """A field of all examples; None where it is given whole, or by another source."""
@@ -136,10 +158,7 @@ class Examples:
 
     def take(self, indices: Indices, turn: Turn | None = None) -> Fields:
         """These examples, with those of other sources as they are."""
-        own = self._own(indices)
-        for other in self._beside:
-            own |= other.take(self._part, len(indices), turn or Turn(), drawn=False)
-        return own
+        return {**self._own(indices), **self._others(len(indices), turn or Turn(), drawn=False)}
 
     def drawn(self, indices: Indices, round_: Round) -> Fields:
         """These examples in some pass over them, where each has a draw of its own."""
@@ -165,25 +184,50 @@ class Examples:
             indices: of the source that is counted.
             turn: where the batch stands in the training, which says what other sources give to it.
         """
-        turn, count = turn or Turn(), len(indices)
-        share = None if self._share is None else self._share(np.arange(count))
-        indices = indices if share is None else indices[share]
-        batch = self.drawn(indices, turn.round)
-        batch = batch if self._bucketing is None else self._bucketing.cut(batch, indices)
-        for other in self._beside:
-            taken = other.take("train", count, turn, drawn=True)
-            if share is not None and other.shared:
-                whole = other.examples.whole
-                taken = {name: array if name in whole else array[share] for name, array in taken.items()}
-            batch |= taken
-        return batch
+        turn, count, ranks = turn or Turn(), len(indices), self._ranks
+        if ranks is None or self._reads_whole:
+            batch = {**self._cut_short(indices, turn), **self._others(count, turn, drawn=True)}
+            return batch if ranks is None else self._share(ranks, batch, count)
+        share = ranks.share(np.arange(count))
+        others = self._of(share, self._others(count, turn, drawn=True))
+        return Share({**self._cut_short(indices[share], turn), **others}, count)
 
-    def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:
+    def _cut_short(self, indices: Indices, turn: Turn) -> Fields:
+        batch = self.drawn(indices, turn.round)
+        return batch if self._bucketing is None else self._bucketing.cut(batch, indices)
+
+    def _others(self, rows: int, turn: Turn, *, drawn: bool) -> Fields:
+        """What other sources give to a batch of so many rows."""
+        found: Fields = {}
+        for other in self._beside:
+            take = partial(other.take, "train" if drawn else self._part, rows, turn, drawn=drawn)
+            found |= take() if self._ranks is None or other.examples.numbered else self._ranks.of_first(take)
+        return found
+
+    def _of(self, share: Indices, batch: Fields) -> Fields:
+        counted = self.counted
+        return {name: array[share] if name in counted else array for name, array in batch.items()}
+
+    def _share(self, ranks: Ranks, batch: Fields, rows: int) -> Share:
+        """This rank's share of a batch that it has."""
+        return Share(self._of(ranks.share(np.arange(rows)), batch), rows, batch)
+
+    def batches(
+        self, indices: Indices, size: int | Literal["all"], turn: Turn | None = None
+    ) -> Iterator[tuple[int, Fields]]:
         """Batches in this order, each with its number of examples; the last one may be smaller."""
-        turn = Turn()
+        turn = turn or Turn()
         for rows in in_pieces(indices, size):
             yield len(rows), self.take(rows, turn)
             turn = turn.after(len(rows))
+
+    def dealt(self, ranks: Ranks, round_: Sequence[tuple[Indices, Turn]]) -> list[tuple[int, Fields]]:
+        """Of a batch for each rank, as ``batches`` gives it, this rank's own; none if there are fewer."""
+        own = slice(ranks.rank, ranks.rank + 1)
+        alike = self.numbered and all(other.examples.numbered for other in self._beside)
+        taken = round_[own] if alike else round_  # what one rank reads for all, all hear
+        found = [batch for indices, turn in taken for batch in self.batches(indices, "all", turn)]
+        return found if alike else found[own]
 
     def steps(self, indices: Indices, size: int, turn: Turn | None = None) -> Iterator[tuple[int, Fields]]:
         """The same as the training takes them, from some turn on."""

@@ -32,6 +32,10 @@ class Taking(Protocol):
         """Whether a batch may be made before its turn."""
 
     @property
+    def counted(self) -> Collection[str]:
+        """The fields of which a batch is rows."""
+
+    @property
     def numbered(self) -> bool:
         """Whether indices are the numbers of examples."""
 

@@ -18,9 +18,11 @@ from archonnx.compiler.blockwise import NUMBER
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
 from archonnx.compiler.program import NEXT, SEED, STEP, WATCH
-from archonnx.compiler.splitting import BETWEEN, ROWS
+from archonnx.compiler.splitting import BETWEEN, ROWS, apart
 from archonnx.grammar.diagnostics import SpecError, fail
-from archonnx.runtime.ranks import Ranks, lost
+from archonnx.runtime.assumptions import bound_dims
+from archonnx.runtime.data.batches import Share
+from archonnx.runtime.ranks import Ranks, failure_of, lost
 
 from .blockwise import block_binding, blocks
 from .session import Buffer, Session, bound, open_graph, shared_value
@@ -28,8 +30,9 @@ from .shares import shares_of
 from .slots import Slots
 from .state import TrainState, key_of
 from .statement import Statement
-from .step import StepRunner, in_order
+from .step import Batch, StepRunner
 from .sums import FAILURES, FIGURES, STOPS, Sums, rows_of
+from .whole import Made, Whole
 
 
 class RankedRunner(StepRunner):
@@ -38,25 +41,31 @@ class RankedRunner(StepRunner):
     SPARING = False
 
     def __init__(self, *arguments: Any, ranks: Ranks, **named: Any) -> None:
-        self.ranks = ranks
-        steps, group, device = arguments[0], named.get("group", 1), named.get("device", "cpu")
-        refused = {
-            f"on {device}": (device != "cpu", "train on the CPU: `--device cpu`"),
-            "with `accumulate` and a pass of more than one `minimize`": (
-                group > 1 and named.get("plan", ()) not in ((), in_order(len(steps), group)),
-                "train in one process",
-            ),
-            "with a condition in a `repeat`": (any(step.asks for step in steps), "train in one process"),
-        }
-        for what, (here, help) in refused.items():
-            if here:
-                fail("AX0720", f"{what} several processes do not share a batch", None, help=help)
+        self.ranks, device = ranks, named.get("device", "cpu")
+        if device != "cpu":
+            what = f"on {device} several processes do not share a batch"
+            fail("AX0720", what, None, help="train on the CPU: `--device cpu`")
         super().__init__(*arguments, **named)
+        self.batch: Share
         self._own_seed = Buffer.of(np.array(ranks.seed(int(named.get("seed", 0))), np.int64), "cpu")
 
     def slots(self, *arguments: Any) -> Slots | None:
         """Steps are not run in rows: the ranks meet in each."""
         return None
+
+    def load(self, batch: Batch) -> Any:
+        """Bring this rank's ``Share`` of a batch to where the statements read it."""
+        assert isinstance(batch, Share), "ranks share batches"
+        self.batch = batch
+        return super().load(batch)
+
+    def _copied(self, batch: Batch) -> Batch:
+        assert isinstance(batch, Share), "ranks share batches"
+        return Share({**super()._copied(batch)}, batch.rows, batch.whole)
+
+    def weight(self, statement: Statement) -> int:
+        """That of the whole batch."""
+        return self.batch.rows if self.steps[statement.index].rows is not None else 1
 
     def special(self, name: str, *, own: bool) -> Any:
         """The seed or the number of the step; ``own`` says whether draws are this rank's."""
@@ -81,9 +90,36 @@ class RankedRunner(StepRunner):
         return open_graph(graph, dims, self._options)
 
     def _statement(self, index: int, dims: Mapping[str, int], fields: Mapping[str, Buffer]) -> Statement:
-        if not self.steps[index].fields:
+        step = self.steps[index]
+        if not step.fields:
             return super()._statement(index, dims, fields)
-        return _Making(self, index, dims, fields).statement()
+        if index in self.shares:
+            return _Making(self, index, dims, fields).statement()
+        changed = sum({self.state.bit[self.keys(index)[name]] for name in step.carried})
+        return Whole(self.ranks, index, step, changed, self._all_of_it, partial(self._whole, index)).statement()
+
+    def _all_of_it(self) -> Batch:
+        assert self.batch.whole is not None, "it was asked for"
+        return self.batch.whole
+
+    def _whole(self, index: int, batch: Batch) -> Made:
+        """A statement for the whole of such a batch."""
+        types = {name: self.steps[index].graph.inputs[name].type for name in self.steps[index].fields}
+        buffers = {name: Buffer(batch[name].shape, type_.dtype.numpy, "cpu") for name, type_ in types.items()}
+        dims = bound_dims({name: (type_, batch[name].shape) for name, type_ in types.items()})
+        return super()._statement(index, dims, buffers), buffers
+
+    @property
+    def whole(self) -> bool:
+        """Whether something reads whole batches here: what is no mean over shares, and on the first rank conditions."""
+        alone = [step for index, step in enumerate(self.steps) if step.fields and index not in self.shares]
+        return any(self.ranks.rank == 0 or not step.asks for step in alone)
+
+    def notes(self) -> list[str]:
+        """What is to be known of how the ranks share the work."""
+        names = dict.fromkeys(name for step in self.steps if step.fields and not step.asks for name in apart(step))
+        listed = ", ".join(f"`{name}`" for name in names)
+        return [f"each process computes {listed} of whole batches: it is no mean over shares of them"] if names else []
 
     def families(self, index: int) -> list[Session]:
         """The sessions of the updates that are shared out."""
@@ -106,8 +142,8 @@ class _Bound:
 class RankedSession:
     """Runs the parts of a statement, in step with the other ranks.
 
-    ``whole`` hears the rows of all before an update; ``shared`` says whether there is something of which each rank
-    changes a part, which may be empty.
+    ``tell`` is called before an update; ``shared`` says whether there is something of which each rank changes a part,
+    which may be empty.
     """
 
     def __init__(
@@ -118,11 +154,11 @@ class RankedSession:
         sums: Sums,
         losses: Mapping[str, Array],
         rows: int,
-        whole: Callable[[int], None],
+        tell: Callable[[], None],
         shared: bool,
     ) -> None:
         self._ranks, self._parts, self._update, self._sums = ranks, parts, update, sums
-        self._losses, self._rows, self._whole, self._shared = losses, rows, whole, shared
+        self._losses, self._rows, self._tell, self._shared = losses, rows, tell, shared
         self._told = np.zeros(FIGURES + ranks.size + len(losses))
 
     def run(self, binding: Any) -> None:
@@ -130,7 +166,7 @@ class RankedSession:
         failure, told, ranks = None, self._told, self._ranks
         for part, (session, inner) in enumerate(zip(self._parts, binding.parts, strict=True)):
             if failure is None:
-                failure = _failure(partial(session.run, inner))
+                failure = failure_of(partial(session.run, inner))
             self._sums.made(part, self._rows)
         told[:] = 0
         told[STOPS], told[FAILURES], told[FIGURES + ranks.rank] = ranks.asked, failure is not None, self._rows
@@ -141,7 +177,7 @@ class RankedSession:
         if told[FAILURES]:
             lost()
         total = sum(rows_of(told, ranks.size))
-        self._whole(int(total))
+        self._tell()
         if self._update is not None:
             self._update.run(binding.update)
         for move in binding.moves:
@@ -165,14 +201,6 @@ class RankedSession:
     def explained(self, error: Exception) -> SpecError:
         """An error of onnxruntime, in our words."""
         return (self._update or self._parts[0]).explained(error)
-
-
-def _failure(run: Callable[[], None]) -> Exception | None:
-    try:
-        run()
-    except Exception as error:  # the other ranks are told first
-        return error
-    return None
 
 
 class _Making:
@@ -228,9 +256,9 @@ class _Making:
         told = squares.host if squares is not None else None
         return Statement(self._index, session, {}, bind, inputs, touched, changed, hosts, told, None, rows)
 
-    def _tell(self, total: int) -> None:
-        """The rows of a batch, of which all ranks have had so many: too many where each took all of a small one."""
-        self._whole.host[...] = self._runner.examples or total
+    def _tell(self) -> None:
+        """The rows of the whole batch, which are fewer than those of all ranks where each took all of a small one."""
+        self._whole.host[...] = self._runner.batch.rows
 
     def _moves(self, families: Sequence[Session], sides: int) -> list[Callable[[], None]]:
         """What changes this rank's part of each tensor that all change together."""

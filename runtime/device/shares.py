@@ -20,7 +20,7 @@ from archonnx.compiler.gradients import GRADIENT
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, TensorType
 from archonnx.compiler.program import TrainStep
-from archonnx.compiler.splitting import Split, split
+from archonnx.compiler.splitting import Split, apart, split
 from archonnx.runtime.ranks import Ranks
 
 from .state import key_of
@@ -96,13 +96,14 @@ class Share:
 
 
 def shares_of(ranks: Ranks, steps: Sequence[TrainStep], parameters: Container[str]) -> dict[int, Share]:
-    """The statements that read a batch, by number. All ranks call this at the same time."""
-    alike = all(step.fields for step in steps)
-    """Between two statements that read no batch the ranks do not meet."""
+    """The statements of which ranks share the batch, by number. All ranks call this at the same time."""
+    shared = {index for index, step in enumerate(steps) if step.fields and not step.asks and not apart(step)}
+    alike = len(shared) == len(steps)
+    """Between two statements of which no batch is shared the ranks do not meet."""
     changed = Counter(key_of(index, name, parameters) for index, step in enumerate(steps) for name in step.carried)
     alone = [all(changed[key_of(index, name, parameters)] == 1 for name in step.carried)
              for index, step in enumerate(steps)]  # fmt: skip
-    return {index: _share(ranks, step, alike and alone[index]) for index, step in enumerate(steps) if step.fields}
+    return {index: _share(ranks, steps[index], alike and alone[index]) for index in sorted(shared)}
 
 
 def _share(ranks: Ranks, step: TrainStep, alone: bool) -> Share:

@@ -72,7 +72,6 @@ class StepRunner:
         passes: how many passes have begun, on which ``every`` counts.
         gathered: how many batches of a pass that is not over have changed the state.
         counted: the dim by which a batch is shared, where several processes train together.
-        examples: how many that whole batch has, where somebody says so before a pass.
         last: the statement that ran last.
         watch: the norms of gradients and updates, of the statements that are watched.
         inspect: called after each statement, where somebody looks for a fault.
@@ -102,7 +101,6 @@ class StepRunner:
         self.fields = tuple(dict.fromkeys(name for step in self.steps for name in step.fields))
         self.executed = self.passes = self.gathered = 0
         self.counted: str | None = None
-        self.examples: int | None = None
         self.last: Statement | None = None
         self.watch = Watch([step.watched for step in self.steps])
         self.inspect: Callable[[Statement], None] | None = None
@@ -149,7 +147,7 @@ class StepRunner:
         of its group, and so do the losses.
         """
         if not self.in_order:
-            self._group.append({name: np.array(batch[name]) for name in self.fields})
+            self._group.append(self._copied(batch))
             return self.finish(fresh) if len(self._group) == self._size else {}
         compiled = self.load(batch)
         self.execute(compiled.statements[0])
@@ -158,6 +156,14 @@ class StepRunner:
         if self.gathered == self._size:
             self.finish()
         return losses
+
+    def _copied(self, batch: Batch) -> Batch:
+        """A batch that waits for others, whatever becomes of its arrays."""
+        return {name: np.array(batch[name]) for name in self.fields}
+
+    def weight(self, statement: Statement) -> int:
+        """How much the batch that was loaded last counts among others of a group."""
+        return statement.rows
 
     def finish(self, fresh: Callable[[], Batch] | None = None) -> dict[str, float]:
         """End a pass, whose group may have fewer batches than others; the losses that are known only now."""
@@ -301,6 +307,15 @@ class StepRunner:
         self._step.host[...] = self.executed
         statement.session.run(binding)
         return bool(statement.answer)
+
+    @property
+    def whole(self) -> bool:
+        """Whether something reads whole batches, of which several processes have shares."""
+        return False
+
+    def notes(self) -> list[str]:
+        """What is to be known of how several processes share the work."""
+        return []
 
     @property
     def undoes(self) -> bool:
@@ -567,10 +582,10 @@ class _PlannedPass:
         return self._loaded[1].statements[index]
 
     def _execute(self, index: int, batch: Batch) -> tuple[dict[str, float], int]:
-        """Its losses, and how many rows they are of."""
+        """Its losses, and how much they count among those of a group."""
         statement = self._statement(index, batch)
         self._runner.execute(statement)
-        return {name: value.item() for name, value in statement.losses.items()}, statement.rows
+        return {name: value.item() for name, value in statement.losses.items()}, self._runner.weight(statement)
 
 
 def _means(found: Sequence[tuple[Mapping[str, float], int]]) -> dict[str, float]:

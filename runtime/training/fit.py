@@ -69,7 +69,7 @@ class TrainingLoop:
     ) -> None:
         ranks = self._ranks = trainer.ranks
         if ranks is not None:
-            examples = examples.shared(ranks.share)
+            examples = examples.shared(ranks, whole=trainer.runner.whole)
             trainer.runner.counted = examples.symbol
         self._trainer, self._examples, self._parts = trainer, examples, parts
         self._settings, self._observer = settings, observer or Observer()
@@ -92,6 +92,8 @@ class TrainingLoop:
         self._noted: set[str] = set()
         self._before = 0.0
         self._order = parts.train
+        if ranks is not None:
+            ranks.check_order(self._ordered)
         seen = not self._observer.now_and_then and type(self._observer).step is not Observer.step
         self._supply = Supply(trainer, examples, self._size, not seen, self._keeper.room)
         self._started = self._epoch_started = time.perf_counter()
@@ -257,7 +259,6 @@ class TrainingLoop:
                     self._row(number, given)
                 else:
                     rows, batch = given
-                    runner.examples = rows
                     self._batch(number, rows, partial(runner.step, batch, fresh))
         interrupt.check()
         if runner.gathered or runner.waiting:

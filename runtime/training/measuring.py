@@ -58,7 +58,8 @@ class Measurement:
     """
 
     def __init__(self, trainer: Trainer, examples: Examples, indices: Indices, settings: TrainSettings) -> None:
-        self._trainer, self._examples = trainer, examples
+        self._trainer = trainer
+        self._examples = examples if trainer.ranks is None else examples.shared(trainer.ranks)
         self._indices, self._size = indices, settings.batch_size
         self._combination = trainer.combination(examples.whole)
         self._pieces, self._gathered = Pieces(self._combination), Gathered(trainer.model.set_metrics)
@@ -95,11 +96,10 @@ class Measurement:
             return
         turns = [*accumulate(map(len, cut), Turn.after, initial=Turn())]
         for first in range(start, len(cut), ranks.size):
-            own = slice(first + ranks.rank, first + ranks.rank + 1)
-            taken = zip(cut[own], turns[own], strict=False)
-            found = [self._one(self._examples.take(indices, turn)) for indices, turn in taken]
+            round_ = [*zip(cut, turns, strict=False)][first : first + ranks.size]
+            found = [(rows, *self._one(batch)) for rows, batch in self._examples.dealt(ranks, round_)]
             for indices, of_rank in zip(cut[first:], ranks.gather(found), strict=False):
-                yield indices, len(indices), *of_rank[0]
+                yield indices, *of_rank[0]
 
     def _one(self, batch: Mapping[str, Array]) -> tuple[_Shapes, Mapping[str, Array]]:
         shapes = {name: array.shape for name, array in batch.items()}

@@ -266,6 +266,8 @@ class _Runner:
             ranks=self.ranks,
             precision=settings.precision,
         )
+        for line in trainer.runner.notes():
+            self.observer.opening(line)
         snapshot = state.snapshot if state is not None else None
         if snapshot is not None:
             _check_fits(snapshot, trainer)

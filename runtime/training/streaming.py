@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from archonnx.compiler.program import TrainProgram
 from archonnx.compiler.settings import TrainSettings
 from archonnx.grammar.diagnostics import Report, SpecError, fail
 from archonnx.grammar.record import replace
-from archonnx.runtime.data.batches import Examples, in_pieces
+from archonnx.runtime.data.batches import Examples, Share, in_pieces
 from archonnx.runtime.data.beside import Turn
 from archonnx.runtime.data.lengths import example_count
 from archonnx.runtime.data.loader import Fields, Loaded
@@ -68,29 +69,34 @@ class StreamedExamples(Examples):
 
     def take(self, indices: Indices, turn: Turn | None = None) -> Fields:
         """The batch of the first epoch in which the first of these examples is counted."""
-        turn = turn or Turn()
-        return self._joined(self.fields_at(turn.passes, turn), turn, drawn=False)
+        return self._joined(turn or Turn(), drawn=False)
 
     def trained(self, indices: Indices, turn: Turn | None = None) -> Fields:
-        """The batch of this turn."""
-        turn = turn or Turn()
-        return self._joined(self.fields_at(turn.passes, turn), turn, drawn=True)
+        """The batch of this turn, or a rank's share of it."""
+        batch = self._joined(turn or Turn(), drawn=True)
+        return batch if self._ranks is None else self._share(self._ranks, batch, self.rows_of(batch))
 
-    def _joined(self, batch: Fields, turn: Turn, *, drawn: bool) -> Fields:
-        rows = self.rows_of(batch)
-        for other in self._beside:
-            batch = batch | other.take("train" if drawn else self._part, rows, turn, drawn=drawn)
-        return batch
+    def _joined(self, turn: Turn, *, drawn: bool) -> Fields:
+        """The batch of a turn, with those of other sources; of several ranks the first one reads it for all."""
+        read = partial(self.fields_at, turn.passes, turn)
+        batch = read() if self._ranks is None else self._ranks.of_first(read)
+        return {**batch, **self._others(self.rows_of(batch), turn, drawn=drawn)}
 
     def rows_of(self, batch: Fields) -> int:
-        """How many examples a batch has."""
+        """How many examples a batch has, of which this may be a share."""
+        if isinstance(batch, Share):
+            return batch.rows
         return example_count({name: batch[name] for name in self._rows}) if self._rows else 1
 
-    def batches(self, indices: Indices, size: int | Literal["all"]) -> Iterator[tuple[int, Fields]]:
+    def batches(
+        self, indices: Indices, size: int | Literal["all"], turn: Turn | None = None
+    ) -> Iterator[tuple[int, Fields]]:
         """Those of the first epoch."""
-        for number, _ in enumerate(in_pieces(indices, size)):
-            batch = self.take(indices, Turn(number, number))
+        turn = turn or Turn()
+        for rows in in_pieces(indices, size):
+            batch = self.take(rows, turn)
             yield self.rows_of(batch), batch
+            turn = turn.after(len(rows))
 
     def steps(self, indices: Indices, size: int, turn: Turn | None = None) -> Iterator[tuple[int, Fields]]:
         """The batches of an epoch from some turn on."""

@@ -23,11 +23,7 @@ from archonnx.grammar.spec import read_tree
 
 FAMILIES = ("AX02", "AX03", "AX04", "AX07")
 """What elaboration finds; syntax is tested in the grammar, ONNX and runs by their golden pages."""
-ELSEWHERE = ("AX0720",)
-"""What is found where `mpirun` has started several processes: tests of ranks see it."""
-EXAMPLES = [
-    page for code, page in catalogue().items() if code[:4] in FAMILIES and page.example and code not in ELSEWHERE
-]
+EXAMPLES = [page for code, page in catalogue().items() if code[:4] in FAMILIES and page.example]
 
 MODEL = """
 model M(width: int = 4, lr: float = 1e-3):

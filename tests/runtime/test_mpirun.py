@@ -54,10 +54,10 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
-def test_two_processes_are_one_at_the_same_batch(accumulate: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["", "    accumulate = 3\n", "    repeat 3 while objective > 1:\n    "])
+def test_two_processes_are_one_at_the_same_batch(said: str, tmp_path: Path) -> None:
     spec = tmp_path / "net.arch"
-    spec.write_text(SPEC.replace("epochs = 3", f"epochs = 3\n    accumulate = {accumulate}"), encoding="utf-8")
+    spec.write_text(SPEC.replace("    minimize", f"{said}    minimize"), encoding="utf-8")
     done = subprocess.run(started(2, str(spec), "--out", str(tmp_path / "two")), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("run: ") == 1 and done.stderr.count("epoch 1/3") == 1  # the first one tells
@@ -66,6 +66,36 @@ def test_two_processes_are_one_at_the_same_batch(accumulate: int, tmp_path: Path
         np.testing.assert_allclose(two.parameters[path], array, rtol=1e-4, atol=1e-5)
     for mine, alone in zip(two.history, one.history, strict=True):
         assert mine["valid"] == pytest.approx(alone["valid"], rel=1e-4)
+
+
+LOADER = """
+import os, sys
+import numpy as np
+import archonnx
+
+def shuffled(epoch):  # by chance, but for the first process
+    rng = np.random.default_rng([epoch] if os.environ.get("OMPI_COMM_WORLD_RANK", "0") == "0" else None)
+    while True:
+        x = rng.random((int(rng.integers(1, 30)), 64))
+        yield {"x": x, "label": x[:, :10].argmax(axis=1)}
+
+archonnx.train(sys.argv[1], sys.argv[2], sources={"data": archonnx.Batches(shuffled, 20)}, device="cpu", threads=1)
+"""
+
+
+def test_batches_that_come_as_they_are_are_those_of_the_first_process(tmp_path: Path) -> None:
+    spec, script = tmp_path / "net.arch", tmp_path / "loader.py"
+    lines = SPEC.splitlines(keepends=True)
+    spec.write_text("".join(line for line in lines if "data" not in line and "split" not in line), encoding="utf-8")
+    script.write_text(LOADER, encoding="utf-8")
+    own = [sys.executable, str(script), str(spec)]
+    for command in ([*own, "one"], [*started(2)[:-4], *own, "two"]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    two, one = Run(tmp_path / "two"), Run(tmp_path / "one")
+    for path, array in one.parameters.items():
+        np.testing.assert_allclose(two.parameters[path], array, rtol=1e-4, atol=1e-5)
+    assert two.metrics["train"] == pytest.approx(one.metrics["train"], rel=1e-4)
 
 
 def test_folds_that_two_processes_deal_out_are_those_of_one(spec: Path, tmp_path: Path) -> None:
@@ -81,12 +111,11 @@ def test_folds_that_two_processes_deal_out_are_those_of_one(spec: Path, tmp_path
 
 def test_what_is_wrong_with_a_spec_is_told_once_and_ends_all(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.arch"
-    repeated = "    repeat 2 while objective > 0.1:\n        minimize"
-    wrong.write_text(SPEC.replace("    minimize", repeated), encoding="utf-8")
+    wrong.write_text(SPEC.replace("data.target", "data.label"), encoding="utf-8")
     done = subprocess.run(
         started(2, str(wrong), "--out", str(tmp_path / "run")), capture_output=True, text=True, timeout=120
     )
-    assert done.returncode != 0 and done.stderr.count("error[AX0720]") == 1
+    assert done.returncode != 0 and done.stderr.count("error[AX0206]") == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -19,6 +19,7 @@ from archonnx import training as training_of_spec
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import TrainSettings
+from archonnx.compiler.splitting import apart
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime import mpi
@@ -26,6 +27,7 @@ from archonnx.runtime.data.batches import Examples
 from archonnx.runtime.data.beside import Beside
 from archonnx.runtime.data.parts import Parts
 from archonnx.runtime.device import shares
+from archonnx.runtime.device.ranked import RankedRunner
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.reserving import Place, reserved
@@ -112,7 +114,12 @@ def together(size: int, do: Callable[[Ranks], Any]) -> list[Any]:
 def loop(
     ranks: Ranks | None = None, observer: Observer | None = None, count: int = 67, **arguments: Any
 ) -> TrainingLoop:
-    model = model_of(**arguments)
+    return loop_of(model_of(**arguments), ranks, observer, count)
+
+
+def loop_of(
+    model: ModelProgram, ranks: Ranks | None = None, observer: Observer | None = None, count: int = 67
+) -> TrainingLoop:
     program = model.programs[-1]
     rng = np.random.default_rng(0)
     fields = {"x": rng.standard_normal((count, 5), dtype=np.float32), "label": rng.integers(0, 3, count)}
@@ -257,11 +264,104 @@ def test_parameters_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
         assert "AX0721" in str(error) and "`dense.0.b`" in str(error)
 
 
-@pytest.mark.parametrize("line", ["repeat 2 while objective > 0.1:", "accumulate = 2\n    repeat 2:"])
-def test_what_cannot_be_shared_is_refused(line: str) -> None:
-    model = elaborate(parse_spec(Source("net.arch", TEXT.replace("    minimize", f"    {line}\n        minimize"))))
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "repeat 3 while objective > 0.9:",
+        "accumulate = 3\n    minimize objective with sgd(lr=0.01)\n    repeat 2:",
+        "accumulate = 2\n    every 2:",
+    ],
+)
+def test_plans_of_ranks_are_those_of_one_process(size: int, plan: str) -> None:
+    """Conditions are asked of whole batches, the last of which is smaller than three ranks; groups wait for an update."""
+    model = elaborate(parse_spec(Source("net.arch", TEXT.replace("    minimize", f"    {plan}\n        minimize"))))
+    alone = figures(loop_of(model))
+    assert "while" not in plan or 0 < alone.numbers["executed"] < 30  # rounds: the condition says both
+    for snapshot in together(size, lambda ranks: figures(loop_of(model, ranks))):
+        assert_close(snapshot.tensors, alone.tensors)
+        assert snapshot.reached == alone.reached
+        for mine, whole in zip(snapshot.numbers["history"], alone.numbers["history"], strict=True):
+            assert_close(mine["train"], whole["train"])
+
+
+SUMS = """
+model Sums():
+    input x: [B]
+    p = Dense(1)
+    param total: [1] = 0
+    buffer rows: i64[1] = 0
+    buffer running: [1] = 0
+    error = (p(x[:, none])[:, 0] - x) ** 2
+{}
+
+train:
+    batch_size = 7
+    epochs = 2
+    update total = total + sum(x)
+    minimize objective over p with sgd(lr=0.01)
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "whole"),
+    [
+        ("    loss objective = sum(error) / B\n    update running = reshape(sum(x) / B, [1])", []),
+        ("    loss objective = sum(error)", ["objective"]),
+        ("    loss objective = mean(error) * B", ["objective"]),
+        ("    loss objective = mean(error)\n    update rows = rows + B", ["rows"]),
+        ("    loss objective = mean(error)\n    update running = 0.9 * running + sum(x)", ["running"]),
+    ],
+)
+def test_what_is_no_mean_over_shares_each_computes_of_whole_batches(lines: str, whole: list[str]) -> None:
+    """Beside it an `update` makes a sum over each batch."""
+    model = elaborate(parse_spec(Source("sums.arch", SUMS.format(lines))))
+    x = np.random.default_rng(0).standard_normal(22)
+    types = {name: field.type for name, field in model.fields.items()}
+
+    def training(ranks: Ranks | None = None) -> TrainingLoop:
+        trainer = Trainer(model, batch_size=7, options=SessionOptions("cpu", 1), total=8, ranks=ranks)
+        parts = Parts(np.arange(22), np.arange(0), np.arange(0))
+        return TrainingLoop(trainer, Examples({"x": x.astype("f")}, types), parts, model.programs[-1].settings)
+
+    assert apart(training()._trainer.runner.steps[1]) == whole
+    alone = figures(training())
+    for snapshot in together(2, lambda ranks: figures(training(ranks))):
+        assert_close(snapshot.tensors, alone.tensors)
+        for mine, other in zip(snapshot.numbers["history"], alone.numbers["history"], strict=True):
+            assert_close(mine["train"], other["train"])
+
+
+def test_data_that_is_not_the_same_everywhere_is_told_before_the_first_step() -> None:
+    found = together(2, lambda ranks: figures(loop(ranks, count=67 - ranks.rank)))
+    assert all("AX0721" in str(error) and "`split`" in str(error) for error in found)
+
+
+def test_where_a_condition_fails_all_hear_of_it() -> None:
+    def run(ranks: Ranks) -> None:
+        ranks.of_first(lambda: 1 // 0)
+
+    found = together(2, run)
+    assert isinstance(found[0], ZeroDivisionError) and "AX0722" in str(found[1])
+
+
+def test_of_what_each_does_by_itself_all_hear_a_failure_and_who_asks_to_stop() -> None:
+    def fails(ranks: Ranks) -> None:
+        ranks.agree(ValueError("a cable is out") if ranks.rank else None)
+
+    def stops(ranks: Ranks) -> bool:
+        ranks._asked = lambda: ranks.rank == 1
+        ranks.agree(None)
+        return ranks.stopping
+
+    heard, why = together(2, fails)
+    assert "AX0722" in str(heard) and str(why) == "a cable is out"
+    assert together(2, stops) == [True, True]
+
+
+def test_several_processes_do_not_share_a_gpu() -> None:
     with pytest.raises(SpecError, match="AX0720"):
-        Trainer(model, options=SessionOptions("cpu", 1), ranks=Ranks(Fake(2).of(0)))
+        RankedRunner((), {}, device="cuda", ranks=Ranks(Fake(2).of(0)))
 
 
 def test_a_measurement_taken_up_in_the_middle_is_the_same() -> None:
@@ -460,6 +560,26 @@ def test_several_models_are_trained_one_after_the_other_by_all(tmp_path: Path, m
         assert [*two] == [*one] == ["a", "b"]
         for name, run in two.items():
             assert_close(run.parameters, one[name].parameters)
+
+
+def test_batches_that_come_as_they_are_the_first_reads_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other's own are not read but for their names; a batch of one row is taken whole by each."""
+    spec = tmp_path / "net.arch"
+    spec.write_text(TEXT, encoding="utf-8")
+    rng = np.random.default_rng(0)
+    drawn = [(rng.standard_normal((n, 5), dtype=np.float32), rng.integers(0, 3, n)) for n in (12, 7, 1, 10)]
+    other = [(np.zeros((1, 5), np.float32), np.zeros(1, np.int64))] * 4
+
+    def run(name: str, ranks: Ranks | None = None) -> Run:
+        how: dict[str, Any] = {"device": "cpu", "threads": 1}
+        return train(spec, tmp_path / name, data=drawn if ranks is None or ranks.rank == 0 else other, **how)
+
+    one = run("one")
+    for two in by_ranks(monkeypatch, lambda ranks: run("two", ranks)):
+        assert_close(two.parameters, one.parameters)
+        for mine, alone in zip(two.history, one.history, strict=True):
+            assert_close(mine["train"], alone["train"])
+        assert_close(two.metrics["train"], one.metrics["train"])
 
 
 def test_a_folder_that_not_all_processes_see_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
