@@ -148,7 +148,7 @@ def test_the_rest_is_trained_as_the_others_were(folder: Path, folds: Runs, optio
     ("options", "says"),
     [
         ({"folds": 1}, "AX0702.*a number from 2 on, not 1"),
-        ({"folds": 2, "seeds": 2}, "AX0702.*given both"),
+        ({"folds": 2, "seeds": 2}, "AX0702.*both .* are given"),
         ({"folds": 31}, "AX0606.*cannot be cut into 31 folds"),
         ({"seeds": 2, "settings": {"seed": "x"}}, "AX0702.*a number is needed"),
         ({"seeds": 2, "program": "tune"}, "AX0615.*has no train program `tune`"),
