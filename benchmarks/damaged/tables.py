@@ -24,11 +24,6 @@ CELLS = ("1_000", "", "NaN", "inf", "-inf", "1e999", "1e-999", "0x10", "1,5", "1
 """What may stand where a number should."""
 
 
-def text_of(setting: Setting) -> str:
-    """The intact table."""
-    return setting.table
-
-
 def _rows(text: str) -> list[list[str]]:
     return [line.split(",") for line in text.splitlines()]
 

@@ -21,7 +21,6 @@ DEFAULT_DTYPE = "f32"
 FORMAT = 3
 """Of ``run.json``. Runs of format 2 have no checksums, no imports, and the path of their spec instead of an id."""
 KNOWN = (2, FORMAT)
-SPEC_FILES = ("spec.arch", "spec.yaml")
 IMPORTS = "imports"
 """The folder of the files that a spec imports, in a run."""
 LARGEST = 1 << 26

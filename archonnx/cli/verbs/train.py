@@ -166,24 +166,12 @@ def train(
     """
     arguments, changes = key_values(arg, "--arg"), key_values(set_, "--set")
     from archonnx import training
-    from archonnx.runtime.folders.kept import kept_spec
-    from archonnx.runtime.folders.models import ModelRuns, holds_models
-    from archonnx.runtime.folders.resume import SavedState
-    from archonnx.runtime.folders.several import Runs, holds_several
     from archonnx.runtime.interrupt import ending, status_of
 
     from ..given import check_given
     from ..progress import progress
 
-    if resume is not None and dtype is not None and not (holds_several(resume) or holds_models(resume)):
-        SavedState(resume).check_dtype(dtype)
-    if spec is not None:
-        begun: str | Spec = spec
-    elif resume is not None:
-        begun = kept_spec(resume)
-    else:
-        raise typer.BadParameter("name one, or a run to go on with by `--resume`", param_hint="SPEC")
-    asked = read_spec(begun, arguments, dtype)
+    asked = read_spec(_begun(spec, resume, dtype), arguments, dtype)
     check_given(asked, arguments, changes)
     with ending() as interrupt, training.together() as first:
         page, logs = (port if live and first else None), (tensorboard if first else None)
@@ -207,16 +195,26 @@ def train(
                 sources=_sources(data or []),
                 changed_data=changed_data,
             )
-        if not first:
-            pass
-        elif isinstance(trained, ModelRuns):
-            _summarise_models(trained)
-        elif isinstance(trained, Runs):
-            _summarise_several(trained)
-        else:
+        if first:
             _summarise(trained)
     if interrupt.signal is not None:
         raise typer.Exit(status_of(interrupt.signal))
+
+
+def _begun(spec: str | None, resume: Path | None, dtype: str | None) -> str | Spec:
+    """What is trained: the spec that is named, else that of the run that goes on, which keeps its float type."""
+    from archonnx.runtime.folders.kept import kept_spec
+    from archonnx.runtime.folders.models import holds_models
+    from archonnx.runtime.folders.resume import SavedState
+    from archonnx.runtime.folders.several import holds_several
+
+    if resume is not None and dtype is not None and not (holds_several(resume) or holds_models(resume)):
+        SavedState(resume).check_dtype(dtype)
+    if spec is not None:
+        return spec
+    if resume is None:
+        raise typer.BadParameter("name one, or a run to go on with by `--resume`", param_hint="SPEC")
+    return kept_spec(resume)
 
 
 @contextmanager
@@ -252,7 +250,20 @@ def _sources(texts: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _summarise(run: Run) -> None:
+def _summarise(trained: Run | Runs | ModelRuns) -> None:
+    """Tell what was trained, its figures, and what can be done with it next."""
+    from archonnx.runtime.folders.models import ModelRuns
+    from archonnx.runtime.folders.several import Runs
+
+    if isinstance(trained, ModelRuns):
+        _summarise_models(trained)
+    elif isinstance(trained, Runs):
+        _summarise_several(trained)
+    else:
+        _summarise_run(trained)
+
+
+def _summarise_run(run: Run) -> None:
     from ..output import metrics_rows, print_table
 
     programs = run.record["programs"]
@@ -275,9 +286,8 @@ def _summarise(run: Run) -> None:
 
 
 def _summarise_models(runs: ModelRuns) -> None:
-
     for run in runs.values():
-        _summarise(run)
+        _summarise_run(run)
         say("")
     say(f"{len(runs)} of {len(runs.stages)} models: {runs.path}")
     if not runs.complete:
