@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from archonnx.compiler.program import TrainProgram
 from archonnx.grammar.diagnostics import Diagnostic
@@ -14,7 +15,7 @@ from .rules import Sight, lint, warning
 def begins_anew(sight: Sight) -> Iterator[Diagnostic]:
     """``train pretrain`` of one loss and ``train tune`` of another, without ``start_from``."""
     programs = sight.model.programs
-    for before, program in zip(programs, programs[1:], strict=False):
+    for before, program in pairwise(programs):
         begun = [one.settings.start_from for one in programs]
         common = _changed(before) & _changed(program)
         if any(begun) or not common or _losses(before) & _losses(program) or not before.name:
