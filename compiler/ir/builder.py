@@ -45,13 +45,14 @@ class At:
 
 
 class Builder:
-    """Collects nodes. ``origin`` is given to every node added while it is in force."""
+    """Collects nodes. ``origin`` is given to every node added while it is in force; ``once`` are values made once."""
 
     def __init__(self, origin: Origin = UNKNOWN) -> None:
         self.nodes: list[Node] = []
         self.cost = Cost.nodes
         self.origin = origin
         self._once: dict[Op, Value] = {}
+        self.once: set[Value] = set()
         self._positions: dict[Value, int] = {}
         self._indexed = 0
         self._last: Node | None = None
@@ -90,6 +91,7 @@ class Builder:
         """The result of an op without inputs; equal ones are made once."""
         if op not in self._once:
             self._once[op] = self.add(op)
+            self.once.add(self._once[op])
         return self._once[op]
 
     def behind(self, values: Iterable[Value]) -> list[Node]:

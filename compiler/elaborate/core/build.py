@@ -6,7 +6,7 @@ so what a build knows of its model is passed on, whatever it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -16,6 +16,7 @@ from archonnx.compiler.directions import Direction
 from archonnx.compiler.ir.builder import Builder
 from archonnx.compiler.ir.dims import Dim
 from archonnx.compiler.ir.facts import learn
+from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.origin import Origin
 from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
@@ -71,6 +72,8 @@ class Growing:
         updates: buffers as ``update`` left them.
         updating: what the applications gave in which that happened; None while the body runs, or is the model's.
         regions: how many regions it has that are computed again for gradients.
+        searches: how often it was asked how a tensor was made: what was added then depends on more than types.
+        repeats: applications of modules, by all that decides what they add (``meaning.repeats``).
     """
 
     builder: Builder = field(default_factory=Builder)
@@ -79,6 +82,8 @@ class Growing:
     updates: dict[Slot, Value] = field(default_factory=dict)
     updating: dict[Slot, list[Outcome]] = field(default_factory=dict)
     regions: int = 0
+    searches: int = 0
+    repeats: dict[object, Any] = field(default_factory=dict)
 
     def copy(self) -> Growing:
         """The same nodes and inputs, to add to."""
@@ -92,6 +97,7 @@ class Growing:
             inputs=dict(self.inputs),
             updates=dict(self.updates),
             updating=updating,
+            repeats={},
         )
 
 
@@ -217,6 +223,11 @@ class Build:
     def give_up(self) -> None:
         """End the build: going on would meet the same mistake again and again."""
         self.nesting.given_up = True
+
+    def behind(self, values: Iterable[Value]) -> list[Node]:
+        """The nodes on which these values depend, in order."""
+        self.graph.searches += 1
+        return self.builder.behind(values)
 
     # ------------------------------------------------------------ floats and facts
 

@@ -17,12 +17,15 @@ from archonnx.compiler.ir.types import DType, TensorType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.tokens import Tokens
 from archonnx.grammar import ast
+from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.record import Record
 from archonnx.grammar.source import Span
 
 from .forms import CALLABLES
 
 StaticDim = int | Dim
+MODULE, MODULE_BYTES = 30, 3_000
+"""What a module costs, in work and in memory."""
 
 
 class Scope:
@@ -281,6 +284,8 @@ class Module:
 
     def adopt(self, key: Any, child: Module) -> None:
         """Make a module one of those inside this one."""
+        spend(Cost.modules, MODULE)
+        hold(Cost.modules, MODULE_BYTES)
         child.ordinal = self.labels.get(child.label, 0)
         self.labels[child.label] = child.ordinal + 1
         self.children[key] = child

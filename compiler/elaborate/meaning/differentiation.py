@@ -44,6 +44,7 @@ def differentiate(frame: Frame, y: Value, x: Any, weight: Value | None, span: Sp
         )
     tensors = _tensors(frame, x, span)
     builder = frame.build.builder
+    frame.build.graph.searches += 1
     try:
         found = reaching_gradient(builder, y, tensors, weight)
     except NotDifferentiable as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from archonnx.compiler.elaborate.core.dependence import module_dims
@@ -24,15 +25,12 @@ from archonnx.compiler.ir.value import Value
 from archonnx.compiler.program import SEED, STEP
 from archonnx.compiler.remat import region
 from archonnx.grammar import ast
-from archonnx.grammar.budget import Cost, hold, spend
 from archonnx.grammar.diagnostics import fail
 from archonnx.grammar.source import Span
 
 from .invocation import bind_arguments, enter, nesting, run_body
+from .repeats import once_for_all
 from .setup import enter_module, surround
-
-MODULE, MODULE_BYTES = 30, 3_000
-"""What a module costs, in work and in memory."""
 
 
 def make_module(
@@ -53,8 +51,6 @@ def make_module(
         if frame.build.mode.complete:
             fail("AX0314", "this module is made only in training: the parameters must not depend on `training`", span)
         module = Module(block, {}, owner, hint, span)
-        spend(Cost.modules, MODULE)
-        hold(Cost.modules, MODULE_BYTES)
         owner.adopt(key, module)
     what = f"block `{declaration.name}`"
     declared = declaration.hyperparameters
@@ -91,7 +87,8 @@ def apply_module(
     enter_module(inner, module)
     bind_arguments(frame, inner, what, declaration.inputs, given, span)
     fix_module_dims(inner, module)
-    result = run_body(inner, what, declaration.body, declaration.result, span)
+    body = partial(run_body, inner, what, declaration.body, declaration.result, span)
+    result = once_for_all(inner, module, body)
     items = result.items if isinstance(result, Results) else (result,)
     names = [name or str(n) for n, name in enumerate(result.names)] if isinstance(result, Results) else [""]
     for name, item in zip(names, items, strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from archonnx.compiler.elaborate.core.build import Build
 from archonnx.compiler.elaborate.core.control import truth
 from archonnx.compiler.elaborate.core.frame import Frame, site_number
 from archonnx.compiler.elaborate.core.values import Slot
@@ -109,7 +110,7 @@ def _make_slot(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorTyp
     apart, around, owner = frame.apart(), frame.build, frame.owner
 
     def elaborate() -> Start:
-        return initial_graph(apart, statement, type_, around.builder), apart.build.observed.sites
+        return initial_graph(apart, statement, type_, around), apart.build.observed.sites
 
     @cache
     def unplaced() -> Start:
@@ -141,7 +142,7 @@ def placed(graph: Graph, sites: Mapping[int, str], path: str) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Builder) -> Graph:
+def initial_graph(frame: Frame, statement: ast.Param | ast.Buffer, type_: TensorType, around: Build) -> Graph:
     """The graph of a parameter's initial value: input ``seed`` if it draws, output ``value``."""
     builder = frame.build.builder
     what = Origin(f"initial value of `{statement.name}`", statement.value.span)
