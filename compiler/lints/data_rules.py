@@ -32,7 +32,7 @@ class DataSight(Record):
         parts: how many are in each part.
         labels: of each target that is the number of a class.
         per_epoch: how many steps an epoch has; 0 where that is not known.
-        bounds: 0, or the smallest and the largest number of fields of floats that are fed, in the train part.
+        bounds: 0, or the smallest and the largest number of fields of floats and of targets, in the train part.
     """
 
     model: ModelProgram

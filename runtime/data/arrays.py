@@ -15,12 +15,14 @@ from archonnx.compiler.ir.types import Array, DType
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.source import Span
 
-from .columns import Column, names_once
+from .columns import WAYS, Column, names_once
 from .lengths import numbered
 from .loader import KINDS, Fields, Loaded
 from .moments import clock_of
 from .tables import table
 
+NO_KINDS = {"Duration": "m", "Time": "time", "List": "list", "Array": "list", "Struct": "V", "Binary": "S"}
+"""Types of polars that are no kind of column, as ``WAYS`` calls them."""
 FRAMES = ("pandas", "polars")
 """Packages whose frames are read."""
 _HELD = frozenset(dtype.numpy for dtype in DType)
@@ -130,7 +132,8 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
         if array.ndim > 1 and _are_texts(array):
             return array.astype(object)
         if array.ndim > 1:
-            return column.problem(f"holds {array.dtype} in {array.ndim} axes, and only numbers and texts have several")
+            what = f"holds {array.dtype} in {array.ndim} axes, and only numbers and texts have several"
+            return column.problem(what, WAYS.get(array.dtype.kind))
         return column.read(array, kind)
     if kind is None or array.ndim != 1 or KINDS[array.dtype.kind] == kind:
         return array
@@ -205,7 +208,8 @@ def is_frame(value: Any) -> str | None:
 
 def _pandas(column: Column, series: Any, kind: str | None) -> Array | Diagnostic:
     if str(series.dtype) == "category":
-        series = series.astype(series.dtype.categories.dtype)
+        gaps = series.isna().any() and series.dtype.categories.dtype.kind in "iub"  # which hold none
+        series = series.astype("object" if gaps else series.dtype.categories.dtype)
     of = series.dtype.kind
     present = ~series.isna().to_numpy(dtype=bool)
     if of in "iub":
@@ -220,7 +224,7 @@ def _pandas(column: Column, series: Any, kind: str | None) -> Array | Diagnostic
         if not present.any() and type(series.dtype).__name__ == "StringDtype":
             return column.read(np.full(len(series), "", dtype=object), kind)
         return column.read(series.to_numpy(dtype=object), kind)
-    return column.problem(f"holds {series.dtype}, which is not a number, a text or a date")
+    return column.no_kind(series.dtype, of)
 
 
 def _polars(column: Column, series: Any, kind: str | None) -> Array | Diagnostic:
@@ -239,7 +243,7 @@ def _polars(column: Column, series: Any, kind: str | None) -> Array | Diagnostic
         unit = "D" if of == "Date" else series.dtype.time_unit
         moments = series.to_physical().fill_null(0).to_numpy().astype(f"datetime64[{unit}]")  # in UTC
         return column.read(np.where(present, moments, np.datetime64("NaT")), kind)
-    return column.problem(f"holds {series.dtype}, which is not a number, a text or a date")
+    return column.no_kind(series.dtype, NO_KINDS.get(of, ""))
 
 
 def _polars_type(series: Any, name: str) -> Any:

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from archonnx.compiler.feeding import DATA
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import Diagnostic, make_error
 from archonnx.grammar.source import Span
-from archonnx.grammar.text.words import is_name
+from archonnx.grammar.text.words import column_of, is_name
 
 from .dressed import TIMES, are_days, formats, grouped, left_out
 from .moments import ISO, OF_UTC, Clock, OddCellError, check_offsets, date, date_as, without_parts
@@ -287,6 +288,9 @@ class Cells:
         why = odd.why or f"which is not {_ARTICLE[kind]}"
         gone = left_out([odd.cell], self.decimal) if kind in ("int", "float") and odd.why is None else None
         way = f"`without={{{_key(name)}: {_quoted(gone)}}}` leaves out what is no number" if gone is not None else None
+        if kind == "bool":
+            own = column_of(DATA, name)
+            way = f"leave `kinds` out: `index({own}, vocabulary({own}))` numbers two texts 0 and 1, in their order"
         if kind == "date" and name not in self.dates:
             forms = formats([odd.cell]) or [form for form in [without_parts(odd.cell)] if form]
             ways = " or ".join(_written(name, form) for form in forms)

@@ -22,6 +22,19 @@ from .cells import EXACT, shown
 from .loader import KINDS
 
 WHAT = {"int": "integers", "float": "numbers", "bool": "booleans", "text": "texts", "date": "dates"}
+WAYS = {
+    "S": 'decode it: `numpy.char.decode(x)`, in a frame `.str.decode("utf-8")`',
+    "c": "give its parts as columns: `.real` and `.imag`",
+    "V": "give each of its fields as a column by itself",
+    "m": 'give it as a number, as of seconds: `.total_seconds()`, or `.astype("timedelta64[s]").astype(int)`',
+    "f": "give it as `.astype(float)`",
+    "list": "rows of numbers are an array: `numpy.savez(path, x=numpy.stack(column))`, read by `npz`",
+    "time": "give it as a number, as of seconds, or as a text",
+    "Period": "give its beginning: `.dt.to_timestamp()`",
+    "Interval": "give it as a text, `.astype(str)`, or give its ends",
+}
+"""What to do about types that are no kind of column, by the letters of NumPy or their names; ``f`` are long floats."""
+WHOLE_SECONDS = 'cut them off before: `.astype("datetime64[s]")`, in a frame `.dt.floor("s")`'
 GAPS = {"text": "", "date": np.datetime64("NaT", "s")}
 """What stands for no value, where it is not NaN."""
 
@@ -71,7 +84,11 @@ class Column:
                 return self._dates(array)
             case "U" | "T":
                 return array.astype(object)
-        return self.problem(f"holds {array.dtype}, which is not a number, a text or a date")
+        return self.no_kind(array.dtype, array.dtype.kind)
+
+    def no_kind(self, dtype: object, of: str = "") -> Diagnostic:
+        """What is wrong with a column of a type that is none; ``of`` is what ``WAYS`` calls it."""
+        return self.problem(f"holds {dtype}, which is not a number, a text or a date", WAYS.get(of))
 
     def _dates(self, array: Array) -> Array | Diagnostic:
         try:
@@ -80,7 +97,8 @@ class Column:
             return self.problem("has a date out of range")
         parts = np.flatnonzero((array != column) & ~np.isnat(column))
         if len(parts):
-            return self.problem(f"has {array[parts[0]]} in {_row(parts[0])}, and dates keep no parts of a second")
+            what = f"has {array[parts[0]]} in {_row(parts[0])}, and dates keep no parts of a second"
+            return self.problem(what, WHOLE_SECONDS)
         return column
 
     def _of_objects(self, array: Array) -> Array | Diagnostic:
@@ -91,10 +109,9 @@ class Column:
         if not kinds:
             return self.problem("has no value in any row", "give it a type, or leave it out")
         if None in kinds:
-            return self.problem(
-                f"has {type(values[kinds[None]]).__name__} in {_row(kinds[None])}, "
-                "which is not a number, a text or a date"
-            )
+            of = type(values[kinds[None]]).__name__
+            what = f"has {of} in {_row(kinds[None])}, which is not a number, a text or a date"
+            return self.problem(what, WAYS.get({"ndarray": "list", "tuple": "list", "bytes": "S"}.get(of, of)))
         if len(kinds) > 1 and set(kinds) != {"int", "float"}:
             (one, first), (other, second) = sorted(kinds.items(), key=lambda item: item[1])[:2]
             return self.problem(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from archonnx.compiler.ir.types import Array
-from archonnx.grammar.diagnostics import fail
+from archonnx.grammar.diagnostics import fail, listing
 from archonnx.grammar.source import Span
 
 from .loader import Loaded
@@ -16,7 +16,7 @@ from .loader import Loaded
 
 def numbered(loaded: Loaded, span: Span | None = None) -> Loaded:
     """The same with the field ``index``, unless it has one; SpecError if fields differ in length, or have no rows."""
-    count = example_count(loaded.fields, span)
+    count = example_count(loaded.fields, span, stored=any(path.suffix in (".npz", ".npy") for path in loaded.files))
     if not count:
         fail("AX0603", f"{loaded.where} has no rows" if loaded.where else "there are no rows", span)
     if "index" in loaded.fields:
@@ -25,8 +25,8 @@ def numbered(loaded: Loaded, span: Span | None = None) -> Loaded:
     return replace(loaded, fields=fields, made=loaded.made | {"index"})
 
 
-def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
-    """The number of examples, which all fields share."""
+def example_count(fields: Mapping[str, Array], span: Span | None = None, *, stored: bool = False) -> int:
+    """The number of examples, which all fields share. ``stored``: they are arrays of a file, which a spec describes."""
     scalars = [name for name, array in fields.items() if array.ndim == 0]
     if scalars or not fields:
         fail(
@@ -35,10 +35,20 @@ def example_count(fields: Mapping[str, Array], span: Span | None = None) -> int:
             if scalars
             else "the data has no fields",
             span,
-            help=f"a list has one for each: `{scalars[0]}=[{fields[scalars[0]]}]`" if scalars else None,
+            help=(_whole(scalars) if stored else f"a list has one for each: `{scalars[0]}=[{fields[scalars[0]]}]`")
+            if scalars
+            else None,
         )
     lengths = {name: len(array) for name, array in fields.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"`{name}` has {length}" for name, length in lengths.items())
-        fail("AX0605", f"the fields differ in their number of examples: {shown}", span)
+        usual = max(lengths.values(), key=lambda length: ([*lengths.values()].count(length), length))
+        way = _whole([name for name, length in lengths.items() if length != usual]) if stored else None
+        fail("AX0605", f"the fields differ in their number of examples: {shown}", span, help=way)
     return next(iter(lengths.values()))
+
+
+def _whole(names: Sequence[str]) -> str:
+    """How a source is told which arrays have no row for each example."""
+    has = "it has" if len(names) == 1 else "they have"
+    return f"if {has} no row for each example, say so in the source: `whole=[{listing(names)}]`"

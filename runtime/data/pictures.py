@@ -50,6 +50,14 @@ FORMATS = (
     "AVIF",
     "ICO",
 )
+ARRAYS = "give the numbers as arrays, by `npz` or `npy`, and scale them in the feed"
+EIGHT_BITS = dict.fromkeys(
+    ("I;16", "I;16B", "I;16L"),
+    f'write it with eight, as by `Image.fromarray((numpy.asarray(image) // 257).astype("uint8"))`, or {ARRAYS}',
+)
+"""What is to be done about pixels of more bits, by their mode: 65535 // 257 is 255."""
+LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
+"""Files and folders that systems put among others and do not show."""
 BYTES_OF_PIXEL = 4
 SHOWN = 5
 Size = Sequence[int]
@@ -152,7 +160,8 @@ def pictures_of(root: Path, span: Span | None = None) -> list[Picture]:
 def listed(folder: Path) -> list[Path]:
     """What stands in a folder, by name; hidden files are left out."""
     with reading(folder):
-        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+        shown = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in LEFT_BEHIND)
+        return sorted(shown, key=lambda path: path.name)
 
 
 def named(path: Path, root: Path) -> str:
@@ -195,7 +204,12 @@ def _pixels(picture: Picture, span: Span | None, *, size: Size | None, channels:
     """One picture, [h, w, 1] or [h, w, 3]."""
     image = _opened(picture, span)
     if image.mode not in GREY | COLOUR:
-        fail("AX0604", f"{picture.shown} has pixels of mode {image.mode}, not eight bits a channel", span)
+        fail(
+            "AX0604",
+            f"{picture.shown} has pixels of mode {image.mode}, not eight bits a channel",
+            span,
+            help=EIGHT_BITS.get(image.mode, ARRAYS),
+        )
     grey = image.mode in GREY if channels is None else channels == 1
     with _readable(picture, span):
         plain = image.convert("L" if image.mode in GREY else "RGB")
@@ -222,6 +236,9 @@ def _opened(picture: Picture, span: Span | None) -> Any:
     with _readable(picture, span), Image.open(picture.path, formats=_formats()) as image:
         width, height = image.size
         check_room(picture.path, width * height * BYTES_OF_PIXEL, span, help="scale the picture down")
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        if pages > 1:  # of an animation the first is what a viewer shows; these are measurements
+            fail("AX0604", f"{picture.shown} has {pages} pages", span, help=f"write each as a picture, or {ARRAYS}")
         return ImageOps.exif_transpose(image)
 
 
@@ -236,7 +253,10 @@ def _readable(picture: Picture, span: Span | None) -> Iterator[None]:
         raise
     except Exception as error:  # on damaged files Pillow raises nearly everything
         notes = [short(str(error).partition("\n")[0].replace(str(picture.path), picture.name))]
-        fail("AX0604", f"{picture.shown} is not an image that can be read", span, notes=notes)
+        way = None
+        if picture.path.suffix.lower() not in PICTURES:
+            way = "all files of the folder are read: take it out, or let its name begin with a dot"
+        fail("AX0604", f"{picture.shown} is not an image that can be read", span, notes=notes, help=way)
 
 
 @cache

@@ -249,8 +249,18 @@ class InputReader:
                     "AX0608",
                     f"{loaded.where}: a row of `{column}` is {list(shape)}, and was {list(before)} in the training",
                     None,
+                    help=self._scaled(before) if len(shape) == len(before) == 3 else None,
                 )
         report.finish()
+
+    def _scaled(self, shape: Sequence[int]) -> str | None:
+        """What is to be done about pictures of another size."""
+        source = self._program.source
+        if source is None or source.kind != "images":
+            return None
+        height, width = shape[1:]
+        later = f"with `size=[{height}, {width}]` in `images` a training scales all, and so do later readings"
+        return f"scale it, as by `image.resize(({width}, {height}))`; {later}"
 
 
 def _learned(feeding: Feeding) -> dict[str, TensorType]:

@@ -106,7 +106,8 @@ def _given(cause: Cause, where: str, fields: Collection[str], rows: Sequence[int
         if len(examples) > 1:
             notes.append(f"{len(examples)} of the {len(array)} examples in this batch hold such numbers")
         headline = f"training stopped at {where}: `{name}` is {value} in {at}"
-        helped = "leave such examples out of the data, or replace the numbers: `where(isnan(x), 0.0, x)` in its feed"
+        odd = "isnan(x)" if np.isnan(array[first]) else "abs(x) == inf"
+        helped = f"leave such examples out of the data, or replace the numbers: `where({odd}, 0.0, x)` in its feed"
         return Diagnostic("AX0610", headline, labels, tuple(notes), helped)
     headline = f"training stopped at {where}: `{name}` was {value} before this step"
     return Diagnostic("AX0610", headline, labels, tuple(notes), "look at how it starts")

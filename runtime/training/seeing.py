@@ -45,8 +45,8 @@ def seen_data(model: ModelProgram, program: TrainProgram, settings: TrainSetting
             every, trained = _different(numbers[used]), _different(numbers[data.parts.train])
             if len(every) <= CLASSES:
                 labels[name] = Labels(every, trained)
-        own = name in program.feeds and program.feeds[name].source == program.data and name not in program.whole
-        rows = data.examples.rows(name) if own and field.type.dtype.is_float else None
+        own = (name not in program.feeds or program.feeds[name].source == program.data) and name not in program.whole
+        rows = data.examples.rows(name) if own and (field.target or field.type.dtype.is_float) else None
         if rows is not None and len(data.parts.train):
             bounds[name] = _bounds(rows, data.parts.train)
     return DataSight(model, program, len(data.loaded.fields["index"]), parts, labels, per_epoch, bounds)

@@ -138,3 +138,40 @@ def test_classes_that_look_the_same_are_written_out(tmp_path: Path, capsys: pyte
     alike = [ROWS[0], "M\u00fcnster,50,1", "Mu\u0308nster,60,2", *ROWS[2:]]
     _, text = checked(tmp_path, alike, capsys)
     assert 'what is not seen, and count as different: "Mu\\u0308nster", "M\\u00fcnster"' in text
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels", "help"),
+    [
+        ("bce_logits(z, y)", "-1,1", "`feed y = (data.y + 1) / 2`"),
+        ("focal(z, y)", "0,2", "`feed y = data.y / 2`"),
+        ("hinge(z, y)", "0,1", "`feed y = 2 * data.y - 1`"),
+        ("bce_logits(z, y)", "0,1", None),
+        ("hinge(z, y)", "-1,1", None),
+    ],
+)
+def test_targets_of_two_classes_are_those_of_the_loss(
+    loss: str, labels: str, help: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The way out is followed, and there is nothing to be said then."""
+    one, other = labels.split(",")
+    (tmp_path / "t.csv").write_text("x,y\n" + f"1,{one}\n2,{other}\n" * 10)
+    spec = f"""
+model T():
+    input  x: [B]
+    target y: [B]
+    z = Dense(1)(x[:, none])[:, 0]
+    output score = z
+    loss objective = {loss}
+
+train:
+    data = csv("t.csv")
+    minimize objective with sgd()
+"""
+    for feed in ("", f"    {help.strip('`')}\n" if help else ""):
+        (tmp_path / "t.arch").write_text(spec.replace("    minimize", f"{feed}    minimize"))
+        check_specs([str(tmp_path / "t.arch")], {}, data=True)
+        text = capsys.readouterr().err
+        told = help is not None and not feed
+        assert ("warning[AX0847]" in text) is told
+        assert not told or str(help) in text

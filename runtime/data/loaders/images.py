@@ -56,7 +56,9 @@ def read_images(
     if classes:
         fields["label"] = np.array([classes.index(picture.folder) for picture in found], dtype=np.int64)
     fields["file"] = np.array([picture.name for picture in found], dtype=object)
-    notes: list[str] = []
+    held = {picture.folder for picture in found}
+    empty = [name for name in folders if name not in held]
+    notes = [f"{root.name}: no pictures in {listing(f'`{name}`' for name in empty)}"] * bool(empty)
     if masks is not None:
         fields["mask"] = read_masks(found, masks, how.size, span)
         notes += _without_picture(found, masks)

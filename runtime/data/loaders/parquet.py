@@ -28,6 +28,16 @@ from archonnx.runtime.data.tables import check_named, check_target, table
 from archonnx.runtime.extras import missing
 from archonnx.runtime.paths import reading, short
 
+NO_KINDS = {
+    "list": "list",
+    "fixed_size_list": "list",
+    "large_list": "list",
+    "struct": "V",
+    "duration": "m",
+    "time": "time",
+    "binary": "S",
+}
+"""Types of Arrow that are no kind of column, by how they begin, as ``WAYS`` calls them."""
 BYTES_OF_VALUE = 8
 PIECE_ROWS = 2**16
 """Rows of a column that are read at once."""
@@ -216,7 +226,7 @@ def _column(column: Column, values: Any, kind: str | None) -> Array | Diagnostic
     if types.is_decimal(of):
         return column.read(values.cast("float64").to_numpy(), kind)
     if not (types.is_boolean(of) or types.is_integer(of) or types.is_floating(of)):
-        return column.problem(f"holds {of}, which is not a number, a text or a date")
+        return column.no_kind(of, next((way for start, way in NO_KINDS.items() if str(of).startswith(start)), ""))
     if not values.null_count:
         return column.read(values.to_numpy(), kind)
     filled = column.filled(values.drop_null().to_numpy(), ~values.is_null().to_numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -17,9 +18,11 @@ from pyarrow import parquet
 
 import archonnx
 from archonnx.compiler.program import DataSource
-from archonnx.grammar.diagnostics import SpecError
+from archonnx.grammar.diagnostics import Diagnostic, SpecError
+from archonnx.grammar.record import replace
 from archonnx.runtime.data.arrays import from_arrays, from_frame
 from archonnx.runtime.data.cells import Cells
+from archonnx.runtime.data.columns import Column
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.loaders.csv import read_csv
 from archonnx.runtime.data.loaders.parquet import read_parquet
@@ -362,3 +365,45 @@ def test_columns_that_are_read_at_once_are_read_as_cell_by_cell(cells: list[str]
         np.testing.assert_array_equal(at_once, singly)
     else:
         assert at_once == singly
+
+
+def test_a_type_that_is_no_kind_of_column_has_a_way_out() -> None:
+    """What is offered is done, and gives a column."""
+
+    def told(values: Any) -> str:
+        wrong = Column("t", "x").read(values)
+        assert isinstance(wrong, Diagnostic)
+        return str(wrong.help)
+
+    def read(values: Any) -> list[Any]:
+        column = Column("t", "x").read(values)
+        assert isinstance(column, np.ndarray)
+        made: list[Any] = column.tolist()
+        return made
+
+    raw, span, part = np.array([b"a"]), np.array([5], "m8[m]"), np.array(["2024-01-01T00:00:00.5"], "M8[ms]")
+    assert "numpy.char.decode(x)" in told(raw) and read(np.char.decode(raw)) == ["a"]
+    assert '.astype("timedelta64[s]").astype(int)' in told(span)
+    assert read(span.astype("timedelta64[s]").astype(int)) == [300]
+    assert '.astype("datetime64[s]")' in told(part) and read(part.astype("datetime64[s]")) == [datetime(2024, 1, 1)]
+    assert ".real" in told(np.array([1 + 2j])) and "numpy.stack" in told(np.array([[1, 2], None], object))
+
+
+def test_categories_of_integers_may_have_gaps() -> None:
+    pandas = pytest.importorskip("pandas")
+    loaded = from_frame(pandas.DataFrame({"a": pandas.Categorical([3, 1, None]), "b": pandas.Categorical([2, 1, 2])}))
+    np.testing.assert_array_equal(loaded.fields["a"], [3, 1, np.nan])
+    assert loaded.kinds == {"a": "float", "b": "int"}
+
+
+def test_arrays_of_other_lengths_are_given_whole_as_the_message_says(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((6, 2)), y_train=np.zeros(6), x_test=np.zeros((3, 2)), n=np.int64(5))
+    source = DataSource("data", "npz", {"path": "a.npz", "whole": []}, WHOLE)
+    for expected in (["n"], ["x_test"], None):
+        try:
+            loaded = load_source(source, tmp_path)
+        except SpecError as error:
+            (found,) = re.findall(r"`whole=\[(.*)\]`", str(error.diagnostics[0].help))
+            assert found.split(", ") == expected
+            source = replace(source, arguments={**source.arguments, "whole": [*source.arguments["whole"], found]})
+    assert {*loaded.fields} == {"x_train", "y_train", "index"} and {*loaded.whole} == {"n", "x_test"}

@@ -140,10 +140,10 @@ def test_pictures_beside_classes_are_not_left_out(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     picture(tmp_path / "pets/cat/1.png", np.zeros((2, 2)))
-    (tmp_path / "pets/cat/Thumbs.db").write_bytes(b"none")
-    assert "`pets/cat/Thumbs.db` is not an image that can be read" in refused(tmp_path)
-    with pytest.raises(SpecError, match=r"`Thumbs\.db` is not an image"):
-        read_pictures(tmp_path / "pets/cat/Thumbs.db")
+    (tmp_path / "pets/cat/notes.txt").write_bytes(b"none")
+    assert "`pets/cat/notes.txt` is not an image that can be read" in refused(tmp_path)
+    with pytest.raises(SpecError, match=r"`notes\.txt` is not an image"):
+        read_pictures(tmp_path / "pets/cat/notes.txt")
     with pytest.raises(SpecError, match="there is no file or folder"):
         read_pictures(tmp_path / "pets/cat/2.png")
 
@@ -199,3 +199,43 @@ def test_masks_that_do_not_go_with_the_pictures(tmp_path: Path) -> None:
     picture(tmp_path / "masks/2.bmp", np.zeros((4, 6)))
     assert "2.bmp and 2.png are masks of one picture" in refused(tmp_path, masks="masks")
     assert "there is no folder `mask`" in refused(tmp_path, masks="mask")
+
+
+# ---------------------------------------------------------------- other files, and more bits
+
+
+def test_sixteen_bits_are_written_with_eight_as_the_message_says(tmp_path: Path) -> None:
+    numbers = RANDOM.integers(0, 65536, (4, 4)).astype(np.uint16)
+    (tmp_path / "pets").mkdir()
+    path = tmp_path / "pets" / "1.png"
+    Image.fromarray(numbers).save(path)
+    said = refused(tmp_path)
+    assert "mode I;16" in said
+    way = said.partition("as by `")[2].partition("`")[0]
+    assert way == 'Image.fromarray((numpy.asarray(image) // 257).astype("uint8"))'
+    with Image.open(path) as image:
+        Image.fromarray((np.asarray(image) // 257).astype("uint8")).save(path)
+    assert abs(load(tmp_path).fields["image"][0, 0] - numbers / 65535).max() < 1 / 255
+
+
+def test_what_systems_put_beside_pictures_is_left_out(tmp_path: Path) -> None:
+    picture(tmp_path / "pets" / "cat" / "1.png", [[0]])
+    (tmp_path / "pets" / "dog").mkdir()
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+        (tmp_path / "pets" / "cat" / name).write_text("x")
+        (tmp_path / "pets" / name).write_text("x")
+    loaded = load(tmp_path)
+    assert loaded.fields["file"].tolist() == ["cat/1.png"] and loaded.classes["label"] == ("cat", "dog")
+    assert loaded.notes == ("pets: no pictures in `dog`",)
+    (tmp_path / "pets" / "cat" / "read.me").write_text("x")
+    assert "let its name begin with a dot" in refused(tmp_path)
+
+
+def test_pages_of_a_stack_are_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    first, second = (Image.fromarray(np.full((2, 2), value, np.uint8)) for value in (0, 255))
+    for end in ("gif", "tif"):
+        first.save(tmp_path / "pets" / f"1.{end}", save_all=True, append_images=[second])
+    assert "`1.tif` has 2 pages" in refused(tmp_path)
+    (tmp_path / "pets" / "1.tif").unlink()
+    assert load(tmp_path).fields["image"].max() == 0  # of an animation what a viewer shows first
