@@ -131,6 +131,8 @@ def _array(column: Column, values: Any, kind: str | None) -> Array | Diagnostic:
             return column.problem("is a single value, not one for each row")
         if array.ndim > 1 and _are_texts(array):
             return array.astype(object)
+        if array.ndim > 1 and array.dtype.kind in "iu":  # 16 bits, as of sounds and of measured pictures
+            return array.astype(np.int32)
         if array.ndim > 1:
             what = f"holds {array.dtype} in {array.ndim} axes, and only numbers and texts have several"
             return column.problem(what, WAYS.get(array.dtype.kind))

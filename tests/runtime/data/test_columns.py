@@ -389,6 +389,14 @@ def test_a_type_that_is_no_kind_of_column_has_a_way_out() -> None:
     assert ".real" in told(np.array([1 + 2j])) and "numpy.stack" in told(np.array([[1, 2], None], object))
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16])
+def test_sounds_and_measured_pictures_are_arrays_of_integers(dtype: type, tmp_path: Path) -> None:
+    wave = np.array([[np.iinfo(dtype).min, 7], [0, np.iinfo(dtype).max]], dtype)
+    np.savez(tmp_path / "a.npz", wave=wave)
+    held = load_source(DataSource("data", "npz", {"path": "a.npz", "whole": []}, WHOLE), tmp_path).fields["wave"]
+    assert held.dtype == np.int32 and held.tolist() == wave.tolist()
+
+
 def test_categories_of_integers_may_have_gaps() -> None:
     pandas = pytest.importorskip("pandas")
     loaded = from_frame(pandas.DataFrame({"a": pandas.Categorical([3, 1, None]), "b": pandas.Categorical([2, 1, 2])}))
