@@ -31,7 +31,7 @@ _HELD = frozenset(dtype.numpy for dtype in DType)
 def from_arrays(
     arrays: Mapping[str, Any],
     kinds: Mapping[str, str] | None = None,
-    where: str = "the mapping",
+    where: str = "the given data",
     *,
     whole: Collection[str] = (),
 ) -> Loaded:

@@ -61,7 +61,7 @@ def check_name(path: Path) -> None:
             "AX0505",
             f"an ONNX file ends in .onnx, and this is {path.name}",
             None,
-            help=f"name it `{path.with_suffix('.onnx')}`; a folder with a dot in its name is to be there already",
+            help=f"name it `{path.with_suffix('.onnx')}`; a folder whose name has a dot must exist already",
         )
     if not _written_here(path):
         fail("AX0614", f"{path} exists already, and archonnx did not write it", None, help="choose another name")

@@ -161,7 +161,7 @@ train:
     [
         (np.zeros((3, 3)), "a DataFrame of pandas or polars is needed, not numpy.ndarray"),
         ({"area": [1.0, 2.0], "rooms": [1]}, "differ in their number of examples"),
-        ({name: values for name, values in flats().items() if name != "built"}, "the mapping has no `built`"),
+        ({name: values for name, values in flats().items() if name != "built"}, "the given data has no `built`"),
         ({}, "no fields"),
         ("gone.csv", "there is no file"),
     ],

@@ -192,9 +192,9 @@ def test_missing_texts_are_filled_before_they_are_numbered(lines: str, numbers: 
 
 def test_what_is_not_in_a_vocabulary_is_said_with_its_rows() -> None:
     said = refused("c: i64[B]", "", {"c": np.array(["a", "b", "bb", "a", "bb"], object)}, range(2))
-    assert 'the mapping, rows 2, 4: `c` is "bb", which the train part does not have' in said
+    assert 'the given data, rows 2, 4: `c` is "bb", which the train part does not have' in said
     gone = refused("c: i64[B]", "", {"c": np.array(["a", "b", "", ""], object)}, range(2))
-    assert "the mapping, rows 2, 3: `c` has no value" in gone
+    assert "the given data, rows 2, 3: `c` has no value" in gone
     listed = 'fit share = mean(f32(index(data.c, ["a", "b"])))\nfeed x = data.v * share'
     assert 'row 2: `c` is "d"' in refused("x: [B]", listed, {"c": np.array(["a", "b", "d"], object), "v": np.ones(3)})
 

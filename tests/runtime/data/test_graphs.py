@@ -220,8 +220,8 @@ def _arrays(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("changes", "code", "what"), [
-    ({"weight": None}, "AX0607", "the mapping has no column `weight`"),
-    ({"A": None, "club": np.array(["Officer"] * 34)}, "AX0607", "the mapping has no column `A`"),
+    ({"weight": None}, "AX0607", "the given data has no column `weight`"),
+    ({"A": None, "club": np.array(["Officer"] * 34)}, "AX0607", "the given data has no column `A`"),
     ({"weight": np.ones(5)}, "AX0708", "dim E is 156 in `source` and 5 in `weight`"),
     ({"source": np.full(156, 34)}, "AX0630", "`source` is 34 in row 0"),
     ({"weight": np.full(156, np.nan)}, "AX0603", "`weight`, which is given whole, has numbers that are not finite"),
