@@ -37,21 +37,6 @@ def _calls(sight: Sight) -> Iterator[ast.Call]:
         yield from (node for node in expressions(statement) if isinstance(node, ast.Call))
 
 
-@proposes("AX0302", "AX0304", "AX0305")
-def _axes_of_the_examples(sight: Sight) -> Iterator[str]:
-    """``a * x`` of a number for each example and several: the first gets axes of size 1."""
-    binary = sight.innermost(ast.Binary)
-    known = [(node, type_[1]) for node in operands(sight) if (type_ := sight.type_of(node)) is not None]
-    if len(known) != 2 or binary is None or sight.yaml:
-        return
-    for (node, own), (_, other) in (known, known[::-1]):
-        if 1 == len(own) < len(other) and own[0] == other[0]:
-            whole = isinstance(node, ast.Name | ast.Call | ast.Index | ast.Attribute) or node.span.in_brackets
-            text = node.span.text if whole else f"({node.span.text})"
-            places = ", ".join([":", *["none"] * (len(other) - 1)])
-            yield replaced("one number for each example gets an axis", node, f"{text}[{places}]")
-
-
 @proposes("AX0304", "AX0308")
 def _reduced_before(sight: Sight) -> Iterator[str]:
     """``masked_mean(cross_entropy(z, y), mask)``: the loss is one number, and one for each element is wanted."""

@@ -8,7 +8,7 @@ from typing import Literal
 from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.op import Op
 from archonnx.compiler.ir.value import Value
-from archonnx.compiler.ops.compare import Predicate
+from archonnx.compiler.ops.compare import Greater, GreaterEqual, Predicate
 from archonnx.compiler.ops.conv import Conv
 from archonnx.compiler.ops.elementwise import Add, Cast, Div, Maximum, Mul, Sub
 from archonnx.compiler.ops.functions import Exp, Relu, Sigmoid, Softplus
@@ -86,6 +86,7 @@ def loss_of_probabilities(sight: Sight) -> Iterator[Diagnostic]:
                 notes = (f"{name_of(sight, given)} stands at {at}",) if at is not None else ()
                 yield warning("AX0801", headline, place, text, notes=notes, help=help_)
     yield from _metrics(sight)
+    yield from _comparisons(sight)
 
 
 def _said(sight: Sight, used: str, taken: Taken, given: Node) -> tuple[str, str, str] | None:
@@ -215,6 +216,25 @@ def _thresholds(sight: Sight, name: str, function: str, given: Node | None) -> I
             "a threshold of probabilities",
             help=f"write `{score} > 0` in place of `{text}`",
         )
+
+
+def _comparisons(sight: Sight) -> Iterator[Diagnostic]:
+    """``(z > 0.5) == (y > 0.5)`` in a metric of one's own, of a ``z`` that has a sigmoid."""
+    of_sets = [one.span for name in sight.model.set_metrics if (one := sight.metric(name)) is not None]
+    for node in sight.nodes(Greater, GreaterEqual):
+        place = node.origin.place
+        if place is None or any(span.start <= place.start < span.end for span in of_sets):
+            continue
+        made = sight.source(node.inputs[0])
+        half = sight.number(node.inputs[1]) == 0.5 and not node.origin.used
+        if half and made is not None and any_size(sight, made) and _has_sigmoid(sight, node.inputs[0]):
+            yield warning(
+                "AX0801",
+                "these are logits, whose sigmoid is above 0.5 where they are above 0: 0.5 is a probability of 0.62",
+                node.origin.place,
+                "a threshold of probabilities",
+                help="compare with 0",
+            )
 
 
 def _has_sigmoid(sight: Sight, score: Value) -> bool:

@@ -23,6 +23,7 @@ def other_than_output(sight: Sight) -> Iterator[Diagnostic]:
     nodes = sight.model.training.graph.nodes
     read = {node.inputs[0] for node in nodes if sight.user(node) in LOGITS and node.inputs}
     given = _outputs(sight)
+    yield from _along_another_axis(sight, given, read)
     for node in nodes:
         used, made = sight.user(node), given.get(node.inputs[0]) if node.inputs else None
         if made is None or node.origin.place is None:
@@ -40,6 +41,22 @@ def other_than_output(sight: Sight) -> Iterator[Diagnostic]:
         notes = (f"`{what}` of the output stands at {made.origin.place}",)
         headline = f"`{used}` reads scores of which an output is the `{what}`: what is trained is not what is given"
         yield warning("AX0860", headline, node.origin.place, "this is another reading of them", notes=notes, help=help_)
+
+
+def _along_another_axis(sight: Sight, given: dict[Value, Node], read: set[Value]) -> Iterator[Diagnostic]:
+    """``softmax(z, axis=1)`` of scores whose classes are the last axis to a loss."""
+    for scores, made in given.items():
+        if not isinstance(made.op, Softmax) or scores not in read:
+            continue
+        axis = made.op.axis % scores.type.rank
+        if axis != scores.type.rank - 1 and not scores.shape[axis].symbols() & sight.batch:  # which AX0804 tells
+            yield warning(
+                "AX0860",
+                f"the classes are the last axis to the loss, and this softmax runs over axis {axis}",
+                made.origin.place,
+                "what is given are no probabilities of classes",
+                help="`softmax(...)` runs over the last axis",
+            )
 
 
 def _outputs(sight: Sight) -> dict[Value, Node]:

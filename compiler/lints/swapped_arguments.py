@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from archonnx.compiler.ops.elementwise import Div, Sub
 from archonnx.compiler.set_metrics import SET_FUNCTIONS
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
@@ -19,6 +21,7 @@ OF_TWO = ORDERED | {
     "mse", "mae", "huber", "smooth_l1", "pseudo_huber", "log_cosh", "dice", "nt_xent", "cosine_embedding", "accuracy",
 }  # fmt: skip
 """What compares two tensors: of one tensor with itself it is a constant."""
+POSITIVE, NEGATIVE = re.compile(r"\b(?:pos\w*|p)\b"), re.compile(r"\b(?:neg\w*|n)\b")
 CONVERTED = {"float", "f32", "i64", "bool", "one_hot", "reshape", "flatten", "stop_gradient"}
 """Functions of a target that leave it a target."""
 
@@ -40,6 +43,18 @@ def target_first(sight: Sight) -> Iterator[Diagnostic]:
                 "(prediction, target)",
                 help=f"the other way round: `{name}({second.span.text}, {first.span.text})`",
             )
+    for call in sight.syntax(ast.Call):
+        name, given = _positional(call)
+        if name == "triplet" and len(given) >= 3 and NEGATIVE.search(given[1].span.text):
+            anchor, negative, positive = (one.span.text for one in given[:3])
+            if POSITIVE.search(positive) and not POSITIVE.search(negative):
+                yield warning(
+                    "AX0835",
+                    "`triplet` takes what is alike before what is not, and is given the negative for it",
+                    call.span,
+                    "(anchor, positive, negative)",
+                    help=f"the other way round: `triplet({anchor}, {positive}, {negative})`",
+                )
 
 
 @lint("AX0836")
@@ -54,6 +69,20 @@ def one_for_both(sight: Sight) -> Iterator[Diagnostic]:
                 call.span,
                 "both are the same",
                 help="one of them was probably to be another: a loss of a tensor and itself teaches nothing",
+            )
+    yield from _taken_off_itself(sight)
+
+
+def _taken_off_itself(sight: Sight) -> Iterator[Diagnostic]:
+    """``exp(log_p - log_p)``."""
+    for node in sight.nodes(Sub, Div):
+        if node.inputs[0] is node.inputs[1] and not node.origin.used:
+            yield warning(
+                "AX0836",
+                f"{node.origin.subject} of a tensor and itself is {0 if isinstance(node.op, Sub) else 1} everywhere",
+                node.origin.place,
+                "both are the same",
+                help="one of them was probably to be another; a constant copy is `stop_gradient(...)`",
             )
 
 

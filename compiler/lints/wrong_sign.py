@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from archonnx.compiler.ir.graph import Node
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.elementwise import Add, Mul, Neg, Sub
+from archonnx.compiler.ops.functions import Exp
+from archonnx.compiler.ops.index import GatherElements
+from archonnx.compiler.ops.norm import LogSoftmax
 from archonnx.compiler.ops.reduce import ReduceMean, ReduceSum
 from archonnx.grammar import ast
 from archonnx.grammar.diagnostics import Diagnostic
@@ -14,6 +18,8 @@ from archonnx.grammar.diagnostics import Diagnostic
 from .rules import Sight, inputs_read, lint, warning
 
 LOSSES = "std/losses.arch"
+GAIN = re.compile(r"(?:total_)?(?:returns?|rewards?|advantages?|adv|gains?|ret|rewards_to_go|returns_to_go)")
+"""What is called so is good where it is large."""
 
 
 @lint("AX0810")
@@ -61,6 +67,8 @@ def _likelihoods(sight: Sight) -> Iterator[Diagnostic]:
         if statement.over is not None or value is None:
             continue
         terms = list(_terms(sight, value))
+        yield from _rewards(sight, terms)
+        yield from _without_end(sight, terms)
         likely = [node for sign, node in terms if sight.user(node).endswith(("_log_prob", "log_sigmoid"))]
         if likely and all(sign > 0 for sign, _ in terms):
             yield warning(
@@ -69,6 +77,39 @@ def _likelihoods(sight: Sight) -> Iterator[Diagnostic]:
                 likely[0].origin.place,
                 "large where the model fits",
                 help="a likelihood is made large by its opposite: put a minus in front of it",
+            )
+
+
+def _rewards(sight: Sight, terms: list[tuple[int, Node]]) -> Iterator[Diagnostic]:
+    """``mean(log_p * returns)``, minimised: what is rewarded becomes less likely."""
+    for sign, node in terms:
+        if sign < 0 or not isinstance(node.op, Mul):
+            continue
+        fields = [field.name for value in node.inputs if (field := sight.field_of(value)) is not None]
+        gains = [name for name in fields if GAIN.fullmatch(name)]
+        made = [sight.source(value) for value in node.inputs]
+        taken = [sight.source(one.inputs[0]) for one in made if one is not None and isinstance(one.op, GatherElements)]
+        if gains and any(one is not None and isinstance(one.op, LogSoftmax) for one in taken):
+            yield warning(
+                "AX0810",
+                f"log-probabilities times `{gains[0]}` are made small: what is good becomes less likely",
+                node.origin.place,
+                "large where the policy is good",
+                help="put a minus in front of it",
+            )
+
+
+def _without_end(sight: Sight, terms: list[tuple[int, Node]]) -> Iterator[Diagnostic]:
+    """``1 + s - m ** 2 - exp(s)``, minimised: the distance of two normal distributions with the wrong sign."""
+    added = {node for sign, node in terms if sign > 0}
+    for sign, node in terms:
+        if sign < 0 and isinstance(node.op, Exp) and sight.source(node.inputs[0]) in added:
+            yield warning(
+                "AX0810",
+                "this is made small, and has no smallest value: an exponential is taken off, and its exponent added",
+                node.origin.place,
+                "it falls without end",
+                help="a distance of distributions has the signs the other way round: `exp(s) + m ** 2 - 1 - s`",
             )
 
 

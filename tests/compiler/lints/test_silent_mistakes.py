@@ -153,3 +153,101 @@ def test_targets_are_within_reach(last: str, bounds: tuple[float, float], expect
     made = model(REGRESSED, f"loss l = mse(x |> Dense(1) |> {last}, y)", "minimize l with adam()")
     sight = DataSight(made, made.programs[0], 10, {"train": 10}, bounds={"y": bounds})
     assert [finding.code for finding in out_of_reach(sight)] == expected
+
+
+POLICY = """z = state |> Dense(8) |> tanh |> Dense(2)
+v = (state |> Dense(1))[:, 0]
+q = MLP([4, 2])
+slow = copy(q)
+lp = take_along_axis(log_softmax(z), action[:, none], axis=1)[:, 0]
+output p = softmax(z)
+output values = q(state) * v[:, none]
+loss l = {}"""
+ACTED = "input state: [B, 4]; target action: i64[B]; target reward: [B]; target after: [B, 4]"
+
+
+@pytest.mark.parametrize(
+    ("code", "loss", "expected"),
+    [
+        ("AX0856", "-mean(lp * (reward - v)) + mse(v, reward)", True),
+        ("AX0856", "-mean(lp * stop_gradient(reward - v)) + mse(v, reward)", False),
+        ("AX0856", "-mean(lp * reward) + mse(v, reward)", False),
+        ("AX0856", "mse(v, reward + 0.9 * max(q(after), axis=1))", True),
+        ("AX0856", "mse(v, stop_gradient(reward + 0.9 * max(q(after), axis=1)))", False),
+        ("AX0856", "mse(v, reward + 0.9 * max(slow(after), axis=1))", False),
+        ("AX0810", "mean(lp * reward)", True),
+        ("AX0810", "-mean(lp * reward)", False),
+        ("AX0810", "mean(0.5 * (1 + v - v ** 2 - exp(v)))", True),
+        ("AX0810", "mean(0.5 * (exp(v) + v ** 2 - 1 - v))", False),
+        ("AX0836", "-mean(exp(lp - lp) * reward)", True),
+        ("AX0836", "-mean(exp(lp - stop_gradient(lp)) * reward)", False),
+    ],
+)
+def test_what_is_rewarded_and_what_is_foretold(code: str, loss: str, expected: bool) -> None:
+    assert bool(told(code, ACTED, POLICY.format(loss), "minimize l with adam()")) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "body", "expected"),
+    [
+        ("AX0857", "input x: [B, T, 8]; input n: i64[B]", "output y = mean(x * {}, axis=1)", True),
+        ("AX0857", "input x: [B, T, 8]; input n: i64[B]", "output y = mean(x * {}, axis=2)", False),
+        ("AX0857", "input x: [B, T, 8]; input n: i64[B]", "output y = sum(x * {}, axis=1)", False),
+    ],
+)
+def test_what_is_padding_is_not_counted(code: str, fields: str, body: str, expected: bool) -> None:
+    mask = "float(length_mask(n, T))[:, :, none]"
+    assert bool(told(code, fields, body.format(mask))) == expected
+
+
+def test_classes_are_one_axis_to_output_and_loss() -> None:
+    fields, body = (
+        "input x: [B, N, 8]; target y: i64[B, N]",
+        "z = x |> Dense(3)\noutput p = {}\nloss l = cross_entropy(z, y)",
+    )
+    assert told("AX0860", fields, body.format("softmax(z, axis=1)")) == ["AX0860"]
+    assert told("AX0860", fields, body.format("softmax(z, axis=2)")) == []
+
+
+def test_a_threshold_of_logits_is_0() -> None:
+    body = (
+        "z = (x |> Dense(1))[:, 0]\noutput p = sigmoid(z)\nloss l = bce_logits(z, y[:, 0])\nmetric m = mean(float({}))"
+    )
+    assert told("AX0801", REGRESSED, body.format("(z > 0.5) == (y[:, 0] > 0.5)")) == ["AX0801"]
+    assert told("AX0801", REGRESSED, body.format("(p > 0.5) == (y[:, 0] > 0.5)")) == []
+
+
+def test_a_triplet_has_the_positive_before_the_negative() -> None:
+    fields = "input a: [B, 8]; input p: [B, 8]; input n: [B, 8]"
+    assert told("AX0835", fields, "f = Dense(4)\nloss l = triplet(f(a), f(n), f(p))") == ["AX0835"]
+    assert told("AX0835", fields, "f = Dense(4)\nloss l = triplet(f(a), f(p), f(n))") == []
+
+
+ADVERSARIES = """g = MLP([8, 8])
+d = MLP([8, 1])
+z: [B, 8] ~ normal(0, 1)
+fake = g(z)
+output made = fake
+loss a = mean(bce_logits(d({}), 0)) + mean(bce_logits(d(x), 1))
+loss b = {}"""
+
+
+@pytest.mark.parametrize(
+    ("fake", "other", "over", "expected"),
+    [
+        ("fake", "mean(bce_logits(d(fake), 1))", "", True),
+        ("stop_gradient(fake)", "-mean(bce_logits(d(fake), 0))", "", True),
+        ("fake", "mean(bce_logits(d(fake), 1))", " over d", False),  # then AX0844 says what the other changes
+        ("fake", "mean(bce_logits(d(z), 1))", "", False),
+    ],
+)
+def test_opponents_say_who_trains_what(fake: str, other: str, over: str, expected: bool) -> None:
+    train = f"minimize a{over} with adam()\n    minimize b{over and ' over g'} with adam()"
+    assert bool(told("AX0844", "input x: [B, 8]", ADVERSARIES.format(fake, other), train)) == expected
+
+
+def test_scores_without_axes_have_none_to_run_over() -> None:
+    assert (
+        told("AX0860", "input x: [8]; target y: []", "z = sum(x)\noutput p = sigmoid(z)\nloss l = bce_logits(z, y)")
+        == []
+    )
