@@ -20,7 +20,7 @@ from archonnx.runtime.folders.run import Run
 from archonnx.runtime.folders.several import Kind, Plan, Runs, save_summary
 from archonnx.runtime.interrupt import asked_to_stop
 from archonnx.runtime.reserving import Place, reserved
-from archonnx.runtime.training.programs import program_named
+from archonnx.runtime.training.named import program_named
 
 from .jobs import How, as_requested, check_same_request, decided_spec, run_once
 

@@ -22,7 +22,8 @@ from archonnx.runtime.folders.models import ModelRuns, save_models, trained_weig
 from archonnx.runtime.folders.resume import SEVERAL_MODELS, Request, SavedState
 from archonnx.runtime.interrupt import asked_to_stop
 from archonnx.runtime.reserving import Place, nowhere, reserved
-from archonnx.runtime.training.programs import label, needed_for
+from archonnx.runtime.training.named import label
+from archonnx.runtime.training.programs import needed_for
 from archonnx.runtime.training.transfer import check_starts
 
 from .jobs import How, as_requested, base_of, check_same_request, check_sources, decided_spec, run_once

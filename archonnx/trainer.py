@@ -23,8 +23,8 @@ from archonnx.runtime.device.devices import DeviceName
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.models import inference_model, write_model
 from archonnx.runtime.files import load_with_metadata, save_parameters
+from archonnx.runtime.training.named import program_named
 from archonnx.runtime.training.observing import Epoch, Observer
-from archonnx.runtime.training.programs import program_named
 from archonnx.runtime.training.stream import train_on
 from archonnx.runtime.training.trainer import Trainer as _Trainer
 

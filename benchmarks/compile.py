@@ -108,7 +108,7 @@ def stages(name: str) -> list[tuple[str, float]]:
     from archonnx.compiler.passes.manager import optimise
     from archonnx.compiler.pipeline import elaborate, load
     from archonnx.runtime.files import save_parameters
-    from archonnx.runtime.training.trainer import initial_values
+    from archonnx.runtime.training.initial import initial_values
 
     taken: list[tuple[str, float]] = []
 

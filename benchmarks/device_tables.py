@@ -21,7 +21,7 @@ from archonnx.compiler.models import specs_of_models
 from archonnx.compiler.pipeline import elaborate, load, zoo
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
-from archonnx.runtime.training.trainer import initial_values
+from archonnx.runtime.training.initial import initial_values
 
 from .corpus import DEEP
 

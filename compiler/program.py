@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SEED, STEP = "seed", "step"
 """Names of the i64[] graph inputs of graphs that draw: the run's seed, and the count of executed statements."""
+EVALUATION_STEP = 0
+"""The ``step`` of graphs that draw outside training: validation draws the same each time."""
 LARGEST = 2**33
 """Elements that a tensor may have, its symbolic dims left out."""
 PRODUCER = "archonnx"

@@ -27,7 +27,7 @@ from archonnx.compiler.program import SEED, STEP, ModelProgram
 from archonnx.compiler.ranges import field_ranges
 from archonnx.runtime.export.artifact import Artifact, Kind
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
-from archonnx.runtime.training.trainer import initial_values
+from archonnx.runtime.training.initial import initial_values
 
 from .worker import rounds_of
 

@@ -34,7 +34,7 @@ from archonnx.compiler.passes.kernels import for_kernels
 from archonnx.compiler.passes.layers import prepared, recognised
 from archonnx.compiler.passes.manager import Pass, optimise
 from archonnx.compiler.pipeline import train_steps
-from archonnx.compiler.program import STEP, ModelProgram, TrainProgram
+from archonnx.compiler.program import EVALUATION_STEP, STEP, ModelProgram, TrainProgram
 from archonnx.compiler.ranges import field_ranges, trusting
 from archonnx.compiler.steps import initial_state
 from archonnx.grammar.diagnostics import did_you_mean, fail
@@ -42,8 +42,7 @@ from archonnx.runtime import assumptions
 from archonnx.runtime.assumptions import of_graph
 from archonnx.runtime.data import ranges
 from archonnx.runtime.device.blocks import machine_block
-from archonnx.runtime.training.programs import program_named
-from archonnx.runtime.training.trainer import EVALUATION_STEP
+from archonnx.runtime.training.named import program_named
 
 from .artifact import KINDS, TRAIN_STEP, Artifact, Kind
 from .contract import as_metadata, graph_contract, model_contract, rates_of, step_name

@@ -31,7 +31,7 @@ from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.files import save_parameters, stored_places, write_atomically
 from archonnx.runtime.reserving import LOCK, fail_writing, reserved
 from archonnx.runtime.staging import SAVING, interrupted, mend, staged
-from archonnx.runtime.training.trainer import initial_values
+from archonnx.runtime.training.initial import initial_values
 
 from .artifact import Artifact, Kind
 from .artifacts import GraphOptions, as_onnx, fail_half, graphs_of

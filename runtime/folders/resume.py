@@ -28,8 +28,9 @@ from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.device.session import SessionOptions, threads_of
 from archonnx.runtime.files import load_with_metadata, save_parameters
 from archonnx.runtime.reserving import fail_if_in_use
+from archonnx.runtime.training.named import label
 from archonnx.runtime.training.observing import Snapshot
-from archonnx.runtime.training.programs import State, Trained, label
+from archonnx.runtime.training.programs import State, Trained
 
 from .edited import edits
 from .origins import Origins, remember, remembered

@@ -27,8 +27,9 @@ from archonnx.runtime.files import save_parameters, write_atomically
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.reserving import Place, reserved, reserved_number
 from archonnx.runtime.staging import interrupted, staged
+from archonnx.runtime.training.named import label
 from archonnx.runtime.training.observing import Epoch
-from archonnx.runtime.training.programs import State, Trained, label
+from archonnx.runtime.training.programs import State, Trained
 from archonnx.runtime.training.trainer import arguments_of
 
 from .curve import Row, training_curve

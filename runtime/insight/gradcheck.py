@@ -21,13 +21,12 @@ from archonnx.compiler.ir.types import Array, DType
 from archonnx.compiler.ir.value import Value
 from archonnx.compiler.ops.shape import StopGradient
 from archonnx.compiler.passes.manager import optimise
-from archonnx.compiler.program import SEED, STEP, ModelProgram
+from archonnx.compiler.program import EVALUATION_STEP, SEED, STEP, ModelProgram
 from archonnx.compiler.trace import TraceGraph
 from archonnx.grammar.diagnostics import Diagnostic, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.seeds import seed_value
-from archonnx.runtime.training.trainer import EVALUATION_STEP
 
 from .drawn_inputs import drawn_inputs
 from .gradcheck_ops import TOLERANCES, Floats, blame, first_wrong, floats

@@ -20,8 +20,8 @@ from archonnx.grammar.diagnostics import Report, did_you_mean
 from archonnx.runtime.assumptions import check_arrays, of_graph
 from archonnx.runtime.data.batch import check_dim_arguments, checked, dim_arguments
 from archonnx.runtime.data.ranges import RangeCheck
+from archonnx.runtime.training.initial import initial_values
 from archonnx.runtime.training.preparing import prepare
-from archonnx.runtime.training.trainer import initial_values
 
 LITERAL = 12
 """Numbers that an example of a command writes out; larger inputs come from files."""

@@ -18,14 +18,13 @@ from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.passes.manager import optimise
 from archonnx.compiler.portability import missing_kernels
-from archonnx.compiler.program import SEED, STEP, ModelProgram
+from archonnx.compiler.program import EVALUATION_STEP, SEED, STEP, ModelProgram
 from archonnx.compiler.trace import TracedName, TraceGraph, trace_loss, trace_outputs
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.device.devices import choose_device
 from archonnx.runtime.device.session import SessionOptions, call, open_graph
 from archonnx.runtime.seeds import seed_value
-from archonnx.runtime.training.trainer import EVALUATION_STEP
 
 from .inputs import checked_inputs, field_types, parameter_values
 from .trace_rows import Layout, Row, chosen_rows

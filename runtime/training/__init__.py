@@ -1,6 +1,7 @@
 """Training: a model with its parameters, the loop over its batches, the programs of a spec in order, searches.
 
-    trainer         ``Trainer``: steps, gradients, losses and outputs; ``initial_values`` of parameters
+    trainer         ``Trainer``: steps, gradients, losses and outputs
+    initial         ``initial_values`` of parameters
     rates           learning rates that are read and given while a trainer is used
     stream          training on batches that somebody gives one by one
     observing       ``Observer`` is told what happens; ``Epoch``, ``Snapshot`` and ``Outcome`` say what did
@@ -14,6 +15,7 @@
     deciding        arguments of the model that the data decides
     transfer        weights of other runs to start with
     programs        ``run_programs``: all programs of a model, each with its data
+    named           programs by their names
     search          ``best_trial``: many trainings, the best of which is kept
 
 Nothing here writes files.

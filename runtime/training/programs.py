@@ -14,7 +14,7 @@ from archonnx.compiler.ir.types import Array
 from archonnx.compiler.lints.finding import data_findings
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.compiler.settings import AskedSettings, TrainSettings, Transfer
-from archonnx.grammar.diagnostics import Report, did_you_mean, fail
+from archonnx.grammar.diagnostics import Report, fail
 from archonnx.grammar.record import replace
 from archonnx.runtime.data.memory import Memory
 from archonnx.runtime.data.parts import PARTS, Parts
@@ -27,6 +27,7 @@ from .fit import TrainingLoop
 from .keeping import Keeper
 from .lengths import grouped, steps_per_epoch
 from .measuring import Measured, Measurement
+from .named import label, program_named
 from .observing import Epoch, Observer, Outcome, Snapshot
 from .preparing import DataChoice, Prepared, prepare
 from .seeing import seen_data, told
@@ -99,11 +100,6 @@ class State:
     def reached(self) -> tuple[int, ...]:
         """How far it is: programs that are done, and what the snapshot says."""
         return len(self.done), *self.snapshot.reached
-
-
-def label(program: TrainProgram) -> str:
-    """What a program is called where it has no name of its own."""
-    return program.name or "train"
 
 
 def run_programs(
@@ -198,19 +194,6 @@ def needed_for(programs: Sequence[TrainProgram], name: str) -> set[str]:
         needed |= open_
         open_ = {start for one in open_ for start in known[one].settings.starts_from if start in known} - needed
     return needed
-
-
-def program_named(model: ModelProgram, name: str) -> TrainProgram:
-    """A train program by its name; SpecError if there is none."""
-    known = {label(program): program for program in model.programs}
-    if name not in known:
-        fail(
-            "AX0615",
-            f"{model.name} has no train program `{name}`",
-            None,
-            help=did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else None),
-        )
-    return known[name]
 
 
 def changed_settings(program: TrainProgram, changes: Mapping[str, Any]) -> TrainSettings:

@@ -14,12 +14,19 @@ import numpy as np
 
 from archonnx.compiler.combining import Combination, combination
 from archonnx.compiler.gradients import GRADIENT, gradient_graph
-from archonnx.compiler.interpret import interpret
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.mixed import Precision
 from archonnx.compiler.pipeline import train_steps
-from archonnx.compiler.program import SEED, STEP, Assumption, ModelProgram, Parameter, TrainProgram, TrainStep
+from archonnx.compiler.program import (
+    EVALUATION_STEP,
+    SEED,
+    STEP,
+    Assumption,
+    ModelProgram,
+    TrainProgram,
+    TrainStep,
+)
 from archonnx.compiler.ranges import field_ranges, merged, trusting
 from archonnx.grammar.diagnostics import did_you_mean, fail
 from archonnx.grammar.record import replace
@@ -35,24 +42,8 @@ from archonnx.runtime.measures.set_metrics import Gathered
 from archonnx.runtime.ranks import Ranks
 from archonnx.runtime.seeds import seed_value
 
+from .initial import initial_values
 from .rates import Rates
-
-EVALUATION_STEP = 0
-"""The ``step`` of graphs that draw outside training: validation draws the same each time."""
-
-
-def initial_value(parameter: Parameter, seed: int) -> Array:
-    """A parameter's starting value, which depends on the seed and its path alone."""
-    graph = parameter.initial
-    return interpret(graph, {SEED: seed_value(seed)} if SEED in graph.inputs else {})["value"]
-
-
-def initial_values(parameters: Mapping[str, Parameter], seed: int) -> dict[str, Array]:
-    """The starting values of parameters, by path.
-
-    Threads would gain nothing (25 million numbers take 0.3 s in one and in two), and keep what they have freed.
-    """
-    return {path: initial_value(parameter, seed) for path, parameter in parameters.items()}
 
 
 class Trainer:

@@ -30,7 +30,7 @@ from archonnx.compiler.pipeline import elaborate, load
 from archonnx.compiler.portability import OPSETS
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graphs_of
 from archonnx.runtime.export.compiled_folder import compile_to
-from archonnx.runtime.training.trainer import initial_values
+from archonnx.runtime.training.initial import initial_values
 from benchmarks.clients import versions, worker
 from benchmarks.clients.__main__ import SMALL
 from benchmarks.clients.comparing import Client as BenchmarkClient

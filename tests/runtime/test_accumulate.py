@@ -19,9 +19,10 @@ from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import SessionOptions
 from archonnx.runtime.export.artifacts import GraphOptions, as_onnx, graph_named
 from archonnx.runtime.folders.run import Run
+from archonnx.runtime.training.initial import initial_values
 from archonnx.runtime.training.observing import Observer
 from archonnx.runtime.training.programs import Trained, run_programs
-from archonnx.runtime.training.trainer import Trainer, initial_values
+from archonnx.runtime.training.trainer import Trainer
 from tests.support.elaborated import program
 from tests.support.same_run import assert_equal, assert_same_run
 

@@ -65,7 +65,7 @@ def test_the_smaller_last_batch_is_left_out_where_that_is_asked(count: int, size
 
 
 def run_start(seed: int) -> dict[str, Any]:
-    from archonnx.runtime.training.trainer import initial_value
+    from archonnx.runtime.training.initial import initial_value
 
     return {path: initial_value(parameter, seed) for path, parameter in linear_regression().parameters.items()}
 

@@ -11,8 +11,8 @@ import archonnx
 from archonnx.compiler.pipeline import parse_spec
 from archonnx.grammar.source import Source
 from archonnx.runtime.device.session import SessionOptions
+from archonnx.runtime.training.initial import initial_value
 from archonnx.runtime.training.programs import Trained, prepare, run_programs
-from archonnx.runtime.training.trainer import initial_value
 from tests.support.elaborated import findings, program
 
 CPU = SessionOptions(device="cpu", threads=1)

@@ -156,7 +156,7 @@ def _of_spec(
     from archonnx.compiler.pipeline import elaborate
     from archonnx.runtime.export.artifacts import as_onnx, graph_named
     from archonnx.runtime.export.models import fail_without_outputs, write_model
-    from archonnx.runtime.training.trainer import initial_values
+    from archonnx.runtime.training.initial import initial_values
 
     model = elaborate(read_spec(what, given, dtype, name))
     if graph == "infer" and not model.infer.outputs:

@@ -51,7 +51,7 @@ def profile(
     from archonnx.grammar.diagnostics import fail
     from archonnx.runtime.device.session import SessionOptions
     from archonnx.runtime.insight.profile import profile_step
-    from archonnx.runtime.training.programs import program_named
+    from archonnx.runtime.training.named import program_named
 
     from ..opened_model import OpenedModel
 

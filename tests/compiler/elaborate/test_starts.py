@@ -6,7 +6,7 @@ import numpy as np
 
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.grammar.source import Source
-from archonnx.runtime.training.trainer import initial_values
+from archonnx.runtime.training.initial import initial_values
 
 SPEC = """
 block Filled(value: float, init: fn)(x: [B, n]) -> [B, n]:

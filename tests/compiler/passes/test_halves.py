@@ -14,7 +14,7 @@ from archonnx.compiler.program import ModelProgram
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.export.artifacts import GraphOptions, Precision, as_onnx, graphs_of, held
-from archonnx.runtime.training.trainer import initial_values
+from archonnx.runtime.training.initial import initial_values
 from tests.support.onnx_run import run_onnx
 
 ENDS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
