@@ -6,6 +6,7 @@ Imports inside functions and those for type checkers count like any other. ``mak
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,6 +188,17 @@ def reachable(module: str) -> set[str]:
         found |= fresh
         waiting += fresh
     return found
+
+
+def test_what_the_docstring_of_a_room_lists_is_there() -> None:
+    gone = {}
+    for module, path in MODULES.items():
+        docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" if path.name == "__init__.py" else ""
+        listed = re.findall(r"^    (\w+)  +\S", docstring, re.MULTILINE)
+        lost = [name for name in listed if f"{module}.{name}" not in MODULES]
+        if lost and lost != listed:  # else it is a list of something else
+            gone[module] = lost
+    assert gone == {}
 
 
 def test_nothing_imports_tests_or_benchmarks() -> None:

@@ -9,7 +9,10 @@
     inputs       the fields of a model from new data, as in the training
     raw          a run with its feed as one ONNX file
     texts        texts that stand for the numbers of their tokens
-    rows         which rows each part had
+    contents     the files of a run, each believed if it is what was written; ``record`` is ``run.json``
+    data         the data of a run, found and read again: ``origins`` says where it lay, ``rows`` which rows each part had
+    kept         the spec of a training as it began; ``edited`` says what is another since
+    listing      the runs of a folder
     several      ``Runs``: one for each fold or seed
     models       ``ModelRuns``: one for each model of a file that trains several
     curve        ``training_curve``: the history as a picture

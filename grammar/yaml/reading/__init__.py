@@ -7,6 +7,8 @@
     layers       the chain of ``layers:``
     statements   sections of statements of one line: inputs, parameters, outputs
     programs     ``train:`` and ``search:``
+    reshaped     YAML in another form than that of a spec, as edits; ``lines`` that are not YAML as it is meant
+    refused      what is said of text that is not YAML
     files        a whole spec; the module docstring says which forms there are
 
 A module imports those above it.
