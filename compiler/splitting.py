@@ -117,6 +117,21 @@ def apart(step: TrainStep) -> list[str]:
     ]
 
 
+def ratios(step: TrainStep) -> list[str]:
+    """The minimised losses that divide by a sum over what a batch holds, such as a mask."""
+    growth = _growth(step)
+    fields = {step.graph.inputs[name] for name in step.fields}
+    for node in step.graph.nodes:
+        if not fields.isdisjoint(node.inputs):
+            fields.update(node.outputs)
+
+    def divides(node: Node) -> bool:
+        return isinstance(node.op, Div) and growth.get(node.inputs[1], 0) > 0 and node.inputs[1] in fields
+
+    losses = {name: step.graph.outputs[name] for name in step.minimized if name in step.graph.outputs}
+    return [name for name, value in losses.items() if any(map(divides, needed(step.graph.nodes, [value])))]
+
+
 def _growth(step: TrainStep) -> dict[Value, int]:
     """By which power of the number of rows values grow, as far as it is seen: 1 a sum over a batch, 0 a mean."""
     rows = {batch_symbol({name: step.graph.inputs[name].type for name in step.fields})}

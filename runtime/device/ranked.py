@@ -18,7 +18,7 @@ from archonnx.compiler.blockwise import NUMBER
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array, TensorType, batch_symbol
 from archonnx.compiler.program import NEXT, SEED, STEP, WATCH
-from archonnx.compiler.splitting import BETWEEN, ROWS, apart
+from archonnx.compiler.splitting import BETWEEN, ROWS, apart, ratios
 from archonnx.grammar.diagnostics import SpecError, fail
 from archonnx.runtime.assumptions import bound_dims
 from archonnx.runtime.data.batches import Share
@@ -117,9 +117,13 @@ class RankedRunner(StepRunner):
 
     def notes(self) -> list[str]:
         """What is to be known of how the ranks share the work."""
-        names = dict.fromkeys(name for step in self.steps if step.fields and not step.asks for name in apart(step))
-        listed = ", ".join(f"`{name}`" for name in names)
-        return [f"each process computes {listed} of whole batches: it is no mean over shares of them"] if names else []
+        reading = [step for step in self.steps if step.fields and not step.asks]
+        said = {
+            "each process computes {} of whole batches: it is no mean over shares of them": apart,
+            "{} is the mean of what it is of the shares of a batch: it divides by a sum over what they hold": ratios,
+        }
+        found = {line: dict.fromkeys(name for step in reading for name in of(step)) for line, of in said.items()}
+        return [line.format(", ".join(f"`{name}`" for name in names)) for line, names in found.items() if names]
 
     def families(self, index: int) -> list[Session]:
         """The sessions of the updates that are shared out."""

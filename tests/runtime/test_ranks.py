@@ -19,7 +19,7 @@ from archonnx import training as training_of_spec
 from archonnx.compiler.pipeline import elaborate, parse_spec
 from archonnx.compiler.program import ModelProgram
 from archonnx.compiler.settings import TrainSettings
-from archonnx.compiler.splitting import apart
+from archonnx.compiler.splitting import apart, ratios
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime import mpi
@@ -324,12 +324,20 @@ def test_what_is_no_mean_over_shares_each_computes_of_whole_batches(lines: str, 
         parts = Parts(np.arange(22), np.arange(0), np.arange(0))
         return TrainingLoop(trainer, Examples({"x": x.astype("f")}, types), parts, model.programs[-1].settings)
 
-    assert apart(training()._trainer.runner.steps[1]) == whole
+    step = training()._trainer.runner.steps[1]
+    assert apart(step) == whole and ratios(step) == []
     alone = figures(training())
     for snapshot in together(2, lambda ranks: figures(training(ranks))):
         assert_close(snapshot.tensors, alone.tensors)
         for mine, other in zip(snapshot.numbers["history"], alone.numbers["history"], strict=True):
             assert_close(mine["train"], other["train"])
+
+
+def test_a_loss_over_a_mask_is_known() -> None:
+    lines = "    loss objective = sum(where(x > 0, error, 0)) / max(sum(float(x > 0)), 1)"
+    model = elaborate(parse_spec(Source("sums.arch", SUMS.format(lines))))
+    step = Trainer(model, options=SessionOptions("cpu", 1)).runner.steps[1]
+    assert apart(step) == [] and ratios(step) == ["objective"]
 
 
 def test_data_that_is_not_the_same_everywhere_is_told_before_the_first_step() -> None:
