@@ -3,7 +3,7 @@
     devices   ``choose_device`` says where a model runs
     session   ``open_graph`` and ``open_session`` give a ``Session``, as ``SessionOptions`` say; ``call`` runs one
     step      ``StepRunner`` runs the steps of a train program over tensors that stay on the device: a ``statement``
-              reads and writes its ``state``, ``blockwise`` changes large tensors in blocks, ``slots`` bind steps in a row
+              reads and writes its ``state``, ``blockwise`` changes large tensors in blocks, ``slots`` bind rows
     ranked    the same for several processes: each has ``shares`` of the update and takes part in ``sums`` over the
               batch; ``whole`` runs statements that are not shared
     tuning    crossings of this machine, which ``crossing`` measures; ``blocks`` are those of its convolutions

@@ -10,7 +10,7 @@
     raw          a run with its feed as one ONNX file
     texts        texts that stand for the numbers of their tokens
     contents     the files of a run, each believed if it is what was written; ``record`` is ``run.json``
-    data         the data of a run, found and read again: ``origins`` says where it lay, ``rows`` which rows each part had
+    data         the data of a run, found and read again: ``origins`` says where it lay, ``rows`` who is in which part
     kept         the spec of a training as it began; ``edited`` says what is another since
     listing      the runs of a folder
     several      ``Runs``: one for each fold or seed

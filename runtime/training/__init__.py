@@ -14,7 +14,7 @@
     supplying       batches made ready before they are needed; ``streaming`` takes those that come as they are made
     keeping         when the state is kept
     fit             ``TrainingLoop``: the epochs of one program
-    preparing       the data of a program: loaded, split, learned of, fed; ``joining`` and ``drawing`` of several sources
+    preparing       the data of a program: loaded, split, learned of, fed; ``joining``, ``drawing`` of several sources
     seeing          what warnings ask of the data
     deciding        arguments of the model that the data decides
     transfer        weights of other runs to start with
