@@ -6,11 +6,12 @@ What this module does not do: take anything out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from archonnx.compiler.feeding import Encoding
 from archonnx.compiler.ir.types import Array
 from archonnx.grammar.diagnostics import listing, look
 
@@ -31,17 +32,44 @@ def nearly_equal(fitted: Fitted, loaded: Loaded) -> Iterator[str]:
     for (column, _), keys in fitted.keys.items():
         alike: dict[str, list[str]] = {}
         for key in keys if column in loaded.fields and loaded.column(column).ndim == 1 else ():
-            alike.setdefault(" ".join(look(str(key)).casefold().split()), []).append(str(key))
-        found = [_written_out(texts) for texts in alike.values() if len(texts) > 1]
+            alike.setdefault(_folded(str(key)), []).append(str(key))
+        found = [", ".join(_written_out(texts, text) for text in texts) for texts in alike.values() if len(texts) > 1]
         if found:
             unseen = any("\\u" in texts for texts in found)
             what = "capitals, spaces or what is not seen" if unseen else "capitals or spaces"
             yield f"values of `{column}` differ only in {what}, and count as different: {listing(found)}"
 
 
-def _written_out(texts: Sequence[str]) -> str:
-    """Texts beside each other, with what is not ASCII written out where they look the same."""
-    return ", ".join(json.dumps(text, ensure_ascii=len({*map(look, texts)}) < len(texts)) for text in texts)
+def _written_out(texts: Sequence[str], text: str) -> str:
+    """One of several texts, with what is not ASCII written out where they look the same."""
+    return json.dumps(text, ensure_ascii=len({*map(look, texts)}) < len(texts))
+
+
+def nearly_known(encodings: Collection[Encoding], loaded: Loaded) -> Iterator[str]:
+    """Texts that count as unknown, and differ from known ones in capitals, spaces or what is not seen alone.
+
+    Args:
+        encodings: how columns are numbered.
+        loaded: new rows.
+    """
+    for encoding in encodings:
+        column = loaded.fields.get(encoding.column)
+        if not encoding.unknown or encoding.tokens is not None or column is None or column.dtype.kind != "O":
+            continue
+        known = {_folded(str(key)): str(key) for key in encoding.keys}
+        others = sorted({*column.ravel().tolist()} - {*encoding.keys, ""})
+        near = [(text, known[_folded(text)]) for text in others if _folded(text) in known]
+        if near:
+            rest = len(near) - 1
+            more = f" ({rest} more {'is' if rest == 1 else 'are'} like that)" if rest else ""
+            text, key = (_written_out(near[0], of) for of in near[0])
+            is_near = f"`{encoding.column}` has {text}, which counts as unknown: the train part has {key}"
+            yield f"{loaded.where}: {is_near}{more}"
+
+
+def _folded(text: str) -> str:
+    """A text without what it is mostly not told apart by."""
+    return " ".join(look(text).casefold().split())
 
 
 def seen_in_training(fields: Mapping[str, Array], parts: Parts) -> str | None:

@@ -157,7 +157,9 @@ class Column:
                 row = int(np.flatnonzero(~gone)[np.flatnonzero(odd)[0]])
                 return self.problem(f"has {column[row]} in {_row(row)}, where {WHAT[kind]} are expected")
             return column if gone.any() else column.astype(np.int64 if kind == "int" else np.bool_)
-        return self.problem(f"holds {WHAT[found]}, where {WHAT[kind]} are expected")
+        make = {"date": "to_datetime", "int": "to_numeric", "float": "to_numeric"}.get(kind)
+        way = f"make it {WHAT[kind]}, in pandas by `pandas.{make}(column)`" if make and found == "text" else None
+        return self.problem(f"holds {WHAT[found]}, where {WHAT[kind]} are expected", way)
 
 
 def kind_of(value: Any) -> str | None:

@@ -18,6 +18,7 @@ from archonnx.compiler.pipeline import feeding as elaborated_feeding
 from archonnx.compiler.program import ModelProgram, TrainProgram
 from archonnx.grammar.diagnostics import Diagnostic, Report, SpecError, did_you_mean, fail, listing
 from archonnx.grammar.record import replace as replace_record
+from archonnx.runtime.data.alike import nearly_known
 from archonnx.runtime.data.feeding import fed, learned, sample_of
 from archonnx.runtime.data.loader import Loaded
 from archonnx.runtime.data.memory import Memory
@@ -159,7 +160,8 @@ class InputReader:
             notes += (f"{loaded.where}: left out, for the training had no such columns: {shown}{more}",)
         made = fed(feeding, fitted, loaded, fields, spans_of(program, fields))
         check_set(model, program, made, given_by(program, loaded, again=True))
-        return Inputs(made, loaded, notes)
+        read = [feeding.encodings[name] for name in feeding.feed.inputs if name in feeding.encodings]
+        return Inputs(made, loaded, (*notes, *nearly_known(read, loaded)))
 
     def _feeding_of(self, loaded: Loaded, wanted: Sequence[str]) -> Feeding:
         """How fields are made of these rows: as in the training, where numbers may have gaps now that the feed fills.

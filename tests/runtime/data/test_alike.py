@@ -8,7 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archonnx.runtime.data.alike import OFTEN, seen_in_training
+from archonnx.compiler.feeding import Encoding
+from archonnx.runtime.data.alike import OFTEN, nearly_known, seen_in_training
+from archonnx.runtime.data.arrays import from_arrays
 from archonnx.runtime.data.parts import Parts
 
 
@@ -31,3 +33,13 @@ def test_examples_that_train_and_test_are_counted(drawn: list[tuple[int, int]], 
         assert re.findall(r"^(\d+) of the (\d+) examples? of the test part", note) == [
             (str(expected), str(len(drawn) - half))
         ]
+
+
+def test_unknown_texts_that_look_like_known_ones_are_told() -> None:
+    rows = from_arrays({"c": np.array(["Z\u00fcrich", "Zu\u0308rich", "ulm ", "Bern", ""], object)}, where="t.csv")
+    known = Encoding("c", ("Ulm", "Z\u00fcrich"), unknown=True)
+    assert [*nearly_known([known], rows)] == [
+        't.csv: `c` has "Zu\\u0308rich", which counts as unknown: the train part has "Z\\u00fcrich" (1 more is like that)'
+    ]
+    assert [*nearly_known([Encoding("c", ("Rome",), unknown=True)], rows)] == []
+    assert [*nearly_known([Encoding("c", known.keys)], rows)] == []  # what is not known is refused there

@@ -397,6 +397,15 @@ def test_sounds_and_measured_pictures_are_arrays_of_integers(dtype: type, tmp_pa
     assert held.dtype == np.int32 and held.tolist() == wave.tolist()
 
 
+def test_texts_in_place_of_dates_are_made_dates_as_the_message_says() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"day": ["2024-03-01"]})
+    wrong = from_frame(frame, kinds={"day": "date"}).problems["day"]
+    assert "by `pandas.to_datetime(column)`" in str(wrong.help)
+    made = from_frame(frame.assign(day=pandas.to_datetime(frame["day"])), kinds={"day": "date"})
+    assert made.fields["day"].tolist() == [datetime(2024, 3, 1)]
+
+
 def test_categories_of_integers_may_have_gaps() -> None:
     pandas = pytest.importorskip("pandas")
     loaded = from_frame(pandas.DataFrame({"a": pandas.Categorical([3, 1, None]), "b": pandas.Categorical([2, 1, 2])}))
