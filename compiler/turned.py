@@ -34,7 +34,7 @@ def turned(apart: Blockwise, elsewhere: Collection[str] = ()) -> Blockwise:
     if not found:
         return apart
     carried = tuple(name for member in found for name in member.carried)
-    given = {name for member in found for name in member.given}
+    given = dict.fromkeys(name for member in found for name in member.given)
     outputs, nodes = dict(rest.outputs), list(rest.nodes)
     for name in given:
         whole = outputs[name]

@@ -3,7 +3,7 @@
 Between the forward pass and the gradient that reads it a tensor takes its memory for most of a step. One pass over
 tensors that wait there as well gives it once more: silu keeps its input and the sigmoid, and multiplies them again. A
 gelu keeps its input alone, since forward it is one operator without a distribution function (``shared``). Losses are
-computed before gradients, so that logits need not wait for a loss at the end of a step.
+computed before gradients (``order``), so that logits need not wait for a loss at the end of a step.
 
 What this module does not do: compute again what takes arithmetic (functions, products of matrices, sums over axes), or
 whole regions, which a spec chooses (``compiler/remat.py``).
@@ -12,7 +12,7 @@ whole regions, which a spec chooses (``compiler/remat.py``).
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import inf, prod
+from math import inf
 
 from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.value import Value
@@ -22,6 +22,7 @@ from archonnx.compiler.ops.functions import Relu
 from archonnx.compiler.ops.shape import Broadcast, Reshape, Squeeze, StopGradient, Unsqueeze
 from archonnx.grammar.record import replace
 
+from .order import bytes_of, in_order
 from .shared import made_by_gradients
 
 CHEAP = (Add, Maximum, Minimum, Mul, Neg, Relu, Sub)
@@ -36,25 +37,20 @@ SMALL = 8
 """A tensor of so much less than another one may be kept for it."""
 
 
-def recomputed(graph: Graph, losses: Collection[str]) -> Graph:
+def recomputed(graph: Graph, losses: Collection[str], handed: Collection[str] = ()) -> Graph:
     """The graph in which gradients read such tensors from a second computation, to the bit the same.
 
     Args:
         graph: all of whose dims are integers.
         losses: the outputs that gradients are of: what they need is the forward pass.
+        handed: outputs for which onnxruntime takes the memory when they are made.
     """
     found = {name: value for name, value in graph.outputs.items() if name in losses}
     if not found:
         return graph
-    graph = made_by_gradients(graph, found.values(), lambda value: _bytes(value) >= LARGE)
-    return losses_first(_Recomputing(graph, found.values()).run(), found)
-
-
-def losses_first(graph: Graph, losses: Collection[str]) -> Graph:
-    """The graph with what only losses need at its end, from where onnxruntime begins."""
-    others = set(needed(graph.nodes, [value for name, value in graph.outputs.items() if name not in losses]))
-    nodes = sorted(graph.nodes, key=lambda node: node not in others)
-    return replace(graph, nodes=tuple(nodes))
+    graph = made_by_gradients(graph, found.values(), lambda value: bytes_of(value) >= LARGE)
+    again = _Recomputing(graph, found.values()).run()
+    return in_order(again, found.values(), {again.outputs[name] for name in handed})
 
 
 class _Recomputing:
@@ -76,8 +72,8 @@ class _Recomputing:
         results = {self._base(value) for value in self._graph.outputs.values()}
         for node in self._graph.nodes:
             value = node.outputs[0]
-            large = value in self._held and value not in results and _bytes(value) >= LARGE
-            if large and isinstance(node.op, CHEAP) and self._passes(value, _bytes(value)) <= PASSES:
+            large = value in self._held and value not in results and bytes_of(value) >= LARGE
+            if large and isinstance(node.op, CHEAP) and self._passes(value, bytes_of(value)) <= PASSES:
                 self._again.add(value)
         if not self._again:
             return self._graph
@@ -86,7 +82,7 @@ class _Recomputing:
             if node in self._forward:
                 nodes.append(node)
                 if node.outputs[0] in self._read and self._base(node.outputs[0]) in self._again:
-                    self._copy(node.outputs[0], _bytes(node.outputs[0]), nodes)
+                    self._copy(node.outputs[0], bytes_of(node.outputs[0]), nodes)
             else:
                 inputs = tuple([self._copies.get(value, value) for value in node.inputs])
                 nodes.append(node if inputs == node.inputs else Node(node.op, inputs, node.outputs, node.origin))
@@ -113,7 +109,7 @@ class _Recomputing:
         return passes
 
     def _there(self, base: Value, size: int) -> bool:
-        return base in self._held or not self._made[base].inputs or _bytes(base) * SMALL <= size
+        return base in self._held or not self._made[base].inputs or bytes_of(base) * SMALL <= size
 
     def _copy(self, value: Value, size: int, nodes: list[Node]) -> Value:
         """What gradients read in place of a value: itself, or a second one, whose nodes are added to ``nodes``."""
@@ -137,8 +133,3 @@ class _Recomputing:
 def _is_same(node: Node) -> bool:
     """Whether its result is its first input, which ONNX does not copy."""
     return isinstance(node.op, StopGradient) or (isinstance(node.op, StatedGradient) and node.op.results == 1)
-
-
-def _bytes(value: Value) -> int:
-    shape = value.type.static_shape
-    return prod(shape) * value.type.dtype.numpy.itemsize if shape is not None else 0

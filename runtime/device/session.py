@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archonnx.compiler.blockwise import GIVEN
 from archonnx.compiler.ir.bind import bind
 from archonnx.compiler.ir.graph import Graph
 from archonnx.compiler.ir.types import Array
@@ -185,7 +186,9 @@ def for_machine(
     mixed = options.precision != "f32"
     block = machine_block() if on_cpu and not mixed and has_images(fixed) else None
     chosen = for_kernels(fixed, block, cpu=on_cpu, mixed=mixed)
-    return recomputed(chosen, losses) if results_bytes(chosen) >= PLANNED else chosen
+    if results_bytes(chosen) < PLANNED:
+        return chosen
+    return recomputed(chosen, losses, [name for name in chosen.outputs if name.startswith(GIVEN)])
 
 
 def left_of(graph: Graph) -> onnx.ModelProto:
