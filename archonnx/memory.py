@@ -137,7 +137,7 @@ def _state(model: ModelProgram, steps: tuple[TrainStep, ...], apart: Mapping[int
     changed = sum(_bytes(type_, {}) for type_ in carried.values())
     parameters = sum(_bytes(parameter.type, {}) for parameter in model.parameters.values())
     moved = sum(_bytes(type_, {}) for name, type_ in carried.items() if name in model.parameters)
-    in_place = [steps[index].carried[name] for index, one in apart.items() for name in one.carried]
+    in_place = [steps[index].carried[name] for index, one in apart.items() for name in one.in_one_place]
     spared = sum(_bytes(type_, {}) for type_ in in_place)
     return {
         "parameters": parameters,

@@ -19,22 +19,24 @@ from .ir.op import Op, Trait
 from .ir.parts import cut
 from .ir.types import TensorType
 from .ir.value import Value
-from .ops.elementwise import Add, Cast, Div, Mul, Sub
+from .ops.elementwise import Cast
 from .ops.shape import Broadcast, Constant
 from .passes.cse import CommonSubexpressions
 from .program import NEXT, TrainStep
+from .written_over import in_place
 
 LARGE = 2**16
 """Elements of a tensor from which on it is changed in blocks: one call for each costs some microseconds."""
 WORTH = 2**23
 """Bytes that a step must save by it."""
+ONCE, LITTLE = 2**20, 2**10
+"""Bytes that a step must save by writing tensors over themselves while it runs, and elements of which each has as many:
+such a step is run by itself, and not in a row of several."""
 MANY = 1400
 """Tensors that a step carries, from which on all that it can is changed apart, whatever their size: onnxruntime makes a
 session in a time that grows with nodes times outputs. 240 dense layers with Adam (1,440 tensors): 4.7 s to the end of
 the first step, and 1.6 s with their updates apart; a step takes 14.7 ms, and then 13.3 by two threads and 16.7 by one.
 Of 170 layers (1,020 tensors) it takes 6.7 and 9.5, 6.0 and 6.9 (2026-11-29)."""
-OVER = (Add, Div, Mul, Sub)
-"""Ops whose results onnxruntime itself writes over their inputs."""
 GIVEN, NUMBER = "given/", "number/"
 """Outputs of the rest that an update reads: tensors, and numbers."""
 LENGTH = (Dim.of("n"),)
@@ -87,6 +89,7 @@ class Blockwise(Record):
             ``given/N`` and ``number/N``.
         families: the updates.
         members: what they change.
+        once: what the rest writes over itself while it runs.
         turned: of the tensors that are changed those which the rest reads, and gives gradients of, as ``[*kernel, C,
             O]`` (``turned``).
     """
@@ -94,12 +97,18 @@ class Blockwise(Record):
     rest: Graph
     families: tuple[Family, ...]
     members: tuple[Member, ...]
+    once: tuple[str, ...] = ()
     turned: tuple[str, ...] = ()
 
     @property
     def carried(self) -> list[str]:
         """All that is changed in blocks."""
         return [name for member in self.members for name in member.carried]
+
+    @property
+    def in_one_place(self) -> list[str]:
+        """All that has no second place."""
+        return [*self.carried, *self.once]
 
     @property
     def given(self) -> dict[str, TensorType]:
@@ -118,6 +127,25 @@ class _Rule(Record):
     nodes: tuple[Node, ...]
     tensors: tuple[Value, ...]
     numbers: tuple[Value, ...]
+
+
+def in_one_place(step: TrainStep, others: Set[str]) -> Blockwise | None:
+    """A step with its large updates in blocks, and the rest with as much as can be written over itself.
+
+    None where all that would save little memory, or where the step is watched. ``others`` are carried tensors that
+    other statements change: they keep two places.
+    """
+    if step.watched:
+        return None
+    apart = blockwise(step)
+    if apart is None or not others.isdisjoint(apart.carried):
+        apart = Blockwise(step.graph, (), ())
+    outputs = apart.rest.outputs
+    able = {name: NEXT + name for name, type_ in step.carried.items() if NEXT + name in outputs and name not in others
+            and prod(type_.static_shape or ()) >= LITTLE}  # fmt: skip
+    once = tuple(in_place(apart.rest, able))
+    saves = _bytes(step.carried[name] for name in once) >= ONCE
+    return replace(apart, once=once) if saves else apart if apart.members else None
 
 
 def blockwise(step: TrainStep) -> Blockwise | None:
@@ -170,22 +198,6 @@ def _saved(graph: Graph, rules: Mapping[str, _Rule], inputs: Set[Value]) -> int:
     """Bytes: second sets that are not needed, less what must be held until all of it is there."""
     given = {value for rule in rules.values() for value in rule.tensors if value not in inputs}
     return _bytes(graph.inputs[name].type for name in rules) - _bytes(value.type for value in given)
-
-
-def in_place(family: Graph) -> frozenset[int]:
-    """The tensors whose next values may be written over them while a family's graph runs, by their numbers.
-
-    In whichever order nodes run: each that reads such a tensor is needed for what writes it, and so runs before, or
-    is what writes it, and one of ``OVER``.
-    """
-    found, producers = set[int](), family.producers()
-    for place in range(len(family.outputs)):
-        value, writes = family.inputs[f"carried/{place}"], producers.get(family.outputs[f"{NEXT}{place}"])
-        before = needed(family.nodes, writes.inputs) if writes is not None else []
-        late = [node for node in family.nodes if value in node.inputs and node not in before]
-        if writes is not None and (not late or (late == [writes] and isinstance(writes.op, OVER))):
-            found.add(place)
-    return frozenset(found)
 
 
 # ---------------------------------------------------------------- what changes together

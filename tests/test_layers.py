@@ -35,7 +35,7 @@ compiler.models
 compiler.loops
 compiler.passes
 compiler.program
-compiler.combining compiler.gradients compiler.remat compiler.counting compiler.ranges compiler.rectified
+compiler.written_over compiler.combining compiler.gradients compiler.remat compiler.counting compiler.ranges compiler.rectified
 compiler.elaborate.core compiler.marks
 compiler.elaborate.meaning
 compiler.elaborate.builtin compiler.elaborate.model

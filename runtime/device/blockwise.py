@@ -1,7 +1,7 @@
 """Running updates in blocks (``compiler.blockwise``): large tensors change without a second set of them.
 
 A block of a tensor that is carried is written where it was read, at once where nothing reads it after what writes it
-(``compiler.blockwise.in_place``), from a vector beside it otherwise. Blocks are dealt out in turn to lanes, each of
+(``compiler.written_over``), from a vector beside it otherwise. Blocks are dealt out in turn to lanes, each of
 which is a thread. What the rest of the step hands over, gradients mostly, is all there before the first block is
 written; the rest holds all that can fail on its data, so a step that fails has changed nothing. What this module does
 not do: wait with signals meanwhile (whoever runs a statement does).
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,14 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archonnx.compiler.blockwise import GIVEN, NUMBER, Blockwise, blockwise, in_place
+from archonnx.compiler.blockwise import GIVEN, NUMBER, Blockwise, in_one_place
 from archonnx.compiler.ir.types import Array
 from archonnx.compiler.program import NEXT, TrainStep
 from archonnx.compiler.turned import turned
+from archonnx.compiler.written_over import in_place
 from archonnx.grammar.diagnostics import SpecError
 from archonnx.runtime.aside import Aside
 
-from .session import Session, bound, shared_value
+from .session import Buffer, Session, bound, shared_value
 from .state import TrainState, key_of
 
 if TYPE_CHECKING:
@@ -57,13 +59,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def in_blocks(steps: Sequence[TrainStep], parameters: Container[str]) -> dict[int, Blockwise]:
-    """The statements that change large tensors in blocks, by number; no other statement changes those."""
-    found = {index: apart for index, step in enumerate(steps) if (apart := blockwise(step)) is not None}
-    changed = [{key_of(index, name, parameters) for name in step.carried} for index, step in enumerate(steps)]
-
-    def alone(index: int, apart: Blockwise) -> bool:
-        own = {key_of(index, name, parameters) for name in apart.carried}
-        return all(own.isdisjoint(names) for other, names in enumerate(changed) if other != index)
+    """The statements that change tensors in one place, by number; no other statement changes those."""
+    changed = Counter(key_of(index, name, parameters) for index, step in enumerate(steps) for name in step.carried)
+    found = dict[int, Blockwise]()
+    for index, step in enumerate(steps):
+        others = {name for name in step.carried if changed[key_of(index, name, parameters)] > 1}
+        if (apart := in_one_place(step, others)) is not None:
+            found[index] = apart
 
     def elsewhere(index: int) -> set[str]:
         """What other statements read of it, by its own names."""
@@ -71,7 +73,7 @@ def in_blocks(steps: Sequence[TrainStep], parameters: Container[str]) -> dict[in
         others = (name for other, step in enumerate(steps) if other != index for name in step.graph.inputs)
         return {keys[name] for name in others if name in keys}
 
-    return {index: turned(apart, elsewhere(index)) for index, apart in found.items() if alone(index, apart)}
+    return {index: turned(apart, elsewhere(index)) for index, apart in found.items()}
 
 
 @dataclass(slots=True)
@@ -82,14 +84,14 @@ class BlockwiseBinding:
         rest: of the rest. What it hands over is left to onnxruntime, which takes the memory when a gradient is made
             and has it back once all is changed, so that activations can stand there.
         moves: gives what changes every block, by lane, from what the rest has handed over.
-        rows: what writes rows of tables behind all blocks.
+        last: what writes rows of tables behind all blocks, and what the rest could not write over itself.
         places: where that was when ``made`` was made; it is in the same places from the second step on.
         made: what changes every block.
     """
 
     rest: onnxruntime.IOBinding | None
     moves: Callable[[Mapping[str, onnxruntime.OrtValue]], Lanes]
-    rows: Callable[[Mapping[str, onnxruntime.OrtValue]], None]
+    last: Callable[[Mapping[str, onnxruntime.OrtValue]], None]
     places: list[int] | None = None
     made: Lanes = ()
 
@@ -125,16 +127,21 @@ class BlockwiseSession:
         places = [value.data_ptr() for value in given.values()]
         if places != binding.places:
             binding.places, binding.made = places, binding.moves(given)
-        first, *others = binding.made
+        if self.families:
+            self._change(binding.made)
+        binding.last(given)
+        given.clear()
+        self._take_back(binding.rest)
+
+    def _change(self, lanes: Lanes) -> None:
+        """Change all blocks."""
+        first, *others = lanes
         begun = [helper.ask(partial(_do, lane)) for helper, lane in zip(helpers(self.lanes), others, strict=True)]
         try:
             _do(first)
         finally:
             for done in begun:
                 done()
-        binding.rows(given)
-        given.clear()
-        self._take_back(binding.rest)
 
     def _handed_over(self, rest: onnxruntime.IOBinding | None) -> dict[str, onnxruntime.OrtValue]:
         """Run the rest; what it hands over, by name."""
@@ -193,7 +200,8 @@ def moves(
     found: list[list[Callable[[], None]]] = [[] for _ in range(lanes)]
     beside: list[dict[tuple[int, np.dtype[Any]], Array]] = [{} for _ in range(lanes)]
     turn = cycle(range(lanes))  # the next tensor goes on with the next lane: of small ones no lane has more than others
-    over = [in_place(one.graph) if one.graph is not None else () for one in families]  # as they run, optimised
+    places = [{f"carried/{place}": f"{NEXT}{place}" for place in range(one.carried)} for one in apart.families]
+    over = [written_over(session, some) for session, some in zip(families, places, strict=True)]
     for member in apart.members:
         session = families[member.family]
         own = [blocks(read[name].numpy()) for name in member.carried]
@@ -211,18 +219,23 @@ def _over_itself(
     block: Sequence[Array],
     given: Sequence[Array],
     numbers: Mapping[str, onnxruntime.OrtValue],
-    over: Container[int],
+    over: Container[str],
     beside: dict[tuple[int, np.dtype[Any]], Array],
 ) -> Callable[[], None]:
     """What writes a block over itself: what is not in ``over`` by way of vectors ``beside`` it, by their places."""
     written = list(block)
     for place, part in enumerate(block):
-        if place not in over:
+        if f"carried/{place}" not in over:
             vector = beside.setdefault((place, part.dtype), np.empty(LONGEST, part.dtype))
             written[place] = vector[: part.size]
     run = session.runs(block_binding(session, block, given, written, numbers))
     copied = [(part, made) for part, made in zip(block, written, strict=True) if part is not made]
     return partial(_copied, run, copied) if copied else run
+
+
+def written_over(session: Session, tensors: Mapping[str, str]) -> frozenset[str]:
+    """The inputs over which a session may write these outputs; its graph is not always the one that was asked for."""
+    return in_place(session.graph, tensors) if session.graph is not None else frozenset()
 
 
 def _copied(run: Callable[[], None], pairs: Sequence[tuple[Array, Array]]) -> None:
@@ -239,14 +252,18 @@ def blocks(array: Array) -> list[Array]:
     return [flat[start : start + size] for start in range(0, flat.size, size)]
 
 
-def write_rows(
+def write_last(
     apart: Blockwise,
     keys: Mapping[str, str],
     state: TrainState,
     sides: int,
+    beside: Mapping[str, Buffer],
     given: Mapping[str, onnxruntime.OrtValue],
 ) -> None:
-    """Write the rows of tables that the rest has computed, where blocks have written the others."""
+    """Write the rows of tables that the rest has computed, where blocks have written the others, and what the rest has
+    written ``beside`` its place."""
+    for name, buffer in beside.items():
+        state.other(keys[name], sides).write(buffer.host)
     for member in apart.members:
         if member.looked is not None:
             at = given[member.looked.at].numpy()

@@ -1,7 +1,7 @@
 """What training steps carry: parameters and the state of optimizers, in memory that stays where it is.
 
 A tensor has two places. A step reads one and writes the other, then the two change roles, so that a step that fails
-leaves the state as it was. A tensor that is changed in blocks has one (``blockwise``). Kernels among those may lie with
+leaves the state as it was. Others have one (``compiler.blockwise``). Kernels among those may lie with
 their elements first (``compiler.turned``). What this module does not do: run anything.
 """
 
@@ -22,7 +22,7 @@ from .session import Buffer
 
 
 class TrainState:
-    """Parameters and optimizer state, each tensor in two places, or in one if it is changed in blocks.
+    """Parameters and optimizer state, each tensor in two places, or in one if that is enough.
 
     Tensors that are changed by the same statements change sides together: one bit of ``sides`` for each such group.
 
@@ -30,7 +30,7 @@ class TrainState:
         steps: the statements.
         parameters: starting values, by path.
         device: where they lie.
-        apart: by number, statements that change large tensors in blocks.
+        apart: by number, statements that change tensors in one place.
         shared: the two places of tensors that lie where other processes see them too.
     """
 
@@ -55,7 +55,7 @@ class TrainState:
         self.bit = {name: 1 << groups.index(tuple(by)) if by else 0 for name, by in changed_by.items()}
         self.sides = 0
         self.pairs: dict[str, tuple[Buffer, Buffer]] = {}
-        moved = {key_of(index, name, parameters) for index, one in apart.items() for name in one.carried}
+        moved = {key_of(index, name, parameters) for index, one in apart.items() for name in one.in_one_place}
         self.turned = {key_of(index, name, parameters) for index, one in apart.items() for name in one.turned}
         for name, places in shared.items():
             self.pairs[name] = Buffer.over(places[0]), Buffer.over(places[1])

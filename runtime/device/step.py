@@ -2,9 +2,10 @@
 
 Every tensor that a step changes has two buffers (``state``). A step reads one and writes the other, then the two change
 roles; an input's buffer bound as an output would be accepted by onnxruntime and silently wrong, since it reorders
-nodes. So a step that fails leaves the state as it was. Large tensors of an optimizer are changed in blocks instead
-(``blockwise``), in memory for one set of them. In which order a pass runs the statements is its plan:
-``repeat`` and ``every``. What this module does not do: choose batches, or decide when to stop.
+nodes, but for tensors of which the graph shows that this is safe (``compiler.written_over``). So a step that fails
+leaves the state as it was. Large tensors of an optimizer are changed in blocks (``blockwise``), in memory for one set
+of them. In which order a pass runs the statements is its plan: ``repeat`` and ``every``. What this module does not do:
+choose batches, or decide when to stop.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from archonnx.runtime.assumptions import bound_dims, check_assumptions
 from archonnx.runtime.interrupt import attending
 from archonnx.runtime.measures.watch import Watch
 
-from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves, write_rows
+from .blockwise import LANES, BlockwiseBinding, BlockwiseSession, in_blocks, moves, write_last, written_over
 from .session import Buffer, Session, SessionOptions, bound, give_back, open_exported, open_graph, threads_of
 from .slots import TRIED, Joined, Ran, Slots
 from .state import TrainState, key_of
@@ -78,7 +79,7 @@ class StepRunner:
     """
 
     SPARING: ClassVar[bool] = True
-    """Whether large tensors may be changed in blocks."""
+    """Whether tensors may be changed in one place."""
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class StepRunner:
         self._step = Buffer.of(np.array(0, np.int64), "cpu")
 
     def _parted(self) -> dict[int, Blockwise]:
-        """By number the statements that change tensors in blocks."""
+        """By number the statements that change tensors in one place."""
         return in_blocks(self.steps, self._paths) if self._sparing else {}
 
     def _laid_out(self, parameters: Mapping[str, Array]) -> TrainState:
@@ -319,7 +320,7 @@ class StepRunner:
 
     @property
     def undoes(self) -> bool:
-        """Whether what ran last can be taken back: not what was changed in blocks."""
+        """Whether what ran last can be taken back: not what was changed in one place."""
         return not self._apart
 
     def keep_both(self) -> None:
@@ -480,7 +481,7 @@ class StepRunner:
         apart = looked_up(apart, dims) if apart is not None else None
         losses = {name: Buffer((), step.graph.outputs[name].type.dtype.numpy, "cpu") for name in step.losses}
         graph = step.graph if apart is None else apart.rest
-        options = replace(self._options, rests=apart is not None)
+        options = replace(self._options, rests=apart is not None and bool(apart.members))
         whole = open_graph(graph, dims, options, losses=step.losses) if graph.outputs else None
         squares = Buffer((3, len(step.watched)), np.dtype(np.float64), "cpu") if step.watched else None
         answer = Buffer((), np.dtype(np.bool_), "cpu") if step.asks else None
@@ -492,6 +493,10 @@ class StepRunner:
         families = self._updates(apart) if apart is not None else ()
         moved = set(apart.carried) if apart is not None else set()
         numbers = {name: Buffer((), type_.dtype.numpy, "cpu") for name, type_ in apart.numbers.items()} if apart else {}
+        once = {name: NEXT + name for name in apart.once} if apart is not None else {}
+        late = once.keys() - written_over(whole, once) if once and whole is not None else ()
+        beside = {name: Buffer(state.current(keys[name]).host.shape, step.carried[name].dtype.numpy, "cpu")
+                  for name in late}  # fmt: skip
 
         def inputs(sides: int) -> dict[str, onnxruntime.OrtValue]:
             return {**fixed, **{name: state.current(key, sides).value for name, key in keys.items()}}
@@ -504,6 +509,7 @@ class StepRunner:
             read = inputs(sides)
             read |= {name: value for name, value in given.items() if name in read}
             outputs = {NEXT + name: state.other(keys[name], sides).value for name in step.carried if name not in moved}
+            outputs |= {NEXT + name: buffer.value for name, buffer in beside.items()}
             outputs |= {name: buffer.value for name, buffer in (losses | numbers).items()}
             outputs |= {WATCH: squares.value} if squares is not None else {}
             outputs |= {CONDITION: answer.value} if answer is not None else {}
@@ -514,7 +520,7 @@ class StepRunner:
                 return rest
             found = {name: buffer.value for name, buffer in numbers.items()}
             made = partial(moves, families, lanes, apart, keys, state, sides, found)
-            return BlockwiseBinding(rest, made, partial(write_rows, apart, keys, state, sides))
+            return BlockwiseBinding(rest, made, partial(write_last, apart, keys, state, sides, beside))
 
         bits = {name: state.bit[key] for name, key in keys.items()}
         touched = sum(set(bits.values()))

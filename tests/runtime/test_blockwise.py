@@ -13,9 +13,11 @@ import pytest
 import archonnx
 from archonnx.compiler import blockwise
 from archonnx.compiler.pipeline import parse_spec
+from archonnx.compiler.written_over import in_place
 from archonnx.grammar.diagnostics import Report, SpecError
 from archonnx.grammar.source import Source
 from archonnx.runtime.device import blockwise as lanes
+from archonnx.runtime.device import step
 from archonnx.runtime.device.session import Session, SessionOptions
 from archonnx.runtime.device.step import StepRunner
 from archonnx.runtime.training.trainer import Trainer
@@ -118,8 +120,9 @@ def test_what_is_read_late_is_written_beside_its_place(how: str, names: set[str]
     made = trainer(PROGRAMS[how])
     apart = made.runner._apart[0]
     member = next(member for member in apart.members if "second.W" in member.carried)
-    over = blockwise.in_place(apart.families[member.family].graph)
-    found = {name for place, name in enumerate(member.carried) if place in over}
+    tensors = {f"carried/{place}": f"next/{place}" for place in range(len(member.carried))}
+    over = in_place(apart.families[member.family].graph, tensors)
+    found = {name for place, name in enumerate(member.carried) if f"carried/{place}" in over}
     assert {name.split("/")[1] if "/" in name else name.split(".")[-1] for name in found} == names
 
 
@@ -144,6 +147,44 @@ def test_of_many_tensors_all_are_changed_apart(monkeypatch: pytest.MonkeyPatch, 
     assert {"first.b", "last.b", "last.W", "second.W"} < apart
     assert losses == others
     assert_equal(tensors, expected)
+
+
+WORDS = """model Words():
+    input ids: i64[B]
+    target label: i64[B]
+    loss objective = cross_entropy(ids |> Embedding(9, 4) |> tanh |> Dense(3), label)
+
+train:
+    minimize objective with adam(lr=0.01)
+"""
+
+
+def words(*ids: int) -> dict[str, Any]:
+    return {"ids": np.array(ids), "label": np.zeros(len(ids), np.int64)}
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_what_a_step_writes_over_itself_is_as_ever_and_stays_where_it_fails(
+    able: bool, monkeypatch: pytest.MonkeyPatch, whole: Any
+) -> None:
+    """To the bit, also where the graph that runs is not able to, though what was asked for was."""
+    monkeypatch.setattr(blockwise, "WORTH", 2**40)
+    monkeypatch.setattr(blockwise, "ONCE", 1)
+    monkeypatch.setattr(blockwise, "LITTLE", 1)
+    if not able:
+        monkeypatch.setattr(step, "written_over", lambda *_: frozenset())
+
+    def run() -> tuple[list[dict[str, float]], dict[str, Any], Trainer]:
+        made = Trainer(program(WORDS), options=CPU, total=9, per_epoch=3)
+        return [made.step(words(1, number, 8)) for number in range(4)], made.runner.tensors(), made
+
+    (losses, tensors, made), (others, expected, _) = run(), whole(run)
+    assert {"embedding.W", "0:minimize.0/m/dense.W", "0:minimize.0/v/dense.b"} < moved(made)
+    assert losses == others
+    assert_equal(tensors, expected)
+    with pytest.raises(SpecError):
+        made.step(words(1, 9))
+    assert_equal(made.runner.tensors(), expected)
 
 
 IMAGES = """model Net():
