@@ -171,12 +171,12 @@ def no_picture(random: Random) -> Case:
 
 @mutation("pictures")
 def other_file(random: Random) -> Case:
-    name = random.choice(("notes.txt", "labels.csv", "Thumbs.db"))
+    name, left_out = random.choice((("notes.txt", False), ("labels.csv", False), ("Thumbs.db", True)))
 
     def change(root: Path) -> None:
         (root / "cats" / name).write_text("x")
 
-    return pictures(f"`{name}` among the pictures", change, Refused((name,)))
+    return pictures(f"`{name}` among the pictures", change, SAME if left_out else Refused((name,)))
 
 
 @mutation("pictures")

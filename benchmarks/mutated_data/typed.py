@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
-from .cases import BASE, SAME, Case, Expected, Refused, Right, mutation
+from .cases import BASE, SAME, Case, Either, Expected, Refused, Right, mutation
 from .people import ROWS, TRAINED, USED, Table
 
 Columns = dict[str, Any]
@@ -441,4 +441,5 @@ def damaged_archive(random: Random) -> Case:
         return path
 
     said = Refused(("people.npz",))
-    return Case(f"an .npz file {'spoiled' if whole else 'cut off'} at byte {at}", write, said, said, said)
+    predict = Either() if whole else said  # what is spoiled may be the answers, which a prediction does not need
+    return Case(f"an .npz file {'spoiled' if whole else 'cut off'} at byte {at}", write, said, predict, said)
