@@ -20,6 +20,26 @@ def _unknown(sight: Sight) -> ast.Name | None:
     return node if isinstance(node, ast.Name) and node.span == sight.span else None
 
 
+TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+"""What YAML 1.1 takes for truth values."""
+
+
+@proposes("AX0201")
+def _as_yaml_has_it(sight: Sight) -> Iterator[str]:
+    """``bias: no``, and ``name: "hello"``, whose quotes are those of YAML."""
+    place, text = sight.span, sight.file.span.source.text
+    if not sight.yaml:
+        return
+    if place.text.lower() in TRUTHS:
+        ours = TRUTHS[place.text.lower()]
+        yield Suggestion.of(f"write `{ours}`", place.text, ours, place)
+    quotes = text[max(place.start - 1, 0) : place.start], text[place.end : place.end + 1]
+    if quotes in (('"', '"'), ("'", "'")):
+        written = f"'\"{place.text}\"'"
+        words = f"YAML's quotes do not count, and a text has its own: `{written}`"
+        yield Suggestion.of(words, "", written, Span(place.source, place.start - 1, place.end + 1))
+
+
 @proposes("AX0201")
 def _in_an_entry(sight: Sight) -> Iterator[str]:
     """A name of the model's body that depends on its inputs."""

@@ -75,8 +75,24 @@ def _layers(sight: Sight) -> Iterator[tuple[ast.Call, str]]:
         for node in sight.syntax(ast.Attribute)
         if node.name == "h" and isinstance(node.value, ast.Call)
     }
+    of_last |= _sliced(sight)
     for call in sight.syntax(ast.Call):
         name = call.callee.id if isinstance(call.callee, ast.Name) else ""
         causal = any(argument.name == "causal" and argument.value.span.text != "false" for argument in call.arguments)
         if (name in BOTH_WAYS and not causal) or (name in LAST and call.span.start in of_last):
             yield call, name
+
+
+def _sliced(sight: Sight) -> set[int]:
+    """Where layers begin of whose states the last step is taken, ``GRU(16)(x).hs[:, -1]``."""
+    last = [one.value for one in sight.syntax(ast.Index) if one.span.text.replace(" ", "").endswith("[:,-1]")]
+    names = {one.id for one in last if isinstance(one, ast.Name)}
+    given = {
+        target.span.text: value
+        for one in sight.syntax(ast.Assign)
+        if len(one.targets) == len(one.values)
+        for target, value in zip(one.targets, one.values, strict=True)
+    }
+    states = [*last, *(value for name, value in given.items() if name in names)]
+    calls = [one.value for one in states if isinstance(one, ast.Attribute) and one.name == "hs"]
+    return {one.callee.span.start for one in calls if isinstance(one, ast.Call)}

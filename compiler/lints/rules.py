@@ -14,6 +14,7 @@ from archonnx.compiler.elaborate.core.dependence import walk
 from archonnx.compiler.ir.graph import Graph, Node, needed
 from archonnx.compiler.ir.op import Op, Trait
 from archonnx.compiler.ir.value import Value
+from archonnx.compiler.ops.index import Gather
 from archonnx.compiler.ops.shape import Broadcast, Constant
 from archonnx.compiler.program import Computation, Field, ModelProgram, Parameter, TrainProgram, TrainStep
 from archonnx.grammar import ast
@@ -203,11 +204,15 @@ class Sight:
         return node.origin.used.strip("`")
 
     def source(self, value: Value) -> Node | None:
-        """The node that makes a value, through what only moves its elements."""
+        """The node that makes a value, through what only moves its elements, or picks one place of an axis."""
         node = self.producers.get(value)
-        while node is not None and Trait.VIEW in node.op.traits:
+        while node is not None and (Trait.VIEW in node.op.traits or self._picks(node)):
             node = self.producers.get(node.inputs[0])
         return node
+
+    def _picks(self, node: Node) -> bool:
+        """Whether this is one place of an axis, ``unstack(x)[0]``."""
+        return isinstance(node.op, Gather) and node.inputs[1].type.rank == 0 and self.is_constant(node.inputs[1])
 
 
 def inputs_read(graph: Graph) -> set[str]:

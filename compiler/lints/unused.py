@@ -33,6 +33,7 @@ def unused(sight: Sight) -> Iterator[Diagnostic]:
                 help=f"tell the layers of it, `lengths={name}`" if name == lengths else "leave it out, or use it",
             )
     yield from _constants(sight)
+    yield from _draws(sight)
     idle = [p for path, p in model.parameters.items() if path not in sight.read]
     for name, place, parameters in modules_of(sight, idle):
         yield warning(
@@ -42,6 +43,21 @@ def unused(sight: Sight) -> Iterator[Diagnostic]:
             "no output, loss or metric depends on this",
             help="use its result, or leave it out",
         )
+
+
+def _draws(sight: Sight) -> Iterator[Diagnostic]:
+    """``z: [B, k] ~ normal(mu, sigma)`` in a model that reads ``mu`` where ``z`` was meant."""
+    read = {name.id for name in sight.syntax(ast.Name)}
+    for model in sight.syntax(ast.Model):
+        for node in model.body:
+            if isinstance(node, ast.Draw) and node.name not in read:
+                yield warning(
+                    "AX0802",
+                    f"nothing reads the draw `{node.name}`",
+                    node.span,
+                    "drawn, and that is all",
+                    help=f"use `{node.name}` where it was meant, or leave it out",
+                )
 
 
 def _constants(sight: Sight) -> Iterator[Diagnostic]:

@@ -18,6 +18,8 @@ from archonnx.grammar.diagnostics import Diagnostic
 from .rules import Sight, inputs_read, lint, warning
 
 LOSSES = "std/losses.arch"
+PENALTIES = ("l2", "l1", "elastic_net", "orthogonality", "activity")
+"""What of the library is large where weights or activations are."""
 GAIN = re.compile(r"(?:total_)?(?:returns?|rewards?|advantages?|adv|gains?|ret|rewards_to_go|returns_to_go)")
 """What is called so is good where it is large."""
 
@@ -68,6 +70,7 @@ def _likelihoods(sight: Sight) -> Iterator[Diagnostic]:
             continue
         terms = list(_terms(sight, value))
         yield from _rewards(sight, terms)
+        yield from _shrunk(sight, terms)
         yield from _without_end(sight, terms)
         likely = [node for sign, node in terms if sight.user(node).endswith(("_log_prob", "log_sigmoid"))]
         if likely and all(sign > 0 for sign, _ in terms):
@@ -97,6 +100,20 @@ def _rewards(sight: Sight, terms: list[tuple[int, Node]]) -> Iterator[Diagnostic
                 "large where the policy is good",
                 help="put a minus in front of it",
             )
+
+
+def _shrunk(sight: Sight, terms: list[tuple[int, Node]]) -> Iterator[Diagnostic]:
+    """``mse(p, y) - 1e-3 * l2(net)``: weights grow without bound."""
+    for sign, node in terms:
+        if sign < 0 and sight.user(node) in PENALTIES:
+            yield warning(
+                "AX0810",
+                f"`{sight.user(node)}` is taken off what is made small: weights grow without bound",
+                node.origin.place,
+                "a penalty is large where weights are",
+                help="a penalty is added: write + in place of this minus",
+            )
+            return
 
 
 def _without_end(sight: Sight, terms: list[tuple[int, Node]]) -> Iterator[Diagnostic]:

@@ -224,7 +224,11 @@ def _proposals(failure: Failure) -> Iterator[Suggestion]:
         if rule.unless is not None and rule.unless.search(text):
             continue
         whole = rule.pattern.sub(rule.becomes, text).rstrip()
-        if whole.startswith("output y = ") and re.search(r"\by\b", line.source.text) is not None:
+        if (
+            whole.startswith("output y = ")
+            and not text.startswith("output y")
+            and re.search(r"\by\b", line.source.text) is not None
+        ):
             whole = whole.replace("y", "result", 1)
         if whole not in seen:
             seen.add(whole)

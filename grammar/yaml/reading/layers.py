@@ -19,7 +19,7 @@ from archonnx.grammar.diagnostics import Report, did_you_mean, fail
 from archonnx.grammar.source import Span
 
 from .nodes import Mapping, Node, Scalar, Sequence
-from .reshaped import dashes, item_of_a_class, next_item, own_item
+from .reshaped import dashes, item_of_a_class, next_item, own_item, without_colon
 from .scalars import expression, is_empty, name, scalar
 
 MAX_PIPE = 40
@@ -86,6 +86,7 @@ class Chain:
 
     def _item(self, node: Node) -> None:
         if isinstance(node, Scalar):
+            without_colon(node)
             self._pipe(expression(node), node.span)
             return
         if not isinstance(node, Mapping):

@@ -251,7 +251,7 @@ _READINGS: tuple[Callable[[_Stop], _Reading | None], ...] = (
 
 
 _VALUE = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>[^\s\"'{}#][^\"{}#\n]*?)(?=\s*(?:[}\n]|#|$))")
-_IN_BRACES = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>\w*\[[^\]\n]*\])")
+_IN_BRACES = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>[\w.]*\[[^\]\n]*\])")
 _WITH_TEXT = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>[^\s\"'{}\[#][^'{}#\n]*\"[^'{}#\n]*\))")
 _TWICE = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>\"[^'#\n]*\")(?=\s*(?:[},]|$))", re.MULTILINE)
 _APOSTROPHE = re.compile(r"[^\W\d]\w*:[ ]+(?P<value>'[^\"\\\n]*')(?=\s*(?:[},]|$))", re.MULTILINE)

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from archonnx.grammar.diagnostics import Edit, Suggestion
+from archonnx.grammar.diagnostics import Edit, Suggestion, fail
 from archonnx.grammar.source import Span
 
 from .nodes import Mapping, Node, Scalar, Sequence
@@ -126,10 +126,16 @@ def listed(node: Node) -> Suggestion | str:
     if isinstance(node, Mapping) and node.span.text.startswith("{"):
         words = f"a list has items: `[{node.span.text}]`"
         return Suggestion.of(words, "", f"[{node.span.text}]", node.span, otherwise=words)
+    if isinstance(node, Mapping) and "minimize" in [key.text for key, _ in node.items]:
+        source, (first, *others) = node.span.source, [key.span.start for key, _ in node.items]
+        edits = [Edit(Span(source, first, first), "- "), *(Edit(Span(source, at, at), "  ") for at in others)]
+        words = "each step is an item, with its keys below each other: `- minimize: ...`"
+        return Suggestion.at_places(words, *edits[:MOST], otherwise=words)
     return dashes(node)
 
 
 _CALLED = re.compile(r"([^\W\d]\w*:[ ]+)([\w.+*/ -]+\([^\"'{}\n]*?,[^\"'{}\n]*?\))(?=[ ]*[,}\]])")
+_TUPLE = re.compile(r"(?<=: )\((\d+(?:, *\d+)+),?\)")
 _SIZES = re.compile(r"([^\W\d]\w*:[ ]+)(\w+(?:,[ ]*\w+)+)(?=[ ]*\})")
 
 
@@ -138,6 +144,10 @@ def quoted(span: Span) -> Suggestion | None:
     text = span.source.text
     start = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", span.start) % (len(text) + 1)
+    for match in _TUPLE.finditer(text, start, end):
+        if match.start() <= span.start <= match.end():
+            words = f"a list has brackets: `[{match[1]}]`"
+            return Suggestion.of(words, "", f"[{match[1]}]", Span(span.source, match.start(), match.end()))
     for pattern, before, behind in ((_CALLED, '"', '"'), (_SIZES, '"[', ']"')):
         found = list(pattern.finditer(text, start, end))[:MOST]
         if found:
@@ -196,6 +206,41 @@ def next_item(item: Mapping, value: Scalar) -> Suggestion | str:
     return Suggestion.of(words, "", written, value.span, otherwise=words)
 
 
+def type_of_keys(node: Mapping) -> Suggestion | str:
+    """``{shape: [B, 8], dtype: f32}``: one text."""
+    given = {key.text: value.span.text.strip("\"'") for key, value in node.items}
+    words = 'a type is one text: `"f32[B, 8]"`'
+    shape = given.get("shape")
+    if shape is None or not shape.startswith("["):
+        return words
+    dtype = given.get("dtype", "").replace("int", "i").replace("float", "f")
+    written = f'"{dtype}{shape}"'
+    return Suggestion.of(f"a type is one text: `{written}`", "", written, node.span, otherwise=words)
+
+
+def stored(node: Node) -> Suggestion | str:
+    """``W: "[8, 2] ~ normal(0, 1)"``: a type and a value of their own."""
+    words = 'for example `W: {type: "[n, m]", init: glorot_uniform()}`, or `value: 0` in place of `init`'
+    match = re.fullmatch(r"(\w*\[[^\]]*\])\s*([~=])\s*(.+)", node.text) if isinstance(node, Scalar) else None
+    if match is None:
+        return words
+    kind = "init" if match[2] == "~" else "value"
+    written = f'{{type: "{match[1]}", {kind}: "{match[3]}"}}'
+    return Suggestion.of(f"each has its key: `{written}`", "", written, node.span, otherwise=words)
+
+
+_CALLED_BY_BLANK = re.compile(r"(?P<layer>[A-Z]\w*)[ ]+(?P<given>[\w.]+)")
+
+
+def without_colon(item: Scalar) -> None:
+    """``- Dense 32``, which is refused: a layer and its argument have a colon between them."""
+    match = _CALLED_BY_BLANK.fullmatch(item.text)
+    if match is not None and not item.style:
+        written = f"{match['layer']}: {match['given']}"
+        help = Suggestion.of(f"write `{written}`", "", written, item.span)
+        fail("AX0128", "a layer and its argument have a colon between them", item.span, help=help)
+
+
 def own_item(key: Scalar) -> Suggestion | None:
     """A layer on a line below another, without a dash."""
     text, at = key.span.source.text, key.span.start
@@ -231,6 +276,7 @@ def _keys(node: Node) -> list[Scalar]:
     return [key for key, _ in node.items] if isinstance(node, Mapping) else []
 
 
+_SUFFIXES = {"txt": "text", "parquet": "parquet", "npz": "npz"}
 AROUND = ("windows",)
 """What is made of a source."""
 
@@ -251,6 +297,11 @@ def one_source(node: Mapping) -> Suggestion | None:
         words = f"the source is the key of its arguments: `{written}`"
         return Suggestion.of(words, "", written, node.span, otherwise=words)
     (key, value), *others = node.items
+    if key.text in AROUND and isinstance(value, Scalar):
+        inner = f'{_SUFFIXES.get(value.text.rpartition(".")[2], "csv")}("{value.text}")'
+        written = f"'{key.text}({', '.join([inner, *_given(others)])})'"
+        words = f"`{key.text}` goes around a source: `{written}`"
+        return Suggestion.of(words, "", written, node.span, otherwise=words)
     around = [(name, given) for name, given in others if name.text in AROUND and isinstance(given, Mapping)]
     if around and isinstance(value, Scalar):
         (name, given), *_ = around

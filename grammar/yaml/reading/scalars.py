@@ -18,8 +18,8 @@ from archonnx.grammar.source import Source, Span
 from archonnx.grammar.text.parser import parse_body, parse_declarations, parse_expression, parse_type, parse_union
 from archonnx.grammar.text.words import is_name
 
-from .nodes import Node, Scalar, Sequence
-from .reshaped import beside, quoted
+from .nodes import Mapping, Node, Scalar, Sequence
+from .reshaped import beside, quoted, type_of_keys
 
 Tree = TypeVar("Tree", bound="ast.Node | ast.Suite")
 Parser = Callable[[Source, int, int], Tree]
@@ -57,7 +57,13 @@ def type_(node: Node, parser: Parser[ast.Type] = parse_type) -> ast.Type:
     """A type: ``"f32[B, 3]"``, or ``[B, 3]`` without quotes."""
     if isinstance(node, Sequence) and node.flow:
         return parser(node.span.source, node.span.start, node.span.end)
+    if isinstance(node, Mapping):
+        fail("AX0128", "a type stands here, not a mapping", node.span, help=type_of_keys(node))
     text = scalar(node, "a type")
+    if text.text.startswith("(") and text.text.endswith(")"):
+        listed = f'"[{text.text[1:-1].rstrip(", ")}]"'
+        help = Suggestion.of(f"the axes of a type stand in brackets: `{listed}`", "", listed, text.span)
+        fail("AX0101", f"expected a type, found `{text.text}`", text.span, help=help)
     if text.text.isdecimal():
         own = f'"[B, {text.text}]"'
         help = Suggestion.of(f"a type says all axes, that of the examples first: `{own}`", "", own, text.span)

@@ -13,6 +13,7 @@ from archonnx.grammar.diagnostics import Report, fail
 
 from .nodes import Mapping as MappingNode
 from .nodes import Node, Scalar, Sequence
+from .reshaped import stored
 from .scalars import expression, name, type_
 from .sections import attempt, attempt_each, known_keys, section
 from .signatures import Entries, better
@@ -52,7 +53,7 @@ def _param(report: Report, key: Scalar, node: Node) -> ast.Param:
             "AX0128",
             "a parameter has a type and a value",
             node.span,
-            help='for example `W: {type: "[n, m]", init: glorot_uniform()}`, or `value: 0` in place of `init`',
+            help=stored(node),
         )
     entries = {word.text: (word, value) for word, value in node.items}
     given = [word for word in ("init", "value") if word in entries]

@@ -48,6 +48,7 @@ def test_layers_are_told_the_lengths_that_are_known(layer: str, expected: list[s
 def test_the_last_state_is_not_that_of_the_padding() -> None:
     fields = "input x: [B, T, 8]; input lengths: i64[B]; target y: i64[B]"
     assert told("AX0849", fields, LAST.format("GRU(4)(x).h")) == ["AX0849"]
+    assert told("AX0849", fields, LAST.format("GRU(4)(x).hs[:, -1]")) == ["AX0849"]
     assert told("AX0849", fields, LAST.format("GRU(4)(x, lengths=lengths).h")) == []
 
 
@@ -104,7 +105,12 @@ REGRESSED = "input x: [B, 8]; target y: [B, 1]"
         ("AX0851", "s = x |> Dense(1)\nloss l = mean(log(s) + (y / s) ** 2)", "", True),
         ("AX0851", "s = x |> Dense(1) |> exp\nloss l = mean(log(s) + (y / s) ** 2)", "", False),
         ("AX0851", "s = x |> Dense(1)\nloss l = mean(log(1 + s * s) + y)", "", False),
+        ("AX0851", "m, v = unstack(x |> Dense(2), axis=1)\nloss l = mean(log(v) + (y[:, 0] - m) ** 2 / v)", "", True),
         ("AX0801", "loss l = mse(x |> Dense(1) |> Dropout(0.5), y)", "", True),
+        ("AX0810", "f = Dense(1)\nloss l = mse(f(x), y) - 0.1 * l2(f)", "minimize l with adam()", True),
+        ("AX0810", "f = Dense(1)\nloss l = mse(f(x), y) + 0.1 * l2(f)", "minimize l with adam()", False),
+        ("AX0802", "z: [B, 1] ~ normal(0, 1)\nloss l = mse(x |> Dense(1), y)", "", True),
+        ("AX0802", "z: [B, 1] ~ normal(0, 1)\nloss l = mse(z + (x |> Dense(1)), y)", "", False),
         ("AX0801", "loss l = mse(x |> Dropout(0.5) |> Dense(1), y)", "", False),
         ("AX0821", "loss l = mse(x |> Dense(1), y, sum)", "batch_size = 256\n    minimize l with sgd(0.1)", True),
         ("AX0821", "loss l = mse(x |> Dense(1), y)", "batch_size = 256\n    minimize l with sgd(0.1)", False),
