@@ -27,7 +27,8 @@ def in_place(graph: Graph, tensors: Mapping[str, str]) -> frozenset[str]:
     """The inputs over which these outputs may be written, whatever the order of nodes.
 
     Each node that reads the input, and what can fail, is needed for the one that writes, and so comes before it. What
-    writes may read it as well if it is one of ``OVER``.
+    writes may read it as well if it is one of ``OVER``. Who reads a view of it or it transposed counts as well:
+    onnxruntime copies nothing for a view, and joins transposing to whoever reads what it gives.
 
     Args:
         graph: as it is run.
@@ -36,12 +37,14 @@ def in_place(graph: Graph, tensors: Mapping[str, str]) -> frozenset[str]:
     producers, numbers = graph.producers(), {node: number for number, node in enumerate(graph.nodes)}
     before: list[int] = []  # sets of nodes, as bits: a step has a thousand nodes and a hundred tensors
     readers, failing = defaultdict[Value, int](int), defaultdict[object, int](int)
+    seen = defaultdict[Value, int](int)  # who reads it as something else
     for number, node in enumerate(graph.nodes):
         own = 0
         for value in node.inputs:
             readers[value] |= 1 << number
             if (made := producers.get(value)) is not None:
                 own |= before[numbers[made]] | 1 << numbers[made]
+                seen[_same(value, producers)] |= 1 << number
         before.append(own)
         for reason in _failures(node, producers):
             failing[reason] |= 1 << number
@@ -50,9 +53,18 @@ def in_place(graph: Graph, tensors: Mapping[str, str]) -> frozenset[str]:
         writes = producers.get(graph.outputs[result])
         if writes is not None and name in graph.inputs:
             own, itself = before[numbers[writes]], isinstance(writes.op, OVER) << numbers[writes]
-            if not readers[graph.inputs[name]] & ~(own | itself) and all(own & nodes for nodes in failing.values()):
+            late = readers[graph.inputs[name]] & ~itself | seen[graph.inputs[name]]
+            if not late & ~own and all(own & nodes for nodes in failing.values()):
                 found.add(name)
     return frozenset(found)
+
+
+def _same(value: Value, producers: Mapping[Value, Node]) -> Value:
+    """What its elements are of, whatever their order."""
+    node = producers.get(value)
+    if node is not None and len(node.inputs) == 1 and (_whole(node) or Trait.VIEW in node.op.traits):
+        return _same(node.inputs[0], producers)
+    return value
 
 
 def _failures(node: Node, producers: Mapping[Value, Node]) -> Iterator[object]:

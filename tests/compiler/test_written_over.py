@@ -8,6 +8,7 @@ from archonnx.compiler.ir.parse import parse_graph
 from archonnx.compiler.written_over import in_place
 
 HEAD = "graph g\ninput W: f32[4]\ninput x: f32[4]\ninput id: i64[4]\n"
+VIEW = "%0: f32[2, 2] = reshape(shape=[2, 2]) W\n%1: f32[4] = reshape(shape=[4]) %0\n"
 GRADIENT = "%0: f32[4] = mul W, x\n%1: f32[4] = sin %0\n"
 
 
@@ -20,8 +21,22 @@ GRADIENT = "%0: f32[4] = mul W, x\n%1: f32[4] = sin %0\n"
         (f"{GRADIENT}%2: f32[4] = sub W, %1\n%3: f32[4] = sin W\noutput next/W = %2\noutput y = %3\n", False),
         (f"{GRADIENT}%2: f32[4] = sub W, %1\n%3: f32[4] = sin %2\noutput next/W = %2\noutput y = %3\n", True),
         ("output next/W = x\n", False),
+        (f"{VIEW}%2: f32[4] = sin %1\n%3: f32[4] = sub x, %2\noutput next/W = %3\n", True),
+        (
+            f"{VIEW}%2: f32[4] = sin %1\n%3: f32[4] = sub x, %2\n%4: f32[4] = sin %1\noutput next/W = %3\noutput y = %4\n",
+            False,
+        ),
     ],
-    ids=["an operand", "of a maximum", "read before", "read elsewhere", "its new value is read", "another input"],
+    ids=[
+        "an operand",
+        "of a maximum",
+        "read before",
+        "read elsewhere",
+        "its new value is read",
+        "another input",
+        "a view is read before",
+        "a view is read elsewhere",
+    ],
 )
 def test_all_that_read_a_tensor_come_before_what_writes_it(body: str, over: bool) -> None:
     assert in_place(parse_graph(HEAD + body), {"W": "next/W"}) == ({"W"} if over else set())
