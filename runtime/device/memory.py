@@ -53,7 +53,7 @@ class Peak:
         held: the results.
         taken: what onnxruntime's arena has taken for them in the end.
         node: what runs.
-        nodes: how many ONNX nodes there are.
+        nodes: how many ONNX nodes there are, those of loops among them.
     """
 
     size: int
@@ -83,7 +83,7 @@ def peak_of(graph: Graph, optimised: onnx.ModelProto, handed: Collection[str] = 
             origins.setdefault(name, came_from)
     found = _alive(nodes, set(graph.outputs), sizes, handed)
     held = tuple([Held(name, sizes[name], origins.get(name, UNKNOWN)) for name in found.held])
-    return Peak(found.most, held, found.arena.touched, origins.get(found.at, UNKNOWN), len(nodes))
+    return Peak(found.most, held, found.arena.touched, origins.get(found.at, UNKNOWN), _count(nodes))
 
 
 def _sizes(given: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> dict[str, int]:
@@ -112,6 +112,10 @@ def _sizes(given: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> dict[str,
         for name in node.output:
             sizes.setdefault(name, max((sizes.get(given, 0) for given in node.input), default=0))
     return sizes
+
+
+def _count(nodes: Sequence[onnx.NodeProto]) -> int:
+    return sum(1 + sum(_count(body.node) for body in _bodies(node)) for node in nodes)
 
 
 def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:

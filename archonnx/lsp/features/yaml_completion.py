@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lsprotocol import types
 
-from archonnx.grammar.yaml.reading.files import FILE_KEYS, MODEL_KEYS
+from archonnx.grammar.yaml.reading.sections import FILE_KEYS, MODEL_KEYS
 from archonnx.lsp.library import library_names, library_signature, setting_parts, settings, source_names
 from archonnx.lsp.names import Scope
 from archonnx.lsp.yaml_place import Keys, keys_at
