@@ -21,7 +21,8 @@ CITING = [
 SECTIONS = re.compile(r"(?<![\w.,])(00[0-4])((?:(?:,| to| and)? (?!00\d)\d{1,2}(?:\.\d{1,2})*(?![\d.]*\d))+)")
 HEADING = re.compile(r"(?<![\w.,])(00[01]), ([A-Za-z][a-z]+(?: [a-z]+)*)")
 NAME = r"(?:van den |van |von |Van )?[A-Z][\w’'-]+"
-PAPER = re.compile(rf"\b({NAME}(?: et al\.|(?:, {NAME})*(?: and {NAME})+)?),? \(?((?:1[789]|20)\d\d)\b")
+MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?\b"
+PAPER = re.compile(rf"\b(?!{MONTH})({NAME}(?: et al\.|(?:, {NAME})*(?: and {NAME})+)?),? \(?((?:1[789]|20)\d\d)\b")
 
 
 def cited_sections(text: str) -> Iterator[str]:
@@ -81,6 +82,7 @@ def test_sections_are_found(text: str, sections: list[str]) -> None:
         ("(von Mises and Pollaczek-Geiringer 1929; Golub and Van Loan 2013)",
          ["von Mises and Pollaczek-Geiringer 1929", "Golub and Van Loan 2013"]),
         ("usual since 2017, on 2048 rows", []),
+        ("in Mar 2024, since January 1970", []),
     ],
 )  # fmt: skip
 def test_papers_are_found(text: str, papers: list[str]) -> None:

@@ -114,7 +114,7 @@ def test_columns_are_fields_and_numeric_ones_make_the_matrix(tmp_path: Path) -> 
         ("a,b\n1,2\n3\n4,5,6\n", "t.csv:3: 1 cell where the header names 2"),
         ("a,b\n1,2\n3\n4,5,6\n", "t.csv:4: 3 cells where the header names 2"),
         ("a,a\n1,2\n", "the column `a` is there 2 times"),
-        ("1.5,2\n3,4\n", "the first line holds numbers"),
+        ("1.5,2\n3,4\n", "the first line seems to be a row"),
         ("a\n" + "1\n" * 20 + "l2\n", "`a` holds numbers ('1' in line 2), but 'l2' in line 22"),
         ('a,b\n1,"2\n', "t.csv:2: unexpected end of data"),
         (b"a,b\n\xff\xfe,2\n", "is not UTF-8 text"),

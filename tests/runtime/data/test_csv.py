@@ -578,8 +578,8 @@ WAYS = r"`((?:skip|comment|delimiter|encoding)=[^`]+)`"
 @pytest.mark.parametrize(
     ("content", "rows"),
     [
-        ("Report 2024\n\na,b\n1,2\n", [(4, 1, 2)]),
-        ("Report 2024,\n,\na,b\n1,2\n", [(4, 1, 2)]),
+        ("Report of 2024\n\na,b\n1,2\n", [(4, 1, 2)]),
+        ("Report of 2024,\n,\na,b\n1,2\n", [(4, 1, 2)]),
         ("# made by hand\na,b\n1,2\n", [(3, 1, 2)]),
         ("a,b\n1,2\n// from here on guessed\n3,4\n", [(2, 1, 2), (4, 3, 4)]),
         ("sep=;\na;b\n1;2\n", [(3, 1, 2)]),
