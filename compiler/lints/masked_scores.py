@@ -18,6 +18,9 @@ from .rules import Sight, lint, warning
 
 HIDDEN = -1e3
 """Of a score below this a softmax gives 0 beside any usual one."""
+SEEN = ("valid", "seen", "known", "visible", "real", "present", "keep", "kept", "is_valid", "is_real")
+HID = ("padding", "pad", "padded", "is_padding", "is_pad", "pad_mask", "padding_mask", "hidden", "missing", "masked")
+"""What masks are called that are true where something is seen, and where it is not."""
 
 
 @lint("AX0862")
@@ -63,11 +66,6 @@ def masked_scores(sight: Sight) -> Iterator[Diagnostic]:
                 "where the condition holds the first of the two is taken",
                 help="the scores come first: `where(seen, scores, -1e9)`",
             )
-
-
-SEEN = ("valid", "seen", "known", "visible", "real", "present", "keep", "kept", "is_valid", "is_real")
-HID = ("padding", "pad", "padded", "is_padding", "is_pad", "pad_mask", "padding_mask", "hidden", "missing", "masked")
-"""What masks are called that are true where something is seen, and where it is not."""
 
 
 def _known(sight: Sight, condition: Value) -> str | None:

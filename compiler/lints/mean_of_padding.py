@@ -22,8 +22,9 @@ def mean_of_padding(sight: Sight) -> Iterator[Diagnostic]:
         product = sight.producers.get(node.inputs[0])
         if node.origin.used or product is None or not isinstance(product.op, Mul):
             continue
+        assert isinstance(node.op, ReduceMean)
         mask = next((made for value in product.inputs if (made := _mask(sight, value)) is not None), None)
-        folded = {node.inputs[0].shape[axis] for axis in node.op.axes}  # type: ignore[attr-defined]
+        folded = {node.inputs[0].shape[axis] for axis in node.op.axes}
         if mask is not None and mask.outputs[0].shape[-1] in folded:
             yield warning(
                 "AX0857",

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.grammar.diagnostics import Diagnostic, SpecError
-from archonnx.grammar.source import Source
+from tests.support.elaborated import findings, program
 
 HEAD = "model M():\n    input x: [B, T, 8]\n    input count: i64[B]\n    target tag: i64[B, T]\n    target y: [B]\n"
-
-
-def first(text: str) -> Diagnostic:
-    with pytest.raises(SpecError) as caught:
-        elaborate(parse_spec(Source("net.arch", text)))
-    return caught.value.diagnostics[0]
 
 
 @pytest.mark.parametrize(
@@ -39,20 +31,20 @@ def first(text: str) -> Diagnostic:
 )
 def test_the_edit_does_what_was_meant(body: str, wrong: str, right: str | None) -> None:
     text = f"{HEAD}    {body}\n"
-    found = first(text)
+    found = findings(text)[0]
     if right is None:  # the other way round does not fit either
         assert not any("examples are rows" in fix.text for fix in found.fixes)
         return
     fix = found.fixes[0]
     assert fix.applied() == text.replace(wrong, right)
-    elaborate(parse_spec(Source("net.arch", fix.applied())))
+    program(fix.applied())
 
 
 def test_a_matrix_stands_behind_its_examples() -> None:
     text = f"{HEAD}    param W: [8, 4] ~ glorot_uniform()\n    output p = W @ x\n"
-    assert first(text).fixes[0].applied() == text.replace("W @ x", "x @ W")
+    assert findings(text)[0].fixes[0].applied() == text.replace("W @ x", "x @ W")
 
 
 def test_a_loop_over_the_examples_is_not_needed() -> None:
     text = f"{HEAD}    s = 0\n    for i in range(B):\n        s = s + mean(x[i])\n    loss l = s\n"
-    assert "leave the loop" in str(first(text).help)
+    assert "leave the loop" in str(findings(text)[0].help)

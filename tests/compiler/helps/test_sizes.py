@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from archonnx.compiler.pipeline import elaborate, parse_spec
-from archonnx.grammar.diagnostics import Diagnostic, SpecError
-from archonnx.grammar.source import Source
+from tests.support.elaborated import findings, program
 
 HEAD = "model Net(n: int = 24):\n    input x: [B, T, 3]\n    input row: [B, 20]\n"
-
-
-def first(text: str) -> Diagnostic:
-    with pytest.raises(SpecError) as caught:
-        elaborate(parse_spec(Source("net.arch", text)))
-    return caught.value.diagnostics[0]
 
 
 @pytest.mark.parametrize(
@@ -33,33 +25,33 @@ def first(text: str) -> Diagnostic:
 )
 def test_the_number_that_is_to_change_is_found_where_it_is_written(body: str, wrong: str, right: str) -> None:
     text = f"{HEAD}    {body}\n"
-    fix = first(text).fixes[0]
+    fix = findings(text)[0].fixes[0]
     assert fix.applied() == text.replace(wrong, right)
-    elaborate(parse_spec(Source("net.arch", fix.applied())))
+    program(fix.applied())
 
 
 def test_what_is_read_from_the_data_keeps_its_size() -> None:
-    found = first(HEAD + "    target t: [B, 4]\n    h = row |> Dense(6)\n    loss l = mse(h, t)\n")
+    found = findings(HEAD + "    target t: [B, 4]\n    h = row |> Dense(6)\n    loss l = mse(h, t)\n")[0]
     assert [fix.applied().count("Dense(4)") for fix in found.fixes] == [1]
 
 
 def test_a_size_that_is_declared_as_a_number_is_that_number_and_a_named_one_stays_named() -> None:
     block = "block Maker(n: int = 20)(z: [B, k]) -> [B, 20]:\n    return z |> Dense(n) |> Dense(90)\n"
-    found = first(f"{block}model M():\n    input z: [B, 4]\n    output y = Maker()(z)\n")
+    found = findings(f"{block}model M():\n    input z: [B, 4]\n    output y = Maker()(z)\n")[0]
     assert "Dense(20)" in found.fixes[0].applied()
-    named = first(HEAD + "    output y: [B, n] = row |> reshape([-1, 4, 5])\n")
+    named = findings(HEAD + "    output y: [B, n] = row |> reshape([-1, 4, 5])\n")[0]
     assert all("[B, 4, 5]" not in fix.text for fix in named.fixes)
 
 
 def test_a_scan_over_the_examples_runs_along_the_steps() -> None:
     body = "    scan s in x along 0, h = zeros([B, 3]) -> all along 0:\n        h = tanh(s + h)\n        emit h\n"
-    fix = first(f"{HEAD}{body}    output y = all\n").fixes[0]
+    fix = findings(f"{HEAD}{body}    output y = all\n")[0].fixes[0]
     assert "along 0" not in fix.applied()
 
 
 def test_a_loss_without_a_name_gets_the_one_that_is_asked_for() -> None:
     train = "train:\n    minimize fit with adam()\n"
-    found = first(f"{HEAD}    target t: [B, 1]\n    loss = mse(row |> Dense(1), t)\n    output y = row\n{train}")
+    found = findings(f"{HEAD}    target t: [B, 1]\n    loss = mse(row |> Dense(1), t)\n    output y = row\n{train}")[0]
     assert "    loss fit = mse(" in found.fixes[0].applied()
 
 
@@ -92,9 +84,9 @@ SCAN = HEAD + "    cell = Dense(n)\n    back = Dense(n)\n"
     ],
 )
 def test_a_loop_of_python_becomes_a_scan(loop: str, scan: str) -> None:
-    found = first(LOOP + loop)
+    found = findings(LOOP + loop)[0]
     assert found.code == "AX0309" and found.fixes[0].applied() == SCAN + scan
-    elaborate(parse_spec(Source("net.arch", SCAN + scan)))
+    program(SCAN + scan)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +94,7 @@ def test_a_loop_of_python_becomes_a_scan(loop: str, scan: str) -> None:
 )
 def test_a_list_that_is_read_otherwise_than_stacked_is_left_to_the_reader(read: str) -> None:
     loop = f"    outs = []\n    for t in range(T):\n        outs.append(cell(x[:, t]))\n    output y = {read}\n"
-    found = first(LOOP + loop)
+    found = findings(LOOP + loop)[0]
     assert found.code == "AX0309" and "scan" in str(found.help) and not found.fixes
 
 
@@ -110,4 +102,4 @@ def test_a_stack_is_what_the_steps_give_along_its_axis() -> None:
     loop = "    outs = []\n    for t in range(T):\n        outs.append(cell(x[:, t]))\n    output y = stack(outs)\n"
     scan = "    scan x_t in x along 1 -> outs along 0:\n        emit cell(x_t)\n    output y = outs\n"
     unused = "    h = zeros([B, n])\n"
-    assert first(LOOP + loop).fixes[0].applied() == SCAN + unused + scan
+    assert findings(LOOP + loop)[0].fixes[0].applied() == SCAN + unused + scan
